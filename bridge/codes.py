@@ -97,3 +97,14 @@ class BridgeCode(CodeBook):
         "A quorum of endpoints reports that the vault has less than it accounts for, and the block's state does not "
         "prove it. Nothing of the chain is credited meanwhile. Check the endpoints, and that they keep recent states.",
     )
+    BAD_PROFILE = 680, "A file in configs/chains is not a profile. The values say why; restore the file."
+    WRONG_PROFILE = (
+        681,
+        "The profile does not serve the chain id, or nobody states what the chain is. Name one of the profiles in "
+        "docs/reference/chains.md; `evm` is for a chain with Ethereum's layouts and no profile of its own.",
+    )
+    UNKNOWN_RECEIPT_TYPE = (
+        682,
+        "A block has a receipt of a type that the chain's layout does not have. Nothing of the chain is credited from "
+        "there on. Check that the profile is the chain's, and upgrade to a version that knows the type.",
+    )

@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader
+from bridge.evm.layouts import ReceiptLayout
 from bridge.evm.receipts import (
     PROOF_NODES_MAX,
     Log,
@@ -195,18 +196,20 @@ def make_submission(
     )
 
 
-def verify_submitted_event(submission: SubmittedEvent, header: BlockHeader, chain_id: int, vault: bytes) -> VaultFact:
+def verify_submitted_event(
+    submission: SubmittedEvent, header: BlockHeader, chain_id: int, vault: bytes, layout: ReceiptLayout
+) -> VaultFact:
     """The fact that `submission` proves under the trusted `header`.
 
-    Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK, BAD_TRIE_PROOF, MALFORMED_RECEIPT, NOT_A_VAULT_EVENT,
-    MALFORMED_EVENT.
+    Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK, BAD_TRIE_PROOF, MALFORMED_RECEIPT, UNKNOWN_RECEIPT_TYPE,
+    NOT_A_VAULT_EVENT, MALFORMED_EVENT.
     """
     if submission.chain_id != chain_id:
         raise RemoteFault(BridgeCode.WRONG_CHAIN, "submission", stated=submission.chain_id, expected=chain_id)
     if submission.block_hash != header.hash:
         raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "submission", block=submission.block_hash)
     encoded = verify_trie_proof(header.receipts_root, index_key(submission.receipt_index), submission.proof)
-    receipt = decode_receipt(encoded)
+    receipt = decode_receipt(encoded, layout)
     log = receipt.logs[submission.log_index] if submission.log_index < len(receipt.logs) else None
     # A failed transaction has no logs; checked nevertheless, because the chain's software is not ours.
     event = read_event(log) if log is not None and receipt.succeeded and log.address == vault else None

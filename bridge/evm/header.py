@@ -1,7 +1,7 @@
 """Block headers read from RPC answers, believed only if their fields hash to the stated hash.
 
-Rule: the hash is recomputed from the fields (yellow paper 4.4.3; EIP-1559, 4895, 4844, 4788, 7685 append to it), so
-that everything read from a `BlockHeader` is as good as its hash. It does not know which hash to trust.
+Rule: the hash is recomputed from the fields that the chain's layout has (yellow paper 4.4.3 and what chains append to
+it), so that everything read from a `BlockHeader` is as good as its hash. It does not know which hash to trust.
 """
 
 from dataclasses import dataclass
@@ -9,43 +9,10 @@ from itertools import pairwise
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import read_data, read_object, read_quantity
+from bridge.evm.layouts import DATA, FIRST_FIELDS, QUANTITY, HeaderLayout
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.rlp_coding import encode
 from clearing.base.hashing import keccak256
-
-EXTRA_DATA_MAX = 1024
-"""Ethereum allows 32 bytes; clique and other chains put signatures there."""
-_BLOOM_BYTES = 256
-_DATA = -1
-_QUANTITY = 0
-
-# (name, size in bytes of fixed data; _QUANTITY for integers; _DATA for bounded bytes), in the order they are hashed.
-_REQUIRED: tuple[tuple[str, int], ...] = (
-    ("parentHash", 32),
-    ("sha3Uncles", 32),
-    ("miner", 20),
-    ("stateRoot", 32),
-    ("transactionsRoot", 32),
-    ("receiptsRoot", 32),
-    ("logsBloom", _BLOOM_BYTES),
-    ("difficulty", _QUANTITY),
-    ("number", _QUANTITY),
-    ("gasLimit", _QUANTITY),
-    ("gasUsed", _QUANTITY),
-    ("timestamp", _QUANTITY),
-    ("extraData", _DATA),
-    ("mixHash", 32),
-    ("nonce", 8),
-)
-# Each fork appended one or more; a field is hashed only if all before it are there.
-_APPENDED: tuple[tuple[str, int], ...] = (
-    ("baseFeePerGas", _QUANTITY),
-    ("withdrawalsRoot", 32),
-    ("blobGasUsed", _QUANTITY),
-    ("excessBlobGas", _QUANTITY),
-    ("parentBeaconBlockRoot", 32),
-    ("requestsHash", 32),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +40,9 @@ def stated_identity(value: object) -> tuple[int, bytes]:
     return read_quantity(fields.get("number"), "header.number", 63), read_data(fields.get("hash"), "header.hash", 32)
 
 
-def read_header(value: object) -> BlockHeader:
+def read_header(value: object, layout: HeaderLayout) -> BlockHeader:
     """A header from the JSON of `eth_getBlockBy…`. Raises RemoteFault MALFORMED_ANSWER, HEADER_HASH_MISMATCH."""
-    items = _read_items(value)
+    items = _read_items(value, layout)
     number, stated = stated_identity(value)
     computed = keccak256(encode(list(items.values())))
     if computed != stated:
@@ -92,9 +59,9 @@ def read_header(value: object) -> BlockHeader:
     )
 
 
-def header_bytes(value: object) -> bytes:
+def header_bytes(value: object, layout: HeaderLayout) -> bytes:
     """The RLP of a header from its JSON; its Keccak hash is the block's. Raises RemoteFault MALFORMED_ANSWER."""
-    return encode(list(_read_items(value).values()))
+    return encode(list(_read_items(value, layout).values()))
 
 
 def check_links(headers: list[BlockHeader]) -> None:
@@ -110,23 +77,24 @@ def check_links(headers: list[BlockHeader]) -> None:
             )
 
 
-def _read_items(value: object) -> dict[str, bytes | int]:
+def _read_items(value: object, layout: HeaderLayout) -> dict[str, bytes | int]:
     """The hashed fields, in order."""
     fields = read_object(value, "header")
-    items: dict[str, bytes | int] = {name: _read(fields, name, size) for name, size in _REQUIRED}
-    for name, size in _APPENDED:
+    limit = layout.extra_data_max
+    items: dict[str, bytes | int] = {name: _read(fields, name, size, limit) for name, size in FIRST_FIELDS}
+    for name, size in layout.appended:
         if fields.get(name) is None:
             break
-        items[name] = _read(fields, name, size)
+        items[name] = _read(fields, name, size, limit)
     return items
 
 
-def _read(fields: dict[str, object], name: str, size: int) -> bytes | int:
+def _read(fields: dict[str, object], name: str, size: int, limit: int) -> bytes | int:
     at = f"header.{name}"
-    if size == _QUANTITY:
+    if size == QUANTITY:
         return read_quantity(fields.get(name), at, 256)
-    if size == _DATA:
-        return read_data(fields.get(name), at, limit=EXTRA_DATA_MAX)
+    if size == DATA:
+        return read_data(fields.get(name), at, limit=limit)
     return read_data(fields.get(name), at, size)
 
 

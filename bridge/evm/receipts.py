@@ -1,16 +1,18 @@
 """Transaction receipts and their trie: read from RPC or a proof, encoded as the chain hashes them (EIP-2718, EIP-658).
 
 Rule: a receipt is believed only if the receipts root rebuilt from a whole block, or a trie proof, leads to the root in
-a trusted header. Other fields of an answer are not read. In the trie (yellow paper, appendix D) a node is referenced
-by its Keccak hash, or stands inline where its encoding is shorter than 32 bytes; a proof is the list of hashed nodes
-from the root on, and every one must be used.
+a trusted header. A type that the chain's layout does not have is refused. Other fields of an answer are not read. In
+the trie (yellow paper, appendix D) a node is referenced by its Keccak hash, or stands inline where its encoding is
+shorter than 32 bytes; a proof is the list of hashed nodes from the root on, and every one must be used.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
-from bridge.evm.hexadecimal import malformed, read_data, read_list, read_object, read_quantity
+from bridge.evm.header import BlockHeader
+from bridge.evm.hexadecimal import hex_data, malformed, read_data, read_list, read_object, read_quantity
+from bridge.evm.layouts import ReceiptLayout
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.rlp_coding import Item, decode, encode
 from clearing.base.evm.trie import EMPTY_ROOT, lookup, nibbles
@@ -41,32 +43,50 @@ class Receipt:
 
     type: int
     succeeded: bool
+    """False too where a state root stands in place of the status, which then does not say."""
     cumulative_gas: int
     bloom: bytes
     logs: tuple[Log, ...]
+    state_root: bytes = b""
+    appended: tuple[int, ...] = ()
+    """The quantities of its type that are hashed after the logs."""
 
     def encode(self) -> bytes:
         """The bytes in the receipts trie."""
         body = encode(
             [
-                b"\x01" if self.succeeded else b"",
+                self.state_root or (b"\x01" if self.succeeded else b""),
                 self.cumulative_gas,
                 self.bloom,
                 [[log.address, log.topics, log.data] for log in self.logs],
+                *self.appended,
             ]
         )
         return bytes((self.type,)) + body if self.type else body
 
 
-def read_receipts(value: object) -> tuple[Receipt, ...]:
-    """Receipts from the JSON of `eth_getBlockReceipts`, in order. Raises RemoteFault MALFORMED_ANSWER."""
+def read_receipts(value: object, layout: ReceiptLayout, block: BlockHeader) -> tuple[Receipt, ...]:
+    """The receipts under the root of `block`, in order, from the JSON of `eth_getBlockReceipts`.
+
+    Raises RemoteFault MALFORMED_ANSWER, UNKNOWN_RECEIPT_TYPE.
+    """
     receipts = []
+    unhashed = _unhashed_transaction(layout, block)
     for index, item in enumerate(read_list(value, "receipts", RECEIPTS_MAX)):
         fields = read_object(item, "receipt")
+        if unhashed and fields.get("transactionHash") == unhashed:
+            continue
         if read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32) != index:
             raise malformed("receipt.transactionIndex", fields.get("transactionIndex"))
-        receipts.append(_read_receipt(fields))
+        receipts.append(_read_receipt(fields, layout))
     return tuple(receipts)
+
+
+def _unhashed_transaction(layout: ReceiptLayout, block: BlockHeader) -> str:
+    """The hash of the transaction that an answer may list and the root does not have; empty where there is none."""
+    if not layout.unhashed_tag:
+        return ""
+    return hex_data(keccak256(layout.unhashed_tag + block.number.to_bytes(8, "big") + block.hash))
 
 
 def receipt_items(receipts: Sequence[Receipt]) -> dict[bytes, bytes]:
@@ -83,24 +103,37 @@ def check_receipts_root(receipts: Sequence[Receipt], root: bytes) -> None:
         )
 
 
-def decode_receipt(encoded: bytes) -> Receipt:
-    """A receipt from its bytes in the trie. Raises RemoteFault MALFORMED_RECEIPT."""
+def decode_receipt(encoded: bytes, layout: ReceiptLayout) -> Receipt:
+    """A receipt from its bytes in the trie. Raises RemoteFault MALFORMED_RECEIPT, UNKNOWN_RECEIPT_TYPE."""
     kind = encoded[0] if encoded and encoded[0] <= TYPE_MAX else 0
+    _check_type(kind, layout)
     try:
-        status, gas, bloom, logs = _list(decode(encoded[1:] if kind else encoded))
+        status, gas, bloom, logs, *appended = _list(decode(encoded[1:] if kind else encoded))
         receipt = Receipt(
             type=kind,
             succeeded=status == b"\x01",
             cumulative_gas=int.from_bytes(_bytes(gas), "big"),
             bloom=_bytes(bloom),
             logs=tuple(map(_decode_log, _list(logs))),
+            state_root=_bytes(status) if _is_state_root(status, kind, layout) else b"",
+            appended=tuple(int.from_bytes(_bytes(item), "big") for item in appended),
         )
-        same = receipt.encode() == encoded
+        same = receipt.encode() == encoded and len(appended) in (0, len(layout.kinds[kind]))
+        same = same and all(number < 1 << 64 for number in receipt.appended)
     except ValueError:
         same = False
     if not same or len(receipt.bloom) != 256 or not all(map(_is_log, receipt.logs)):
         raise RemoteFault(BridgeCode.MALFORMED_RECEIPT, "receipt", bytes=len(encoded))
     return receipt
+
+
+def _check_type(kind: int, layout: ReceiptLayout) -> None:
+    if kind not in layout.kinds:
+        raise RemoteFault(BridgeCode.UNKNOWN_RECEIPT_TYPE, "receipt", type=kind)
+
+
+def _is_state_root(status: Item, kind: int, layout: ReceiptLayout) -> bool:
+    return layout.state_roots and kind == 0 and len(status) == 32
 
 
 def _decode_log(item: Item) -> Log:
@@ -124,14 +157,27 @@ def _is_log(log: Log) -> bool:
     return len(log.address) == 20 and len(log.topics) <= TOPICS_MAX and all(len(topic) == 32 for topic in log.topics)
 
 
-def _read_receipt(fields: dict[str, object]) -> Receipt:
+def _read_receipt(fields: dict[str, object], layout: ReceiptLayout) -> Receipt:
+    kind = read_quantity(fields.get("type", "0x0"), "receipt.type", 7)
+    _check_type(kind, layout)
+    has_root = layout.state_roots and kind == 0 and fields.get("status") is None
+    root = read_data(fields.get("root"), "receipt.root", 32) if has_root else b""
     return Receipt(
-        type=read_quantity(fields.get("type", "0x0"), "receipt.type", 7),
-        succeeded=read_quantity(fields.get("status"), "receipt.status", 1) == 1,
+        type=kind,
+        succeeded=not root and read_quantity(fields.get("status"), "receipt.status", 1) == 1,
         cumulative_gas=read_quantity(fields.get("cumulativeGasUsed"), "receipt.cumulativeGasUsed"),
         bloom=read_data(fields.get("logsBloom"), "receipt.logsBloom", 256),
         logs=tuple(_read_log(item) for item in read_list(fields.get("logs"), "receipt.logs", LOGS_MAX)),
+        state_root=root,
+        appended=_read_appended(fields, layout.kinds[kind]),
     )
+
+
+def _read_appended(fields: dict[str, object], names: tuple[str, ...]) -> tuple[int, ...]:
+    """All or none: clients show the first of them for blocks of a time when none was hashed yet."""
+    if any(fields.get(name) is None for name in names):
+        return ()
+    return tuple(read_quantity(fields.get(name), f"receipt.{name}") for name in names)
 
 
 def _read_log(value: object) -> Log:

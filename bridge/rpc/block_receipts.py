@@ -10,6 +10,7 @@ from typing import Protocol
 from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader
 from bridge.evm.hexadecimal import hex_data, hex_quantity, read_data, read_list, read_object
+from bridge.evm.layouts import ReceiptLayout
 from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
 from bridge.rpc.endpoint import BATCH_MAX, Result, RpcCall, accepted
 from clearing.base.errors import RemoteFault
@@ -27,10 +28,10 @@ class Source(Protocol):
         """Results in order, or RemoteFault."""
 
 
-async def fetch_receipts(source: Source, block: BlockHeader) -> tuple[Receipt, ...]:
+async def fetch_receipts(source: Source, layout: ReceiptLayout, block: BlockHeader) -> tuple[Receipt, ...]:
     """All receipts of `block`, in order.
 
-    Raises RemoteFault: the source's own, MALFORMED_ANSWER, RECEIPTS_ROOT_MISMATCH.
+    Raises RemoteFault: the source's own, MALFORMED_ANSWER, UNKNOWN_RECEIPT_TYPE, RECEIPTS_ROOT_MISMATCH.
     """
     try:
         (answer,) = await source.batch((RpcCall("eth_getBlockReceipts", (hex_quantity(block.number),)),))
@@ -41,7 +42,7 @@ async def fetch_receipts(source: Source, block: BlockHeader) -> tuple[Receipt, .
         found = None
     if found is None:
         found = await _single_receipts(source, block)
-    receipts = read_receipts(found)
+    receipts = read_receipts(found, layout, block)
     check_receipts_root(receipts, block.receipts_root)
     return receipts
 

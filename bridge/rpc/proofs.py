@@ -12,6 +12,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import VAULT_TOPICS, SubmittedEvent, make_submission, verify_submitted_event
 from bridge.evm.header import BlockHeader, header_bytes, read_header
 from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object, read_quantity
+from bridge.evm.layouts import ChainLayout, HeaderLayout
 from bridge.rpc.block_receipts import fetch_receipts
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall, accepted
 from bridge.rpc.quorum import EndpointQuorum
@@ -56,7 +57,7 @@ async def _fetch_part(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequen
     wanted = _custodians(chain, facts)
     return await quorum.proven(
         _calls(wanted, facts[0].block_hash),
-        lambda results: _check_answer(chain.chain_id, wanted, facts, results),
+        lambda results: _check_answer(chain.chain_id, quorum.layout.header, wanted, facts, results),
         blame=False,
     )
 
@@ -76,7 +77,7 @@ async def prove_custody(chain: WatchedChain, quorum: EndpointQuorum, block: Bloc
         wanted = tuple(Custodian(chain.vault, token, chain.balances_of(token)) for token in part)
 
         def judge(results: Sequence[Result], wanted: Sequence[Custodian] = wanted) -> tuple[Counters, ...]:
-            return _proven_counters(chain.chain_id, wanted, block.hash, results)[1]
+            return _proven_counters(chain.chain_id, quorum.layout.header, wanted, block.hash, results)[1]
 
         counters = await quorum.proven(_calls(wanted, block.hash), judge, blame=False)
         found += [_custody_fact(chain, block, token, words) for token, words in zip(part, counters, strict=True)]
@@ -101,19 +102,23 @@ def _custodians(chain: WatchedChain, facts: Sequence[CustodySeen]) -> tuple[Cust
 
 
 def _check_answer(
-    chain_id: int, wanted: Sequence[Custodian], facts: Sequence[CustodySeen], results: Sequence[Result]
+    chain_id: int,
+    layout: HeaderLayout,
+    wanted: Sequence[Custodian],
+    facts: Sequence[CustodySeen],
+    results: Sequence[Result],
 ) -> BlockEvidence:
     """The evidence in an endpoint's answers to `eth_getBlockByHash` and `eth_getProof`. Raises as `fetch_evidence`."""
-    evidence, counters = _proven_counters(chain_id, wanted, facts[0].block_hash, results)
+    evidence, counters = _proven_counters(chain_id, layout, wanted, facts[0].block_hash, results)
     for fact, found in zip(facts, counters, strict=True):
         check_counters(fact, found)
     return evidence
 
 
 def _proven_counters(
-    chain_id: int, wanted: Sequence[Custodian], block_hash: bytes, results: Sequence[Result]
+    chain_id: int, layout: HeaderLayout, wanted: Sequence[Custodian], block_hash: bytes, results: Sequence[Result]
 ) -> tuple[BlockEvidence, tuple[Counters, ...]]:
-    header = header_bytes(accepted(results[0], "eth_getBlockByHash"))
+    header = header_bytes(accepted(results[0], "eth_getBlockByHash"), layout)
     if keccak256(header) != block_hash:
         raise RemoteFault(BridgeCode.HEADER_HASH_MISMATCH, "header", stated=block_hash, computed=keccak256(header))
     pool: dict[bytes, bytes] = {}
@@ -173,7 +178,9 @@ def _nodes(value: object, keys_max: int) -> Mapping[bytes, bytes]:
     return found
 
 
-async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transaction: bytes) -> list[SubmittedEvent]:
+async def prove_events(
+    endpoint: Endpoint, layout: ChainLayout, chain_id: int, vault: bytes, transaction: bytes
+) -> list[SubmittedEvent]:
     """Every deposit, withdrawal and rotation of `vault` in one mined transaction, in order, ready to submit.
 
     Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK when it is not mined, NOT_A_VAULT_EVENT when it has none,
@@ -190,8 +197,8 @@ async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transact
     block_hash = read_data(fields.get("blockHash"), "receipt.blockHash", 32)
     index = read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32)
     (block,) = await endpoint.batch((RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)),))
-    header = read_header(accepted(block, "receipt proof"))
-    receipts = await fetch_receipts(endpoint, header)
+    header = read_header(accepted(block, "receipt proof"), layout.header)
+    receipts = await fetch_receipts(endpoint, layout.receipts, header)
     logs = receipts[index].logs if index < len(receipts) else ()
     places = [
         place for place, log in enumerate(logs) if log.address == vault and log.topics and log.topics[0] in VAULT_TOPICS
@@ -200,5 +207,5 @@ async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transact
         raise RemoteFault(BridgeCode.NOT_A_VAULT_EVENT, "transaction", hash=transaction)
     submissions = [make_submission(chain_id, block_hash, receipts, index, place) for place in places]
     for submission in submissions:
-        verify_submitted_event(submission, header, chain_id, vault)
+        verify_submitted_event(submission, header, chain_id, vault, layout.receipts)
     return submissions

@@ -15,6 +15,7 @@ import trio
 from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
+from bridge.evm.layouts import ETHEREUM, ChainLayout
 from bridge.evm.receipts import Receipt
 from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
@@ -55,12 +56,22 @@ class Tips:
 
 
 class EndpointQuorum:
-    """Reads of one chain by `quorum` of `endpoints`. Raises LocalFault BAD_QUORUM unless 2·quorum > endpoints."""
+    """Reads of one chain by `quorum` of `endpoints`, in the chain's `layout`.
 
-    def __init__(self, endpoints: Sequence[Source], quorum: int, dissent_seconds: float = DISSENT_SECONDS) -> None:
+    Raises LocalFault BAD_QUORUM unless 2·quorum > endpoints.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Source],
+        quorum: int,
+        dissent_seconds: float = DISSENT_SECONDS,
+        layout: ChainLayout = ETHEREUM,
+    ) -> None:
         if not len(endpoints) // 2 < quorum <= len(endpoints):
             raise LocalFault(BridgeCode.BAD_QUORUM, "endpoints", quorum=quorum, endpoints=len(endpoints))
         self.quorum = quorum
+        self.layout = layout
         self.health = tuple(EndpointHealth(endpoint.name) for endpoint in endpoints)
         self.dissents = DissentRecord([endpoint.name for endpoint in endpoints], dissent_seconds)
         self._endpoints = tuple(endpoints)
@@ -155,7 +166,11 @@ class EndpointQuorum:
     async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
         """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""
         calls = (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)),)
-        answers = await self.read(calls, lambda results: None if results[0] is None else read_header(results[0]))
+
+        def parse(results: list[Result]) -> BlockHeader | None:
+            return None if results[0] is None else read_header(results[0], self.layout.header)
+
+        answers = await self.read(calls, parse)
         numbers = {header.number for header in answers.values() if header is not None and header.hash == block_hash}
         for number in sorted(numbers):  # the hash binds the number, so there is at most one
             header = (await self.headers((number,)))[0]
@@ -169,7 +184,8 @@ class EndpointQuorum:
         Raises RemoteFault: the last endpoint's fault, RECEIPTS_ROOT_MISMATCH if it lied.
         """
 
-        return await self._first_good("receipts", lambda source: fetch_receipts(source, header), blame=True)
+        layout = self.layout.receipts
+        return await self._first_good("receipts", lambda source: fetch_receipts(source, layout, header), blame=True)
 
     async def proven(self, calls: Sequence[RpcCall], judge: Callable[[list[Result]], V], *, blame: bool = True) -> V:
         """The result of `judge` on the first answer that it does not refuse: for data that proves itself.
@@ -319,7 +335,7 @@ class EndpointQuorum:
                     self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hash=hash_))
                 continue
             try:
-                header = read_header(value)
+                header = read_header(value, self.layout.header)
             except RemoteFault as error:
                 fault = error
                 self.blame(index, error)

@@ -52,7 +52,8 @@ class SubmittedEventReader:
         of the endpoints.
         """
         header = await self._quorum.header_by_hash(submission.block_hash)
-        return verify_submitted_event(submission, header, self._chain.chain_id, self._chain.vault)
+        layout = self._quorum.layout.receipts
+        return verify_submitted_event(submission, header, self._chain.chain_id, self._chain.vault, layout)
 
     async def check_final(self, fact: VaultFact, cursor: ScanCursor | None) -> None:
         """Check that the block of a fact was scanned as final, and that no endpoint disputes it now.

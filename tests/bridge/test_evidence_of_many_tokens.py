@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.codes import BridgeCode
-from bridge.evm.header import _REQUIRED
+from bridge.evm.layouts import FIRST_FIELDS
 from bridge.rpc.endpoint import BATCH_MAX, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.custody_evidence import EvidenceCollector
@@ -51,8 +51,8 @@ class Node:
 
     def _answer(self, call: RpcCall) -> Any:
         if call.method == "eth_getBlockByHash":
-            fields = zip((*(name for name, _ in _REQUIRED), "baseFeePerGas"), decode(HEADER), strict=True)
-            sizes = dict(_REQUIRED)
+            fields = zip((*(name for name, _ in FIRST_FIELDS), "baseFeePerGas"), decode(HEADER), strict=True)
+            sizes = dict(FIRST_FIELDS)
             return {name: _hex(field, sizes.get(name, 0) == 0) for name, field in fields}
         if call.params[0] in self.lost:
             raise RemoteFault(BridgeCode.ENDPOINT_REFUSED, "eth_getProof", message="missing trie node")

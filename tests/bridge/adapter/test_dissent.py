@@ -7,7 +7,6 @@ import pytest
 from bridge.codes import BridgeCode
 from bridge.evm.events import make_submission
 from bridge.evm.hexadecimal import hex_quantity
-from bridge.evm.receipts import read_receipts
 from bridge.watch.submitted_events import SubmittedEventReader
 from clearing.base.codec import u256
 from tests.kit.bridge.forged_chain import ForgedChain
@@ -158,7 +157,7 @@ async def test_submitted_events_of_disputed_blocks_are_refused(chain, liar, watc
     await w.until_quiet()
     forged.is_on = True
     block_hash = bytes.fromhex(forged.blocks[forged.first]["hash"][2:])
-    submission = make_submission(chain.profile.chain_id, block_hash, read_receipts(forged.receipts), 0, 0)
+    submission = make_submission(chain.profile.chain_id, block_hash, forged.decoded, 0, 0)
     forged.blocks = {forged.first: forged.blocks[forged.first]}
     reader = SubmittedEventReader(chain.profile, w.quorum)
     fact = await reader.of_proof(submission)

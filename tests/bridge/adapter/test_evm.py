@@ -17,6 +17,7 @@ from bridge.evm.events import (
 )
 from bridge.evm.header import BlockHeader, read_header
 from bridge.evm.hexadecimal import read_data, read_quantity
+from bridge.evm.layouts import ETHEREUM
 from bridge.evm.receipts import (
     Log,
     Receipt,
@@ -36,6 +37,7 @@ from clearing.base.hashing import keccak256
 from tests.kit.refusals import refused
 
 VAULT = b"\x0a" * 20
+HEADER, RECEIPTS = ETHEREUM.header, ETHEREUM.receipts
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -145,7 +147,7 @@ def test_nesting_beyond_all_depth_is_a_fault():
     with pytest.raises(RemoteFault):
         verify_trie_proof(keccak256(node), b"\x80", (node,))
     with pytest.raises(RemoteFault):
-        decode_receipt(node)
+        decode_receipt(node, RECEIPTS)
 
 
 # Receipts, headers, values -------------------------------------------------------------------------------------------
@@ -173,8 +175,8 @@ FIRST_BLOCK = {
 
 
 def test_a_header_of_the_first_form_has_the_hash_that_everybody_knows():
-    assert read_header(FIRST_BLOCK).hash.hex() == FIRST_BLOCK["hash"][2:]
-    assert read_header({**FIRST_BLOCK, "baseFeePerGas": None, "unknownField": [1]}).number == 0
+    assert read_header(FIRST_BLOCK, HEADER).hash.hex() == FIRST_BLOCK["hash"][2:]
+    assert read_header({**FIRST_BLOCK, "baseFeePerGas": None, "unknownField": [1]}, HEADER).number == 0
 
 
 @pytest.mark.parametrize("name", [name for name in FIRST_BLOCK if name != "hash"])
@@ -182,30 +184,31 @@ def test_every_field_of_a_header_is_hashed(name):
     text = FIRST_BLOCK[name]
     other = text[:-1] + ("1" if text[-1] == "0" else "0")
     with refused(BridgeCode.HEADER_HASH_MISMATCH):
-        read_header({**FIRST_BLOCK, name: other})
+        read_header({**FIRST_BLOCK, name: other}, HEADER)
     with pytest.raises(RemoteFault):
-        read_header({key: value for key, value in FIRST_BLOCK.items() if key != name})
+        read_header({key: value for key, value in FIRST_BLOCK.items() if key != name}, HEADER)
 
 
 def test_a_field_that_a_later_fork_appended_is_hashed_too():
     with refused(BridgeCode.HEADER_HASH_MISMATCH):
-        read_header({**FIRST_BLOCK, "baseFeePerGas": "0x7"})
+        read_header({**FIRST_BLOCK, "baseFeePerGas": "0x7"}, HEADER)
 
 
 @given(receipts)
 def test_a_receipt_is_read_back_from_its_bytes(receipt):
-    assert decode_receipt(receipt.encode()) == receipt
+    assert decode_receipt(receipt.encode(), RECEIPTS) == receipt
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_as_a_receipt_are_a_fault(data):
-    with refused(BridgeCode.MALFORMED_RECEIPT):
-        decode_receipt(data)
+    with pytest.raises(RemoteFault) as caught:
+        decode_receipt(data, RECEIPTS)
+    assert caught.value.code in (BridgeCode.MALFORMED_RECEIPT, BridgeCode.UNKNOWN_RECEIPT_TYPE)
 
 
 @given(JSON)
 def test_any_json_as_an_answer_is_a_fault(value):
-    for read in (read_header, lambda v: read_quantity(v, "x", 8), lambda v: read_data(v, "x", 33)):
+    for read in (lambda v: read_header(v, HEADER), lambda v: read_quantity(v, "x", 8), lambda v: read_data(v, "x", 33)):
         try:
             read(value)
         except RemoteFault as fault:
@@ -214,7 +217,7 @@ def test_any_json_as_an_answer_is_a_fault(value):
             assert read_quantity(value, "x") < 256
     if value != []:
         with pytest.raises(RemoteFault):
-            read_receipts(value)
+            read_receipts(value, RECEIPTS, header())
 
 
 @pytest.mark.parametrize("value", ["0x", "0x_1", "0x 1", "1", "0x+1", "0x1\n", "0x" + "0" * 65, 1, True, None, "0x100"])
@@ -278,7 +281,7 @@ def submitted(receipt_index, log_index):
 def test_a_submitted_event_is_the_fact_that_the_watcher_would_tell():
     submission, trusted = submitted(1, 1)
     again = decode(encode(submission), SubmittedEvent)
-    fact = verify_submitted_event(again, trusted, 1, VAULT)
+    fact = verify_submitted_event(again, trusted, 1, VAULT, RECEIPTS)
     assert (fact.nonce, fact.account, fact.amount) == (1, 7, u256(5))
     assert (fact.vault, fact.block_number, fact.block_hash) == (VAULT, 5, trusted.hash)
 
@@ -287,7 +290,7 @@ def test_a_submitted_event_is_the_fact_that_the_watcher_would_tell():
 def test_other_logs_are_refused(place):
     submission, trusted = submitted(*place)
     with refused(BridgeCode.NOT_A_VAULT_EVENT):
-        verify_submitted_event(submission, trusted, 1, VAULT)
+        verify_submitted_event(submission, trusted, 1, VAULT, RECEIPTS)
 
 
 def test_a_submission_for_another_chain_block_place_or_receipt_is_refused():
@@ -301,7 +304,7 @@ def test_a_submission_for_another_chain_block_place_or_receipt_is_refused():
         (SubmittedEvent(1, trusted.hash, 1, 1, ()), 1, BridgeCode.BAD_TRIE_PROOF),
     ):
         with refused(code):
-            verify_submitted_event(tried, trusted, chain_id, VAULT)
+            verify_submitted_event(tried, trusted, chain_id, VAULT, RECEIPTS)
 
 
 def test_the_key_of_a_receipt_is_the_rlp_of_its_index():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.evm.header import header_bytes, read_header
+from bridge.evm.layouts import ETHEREUM
 from bridge.rpc.proofs import _nodes
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import OrderedNodes, PooledNodes, ProvenState
@@ -40,14 +41,14 @@ def told(state: ProvenState) -> list[Any]:
 
 
 def test_the_header_hashes_to_the_block_that_all_of_ethereum_knows() -> None:
-    header = header_bytes(VECTOR["block"])
+    header = header_bytes(VECTOR["block"], ETHEREUM.header)
     assert keccak256(header) == data(VECTOR["block"]["hash"])
-    assert read_header(VECTOR["block"]).state_root == data(VECTOR["block"]["stateRoot"])
+    assert read_header(VECTOR["block"], ETHEREUM.header).state_root == data(VECTOR["block"]["stateRoot"])
 
 
 def test_accounts_and_words_are_read_as_the_chain_tells_them() -> None:
     nodes = PooledNodes(pool())
-    header = header_bytes(VECTOR["block"])
+    header = header_bytes(VECTOR["block"], ETHEREUM.header)
     found = told(ProvenState(header, nodes))
     assert found == [
         (
@@ -69,7 +70,7 @@ def test_accounts_and_words_are_read_as_the_chain_tells_them() -> None:
 
 def test_no_other_account_or_word_is_proven_by_the_same_nodes() -> None:
     nodes = PooledNodes(pool())
-    state = ProvenState(header_bytes(VECTOR["block"]), nodes)
+    state = ProvenState(header_bytes(VECTOR["block"], ETHEREUM.header), nodes)
     with pytest.raises(RemoteFault):
         state.account(NOWHERE)
     account = state.account(DEPOSIT_CONTRACT)

@@ -13,6 +13,7 @@ from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact, vault
 from bridge.contracts.vault import VaultClaim, checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
+from bridge.evm.layouts import ETHEREUM
 from bridge.relay.claim_queue import BATCH_MAX
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
@@ -420,7 +421,7 @@ async def test_a_rotation_is_told_out_of_a_final_block_and_anybody_may_point_at_
     assert told.validators_hash == five.validators.hash
     assert w.store.pending(CHAIN_ID) == (told,)
     reader = SubmittedEventReader(profile, w.quorum)
-    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, mined.hash)
+    (submission,) = await prove_events(endpoint, ETHEREUM, CHAIN_ID, profile.vault, mined.hash)
     assert await reader.of_proof(submission) == told
     assert await reader.of_transaction(mined.hash) == (told,)
 
@@ -507,7 +508,7 @@ async def test_anybody_may_submit_a_deposit_by_its_transaction_or_with_its_proof
     receipt = await wait(deployed.deposit, 700, 5)
     w = watch(profile, endpoint)
     reader, transaction = SubmittedEventReader(profile, w.quorum), bytes(receipt["transactionHash"])
-    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, transaction)
+    (submission,) = await prove_events(endpoint, ETHEREUM, CHAIN_ID, profile.vault, transaction)
     await w.until_quiet()
     fact = await reader.of_proof(submission)
     assert await reader.of_transaction(transaction) == (fact,)
@@ -534,12 +535,12 @@ async def test_a_transaction_that_is_not_there_or_has_no_event_is_no_submission(
 
 async def test_what_is_not_mined_or_holds_no_event_has_no_proof(deployed, endpoint, profile):
     with refused(BridgeCode.UNTRUSTED_BLOCK):
-        await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(32))
+        await prove_events(endpoint, ETHEREUM, CHAIN_ID, profile.vault, bytes(32))
     mint = await wait(deployed.user.send, deployed.token.functions.mint(deployed.user.address, 1))
     with refused(BridgeCode.NOT_A_VAULT_EVENT):
-        await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(mint["transactionHash"]))
+        await prove_events(endpoint, ETHEREUM, CHAIN_ID, profile.vault, bytes(mint["transactionHash"]))
     with refused(BridgeCode.WRONG_CHAIN):
-        await prove_events(endpoint, 1, profile.vault, bytes(mint["transactionHash"]))
+        await prove_events(endpoint, ETHEREUM, 1, profile.vault, bytes(mint["transactionHash"]))
 
 
 async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, endpoint, nursery):

@@ -3,8 +3,9 @@
 import copy
 from typing import Any
 
-from bridge.evm.header import header_bytes
+from bridge.evm.header import header_bytes, read_header
 from bridge.evm.hexadecimal import hex_data, hex_quantity
+from bridge.evm.layouts import ETHEREUM
 from bridge.evm.receipts import read_receipts, receipt_items, trie_root
 from bridge.rpc.endpoint import Result, RpcCall
 from clearing.base.hashing import keccak256
@@ -24,7 +25,9 @@ class ForgedChain:
         _, data = chain.deposit_log(1, amount=amount)
         chain.rolled = rolled
         self.receipts[0]["logs"][0]["data"] = hex_data(data)
-        root = hex_data(trie_root(receipt_items(read_receipts(self.receipts))))
+        true = read_header(chain.rpc("eth_getBlockByNumber", hex_quantity(first), *[False]), ETHEREUM.header)
+        self.decoded = read_receipts(self.receipts, ETHEREUM.receipts, true)
+        root = hex_data(trie_root(receipt_items(self.decoded)))
         self.blocks: dict[int, dict[str, Any]] = {}
         parent = ""
         head = chain.head
@@ -32,7 +35,7 @@ class ForgedChain:
             block = dict(chain.rpc("eth_getBlockByNumber", hex_quantity(min(number, head)), *[False]))
             block["number"] = hex_quantity(number)
             block.update({"parentHash": parent} if parent else {"receiptsRoot": root})
-            parent = block["hash"] = hex_data(keccak256(header_bytes(block)))
+            parent = block["hash"] = hex_data(keccak256(header_bytes(block, ETHEREUM.header)))
             self.blocks[number] = block
         self.by_hash = {block["hash"]: block for block in self.blocks.values()}
 
