@@ -1,7 +1,8 @@
 """`WatchedChain`: what the adapter must know of a chain, from genesis and the node's configuration.
 
 Rule: data only. What must be equal on all validators (vault, tokens, stride) comes from genesis. When a block is final
-is each validator's own: the chain's `finalized` tag, extra depth and the quorum of its endpoints are its settings.
+is each validator's own: the tag and the depth of the chain's profile, deeper if the operator says so, and the quorum of
+its endpoints.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ class FinalityPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRange:
+    """Blocks that one `eth_getLogs` asks for: `start` at first, never more than `most`."""
+
+    start: int = 2_000
+    most: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class WatchedChain:
     """One vault on one chain. `tokens` are those whose custody is reported; 20 zero bytes are the native coin."""
 
@@ -39,6 +48,7 @@ class WatchedChain:
     """Where each of `tokens` keeps balances; empty: none is known."""
     sight_depth: int = 0
     """Deposits this many blocks under the head are reported before they are final, for soft credit; 0: none are."""
+    logs: LogRange = LogRange()
 
     def __post_init__(self) -> None:
         addresses = (self.vault, *self.tokens)

@@ -74,7 +74,9 @@ _GRAVITY = (
 )
 """Of several failures at once, the last in this order decides."""
 _SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
-_CONFIG_NAMES = frozenset(("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "PRICE_SOURCE_UNUSABLE"))
+_CONFIG_NAMES = frozenset(
+    ("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "BAD_PROFILE", "WRONG_PROFILE", "PRICE_SOURCE_UNUSABLE")
+)
 """Of other packages, whose code books would be slow to import."""
 
 

@@ -69,14 +69,16 @@ class ChainConfig(Section, frozen=True):
     quorum: Annotated[int, Meta(ge=1, le=16)] = 1
     """How many endpoints must agree; it never shrinks when endpoints are lost."""
     confirmations: Annotated[int, Meta(ge=0, le=10_000)] = 0
-    """Extra depth under the chain's `finalized` block."""
+    """Least depth under the chain's head, where the profile does not ask for more."""
     dissent_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 1_200_000
     """How long nothing is credited because an endpoint contradicts the quorum about a final block, before the chain is
     halted; and how long an endpoint that lacks a final block is waited for."""
     poll_ms: Millis = 250
     timeout_ms: Millis = 5_000
-    logs_span: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
-    """Blocks asked for at once, at first; halved on errors."""
+    logs_span: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    """Blocks asked for at once, at first; halved on errors. 0: as many as the profile says."""
+    profile: Annotated[str, Meta(pattern="^([a-z][a-z0-9-]{0,31})?$")] = ""
+    """A file of `configs/chains`: layouts, finality and limits of the chain. Empty: the one that names the chain id."""
 
 
 class Submitter(Section, frozen=True):

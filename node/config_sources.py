@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from bridge.codes import BridgeCode
+from bridge.rpc.chain_profiles import known_profile, profile_of
 from bridge.rpc.providers import repeated_provider
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
 from member.codes import NodeCode
-from node.config import NodeConfig
+from node.config import ChainConfig, NodeConfig
 
 ENV_PREFIX = "CROSSCLEAR_"
 # Told apart from settings by having no double underscore; these steer tests and tools.
@@ -69,7 +71,16 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
             raise LocalFault(
                 NodeCode.CONFIG_VALUE, f"chains.{chain.name}.endpoints", why="a provider twice", endpoint=repeated
             )
+        _check_profile(chain, devnet=config.node.devnet)
     return config
+
+
+def _check_profile(chain: ChainConfig, *, devnet: bool) -> None:
+    """Raises LocalFault WRONG_PROFILE for a profile of other chains, and for a chain that nobody describes."""
+    profile_of(chain.chain_id, chain.profile)
+    if not chain.profile and not devnet and known_profile(chain.chain_id) is None:
+        why = "no profile names the chain id"
+        raise LocalFault(BridgeCode.WRONG_PROFILE, f"chains.{chain.name}.profile", chain_id=chain.chain_id, why=why)
 
 
 def warnings_of(config: NodeConfig) -> list[str]:

@@ -1,1 +1,1 @@
-"""Reading a chain over JSON-RPC: one endpoint, a quorum of endpoints, and the vault reads and proofs based on them."""
+"""Reading a chain over JSON-RPC: its profile, endpoints, a quorum of them, and the vault reads and proofs on top."""

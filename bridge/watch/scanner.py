@@ -14,7 +14,7 @@ from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list,
 from bridge.evm.receipts import LOGS_MAX, Log
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.watched_chain import WatchedChain
+from bridge.watched_chain import LogRange, WatchedChain
 from clearing.base.errors import RemoteFault
 
 HEADERS_PER_REQUEST = 32
@@ -34,11 +34,9 @@ class ProvenLog:
 class ChunkSize:
     """How many blocks one `eth_getLogs` asks for: halved on any error, half as much again after each success."""
 
-    START = 2_000
-    MAX = 10_000
-
-    def __init__(self) -> None:
-        self.blocks = self.START
+    def __init__(self, limits: LogRange) -> None:
+        self.blocks = limits.start
+        self._most = limits.most
 
     def halve(self) -> None:
         """After an error."""
@@ -46,7 +44,7 @@ class ChunkSize:
 
     def grow(self) -> None:
         """After a success."""
-        self.blocks = min(self.blocks + (self.blocks + 1) // 2, self.MAX)
+        self.blocks = min(self.blocks + (self.blocks + 1) // 2, self._most)
 
 
 class VaultScanner:
@@ -55,7 +53,7 @@ class VaultScanner:
     def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
         self._chain = chain
         self._quorum = quorum
-        self.chunk = ChunkSize()
+        self.chunk = ChunkSize(chain.logs)
 
     async def headers(self, first: int, last: int) -> list[BlockHeader]:
         """Agreed headers of a range that need not be final, not checked for links."""

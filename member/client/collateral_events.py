@@ -10,7 +10,7 @@ import trio
 
 from bridge.codes import BridgeCode
 from bridge.evm.events import SubmittedEvent
-from bridge.evm.layouts import ETHEREUM
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.proofs import prove_events
 from clearing.base.errors import LocalFault
@@ -44,8 +44,9 @@ async def submit_proofs(
     vaults = {chain.chain_id: chain.vault for chain in (await client.terms()).chains}
     if chain_id not in vaults:
         raise LocalFault(BridgeCode.WRONG_CHAIN, "chain", chain_id=chain_id, listed=", ".join(map(str, vaults)))
+    layout = profile_of(chain_id).layout
     async with Endpoint(rpc) as endpoint:
-        events = await prove_events(endpoint, ETHEREUM, chain_id, vaults[chain_id], transaction)
+        events = await prove_events(endpoint, layout, chain_id, vaults[chain_id], transaction)
     return tuple([await client.submit_event(proof_body(event), token) for event in events])
 
 

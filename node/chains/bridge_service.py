@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
 from bridge.watch.cursor import FileFactStore
@@ -64,7 +65,8 @@ class _HeardQuorum(EndpointQuorum):
     """Notes each answer, so that an endpoint that hangs or stands still is not taken for a quiet vault."""
 
     def __init__(self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse) -> None:
-        super().__init__(endpoints, config.quorum, config.dissent_ms / 1000)
+        layout = profile_of(config.chain_id, config.profile).layout
+        super().__init__(endpoints, config.quorum, config.dissent_ms / 1000, layout)
         self._pulse = pulse
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
@@ -211,6 +213,7 @@ valid_collateral = carries(CollateralGossip, GOSSIP_BYTES_MAX)
 def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:
     terms = next(chain for chain in genesis.chains if chain.chain_id == chain_id)
     listed = [asset for asset in genesis.assets if asset.chain_id == chain_id]
+    profile = profile_of(chain_id, config.profile)
     lends = genesis.soft_credit.house_ppm > 0 and any(asset.soft_credit_ppm for asset in listed)
     return WatchedChain(
         chain_id=chain_id,
@@ -218,8 +221,10 @@ def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedCha
         deployment_block=max(terms.vault_block, 1),
         tokens=tuple(asset.token for asset in listed),
         balances=tuple(asset.balances for asset in listed),
-        finality=FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
+        finality=profile.finality(config.quorum, config.confirmations),
         custody_stride=terms.custody_stride,
         poll_seconds=config.poll_ms / 1000,
+        blooms=profile.facts.logs.blooms,
+        logs=profile.log_range(config.logs_span),
         sight_depth=genesis.soft_credit.sight_depth if lends else 0,
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from bridge.rpc import vault_reads
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault
 from clearing.schema.terms.genesis import Genesis
 from consensus.codes import ConsensusCode
@@ -20,8 +20,8 @@ from node.config import ChainConfig
 async def newest_checkpoint(genesis: Genesis, configs: Mapping[int, ChainConfig], chain_id: int) -> tuple[int, bytes]:
     """(height, header hash) of the vault on a chain.
 
-    Raises LocalFault: CONFIG_MISSING for a chain without endpoints, NO_ANCHOR when the vault has no checkpoint yet;
-    RemoteFault when too few endpoints answer or agree.
+    Raises LocalFault: CONFIG_MISSING for a chain without endpoints, WRONG_PROFILE, NO_ANCHOR when the vault has no
+    checkpoint yet; RemoteFault when too few endpoints answer or agree.
     """
     terms = next((chain for chain in genesis.chains if chain.chain_id == chain_id), None)
     config = configs.get(chain_id)
@@ -32,14 +32,15 @@ async def newest_checkpoint(genesis: Genesis, configs: Mapping[int, ChainConfig]
             await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
             for url in config.endpoints
         ]
-        quorum = EndpointQuorum(endpoints, config.quorum)
+        profile = profile_of(chain_id, config.profile)
+        quorum = EndpointQuorum(endpoints, config.quorum, layout=profile.layout)
         await quorum.check_chain(chain_id)
         height, hash_ = await vault_reads.newest_checkpoint(
             quorum,
-            FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
+            profile.finality(config.quorum, config.confirmations),
             terms.vault,
             max(terms.vault_block, 1),
-            config.logs_span,
+            profile.log_range(config.logs_span).start,
         )
     if height == 0:
         raise LocalFault(ConsensusCode.NO_ANCHOR, "vault", chain_id=chain_id)

@@ -301,3 +301,16 @@ def test_one_provider_spelt_thrice_is_one_and_a_quorum_of_one_is_warned_of(tmp_p
     assert "chains.one.quorum is 1" in cli("config", "validate", "--config", path).err
     path.write_text(CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2))
     assert "warning" not in cli("config", "validate", "--config", path).err
+
+
+def test_a_profile_of_another_chain_is_refused_with_the_chain_ids_that_it_serves(
+    tmp_path: Path, cli: CommandLine
+) -> None:
+    path = tmp_path / "node.toml"
+    chain = CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2)
+    path.write_text(chain + 'profile = "polygon"\n')
+    told = cli("config", "validate", "--config", path, code=3).err
+    assert "R0681" in told
+    assert "137, 80002" in told
+    path.write_text(chain + 'profile = "ethereum"\n')
+    assert "settings are valid" in cli("config", "validate", "--config", path).err

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig, NodeSection, PeerConfig
@@ -39,7 +40,8 @@ def test_the_examples_commented_tables_are_valid_when_uncommented() -> None:
     text = text.replace("64 hex digits", "ab" * 32)
     kept = [line for line in text.splitlines() if not line.startswith(("Precedence", "Lists"))]
     config = parse_config(tomllib.loads("\n".join(kept)))
-    assert config.chains[0] == ChainConfig(chain_id=31337, name="anvil-a", endpoints=("http://127.0.0.1:8545",))
+    anvil = ChainConfig(chain_id=31337, name="anvil-a", endpoints=("http://127.0.0.1:8545",), profile="evm")
+    assert config.chains[0] == anvil
     assert config.p2p.peers[0].port == 26600
 
 
@@ -117,7 +119,7 @@ peers = st.builds(PeerConfig, key=st.just("0f" * 32), host=st.text(min_size=1, m
 @given(home=st.text(max_size=20), chains=st.lists(chains, max_size=2), peers=st.lists(peers, max_size=2))
 @settings(deadline=None)
 def test_what_is_dumped_loads_as_it_was(home: str, chains: list[ChainConfig], peers: list[PeerConfig]) -> None:
-    config = NodeConfig(node=NodeSection(home=home), chains=tuple(chains))
+    config = NodeConfig(node=NodeSection(home=home, devnet=True), chains=tuple(chains))
     config = msgspec.structs.replace(config, p2p=msgspec.structs.replace(config.p2p, peers=tuple(peers)))
     assert parse_config(tomllib.loads(dump_config(config))) == config
 
@@ -151,3 +153,44 @@ def test_a_prover_is_this_machine_or_a_cluster(tmp_path: Path, prover: str) -> N
 def test_no_other_prover_is_taken(tmp_path: Path, prover: str) -> None:
     with refused(NodeCode.CONFIG_VALUE, LocalFault, "proofs.prover"):
         load_config(write(tmp_path, ""), {}, {"proofs.prover": prover})
+
+
+def chain_lines(chain_id: int, more: str = "") -> str:
+    return f"[[chains]]\nchain_id = {chain_id}\nname = 'a'\nendpoints = ['https://a.example']\n{more}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain_lines(1),
+        chain_lines(137, "profile = 'polygon'"),
+        chain_lines(100, "profile = 'evm'"),
+        chain_lines(31337) + "\n[node]\ndevnet = true",
+    ],
+)
+def test_a_chain_that_somebody_describes_is_taken(tmp_path: Path, text: str) -> None:
+    assert load_config(write(tmp_path, text), {}).config.chains
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain_lines(1, "profile = 'polygon'"),
+        chain_lines(137, "profile = 'evm'"),
+        chain_lines(137, "profile = 'matic'"),
+        chain_lines(100, "profile = 'ethereum'"),
+        chain_lines(100),
+        chain_lines(1, "profile = 'polygon'") + "\n[node]\ndevnet = true",
+    ],
+)
+def test_a_profile_of_another_chain_is_refused_and_so_is_a_chain_that_nobody_describes(
+    tmp_path: Path, text: str
+) -> None:
+    with refused(BridgeCode.WRONG_PROFILE, LocalFault):
+        load_config(write(tmp_path, text), {})
+
+
+@pytest.mark.parametrize("name", ["../polygon", "Polygon", "a" * 40])
+def test_the_name_of_a_profile_is_no_path(tmp_path: Path, name: str) -> None:
+    with refused(NodeCode.CONFIG_VALUE, LocalFault, "chains[0].profile"):
+        load_config(write(tmp_path, chain_lines(137, f"profile = '{name}'")), {})
