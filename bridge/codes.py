@@ -38,12 +38,21 @@ class BridgeCode(CodeBook):
     UNTRUSTED_BLOCK = 617, "The block is not final here yet. Wait until the chain has finalised it."
     LOGS_UNAVAILABLE = 618, "Too few endpoints returned the logs of a block that they have. Use archive endpoints."
     NONCE_GAP = 620, "Deposits are missing between two that were seen, even after a scan from the deployment on."
-    NONCE_REPLAYED = 621, "The vault used a deposit nonce again. The chain is halted: governance has to decide."
-    FINALITY_VIOLATION = 622, "A final block was replaced. The chain is halted: governance has to decide."
-    VAULT_INSOLVENT = 623, "The vault has less than it accounts for. The chain is halted: governance has to decide."
-    CHAIN_HALTED = 624, "The chain was halted and stays halted. The values say why; governance may release it."
+    NONCE_REPLAYED = 621, "The vault used a deposit nonce again. The chain is halted until `crossclear chains release`."
+    FINALITY_VIOLATION = 622, "A final block was replaced. The chain is halted until `crossclear chains release`."
+    VAULT_INSOLVENT = (
+        623,
+        "The vault has less than it accounts for. The chain is halted until `crossclear chains release`.",
+    )
+    CHAIN_HALTED = (
+        624,
+        "The chain was halted and stays halted. The values say why; `crossclear chains release` releases it.",
+    )
     BAD_CURSOR = 625, "The saved cursor belongs to another chain or vault, or cannot be read."
-    DEPOSITS_HASH_MISMATCH = 626, "A deposit does not continue the vault's rolling hash. The chain is halted."
+    DEPOSITS_HASH_MISMATCH = (
+        626,
+        "A deposit does not continue the vault's rolling hash. The chain is halted until `crossclear chains release`.",
+    )
     TRANSACTION_REFUSED = 630, "An endpoint refused a transaction. Its message is in the values."
     TRANSACTION_REVERTED = 631, "The vault refused the call. The revert data names its error."
     TRANSACTION_NOT_MINED = 632, "The transaction was not mined in time, at any of the fees tried."
@@ -77,6 +86,9 @@ class BridgeCode(CodeBook):
         "A quorum of endpoints calls a lower block final than one that it called final before. Nothing new of it is "
         "attested meanwhile. Check the endpoints: they were reset, or lost their view of finality.",
     )
+    NOT_HALTED = 648, "The chain is not halted with this code. `crossclear chains halts` shows the halts."
+    BAD_RELEASE_REASON = 649, "A release needs a reason of printable characters, within the limit."
+    BAD_RELEASES = 650, "The record of a chain's releases cannot be read. Keep the file, and find out who changed it."
     VAULT_ASTRAY = (
         660,
         "The vault follows a validator set that this node does not know as the last or the next. Check whether "

@@ -1,7 +1,7 @@
 """How far a chain was scanned, kept on disk together with the facts that the state has not credited yet.
 
 Rule: cursor and facts are recorded in one step, so that a restart neither loses a fact nor scans one twice; a halt is
-part of the cursor and never goes away by itself.
+part of the cursor and never goes away by itself (`bridge.watch.releases`).
 """
 
 import os
@@ -94,6 +94,12 @@ class FileFactStore:
         if saved and any(map(is_settled, saved.pending)):
             kept = tuple(fact for fact in saved.pending if not is_settled(fact))
             self._write(Saved(saved.cursor, kept), sync=False)
+
+    def forget(self, chain_id: int) -> None:
+        """Drop the cursor and the facts pending of a chain: it is read from the beginning."""
+        self._saved.pop(chain_id, None)
+        self._path(chain_id).unlink(missing_ok=True)
+        _sync_folder(self._folder)
 
     def _path(self, chain_id: int) -> Path:
         return self._folder / f"chain-{chain_id}.cursor"
