@@ -93,7 +93,7 @@ def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[
 
     never = 2**63 - 1
     leaves = [
-        withdrawal_leaf_hash(chain_id, at.address, nonce, token.address, owner, 1000, never) for nonce in range(2)
+        withdrawal_leaf_hash(chain_id, at.address, nonce, 1, token.address, owner, 1000, never) for nonce in range(2)
     ]
     root = keccak256(leaves[0] + leaves[1])
     for level in range(1, DEPTH):
@@ -108,7 +108,7 @@ def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[
     withdrawals = []
     for nonce in range(2):
         siblings = (leaves[1 - nonce],)  # the others are roots of empty subtrees, which the vault knows
-        argument = (nonce, coin.address, OWNER, 1000, never)
+        argument = (nonce, 1, coin.address, OWNER, 1000, never)
         withdrawals.append(meter.gas(vault.functions.withdraw(argument, 1, siblings)))
     proven = solvency_figures(meter, KEY, at.address, NETWORK, validators, secrets) if size == SIZES[0] else []
     return {"deposit": deposits[-1], "checkpoint": checkpoints[-1], "withdrawal": withdrawals[-1]}, proven

@@ -39,6 +39,7 @@ class VaultClaim:
     """One released withdrawal, as the vault takes it. `amount` in token base units."""
 
     nonce: int
+    account: int
     token: bytes
     to: bytes
     amount: int
@@ -52,7 +53,7 @@ def selector(signature: str) -> bytes:
 
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
-_CLAIM = "(uint64,address,address,uint256,uint64)"
+_CLAIM = "(uint64,uint64,address,address,uint256,uint64)"
 DEPOSIT_NONCE = selector("depositNonce()")
 DEPOSITED = selector("deposited(address)")
 WITHDRAWN = selector("withdrawn(address)")
@@ -63,8 +64,8 @@ VALIDATORS_CODE = selector("validatorsCode()")
 DEPOSIT = selector("deposit(address,uint256,uint64)")
 CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
 INSTALL_VALIDATORS = selector("installValidators(bytes)")
-WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),uint64,bytes32[])")
-WITHDRAW_BATCH = selector("withdrawBatch((uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
+WITHDRAW = selector("withdraw((uint64,uint64,address,address,uint256,uint64),uint64,bytes32[])")
+WITHDRAW_BATCH = selector("withdrawBatch((uint64,uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
 
@@ -177,7 +178,7 @@ def _word(address: bytes) -> bytes:
 
 
 CertificateArgument: TypeAlias = tuple[int, int, bytes]
-WithdrawalArgument: TypeAlias = tuple[int, bytes, bytes, int, int]
+WithdrawalArgument: TypeAlias = tuple[int, int, bytes, bytes, int, int]
 
 
 def validator_words(validators: ValidatorSet) -> bytes:
@@ -199,4 +200,4 @@ def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[byte
 
 def claim_argument(claim: VaultClaim) -> WithdrawalArgument:
     """A claim as `withdraw` and `withdrawBatch` take it."""
-    return (claim.nonce, claim.token, claim.to, claim.amount, claim.not_after_s)
+    return (claim.nonce, claim.account, claim.token, claim.to, claim.amount, claim.not_after_s)

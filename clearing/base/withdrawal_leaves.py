@@ -1,7 +1,8 @@
 """Leaves and empty subtrees of the withdrawals tree, as the vault contract computes them.
 
-leaf = keccak(keccak(chain id, vault, nonce, token, to, amount, not-after in seconds)), each a 32-byte word, hashed
-twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero bytes.
+leaf = keccak(keccak(chain id, vault, nonce, account, token, to, amount, not-after in seconds)), each a 32-byte word,
+hashed twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero
+bytes.
 """
 
 from functools import cache
@@ -20,8 +21,9 @@ def empty_subtree_root(level: int) -> Hash32:
 
 
 def withdrawal_leaf_hash(
-    chain_id: int, vault: bytes, nonce: int, token: bytes, to: bytes, amount: int, not_after_s: int
+    chain_id: int, vault: bytes, nonce: int, account: int, token: bytes, to: bytes, amount: int, not_after_s: int
 ) -> Hash32:
-    """The leaf of one withdrawal. `amount` in token base units."""
-    words = (u256(chain_id), vault.rjust(32, b"\0"), u256(nonce), token.rjust(32, b"\0"), to.rjust(32, b"\0"))
-    return keccak256(keccak256(b"".join((*words, u256(amount), u256(not_after_s)))))
+    """The leaf of one withdrawal. `amount` in token base units; `account`: whose money it was in the ledger."""
+    place = u256(chain_id) + vault.rjust(32, b"\0") + u256(nonce) + u256(account)
+    payment = token.rjust(32, b"\0") + to.rjust(32, b"\0") + u256(amount) + u256(not_after_s)
+    return keccak256(keccak256(place + payment))

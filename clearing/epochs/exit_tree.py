@@ -5,6 +5,8 @@ same block returns the same tree.
 """
 
 import hmac
+from collections import Counter
+from collections.abc import Iterator
 
 from clearing.base.codec import u256
 from clearing.base.errors import Bug
@@ -12,42 +14,39 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from clearing.collateral.cash_tokens import current_assets
 from clearing.context.request_checks import owner_key
-from clearing.epochs.exit_close_out import Payout, close_out
-from clearing.schema.records.withdrawals import ExitLeaf, ExitRecord, ExitTree
+from clearing.epochs.exit_close_out import close_out
+from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitRecord, ExitTotals, ExitTree
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from clearing.withdrawals.delay_queue import delayed_amounts
 
-NO_EXITS = tagged_hash("crossclear/exit-tree/v1/empty")
+NO_EXITS = tagged_hash("crossclear/exit-tree/v2/empty")
 """The root while no epoch has closed."""
-_SALT_TAG = b"crossclear/exit-tree/v1/salt"
+_SALT_TAG = b"crossclear/exit-tree/v2/salt"
 
 
 def exit_tree(state: State) -> ExitTree:
     """The exit tree of a state at which an epoch closes."""
-    now = state.now
-    return ExitTree(
-        now.epoch, now.snapshot_height, tuple(_exit_leaf(state, now.epoch, payout) for payout in close_out(state))
-    )
+    leaves = (*_account_leaves(state), *_withdrawal_leaves(state))
+    return ExitTree(state.now.epoch, state.now.snapshot_height, _totals(state, leaves), leaves)
 
 
 def store_exit_tree(state: State) -> None:
     """Store the tree's root in the state at which an epoch closes. Raises Bug when it promises more than
     the inventory."""
     tree = exit_tree(state)
-    promised: dict[int, int] = {}
-    for leaf in tree.leaves:
-        promised[leaf.asset] = promised.get(leaf.asset, 0) + leaf.amount
+    promised = {(totals.chain_id, totals.vault, totals.token): totals.accounts for totals in tree.totals}
     waiting: dict[int, int] = {}
     for (_, asset_id), amount in delayed_amounts(state).items():
         waiting[asset_id] = waiting.get(asset_id, 0) + amount
     for asset in current_assets(state):
-        if promised.get(asset.id, 0) > asset.to_amount(inventory_units(state, asset)) + waiting.get(asset.id, 0):
+        place = (asset.chain_id, asset.vault, asset.token)
+        if promised[place] > asset.to_amount(inventory_units(state, asset)) + waiting.get(asset.id, 0):
             raise Bug(
-                f"exits promise {promised[asset.id]} of asset {asset.name}, "
+                f"exits promise {promised[place]} of asset {asset.name}, "
                 f"the inventory is {inventory_units(state, asset)} units"
             )
-    state.exits.put(0, ExitRecord(tree.epoch, tree.height, len(tree.leaves), tree.root))
+    state.exits.put(0, ExitRecord(tree.epoch, tree.height, tree.count, tree.root))
     state.exit_tree = tree
 
 
@@ -61,9 +60,7 @@ def closed_exit_tree(state: State) -> ExitTree:
     record = state.exits.get(0)
     stated = record and (record.epoch, record.height, record.leaves)
     # The root of a tree in memory needs no check: the stored root was computed from it.
-    if stated != (tree.epoch, tree.height, len(tree.leaves)) or (
-        built is None and tree.root != stored_exit_root(state)
-    ):
+    if stated != (tree.epoch, tree.height, tree.count) or (built is None and tree.root != stored_exit_root(state)):
         raise Bug(f"exits of epoch {tree.epoch} are not those of height {state.now.height}")
     return tree
 
@@ -74,16 +71,44 @@ def stored_exit_root(state: State) -> Hash32:
     return Hash32(found.root) if found else NO_EXITS
 
 
-def _exit_leaf(state: State, epoch: int, payout: Payout) -> ExitLeaf:
-    asset = state.terms.assets[payout.asset]
-    key = _SALT_TAG + u256(epoch) + u256(payout.account) + u256(payout.asset)
-    return ExitLeaf(
-        account=payout.account,
-        asset=payout.asset,
-        chain_id=asset.chain_id,
-        vault=asset.vault,
-        token=asset.token,
-        to=owner_key(state, payout.account),
-        amount=payout.amount,
-        salt=hmac.digest(state.salt, key, "sha256"),
-    )
+def _totals(state: State, leaves: tuple[ExitLeaf, ...]) -> tuple[ExitTotals, ...]:
+    """Of every listed token, whether or not anybody is paid in it."""
+    accounts, seniors = Counter[tuple[int, bytes, bytes]](), Counter[tuple[int, bytes, bytes]]()
+    for leaf in leaves:
+        sums = accounts if leaf.kind is ExitKind.ACCOUNT else seniors
+        sums[leaf.chain_id, leaf.vault, leaf.token] += leaf.amount
+    totals = []
+    for asset in state.terms.assets.values():
+        place = (asset.chain_id, asset.vault, asset.token)
+        cursor = state.deposit_cursors.get((asset.chain_id, asset.vault))
+        totals.append(
+            ExitTotals(
+                *place,
+                accounts=accounts[place],
+                seniors=seniors[place],
+                counted=int.from_bytes(state.asset_flows[asset.id].deposited_amount, "big"),
+                deposit_cursor=cursor.nonce if cursor else 0,
+                withdrawals_count=state.now.withdrawals_released,
+            )
+        )
+    return tuple(sorted(totals, key=lambda entry: (entry.chain_id, entry.vault, entry.token)))
+
+
+def _account_leaves(state: State) -> Iterator[ExitLeaf]:
+    for payout in close_out(state):
+        to = owner_key(state, payout.account)
+        yield _leaf(state, ExitKind.ACCOUNT, payout.account, payout.account, payout.asset, to, payout.amount)
+
+
+def _withdrawal_leaves(state: State) -> Iterator[ExitLeaf]:
+    for nonce, asset in state.unpaid_withdrawals.ordered():
+        released = state.withdrawals[nonce]
+        amount = int.from_bytes(released.amount, "big")
+        yield _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, asset, released.to, amount)
+
+
+def _leaf(state: State, kind: ExitKind, number: int, account: int, asset_id: int, to: bytes, amount: int) -> ExitLeaf:
+    asset = state.terms.assets[asset_id]
+    key = _SALT_TAG + u256(state.now.epoch) + u256(kind) + u256(number) + u256(asset_id)
+    salt = hmac.digest(state.salt, key, "sha256")
+    return ExitLeaf(kind, number, account, asset.chain_id, asset.vault, asset.token, to, amount, salt)

@@ -93,3 +93,7 @@ def rebuild_indexes(state: State) -> None:
         index_pending(state, key, None, pending)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():
         state.day_trade_ids.put((venue, trade_of_day.venue_trade_id), (day, number))
+    for nonce, released in state.withdrawals.ordered():
+        expired = state.expired_withdrawals.get(nonce)
+        if not released.executed and (expired is None or not expired.refunded_height):
+            state.unpaid_withdrawals.put(nonce, released.asset)

@@ -53,6 +53,7 @@ from clearing.schema.records.default import (
     MemberStatusRecord,
     PositionChangesRecord,
 )
+from clearing.schema.records.exits import ExitRecord, ExitTree
 from clearing.schema.records.governance import (
     AmendmentRecord,
     DetachedVaultRecord,
@@ -98,8 +99,6 @@ from clearing.schema.records.validators import (
 from clearing.schema.records.withdrawals import (
     DelayedWithdrawalCounter,
     DelayedWithdrawalRecord,
-    ExitRecord,
-    ExitTree,
     ExpiredWithdrawalRecord,
     RefundDueRecord,
     ReleasedWithdrawalRecord,
@@ -291,6 +290,8 @@ class State:
     """Number of trade ids by second."""
     withdrawals_nodes: Table[tuple[int, int], Hash32]
     """(level, index): a node of the withdrawals tree."""
+    unpaid_withdrawals: Table[int, int]
+    """By nonce, released withdrawals that are neither executed nor refunded: the asset of each."""
     pending_by_due_time: Table[int, tuple[DueTrade, ...]]
     """Under 0: all pending trades, ordered."""
     pending_counts: Table[int, int]

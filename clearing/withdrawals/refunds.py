@@ -166,4 +166,5 @@ def refund_expired(context: BlockContext) -> None:
         context.state.expired_withdrawals.put(
             nonce, msgspec.structs.replace(agreed, refunded_height=context.block.height)
         )
+        context.state.unpaid_withdrawals.remove(nonce)
         refund(context, nonce, released.account, asset.id, amount, RefundReason.NOT_PAID)

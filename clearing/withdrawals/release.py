@@ -21,6 +21,7 @@ def release_withdrawals(context: BlockContext) -> None:
             accepted.chain_id,
             accepted.vault,
             nonce,
+            accepted.account,
             accepted.token,
             accepted.to,
             int.from_bytes(accepted.amount, "big"),
@@ -39,6 +40,7 @@ def release_withdrawals(context: BlockContext) -> None:
             leaf=leaf,
         )
         context.state.withdrawals.put(nonce, released)
+        context.state.unpaid_withdrawals.put(nonce, accepted.asset)
         append_withdrawal(context.state, nonce, leaf)
         context.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
         nonce += 1
@@ -54,3 +56,4 @@ def withdrawals_count(state: State) -> int:
 def confirm_withdrawal(state: State, nonce: int) -> None:
     """Record that a released withdrawal was observed as executed."""
     state.withdrawals.put(nonce, msgspec.structs.replace(state.withdrawals[nonce], executed=True))
+    state.unpaid_withdrawals.remove(nonce)

@@ -1,10 +1,11 @@
 """Epoch packages, and what a member needs beside one: seed and holdings, exit leaves, the opened default fund."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from clearing.base.merkle import DEPTH_MAX
+from clearing.schema.records.exits import ExitKind
 from member.api.types import Address, Body, Decimal, Hash, Id, Natural, SlotName, SmallId
 
 Seed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; keep it secret")]
@@ -29,17 +30,29 @@ LEAVES_MAX = 4096
 TokenAmount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$", description="in the token's base units")]
 
 
+ExitKindName: TypeAlias = Literal["account", "withdrawal", "deposit"]
+EXIT_KIND_NAMES: dict[ExitKind, ExitKindName] = {
+    ExitKind.ACCOUNT: "account",
+    ExitKind.WITHDRAWAL: "withdrawal",
+    ExitKind.DEPOSIT: "deposit",
+}
+
+
 class ExitLeafView(Body, frozen=True):
-    """One leaf: the token and the address that it pays. It is hashed as
-    salt, epoch, chain_id, vault, account, token, to, amount, 32 bytes each."""
+    """One payment: the token and the address that it pays. It is hashed as
+    salt, kind, epoch, chain_id, vault, number, token, to, amount, 32 bytes each; kinds are 1, 2 and 3."""
 
     index: Id
     """Place among the leaves."""
+    kind: ExitKindName
+    """`withdrawal`: released and not paid; `deposit`: counted and credited to nobody. Both are paid before accounts."""
+    number: Id
+    """The account, the withdrawal's nonce, or the deposit's nonce."""
     chain_id: Id
     vault: Address
     token: Address
     to: Address
-    """The address that signs for withdrawals from the account."""
+    """Of an account: the address that signs for withdrawals from it."""
     amount: TokenAmount
     salt: Hash
     """Keep it secret: with it, an amount can be guessed from the tree."""
@@ -47,8 +60,30 @@ class ExitLeafView(Body, frozen=True):
     """Siblings from the leaf to the top."""
 
 
+class ExitTotalsView(Body, frozen=True):
+    """What a vault owes in one token at an epoch, in base units. It is hashed as 0, epoch, chain_id, vault, token,
+    accounts, seniors, counted, deposit_cursor, withdrawals_count, 32 bytes each."""
+
+    index: Id
+    """Place among the leaves."""
+    chain_id: Id
+    vault: Address
+    token: Address
+    accounts: TokenAmount
+    """Sum of the payments to accounts."""
+    seniors: TokenAmount
+    """Sum of the payments that come first."""
+    counted: TokenAmount
+    """Sum of the deposits up to `deposit_cursor`; the vault refunds later ones."""
+    deposit_cursor: Id
+    withdrawals_count: Id
+    path: Annotated[tuple[Hash, ...], Meta(max_length=DEPTH_MAX)]
+    """Siblings from the leaf to the top."""
+
+
 class ExitView(Body, frozen=True):
-    """An own account's leaves under the exit root of an epoch. No leaves: there was nothing to take out."""
+    """An own account's payments under the exit root of an epoch, and the totals of their tokens. No payments: there was
+    nothing to take out."""
 
     epoch: Id
     height: Id
@@ -58,6 +93,7 @@ class ExitView(Body, frozen=True):
     leaf_count: SmallId
     """Of the whole tree; it is inside the root."""
     leaves: Annotated[tuple[ExitLeafView, ...], Meta(max_length=LEAVES_MAX)]
+    totals: Annotated[tuple[ExitTotalsView, ...], Meta(max_length=LEAVES_MAX)]
 
 
 OpenedSeed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; of the fund's account, and public")]

@@ -76,6 +76,8 @@ class WithdrawalProofView(Body, frozen=True):
     status: Literal["open", "paid", "expired", "refunded"]
     chain_id: Id
     vault: Address
+    account: Id
+    """The ledger account that it was taken from."""
     token: Address
     to: Address
     amount: TokenAmount

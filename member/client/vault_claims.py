@@ -53,7 +53,12 @@ async def claim_at_vault(client: NodeClient, rpc: str, nonce: int, secret: bytes
         if _leaf(proven) != _leaf(found.withdrawal):
             raise RemoteFault(NodeCode.NODE_ANSWER, "withdrawal proof", why="another withdrawal than before")
         claim = VaultClaim(
-            proven.nonce, _octets(proven.token), _octets(proven.to), int(proven.amount), proven.not_after_s
+            proven.nonce,
+            proven.account,
+            _octets(proven.token),
+            _octets(proven.to),
+            int(proven.amount),
+            proven.not_after_s,
         )
         siblings = [_octets(sibling) for sibling in proven.siblings]
         call = vault.withdraw_call(claim, found.root_number, siblings)
@@ -81,7 +86,7 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
 
 def _leaf(view: WithdrawalProofView) -> tuple[object, ...]:
     """What is claimed, without its proof and its status."""
-    return (view.nonce, view.chain_id, view.vault, view.token, view.to, view.amount, view.not_after_s)
+    return (view.nonce, view.chain_id, view.vault, view.account, view.token, view.to, view.amount, view.not_after_s)
 
 
 def _view(to: bytes, data: bytes) -> RpcCall:

@@ -58,7 +58,7 @@ def exit_lines(exit_: ExitView) -> str:
     """The leaves for a terminal, without their salts."""
     lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
     for leaf in exit_.leaves:
-        place = f"leaf {leaf.index} of {exit_.leaf_count}"
+        place = f"leaf {leaf.index} of {exit_.leaf_count}, {leaf.kind} {leaf.number}"
         lines.append(
             f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
         )

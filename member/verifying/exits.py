@@ -1,10 +1,11 @@
-"""Exit files: a member's exit leaves, and their check against a certified header. Offline.
+"""Exit files: a member's payments in an exit tree, and their check against a certified header. Offline.
 
 Rule: nothing in the file is trusted: the root is the header's, the header is final under the set that the caller
 trusts, every leaf is hashed again. It knows no network and no keys.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,10 +16,10 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
-from clearing.schema.records.withdrawals import ExitLeaf
+from clearing.schema.records.exits import ExitLeaf, ExitTotals
 from consensus.light_client import LightBlock
 from member.api.chain import LIGHT_BLOCK_BYTES_MAX
-from member.api.proofs import ExitLeafView, ExitView
+from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, ExitView
 from member.api.types import Body, Hex, hexed
 from member.durable_files import write_whole
 from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited
@@ -36,8 +37,10 @@ _MEANINGS = {
     "certificate": "A quorum of the validators signed the header that carries the root.",
     "root": "The leaves are of the epoch and the tree whose root this header carries.",
     "leaves": "Each payment is in that tree, with this address and this amount.",
+    "totals": "What each token's vault owes in all is in that tree, so that it can be shown to the vault.",
 }
 _AMOUNT_MAX = 2**256 - 1
+_KINDS = {name: kind for kind, name in EXIT_KIND_NAMES.items()}
 
 
 class ExitFile(Body, frozen=True):
@@ -87,7 +90,7 @@ def verify_exit(
     """Whether every leaf is under the exit root of the header of `block`, and that header is final."""
     started = time.perf_counter()
     checks: list[Checked] = []
-    for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves)):
+    for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves), ("totals", _token_totals)):
         try:
             checks.append(Checked(check, ok=True, detail=run(file.exit, anchor, block), meaning=_MEANINGS[check]))
         except CrossclearError as fault:
@@ -111,13 +114,36 @@ def verify_exit(
     )
 
 
-def _leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
+def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
-    amount = int(view.amount)
+    vault, token, to, salt = map(_octets, (view.vault, view.token, view.to, view.salt))
+    amount = _amount(view.index, view.amount)
+    return ExitLeaf(_KINDS[view.kind], view.number, account, view.chain_id, vault, token, to, amount, salt)
+
+
+def totals_of(view: ExitTotalsView) -> ExitTotals:
+    """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
+    return ExitTotals(
+        chain_id=view.chain_id,
+        vault=_octets(view.vault),
+        token=_octets(view.token),
+        accounts=_amount(view.index, view.accounts),
+        seniors=_amount(view.index, view.seniors),
+        counted=_amount(view.index, view.counted),
+        deposit_cursor=view.deposit_cursor,
+        withdrawals_count=view.withdrawals_count,
+    )
+
+
+def _amount(index: int, text: str) -> int:
+    amount = int(text)
     if amount > _AMOUNT_MAX:
-        raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=view.index)
-    vault, token, to, salt = (bytes.fromhex(text[2:]) for text in (view.vault, view.token, view.to, view.salt))
-    return ExitLeaf(account, 0, view.chain_id, vault, token, to, amount, salt)
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=index)
+    return amount
+
+
+def _octets(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
 
 
 def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
@@ -148,13 +174,30 @@ def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
 
 
 def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
-    places = [leaf.index for leaf in exit_.leaves]
-    if len(set(places)) != len(places):
-        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
-    for leaf in exit_.leaves:
-        path = [bytes.fromhex(sibling[2:]) for sibling in leaf.path]
-        encoded = _leaf_of(exit_.account, leaf).encoded(exit_.epoch)
-        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, leaf.index, encoded, path)
     if not exit_.leaves:
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="the file has none: there is nothing to check")
+    for leaf in exit_.leaves:
+        if leaf.kind == "account" and leaf.number != exit_.account:
+            raise RemoteFault(BaseCode.WRONG_VALUE, "leaves", index=leaf.index, account=leaf.number)
+    encoded = [leaf_of(exit_.account, leaf).encoded(exit_.epoch) for leaf in exit_.leaves]
+    _check_paths(exit_, block, exit_.leaves, encoded)
     return f"{len(exit_.leaves)} of {exit_.leaf_count} leaves, of account {exit_.account}"
+
+
+def _token_totals(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
+    paid = {(leaf.chain_id, leaf.vault, leaf.token) for leaf in exit_.leaves}
+    totals = {(entry.chain_id, entry.vault, entry.token) for entry in exit_.totals}
+    if paid != totals:
+        raise RemoteFault(BaseCode.MALFORMED, "totals", why="they are not of the tokens that are paid")
+    _check_paths(exit_, block, exit_.totals, [totals_of(entry).encoded(exit_.epoch) for entry in exit_.totals])
+    return f"the totals of {len(totals)} tokens"
+
+
+def _check_paths(
+    exit_: ExitView, block: LightBlock, views: Sequence[ExitLeafView | ExitTotalsView], encoded: list[bytes]
+) -> None:
+    if len({view.index for view in views}) != len(views):
+        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
+    for view, leaf in zip(views, encoded, strict=True):
+        path = [_octets(sibling) for sibling in view.path]
+        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, view.index, leaf, path)

@@ -4,7 +4,16 @@ from functools import partial
 
 from starlette.responses import Response
 
-from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackageLine, PackagePage
+from member.api.proofs import (
+    EXIT_KIND_NAMES,
+    PACKAGES_MAX,
+    ExitLeafView,
+    ExitTotalsView,
+    ExitView,
+    InclusionView,
+    PackageLine,
+    PackagePage,
+)
 from member.api.types import hexed
 from member.codes import NodeCode
 from node.api.calls import (
@@ -21,7 +30,7 @@ from node.api.calls import (
     owner_of,
     run_in_worker,
 )
-from node.epochs.member_files import AccountAtEpoch, AccountExit, ExitLeafProof
+from node.epochs.member_files import AccountAtEpoch, AccountExit, ExitLeafProof, ExitTotalsProof
 
 routes = Routes()
 
@@ -92,6 +101,7 @@ def exit_view(found: AccountExit) -> ExitView:
         exit_root=hexed(found.root),
         leaf_count=found.count,
         leaves=tuple(_leaf(leaf) for leaf in found.leaves),
+        totals=tuple(_totals(totals) for totals in found.totals),
     )
 
 
@@ -99,6 +109,8 @@ def _leaf(own: ExitLeafProof) -> ExitLeafView:
     leaf = own.leaf
     return ExitLeafView(
         index=own.index,
+        kind=EXIT_KIND_NAMES[leaf.kind],
+        number=leaf.number,
         chain_id=leaf.chain_id,
         vault=hexed(leaf.vault),
         token=hexed(leaf.token),
@@ -106,6 +118,22 @@ def _leaf(own: ExitLeafProof) -> ExitLeafView:
         amount=str(leaf.amount),
         salt=hexed(leaf.salt),
         path=tuple(hexed(sibling) for sibling in own.path),
+    )
+
+
+def _totals(found: ExitTotalsProof) -> ExitTotalsView:
+    totals = found.totals
+    return ExitTotalsView(
+        index=found.index,
+        chain_id=totals.chain_id,
+        vault=hexed(totals.vault),
+        token=hexed(totals.token),
+        accounts=str(totals.accounts),
+        seniors=str(totals.seniors),
+        counted=str(totals.counted),
+        deposit_cursor=totals.deposit_cursor,
+        withdrawals_count=totals.withdrawals_count,
+        path=tuple(hexed(sibling) for sibling in found.path),
     )
 
 

@@ -1,6 +1,6 @@
 """Withdrawals: those of an own account, and the proof of any released one.
 
-Rule: a member sees its own accounts only. What a vault needs to pay a withdrawal anybody may have: it names no account.
+Rule: a member sees its own accounts only. What a vault needs to pay a withdrawal anybody may have.
 """
 
 from typing import Literal
@@ -51,6 +51,7 @@ def proof_of(state: State, nonce: int, count: int) -> WithdrawalProofView | None
         status=_status(state, nonce),
         chain_id=withdrawal.chain_id,
         vault=hexed(withdrawal.vault),
+        account=withdrawal.account,
         token=hexed(withdrawal.token),
         to=hexed(withdrawal.to),
         amount=str(int.from_bytes(withdrawal.amount, "big")),

@@ -165,7 +165,14 @@ def open_claims(state: State, chain_id: int, vault: bytes, open_nonces: Iterable
     """
     waiting = ((nonce, state.withdrawals[nonce]) for nonce in open_nonces)
     return tuple(
-        VaultClaim(nonce, released.token, released.to, int.from_bytes(released.amount, "big"), released.not_after_s)
+        VaultClaim(
+            nonce,
+            released.account,
+            released.token,
+            released.to,
+            int.from_bytes(released.amount, "big"),
+            released.not_after_s,
+        )
         for nonce, released in waiting
         if (released.chain_id, released.vault) == (chain_id, vault) and released.not_after_s * 1000 >= state.now.time_ms
     )

@@ -20,7 +20,7 @@ from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32
 from clearing.epochs.exit_tree import closed_exit_tree
 from clearing.margin.statement.snapshot import RiskSnapshot
-from clearing.schema.records.withdrawals import ExitLeaf, ExitTree
+from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
 from clearing.state.state import State
 from member.durable_files import write_whole
 from member.keys.secret_files import make_secret_folder
@@ -176,16 +176,30 @@ class EpochHoldings(EpochFiles):
 
 
 class ExitLeafRecord(Wire, frozen=True):
-    """One leaf; its index is its place."""
+    """One payment, in the order of the tree."""
 
+    kind: U32
+    number: U63
     account: U63
-    asset: U32
     chain_id: U63
     vault: Bytes20
     token: Bytes20
     to: Bytes20
     amount: Bytes32
     salt: Bytes32
+
+
+class ExitTotalsRecord(Wire, frozen=True):
+    """The totals of one token of one vault, in the order of the tree."""
+
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    accounts: Bytes32
+    seniors: Bytes32
+    counted: Bytes32
+    deposit_cursor: U63
+    withdrawals_count: U63
 
 
 class ExitTreeRecord(Wire, frozen=True):
@@ -195,17 +209,19 @@ class ExitTreeRecord(Wire, frozen=True):
     height: U63
     owners: tuple[tuple[U63, Bytes20], ...]
     """(account, trade address of its member at that height), ordered."""
+    totals: tuple[ExitTotalsRecord, ...]
     leaves: tuple[ExitLeafRecord, ...]
 
     @property
     def tree(self) -> ExitTree:
         """As the rulebook has it."""
-        return ExitTree(self.epoch, self.height, tuple(_leaf(leaf) for leaf in self.leaves))
+        totals = tuple(_totals(totals) for totals in self.totals)
+        return ExitTree(self.epoch, self.height, totals, tuple(_leaf(leaf) for leaf in self.leaves))
 
 
 @dataclass(frozen=True, slots=True)
 class ExitLeafProof:
-    """A leaf, its index, and the siblings from it to the top."""
+    """A payment, its index, and the siblings from it to the top."""
 
     index: int
     leaf: ExitLeaf
@@ -213,8 +229,17 @@ class ExitLeafProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ExitTotalsProof:
+    """The totals of a token, their index, and the siblings from them to the top."""
+
+    index: int
+    totals: ExitTotals
+    path: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountExit:
-    """All leaves of one account under the root of an epoch."""
+    """All payments of one account under the root of an epoch, and the totals of the tokens they are in."""
 
     epoch: int
     height: int
@@ -224,6 +249,7 @@ class AccountExit:
     """Of leaves in the whole tree."""
     root: bytes
     leaves: tuple[ExitLeafProof, ...]
+    totals: tuple[ExitTotalsProof, ...]
 
 
 def exit_tree_record(state: State) -> ExitTreeRecord:
@@ -238,21 +264,48 @@ def exit_tree_record(state: State) -> ExitTreeRecord:
     )
     leaves = tuple(
         ExitLeafRecord(
-            leaf.account, leaf.asset, leaf.chain_id, leaf.vault, leaf.token, leaf.to, u256(leaf.amount), leaf.salt
+            leaf.kind,
+            leaf.number,
+            leaf.account,
+            leaf.chain_id,
+            leaf.vault,
+            leaf.token,
+            leaf.to,
+            u256(leaf.amount),
+            leaf.salt,
         )
         for leaf in tree.leaves
     )
-    return ExitTreeRecord(tree.epoch, tree.height, owners, leaves)
+    totals = tuple(
+        ExitTotalsRecord(
+            entry.chain_id,
+            entry.vault,
+            entry.token,
+            u256(entry.accounts),
+            u256(entry.seniors),
+            u256(entry.counted),
+            entry.deposit_cursor,
+            entry.withdrawals_count,
+        )
+        for entry in tree.totals
+    )
+    return ExitTreeRecord(tree.epoch, tree.height, owners, totals, leaves)
 
 
 def account_exit(kept: ExitTreeRecord, account: int) -> AccountExit | None:
-    """The leaves of an account, none where it could take out nothing; None when it was not there."""
+    """The payments of an account, none where it could take out nothing; None when it was not there."""
     owner = dict(kept.owners).get(account)
     if owner is None:
         return None
     tree = kept.tree
     leaves = tuple(ExitLeafProof(index, leaf, tree.proof(index)) for index, leaf in tree.of_account(account))
-    return AccountExit(kept.epoch, kept.height, account, owner, len(tree.leaves), tree.root, leaves)
+    tokens = {(own.leaf.chain_id, own.leaf.vault, own.leaf.token) for own in leaves}
+    totals = tuple(
+        ExitTotalsProof(index, entry, tree.proof(index))
+        for index, entry in enumerate(tree.totals)
+        if (entry.chain_id, entry.vault, entry.token) in tokens
+    )
+    return AccountExit(kept.epoch, kept.height, account, owner, tree.count, tree.root, leaves, totals)
 
 
 class EpochExits(EpochFiles):
@@ -274,12 +327,26 @@ class EpochExits(EpochFiles):
 
 def _leaf(kept: ExitLeafRecord) -> ExitLeaf:
     return ExitLeaf(
+        kind=ExitKind(kept.kind),
+        number=kept.number,
         account=kept.account,
-        asset=kept.asset,
         chain_id=kept.chain_id,
         vault=kept.vault,
         token=kept.token,
         to=kept.to,
         amount=int.from_bytes(kept.amount, "big"),
         salt=kept.salt,
+    )
+
+
+def _totals(kept: ExitTotalsRecord) -> ExitTotals:
+    return ExitTotals(
+        chain_id=kept.chain_id,
+        vault=kept.vault,
+        token=kept.token,
+        accounts=int.from_bytes(kept.accounts, "big"),
+        seniors=int.from_bytes(kept.seniors, "big"),
+        counted=int.from_bytes(kept.counted, "big"),
+        deposit_cursor=kept.deposit_cursor,
+        withdrawals_count=kept.withdrawals_count,
     )

@@ -4,8 +4,6 @@ The logs stand in `tests/vectors/clearing`; `record.py` there states their layou
 """
 
 import json
-import lzma
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,20 +20,10 @@ from clearing.schema.terms.genesis import network_id
 from node.agreement.application import DecidedHeight
 from node.offline.replay import replay
 from node.store.block_log import block_log_network, read_block_log
+from tests.kit.clearing.recorded_logs import BLOCK_BYTES_MAX, FOLDER, frames
 
-LOGS = Path(__file__).parents[1] / "vectors" / "clearing"
-EXPECTED: dict[str, dict[str, Any]] = json.loads((LOGS / "roots.json").read_text())
+EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "roots.json").read_text())
 STORIES = sorted(EXPECTED.keys() - {"demo"})
-BLOCK_BYTES_MAX = 1 << 24
-
-
-def frames(name: str) -> list[bytes]:
-    data, at, read = lzma.decompress((LOGS / f"{name}.log.xz").read_bytes()), 0, []
-    while at < len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        read.append(data[at + 4 : at + 4 + length])
-        at += 4 + length
-    return read
 
 
 def compare(name: str, results: Iterable[BlockResult]) -> None:
@@ -53,7 +41,7 @@ def compare(name: str, results: Iterable[BlockResult]) -> None:
 
 
 def test_every_recorded_log_is_replayed() -> None:
-    assert {path.name.removesuffix(".log.xz") for path in LOGS.glob("*.xz")} == set(EXPECTED)
+    assert {path.name.removesuffix(".log.xz") for path in FOLDER.glob("*.xz")} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

@@ -8,7 +8,7 @@ import {VaultState} from "./VaultState.sol";
 /// What the vault believes of the network: headers that a quorum of the trusted validator set certified, and the next set.
 abstract contract Checkpoints is VaultState {
     /// Submit a header that more than two thirds of the trusted set's power precommitted. Anybody may.
-    function checkpoint(bytes calldata words, Certificate calldata certificate) external whenNotPaused {
+    function checkpoint(bytes calldata words, Certificate calldata certificate) external whenOpen {
         Finality.Header memory header = Finality.read(words);
         bytes32 trusted = validatorsHash;
         if (header.network != network) revert WrongNetwork(header.network, network);
@@ -33,6 +33,11 @@ abstract contract Checkpoints is VaultState {
             stateRoot: header.stateRoot
         });
         emit Checkpointed(header.height, value, header.withdrawalsCount);
+        if (escapeFrom != 0 && header.timeMs / 1000 > escapeTriggeredAt) {
+            // The network is back. A header from before the trigger only makes the snapshot newer.
+            (escapeTriggeredAt, escapeFrom) = (0, 0);
+            emit EscapeCancelled(header.height);
+        }
         if (header.nextValidatorsHash != trusted) {
             validatorsHash = header.nextValidatorsHash;
             validatorsCode = address(0);

@@ -12,10 +12,11 @@ abstract contract Deposits is VaultState {
 
     /// Pay `amount` base units of `token` in for ledger account `account`. It credits the amount received, in whole
     /// clearing units. Refused once half the trusting period has passed without a checkpoint: a network that is silent for
-    /// so long may never come back.
-    function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenNotPaused {
-        uint256 until = uint256(latest.trustedAt) + trustingPeriod / 2;
+    /// so long may never come back. Refused, too, while an escape is under way.
+    function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenOpen {
+        uint256 until = silentFrom();
         if (block.timestamp > until) revert NetworkSilent(until, block.timestamp);
+        if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
         uint256 unit = unitOf[token];
         if (unit == 0) revert TokenNotListed(token);
         uint256 excess = amount % unit;
@@ -28,7 +29,7 @@ abstract contract Deposits is VaultState {
         if (received != credited) dust[token] += received - credited;
         deposited[token] += credited;
         uint64 nonce = ++depositNonce;
-        bytes32 rolled = keccak256(abi.encode(depositsHash, nonce, token, account, credited, msg.sender));
+        bytes32 rolled = _rolled(depositsHash, nonce, token, account, credited, msg.sender);
         depositsHash = rolled;
         emit Deposited(nonce, token, account, credited, msg.sender, rolled);
     }

@@ -17,6 +17,10 @@ library MerkleTree {
         return sha256(abi.encodePacked(LEAF_TAG, data));
     }
 
+    function leafOf(bytes memory data) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(LEAF_TAG, data));
+    }
+
     /// The root that siblings, from the leaf up, lead to from leaf `index` of `count`; their number must be the tree's depth.
     function rootFrom(bytes32 node, uint256 index, uint256 count, bytes32[] calldata path)
         internal

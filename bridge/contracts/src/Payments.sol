@@ -16,7 +16,7 @@ abstract contract Payments is Checkpoints {
     function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[] calldata siblings)
         external
         nonReentrant
-        whenNotPaused
+        whenOpen
     {
         uint64 nonce = withdrawal.nonce;
         if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
@@ -31,7 +31,7 @@ abstract contract Payments is Checkpoints {
     function withdrawBatch(Withdrawal[] calldata withdrawals, uint64 root, bytes32[] calldata siblings)
         external
         nonReentrant
-        whenNotPaused
+        whenOpen
     {
         _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
         uint64 last = withdrawals[withdrawals.length - 1].nonce;
@@ -69,23 +69,32 @@ abstract contract Payments is Checkpoints {
         if (found != trusted) revert BadProof(found, trusted);
     }
 
-    /// Pay a proven withdrawal. Effects come before the transfer; the token must take exactly `amount` out of the vault,
-    /// so that no token makes the vault owe what it does not have.
+    /// Pay a proven withdrawal. Effects come before the transfer.
     function _pay(Withdrawal calldata withdrawal) private {
         (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
         if (isPaid(nonce)) revert AlreadyPaid(nonce);
         if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
         if (unitOf[token] == 0) revert TokenNotListed(token);
+        _markPaid(nonce);
+        _transferOut(token, withdrawal.to, amount);
+        emit Withdrawn(nonce, token, withdrawal.to, amount);
+    }
+
+    function _markPaid(uint64 nonce) internal {
+        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
+    }
+
+    /// Transfer what the vault owes. The token must take exactly `amount` out of the vault, so that no token makes the vault
+    /// owe what it does not have.
+    function _transferOut(address token, address to, uint256 amount) internal {
         uint256 accounted = deposited[token] - withdrawn[token];
         if (amount > accounted) revert BeyondHoldings(amount, accounted);
-        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
         withdrawn[token] += amount;
         uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransfer(withdrawal.to, amount);
+        IERC20(token).safeTransfer(to, amount);
         uint256 left = IERC20(token).balanceOf(address(this));
         if (left > before || before - left != amount) {
             revert WrongDebit(token, amount, left > before ? 0 : before - left);
         }
-        emit Withdrawn(nonce, token, withdrawal.to, amount);
     }
 }

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 import {Deposits} from "./Deposits.sol";
+import {Escape} from "./Escape.sol";
 import {Guardian} from "./Guardian.sol";
-import {Payments} from "./Payments.sol";
 import {VaultState} from "./VaultState.sol";
 import {ValidatorSetCode} from "./ValidatorSetCode.sol";
 
@@ -12,7 +12,7 @@ import {ValidatorSetCode} from "./ValidatorSetCode.sol";
 ///
 /// Rule: what it owes (`deposited - withdrawn`, per token) never exceeds its balance, and no single key moves any
 /// of it. There is no owner, no upgrade and no way to call an arbitrary address.
-contract Vault is Deposits, Payments, Guardian {
+contract Vault is Deposits, Escape, Guardian {
     constructor(Settings memory settings, bytes memory validators, Asset[] memory assets) VaultState(settings) {
         validatorsHash = sha256(validators);
         validatorsCode = ValidatorSetCode.store(validators);

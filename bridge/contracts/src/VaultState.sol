@@ -46,6 +46,28 @@ abstract contract VaultState is ReentrancyGuardTransient {
         bytes32 stateRoot;
     }
 
+    /// What was due to one token's owners at the certified snapshot, and what the exit has settled since.
+    struct TokenExit {
+        bool open;
+        /// Deposits up to this one, and withdrawals before this one, are in the snapshot.
+        uint64 depositCursor;
+        uint64 withdrawalsCount;
+        /// Base units due to accounts, without what the accounts that claimed were paid since the snapshot.
+        uint256 accounts;
+        uint256 accountsPaid;
+        /// Base units that accounts which have not claimed were paid since the snapshot.
+        uint256 debts;
+        /// Base units due first and not settled: withdrawals that were open, deposits that were not credited.
+        uint256 seniors;
+    }
+
+    /// What became of one leaf of the exit tree. `net`: an account's claim after what it was paid since the snapshot.
+    struct LeafExit {
+        bool settled;
+        uint256 net;
+        uint256 paid;
+    }
+
     /// How many withdrawals roots the vault pays by.
     uint256 public constant ROOTS = 64;
     /// Gas that each payment of a batch may use: a token that burns more fails alone.
@@ -68,6 +90,9 @@ abstract contract VaultState is ReentrancyGuardTransient {
 
     /// Deposits are numbered from 1 without gaps.
     uint64 public depositNonce;
+    /// When the silence of the network was stated, and from when on the vault pays by the exit tree only; zero: not.
+    uint64 public escapeTriggeredAt;
+    uint64 public escapeFrom;
     /// keccak(previous, nonce, token, account, amount, from): one storage proof proves that no deposit is missing.
     bytes32 public depositsHash;
 
@@ -85,6 +110,18 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// proves stays true: a proof is good until `ROOTS` newer roots are certified.
     bytes32[ROOTS] internal _roots;
 
+    mapping(address token => TokenExit) public exitOf;
+    mapping(uint256 index => LeafExit) public exitLeaf;
+    /// Base units that an account was paid after the snapshot and that its claims do not reflect yet.
+    mapping(address token => mapping(uint64 account => uint256)) public exitDebt;
+    mapping(uint256 nonceWord => uint256) internal _shown;
+    /// The newest deposit that was not walked past yet, and the rolling hash up to it.
+    uint64 public walkNonce;
+    bool public walkStarted;
+    bytes32 public walkHash;
+    /// Hash of each deposit walked past and not refunded.
+    mapping(uint64 nonce => bytes32) public walkedDeposit;
+
     event Deposited(
         uint64 indexed nonce,
         address indexed token,
@@ -99,6 +136,11 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// A withdrawal of a batch that could not be paid: it stays as it was. `withdraw` tells the reason.
     event PaymentFailed(uint64 indexed nonce);
     event Paused(uint64 until);
+    event EscapeTriggered(uint64 from);
+    event EscapeCancelled(uint64 indexed height);
+    event ExitOpened(address indexed token, uint256 accounts, uint256 seniors);
+    event ExitPaid(uint256 indexed index, address indexed token, address indexed to, uint256 amount);
+    event DepositRefunded(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
 
     error ZeroSetting();
     error NoCode(address token);
@@ -134,8 +176,21 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error PauseTooSoon(uint256 earliest, uint256 time);
     error PauseTooLate(uint256 latestEnd, uint256 time);
 
-    modifier whenNotPaused() {
+    error NotSilent(uint256 until, uint256 time);
+    error EscapeTriggeredAlready(uint64 from);
+    error EscapeBegan(uint64 from);
+    /// Zero: the escape was not triggered.
+    error EscapeNotBegun(uint256 from, uint256 time);
+    error ExitOpenAlready(address token);
+    error ExitNotOpen(address token);
+    error WrongTotals(address token);
+    error NothingDue(uint256 index);
+    error WrongDeposit(uint64 nonce, bytes32 found, bytes32 trusted);
+
+    /// While the guardian's pause lasts, and once the vault pays by the exit tree only, all else is refused.
+    modifier whenOpen() {
         if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        _requireNoEscape();
         _;
     }
 
@@ -150,5 +205,23 @@ abstract contract VaultState is ReentrancyGuardTransient {
         guardian = settings.guardian;
         trustingPeriod = settings.trustingPeriod;
         pausePeriod = settings.pausePeriod;
+    }
+
+    /// When a silent network's escape may be triggered, and deposits end: half the trusting period without a checkpoint.
+    function silentFrom() public view returns (uint256) {
+        return uint256(latest.trustedAt) + trustingPeriod / 2;
+    }
+
+    function _requireNoEscape() internal view {
+        if (escapeFrom != 0 && block.timestamp >= escapeFrom) revert EscapeBegan(escapeFrom);
+    }
+
+    /// The rolling hash of deposits up to and including this one.
+    function _rolled(bytes32 before, uint64 nonce, address token, uint64 account, uint256 amount, address from)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(before, nonce, token, account, amount, from));
     }
 }

@@ -4,6 +4,8 @@ pragma solidity ^0.8.24;
 /// One withdrawal that the network released: leaf `nonce` of its append-only tree.
 struct Withdrawal {
     uint64 nonce;
+    /// The ledger account that it was taken from.
+    uint64 account;
     address token;
     address to;
     uint256 amount;
@@ -55,6 +57,7 @@ library WithdrawalsTree {
                 chainId,
                 vault,
                 withdrawal.nonce,
+                withdrawal.account,
                 withdrawal.token,
                 withdrawal.to,
                 withdrawal.amount,

@@ -5,7 +5,7 @@ from bridge.relay.claim_queue import ALONE, BACKOFF_MAX_SECONDS, BATCH_MAX, Clai
 
 
 def claims(*nonces: int) -> list[VaultClaim]:
-    return [VaultClaim(nonce, b"\x70" * 20, b"\x33" * 20, 1, 2**40) for nonce in nonces]
+    return [VaultClaim(nonce, 1, b"\x70" * 20, b"\x33" * 20, 1, 2**40) for nonce in nonces]
 
 
 def due(queue: ClaimQueue, nonces: range | list[int], now: float, place: RelayerPlace = ALONE) -> list[int]:

@@ -34,9 +34,9 @@ class Network:
         for _ in range(A_ROUND):
             for here in (True, False):
                 nonce = len(self.leaves)
-                claim = VaultClaim(nonce, token, (nonce + 1).to_bytes(20, "big"), 1, 2**40)
+                claim = VaultClaim(nonce, 1, token, (nonce + 1).to_bytes(20, "big"), 1, 2**40)
                 chain = CHAIN_ID if here else CHAIN_ID + 1
-                place = (chain, self.vault.vault_at.address, nonce, token, claim.to, 1, 2**40)
+                place = (chain, self.vault.vault_at.address, nonce, 1, token, claim.to, 1, 2**40)
                 self.leaves.append(withdrawal_leaf_hash(*place))
                 self.claims += [claim] if here else []
 

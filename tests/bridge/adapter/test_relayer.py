@@ -88,7 +88,7 @@ def released(deployed, amounts, height=1, to=None):
     terms = [
         {"amount": amount, "to": payee, "not_after_s": FOREVER} for amount, payee in zip(amounts, payees, strict=True)
     ]
-    claims = tuple(VaultClaim(nonce, deployed.token_at.address, **each) for nonce, each in enumerate(terms))
+    claims = tuple(VaultClaim(nonce, 1, deployed.token_at.address, **each) for nonce, each in enumerate(terms))
     proofs = LeafProofs([withdrawal(deployed, nonce, **each)[1] for nonce, each in enumerate(terms)])
     header = make_header(FOUR, height, withdrawals_root=proofs.root(len(claims)), withdrawals_count=len(claims))
     return replace(certified(header), claims=claims, proofs=proofs)
@@ -109,8 +109,8 @@ def test_calldata_is_what_the_committed_abi_says():
     certificate = FOUR.certify(header, (0, 2, 3), round_=5)
     words, argument = checkpoint_arguments(header, certificate)
     token, checksum = b"\x70" * 20, Web3.to_checksum_address(b"\x70" * 20)
-    claim, siblings = VaultClaim(5, token, TO, 2**255, 2**63), tuple(bytes([n]) * 32 for n in range(32))
-    withdrawal = (5, checksum, Web3.to_checksum_address(TO), 2**255, 2**63)
+    claim, siblings = VaultClaim(5, 9, token, TO, 2**255, 2**63), tuple(bytes([n]) * 32 for n in range(32))
+    withdrawal = (5, 9, checksum, Web3.to_checksum_address(TO), 2**255, 2**63)
     expected = {
         vault.deposit_nonce_call(): ("depositNonce", []),
         vault.deposited_call(token): ("deposited", [checksum]),

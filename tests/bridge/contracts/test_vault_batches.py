@@ -38,13 +38,13 @@ def test_any_choice_of_withdrawals_is_paid_under_one_proof(vault: VaultChain, ch
     assert vault.view("withdrawn", vault.token.address) == len(chosen) * UNIT
 
 
-@pytest.mark.parametrize("field", range(5))
+@pytest.mark.parametrize("field", range(6))
 def test_no_field_of_any_withdrawal_of_a_batch_can_be_changed(vault: VaultChain, field: int) -> None:
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 4)
     siblings = certify(vault, leaves).proof_of_many((1, 2))
     altered = list(entries[2])
-    altered[field] = (3, b"\x01" * 20, b"\x01" * 20, UNIT + 1, 7)[field]
+    altered[field] = (3, 2, b"\x01" * 20, b"\x01" * 20, UNIT + 1, 7)[field]
     assert refused(vault.withdraw_batch, [entries[1], tuple(altered)], siblings) == "BadProof"
 
 

@@ -77,10 +77,11 @@ def test_a_number_of_more_than_32_bits_proves_nothing_even_within_the_count(vaul
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], dict[int, Any]]] = {
-    "another_token": ("BadProof", {}, {1: bytes([1]) * 20}),
-    "another_receiver": ("BadProof", {}, {2: bytes([1]) * 20}),
-    "another_amount": ("BadProof", {}, {3: UNIT + 1}),
-    "another_time": ("BadProof", {}, {4: NEVER - 1}),
+    "another_account": ("BadProof", {}, {1: 2}),
+    "another_token": ("BadProof", {}, {2: bytes([1]) * 20}),
+    "another_receiver": ("BadProof", {}, {3: bytes([1]) * 20}),
+    "another_amount": ("BadProof", {}, {4: UNIT + 1}),
+    "another_time": ("BadProof", {}, {5: NEVER - 1}),
     "of_another_chain": ("BadProof", {"chain_id": 1}, {}),
     "of_another_vault": ("BadProof", {"vault": bytes([1]) * 20}, {}),
     "of_more_than_the_vault_accounts_for": ("BeyondHoldings", {"amount": 10 * UNIT + 1}, {}),

@@ -11,7 +11,6 @@ import pytest
 
 from clearing.apply_block import apply_block
 from clearing.default_fund.contributions import contributing_and_owing, contribution_micros, required_contribution
-from clearing.epochs.exit_tree import exit_tree
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
 from clearing.margin.statement.snapshot import SlotKind
 from clearing.schema.blocks.block import BlockResult
@@ -21,6 +20,7 @@ from clearing.schema.terms.default import FundSizing, FundTerms
 from clearing.state.ledger import FUND_ACCOUNT, inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.defaults import TERMS, default_world
+from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, USDC_1
@@ -296,7 +296,7 @@ class Story:
             assert 0 < nearest.next_review_height <= max(min(waiting), result.height + 1)
         if snapshot_due(world.state, world.state.now.height):
             check_statement_of(world.state)
-            promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)
+            promised = promised_at_exit(world.state)[USDC_1]
             assert promised <= inventory_units(world.state, world.state.terms.assets[USDC_1])
 
 

@@ -25,6 +25,7 @@ from clearing.initial_state import initial_state
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.records.exits import ExitKind
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
@@ -34,6 +35,7 @@ from clearing.state.withdrawals_tree import (
     withdrawal_proof,
     withdrawals_root,
 )
+from clearing.withdrawals.release import confirm_withdrawal
 from tests.kit.bridge.certified import Tree
 from tests.kit.clearing.exits import closed
 from tests.kit.clearing.fuzz import check_provable
@@ -202,7 +204,8 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf():
     not_after_s = (world.time_ms + 604_800_000) // 1000
     for released in of_kind(result, WithdrawalReleased):
         proof = withdrawal_proof(world.state, [released.nonce], world.state.now.withdrawals_released)
-        leaf = withdrawal_leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
+        place = (1, VAULTS[1], released.nonce, released.account)
+        leaf = withdrawal_leaf_hash(*place, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
         assert world.state.withdrawals[released.nonce].leaf == leaf
         assert withdrawals_root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
         assert withdrawals_root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
@@ -298,7 +301,8 @@ def test_an_epoch_closes_with_a_root_over_what_each_account_could_take():
     tree = exit_tree(world.state)
     assert result.exit_root == tree.root != NO_EXITS
     assert world.prices(790_000).exit_root == tree.root, "until the next epoch closes"
-    got = {(each.account, each.asset): each.amount for each in tree.leaves}
+    token_of = {asset.token: asset.id for asset in world.state.terms.assets.values()}
+    got = {(leaf.account, token_of[leaf.token]): leaf.amount for leaf in tree.leaves}
     assert got[(CAROL, WETH_1)] == 3_000_000 * 10**12
     for account in (HOUSE, ALICE, BOB, CAROL):
         out = got.get((account, USDC_1), 0) + got.get((account, USDC_2), 0)
@@ -323,11 +327,38 @@ def test_a_leaf_is_shown_by_its_path_and_by_no_other_amount():
     tree = exit_tree(world.state)
     for index, leaf in tree.of_account(ALICE):
         path = tree.proof(index)
-        verify_merkle_proof(tree.root, len(tree.leaves), index, leaf.encoded(tree.epoch), path)
-        for lie in ({"amount": leaf.amount + 1}, {"salt": bytes(32)}, {"to": b"\x66" * 20}, {"account": BOB}):
+        verify_merkle_proof(tree.root, tree.count, index, leaf.encoded(tree.epoch), path)
+        for lie in ({"amount": leaf.amount + 1}, {"salt": bytes(32)}, {"to": b"\x66" * 20}, {"number": BOB}):
             with pytest.raises(RemoteFault):
-                verify_merkle_proof(tree.root, len(tree.leaves), index, replace(leaf, **lie).encoded(tree.epoch), path)
+                verify_merkle_proof(tree.root, tree.count, index, replace(leaf, **lie).encoded(tree.epoch), path)
     assert len({leaf.salt for leaf in tree.leaves}) == len(tree.leaves)
+
+
+def test_the_totals_of_a_token_are_those_of_its_payments_and_of_what_the_ledger_has_seen():
+    world = funded()
+    world.block(world.withdrawal(BOB, USDC_1, 50 * DOLLAR), world.withdrawal(CAROL, USDC_1, 20 * DOLLAR))
+    closed(world)
+    tree = exit_tree(world.state)
+    assert len(tree.totals) == len(world.state.terms.assets)
+    for totals in tree.totals:
+        place = (totals.chain_id, totals.vault, totals.token)
+        own = [leaf for leaf in tree.leaves if (leaf.chain_id, leaf.vault, leaf.token) == place]
+        assert totals.accounts == sum(leaf.amount for leaf in own if leaf.kind is ExitKind.ACCOUNT)
+        assert totals.seniors == sum(leaf.amount for leaf in own if leaf.kind is not ExitKind.ACCOUNT)
+        asset = world.state.terms.assets_by_token[place]
+        assert totals.counted == int.from_bytes(world.state.asset_flows[asset.id].deposited_amount, "big")
+        assert totals.deposit_cursor == world.state.deposit_cursors[place[:2]].nonce
+        assert totals.withdrawals_count == 2
+    open_withdrawals = [(leaf.number, leaf.account) for leaf in tree.leaves if leaf.kind is ExitKind.WITHDRAWAL]
+    assert open_withdrawals == [(0, BOB), (1, CAROL)]
+
+
+def test_a_withdrawal_is_a_payment_until_it_was_paid_or_refunded():
+    world = funded()
+    world.block(world.withdrawal(BOB, USDC_1, 50 * DOLLAR), world.withdrawal(CAROL, USDC_1, 20 * DOLLAR))
+    confirm_withdrawal(world.state, 0)
+    assert [nonce for nonce, _ in world.state.unpaid_withdrawals.ordered()] == [1]
+    assert list(world.restored().unpaid_withdrawals.ordered()) == list(world.state.unpaid_withdrawals.ordered())
 
 
 def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile():

@@ -6,13 +6,13 @@ from functools import cache
 import pytest
 
 from clearing.base.codec import u256
-from clearing.epochs.exit_tree import exit_tree
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import ChainHeartbeat, Fact, WithdrawalNotExecuted
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalRefunded
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import inventory_units
+from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, Fuzz
 from tests.kit.clearing.gated import gated_genesis, not_executed
 from tests.kit.clearing.genesis import DOLLAR, VAULTS, make_genesis
@@ -98,8 +98,7 @@ class GatedFuzz(Fuzz):
         for nonce, each in state.withdrawals.ordered():
             out[each.asset] += int.from_bytes(each.amount, "big") * (nonce not in refunded)
         if state.now.snapshot_height == state.now.height:
-            for leaf in exit_tree(state).leaves:
-                promised[leaf.asset] += leaf.amount
+            promised = promised_at_exit(state)
         for asset in state.terms.assets.values():
             released, inventory = state.asset_flows[asset.id].released_units, inventory_units(state, asset)
             assert int.from_bytes(released, "big") * asset.base_units == queued[asset.id] + out[asset.id]

@@ -19,6 +19,7 @@ from clearing.schema.terms.genesis import crisis_checks
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms, withdrawal_control_checks
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import inventory_units
+from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.gated import GATE, WINDOW, gated, gated_genesis, owed_and_held
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
@@ -292,7 +293,7 @@ def test_what_waits_is_in_the_custody_terms_and_in_the_exit_tree_as_its_owners()
     for _ in range(6):
         world.block(facts=())
     assert world.state.now.epoch > 0, "the epoch closed with something waiting"
-    promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)
+    promised = promised_at_exit(world.state)[USDC_1]
     assert promised == inventory_units(world.state, world.state.terms.assets[USDC_1]) + LARGE
 
 

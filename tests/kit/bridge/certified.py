@@ -62,10 +62,16 @@ class LeafProofs:
 
 def released(vault: VaultChain, nonce: int, /, **changes: Any) -> tuple[tuple[Any, ...], bytes]:
     """A withdrawal's argument and its leaf."""
-    told = {"token": vault.token_at.address, "to": PAYEE, "amount": UNIT, "not_after_s": NEVER} | changes
+    stated = {
+        "account": 1,
+        "token": vault.token_at.address,
+        "to": PAYEE,
+        "amount": UNIT,
+        "not_after_s": NEVER,
+    } | changes
     place = {"chain_id": vault.chain.chain_id, "vault": vault.vault_at.address}
-    place |= {name: told.pop(name) for name in tuple(told) if name in place}
-    return claim_argument(VaultClaim(nonce, **told)), withdrawal_leaf_hash(nonce=nonce, **place, **told)
+    place |= {name: stated.pop(name) for name in tuple(stated) if name in place}
+    return claim_argument(VaultClaim(nonce, **stated)), withdrawal_leaf_hash(nonce=nonce, **place, **stated)
 
 
 def certify(vault: VaultChain, leaves: list[bytes], height: int = 1, count: int | None = None) -> Tree:

@@ -251,5 +251,5 @@ class VaultChain:
 
 
 def claim_as_json(withdrawal: tuple[Any, ...]) -> tuple[Any, ...]:
-    nonce, token, to, amount, not_after = withdrawal
-    return (nonce, Web3.to_checksum_address(token), Web3.to_checksum_address(to), amount, not_after)
+    nonce, account, token, to, amount, not_after = withdrawal
+    return (nonce, account, Web3.to_checksum_address(token), Web3.to_checksum_address(to), amount, not_after)

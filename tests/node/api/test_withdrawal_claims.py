@@ -42,7 +42,7 @@ def release(state: State, vault: bytes, token: bytes, count: int) -> list[bytes]
     """As many withdrawals of a clearing unit as said, released by the state."""
     leaves = []
     for nonce in range(count):
-        leaves.append(withdrawal_leaf_hash(CHAIN_ID, vault, nonce, token, TO, UNIT, NEVER))
+        leaves.append(withdrawal_leaf_hash(CHAIN_ID, vault, nonce, 1, token, TO, UNIT, NEVER))
         record = ReleasedWithdrawalRecord(1, 1, 1, CHAIN_ID, vault, token, TO, u256(UNIT), NEVER, leaves[-1])
         state.withdrawals.put(nonce, record)
         append_withdrawal(state, nonce, leaves[-1])  # type: ignore[arg-type]

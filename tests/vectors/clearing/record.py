@@ -6,6 +6,7 @@ the third frame is the first part of a validator's block log, as `--demo demo-ou
 `roots.json` states what applying the blocks gave.
 
 Rule: record again only when a rule changes on purpose. A change of the code that keeps the rules keeps every root.
+`--again` keeps the blocks of the stories and records what they give now.
 """
 
 import argparse
@@ -20,9 +21,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clearing.base.codec import encode
+from clearing.apply_block import apply_block
+from clearing.base.codec import decode, encode
 from clearing.base.hashing import sha256
 from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
@@ -34,10 +37,10 @@ from node.agreement.application import DecidedHeight, state_salt
 from node.offline.replay import replay
 from node.store.block_log import block_log_network, read_block_log, write_block_log
 from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.recorded_logs import BLOCK_BYTES_MAX, FOLDER, frames
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.story import Story
 
-FOLDER = Path(__file__).parent
 ROOTS_EVERY = 20
 STORIES = (1, 3, 5, 9, 12, 19)
 BLOCKS = 120
@@ -110,15 +113,33 @@ def expected(genesis: Genesis, results: Iterable[BlockResult]) -> dict[str, Any]
     }
 
 
+def record_again(folder: Path, name: str) -> None:
+    """What the blocks of a recorded story give now."""
+    genesis_file, salt, *blocks = frames(name, folder)
+    genesis = genesis_from_json(genesis_file)
+    state, results = initial_state(genesis, salt), []
+    for recorded in blocks:
+        fork, result = apply_block(state, decode(recorded, BlockInput, BLOCK_BYTES_MAX))
+        state = fork.absorb()
+        results.append(result)
+    write_outcome(folder, name, expected(genesis, results))
+
+
 def write_log(folder: Path, name: str, frames: Iterable[bytes], outcome: dict[str, Any]) -> None:
     """Write a log and add its outcome to `roots.json`."""
-    path, roots = folder / f"{name}.log.xz", folder / "roots.json"
+    path = folder / f"{name}.log.xz"
     data = b"".join(struct.pack(">I", len(frame)) + frame for frame in frames)
     path.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
+    write_outcome(folder, name, outcome)
+    print(f"{name}: {outcome['blocks']} blocks, {path.stat().st_size:,} bytes")
+
+
+def write_outcome(folder: Path, name: str, outcome: dict[str, Any]) -> None:
+    """Add the outcome of a log to `roots.json`."""
+    roots = folder / "roots.json"
     known = json.loads(roots.read_text()) if roots.exists() else {}
     known[name] = outcome
     roots.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    print(f"{name}: {outcome['blocks']} blocks, {path.stat().st_size:,} bytes")
 
 
 def main() -> int:
@@ -127,8 +148,11 @@ def main() -> int:
     parser.add_argument("--blocks", type=int, default=BLOCKS, help="blocks a story")
     parser.add_argument("--demo", type=Path, help="the output folder of a demo")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the logs are written")
+    parser.add_argument("--again", action="store_true", help="keep the blocks of the stories")
     options = parser.parse_args()
-    for seed in options.stories:
+    for seed in options.stories if options.again else ():
+        record_again(options.folder, f"story-{seed}")
+    for seed in () if options.again else options.stories:
         genesis, blocks, results = record_story(seed, options.blocks)
         frames = [genesis_to_json(genesis), SALT, *(encode(block) for block in blocks)]
         write_log(options.folder, f"story-{seed}", frames, expected(genesis, results))

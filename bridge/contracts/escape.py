@@ -1,0 +1,196 @@
+"""The vault's way out of a silent network as bytes: calls of it, and what it answers.
+
+Rule: as `bridge.contracts.vault`, of the functions in `Escape.sol`; tests compare it with the committed ABI.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eth_abi.abi import encode
+
+from bridge.contracts.vault import VaultClaim, claim_argument, selector
+from bridge.evm.hexadecimal import malformed
+from clearing.base.codec import u256
+
+_PLACE = "(uint256,uint256,bytes32[])"
+_TOTALS = "(uint64,address,uint256,uint256,uint256,uint64,uint64)"
+_PAYMENT = "(bytes32,uint8,uint64,uint64,address,address,uint256)"
+_DEPOSIT = "(address,uint64,uint256,address)"
+_CLAIMS = "(uint64,uint64,address,address,uint256,uint64)[]"
+
+TRIGGER = selector("triggerEscape()")
+OPEN_EXIT = selector(f"openExit({_TOTALS},{_PLACE})")
+SHOW_PAID = selector(f"showPaid({_CLAIMS},uint64,bytes32[])")
+CLAIM_EXIT = selector(f"claimExit({_PAYMENT},{_PLACE})")
+WALK_DEPOSITS = selector(f"walkDeposits(bytes32,{_DEPOSIT}[])")
+REFUND_DEPOSIT = selector(f"refundDeposit(uint64,{_DEPOSIT})")
+ESCAPE_FROM = selector("escapeFrom()")
+PAYMENTS_FROM = selector("paymentsFrom()")
+SILENT_FROM = selector("silentFrom()")
+EXIT_OF = selector("exitOf(address)")
+EXIT_LEAF = selector("exitLeaf(uint256)")
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlace:
+    """Where a leaf stands in the tree, and the siblings that prove it, from the leaf up."""
+
+    index: int
+    count: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTotals:
+    """What is due in one token, as the vault takes it. Amounts in base units."""
+
+    epoch: int
+    token: bytes
+    accounts: int
+    seniors: int
+    counted: int
+    deposit_cursor: int
+    withdrawals_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPayment:
+    """A payment of the exit tree, as the vault takes it. `amount` in base units."""
+
+    salt: bytes
+    kind: int
+    epoch: int
+    number: int
+    token: bytes
+    to: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastDeposit:
+    """A deposit as its event states it. `amount` in base units."""
+
+    token: bytes
+    account: int
+    amount: int
+    sender: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EscapeTimes:
+    """When what begins, in seconds. `escape_from` and `payments_from` are 0 while no escape was triggered."""
+
+    silent_from: int
+    escape_from: int
+    payments_from: int
+
+    def stage(self, now: int) -> "EscapeStage":
+        """What the vault does at a time."""
+        if not self.escape_from:
+            return EscapeStage.SILENT if now > self.silent_from else EscapeStage.NONE
+        if now < self.escape_from:
+            return EscapeStage.RETURN
+        return EscapeStage.SETTLEMENT if now < self.payments_from else EscapeStage.PAYMENT
+
+
+class EscapeStage(IntEnum):
+    """The stages of an escape, in order."""
+
+    NONE = 0
+    """The network is not silent."""
+    SILENT = 1
+    """Anybody may trigger the escape."""
+    RETURN = 2
+    """The network may still come back."""
+    SETTLEMENT = 3
+    """The vault's own records since the snapshot are shown to it."""
+    PAYMENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExit:
+    """What the vault knows of a token's exit."""
+
+    is_open: bool
+    deposit_cursor: int
+    withdrawals_count: int
+    accounts: int
+    accounts_paid: int
+    debts: int
+    seniors: int
+
+
+def trigger_call() -> bytes:
+    """State the network's silence."""
+    return TRIGGER
+
+
+def open_exit_call(totals: VaultTotals, place: ExitPlace) -> bytes:
+    """Show a token's totals."""
+    given = (
+        totals.epoch,
+        totals.token,
+        totals.accounts,
+        totals.seniors,
+        totals.counted,
+        totals.deposit_cursor,
+        totals.withdrawals_count,
+    )
+    return OPEN_EXIT + encode((_TOTALS, _PLACE), (given, _place(place)))
+
+
+def claim_exit_call(payment: ExitPayment, place: ExitPlace) -> bytes:
+    """Claim by a leaf."""
+    given = (
+        payment.salt,
+        payment.kind,
+        payment.epoch,
+        payment.number,
+        payment.token,
+        payment.to,
+        payment.amount,
+    )
+    return CLAIM_EXIT + encode((_PAYMENT, _PLACE), (given, _place(place)))
+
+
+def show_paid_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
+    """Show withdrawals that were paid after the snapshot; the arguments are those of `withdraw_batch_call`."""
+    arguments = [claim_argument(claim) for claim in claims]
+    return SHOW_PAID + encode((_CLAIMS, "uint64", "bytes32[]"), (arguments, root_number, list(siblings)))
+
+
+def walk_deposits_call(before: bytes, deposits: Sequence[PastDeposit]) -> bytes:
+    """Show deposits, in order of nonce, back from the newest not shown. `before`: the rolling hash before the first."""
+    return WALK_DEPOSITS + encode(("bytes32", f"{_DEPOSIT}[]"), (before, [_deposit(each) for each in deposits]))
+
+
+def refund_deposit_call(nonce: int, deposit: PastDeposit) -> bytes:
+    """Refund a deposit that was shown."""
+    return REFUND_DEPOSIT + encode(("uint64", _DEPOSIT), (nonce, _deposit(deposit)))
+
+
+def exit_of_call(token: bytes) -> bytes:
+    """What the vault knows of a token's exit; `read_token_exit` reads the answer."""
+    return EXIT_OF + token.rjust(32, b"\0")
+
+
+def exit_leaf_call(index: int) -> bytes:
+    """What became of a leaf: settled, net, paid."""
+    return EXIT_LEAF + u256(index)
+
+
+def read_token_exit(data: bytes) -> TokenExit:
+    """The answer to `exit_of_call`. Raises RemoteFault MALFORMED_ANSWER."""
+    if len(data) != 7 * 32:
+        raise malformed("exitOf", len(data))
+    words = [int.from_bytes(data[start : start + 32], "big") for start in range(0, len(data), 32)]
+    return TokenExit(bool(words[0]), *words[1:])
+
+
+def _place(place: ExitPlace) -> tuple[int, int, list[bytes]]:
+    return (place.index, place.count, list(place.path))
+
+
+def _deposit(deposit: PastDeposit) -> tuple[bytes, int, int, bytes]:
+    return (deposit.token, deposit.account, deposit.amount, deposit.sender)

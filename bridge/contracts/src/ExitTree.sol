@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {MerkleTree} from "./MerkleTree.sol";
+
+/// A payment of the exit tree. `number` is the account, the nonce of the withdrawal, or the nonce of the deposit.
+struct ExitLeaf {
+    bytes32 salt;
+    uint8 kind;
+    uint64 epoch;
+    uint64 number;
+    address token;
+    address to;
+    uint256 amount;
+}
+
+/// What is due to all owners of one token of one vault at the snapshot of an epoch.
+struct ExitTotals {
+    uint64 epoch;
+    address token;
+    /// Sum of the leaves of accounts.
+    uint256 accounts;
+    /// Sum of all other leaves.
+    uint256 seniors;
+    /// Sum of the deposits up to `depositCursor`.
+    uint256 counted;
+    uint64 depositCursor;
+    /// Withdrawals released by then, over all vaults.
+    uint64 withdrawalsCount;
+}
+
+/// Where a leaf stands in the tree, and the siblings that prove it.
+struct ExitPlace {
+    uint256 index;
+    uint256 count;
+    bytes32[] path;
+}
+
+/// The exit tree of an epoch, byte for byte as the network's.
+library ExitTree {
+    uint8 internal constant TOTALS = 0;
+    uint8 internal constant ACCOUNT = 1;
+    /// A withdrawal that was released and not paid.
+    uint8 internal constant WITHDRAWAL = 2;
+    /// A deposit that was counted and credited to nobody.
+    uint8 internal constant DEPOSIT = 3;
+    /// The network's tagged hash of "crossclear/exit-tree/v2/empty": the root while no epoch has closed.
+    bytes32 private constant NO_EXITS = 0xe1d0ea073dba6667d885de0c02e487b0a1c99846a66921919f7d90465b182793;
+
+    error WrongLeafKind(uint256 kind);
+
+    /// Whether a root, zero before the first checkpoint, has no tree.
+    function isEmpty(bytes32 root) internal pure returns (bool) {
+        return root == 0 || root == NO_EXITS;
+    }
+
+    function isNothing(ExitTotals calldata totals) internal pure returns (bool) {
+        return totals.accounts | totals.seniors | totals.counted | totals.depositCursor | totals.withdrawalsCount == 0;
+    }
+
+    function leafHash(uint256 chainId, address vault, ExitLeaf calldata leaf) internal pure returns (bytes32) {
+        if (leaf.kind < ACCOUNT || leaf.kind > DEPOSIT) revert WrongLeafKind(leaf.kind);
+        return MerkleTree.leafOf(
+            abi.encode(
+                leaf.salt,
+                uint256(leaf.kind),
+                leaf.epoch,
+                chainId,
+                vault,
+                leaf.number,
+                leaf.token,
+                leaf.to,
+                leaf.amount
+            )
+        );
+    }
+
+    function totalsHash(uint256 chainId, address vault, ExitTotals calldata totals) internal pure returns (bytes32) {
+        return MerkleTree.leafOf(
+            abi.encode(
+                uint256(TOTALS),
+                totals.epoch,
+                chainId,
+                vault,
+                totals.token,
+                totals.accounts,
+                totals.seniors,
+                totals.counted,
+                totals.depositCursor,
+                totals.withdrawalsCount
+            )
+        );
+    }
+
+    function rootFrom(bytes32 hash, ExitPlace calldata place) internal view returns (bytes32) {
+        return MerkleTree.rootFrom(hash, place.index, place.count, place.path);
+    }
+}

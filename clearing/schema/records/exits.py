@@ -1,0 +1,124 @@
+"""The exit tree: what each vault owes to whom at the snapshot of an epoch, so that it can pay when the network is gone.
+
+Rule: data only. The tree is a SHA-256 tree (`clearing.base.merkle`), whose root is in every header: first the totals of
+each token of each vault, then the payments. The vault contract hashes both kinds of leaf in the same way
+(`bridge/contracts/src/ExitTree.sol`). Payments are salted, so that nobody can guess what another owns.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+from clearing.base.codec import U63, Bytes32, Wire, u256
+from clearing.base.ids import Hash32
+from clearing.base.merkle import merkle_proof, merkle_root
+
+
+class ExitKind(IntEnum):
+    """What a leaf pays."""
+
+    TOTALS = 0
+    """Nothing: it states what the payments of one token sum to."""
+    ACCOUNT = 1
+    """What an account would have if everything ended at the last mark."""
+    WITHDRAWAL = 2
+    """A withdrawal that was released and not paid. Paid before accounts."""
+    DEPOSIT = 3
+    """A deposit that was counted and credited to nobody. Paid before accounts."""
+
+
+class ExitRecord(Wire, frozen=True):
+    """The exit tree of the last closed epoch."""
+
+    epoch: U63
+    height: U63
+    leaves: U63
+    """Of the whole tree, totals included."""
+    root: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class ExitTotals:
+    """One token of one vault. Amounts in token base units."""
+
+    chain_id: int
+    vault: bytes
+    token: bytes
+    accounts: int
+    """Sum of the payments to accounts."""
+    seniors: int
+    """Sum of all other payments, which come first."""
+    counted: int
+    """Sum of the deposits up to `deposit_cursor`. The vault refunds later ones to who made them."""
+    deposit_cursor: int
+    withdrawals_count: int
+    """Withdrawals released so far over all vaults. Later ones are deducted from their accounts' payments."""
+
+    def encoded(self, epoch: int) -> bytes:
+        """The bytes that are hashed: ten words of 32 bytes."""
+        numbers = (self.accounts, self.seniors, self.counted, self.deposit_cursor, self.withdrawals_count)
+        place = (u256(ExitKind.TOTALS), u256(epoch), u256(self.chain_id), _word(self.vault), _word(self.token))
+        return b"".join((*place, *map(u256, numbers)))
+
+
+@dataclass(frozen=True, slots=True)
+class ExitLeaf:
+    """One payment. `amount` in token base units."""
+
+    kind: ExitKind
+    number: int
+    """The account, the nonce of the withdrawal, or the nonce of the deposit."""
+    account: int
+    """Whose payment it is; 0 for a deposit."""
+    chain_id: int
+    vault: bytes
+    token: bytes
+    to: bytes
+    """Of an account: the key that signs for money leaving it."""
+    amount: int
+    salt: bytes
+
+    def encoded(self, epoch: int) -> bytes:
+        """The bytes that are hashed: nine words of 32 bytes."""
+        place = (u256(self.kind), u256(epoch), u256(self.chain_id), _word(self.vault), u256(self.number))
+        return b"".join((self.salt, *place, _word(self.token), _word(self.to), u256(self.amount)))
+
+
+@dataclass(frozen=True)
+class ExitTree:
+    """The tree of one epoch. Secret as a whole: it reveals what everybody owns."""
+
+    epoch: int
+    height: int
+    totals: tuple[ExitTotals, ...]
+    """Ordered by chain, vault and token."""
+    leaves: tuple[ExitLeaf, ...]
+    """Accounts by account and asset, then withdrawals, then deposits."""
+
+    @property
+    def count(self) -> int:
+        """Leaves of the whole tree, which the root contains."""
+        return len(self.totals) + len(self.leaves)
+
+    @cached_property
+    def root(self) -> Hash32:
+        """The root in headers from the height after `height` until the next epoch closes."""
+        return merkle_root(self._encoded)
+
+    def of_account(self, account: int) -> tuple[tuple[int, ExitLeaf], ...]:
+        """(index, leaf) of one account's payments."""
+        first = len(self.totals)
+        return tuple((first + at, leaf) for at, leaf in enumerate(self.leaves) if leaf.account == account)
+
+    def proof(self, index: int) -> tuple[Hash32, ...]:
+        """Siblings from a leaf to the top, for `clearing.base.merkle.verify_merkle_proof`."""
+        return merkle_proof(self._encoded, index)
+
+    @cached_property
+    def _encoded(self) -> list[bytes]:
+        totals = [totals.encoded(self.epoch) for totals in self.totals]
+        return totals + [leaf.encoded(self.epoch) for leaf in self.leaves]
+
+
+def _word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")

@@ -1,0 +1,142 @@
+"""Exit trees over a vault on a real chain, and an escape from it step by step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from web3 import Web3
+from web3.logs import DISCARD
+
+from bridge.contracts.deploy import Deployed
+from clearing.base.hashing import sha256
+from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
+from tests.kit.bridge.certified import Tree
+from tests.kit.bridge.vault_chain import VaultChain, claim_as_json, make_header
+
+EPOCH = 3
+
+
+class Exits:
+    """The exit of one vault: what its ledger owes, as a tree."""
+
+    def __init__(self, vault: VaultChain) -> None:
+        self.vault = vault
+        self.leaves: list[ExitLeaf] = []
+        self.tree = ExitTree(EPOCH, 1, (), ())
+
+    def owe(
+        self, amount: int, to: bytes, number: int, kind: ExitKind = ExitKind.ACCOUNT, at: Deployed | None = None
+    ) -> ExitLeaf:
+        """Add a payment."""
+        token = (at or self.vault.token_at).address
+        place = (self.vault.chain.chain_id, self.vault.vault_at.address)
+        salt = sha256(bytes([len(self.leaves)]))
+        self.leaves.append(ExitLeaf(kind, number, number, *place, token, to, amount, salt))
+        return self.leaves[-1]
+
+    def close(self, *tokens: Deployed, cursor: int = 0, withdrawals: int = 0, counted: int | None = None) -> ExitTree:
+        """Build the tree, with totals of these tokens; by default the vault's own deposits are counted."""
+        totals = []
+        for at in tokens or (self.vault.token_at,):
+            own = [leaf for leaf in self.leaves if leaf.token == at.address]
+            deposited = self.vault.view("deposited", Web3.to_checksum_address(at.address))
+            totals.append(
+                ExitTotals(
+                    chain_id=self.vault.chain.chain_id,
+                    vault=self.vault.vault_at.address,
+                    token=at.address,
+                    accounts=sum(leaf.amount for leaf in own if leaf.kind is ExitKind.ACCOUNT),
+                    seniors=sum(leaf.amount for leaf in own if leaf.kind is not ExitKind.ACCOUNT),
+                    counted=deposited if counted is None else counted,
+                    deposit_cursor=cursor or self.vault.view("depositNonce"),
+                    withdrawals_count=withdrawals,
+                )
+            )
+        self.tree = ExitTree(EPOCH, 1, tuple(totals), tuple(self.leaves))
+        return self.tree
+
+    def certify(self, height: int = 1, withdrawals: Tree | None = None, count: int = 0, **changes: Any) -> None:
+        """Certify a header of now with the tree's root."""
+        stated = {"exit_root": self.tree.root, "time_ms": self.vault.now() * 1000}
+        if withdrawals is not None:
+            stated |= {"withdrawals_root": withdrawals.root, "withdrawals_count": count}
+        self.vault.certified(make_header(self.vault.signers, height, **stated | changes))
+
+    def wait(self, seconds: int) -> None:
+        self.vault.chain.rpc("evm_increaseTime", seconds)
+        self.vault.chain.mine()
+
+    def trigger(self) -> Any:
+        return self.vault.user.send(self.vault.vault.functions.triggerEscape())
+
+    def quarter(self) -> int:
+        return int(self.vault.terms.trusting_s // 4)
+
+    def settle(self, *tokens: Deployed) -> None:
+        """Let the network be silent, trigger the escape, and open these tokens once it has begun."""
+        self.wait(2 * self.quarter() + 2)
+        self.trigger()
+        self.wait(self.quarter() + 2)
+        for index, totals in enumerate(self.tree.totals):
+            if not tokens or totals.token in [at.address for at in tokens]:
+                self.open(index)
+
+    def begin_payments(self) -> None:
+        self.wait(self.quarter() + 2)
+
+    def open(self, index: int = 0, **lies: Any) -> Any:
+        totals = self.tree.totals[index]
+        given = {
+            "epoch": EPOCH,
+            "token": Web3.to_checksum_address(totals.token),
+            "accounts": totals.accounts,
+            "seniors": totals.seniors,
+            "counted": totals.counted,
+            "depositCursor": totals.deposit_cursor,
+            "withdrawalsCount": totals.withdrawals_count,
+        }
+        return self.vault.user.send(self.vault.vault.functions.openExit(given | lies, self.place(index)))
+
+    def place(self, index: int) -> dict[str, Any]:
+        return {"index": index, "count": self.tree.count, "path": list(self.tree.proof(index))}
+
+    def claim(self, leaf: ExitLeaf, place: dict[str, Any] | None = None, **lies: Any) -> int:
+        """Claim by a leaf: what was paid."""
+        index = len(self.tree.totals) + self.leaves.index(leaf)
+        given = {
+            "salt": leaf.salt,
+            "kind": int(leaf.kind),
+            "epoch": EPOCH,
+            "number": leaf.number,
+            "token": Web3.to_checksum_address(leaf.token),
+            "to": Web3.to_checksum_address(leaf.to),
+            "amount": leaf.amount,
+        }
+        call = self.vault.vault.functions.claimExit(given | lies, place or self.place(index))
+        (event,) = self.vault.vault.events.ExitPaid().process_receipt(self.vault.user.send(call), errors=DISCARD)
+        return int(event["args"]["amount"])
+
+    def show_paid(self, entries: Sequence[tuple[Any, ...]], siblings: Sequence[bytes]) -> Any:
+        arguments = [claim_as_json(entry) for entry in entries]
+        call = self.vault.vault.functions.showPaid(arguments, self.vault.root_number, list(siblings))
+        return self.vault.user.send(call)
+
+    def deposits(self) -> list[tuple[Any, ...]]:
+        """All of the vault's deposits, in order: token, account, amount, sender, rolling hash after it."""
+        found = self.vault.vault.events.Deposited().get_logs(from_block=0)
+        return [
+            tuple(log["args"][name] for name in ("token", "account", "amount", "from", "depositsHash")) for log in found
+        ]
+
+    def walk(self, first: int, last: int | None = None) -> Any:
+        """Show deposits number `first` to `last`, by default to the newest."""
+        deposits = self.deposits()
+        before = deposits[first - 2][4] if first > 1 else bytes(32)
+        given = [deposit[:4] for deposit in deposits[first - 1 : last]]
+        return self.vault.user.send(self.vault.vault.functions.walkDeposits(before, given))
+
+    def refund(self, nonce: int, **lies: Any) -> int:
+        """Refund a deposit: what was paid."""
+        given = dict(zip(("token", "account", "amount", "from"), self.deposits()[nonce - 1], strict=False)) | lies
+        receipt = self.vault.user.send(self.vault.vault.functions.refundDeposit(nonce, given))
+        (event,) = self.vault.vault.events.DepositRefunded().process_receipt(receipt, errors=DISCARD)
+        return int(event["args"]["amount"])
