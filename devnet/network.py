@@ -2,8 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,23 @@ from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig
 
 
-def _free_base_port(validators: int) -> int:
-    """A port from which on, and 100 above, as many are free. Raises LocalFault when there are none."""
+@contextmanager
+def reserved_ports(validators: int) -> Iterator[int]:
+    """A port from which on, and 100 above, as many are free; no other devnet is given them meanwhile.
+
+    Nodes listen only seconds later, so the last port of the range is bound all the while. Raises LocalFault when no
+    range is free.
+    """
     for base in range(26_600, 60_000, 2 * API_PORT_OFFSET):
-        wanted = [base + above + index for above in (0, API_PORT_OFFSET) for index in range(validators)]
-        if all(is_free(port) for port in wanted):
-            return base
+        with socket.socket() as mark:
+            try:
+                mark.bind(("127.0.0.1", base + 2 * API_PORT_OFFSET - 1))
+            except OSError:
+                continue
+            wanted = [base + above + index for above in (0, API_PORT_OFFSET) for index in range(validators)]
+            if all(is_free(port) for port in wanted):
+                yield base
+                return
     raise LocalFault(DevnetCode.NODE_NOT_READY, "ports", why="no free range")
 
 
@@ -108,7 +119,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             folder / "nodes",
             lambda validators: _genesis(market, validators, chains, members),
             validators=options.validators,
-            base_port=_free_base_port(options.validators),
+            base_port=stack.enter_context(reserved_ports(options.validators)),
             chains=[
                 ChainConfig(chain_id=chain.anvil.chain_id, name=chain.deployed.name, endpoints=(chain.anvil.url,))
                 for chain in chains
