@@ -324,7 +324,9 @@ class Node:
         self._bridge.settle(decided.state)
         if decided.state.terms is not self._terms:
             self._terms = decided.state.terms
-            self._bridge.follow(genesis_without_detached(decided.state))
+            amended = genesis_without_detached(decided.state)
+            self._bridge.follow(amended)
+            self._relayer.follow(amended)
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))

@@ -4,6 +4,7 @@ Rule: a fact reaches the pool only from the own watcher, which proved it; gossip
 used. A halted chain stays halted and shows in readiness; the other chains go on.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -76,18 +77,21 @@ class _HeardQuorum(EndpointQuorum):
 
 
 class BridgeService:
-    """Runs the watchers of all chains that genesis names."""
+    """Runs a watcher of each chain that genesis or an amendment lists."""
 
     def __init__(
         self, genesis: Genesis, configs: Mapping[int, ChainConfig], folder: Path, pool: AttestationPool
     ) -> None:
+        """`genesis`: as amended where the node starts. Raises LocalFault CONFIG_MISSING: a chain without settings."""
         missing = [chain.chain_id for chain in genesis.chains if chain.chain_id not in configs]
         if missing:
             raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
         self._configs = configs
         self._pool = pool
         self._store = FileFactStore(folder)
-        self._chains = tuple(_watched(genesis, chain.chain_id, configs[chain.chain_id]) for chain in genesis.chains)
+        self._chains: dict[int, WatchedChain] = {}
+        # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
+        self._listed, self._to_watch = trio.open_memory_channel[int](math.inf)
         self._submissions = Submissions()
         self.watchers: dict[int, Watcher] = {}
         self.evidence = EvidenceStore(folder / "evidence")
@@ -95,28 +99,25 @@ class BridgeService:
         self.pulses: dict[int, Pulse] = {}
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
         self.open_withdrawals = OpenWithdrawals()
-        for chain in self._chains:
-            # What was seen and not agreed on before a restart is attested again.
-            for fact in self._store.pending(chain.chain_id):
-                pool.add(fact)
-            # But only when endpoints were asked whether one disputes the blocks.
-            pool.withhold(chain.chain_id, withheld=True)
+        self.follow(genesis)
 
     async def run(self, network: Network, changed: Callable[[], None]) -> None:
-        """Watch every chain for ever; `changed` is called when there is something new to attest."""
+        """Watch every chain for ever, a new one from the block that lists it on; `changed` is called when there is
+        something new to attest."""
         async with trio.open_nursery() as nursery:
-            for chain in self._chains:
-                nursery.start_soon(self._run_chain, chain, network, changed)
+            async for chain_id in self._to_watch:
+                nursery.start_soon(self._run_chain, chain_id, network, changed)
 
-    async def _run_chain(self, chain: WatchedChain, network: Network, changed: Callable[[], None]) -> None:
+    async def _run_chain(self, chain_id: int, network: Network, changed: Callable[[], None]) -> None:
         """Watch one chain for ever, also after it was halted: what was submitted of it then says so."""
-        chain_id, config = chain.chain_id, self._configs[chain.chain_id]
+        config = self._configs[chain_id]
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             endpoints = [
                 await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
                 for url in config.endpoints
             ]
-            now = trio.current_time()
+            # As listed now: amendments may have come since it began.
+            chain, now = self._chains[chain_id], trio.current_time()
             pulse = self.pulses[chain_id] = Pulse(now, now)
             quorum = _HeardQuorum(endpoints, config, pulse)
             sight = partial(self._sight, chain_id, changed)
@@ -130,25 +131,31 @@ class BridgeService:
             nursery.start_soon(self._submissions.follow, chain_id, SubmittedEventReader(chain, quorum), watcher, emit)
 
     def follow(self, genesis: Genesis) -> None:
-        """From here on the tokens and strides that amendments made; a chain that is new waits for the next start."""
-        listed = {chain.chain_id for chain in genesis.chains}
-        for chain_id in sorted(listed - {chain.chain_id for chain in self._chains}):
-            log.warning("a chain was listed that is not watched: configure it and restart", chain_id=chain_id)
-        before, self._chains = (
-            self._chains,
-            tuple(
-                _watched(genesis, chain.chain_id, self._configs[chain.chain_id]) if chain.chain_id in listed else chain
-                for chain in self._chains
-            ),
-        )
-        for chain, after in zip(before, self._chains, strict=True):
-            if after != chain and chain.chain_id in self.watchers:
-                self.watchers[chain.chain_id].chain = after
-                self.keepers[chain.chain_id].follow(after)
+        """From here on the chains, tokens and strides that amendments made. A chain without settings is not watched."""
+        for terms in genesis.chains:
+            chain_id = terms.chain_id
+            if chain_id not in self._configs:
+                log.error("a chain is listed and not configured: nothing of it is attested", chain_id=chain_id)
+                continue
+            before = self._chains.get(chain_id)
+            after = self._chains[chain_id] = _watched(genesis, chain_id, self._configs[chain_id])
+            if before is None:
+                self._begin(after)
+            elif after != before and chain_id in self.watchers:
+                self.watchers[chain_id].chain = after
+                self.keepers[chain_id].follow(after)
+
+    def _begin(self, chain: WatchedChain) -> None:
+        for fact in self._store.pending(chain.chain_id):
+            # What was seen and not agreed on before a restart is attested again.
+            self._pool.add(fact)
+        # But only when endpoints were asked whether one disputes the blocks.
+        self._pool.withhold(chain.chain_id, withheld=True)
+        self._listed.send_nowait(chain.chain_id)
 
     def look_for(self, event: CollateralEvent) -> Submission:
         """Prove and attest a submitted event, if this node watches its chain and has room."""
-        if all(chain.chain_id != event.chain_id for chain in self._chains):
+        if event.chain_id not in self._chains:
             return Submission.NOT_WATCHED
         return self._submissions.submit(event)
 
@@ -170,9 +177,9 @@ class BridgeService:
         """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
         self.open_withdrawals.follow(state)
         self._submissions.settle(state)
-        for chain in self._chains:
-            self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
-            self._expired[chain.chain_id] = self.open_withdrawals.expired(state, chain.chain_id)
+        for chain_id in self._chains:
+            self._store.settle(chain_id, lambda fact: event_is_agreed(state, fact))
+            self._expired[chain_id] = self.open_withdrawals.expired(state, chain_id)
 
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)

@@ -4,6 +4,7 @@ Rule: it is not trusted: the contract checks everything. `OpenWithdrawals` keeps
 withdrawals that the state does not know as paid or refunded yet.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
@@ -51,7 +52,9 @@ class RelayerService:
         own_key: bytes,
         open_withdrawals: "OpenWithdrawals",
     ) -> None:
-        self._genesis = genesis
+        self._relayed: set[int] = set()
+        # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
+        self._listed, self._to_relay = trio.open_memory_channel[ChainTerms](math.inf)
         self._configs = configs
         self._secret = secret
         self._application = application
@@ -62,6 +65,14 @@ class RelayerService:
         self._own_key = own_key
         self._newest: Decided | None = None
         self._open_withdrawals = open_withdrawals
+        self.follow(genesis)
+
+    def follow(self, genesis: Genesis) -> None:
+        """Relay to the vaults of these chains too; to one without settings other relayers do."""
+        for terms in genesis.chains:
+            if terms.chain_id in self._configs and terms.chain_id not in self._relayed:
+                self._relayed.add(terms.chain_id)
+                self._listed.send_nowait(terms)
 
     def decided(self, decided: Decided) -> None:
         """Note the newest certified height, which the application has executed."""
@@ -70,7 +81,7 @@ class RelayerService:
     async def run(self) -> None:
         """Relay to all vaults for ever."""
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
-            for terms in self._genesis.chains:
+            async for terms in self._to_relay:
                 endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
                 # Loading the wallet library takes most of a second, and votes must not wait for it.
                 sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)

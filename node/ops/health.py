@@ -52,12 +52,8 @@ class HealthMonitor:
         self._decided_ms = self._clock_ms()
 
     def follow(self, genesis: Genesis) -> None:
-        """From here on the chains that amendments left; one that is new is watched, and asked for, from the next start
-        on."""
-        listed = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
-        self._still_seconds_max = {
-            chain_id: listed[chain_id] for chain_id in self._still_seconds_max if chain_id in listed
-        }
+        """From here on the chains that amendments list."""
+        self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
 
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
@@ -92,7 +88,7 @@ class HealthMonitor:
         name, watcher = f"chain-{chain_id}", self._bridge.watchers.get(chain_id)
         pulse = self._bridge.pulses.get(chain_id)
         if watcher is None or pulse is None:
-            return Check(name=name, ok=False, detail="not watched yet")
+            return Check(name=name, ok=False, detail="not watched: listed, and without settings or not started")
         status, now, still_max = watcher.status, trio.current_time(), self._still_seconds_max[chain_id]
         if status.halt is not None:
             return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")

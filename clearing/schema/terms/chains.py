@@ -1,7 +1,7 @@
 """The terms of a chain: its vault and its limits, as genesis and amendments state them.
 
-To add a chain: deploy the vault (`bridge.contracts.deploy`), list the chain in genesis or by an amendment
-(`clearing.governance.listing`), add it to node.toml (`node.config.ChainConfig`), and restart.
+To add a chain: deploy the vault (`bridge.contracts.deploy`), add the chain to node.toml (`node.config.ChainConfig`) and
+restart, then list it in genesis or by an amendment (`clearing.governance.listing`): nodes watch it from there on.
 """
 
 from clearing.base.codec import U63, Bytes20, Wire

@@ -166,15 +166,17 @@ async def test_a_node_is_not_ready_when(
     assert sight.bad == bad
 
 
-async def test_a_chain_that_amendments_left_is_asked_for_as_they_say(sight: _Sight, autojump_clock: MockClock) -> None:
+async def test_each_chain_is_asked_for_as_amendments_list_it(sight: _Sight, autojump_clock: MockClock) -> None:
     """A vault that was detached because its chain never returns would keep every node from being ready, too."""
     sight.status[2].last_fault = "endpoint gone"
     assert sight.bad == ["chain-2"]
     first, second = sight.genesis.chains
     sight.follow(first)
     assert sight.bad == []
-    sight.follow(first, second)
-    assert [name for name in sight.names if name.startswith("chain")] == ["chain-1"]
+    third = msgspec.structs.replace(first, chain_id=3)
+    sight.follow(first, second, third)
+    assert sight.bad == ["chain-2", "chain-3"], "one has a fault, one is not configured"
+    sight.follow(first)
     await trio.sleep(STILL_MS / 1000 + 1)
     for pulse in sight.pulses.values():
         pulse.answered = trio.current_time()
