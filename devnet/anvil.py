@@ -8,7 +8,7 @@ import itertools
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,16 @@ class Anvil:
         if "error" in answer:
             raise LocalFault(DevnetCode.CHAIN_TRANSACTION_FAILED, method, message=str(answer["error"]))
         return answer["result"]
+
+    def rpc_batch(self, method: str, parameters: Sequence[Any]) -> None:
+        """One call of a method for each parameter, in one request. Raises as `rpc`."""
+        calls = [
+            {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": [parameter]}
+            for parameter in parameters
+        ]
+        for answer in self._client.post(self.url, json=calls).json():
+            if "error" in answer:
+                raise LocalFault(DevnetCode.CHAIN_TRANSACTION_FAILED, method, message=str(answer["error"]))
 
     def mine(self, blocks: int = 1) -> None:
         """Add blocks now."""

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 
 from bridge.watch.watcher import Watcher
@@ -13,7 +12,7 @@ from clearing.state.ledger import soft_credit_of
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1
-from tests.kit.clearing.vaults import SOFT, genesis_with, vault_world
+from tests.kit.clearing.vaults import SOFT, genesis_with, on_real_chain, vault_world
 from tests.kit.clearing.world import World, of_kind
 
 pytestmark = pytest.mark.chain
@@ -105,12 +104,7 @@ async def test_without_terms_nobody_looks_ahead(chain, endpoint, watch):
 
 def ledger(vault: bytes) -> World:
     """The small network, with the real chain in the place of its second one."""
-    genesis = genesis_with(soft=SOFT, soft_ppm=1_000_000)
-    change = msgspec.structs.replace
-    chains = (genesis.chains[0], change(genesis.chains[1], chain_id=CHAIN_ID, vault=vault))
-    assets = [change(each, chain_id=CHAIN_ID, vault=vault) if each.chain_id == 2 else each for each in genesis.assets]
-    assets[1] = change(assets[1], token=TOKEN)
-    world = vault_world(change(genesis, chains=chains, assets=tuple(assets)))
+    world = vault_world(on_real_chain(genesis_with(soft=SOFT, soft_ppm=1_000_000), CHAIN_ID, vault, TOKEN))
     world.heads = {1: 100}
     world.block()
     for account in (HOUSE, ALICE, BOB, CAROL):

@@ -116,6 +116,22 @@ class Chain:
         fields = {"from": SENDER, "to": "0x" + self.emitter.hex(), "data": "0x" + calldata, "gas": hex(200_000)}
         return str(self.rpc("eth_sendTransaction", fields))
 
+    def deposits_in_bulk(self, first: int, count: int, per_block: int = 200, **fields: int) -> None:
+        """So many deposits from nonce `first` on, each a transaction, in as few requests as blocks."""
+        self.rpc("evm_setAutomine", *[False])
+        sent = int(self.rpc("eth_getTransactionCount", SENDER, "latest"), 16)
+        for start in range(first, first + count, per_block):
+            calls = []
+            for nonce in range(start, min(start + per_block, first + count)):
+                topics, data = self.deposit_log(nonce, **fields)
+                calldata = "0x" + (b"".join(topics) + data).hex()
+                to = "0x" + self.emitter.hex()
+                calls.append({"from": SENDER, "to": to, "data": calldata, "gas": hex(60_000), "nonce": hex(sent)})
+                sent += 1
+            self.anvil.rpc_batch("eth_sendTransaction", calls)
+            self.mine()
+        self.rpc("evm_setAutomine", *[True])
+
     def final_deposits(self, *nonces: int, **fields: int) -> None:
         """Each in a block of its own, and all final."""
         for nonce in nonces:

@@ -101,6 +101,15 @@ def genesis_of_everything(seed: int, market: MarketParameters) -> Genesis:
     )
 
 
+def on_real_chain(genesis: Genesis, chain_id: int, vault: bytes, token: bytes) -> Genesis:
+    """Genesis with a real chain in the place of its second one; its cash token there is `token`."""
+    change = msgspec.structs.replace
+    chains = (genesis.chains[0], change(genesis.chains[1], chain_id=chain_id, vault=vault))
+    assets = [change(each, chain_id=chain_id, vault=vault) if each.chain_id == 2 else each for each in genesis.assets]
+    assets[1] = change(assets[1], token=token)
+    return change(genesis, chains=chains, assets=tuple(assets))
+
+
 def vault_world(genesis: Genesis, check: bool = True) -> World:
     """A world in which every block has prices, and chains go on unless told otherwise."""
     world = World(genesis, check, fresh=True, beating=True)
