@@ -13,18 +13,17 @@ from typing import TypeVar
 import trio
 
 from bridge.codes import BridgeCode
-from bridge.evm.header import BlockHeader, read_header, stated_identity
+from bridge.evm.header import BlockHeader, is_same_header, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
 from bridge.evm.layouts import ETHEREUM, ChainLayout
 from bridge.evm.receipts import Receipt
 from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
 from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
+from bridge.rpc.endpoint_health import EndpointHealth, MeasuredSource
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault, RemoteFault
 
-PAUSE_SECONDS_MIN = 0.5
-PAUSE_SECONDS_MAX = 30.0
 GRACE_SECONDS = 0.5
 """How long a quorum that has answered waits for the others."""
 PATIENCE_SECONDS = 5.0
@@ -32,19 +31,6 @@ PATIENCE_SECONDS = 5.0
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-@dataclass(slots=True)
-class EndpointHealth:
-    """State of one endpoint: faults since its last good answer, in total, the last one, and until when it rests."""
-
-    name: str
-    faults_in_a_row: int = 0
-    faults_total: int = 0
-    last_fault: str = ""
-    resting_until: float = 0.0
-    is_lost: bool = False
-    """It did not answer a patient call: while it rests, patient calls don't wait for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +60,7 @@ class EndpointQuorum:
         self.layout = layout
         self.health = tuple(EndpointHealth(endpoint.name) for endpoint in endpoints)
         self.dissents = DissentRecord([endpoint.name for endpoint in endpoints], dissent_seconds)
-        self._endpoints = tuple(endpoints)
+        self._endpoints = tuple(map(MeasuredSource, endpoints, self.health))
 
     async def check_chain(self, chain_id: int) -> None:
         """Check that a quorum serves `chain_id`; an endpoint that serves another is blamed.
@@ -123,11 +109,13 @@ class EndpointQuorum:
             return final, hash_
 
         answers = await self.read(calls, parse)
+        self._note_heights(answers)
         heights = sorted((final for final, _ in answers.values()), reverse=True)
         agreed_height, highest = heights[self.quorum - 1], heights[0]
         is_late = agreed_height < watched_number or agreed_height == watched_number < highest
         if is_late and len(answers) < len(self._endpoints):
             answers = await self.read(calls, parse, patient=True)
+            self._note_heights(answers)
             heights = sorted((final for final, _ in answers.values()), reverse=True)
         hashes = Counter(hash_ for _, hash_ in answers.values() if hash_ is not None)
         agreed = next((hash_ for hash_, votes in hashes.items() if votes >= self.quorum), None)
@@ -135,6 +123,10 @@ class EndpointQuorum:
             if agreed is not None and stated is not None:
                 self.dissents.note(index, watched_number, agreed, stated)
         return Tips(heights[self.quorum - 1], agreed)
+
+    def _note_heights(self, answers: dict[int, tuple[int, bytes | None]]) -> None:
+        for index, (final, _) in answers.items():
+            self.health[index].final_number = final
 
     async def headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
         """Headers of `numbers`, each hash reported by a quorum and recomputed from its fields.
@@ -202,6 +194,7 @@ class EndpointQuorum:
         """What `ask` gets of the first endpoint of which it raises no RemoteFault, else the last endpoint's fault."""
         fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, at)
         for index in self._by_health():
+            self.health[index].asked_alone += 1
             try:
                 found = await ask(self._endpoints[index])
             except RemoteFault as error:
@@ -237,13 +230,11 @@ class EndpointQuorum:
         answers = await self.read(calls, parse, patient=True)
         stated = Counter(answers.values())
         if len(stated) > 1:
-            names = {value: self._endpoints[index].name for index, value in answers.items()}
-            raise RemoteFault(
-                BridgeCode.ENDPOINTS_DISAGREE,
-                calls[0].method,
-                alone=names[stated.most_common()[-1][0]],
-                of=len(answers),
-            )
+            most = max(stated.values())
+            shared = [value for value, votes in stated.items() if votes == most]
+            apart = {self._endpoints[index].name for index, value in answers.items() if [value] != shared}
+            alone = ", ".join(sorted(apart))
+            raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, alone=alone, of=len(answers))
         return next(iter(stated))
 
     async def _judged(
@@ -282,8 +273,7 @@ class EndpointQuorum:
                 faults.append(fault)
                 self.blame(index, fault)
             else:
-                self.health[index].faults_in_a_row = 0
-                self.health[index].is_lost = False
+                self.health[index].note_good_answer()
             answered.add(index)
             if len(answers) == self.quorum:
                 patience.deadline = min(patience.deadline, trio.current_time() + grace)
@@ -328,33 +318,43 @@ class EndpointQuorum:
         agreed = next((hash_ for hash_, count in votes.items() if count >= self.quorum), None)
         if agreed is None:
             raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hashes=len(votes))
+        found: BlockHeader | None = None
+        read: Result = None
         fault: RemoteFault | None = None
+        # Also those after the first good answer: who contradicts is blamed in whatever order endpoints are listed.
         for index, (hash_, value) in answers.items():
             if hash_ != agreed:
                 if hash_ is not None:
                     self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hash=hash_))
                 continue
+            if is_same_header(value, read, self.layout.header):
+                continue
             try:
-                header = read_header(value, self.layout.header)
+                found, read = self._numbered_header(number, value), value
             except RemoteFault as error:
                 fault = error
                 self.blame(index, error)
-                continue
-            if header.number == number:
-                return header
-        raise fault or malformed("header.number", number)
+        if found is None:
+            raise fault or malformed("header.number", number)
+        return found
+
+    def _numbered_header(self, number: int, value: Result) -> BlockHeader:
+        header = read_header(value, self.layout.header)
+        if header.number != number:
+            raise malformed("header.number", header.number)
+        return header
 
     def _by_health(self) -> list[int]:
-        return sorted(range(len(self._endpoints)), key=lambda index: (self.health[index].faults_total, index))
+        """Those with the fewest faults first, of equals the one that was asked least: so each is tried in turn."""
+
+        def key(index: int) -> tuple[int, int]:
+            return self.health[index].faults_total, self.health[index].asked_alone
+
+        return sorted(range(len(self._endpoints)), key=key)
 
     def blame(self, index: int, fault: RemoteFault) -> None:
         """Note a fault of one endpoint and let it rest, longer after each in a row."""
-        health = self.health[index]
-        health.faults_in_a_row += 1
-        health.faults_total += 1
-        health.last_fault = str(fault)
-        pause = min(PAUSE_SECONDS_MIN * 2 ** min(health.faults_in_a_row - 1, 10), PAUSE_SECONDS_MAX)
-        health.resting_until = trio.current_time() + pause
+        self.health[index].note_fault(fault)
 
 
 def _header_calls(numbers: Sequence[int]) -> list[RpcCall]:

@@ -15,6 +15,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.dissent import Dissent
+from bridge.rpc.endpoint_health import EndpointHealth
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
 from bridge.watch.custody import CUSTODY_WAIT_SECONDS, CustodyReader
@@ -94,6 +95,11 @@ class Watcher:
     def dissents(self) -> tuple[Dissent, ...]:
         """Endpoints that contradict the quorum about a final block, or lack it."""
         return self._quorum.dissents.open
+
+    @property
+    def endpoints(self) -> tuple[EndpointHealth, ...]:
+        """What each endpoint did, in the order in which they are listed."""
+        return self._quorum.health
 
     @property
     def cursor(self) -> ScanCursor | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from bridge.rpc.endpoint_health import lags
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
@@ -50,7 +51,7 @@ class Meters:
         self._membership = membership
         self._clock_ms = clock_ms
         self._decided_ms = 0
-        self._counted: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def committed(self, decided: DecidedHeight) -> None:
         """Count what a block did, also one that a restart executes again."""
@@ -120,8 +121,23 @@ class Meters:
             metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)
         for chain_id, pulse in self._bridge.pulses.items():
             metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
+        self._measure_endpoints()
         self._count_traffic()
         return metrics.render()
+
+    def _measure_endpoints(self) -> None:
+        metrics = self._metrics
+        for chain_id, watcher in self._bridge.watchers.items():
+            dissenting = {dissent.endpoint for dissent in watcher.dissents}
+            for endpoint, lag in zip(watcher.endpoints, lags(watcher.endpoints), strict=True):
+                which = (str(chain_id), endpoint.name)
+                metrics.endpoint_height.labels(*which).set(endpoint.final_number)
+                metrics.endpoint_lag.labels(*which).set(lag)
+                metrics.endpoint_dissents.labels(*which).set(1 if endpoint.name in dissenting else 0)
+                self._raise("answers", metrics.endpoint_answers, {which: endpoint.answers})
+                self._raise("seconds", metrics.endpoint_seconds, {which: endpoint.answer_seconds})
+                for kind, count in endpoint.faults.items():
+                    self._raise("faults", metrics.endpoint_faults, {(*which, kind): count})
 
     def _count_traffic(self) -> None:
         metrics = self._metrics
@@ -129,19 +145,20 @@ class Meters:
         self._raise("sent", metrics.bytes_sent, _sums(peer.bytes_out for peer in peers))
         self._raise("received", metrics.bytes_received, _sums(peer.bytes_in for peer in peers))
         self._raise("dropped", metrics.messages_dropped, _sums(peer.dropped_out for peer in peers))
-        self._raise("failed", metrics.failed_txs, dict(self._transactions.refused))
+        self._raise("failed", metrics.failed_txs, _sums((self._transactions.refused,)))
 
-    def _raise(self, name: str, counter: Any, values: Mapping[str, int]) -> None:
-        """Bring a counter with one label up to what a service has counted itself."""
-        for label, value in values.items():
-            before = self._counted.get((name, (label,)), 0)
-            counter.labels(label).inc(value - before)
-            self._counted[name, (label,)] = value
+    def _raise(self, name: str, counter: Any, values: Mapping[tuple[str, ...], float]) -> None:
+        """Bring a counter up to what a service has counted itself, by labels."""
+        for labels, value in values.items():
+            before = self._counted.get((name, labels), 0)
+            counter.labels(*labels).inc(value - before)
+            self._counted[name, labels] = value
 
 
-def _sums(counters: Any) -> dict[str, int]:
-    total: dict[str, int] = {}
+def _sums(counters: Any) -> dict[tuple[str, ...], float]:
+    """Counters with one label, added up."""
+    total: dict[tuple[str, ...], float] = {}
     for counter in counters:
         for label, value in counter.items():
-            total[label] = total.get(label, 0) + value
+            total[label,] = total.get((label,), 0) + value
     return total

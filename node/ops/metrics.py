@@ -87,12 +87,28 @@ class Metrics:
             "bridge_custody_unread", "1 while no endpoint delivers the vault's counters", ("chain",)
         )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
+        self._endpoints()
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
         self.proof_progress = self._gauge(
             "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
         )
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
+
+    def _endpoints(self) -> None:
+        which = ("chain", "endpoint")
+        self.endpoint_height = self._gauge(
+            "bridge_endpoint_final_height", "Final block that an endpoint reports", which
+        )
+        self.endpoint_lag = self._gauge(
+            "bridge_endpoint_lag_blocks", "Final blocks behind the endpoint that reports the most", which
+        )
+        self.endpoint_dissents = self._gauge(
+            "bridge_endpoint_dissents", "1 while it contradicts the quorum about a final block", which
+        )
+        self.endpoint_answers = self._counter("bridge_endpoint_answers", "Requests that it answered", which)
+        self.endpoint_seconds = self._counter("bridge_endpoint_answer_seconds", "Time its answers took together", which)
+        self.endpoint_faults = self._counter("bridge_endpoint_faults", "Its faults, by name", (*which, "kind"))
 
     def _gauge(self, name: str, description: str, labels: tuple[str, ...] = ()) -> Gauge:
         return Gauge(name, description, labels, namespace=NAMESPACE, registry=self.registry)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from bridge.rpc.dissent import Dissent
+from bridge.rpc.endpoint_health import EndpointHealth
 from clearing.schema.blocks.receipt import Receipt, Refused
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
 from clearing.schema.records.prices import PriceStatus
@@ -56,11 +58,12 @@ class Node:
     def __init__(self) -> None:
         self.peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
         self.transactions = SimpleNamespace(refused=Counter(R0203=2))
+        self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={})
         four = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
         services: dict[str, Any] = {
             "network": SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": self.peer})),
             "oracle": SimpleNamespace(reports=()),
-            "bridge": SimpleNamespace(watchers={}, pulses={}, keepers={}),
+            "bridge": self.bridge,
             "packages": SimpleNamespace(
                 newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)), progress=SimpleNamespace(done=1, total=4)
             ),
@@ -99,6 +102,36 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         'crossclear_mempool_failed_txs_total{code="R0203"} 2.0',
         'crossclear_mempool_failed_txs_total{code="R0201"} 1.0',
         "crossclear_proofs_proving_seconds_count 1.0",
+    }
+    assert second <= set(node.lines)
+
+
+def watcher_of(*endpoints: EndpointHealth, dissenting: str = "") -> SimpleNamespace:
+    status = SimpleNamespace(final_number=0, doubt="", custody_fault="", halt=None)
+    dissents = (Dissent(dissenting, 7, b"", None, 0.0),) if dissenting else ()
+    return SimpleNamespace(status=status, dissents=dissents, endpoints=endpoints)
+
+
+def test_each_endpoint_of_a_chain_has_its_lag_dissent_faults_and_time(node: Node) -> None:
+    anna = EndpointHealth("a:1", final_number=100, answers=4, answer_seconds=0.5)
+    bert = EndpointHealth("b:1", final_number=97, faults=Counter(ENDPOINT_UNREACHABLE=2))
+    node.bridge.watchers[5] = watcher_of(anna, bert, dissenting="b:1")
+    first = {
+        'crossclear_bridge_endpoint_final_height{chain="5",endpoint="a:1"} 100.0',
+        'crossclear_bridge_endpoint_lag_blocks{chain="5",endpoint="a:1"} 0.0',
+        'crossclear_bridge_endpoint_lag_blocks{chain="5",endpoint="b:1"} 3.0',
+        'crossclear_bridge_endpoint_dissents{chain="5",endpoint="a:1"} 0.0',
+        'crossclear_bridge_endpoint_dissents{chain="5",endpoint="b:1"} 1.0',
+        'crossclear_bridge_endpoint_answers_total{chain="5",endpoint="a:1"} 4.0',
+        'crossclear_bridge_endpoint_answer_seconds_total{chain="5",endpoint="a:1"} 0.5',
+        'crossclear_bridge_endpoint_faults_total{chain="5",endpoint="b:1",kind="ENDPOINT_UNREACHABLE"} 2.0',
+    }
+    assert first <= set(node.lines)
+    anna.answers, anna.answer_seconds = 6, 0.75
+    second = {
+        'crossclear_bridge_endpoint_answers_total{chain="5",endpoint="a:1"} 6.0',
+        'crossclear_bridge_endpoint_answer_seconds_total{chain="5",endpoint="a:1"} 0.75',
+        'crossclear_bridge_endpoint_faults_total{chain="5",endpoint="b:1",kind="ENDPOINT_UNREACHABLE"} 2.0',
     }
     assert second <= set(node.lines)
 
