@@ -56,6 +56,12 @@ class DissentRecord:
         elif before.number == number and stated is not None:
             self._by_endpoint[index] = replace(before, agreed=agreed, stated=stated)
 
+    def forget_above(self, final_number: int) -> None:
+        """The quorum calls no block above this final any more, so nobody dissents about one."""
+        self._by_endpoint = {
+            index: dissent for index, dissent in self._by_endpoint.items() if dissent.number <= final_number
+        }
+
     def check(self) -> None:
         """Check that no endpoint dissents that must be waited for.
 

@@ -150,8 +150,12 @@ class EndpointQuorum:
         self.dissents.check()
         return headers
 
-    async def recheck_dissents(self) -> None:
-        """Ask again about every block that an endpoint dissents about. Raises as `final_headers`."""
+    async def recheck_dissents(self, final_number: int) -> None:
+        """Ask again about every block up to `final_number` that an endpoint dissents about. Raises as `final_headers`.
+
+        A quorum that takes a final height back gives up what it said above it.
+        """
+        self.dissents.forget_above(final_number)
         for number in sorted({dissent.number for dissent in self.dissents.open}):
             await self.final_headers((number,))
 

@@ -94,7 +94,10 @@ class VaultCustody:
 
 
 async def read_custody(chain: WatchedChain, quorum: EndpointQuorum, block: BlockHeader) -> VaultCustody:
-    """Read all counters at `block`. Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST."""
+    """Read all counters at `block`, as no endpoint disputes them: two that lie would hide a shortage.
+
+    Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
+    """
     at = {"blockHash": hex_data(block.hash), "requireCanonical": True}
     calls = [_view(chain.vault, deposit_nonce_call(), at)]
     for token in chain.tokens:
@@ -106,7 +109,7 @@ async def read_custody(chain: WatchedChain, quorum: EndpointQuorum, block: Block
             calls.append(_view(token, balance_of_call(chain.vault), at))
     words: list[int] = []
     for start in range(0, len(calls), BATCH_MAX):
-        words += await quorum.agreed(calls[start : start + BATCH_MAX], _read_words)
+        words += await quorum.undisputed(calls[start : start + BATCH_MAX], _read_words)
     facts = (
         CustodySeen(
             chain_id=chain.chain_id,

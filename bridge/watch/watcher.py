@@ -186,7 +186,7 @@ class Watcher:
         watched = self._cursor.number if self._cursor else self.chain.deployment_block - 1
         tips = await self._quorum.tips(self.chain.finality, watched)
         self.status.final_number = tips.final_number
-        await self._quorum.recheck_dissents()
+        await self._quorum.recheck_dissents(tips.final_number)
         if tips.final_number < watched:
             if self._cursor is None:
                 return False

@@ -9,7 +9,7 @@ from bridge.evm.events import make_submission
 from bridge.evm.hexadecimal import hex_quantity
 from bridge.watch.submitted_events import SubmittedEventReader
 from clearing.base.codec import u256
-from tests.kit.bridge.forged_chain import ForgedChain
+from tests.kit.bridge.forged_chain import ForgedChain, linked_branch
 from tests.kit.bridge.watched_chain import Late
 from tests.kit.refusals import refused
 
@@ -146,6 +146,28 @@ async def test_an_endpoint_that_lacks_a_final_block_is_waited_for_and_not_for_ev
     await w.until_quiet()
     assert amounts(w) == [TRUE]
     assert len(w.watcher.dissents) == (0 if dissent_seconds else 1)
+
+
+async def test_a_quorum_that_takes_back_blocks_that_nobody_has_ends_its_dispute(chain, liar, watched):
+    chain.final_deposits(1)
+    head = chain.head
+    ahead = linked_branch(chain, head + 1, head + 20, {})
+
+    def forge(call, result):
+        if call.method != "eth_getBlockByNumber":
+            return result
+        at = call.params[0]
+        return ahead[head + 20] if at == "finalized" else ahead.get(int(at, 16), result)
+
+    sources = [liar(forge), liar(forge), liar(name="honest")]
+    w = watched(*sources, quorum=2)
+    with refused(BridgeCode.FINAL_BLOCK_LACKING, at="honest"):
+        await w.until_quiet()
+    assert w.facts == []
+    sources[0].alter = sources[1].alter = lambda call, result: result
+    await w.until_quiet()
+    assert amounts(w) == [TRUE]
+    assert w.watcher.dissents == ()
 
 
 async def test_submitted_events_of_disputed_blocks_are_refused(chain, liar, watched, forged):

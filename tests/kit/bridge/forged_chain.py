@@ -1,42 +1,55 @@
-"""A branch that was never mined: a block with another receipt, and all that follow it, with hashes that fit."""
+"""Branches that were never mined: their fields lead to their hashes, so that only another endpoint contradicts them."""
 
 import copy
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
+from bridge.evm.events import DEPOSITED, Deposited, read_event, rolled_deposits_hash
 from bridge.evm.header import header_bytes, read_header
 from bridge.evm.hexadecimal import hex_data, hex_quantity
 from bridge.evm.layouts import ETHEREUM
-from bridge.evm.receipts import read_receipts, receipt_items, trie_root
+from bridge.evm.receipts import Log, read_receipts, receipt_items, trie_root
 from bridge.rpc.endpoint import Result, RpcCall
+from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
-from tests.kit.bridge.watched_chain import Chain
+
+Block = dict[str, Any]
+
+
+class Node(Protocol):
+    """A true node: `devnet.anvil.Anvil`, or a kit's chain."""
+
+    def rpc(self, method: str, *params: Any) -> Any: ...
+
+
+def linked_branch(node: Node, first: int, last: int, changed: Block) -> dict[int, Block]:
+    """The node's blocks from `first` on, and copies of its newest beyond it, linked anew; `changed`: of the first."""
+    head = int(node.rpc("eth_blockNumber"), 16)
+    blocks: dict[int, Block] = {}
+    parent = ""
+    for number in range(first, last + 1):
+        block = dict(node.rpc("eth_getBlockByNumber", hex_quantity(min(number, head)), *[False]))
+        block["number"] = hex_quantity(number)
+        if number == head + 1 == first:
+            parent = block["hash"]
+        block.update({"parentHash": parent} if parent else changed)
+        parent = block["hash"] = hex_data(keccak256(header_bytes(block, ETHEREUM.header)))
+        blocks[number] = block
+    return blocks
 
 
 class ForgedChain:
-    """Passes on what a true endpoint says up to `first`; from there on it serves the forged branch. Each field of its
-    blocks leads to the stated hashes, so only another endpoint contradicts it."""
+    """Passes on what a true endpoint says up to `first`; from there on it serves the forged branch."""
 
-    def __init__(self, chain: Chain, first: int, amount: int, more_blocks: int = 0) -> None:
-        """The branch up to the present head and `more_blocks` beyond; deposit 1, which is in `first`, is of `amount`
-        there."""
+    def __init__(self, node: Node, first: int, amount: int) -> None:
+        """The branch up to the present head; deposit 1, which is the first transaction of `first`, is of `amount`."""
         self.first, self.is_on = first, True
-        self.receipts = copy.deepcopy(chain.rpc("eth_getBlockReceipts", hex_quantity(first)))
-        rolled = dict(chain.rolled)
-        _, data = chain.deposit_log(1, amount=amount)
-        chain.rolled = rolled
-        self.receipts[0]["logs"][0]["data"] = hex_data(data)
-        true = read_header(chain.rpc("eth_getBlockByNumber", hex_quantity(first), *[False]), ETHEREUM.header)
+        self.receipts = copy.deepcopy(node.rpc("eth_getBlockReceipts", hex_quantity(first)))
+        _set_first_deposit(self.receipts[0]["logs"], amount)
+        true = read_header(node.rpc("eth_getBlockByNumber", hex_quantity(first), *[False]), ETHEREUM.header)
         self.decoded = read_receipts(self.receipts, ETHEREUM.receipts, true)
         root = hex_data(trie_root(receipt_items(self.decoded)))
-        self.blocks: dict[int, dict[str, Any]] = {}
-        parent = ""
-        head = chain.head
-        for number in range(first, head + more_blocks + 1):
-            block = dict(chain.rpc("eth_getBlockByNumber", hex_quantity(min(number, head)), *[False]))
-            block["number"] = hex_quantity(number)
-            block.update({"parentHash": parent} if parent else {"receiptsRoot": root})
-            parent = block["hash"] = hex_data(keccak256(header_bytes(block, ETHEREUM.header)))
-            self.blocks[number] = block
+        self.blocks = linked_branch(node, first, int(node.rpc("eth_blockNumber"), 16), {"receiptsRoot": root})
         self.by_hash = {block["hash"]: block for block in self.blocks.values()}
 
     def __call__(self, call: RpcCall, result: Result) -> Result:
@@ -48,9 +61,18 @@ class ForgedChain:
             return self.by_hash.get(str(at), result)
         if call.method == "eth_getBlockByNumber":
             number = int(result["number"], 16) if isinstance(result, dict) else int(str(at), 16)
-            if at == "finalized" and max(self.blocks) > number + 64:
-                return self.blocks[max(self.blocks)]
             return self.blocks.get(number, result)
         if call.method == "eth_getBlockReceipts" and at == hex_quantity(self.first):
             return self.receipts
         return result
+
+
+def _set_first_deposit(logs: list[dict[str, Any]], amount: int) -> None:
+    """Deposit 1 of another amount, with the rolling hash that it would have."""
+    (log,) = (each for each in logs if each["topics"][0] == hex_data(DEPOSITED))
+    topics = tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
+    event = read_event(Log(bytes.fromhex(log["address"][2:]), topics, bytes.fromhex(log["data"][2:])))
+    assert isinstance(event, Deposited)
+    forged = replace(event, amount=amount)
+    rolled = rolled_deposits_hash(bytes(32), forged)
+    log["data"] = hex_data(u256(amount) + event.sender.rjust(32, b"\0") + rolled)
