@@ -29,6 +29,7 @@ from node.app.service_settings import pool_limits, price_source, replica_config,
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
 from node.chains.custody_evidence import CustodyEvidence
+from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
 from node.chains.relayer_service import RelayerService
 from node.config import NodeConfig, config_of_chains
 from node.epochs.member_files import EpochExits, EpochHoldings
@@ -157,6 +158,8 @@ class Node:
         config, network = self._config, self._network_id
         self._network = LibP2PNetwork(network_config(config, network, self._keys))
         self._positions = PositionWatch()
+        commitments = provider_commitments(self._keys.network_seed, config_of_chains(config))
+        self._providers = ProviderWatch(commitments, self._membership)
         self._transactions = TransactionService(
             self._pool,
             network,
@@ -206,6 +209,7 @@ class Node:
             config.consensus.heartbeat_ms,
             clock_ms,
             (lambda: remote.connected) if remote is not None else None,
+            self._providers.diversity,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -217,6 +221,7 @@ class Node:
             self._transactions,
             self._membership,
             clock_ms,
+            self._providers.diversity,
         )
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
@@ -265,6 +270,7 @@ class Node:
         positions = network.subscribe(Topic.POSITIONS, valid_positions)
         prices = network.subscribe(Topic.PRICES, valid_gossip)
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
+        providers = network.subscribe(Topic.PROVIDERS, valid_providers)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._persister.run)
             nursery.start_soon(self._snapshots.run)
@@ -279,6 +285,8 @@ class Node:
             nursery.start_soon(self._transactions.run, network, self._config.mempool.batch_ms)
             nursery.start_soon(self._oracle.run, network, self._changed)
             nursery.start_soon(self._bridge.run, network, self._changed)
+            nursery.start_soon(self._providers.listen, providers)
+            nursery.start_soon(self._providers.run, network)
             await nursery.start(self._engine.run)
             if self._config.relayer.enabled:
                 nursery.start_soon(self._relayer.run)

@@ -11,6 +11,7 @@ from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
+from node.chains.provider_diversity import ProviderDiversity
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
 
@@ -35,9 +36,11 @@ class HealthMonitor:
         heartbeat_ms: int,
         clock_ms: Callable[[], int],
         signer_connected: Callable[[], bool] | None = None,
+        diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
         self._signer_connected = signer_connected
+        self._diversity = diversity
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
@@ -68,6 +71,7 @@ class HealthMonitor:
             *self._signer_checks(),
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
+            *map(_providers_check, self._diversity()),
         )
 
     def _signer_checks(self) -> Sequence[Check]:
@@ -108,3 +112,14 @@ class HealthMonitor:
         if still_max and still > still_max:
             return Check(name=name, ok=False, detail=f"{detail}; no new final block for {still:.0f} s")
         return Check(name=name, ok=status.scanned_number > 0 and behind <= CHAIN_BEHIND_MAX, detail=detail)
+
+
+def _providers_check(diversity: ProviderDiversity) -> Check:
+    """For the operators' eyes: a node does its work with any providers."""
+    shares = ", ".join(f"{ppm // 10_000} %" for ppm in diversity.reached_ppm)
+    counts = f"{diversity.providers} providers, stated by {diversity.published} of {diversity.validators} validators"
+    return Check(
+        name=f"providers-{diversity.chain_id}",
+        ok=True,
+        detail=f"{counts}; 1, 2, 3 of them reach the quorums of {shares} of the power",
+    )

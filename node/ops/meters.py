@@ -3,7 +3,7 @@
 Rule: it reads and counts; a metric that nothing feeds does not exist (a test says so).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -18,6 +18,7 @@ from consensus.outputs import Decided
 from node.agreement.application import DecidedHeight
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
+from node.chains.provider_diversity import ProviderDiversity
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
 from node.oracle.service import OracleService
@@ -40,6 +41,7 @@ class Meters:
         transactions: TransactionService,
         membership: Membership,
         clock_ms: Callable[[], int],
+        diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._network = network
@@ -50,6 +52,7 @@ class Meters:
         self._transactions = transactions
         self._membership = membership
         self._clock_ms = clock_ms
+        self._diversity = diversity
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -122,6 +125,12 @@ class Meters:
         for chain_id, pulse in self._bridge.pulses.items():
             metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
         self._measure_endpoints()
+        for each in self._diversity():
+            chain = str(each.chain_id)
+            metrics.providers.labels(chain=chain).set(each.providers)
+            metrics.providers_published.labels(chain=chain).set(each.published)
+            for together, ppm in enumerate(each.reached_ppm, 1):
+                metrics.providers_reach.labels(chain=chain, providers=str(together)).set(ppm / 1_000_000)
         self._count_traffic()
         return metrics.render()
 

@@ -86,6 +86,17 @@ class Metrics:
         self.custody_unread = self._gauge(
             "bridge_custody_unread", "1 while no endpoint delivers the vault's counters", ("chain",)
         )
+        self.providers = self._gauge(
+            "bridge_providers", "Different providers of endpoints that validators state", ("chain",)
+        )
+        self.providers_published = self._gauge(
+            "bridge_providers_published", "Validators that state their providers", ("chain",)
+        )
+        self.providers_reach = self._gauge(
+            "bridge_providers_reach_ratio",
+            "Largest share of the power whose quorums so many providers reach together",
+            ("chain", "providers"),
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self._endpoints()
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")

@@ -30,6 +30,7 @@ class Topic(StrEnum):
     POSITIONS = "positions"
     PRICES = "prices"
     COLLATERAL = "collateral"
+    PROVIDERS = "providers"
 
 
 class Overflow(Enum):

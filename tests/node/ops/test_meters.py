@@ -18,6 +18,7 @@ from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, Price
 from clearing.schema.records.prices import PriceStatus
 from member.printing.network import peer_lines
 from node.api.state import peer_view
+from node.chains.provider_diversity import ProviderDiversity
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector
 from node.p2p.peers import NetworkStats, PeerStatus, Role
@@ -71,7 +72,8 @@ class Node:
             "transactions": self.transactions,
             "membership": SimpleNamespace(now=four, sets=SimpleNamespace(last=four)),
         }
-        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000)
+        diversity = ProviderDiversity(1, 3, 4, 5, (0, 750_000, 1_000_000))
+        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000, lambda: (diversity,))
 
     @property
     def lines(self) -> list[str]:
@@ -93,6 +95,9 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         'crossclear_p2p_message_send_bytes_total{channel="CONSENSUS"} 7.0',
         'crossclear_mempool_failed_txs_total{code="R0203"} 2.0',
         "crossclear_mempool_size 2.0",
+        'crossclear_bridge_providers{chain="1"} 5.0',
+        'crossclear_bridge_providers_published{chain="1"} 3.0',
+        'crossclear_bridge_providers_reach_ratio{chain="1",providers="2"} 0.75',
     }
     assert first <= set(node.lines)
     node.peer.bytes_out["CONSENSUS"] += 3
