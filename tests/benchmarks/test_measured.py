@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import defaults, governance, liquidation, margin, options
+from benchmarks import backfill, defaults, governance, liquidation, margin, options
 from benchmarks.figures import Figure, of_times, percentile, shown
 from benchmarks.network import quantile
 from clearing.base.errors import Bug
@@ -14,6 +14,9 @@ from clearing.margin.requirement.account_margin import batch_margin
 from clearing.pricing.black76 import option_values
 from clearing.schema.requests.governance import TermsAmendment
 from clearing.schema.terms.genesis import CrisisParameters
+from tests.kit.chains import anvil_binary
+
+__all__ = ["anvil_binary"]
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
@@ -44,6 +47,13 @@ def test_figures_are_shown_with_three_digits_and_no_exponent() -> None:
         "0.0123",
         "-",
     ]
+
+
+@pytest.mark.chain
+@pytest.mark.usefixtures("anvil_binary")
+def test_every_deposit_is_taken_in_before_the_backfill_is_measured() -> None:
+    names = [each.name for each in backfill.measured(100)]
+    assert names == [f"backfill, {endpoints} endpoints, 100 deposits" for endpoints in ("1 of 1", "2 of 3")]
 
 
 def test_every_amendment_is_judged_tried_out_and_put_in_force() -> None:
