@@ -15,7 +15,7 @@ must not know how blocks are agreed on or where collateral is seen.
  9. Transactions: each request, in order.
 10. Margin: recalled withdrawals, margin calls, liquidation.
 11. Losses: contribution calls, defaults and the waterfall, the size of the default fund, the house's own margin.
-12. Withdrawals: delayed ones are processed, accepted ones enter the withdrawals tree.
+12. Withdrawals: delayed ones are processed, accepted ones and refunds of deposits enter the withdrawals tree.
 13. Close: the epoch's snapshot, the invariants, the roots.
 """
 
@@ -32,6 +32,7 @@ from clearing.default.resolution import resolve_defaults
 from clearing.default_fund.contribution_calls import collect_contribution_calls, convert_contributions
 from clearing.default_fund.sizing import update_fund
 from clearing.deposits.bridge_facts import apply_bridge_facts
+from clearing.deposits.deposit_refunds import release_refunds
 from clearing.epochs.exit_tree import stored_exit_root
 from clearing.epochs.snapshot import close_epoch, snapshot_due
 from clearing.governance.enactment import enact_governance
@@ -187,6 +188,7 @@ def pay_withdrawals(context: BlockContext) -> None:
     """Phase 12: last, so that nothing leaves that an earlier phase of this block needs."""
     process_delayed_withdrawals(context)
     release_withdrawals(context)
+    release_refunds(context)
 
 
 def close_block(context: BlockContext) -> None:

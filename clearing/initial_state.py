@@ -3,7 +3,6 @@
 Rule: height 0 contains members, accounts, validators and empty cursors; no money, no prices.
 """
 
-from clearing.base.codec import u256
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.schema.records.accounts import Account, ClockRecord, Member
 from clearing.schema.records.collateral import AssetFlowRecord, DepositCursorRecord
@@ -34,7 +33,7 @@ def initial_state(genesis: Genesis, state_salt: bytes) -> State:
     for chain in genesis.chains:
         state.deposit_cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
     for asset in genesis.assets:
-        state.asset_flows.put(asset.id, AssetFlowRecord(u256(0), u256(0)))
+        state.asset_flows.put(asset.id, AssetFlowRecord())
     for feed in genesis.feeds:
         state.feeds.put(feed.id, FeedState(FeedStatus.UNOPENED, 0, 0))
     state.clock.put(0, ClockRecord(0, genesis.time_ms, genesis.time_ms, 0, 0))

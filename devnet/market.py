@@ -115,6 +115,7 @@ class GateFigures(MarketTable, frozen=True):
     window_units_max: int = 0
     delay_above_units: int = 0
     delay_blocks: int = 0
+    refund_units_min: int = 0
 
 
 class TokenFigures(MarketTable, frozen=True):

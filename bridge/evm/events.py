@@ -134,6 +134,7 @@ def event_fact(
         block_number=block.number,
         block_hash=block.hash,
         source=source,
+        depositor=event.sender,
     )
 
 

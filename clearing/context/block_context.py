@@ -8,6 +8,7 @@ position larger than the cap does not wait forever. An account is listed as fail
 left to sell.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -125,6 +126,8 @@ class BlockContext:
         """Own and client accounts of every member, as of the first request in the block; empty: not requested yet."""
         self.uncovered_accounts: dict[int, UncoveredAccounts] = {}
         """By member, its uncovered own and client accounts, as of the first request in the block."""
+        self.waiting_strays: Counter[bytes] | None = None
+        """By depositor, how many of its strays wait to be credited; None: not counted in this block."""
         self.unresolved_losses = UnresolvedLosses()
         """Losses of open defaults, cached."""
         self.failures: list[Failure] = []

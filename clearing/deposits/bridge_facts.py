@@ -1,17 +1,18 @@
 """Bridge facts: attested until more than two thirds of the power agree, then applied once, deposits included.
 
 Rule: deposits of a vault are credited in the order of their nonces, each exactly once. A deposit that cannot be
-credited is recorded, and never blocks the others. A validator has one attestation per event. Between an epoch's
-boundary and its close, for a bounded number of blocks, a deposit newer than its asset's custody evidence waits. This
-module must not know how a fact was observed.
+credited is a stray (`clearing.deposits.stray_deposits`), and never blocks the others. A validator has one attestation
+per event. Between an epoch's boundary and its close, for a bounded number of blocks, a deposit newer than its asset's
+custody evidence waits. This module must not know how a fact was observed.
 """
 
-from clearing.base.codec import u256
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band
-from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
+from clearing.deposits.crediting import credit_deposit, why_not_credited
 from clearing.deposits.custody import count_custody_attestation
+from clearing.deposits.deposit_refunds import confirm_refund, queue_refund_again
 from clearing.deposits.soft_credit import count_sighting, recall_soft_credit, settle_soft_credit
+from clearing.deposits.stray_deposits import record_stray, settle_strays
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import (
     ChainHeartbeat,
@@ -24,37 +25,33 @@ from clearing.schema.facts import (
     WithdrawalNotExecuted,
     fact_key,
 )
-from clearing.schema.receipts.collateral import DepositCredited, DepositStray
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.records.collateral import (
     AgreedDepositRecord,
-    AssetFlowRecord,
     Attestation,
     DepositCursorRecord,
+    FlowAmounts,
     HeartbeatRecord,
-    StrayDepositRecord,
 )
-from clearing.schema.terms.assets import Asset
-from clearing.schema.transfers import TransferCode
-from clearing.state.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, inventory_units
+from clearing.state.asset_flows import change_flow
 from clearing.validators.chain_attestations import add_attestation, agreed_power, is_detached
 from clearing.validators.set_transition import is_rotation_awaited, record_rotation
 from clearing.withdrawals.refunds import (
     count_expiry_attestation,
     drop_withdrawal_attestations,
     is_withdrawal_open,
-    refundable_units,
 )
 from clearing.withdrawals.release import confirm_withdrawal
 
 
 def apply_bridge_facts(context: BlockContext) -> None:
-    """Phase 7: count attestations, apply what a quorum agrees on, credit deposits in order."""
+    """Phase 7: count attestations, apply what a quorum agrees on, credit strays and new deposits in order."""
     for attestation in context.attestations_to_recount:
         count_attestation(context, attestation)
     for observed in context.block.extensions:
         for fact in observed.extension.facts if observed.extension else ():
             count_attestation(context, Attestation(observed.validator, observed.power, fact))
+    settle_strays(context)
     for chain in context.terms.chains.values():
         if not is_detached(context.state, chain.chain_id, chain.vault):
             _credit_deposits_in_order(context, chain.chain_id, chain.vault)
@@ -73,7 +70,8 @@ def count_attestation(context: BlockContext, attestation: Attestation) -> None:
     elif isinstance(fact, DepositSighted):
         count_sighting(context, attestation, fact)
     elif isinstance(fact, WithdrawalNotExecuted):
-        count_expiry_attestation(context, attestation, fact)
+        if count_expiry_attestation(context, attestation, fact):
+            queue_refund_again(context.state, fact.nonce)
     elif is_attestable(context, fact):
         key = fact_key(fact)
         attestations = add_attestation(context.state.fact_attestations.get(key), attestation)
@@ -87,6 +85,7 @@ def count_attestation(context: BlockContext, attestation: Attestation) -> None:
             record_rotation(context, fact)
         else:
             confirm_withdrawal(context.state, fact.nonce)
+            confirm_refund(context.state, fact.nonce)
             drop_withdrawal_attestations(context, fact.chain_id, fact.vault, fact.nonce)
             context.receipts.append(
                 WithdrawalConfirmed(fact.nonce, fact.chain_id, fact.vault, fact.block_number, fact.source)
@@ -133,72 +132,25 @@ def _credit_deposits_in_order(context: BlockContext, chain_id: int, vault: bytes
         nonce += 1
         context.state.agreed_deposits.remove((chain_id, vault, nonce))
         context.state.deposit_cursors.put((chain_id, vault), DepositCursorRecord(nonce))
-        _credit_deposit(context, waiting.deposit)
+        _take_in_deposit(context, waiting.deposit)
         settle_soft_credit(context, waiting.deposit)
 
 
-def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
-    listed = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
+def _take_in_deposit(context: BlockContext, deposit: DepositSeen) -> None:
+    """Credit an agreed deposit, or record it as a stray. Either way it counts as deposited for the comparison with
+    custody, dust included."""
+    token = deposit.chain_id, deposit.vault, deposit.token
+    change_flow(context.state, token, FlowAmounts(deposited=int.from_bytes(deposit.amount, "big")))
+    listed = context.terms.assets_by_token.get(token)
     if listed is None:
-        _record_stray_deposit(context, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
+        record_stray(context, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
         return
     asset = current_asset(context.state, listed)
-    amount = int.from_bytes(deposit.amount, "big")
-    units, dust = asset.to_units(amount)
-    is_stray = inventory_units(context.state, asset) + refundable_units(context, asset) + units > asset.cap_units
-    _count_deposit(context, asset, amount, stray=amount if is_stray else 0)
-    if is_stray:
-        _record_stray_deposit(context, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
-        return
-    known = can_hold(context.state, deposit.account)
-    account = deposit.account if known else SUSPENSE_ACCOUNT
-    fee = skew_fee(context, asset, units) if asset.is_cash else 0
-    # A deposit without a known account moves inventory too, but gets no rebate.
-    fee = fee if known else max(fee, 0)
-    context.journal.transfer(
-        external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
-    )
-    context.touched_accounts.add(account)
-    if known:
-        receipt = DepositCredited(
-            deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
-        )
-        context.receipts.append(receipt)
+    reason = why_not_credited(context, asset, deposit)
+    if reason is None:
+        credit_deposit(context, asset, deposit)
     else:
-        context.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
-    settle_skew_fee(context, account, asset, units, fee, deposit.nonce)
-
-
-def _count_deposit(context: BlockContext, asset: Asset, amount: int, stray: int) -> None:
-    """Count everything that a vault received, dust and strays included, for the comparison with custody."""
-    flow = context.state.asset_flows[asset.id]
-    total, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
-    counted = AssetFlowRecord(
-        deposited_amount=u256(min(total + amount, 2**256 - 1)),
-        released_units=flow.released_units,
-        stray_amount=u256(min(strays + stray, 2**256 - 1)),
-    )
-    context.state.asset_flows.put(asset.id, counted)
-
-
-def _record_stray_deposit(context: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
-    context.state.stray_deposits.put(
-        (deposit.chain_id, deposit.vault, deposit.nonce), StrayDepositRecord(int(code), deposit)
-    )
-    context.receipts.append(_stray_receipt(deposit, code, 0))
-
-
-def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> DepositStray:
-    return DepositStray(
-        deposit.chain_id,
-        deposit.vault,
-        deposit.nonce,
-        deposit.token,
-        deposit.account,
-        deposit.amount,
-        int(code),
-        account,
-    )
+        record_stray(context, deposit, reason)
 
 
 def is_deposit_postponed(context: BlockContext, deposit: DepositSeen) -> bool:

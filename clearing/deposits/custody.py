@@ -6,7 +6,7 @@ Rule: per token on one chain, deposited - withdrawn = held + released + later + 
 - held: what the ledger owes;
 - released: released, but not yet paid by the vault;
 - later: deposits after those credited;
-- strays: deposits credited to nobody;
+- strays: deposits neither credited nor released as a refund;
 - dust: remainders below a clearing unit.
 
 Counters older than the ledger are no evidence: wait.
@@ -20,6 +20,7 @@ from clearing.schema.facts import CustodySeen
 from clearing.schema.receipts.collateral import CustodyAgreed
 from clearing.schema.records.collateral import Attestation, AttestationsRecord, CustodyRecord
 from clearing.schema.terms.assets import Asset
+from clearing.state.asset_flows import asset_flow
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from clearing.validators.chain_attestations import agreed_power
@@ -83,23 +84,20 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
     for listed in state.terms.assets.values():
         asset, agreed = current_asset(state, listed), state.custody.get(listed.id)
         slot = slots[asset.cash_group] if asset.is_cash else tokens[asset.id]
-        term = _custody_term(state, listed, asset, slot, agreed.counters) if agreed else None
+        term = _custody_term(state, asset, slot, agreed.counters) if agreed else None
         if term is None:
             return None
         terms.append(term)
     return tuple(terms)
 
 
-def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, counters: CustodySeen) -> CustodyTerm | None:
-    """The reserves of one asset: `listed` in genesis, `asset` at present. Flows count releases in the
-    units of genesis."""
-    flow = state.asset_flows[asset.id]
-    credited, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
-    released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
+def _custody_term(state: State, asset: Asset, slot: int, counters: CustodySeen) -> CustodyTerm | None:
+    """The reserves of one asset in its present form."""
+    flow = asset_flow(state, (asset.chain_id, asset.vault, asset.token))
     deposited, withdrawn = int.from_bytes(counters.deposited, "big"), int.from_bytes(counters.withdrawn, "big")
     owed = inventory_units(state, asset)
-    later, released = deposited - credited, released_ever - withdrawn
-    dust = credited - strays - released_ever - owed * asset.base_units
+    later, released = deposited - flow.deposited, flow.released - withdrawn
+    dust = flow.deposited - flow.stray - flow.released - owed * asset.base_units
     short = int.from_bytes(counters.balance, "big") < deposited - withdrawn
     if short or min(owed, later, released, dust) < 0:
         return None
@@ -118,6 +116,6 @@ def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, counters
         held=owed,
         released=u256(released),
         later=u256(later),
-        strays=u256(strays),
+        strays=u256(flow.stray),
         dust=u256(dust),
     )

@@ -102,6 +102,8 @@ def _account_leaves(state: State) -> Iterator[ExitLeaf]:
 
 def _withdrawal_leaves(state: State) -> Iterator[ExitLeaf]:
     for nonce, asset in state.unpaid_withdrawals.ordered():
+        if asset not in state.terms.assets:
+            continue  # A refund of a token that is not listed: the tree has no totals for it.
         released = state.withdrawals[nonce]
         amount = int.from_bytes(released.amount, "big")
         yield _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, asset, released.to, amount)

@@ -267,7 +267,7 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
         "liquidation": ("auction_blocks", "cooldown_blocks"),
         "default": ("assessment_blocks", "auction_blocks", "porting_blocks", "halt_blocks", "replenishment_blocks"),
         "fund": ("call_blocks", "grace_blocks", "reduce_blocks", "return_blocks"),
-        "gates": ("waiting_grace_blocks", "deposit_hold_blocks"),
+        "gates": ("waiting_grace_blocks", "deposit_hold_blocks", "stray_blocks"),
     }
     for part, fields in spans.items():
         for field in fields:

@@ -7,7 +7,6 @@ moves are reordered when risk groups or the window change: a group keeps its his
 
 import msgspec
 
-from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
 from clearing.base.units import PPM
@@ -16,12 +15,13 @@ from clearing.context.unresolved_losses import defaults_under_way
 from clearing.governance.bounds import limits_outflow
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.accounts import Account, AccrualRecord, Member, MemberAccounts
-from clearing.schema.records.collateral import AssetFlowRecord, DepositCursorRecord
+from clearing.schema.records.collateral import DepositCursorRecord
 from clearing.schema.records.prices import FeedState, FeedStatus, GroupMove, MovesRecord
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import AccountKind, Genesis, MemberTerms
+from clearing.state.asset_flows import take_unlisted_flow
 from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import FEE_POT_ACCOUNT, currency_of, inventory_units
 from clearing.state.state import State
@@ -63,7 +63,7 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
     old, new = ({asset.id: asset for asset in genesis.assets} for genesis in (before, after))
     for asset_id in sorted(old.keys() - new.keys()):
         flow = state.asset_flows.get(asset_id)
-        moved = flow is not None and any((*flow.deposited_amount, *flow.released_units))
+        moved = flow is not None and any((*flow.deposited_amount, *flow.released_amount))
         if moved or _outstanding_units(state, old[asset_id]):
             return _refusal("assets", asset_id, "the ledger has entries in it")
     for asset_id, asset in sorted(new.items()):
@@ -188,7 +188,7 @@ def _write_assets(state: State, before: Genesis, after: Genesis) -> None:
     listed = {asset.id: asset for asset in after.assets}
     for asset_id, asset in listed.items():
         if asset_id not in old:
-            state.asset_flows.put(asset_id, AssetFlowRecord(u256(0), u256(0)))
+            state.asset_flows.put(asset_id, take_unlisted_flow(state, (asset.chain_id, asset.vault, asset.token)))
         elif asset != old[asset_id]:
             # A dynamic haircut is recomputed in this block.
             state.haircuts.remove(asset_id)

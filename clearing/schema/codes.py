@@ -153,16 +153,17 @@ class ClearingCode(CodeBook):
     PRICE_NOT_OPEN = 302, "A feed that this request depends on is stale or halted. Wait until it reopens."
     DEPOSIT_OF_UNKNOWN_TOKEN = (
         310,
-        "A vault received a token that genesis does not list. It is recorded as a stray; governance returns it.",
+        "A vault received a token that the terms do not list. The deposit is refunded to its depositor.",
     )
     DEPOSIT_TO_UNKNOWN_ACCOUNT = (
         311,
-        "A deposit names an account that does not exist. It is in suspense; governance assigns it.",
+        "A deposit names an account that does not exist. If the depositor's own key opens the account in time, it is "
+        "credited, else refunded to its depositor.",
     )
     DEPOSIT_ABOVE_CAP = (
         312,
-        "A deposit would raise the holdings of a token above its cap. It is recorded as a stray; governance "
-        "returns it.",
+        "A deposit would raise the holdings of a token above its cap. It is credited if room appears in time, else "
+        "refunded to its depositor.",
     )
     CASH_GROUP_SUSPENDED = (
         313,

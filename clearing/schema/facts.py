@@ -23,6 +23,8 @@ class DepositSeen(Wire, frozen=True, tag=1):
     block_hash: Bytes32
     source: Bytes32
     """Tagged hash of the receipt's log."""
+    depositor: Bytes20
+    """Who paid it in, the event's `from`. A deposit that cannot be credited is refunded to this address."""
 
 
 class WithdrawalExecuted(Wire, frozen=True, tag=2):

@@ -95,5 +95,6 @@ def rebuild_indexes(state: State) -> None:
         state.day_trade_ids.put((venue, trade_of_day.venue_trade_id), (day, number))
     for nonce, released in state.withdrawals.ordered():
         expired = state.expired_withdrawals.get(nonce)
-        if not released.executed and (expired is None or not expired.refunded_height):
+        over = expired is not None and (expired.refunded_height or released.deposit_refund)
+        if not released.executed and not over:
             state.unpaid_withdrawals.put(nonce, released.asset)

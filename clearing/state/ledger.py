@@ -17,7 +17,7 @@ from clearing.state.indexes import CURRENCY_HOLDERS, set_holder
 from clearing.state.state import State
 
 SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
-"""Receives deposits that name no known account. Nobody can sign for it."""
+"""Receives refunds of withdrawals whose account was closed meanwhile. Nobody can sign for it."""
 CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
 """The central counterparty's pass-through account: losers pay into it, gainers are paid from it. Zero
 after every block."""
@@ -27,6 +27,8 @@ ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
 FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
 """Receives skew fees and pays skew rebates, nothing else. The house's; nobody can sign for it."""
 FUND_ACCOUNT = ids.FUND_ACCOUNT
+STRAY_ACCOUNT = MEMBER_ACCOUNTS_MAX + 5
+"""Stands in for an account where a withdrawal refunds deposits that nobody was credited with. Never has a balance."""
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
 _TOKEN = 2**32
 _COUNTER_MAX = 2**62

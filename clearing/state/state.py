@@ -40,7 +40,6 @@ from clearing.schema.records.collateral import (
     HaircutRecord,
     HeartbeatRecord,
     SoftCreditRecord,
-    StrayDepositRecord,
 )
 from clearing.schema.records.default import (
     AssessmentRecord,
@@ -77,6 +76,14 @@ from clearing.schema.records.prices import (
     PublishedRangeRecord,
     RangeClockRecord,
     VarianceRecord,
+)
+from clearing.schema.records.stray_deposits import (
+    DepositRefundRecord,
+    OpenRefundRecord,
+    QueuedRefundRecord,
+    RefundedDepositRecord,
+    RefundQueueRecord,
+    StrayDepositRecord,
 )
 from clearing.schema.records.trades import (
     DayTrade,
@@ -179,7 +186,32 @@ class State:
     stray_deposits: Table[tuple[int, bytes, int], StrayDepositRecord] = hashed(
         "strays", Module.BRIDGE, tuple[U63, Bytes20, U63]
     )
+    """(chain id, vault, nonce of the deposit): those that may still be credited."""
+    refunded_deposits: Table[tuple[int, bytes, int], RefundedDepositRecord] = hashed(
+        "refunded_deposits", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    """(chain id, vault, nonce of the deposit): strays that became part of a refund."""
+    deposit_refunds: Table[tuple[int, bytes, int], DepositRefundRecord] = hashed(
+        "deposit_refunds", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    """(chain id, vault, number from 1)."""
+    open_refunds: Table[tuple[int, bytes, bytes, bytes], OpenRefundRecord] = hashed(
+        "open_refunds", Module.BRIDGE, tuple[U63, Bytes20, Bytes20, Bytes20]
+    )
+    """(chain id, vault, token, depositor)."""
+    refund_queues: Table[tuple[int, bytes], RefundQueueRecord] = hashed(
+        "refund_queues", Module.BRIDGE, tuple[U63, Bytes20]
+    )
+    """(chain id, vault)."""
+    queued_refunds: Table[tuple[int, bytes, int], QueuedRefundRecord] = hashed(
+        "queued_refunds", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    """(chain id, vault, place)."""
     asset_flows: Table[int, AssetFlowRecord] = hashed("flows", Module.BRIDGE, U32)
+    unlisted_flows: Table[tuple[int, bytes, bytes], AssetFlowRecord] = hashed(
+        "unlisted_flows", Module.BRIDGE, tuple[U63, Bytes20, Bytes20]
+    )
+    """(chain id, vault, token): flows of tokens that a vault accepted and the terms don't list."""
     custody_attestations: Table[int, AttestationsRecord] = hashed("custody_claims", Module.BRIDGE, U32)
     custody: Table[int, CustodyRecord] = hashed("custody", Module.BRIDGE, U32)
     heartbeats: Table[tuple[int, int], HeartbeatRecord] = hashed("beats", Module.BRIDGE, tuple[U63, U32])

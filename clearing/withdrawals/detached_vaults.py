@@ -10,6 +10,7 @@ from clearing.schema.records.governance import ProposalStage
 from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.governance import VOTE_MS_MAX
+from clearing.state.asset_flows import asset_flow
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.delay_queue import delayed_amounts
@@ -38,7 +39,7 @@ def owed_by_vault(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int,
         (asset.id, amount)
         for asset in state.terms.assets.values()
         if (asset.chain_id, asset.vault) == (chain_id, vault)
-        and (amount := _unpaid_units(state, asset) - waiting.get(asset.id, 0)) > 0
+        and (amount := _unpaid_amount(state, asset) - waiting.get(asset.id, 0)) > 0
     )
 
 
@@ -65,7 +66,7 @@ def awaits_vault_payments(context: BlockContext, amendment: VaultDetachment, eff
     )
 
 
-def _unpaid_units(state: State, asset: Asset) -> int:
-    flow, custody = state.asset_flows[asset.id], state.custody.get(asset.id)
-    released = int.from_bytes(flow.released_units, "big") * asset.base_units
+def _unpaid_amount(state: State, asset: Asset) -> int:
+    custody = state.custody.get(asset.id)
+    released = asset_flow(state, (asset.chain_id, asset.vault, asset.token)).released
     return released - (int.from_bytes(custody.counters.withdrawn, "big") if custody else 0)

@@ -42,7 +42,7 @@ from clearing.withdrawals.rate_limits import (
     record_usage,
     withdrawal_limits,
 )
-from clearing.withdrawals.refunds import count_released_units
+from clearing.withdrawals.refunds import count_released_amount
 
 
 def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
@@ -102,7 +102,7 @@ def _debit_account(context: BlockContext, request: Withdrawal | LimitedWithdrawa
         request.nonce,
     )
     settle_skew_fee(context, request.account, asset, -request.units, fee, request.nonce)
-    count_released_units(context, asset.id, asset.to_amount(request.units))
+    count_released_amount(context, asset, asset.to_amount(request.units))
     record_value_withdrawn(context, request.account, before)
     context.touched_accounts.add(request.account)
 

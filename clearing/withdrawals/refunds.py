@@ -10,32 +10,28 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from clearing.base.codec import u256
 from clearing.base.errors import Bug
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band
 from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
 from clearing.schema.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_key
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalExpired, WithdrawalRefunded
-from clearing.schema.records.collateral import Attestation
+from clearing.schema.records.collateral import Attestation, FlowAmounts
 from clearing.schema.records.withdrawals import ExpiredWithdrawalRecord, RefundDueRecord
 from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
+from clearing.state.asset_flows import asset_flow, change_flow
 from clearing.state.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, inventory_units
 from clearing.state.state import State
 from clearing.validators.chain_attestations import add_attestation, agreed_power
 
 
-def count_released_units(context: BlockContext, asset: int, amount: int) -> None:
-    """Count `amount` base units released to the vault; negative: refunded.
-
-    Flows are counted in the units of genesis, also for a token that left its group and has coarser units.
-    """
-    flow = context.state.asset_flows[asset]
-    total = int.from_bytes(flow.released_units, "big") + amount // context.terms.assets[asset].base_units
-    if total < 0:
-        raise Bug(f"more of asset {asset} came back than was ever released")
-    context.state.asset_flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
+def count_released_amount(context: BlockContext, asset: Asset, amount: int) -> None:
+    """Count `amount` base units released to the vault; negative: refunded."""
+    token = asset.chain_id, asset.vault, asset.token
+    if asset_flow(context.state, token).released + amount < 0:
+        raise Bug(f"more of asset {asset.name} came back than was ever released")
+    change_flow(context.state, token, FlowAmounts(released=amount))
 
 
 def _has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
@@ -47,13 +43,13 @@ def refundable_units(context: BlockContext, asset: Asset) -> int:
     """Units debited from the ledger that may be refunded: deposits may not use this room under the asset's cap.
 
     Delayed withdrawals; where expired withdrawals are refunded, everything that the vault was not observed to have
-    paid. Rounded up.
+    paid, except for refunds of deposits, which do not come back to the ledger. Rounded up.
     """
     if context.terms.genesis.crisis.gates.give_back_expired:
-        flow, custody = context.state.asset_flows[asset.id], context.state.custody.get(asset.id)
-        released = int.from_bytes(flow.released_units, "big") * context.terms.assets[asset.id].base_units
+        flow = asset_flow(context.state, (asset.chain_id, asset.vault, asset.token))
+        custody = context.state.custody.get(asset.id)
         paid = int.from_bytes(custody.counters.withdrawn, "big") if custody else 0
-        return -(-max(released - paid, 0) // asset.base_units)
+        return -(-max(flow.released - flow.refunding - paid, 0) // asset.base_units)
     waiting = sum(
         int.from_bytes(withdrawal.amount, "big")
         for _, withdrawal in context.state.delayed_withdrawals.ordered()
@@ -72,7 +68,7 @@ def refund(
     credited = account if known else SUSPENSE_ACCOUNT
     fee = skew_fee(context, asset, units) if asset.is_cash else 0
     transfer = TransferCode.UNPAID_GIVEN_BACK if reason is RefundReason.NOT_PAID else TransferCode.WAITING_GIVEN_BACK
-    count_released_units(context, asset_id, -amount)
+    count_released_amount(context, asset, -amount)
     context.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
     settle_skew_fee(context, credited, asset, units, fee if known else max(fee, 0), number)
     context.touched_accounts.add(credited)
@@ -90,39 +86,48 @@ def is_withdrawal_open(state: State, nonce: int) -> bool:
     return released is not None and not released.executed and nonce not in state.expired_withdrawals
 
 
+def may_expire(state: State, nonce: int) -> bool:
+    """Whether a withdrawal comes back when its vault does not pay in time: by genesis, and always to a depositor."""
+    return state.terms.genesis.crisis.gates.give_back_expired or bool(state.withdrawals[nonce].deposit_refund)
+
+
 def expired_withdrawals(state: State, chain_id: int, nonces: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """(nonce, not-after in seconds) of a chain's open withdrawals whose not-after has passed in block time."""
-    if not state.terms.genesis.crisis.gates.give_back_expired:
-        return
+    """(nonce, not-after in seconds) of a chain's open withdrawals that may come back, and whose not-after has passed in
+    block time."""
     for nonce in nonces:
         released = state.withdrawals[nonce]
         expired = released.not_after_s * 1000 < state.now.time_ms
-        if released.chain_id == chain_id and expired and is_withdrawal_open(state, nonce):
+        if released.chain_id == chain_id and expired and is_withdrawal_open(state, nonce) and may_expire(state, nonce):
             yield nonce, released.not_after_s
 
 
 def is_expiry_attestable(state: State, fact: WithdrawalNotExecuted) -> bool:
     """Whether an attestation of this fact counts: an open withdrawal of this vault, and a block after its not-after."""
-    if not state.terms.genesis.crisis.gates.give_back_expired or not is_withdrawal_open(state, fact.nonce):
+    if not is_withdrawal_open(state, fact.nonce) or not may_expire(state, fact.nonce):
         return False
     released = state.withdrawals[fact.nonce]
     ours = (released.chain_id, released.vault, released.not_after_s)
     return ours == (fact.chain_id, fact.vault, fact.not_after_s) and fact.block_time_s > released.not_after_s
 
 
-def count_expiry_attestation(context: BlockContext, attestation: Attestation, fact: WithdrawalNotExecuted) -> None:
-    """Store one validator's attestation; with a quorum the withdrawal is due for a refund."""
+def count_expiry_attestation(context: BlockContext, attestation: Attestation, fact: WithdrawalNotExecuted) -> bool:
+    """Store one validator's attestation. True when a quorum now agrees: the withdrawal was not and will not be paid.
+
+    One that left an account is due for a refund to it. The caller queues the refund of a deposit again.
+    """
     if not is_expiry_attestable(context.state, fact):
-        return
+        return False
     key = fact_key(fact)
     attestations = add_attestation(context.state.fact_attestations.get(key), attestation)
     if agreed_power(attestations, fact) * 3 <= context.block.total_power * 2:
         context.state.fact_attestations.put(key, attestations)
-        return
+        return False
     drop_withdrawal_attestations(context, fact.chain_id, fact.vault, fact.nonce)
     agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, context.block.height)
     context.state.expired_withdrawals.put(fact.nonce, agreed)
-    context.state.refunds_due.put(fact.nonce, RefundDueRecord(context.state.withdrawals[fact.nonce].asset))
+    released = context.state.withdrawals[fact.nonce]
+    if not released.deposit_refund:
+        context.state.refunds_due.put(fact.nonce, RefundDueRecord(released.asset))
     context.receipts.append(
         WithdrawalExpired(
             nonce=fact.nonce,
@@ -134,6 +139,7 @@ def count_expiry_attestation(context: BlockContext, attestation: Attestation, fa
             block_time_s=fact.block_time_s,
         )
     )
+    return True
 
 
 def drop_withdrawal_attestations(context: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
 from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.withdrawals import ReleasedWithdrawalRecord
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import append_withdrawal
@@ -15,37 +16,46 @@ from clearing.state.withdrawals_tree import append_withdrawal
 
 def release_withdrawals(context: BlockContext) -> None:
     """Phase 12: accepted withdrawals enter the tree, in order of acceptance."""
-    nonce = withdrawals_count(context.state)
     for accepted in context.accepted_withdrawals:
-        leaf = withdrawal_leaf_hash(
-            accepted.chain_id,
-            accepted.vault,
-            nonce,
-            accepted.account,
-            accepted.token,
-            accepted.to,
-            int.from_bytes(accepted.amount, "big"),
-            accepted.not_after_s,
-        )
-        released = ReleasedWithdrawalRecord(
-            account=accepted.account,
-            asset=accepted.asset,
-            units=accepted.units,
-            chain_id=accepted.chain_id,
-            vault=accepted.vault,
-            token=accepted.token,
-            to=accepted.to,
-            amount=accepted.amount,
-            not_after_s=accepted.not_after_s,
-            leaf=leaf,
-        )
-        context.state.withdrawals.put(nonce, released)
-        context.state.unpaid_withdrawals.put(nonce, accepted.asset)
-        append_withdrawal(context.state, nonce, leaf)
-        context.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
-        nonce += 1
+        release_withdrawal(context, accepted)
+
+
+def release_withdrawal(context: BlockContext, accepted: WithdrawalReleased, deposit_refund: int = 0) -> int:
+    """Append one withdrawal to the tree, with its receipt. Returns its nonce.
+
+    `deposit_refund`: the refund of its vault that it pays; 0: it left an account.
+    """
+    nonce = withdrawals_count(context.state)
+    leaf = withdrawal_leaf_hash(
+        accepted.chain_id,
+        accepted.vault,
+        nonce,
+        accepted.account,
+        accepted.token,
+        accepted.to,
+        int.from_bytes(accepted.amount, "big"),
+        accepted.not_after_s,
+    )
+    released = ReleasedWithdrawalRecord(
+        account=accepted.account,
+        asset=accepted.asset,
+        units=accepted.units,
+        chain_id=accepted.chain_id,
+        vault=accepted.vault,
+        token=accepted.token,
+        to=accepted.to,
+        amount=accepted.amount,
+        not_after_s=accepted.not_after_s,
+        leaf=leaf,
+        deposit_refund=deposit_refund,
+    )
+    context.state.withdrawals.put(nonce, released)
+    context.state.unpaid_withdrawals.put(nonce, accepted.asset)
+    append_withdrawal(context.state, nonce, leaf)
+    context.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
     clock = context.state.now
-    context.state.clock.put(0, msgspec.structs.replace(clock, withdrawals_released=nonce))
+    context.state.clock.put(0, msgspec.structs.replace(clock, withdrawals_released=nonce + 1))
+    return nonce
 
 
 def withdrawals_count(state: State) -> int:

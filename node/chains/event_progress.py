@@ -11,7 +11,6 @@ from bridge.codes import BridgeCode
 from clearing.base.errors import Rejected
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.facts import DepositSeen, VaultFact, fact_key
-from clearing.state.ledger import can_hold
 from clearing.state.state import State
 from clearing.validators.chain_attestations import agreed_power, is_detached
 from node.chains.attestation_pool import event_is_agreed
@@ -60,16 +59,17 @@ def progress_in_state(state: State, fact: VaultFact) -> EventProgress:
 
 def _deposit_progress(state: State, fact: DepositSeen) -> EventProgress:
     key = (fact.chain_id, fact.vault, fact.nonce)
-    stray = state.stray_deposits.get(key)
-    if stray is not None:
-        return _refused(reject(ClearingCode(stray.reason_code), "deposit", nonce=fact.nonce, token=fact.token))
+    stray, refunded = state.stray_deposits.get(key), state.refunded_deposits.get(key)
+    found = refunded or stray
+    if found is not None:
+        problem = reject(ClearingCode(found.reason_code), "deposit", nonce=fact.nonce, token=fact.token)
+        # A stray that waits may still be credited.
+        return _refused(problem) if refunded is not None else EventProgress(Progress.ATTESTED, 0, problem)
     if state.agreed_deposits.get(key) is not None:
         return EventProgress(Progress.ATTESTED)
     cursor = state.deposit_cursors.get(key[:2])
     if cursor is None or cursor.nonce < fact.nonce:
         return _attested_by(state, fact)
-    if not can_hold(state, fact.account):
-        return _refused(reject(ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, "deposit", account=fact.account))
     return EventProgress(Progress.CREDITED)
 
 

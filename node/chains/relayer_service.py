@@ -208,10 +208,8 @@ class OpenWithdrawals:
         return tuple(self._open)
 
     def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
-        """Those of a chain whose time is over by the network's clock, oldest first, as many as fit into one query; none
-        where none is given back."""
-        if not state.terms.genesis.crisis.gates.give_back_expired:
-            return ()
+        """Those of a chain that may come back and whose time is over by the network's clock, oldest first, as many as
+        fit into one query."""
         return tuple(
             ExpiredWithdrawal(*expired) for expired in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
         )

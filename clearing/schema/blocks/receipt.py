@@ -25,6 +25,8 @@ from clearing.schema.receipts.collateral import (
     CustodyAgreed,
     DepegGuardChanged,
     DepositCredited,
+    DepositRefundDue,
+    DepositsRefunded,
     DepositStray,
     EpochClosed,
     HaircutChanged,
@@ -160,6 +162,8 @@ Receipt: TypeAlias = (
     | Settled
     | DepositCredited
     | DepositStray
+    | DepositRefundDue
+    | DepositsRefunded
     | CustodyAgreed
     | TradeNovated
     | CashTransferred

@@ -190,16 +190,46 @@ class DepositCredited(Wire, frozen=True, tag=5):
 
 
 class DepositStray(Wire, frozen=True, tag=6):
-    """A deposit that could not be credited to its account. `account`: suspense, or 0 when it is not in the ledger."""
+    """A deposit that could not be credited to its account. It is not in the ledger.
+
+    It may still be credited (`DepositCredited`) below `due_height`; 0: it is refunded at once.
+    """
 
     chain_id: U63
     vault: Bytes20
     nonce: U63
     token: Bytes20
-    named_account: U63
+    account: U63
+    """The account that it names."""
+    depositor: Bytes20
     amount: Bytes32
     code: U32
-    account: U63
+    due_height: U63
+
+
+class DepositRefundDue(Wire, frozen=True, tag=151):
+    """A stray deposit became part of refund `refund` of its vault, to its depositor."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    refund: U63
+
+
+class DepositsRefunded(Wire, frozen=True, tag=152):
+    """A refund of stray deposits was released as withdrawal `withdrawal`, which the vault pays to the depositor.
+
+    One that the vault did not pay in time is released again, as another withdrawal.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    refund: U63
+    token: Bytes20
+    depositor: Bytes20
+    amount: Bytes32
+    deposits: U63
+    withdrawal: U63
 
 
 class CustodyAgreed(Wire, frozen=True, tag=7):

@@ -3,7 +3,11 @@
 Rule: data only. Only facts that more than two thirds of the power attested become agreed records.
 """
 
-from clearing.base.codec import U32, U63, Bytes32, U256Bytes, Wire
+from typing import NamedTuple
+
+import msgspec
+
+from clearing.base.codec import U32, U63, Bytes32, U256Bytes, Wire, u256
 from clearing.schema.facts import CustodySeen, DepositSeen, Fact
 
 
@@ -33,24 +37,37 @@ class AgreedDepositRecord(Wire, frozen=True):
     deposit: DepositSeen
 
 
-class StrayDepositRecord(Wire, frozen=True):
-    """A deposit outside the ledger, and the reason."""
-
-    reason_code: U32
-    deposit: DepositSeen
-
-
 class AssetFlowRecord(Wire, frozen=True):
-    """Cumulative flows of one asset: deposits (token base units, dust and strays included) and released units.
+    """Flows of one token at one vault, in token base units.
 
-    Both are 256 bits wide, because they grow each time the same coin is deposited and withdrawn. Refunds were never
-    paid and are subtracted from the released units.
+    They are 256 bits wide, because sums grow each time the same coin is deposited and withdrawn.
     """
 
-    deposited_amount: U256Bytes
-    released_units: U256Bytes
+    deposited_amount: U256Bytes = bytes(32)
+    """Everything that was deposited: credited or not, dust included."""
+    released_amount: U256Bytes = bytes(32)
+    """Everything that the vault was to pay, less what came back because it was not paid."""
     stray_amount: U256Bytes = bytes(32)
-    """The part of the deposits that was credited to nobody, in base units."""
+    """The part of the deposits that is neither credited nor released."""
+    refunding_amount: U256Bytes = bytes(32)
+    """The part of the released amount that refunds deposits and was not observed as paid."""
+
+    def amounts(self) -> "FlowAmounts":
+        """The flows as numbers."""
+        return FlowAmounts(*(int.from_bytes(amount, "big") for amount in msgspec.structs.astuple(self)))
+
+
+class FlowAmounts(NamedTuple):
+    """The numbers of an `AssetFlowRecord`, or changes of them."""
+
+    deposited: int = 0
+    released: int = 0
+    stray: int = 0
+    refunding: int = 0
+
+    def record(self) -> AssetFlowRecord:
+        """The record. Raises OverflowError outside of 256 bits."""
+        return AssetFlowRecord(*(u256(amount) for amount in self))
 
 
 class CustodyRecord(Wire, frozen=True):

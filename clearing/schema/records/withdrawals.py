@@ -78,3 +78,6 @@ class ReleasedWithdrawalRecord(Wire, frozen=True):
     not_after_s: U63
     leaf: Bytes32
     executed: bool = False
+    deposit_refund: U63 = 0
+    """The refund of stray deposits that it pays, by its number at the vault. `account` is then
+    `clearing.state.ledger.STRAY_ACCOUNT`. 0: it left an account."""

@@ -32,6 +32,8 @@ class AssetWithdrawalLimits(Wire, frozen=True):
     """What one owner may withdraw in a window without delay. A withdrawal beyond it is delayed."""
     delay_blocks: U32 = 0
     """Length of the delay; 0: nothing is delayed."""
+    refund_units_min: U63 = 0
+    """Smallest refund of stray deposits. A smaller one waits for more strays of the same depositor; 0: none waits."""
 
 
 class WithdrawalControlTerms(Wire, frozen=True):
@@ -51,6 +53,9 @@ class WithdrawalControlTerms(Wire, frozen=True):
     deposit_hold_blocks: U32 = 0
     """For how many blocks from an epoch's boundary deposits not yet covered by custody evidence are postponed, so that
     the epoch can close under a stream of deposits; 0: none are."""
+    stray_blocks: U32 = 0
+    """For how many blocks a deposit that could not be credited waits for room or for its account; then it is refunded.
+    0: it is refunded at once."""
 
 
 def withdrawal_control_checks(terms: WithdrawalControlTerms) -> Iterator[Check]:
@@ -63,3 +68,4 @@ def withdrawal_control_checks(terms: WithdrawalControlTerms) -> Iterator[Check]:
     yield "waiting_per_owner_max", terms.waiting_per_owner_max, terms.waiting_per_owner_max >= 1
     yield "waiting_grace_blocks", terms.waiting_grace_blocks, 1 <= terms.waiting_grace_blocks <= DELAY_BLOCKS_MAX
     yield "deposit_hold_blocks", terms.deposit_hold_blocks, terms.deposit_hold_blocks <= DELAY_BLOCKS_MAX
+    yield "stray_blocks", terms.stray_blocks, terms.stray_blocks <= DELAY_BLOCKS_MAX

@@ -15,7 +15,7 @@ from clearing.schema.facts import CustodySeen
 from clearing.schema.receipts.collateral import CashLeftGroup, DepositCredited, DepositStray
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.collateral import CustodyRecord
-from clearing.state.ledger import SUSPENSE_ACCOUNT, inventory_units
+from clearing.state.ledger import STRAY_ACCOUNT, inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.collateral_stories import COMPLETE, story_of
 from tests.kit.clearing.exits import promised_at_exit
@@ -75,14 +75,12 @@ class Count:
         elif isinstance(receipt, DepositStray):
             token = receipt.chain_id, receipt.token
             asset = next(each.id for each in self.terms.assets.values() if (each.chain_id, each.token) == token)
-            if receipt.account == SUSPENSE_ACCOUNT:
-                self.deposit(asset, number(receipt.amount))
-            else:
-                self.taken[asset] += number(receipt.amount)
-                self.strays[asset] += number(receipt.amount)
+            self.taken[asset] += number(receipt.amount)
+            self.strays[asset] += number(receipt.amount)
         elif isinstance(receipt, WithdrawalReleased):
             self.released[receipt.asset] += number(receipt.amount)
-            self.owed[receipt.asset] -= number(receipt.amount)
+            source = self.strays if receipt.account == STRAY_ACCOUNT else self.owed
+            source[receipt.asset] -= number(receipt.amount)
         elif isinstance(receipt, CashLeftGroup):
             before = receipt.inventory_micros * self.unit(receipt.asset)
             self.left.add(receipt.asset)

@@ -34,7 +34,7 @@ from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.detached import GONE, stuck, waited
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, ETH_PERP, USD, WETH_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import World, of_kind
+from tests.kit.clearing.world import DEPOSITOR, World, of_kind
 
 SOL, SOL_PERP, SOL_CALL, SOL_TOKEN = 7, 20, 21, 30
 VAULT_3 = b"\xa3" * 20
@@ -97,7 +97,7 @@ def test_an_instrument_between_others_moves_no_position(house: World) -> None:
 def test_a_chain_with_a_token_takes_deposits(house: World) -> None:
     house.amend(FEED, CHAIN, TOKEN)
     house.ticks[SOL] = 10_000
-    fact = DepositSeen(3, VAULT_3, 1, b"\xc9" * 20, ALICE, u256(5 * 10**9), 100, b"\x0b" * 32, b"\x01" * 32)
+    fact = DepositSeen(3, VAULT_3, 1, b"\xc9" * 20, ALICE, u256(5 * 10**9), 100, b"\x0b" * 32, b"\x01" * 32, DEPOSITOR)
     credited = of_kind(house.block(facts=[fact]), DepositCredited)
     assert [(each.account, each.units) for each in credited] == [(ALICE, 5 * 10**6)]
     assert margin_book(house.state).margin(ALICE).equity > house.cash(ALICE)

@@ -29,8 +29,9 @@ from clearing.schema.records.prices import AuctionOrder
 from clearing.schema.requests.governance import InstrumentHalt, InstrumentResumption, SuspenseAssignment
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.state.ledger import SUSPENSE_ACCOUNT, balance
+from clearing.state.ledger import SUSPENSE_ACCOUNT, Journal, balance
 from tests.kit.clearing.chamber import GOVERNED, TIMELOCK_MS, VOTE_MS, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD
 from tests.kit.clearing.replay import replay
@@ -383,7 +384,9 @@ def test_orders_of_auctions_that_are_no_more_are_forgotten() -> None:
 
 
 def test_money_in_suspense_goes_where_a_vote_says_and_nothing_else_does(house: World) -> None:
-    house.pay_in(77, 40)
+    fork = house.state.fork()
+    Journal(fork).transfer(BOB, SUSPENSE_ACCOUNT, USD, 40 * DOLLAR, TransferCode.UNPAID_GIVEN_BACK, 0)
+    house.state = fork.absorb()
     assert balance(house.state, SUSPENSE_ACCOUNT, USD) == 40 * DOLLAR
     for wrong, code in (
         (SuspenseAssignment(ALICE, USD, 41 * DOLLAR), ClearingCode.BALANCE_TOO_SMALL),

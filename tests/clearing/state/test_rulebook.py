@@ -7,7 +7,7 @@ from clearing.base.errors import RemoteFault
 from clearing.schema.blocks.block import BlockExtension, VoteExtension
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.facts import ChainHeartbeat
-from clearing.schema.receipts.collateral import DepositCredited, DepositStray
+from clearing.schema.receipts.collateral import DepositCredited, DepositsRefunded, DepositStray
 from clearing.schema.receipts.settlement import Settled
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
@@ -84,13 +84,14 @@ def test_nothing_deposited_is_lost(empty):
     nobody, stray = deposit_seen(1, 1, USDC, 999, DOLLAR), deposit_seen(1, 2, b"\x99" * 20, ALICE, 7)
     too_much, last = deposit_seen(1, 3, USDC, ALICE, 2**255), deposit_seen(1, 4, USDC, ALICE, DOLLAR)
     result = empty.block(facts=(nobody, stray, too_much, last))
-    assert [(each.nonce, each.code, each.account) for each in of_kind(result, DepositStray)] == [
-        (1, C.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT),
-        (2, C.DEPOSIT_OF_UNKNOWN_TOKEN, 0),
-        (3, C.DEPOSIT_ABOVE_CAP, 0),
+    assert [(each.nonce, each.code) for each in of_kind(result, DepositStray)] == [
+        (1, C.DEPOSIT_TO_UNKNOWN_ACCOUNT),
+        (2, C.DEPOSIT_OF_UNKNOWN_TOKEN),
+        (3, C.DEPOSIT_ABOVE_CAP),
     ]
-    assert empty.cash(SUSPENSE_ACCOUNT) == empty.cash(ALICE) == DOLLAR
-    assert (1, stray.vault, 2) in empty.state.stray_deposits
+    assert (empty.cash(SUSPENSE_ACCOUNT), empty.cash(ALICE)) == (0, DOLLAR)
+    refunds = [(each.token, int.from_bytes(each.amount, "big")) for each in of_kind(result, DepositsRefunded)]
+    assert refunds == [(USDC, DOLLAR + 2**255), (stray.token, 7)]
 
 
 def test_dust_stays_on_chain(empty):

@@ -12,7 +12,7 @@ from clearing.schema.facts import CustodySeen, DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited
 from tests.kit.clearing.gated import MARKET, WINDOW, gated_genesis
 from tests.kit.clearing.genesis import BOB, USDC_1, VAULTS, make_genesis
-from tests.kit.clearing.world import World, of_kind
+from tests.kit.clearing.world import DEPOSITOR, World, of_kind
 
 TOKEN = b"\xc1" * 20
 STRIDE = 4
@@ -34,7 +34,7 @@ class Dusty:
 
     def deposit(self) -> DepositSeen:
         source = self.head.to_bytes(32, "big")
-        return DepositSeen(1, VAULTS[1], self.head, TOKEN, BOB, u256(1), self.head, u256(self.head), source)
+        return DepositSeen(1, VAULTS[1], self.head, TOKEN, BOB, u256(1), self.head, u256(self.head), source, DEPOSITOR)
 
     def custody(self, number: int) -> list[CustodySeen]:
         facts = []

@@ -100,8 +100,8 @@ class GatedFuzz(Fuzz):
         if state.now.snapshot_height == state.now.height:
             promised = promised_at_exit(state)
         for asset in state.terms.assets.values():
-            released, inventory = state.asset_flows[asset.id].released_units, inventory_units(state, asset)
-            assert int.from_bytes(released, "big") * asset.base_units == queued[asset.id] + out[asset.id]
+            released, inventory = state.asset_flows[asset.id].amounts().released, inventory_units(state, asset)
+            assert released == queued[asset.id] + out[asset.id]
             assert inventory <= asset.cap_units
             assert promised[asset.id] <= asset.to_amount(inventory) + queued[asset.id]
 

@@ -30,7 +30,7 @@ from clearing.state.state import State
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
 from tests.kit.clearing.genesis import ACCOUNTS, BTC, ETH, USDC_1, USDC_2, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.rows import group_maxima, row_value
-from tests.kit.clearing.world import World, executed, funded
+from tests.kit.clearing.world import DEPOSITOR, World, executed, funded
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 BLOCKS = 150 if COMPLETE else 40
@@ -96,7 +96,7 @@ class Fuzz:
         amount = u256(self.chance.choice(AMOUNTS))
         if kind < 0.5:
             nonce = self.chance.choice((self.some(0, 40), world.deposit_nonces.get(chain, 0) + 1))
-            return DepositSeen(chain, vault, nonce, token, self.account(), amount, 100, bytes(32), bytes(32))
+            return DepositSeen(chain, vault, nonce, token, self.account(), amount, 100, bytes(32), bytes(32), DEPOSITOR)
         if kind < 0.6:
             return ChainHeartbeat(chain, self.some(0, 1000), bytes(32))
         if kind < 0.7:

@@ -98,7 +98,7 @@ class Validators:
         plain = [
             ValidatorsRotated(
                 chain,
-                VAULTS[chain],
+                self.state.terms.chains[chain].vault,
                 held.height + 1,
                 stored_set(self.state, held.number).hash,
                 50,

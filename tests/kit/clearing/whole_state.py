@@ -2,6 +2,8 @@
 
 from clearing.base.errors import Bug
 from clearing.invariants import check_backing, check_fund_balance
+from clearing.schema.records.stray_deposits import RefundStage
+from clearing.state.asset_flows import TokenAtVault, asset_flow
 from clearing.state.state import State
 
 
@@ -11,6 +13,7 @@ def check_whole_state(state: State) -> None:
     check_whole_book(state)
     check_fund_balance(state)
     check_backing(state)
+    check_whole_strays(state)
 
 
 def check_whole_ledger(state: State) -> None:
@@ -32,3 +35,30 @@ def check_whole_book(state: State) -> None:
     for instrument, total in totals.items():
         if total:
             raise Bug(f"positions in instrument {instrument} sum to {total}")
+
+
+def check_whole_strays(state: State) -> None:
+    """Raise Bug unless the flows count every stray and every refund on its way, and no deposit is counted twice."""
+    found: dict[TokenAtVault, list[int]] = {}
+    for (chain, vault, nonce), stray in state.stray_deposits.ordered():
+        if (chain, vault, nonce) in state.refunded_deposits:
+            raise Bug(f"deposit {nonce} of chain {chain} both waits and is refunded")
+        found.setdefault((chain, vault, stray.deposit.token), [0, 0])[0] += int.from_bytes(stray.deposit.amount, "big")
+    parts: dict[tuple[int, bytes, int], int] = {}
+    for (chain, vault, _), part in state.refunded_deposits.ordered():
+        key = chain, vault, part.refund
+        parts[key] = parts.get(key, 0) + int.from_bytes(part.amount, "big")
+    for (chain, vault, number), refund in state.deposit_refunds.ordered():
+        amount = int.from_bytes(refund.amount, "big")
+        if parts[chain, vault, number] != amount:
+            raise Bug(f"refund {number} of chain {chain} is not the sum of its deposits")
+        counted = found.setdefault((chain, vault, refund.token), [0, 0])
+        if refund.stage is not RefundStage.PAID:
+            counted[refund.stage is RefundStage.RELEASED] += amount
+    for token, (strays, refunding) in found.items():
+        flow = asset_flow(state, token)
+        if max(strays, refunding, flow.deposited, flow.released) < 2**256 - 1 and (strays, refunding) != (
+            flow.stray,
+            flow.refunding,
+        ):
+            raise Bug(f"strays of {token} are {strays}, refunds on their way {refunding}; the flow says {flow}")

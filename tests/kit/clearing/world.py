@@ -53,6 +53,8 @@ from tests.kit.clearing.validators import Validators
 from tests.kit.clearing.whole_state import check_whole_state
 
 R = TypeVar("R")
+DEPOSITOR = b"\xde" * 20
+"""Who pays in where a test does not say."""
 
 
 def reports(*prices: tuple[int, int], time_ms: int, confidence: int = 0) -> tuple[PriceReport, ...]:
@@ -174,11 +176,11 @@ class World(Requests, Validators, Funds):
         """A block with another price of BTC."""
         return self.block(*transactions, prices=tuple((self.ticks | {BTC: btc}).items()), **more)
 
-    def deposit_fact(self, account: int, asset_id: int, amount: int) -> DepositSeen:
+    def deposit_fact(self, account: int, asset_id: int, amount: int, depositor: bytes = DEPOSITOR) -> DepositSeen:
         asset = self.state.terms.assets[asset_id]
         self.deposit_nonces[asset.chain_id] += 1
         nonce = self.deposit_nonces[asset.chain_id]
-        return deposit_seen(asset.chain_id, nonce, asset.token, account, amount)
+        return deposit_seen(asset.chain_id, nonce, asset.token, account, amount, depositor)
 
     def deposit(self, account: int, asset: int, units: int) -> BlockResult:
         amount = self.state.terms.assets[asset].to_amount(units)
@@ -197,7 +199,7 @@ class World(Requests, Validators, Funds):
         """The same deposit as sighted before it is final, and as final."""
         final = self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
         final = msgspec.structs.replace(final, block_number=block)
-        return DepositSighted(**msgspec.structs.asdict(final)), final
+        return as_sighted(final), final
 
     def cash(self, account: int) -> int:
         return balance(self.state, account, cash_currency(USD))
@@ -243,9 +245,20 @@ class World(Requests, Validators, Funds):
         return codes(self.block(*transactions))
 
 
-def deposit_seen(chain_id: int, nonce: int, token: bytes, account: int, amount: int) -> DepositSeen:
+def deposit_seen(
+    chain_id: int, nonce: int, token: bytes, account: int, amount: int, depositor: bytes = DEPOSITOR
+) -> DepositSeen:
     source = nonce.to_bytes(32, "big")
-    return DepositSeen(chain_id, VAULTS[chain_id], nonce, token, account, u256(amount), 100, b"\x0b" * 32, source)
+    return DepositSeen(
+        chain_id, VAULTS[chain_id], nonce, token, account, u256(amount), 100, b"\x0b" * 32, source, depositor
+    )
+
+
+def as_sighted(final: DepositSeen) -> DepositSighted:
+    """The same deposit, before it is final."""
+    fields = msgspec.structs.asdict(final)
+    del fields["depositor"]
+    return DepositSighted(**fields)
 
 
 def executed(chain_id: int, nonce: int) -> WithdrawalExecuted:

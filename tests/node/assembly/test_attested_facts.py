@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from bridge.watch.cursor import FileFactStore, ScanCursor
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
 from bridge.watch.status import Alarm
-from clearing.base.codec import u256
 from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals
@@ -23,7 +22,7 @@ from node.oracle.service import OracleService, _reportable
 from node.oracle.source import Quote, ReplaySource
 from tests.kit.clearing.gated import gated, not_executed
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS
-from tests.kit.clearing.world import World, executed, funded
+from tests.kit.clearing.world import World, deposit_seen, executed, funded
 from tests.kit.until import until
 
 QUOTES = st.builds(Quote, *[st.integers(-5, 2**70) | st.integers(-2, 40)] * 4)
@@ -218,7 +217,7 @@ def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, bl
     world, pool = World(check=False), AttestationPool(b"\x01" * 32)
     for nonce in range(1, deposits + 1):
         amount = 2**255 if large else 1
-        pool.add(DepositSeen(1, VAULTS[1], nonce, b"t" * 20, 2**62, u256(amount), 2**62, bytes(32), bytes(32)))
+        pool.add(deposit_seen(1, nonce, b"t" * 20, 2**62, amount))
     for fact in world.custody_facts(4 * block):
         pool.add(fact)
     prices = tuple(_reportable([Quote(2**32 - 1 - feed, 2**62, 2**62, 2**31) for feed in range(32)], 2**62))

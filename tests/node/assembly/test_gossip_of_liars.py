@@ -90,7 +90,7 @@ async def test_absurd_prices_of_a_peer_are_kept_apart_and_bounded() -> None:
 
 async def test_collateral_that_a_peer_invents_reaches_no_pool() -> None:
     bridge = bridge_service.BridgeService.__new__(bridge_service.BridgeService)
-    deposit = DepositSeen(HUGE, b"v" * 20, HUGE, b"t" * 20, HUGE, b"\xff" * 32, HUGE, bytes(32), bytes(32))
+    deposit = DepositSeen(HUGE, b"v" * 20, HUGE, b"t" * 20, HUGE, b"\xff" * 32, HUGE, bytes(32), bytes(32), b"d" * 20)
     paid = WithdrawalExecuted(HUGE, b"v" * 20, HUGE, HUGE, bytes(32), bytes(32))
     for event in (deposit, paid):
         data = encode(CollateralGossip(event))

@@ -15,9 +15,10 @@ from clearing.base.errors import RemoteFault
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import DepositSeen, VaultFact
 from node.chains import submissions
-from node.chains.event_progress import Progress
+from node.chains.event_progress import Progress, progress_in_state
 from node.chains.submissions import WAITING_MAX, WAITING_OF_ONE_MAX, CollateralEvent, Submission, Submissions
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, VAULTS
+from tests.kit.clearing.strays import WAIT, tight
 from tests.kit.clearing.world import World, funded
 
 TRANSACTION, OTHER = b"\x01" * 32, b"\x02" * 32
@@ -150,6 +151,18 @@ async def test_a_deposit_that_nobody_gets_says_why_and_what_can_be_done(scene: S
         ((_, at),) = scene.status(event.reference).events
         assert (at.progress, at.problem.code) == (Progress.REFUSED, code)
         assert scene.status(event.reference).progress is Progress.REFUSED
+
+
+def test_a_stray_that_may_still_be_credited_is_attested_and_says_why() -> None:
+    world = tight()
+    fact = world.deposit_fact(77, USDC_1, DOLLAR)
+    world.block(facts=[fact])
+    for progress in (Progress.ATTESTED, Progress.REFUSED):
+        found = progress_in_state(world.state, fact)
+        assert found.problem is not None
+        assert (found.progress, found.problem.code) == (progress, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT)
+        for _ in range(WAIT):
+            world.block()
 
 
 async def test_what_one_transaction_made_is_as_far_as_its_slowest_event(scene: Scene, autojump_clock: Clock) -> None:

@@ -9,10 +9,12 @@ from random import Random
 
 import msgspec
 
+from clearing.base.secp256k1 import address
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
 from clearing.state.ledger import balance, cash_currency
 from tests.kit.clearing.genesis import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.signer import secret
 from tests.sim.clearing import asking
 from tests.sim.clearing.exchange import CLIENT, Exchange
 from tests.sim.clearing.variants import OTHER_2
@@ -204,7 +206,8 @@ class Griefer(Agent):
             return super().facts(world)
         to = self.chance.choice((self.account, self.account - 1, 999, 2**48))
         token = self.chance.choice((USDC_1, USDC_2, WETH_1))
-        return [world.deposit_fact(to, token, self.chance.choice((1, 999, 10**9)))]
+        depositor = bytes([self.chance.randint(1, 9)]) * 20
+        return [world.deposit_fact(to, token, self.chance.choice((1, 999, 10**9)), depositor)]
 
     def offers(self, world: Exchange) -> list[Offer]:
         """One lot at a time, either way."""
@@ -297,9 +300,10 @@ class Newcomer(Agent):
     """Whom a vote may take in: pays in once it is a member."""
 
     def facts(self, world: Exchange) -> list[Fact]:
-        """A deposit before it is known ends in suspense."""
+        """A deposit before it is known is credited once it is, or comes back."""
         if self.chance.random() < 0.03:
-            return [world.paid_in(self.account, USDC_1, self.some(1, 30_000))]
+            key = address(secret(self.account))
+            return [world.deposit_fact(self.account, USDC_1, world.amount(USDC_1, self.some(1, 30_000)), key)]
         return super().facts(world) if self.account in world.owned else []
 
 

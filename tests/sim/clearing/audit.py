@@ -24,7 +24,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.prices import FeedStatus, Mark
 from clearing.schema.requests.auctions import LiquidationBid
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
-from clearing.state.ledger import inventory_units
+from clearing.state.ledger import STRAY_ACCOUNT, inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.whole_state import check_whole_state
@@ -47,7 +47,9 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         elif isinstance(receipt, Liquidated):
             audit_liquidation(after, receipt, told)
         elif isinstance(receipt, WithdrawalReleased):
-            require(receipt.units > 0, "a withdrawal of nothing", nonce=receipt.nonce)
+            # A refund is in base units, and may be less than a clearing unit.
+            size = receipt.units if receipt.account != STRAY_ACCOUNT else int.from_bytes(receipt.amount, "big")
+            require(size > 0, "a withdrawal of nothing", nonce=receipt.nonce)
         elif isinstance(receipt, FundingPaid):
             require(0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", told=receipt)
     for feed, found in after.feeds.ordered():
@@ -62,8 +64,9 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
                 else asset
             )
             there = max(inventory_units(after, asset) * asset.base_units, inventory_units(after, now) * now.base_units)
-            waiting = sum(each.units for _, each in after.delayed_withdrawals.ordered() if each.asset == asset.id)
-            good = promised[asset.id] <= there + waiting * asset.base_units
+            delayed = [each for _, each in after.delayed_withdrawals.ordered() if each.asset == asset.id]
+            waiting = sum(int.from_bytes(each.amount, "big") for each in delayed)
+            good = promised[asset.id] <= there + waiting
             require(good, "exits beyond custody", asset=asset.id)
 
 

@@ -25,10 +25,12 @@ from clearing.schema.receipts.default import (
 from clearing.schema.receipts.liquidation import BackstopTakeover, CashSplit, Liquidated, ReducedPosition, SliceSold
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalConfirmed, WithdrawalRefunded
 from clearing.schema.records.default import DefaultPhase
+from clearing.schema.records.stray_deposits import RefundStage
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.state.state import State
+from clearing.validators.chain_attestations import is_detached
 from tests.kit.clearing.exits import promised_at_exit
 from tests.sim.clearing.audit import Told, audit_taken
 from tests.sim.violation import require
@@ -170,6 +172,15 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
+def audit_strays(after: State) -> None:
+    """Every stray was credited or is refunded, and no refund that its vault can be sent waits for its turn."""
+    overdue = [key for key, stray in after.stray_deposits.ordered() if stray.due_height <= after.now.height]
+    require(not overdue, "a stray waits beyond its time", overdue=overdue)
+    for (chain_id, vault, number), refund in after.deposit_refunds.ordered():
+        queued = refund.stage is RefundStage.QUEUED and not is_detached(after, chain_id, vault)
+        require(not queued, "a refund waits for ever", chain_id=chain_id, number=number, refund=refund)
+
+
 def audit_end(after: State, lately: int) -> None:
     """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way.
 
@@ -179,6 +190,7 @@ def audit_end(after: State, lately: int) -> None:
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     waiting = list(after.delayed_withdrawals.ordered())
     require(not waiting, "a withdrawal waits for ever", waiting=waiting)
+    audit_strays(after)
     arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height

@@ -142,6 +142,7 @@ def _gates(chance: Random) -> WithdrawalControlTerms:
                 window_units_max=chance.choice((0, 200_000 * DOLLAR)),
                 delay_above_units=chance.choice((500, 4_000)) * DOLLAR,
                 delay_blocks=chance.choice((0, 2, 6)),
+                refund_units_min=chance.choice((0, 2_000)),
             )
             for asset in (USDC_1, USDC_2)
         ),
@@ -151,4 +152,5 @@ def _gates(chance: Random) -> WithdrawalControlTerms:
         deficit_reserve=chance.choice((True, False)),
         give_back_expired=True,
         deposit_hold_blocks=chance.choice((0, 2)),
+        stray_blocks=chance.choice((0, 4, 30)),
     )

@@ -13,7 +13,7 @@ from clearing.base.units import DAY_MS
 from clearing.genesis.checks import check_genesis
 from clearing.schema.blocks.block import BlockInput, BlockResult, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.facts import DepositSeen, DepositSighted, Fact
+from clearing.schema.facts import DepositSeen, Fact
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.withdrawals import Withdrawal
@@ -38,7 +38,7 @@ from tests.kit.clearing.genesis import (
 from tests.kit.clearing.requests import PAYEE
 from tests.kit.clearing.signer import secret, set_with
 from tests.kit.clearing.vaults import PAR, RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything
-from tests.kit.clearing.world import World, reports
+from tests.kit.clearing.world import World, as_sighted, reports
 from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
 from tests.sim.clearing.variants import (
     FUNDING,
@@ -245,7 +245,7 @@ class Exchange(World):
             if isinstance(fact, DepositSeen) and self.chance.random() < 0.3:
                 final = msgspec.structs.replace(fact, block_number=self.heads[fact.chain_id] + 2)
                 self.coming.append(final)
-                told.append(DepositSighted(**msgspec.structs.asdict(final)))
+                told.append(as_sighted(final))
             else:
                 told.append(fact)
         while self.coming and self.chance.random() < 0.5:
