@@ -40,6 +40,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Print a member's day: balances, transfers, positions, fees, margin.",
         ),
         "collateral": ("cli.member.collateral:collateral", "Submit deposits to a node, and follow them to the credit."),
+        "deposits": ("cli.member.deposits:deposits", "See what became of a deposit."),
         "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),

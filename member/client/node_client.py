@@ -26,6 +26,7 @@ from clearing.schema.terms.genesis import Genesis
 from member.api.accounts import AccountView, TradingView
 from member.api.chain import HeaderView, LightBlockView, ValidatorsView
 from member.api.collateral_events import CollateralEventBody, CollateralEventResult, CollateralEventView
+from member.api.deposits import DepositView
 from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
 from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage
@@ -120,6 +121,10 @@ class NodeClient:
     async def trading(self, account: int) -> TradingView:
         """Pending trades and mandates of an own account."""
         return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
+
+    async def deposit(self, chain_id: int, vault: bytes, nonce: int) -> DepositView:
+        """What became of a deposit, by its number at its vault."""
+        return await self._get(f"/v1/deposits/{chain_id}/0x{vault.hex()}/{nonce}", DepositView)
 
     async def withdrawals(self, account: int) -> WithdrawalsView:
         """Withdrawals of an own account on their way, and what limits leave."""
