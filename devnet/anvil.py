@@ -121,10 +121,12 @@ def start_anvil(
     block_seconds: float | None = None,
     port: int | None = None,
     hardfork: str = HARDFORK,
+    network: str = "ethereum",
 ) -> Anvil:
     """Start a chain on a free port of loopback, and wait until it answers.
 
-    It mines each transaction at once, or every `block_seconds`. Its log and files are in `folder`, which is made.
+    `hardfork` is one of the `network` that anvil imitates, a family of chains. It mines each transaction at once,
+    or every `block_seconds`. Its log and files are in `folder`, which is made.
     Raises LocalFault CHAIN_START_FAILED, TOOLCHAIN_MISSING.
     """
     program = anvil_path()
@@ -132,7 +134,8 @@ def start_anvil(
     log = folder / "anvil.log"
     for _ in range(1 if port is not None else PORT_TRIES):
         chosen = _free_port() if port is None else port
-        command = [str(program), *_options(chain_id, folder, chosen, block_seconds), "--hardfork", hardfork]
+        command = [str(program), *_options(chain_id, folder, chosen, block_seconds)]
+        command += ["--network", network, "--hardfork", hardfork]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _UNTIL_OWNER_ENDS, "anvil", *command],

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
+from bridge.evm.layouts import ETHEREUM, ChainLayout
 from bridge.rpc.dissent import DISSENT_SECONDS
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
@@ -198,10 +199,11 @@ class Watch:
         folder: Path,
         dissent_seconds: float = DISSENT_SECONDS,
         custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
+        layout: ChainLayout = ETHEREUM,
     ) -> None:
         self.facts: list[Fact] = []
         self.store = FileFactStore(folder)
-        self.quorum = EndpointQuorum(sources, chain.finality.quorum, dissent_seconds)
+        self.quorum = EndpointQuorum(sources, chain.finality.quorum, dissent_seconds, layout)
 
         async def emit(fact: Fact) -> None:
             self.facts.append(fact)
