@@ -137,6 +137,19 @@ class EndpointQuorum:
             _header_calls(numbers), _identities, lambda answers: self._agreed_headers(numbers, answers)
         )
 
+    async def undisputed_headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
+        """Headers of blocks that need not be final: as `headers`, and no endpoint that answers in time contradicts.
+
+        An endpoint may lack them yet. Raises RemoteFault ENDPOINT_QUORUM_LOST or ENDPOINTS_DISAGREE.
+        """
+        answers = await self.read(_header_calls(numbers), _identities, patient=True)
+        headers = self._agreed_headers(numbers, answers)
+        for position, header in enumerate(headers):
+            stated = {row[position][0] for row in answers.values()} - {None}
+            if stated != {header.hash}:
+                raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=header.number, hashes=len(stated))
+        return headers
+
     async def final_headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
         """Headers of final blocks: as `headers`, and no endpoint that answers in time states anything else.
 

@@ -7,12 +7,14 @@ neither moves the cursor nor halts a chain.
 
 from collections import OrderedDict
 
+from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import ScanCursor
 from bridge.watch.scanner import ProvenLog, VaultScanner
 from bridge.watched_chain import FinalityPolicy, WatchedChain
+from clearing.base.errors import RemoteFault
 from clearing.schema.facts import DepositSeen, DepositSighted
 
 AHEAD_MAX = 64
@@ -32,15 +34,21 @@ class PendingDepositReader:
     async def view(self, cursor: ScanCursor) -> tuple[DepositSighted, ...]:
         """Every deposit after the cursor's in the chain as a quorum reports it now, in order.
 
-        Empty while the reported blocks do not link to the cursor: then the chain is just reorganising. Raises
-        RemoteFault when endpoints fail or disagree.
+        Empty while the reported blocks do not link to the cursor, because the chain is just reorganising, and while an
+        endpoint disputes one: two that forge a block must not borrow of the house. Raises RemoteFault when endpoints
+        fail.
         """
         policy = FinalityPolicy(self._quorum.quorum, "latest", self._chain.sight_depth)
         head = (await self._quorum.tips(policy, cursor.number)).final_number
         last = min(head, cursor.number + AHEAD_MAX)
         if last <= cursor.number:
             return ()
-        headers = await self._scanner.headers(cursor.number + 1, last)
+        try:
+            headers = await self._scanner.undisputed_headers(cursor.number + 1, last)
+        except RemoteFault as fault:
+            if fault.code is not BridgeCode.ENDPOINTS_DISAGREE:
+                raise
+            return ()
         if headers[0].parent_hash != cursor.hash:
             return ()
         check_links(headers)

@@ -55,12 +55,12 @@ class VaultScanner:
         self._quorum = quorum
         self.chunk = ChunkSize(chain.logs)
 
-    async def headers(self, first: int, last: int) -> list[BlockHeader]:
-        """Agreed headers of a range that need not be final, not checked for links."""
-        return await _in_parts(self._quorum.headers, range(first, last + 1))
+    async def undisputed_headers(self, first: int, last: int) -> list[BlockHeader]:
+        """Undisputed headers of a range that need not be final, not checked for links."""
+        return await _in_parts(self._quorum.undisputed_headers, range(first, last + 1))
 
     async def final_headers(self, first: int, last: int) -> list[BlockHeader]:
-        """Undisputed headers of a range, not checked for links."""
+        """Undisputed headers of a range of final blocks, not checked for links."""
         return await _in_parts(self._quorum.final_headers, range(first, last + 1))
 
     async def candidates(self, headers: Sequence[BlockHeader]) -> list[BlockHeader]:

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bridge.watch.watcher import Watcher
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.codec import u256
 from clearing.schema.facts import DepositSighted
 from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.state.ledger import soft_credit_of
 from node.chains.attestation_pool import AttestationPool
+from tests.kit.bridge.forged_chain import ForgedChain
 from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1
 from tests.kit.clearing.vaults import SOFT, genesis_with, on_real_chain, vault_world
@@ -145,3 +147,22 @@ async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(
     assert world.cash(BOB) == 20_000 * DOLLAR
     assert soft_credit_of(world.state, HOUSE, USD) == 0
     assert world.cash(HOUSE) == 20_000 * DOLLAR
+
+
+async def test_two_of_three_that_forge_a_block_sight_nothing_while_the_third_disputes_it(chain, liar, watch):
+    chain.mine(6)
+    profile = replace(chain.profile, sight_depth=1, finality=FinalityPolicy(quorum=2))
+    sources = [liar(), liar(), liar()]
+    below = watch(profile, *sources)
+    views: list[tuple[DepositSighted, ...]] = []
+    watcher = Watcher(profile, below.quorum, below.store, below.watcher._emit, publish_pending=views.append)
+    while await watcher.step():
+        pass
+    number = int(chain.deposited(1, amount=1_000)["blockNumber"], 16)
+    chain.mine()
+    sources[0].alter = sources[1].alter = ForgedChain(chain, number, amount=5_000_000)
+    await watcher.read_pending_deposits()
+    assert views == [()]
+    sources[0].alter = sources[1].alter = lambda call, result: result
+    await watcher.read_pending_deposits()
+    assert [fact.amount for fact in views[-1]] == [u256(1_000)]
