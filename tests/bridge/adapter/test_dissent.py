@@ -92,7 +92,7 @@ async def test_a_dissenter_that_falls_silent_has_not_agreed(liar, watched, forge
 
 
 async def test_a_slow_endpoint_is_waited_for_before_a_block_is_final(liar, watched, forged, monkeypatch):
-    monkeypatch.setattr("bridge.rpc.quorum.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.rpc.endpoint_set.GRACE_SECONDS", 0.01)
     w = watched(liar(forged), liar(forged), Late(liar(), 0.1), quorum=2)
     for _ in range(3):
         with refused(BridgeCode.FINAL_BLOCK_DISPUTED):

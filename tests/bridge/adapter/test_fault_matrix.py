@@ -11,8 +11,8 @@ pytestmark = pytest.mark.chain
 
 
 async def test_every_fault_of_endpoints_credits_the_truth_or_shows_why_not(anvil, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("bridge.rpc.quorum.GRACE_SECONDS", 0.05)
-    monkeypatch.setattr("bridge.rpc.quorum.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("bridge.rpc.endpoint_set.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("bridge.rpc.endpoint_set.PATIENCE_SECONDS", 0.2)
     found = await matrix(FaultWorld.on(VaultChain(anvil(), FOUR)), tmp_path / "stores")
     wrong = [row for row in rows(found) if "!" in row]
     assert wrong == []

@@ -116,7 +116,7 @@ def foreign(call, result):
 @pytest.mark.parametrize("lie", [stuck, foreign])
 async def test_a_quick_liar_cannot_silence_a_slow_endpoint(chain, liar, watched, lie, monkeypatch):
     """The liar and one other are a quorum that answered, and never one that agrees."""
-    monkeypatch.setattr("bridge.rpc.quorum.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.rpc.endpoint_set.GRACE_SECONDS", 0.01)
     chain.final_deposits(1)
     w = watched(liar(lie, name="liar"), liar(name="quick"), Late(liar(), 0.1), quorum=2)
     await w.until_quiet()

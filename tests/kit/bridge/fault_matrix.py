@@ -24,7 +24,7 @@ import trio
 from bridge.contracts.vault import BALANCE_OF
 from bridge.evm.events import DEPOSITED
 from bridge.evm.hexadecimal import hex_data, hex_quantity
-from bridge.rpc import quorum as quorum_module
+from bridge.rpc import endpoint_set
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
@@ -254,7 +254,7 @@ def _row(chain: str, fault: str, cells: Sequence[str]) -> str:
 
 def main() -> int:
     """Print the table; 1 if a cell is not as it must be."""
-    quorum_module.GRACE_SECONDS, quorum_module.PATIENCE_SECONDS = 0.05, 0.2
+    endpoint_set.GRACE_SECONDS, endpoint_set.PATIENCE_SECONDS = 0.05, 0.2
     with tempfile.TemporaryDirectory() as folder:
         anvil = start_anvil(31337, Path(folder) / "chain")
         try:
