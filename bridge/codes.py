@@ -89,6 +89,10 @@ class BridgeCode(CodeBook):
     NOT_HALTED = 648, "The chain is not halted with this code. `crossclear chains halts` shows the halts."
     BAD_RELEASE_REASON = 649, "A release needs a reason of printable characters, within the limit."
     BAD_RELEASES = 650, "The record of a chain's releases cannot be read. Keep the file, and find out who changed it."
+    WRONG_EXIT_ROOT = (
+        655,
+        "The vault's newest exit root is that of another epoch. Use that epoch's exit file.",
+    )
     VAULT_ASTRAY = (
         660,
         "The vault follows a validator set that this node does not know as the last or the next. Check whether "

@@ -107,6 +107,10 @@ class NodeCode(CodeBook):
     )
     LIGHT_ATTACK = 839, "Validators certified two headers of one height. Believe neither and keep the evidence file."
     LIGHT_NO_TRUST = 869, "Nothing is trusted yet: pass --trust HEIGHT:HASH, or --genesis, or a vault's checkpoint."
+    EXIT_OF_ANOTHER_CHAIN = (
+        876,
+        "The exit file has no payment on this endpoint's chain. Use one of the named chains.",
+    )
     CHAIN_NOT_WATCHED = (
         872,
         "The network lists the chain, and this node does not watch it yet. Configure the chain "

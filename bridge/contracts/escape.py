@@ -30,6 +30,10 @@ PAYMENTS_FROM = selector("paymentsFrom()")
 SILENT_FROM = selector("silentFrom()")
 EXIT_OF = selector("exitOf(address)")
 EXIT_LEAF = selector("exitLeaf(uint256)")
+IS_SHOWN = selector("isShown(uint64)")
+WALK_STARTED = selector("walkStarted()")
+WALK_NONCE = selector("walkNonce()")
+WALKED_DEPOSIT = selector("walkedDeposit(uint64)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def selector(signature: str) -> bytes:
 
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
-_CLAIM = "(uint64,uint64,address,address,uint256,uint64)"
+CLAIM = "(uint64,uint64,address,address,uint256,uint64)"
+"""The type of a withdrawal in calldata."""
 DEPOSIT_NONCE = selector("depositNonce()")
 DEPOSITED = selector("deposited(address)")
 WITHDRAWN = selector("withdrawn(address)")
@@ -118,15 +119,13 @@ def install_validators_call(validators: ValidatorSet) -> bytes:
 def withdraw_call(claim: VaultClaim, root_number: int, siblings: Sequence[bytes]) -> bytes:
     """Claim one withdrawal under a certified root, by its siblings from the leaf up."""
     given = (claim_argument(claim), root_number, shortened(siblings))
-    return WITHDRAW + encode((_CLAIM, "uint64", "bytes32[]"), given)
+    return WITHDRAW + encode((CLAIM, "uint64", "bytes32[]"), given)
 
 
 def withdraw_batch_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
     """Claim several, ordered by nonce, under a certified root; `siblings` as `withdrawal_proof` gives them."""
     arguments = [claim_argument(claim) for claim in claims]
-    return WITHDRAW_BATCH + encode(
-        (_CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, shortened(siblings))
-    )
+    return WITHDRAW_BATCH + encode((CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, shortened(siblings)))
 
 
 ERRORS_OF_ALL_CLAIMS = frozenset(map(selector, ("IsPaused(uint64)", "UnknownRoot(uint64,uint64)")))

@@ -1,17 +1,22 @@
-"""`crossclear exit show` and `crossclear exit verify`: what an own account could take out if everything ended."""
+"""`crossclear exit show|verify|status|claim`: what an own account can take out when everything has ended."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, source_options
+from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, read_hex_secret, source_options
 from cli.output import ExitCode, output_option, say, show
 from cli.trust_options import Trust, trust_options
+
+if TYPE_CHECKING:
+    from member.verifying.exits import ExitFile
 
 
 @click.group("exit")
 def exit_() -> None:
-    """Show and check what an own account could withdraw if everything ended: its leaves of the exit tree."""
+    """Take money out of a network that is gone: keep, check and claim by an account's payments in the exit tree."""
 
 
 @exit_.command("show")
@@ -23,7 +28,7 @@ def exit_() -> None:
 def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
     """Print an own account's payments at an epoch; with --out also write their proofs.
 
-    Keep the file of each epoch: members show it to the vaults when no node answers any more. Its salts are secret:
+    Keep the file of each epoch: with it `exit claim` takes the money out when no node answers. Its salts are secret:
     plain http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
     from a node's blocks.
     """
@@ -70,3 +75,51 @@ def exit_verify(file: Path, package: Path | None, trust: Trust, output: str) -> 
         report = report.with_check(light_check)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
+
+
+rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of one of the payments' chains.")
+
+
+@exit_.command("status")
+@click.argument("file", type=FILE)
+@rpc_option
+@output_option
+def exit_status(file: Path, rpc: str, output: str) -> None:
+    """Print what the vaults of one chain say of the payments in FILE, and how far their escape is. Needs no node."""
+    import trio
+
+    from member.client.vault_exits import exit_at_vaults
+    from member.printing.exits import exit_text
+
+    found = trio.run(exit_at_vaults, rpc, _read(file).exit)
+    show(list(found), exit_text(found), output)
+
+
+@exit_.command("claim")
+@click.argument("file", type=FILE)
+@rpc_option
+@click.option("--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600.")
+@click.option("--from-block", type=NUMBER, default=0, help="Look for the vault's records from this block on.")
+@click.option("--settle/--no-settle", default=True, help="Show the vault its own records since the snapshot, for all.")
+@output_option
+def exit_claim(file: Path, rpc: str, payer_file: Path, from_block: int, settle: bool, output: str) -> None:
+    """Take every step that is possible now to get the payments in FILE from the vaults of one chain.
+
+    The money always goes to the addresses in FILE. Check it with `exit verify` first. Repeat the command when the next
+    stage begins, until everything is paid. Needs no node.
+    """
+    import trio
+
+    from member.client.vault_exits import claim_at_vaults
+    from member.printing.exits import exit_text
+
+    secret, exit_ = read_hex_secret(payer_file), _read(file).exit
+    found = trio.run(partial(claim_at_vaults, settle=settle), rpc, exit_, secret, from_block)
+    show(list(found), exit_text(found), output)
+
+
+def _read(file: Path) -> "ExitFile":
+    from member.verifying.exits import FILE_BYTES_MAX, read_exit_file
+    from member.verifying.package import read_limited
+
+    return read_exit_file(read_limited(file, FILE_BYTES_MAX))

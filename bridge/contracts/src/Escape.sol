@@ -76,13 +76,17 @@ abstract contract Escape is Payments {
         for (uint256 i = 0; i < withdrawals.length; i++) {
             Withdrawal calldata withdrawal = withdrawals[i];
             (uint64 nonce, address token) = (withdrawal.nonce, withdrawal.token);
-            uint256 bit = uint256(1) << (nonce & 255);
             if (!_openExit(token).open || nonce < exitOf[token].withdrawalsCount) continue;
-            if (!isPaid(nonce) || _shown[nonce >> 8] & bit != 0) continue;
-            _shown[nonce >> 8] |= bit;
+            if (!isPaid(nonce) || isShown(nonce)) continue;
+            _shown[nonce >> 8] |= uint256(1) << (nonce & 255);
             exitDebt[token][withdrawal.account] += withdrawal.amount;
             exitOf[token].debts += withdrawal.amount;
         }
+    }
+
+    /// Whether the payment of withdrawal `nonce` after the snapshot was shown.
+    function isShown(uint64 nonce) public view returns (bool) {
+        return (_shown[nonce >> 8] >> (nonce & 255)) & 1 == 1;
     }
 
     /// Claim by a leaf of the exit tree. Anybody may; the money goes to the leaf's address. A withdrawal that was paid since
