@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bridge.codes import BridgeCode
-from bridge.rpc.chain_profiles import known_profile, profile_of
+from bridge.rpc.chain_profiles import GENERIC, known_profile, profile_of
 from bridge.rpc.providers import repeated_provider
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
@@ -85,11 +85,17 @@ def _check_profile(chain: ChainConfig, *, devnet: bool) -> None:
 
 def warnings_of(config: NodeConfig) -> list[str]:
     """What is valid and unwise, a sentence each."""
-    return [
-        f"chains.{chain.name}.quorum is 1: a single endpoint decides what this node believes of the chain"
-        for chain in config.chains
-        if chain.quorum == 1
-    ]
+    found: list[str] = []
+    for chain in config.chains:
+        at, profile = f"chains.{chain.name}", profile_of(chain.chain_id, chain.profile)
+        if chain.quorum == 1:
+            found.append(f"{at}.quorum is 1: a single endpoint decides what this node believes of the chain")
+        if profile.name == GENERIC and not config.node.devnet:
+            found.append(f"{at}.profile is {GENERIC}: nobody checked how this chain hashes, and what is final on it")
+        if 0 < chain.confirmations < profile.facts.finality.depth:
+            depth = profile.facts.finality.depth
+            found.append(f"{at}.confirmations changes nothing: the profile {profile.name} waits for {depth} blocks")
+    return found
 
 
 def dump_config(config: NodeConfig) -> str:

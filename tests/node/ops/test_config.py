@@ -13,7 +13,7 @@ from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig, NodeSection, PeerConfig
-from node.config_sources import dump_config, load_config, parse_config
+from node.config_sources import dump_config, load_config, parse_config, warnings_of
 from tests.kit.refusals import refused
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "node.toml"
@@ -194,3 +194,18 @@ def test_a_profile_of_another_chain_is_refused_and_so_is_a_chain_that_nobody_des
 def test_the_name_of_a_profile_is_no_path(tmp_path: Path, name: str) -> None:
     with refused(NodeCode.CONFIG_VALUE, LocalFault, "chains[0].profile"):
         load_config(write(tmp_path, chain_lines(137, f"profile = '{name}'")), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        (chain_lines(137, "quorum = 1\nconfirmations = 8"), ["chains.a.quorum", "chains.a.confirmations"]),
+        (chain_lines(137, "quorum = 1\nconfirmations = 64"), ["chains.a.quorum"]),
+        (chain_lines(1, "quorum = 1\nconfirmations = 8"), ["chains.a.quorum"]),
+        (chain_lines(100, "profile = 'evm'"), ["chains.a.quorum", "chains.a.profile"]),
+        (chain_lines(100) + "\n[node]\ndevnet = true", ["chains.a.quorum"]),
+    ],
+)
+def test_what_is_valid_and_unwise_is_warned_of(tmp_path: Path, text: str, warned: list[str]) -> None:
+    warnings = warnings_of(load_config(write(tmp_path, text), {}).config)
+    assert [warning.split()[0] for warning in warnings] == warned
