@@ -97,6 +97,7 @@ class BridgeService:
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceCollector] = {}
         self.pulses: dict[int, Pulse] = {}
+        self._alarms = set[tuple[int, Alarm]]()
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
         self.open_withdrawals = OpenWithdrawals()
         self.follow(genesis)
@@ -192,10 +193,12 @@ class BridgeService:
         if alarm is Alarm.BLOCKS_IN_DOUBT:
             self._pool.withhold(chain_id, withheld=bool(why))
             changed()
-        if not why:
-            log.info("over", alarm=alarm.value, chain_id=chain_id)
-        elif why != NOT_CHECKED:
+        if why and why != NOT_CHECKED:
+            self._alarms.add((chain_id, alarm))
             log.error(alarm.value, chain_id=chain_id, why=why)
+        elif not why and (chain_id, alarm) in self._alarms:
+            self._alarms.discard((chain_id, alarm))
+            log.info("over", alarm=alarm.value, chain_id=chain_id)
 
     def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
         if self._pool.sight(chain_id, view):
