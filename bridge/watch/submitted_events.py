@@ -5,13 +5,17 @@ that rebuild the root of a header that a quorum agrees on. It is a fact only onc
 the main chain then.
 """
 
+from collections import Counter
+from dataclasses import dataclass
+
 from bridge.codes import BridgeCode
 from bridge.evm.events import SubmittedEvent, event_fact, verify_submitted_event
-from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
+from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object, read_quantity
+from bridge.evm.receipts import LOGS_MAX
 from bridge.rpc.endpoint import Result, RpcCall, accepted
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import ScanCursor
-from bridge.watch.scanner import VaultScanner
+from bridge.watch.scanner import ProvenLog, VaultScanner
 from bridge.watched_chain import WatchedChain
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import VaultFact
@@ -31,17 +35,16 @@ class SubmittedEventReader:
         Raises RemoteFault SUBMISSION_NOT_FOUND while no quorum has it, NOT_A_VAULT_EVENT when it has none, and faults
         of the endpoints.
         """
-        calls = (RpcCall("eth_getTransactionReceipt", (hex_data(transaction),)),)
-        place = await self._quorum.agreed(calls, _place_of)
-        if place is None:
-            raise RemoteFault(BridgeCode.SUBMISSION_NOT_FOUND, "transaction", hash=transaction)
-        block_hash, receipt_index = place
-        header = await self._quorum.header_by_hash(block_hash)
-        proven = [log for log in await self._scanner.proven_logs(header) if log.receipt_index == receipt_index]
+        place = await self._place_of(transaction)
+        proven: list[ProvenLog] = []
+        if place.has_logs_of_vault:
+            header = await self._quorum.header_by_hash(place.block_hash)
+            logs = await self._scanner.proven_logs(header)
+            proven = [log for log in logs if log.receipt_index == place.receipt_index]
         if not proven:
             raise RemoteFault(BridgeCode.NOT_A_VAULT_EVENT, "transaction", hash=transaction)
         return tuple(
-            event_fact(self._chain.chain_id, log.log, log.event, header, log.receipt_index, log.log_index)
+            event_fact(self._chain.chain_id, log.log, log.event, log.block, log.receipt_index, log.log_index)
             for log in proven
         )
 
@@ -71,13 +74,35 @@ class SubmittedEventReader:
         if header.hash != fact.block_hash:
             raise untrusted
 
+    async def _place_of(self, transaction: bytes) -> "_Place":
+        """Where a quorum has it. No endpoint is blamed for lacking what is new, or what a submitter made up."""
+        calls = (RpcCall("eth_getTransactionReceipt", (hex_data(transaction),)),)
+        answers = await self._quorum.read(calls, lambda results: _read_place(results[0], self._chain.vault))
+        found = Counter(place for place in answers.values() if place is not None)
+        for place, votes in found.items():
+            if votes >= self._quorum.quorum:
+                return place
+        raise RemoteFault(BridgeCode.SUBMISSION_NOT_FOUND, "transaction", hash=transaction)
 
-def _place_of(results: list[Result]) -> tuple[bytes, int] | None:
-    """(block hash, place in the block) out of an answer to `eth_getTransactionReceipt`; None: not mined."""
-    if results[0] is None:
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a transaction was mined, as an endpoint says; without logs of the vault there is nothing to prove."""
+
+    block_hash: bytes
+    receipt_index: int
+    has_logs_of_vault: bool
+
+
+def _read_place(result: Result, vault: bytes) -> _Place | None:
+    """Out of an answer to `eth_getTransactionReceipt`; None: not mined."""
+    if result is None:
         return None
-    fields = read_object(accepted(results[0], "eth_getTransactionReceipt"), "receipt")
-    return (
+    fields = read_object(accepted(result, "eth_getTransactionReceipt"), "receipt")
+    logs = [read_object(log, "log") for log in read_list(fields.get("logs"), "receipt.logs", LOGS_MAX)]
+    emitters = {read_data(log.get("address"), "log.address", 20) for log in logs}
+    return _Place(
         read_data(fields.get("blockHash"), "receipt.blockHash", 32),
         read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32),
+        vault in emitters,
     )
