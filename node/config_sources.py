@@ -15,7 +15,7 @@ import msgspec
 
 from bridge.codes import BridgeCode
 from bridge.rpc.chain_profiles import GENERIC, known_profile, profile_of
-from bridge.rpc.providers import repeated_provider
+from bridge.rpc.providers import is_quorum, repeated_provider
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
 from member.codes import NodeCode
@@ -70,6 +70,14 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
         if repeated := repeated_provider(chain.endpoints):
             raise LocalFault(
                 NodeCode.CONFIG_VALUE, f"chains.{chain.name}.endpoints", why="a provider twice", endpoint=repeated
+            )
+        if not is_quorum(chain.quorum, len(chain.endpoints)):
+            raise LocalFault(
+                NodeCode.CONFIG_VALUE,
+                f"chains.{chain.name}.quorum",
+                value=chain.quorum,
+                endpoints=len(chain.endpoints),
+                why=BridgeCode.BAD_QUORUM.remedy,
             )
         _check_profile(chain, devnet=config.node.devnet)
     return config

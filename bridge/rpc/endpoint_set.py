@@ -14,6 +14,7 @@ from bridge.codes import BridgeCode
 from bridge.rpc.block_receipts import Source
 from bridge.rpc.endpoint import Result, RpcCall
 from bridge.rpc.endpoint_health import EndpointHealth, MeasuredSource
+from bridge.rpc.providers import is_quorum
 from clearing.base.errors import LocalFault, RemoteFault
 
 GRACE_SECONDS = 0.5
@@ -29,7 +30,7 @@ class EndpointSet:
     """Answers of `endpoints`, of which `quorum` count. Raises LocalFault BAD_QUORUM unless 2·quorum > endpoints."""
 
     def __init__(self, endpoints: Sequence[Source], quorum: int) -> None:
-        if not len(endpoints) // 2 < quorum <= len(endpoints):
+        if not is_quorum(quorum, len(endpoints)):
             raise LocalFault(BridgeCode.BAD_QUORUM, "endpoints", quorum=quorum, endpoints=len(endpoints))
         self.quorum = quorum
         self.health = tuple(EndpointHealth(endpoint.name) for endpoint in endpoints)

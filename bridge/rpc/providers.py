@@ -42,3 +42,8 @@ def repeated_provider(urls: Sequence[str]) -> str | None:
             return url
         seen.add(provider)
     return None
+
+
+def is_quorum(quorum: int, endpoints: int) -> bool:
+    """Whether so many of so many endpoints are a quorum: two of them always have an endpoint in common."""
+    return endpoints // 2 < quorum <= endpoints

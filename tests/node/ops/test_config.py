@@ -112,7 +112,7 @@ chains = st.builds(
     chain_id=st.integers(1, 2**63 - 1),
     name=names,
     endpoints=st.integers(1, 2).map(lambda count: tuple(f"http://h:{port}/p?q='\"\\" for port in range(count))),
-)
+).map(lambda chain: msgspec.structs.replace(chain, quorum=len(chain.endpoints)))
 peers = st.builds(PeerConfig, key=st.just("0f" * 32), host=st.text(min_size=1, max_size=9), port=st.integers(1, 65535))
 
 
@@ -209,3 +209,15 @@ def test_the_name_of_a_profile_is_no_path(tmp_path: Path, name: str) -> None:
 def test_what_is_valid_and_unwise_is_warned_of(tmp_path: Path, text: str, warned: list[str]) -> None:
     warnings = warnings_of(load_config(write(tmp_path, text), {}).config)
     assert [warning.split()[0] for warning in warnings] == warned
+
+
+@pytest.mark.parametrize(("endpoints", "quorum"), [(1, 2), (2, 1), (3, 1), (3, 4), (4, 2)])
+def test_a_quorum_that_its_endpoints_cannot_make_is_refused_before_the_chain_is_listed(
+    endpoints: int, quorum: int
+) -> None:
+    """A chain that a vote lists later must not end the node then."""
+    urls = [f"http://10.0.0.{number}:8545" for number in range(endpoints)]
+    chain = {"chain_id": 10, "name": "later", "endpoints": urls, "quorum": quorum}
+    with refused(NodeCode.CONFIG_VALUE, LocalFault, "chains.later.quorum"):
+        parse_config({"chains": [chain]})
+    parse_config({"chains": [chain | {"quorum": endpoints // 2 + 1}]})
