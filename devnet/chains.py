@@ -10,7 +10,16 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
-from bridge.contracts.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier, next_addresses
+from bridge.contracts.deploy import (
+    VaultAsset,
+    VaultTerms,
+    connect,
+    deploy_token,
+    deploy_vault,
+    deploy_verifier,
+    deploy_wrapped_native,
+    next_addresses,
+)
 from bridge.contracts.vault import balance_of_call
 from bridge.rpc.endpoint import Endpoint, RpcCall
 from clearing.base import secp256k1
@@ -132,12 +141,17 @@ def running_chains(options: DevnetOptions, market: Market, folder: Path) -> Iter
 def place_vaults(options: DevnetOptions, market: Market, genesis: Genesis, chains: tuple[DevnetChain, ...]) -> None:
     """Deploy each vault at its address in genesis, then mine blocks at their interval. Blocking."""
     for chain in chains:
-        assets = [asset for asset in genesis.assets if asset.chain_id == chain.anvil.chain_id]
+        by_token = {asset.token: asset for asset in genesis.assets if asset.chain_id == chain.anvil.chain_id}
+        listed = [(token, by_token[chain.deployed.tokens[token.symbol]]) for token in market.tokens]
         terms = VaultTerms(
             network=network_id(genesis),
             validators=genesis.validators,
             guardian=_guardian(options),
-            assets=tuple((asset.token, asset.base_units) for asset in assets),
+            assets=tuple(
+                VaultAsset(asset.token, asset.base_units, token.minimum_units * asset.base_units)
+                for token, asset in listed
+            ),
+            wrapped_native=next((asset.token for token, asset in listed if token.native), b""),
         )
         vault = deploy_vault(connect(chain.anvil.url), _deployer(options), chain.verifier, terms)
         if vault.address != chain.deployed.vault or vault.block_number != chain.deployed.vault_block:
@@ -150,7 +164,11 @@ def _prepare(options: DevnetOptions, market: Market, anvil: Anvil, name: str) ->
     anvil.fund("0x" + _guardian(options).hex(), GAS_MONEY_WEI)
     web3 = connect(anvil.url)
     tokens = {
-        token.symbol: deploy_token(web3, secret, token.symbol, token.symbol, token.decimals).address
+        token.symbol: (
+            deploy_wrapped_native(web3, secret)
+            if token.native
+            else deploy_token(web3, secret, token.symbol, token.symbol, token.decimals)
+        ).address
         for token in market.tokens
     }
     verifier = deploy_verifier(web3, secret)

@@ -46,7 +46,7 @@ from devnet.codes import DevnetCode
 from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable
 
 DEVNET_BALANCES = 0
-"""The slot in which `TestToken` keeps its balances."""
+"""The slot in which `TestToken` and `WrappedNative` keep their balances."""
 MINUTE_MS = 60_000
 USD = 1
 KINDS = {

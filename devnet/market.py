@@ -124,6 +124,10 @@ class TokenFigures(MarketTable, frozen=True):
     symbol: str
     decimals: int
     unit_decimals: int
+    minimum_units: int = 1
+    """The least deposit that a vault takes, in clearing units."""
+    native: bool = False
+    """Whether it stands for the chain's own coin, which the vault then takes, too. One token at most."""
     cash: bool = False
     feed: str = ""
     haircut_ppm: int = 0

@@ -22,7 +22,8 @@ CONTRACTS = {
     "SolvencyVerifier.sol": ("SolvencyVerifier",),
     "examples/CcipDeposits.sol": ("CcipDeposits",),
     "test/TestToken.sol": ("TestToken",),
-    "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken", "MoodyToken"),
+    "test/WrappedNative.sol": ("WrappedNative",),
+    "test/MoodyToken.sol": ("MoodyToken",),
     "test/BlsHarness.sol": ("BlsHarness",),
 }
 SETTINGS: dict[str, Any] = {

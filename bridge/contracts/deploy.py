@@ -38,15 +38,26 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultAsset:
+    """A token that a vault takes: base units in one clearing unit, at least 1, and in the least deposit, at least one
+    clearing unit; 0: that."""
+
+    token: bytes
+    unit: int
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class VaultTerms:
-    """What a vault is bound to. `assets`: token address and base units in one clearing unit, each at least 1."""
+    """What a vault is bound to. `wrapped_native`: the listed token that native coin is paid in as; empty: none."""
 
     network: bytes
     validators: ValidatorSet
     guardian: bytes
-    assets: tuple[tuple[bytes, int], ...]
+    assets: tuple[VaultAsset, ...]
     trusting_s: int = TRUSTING_SECONDS
     pause_s: int = PAUSE_SECONDS
+    wrapped_native: bytes = b""
 
 
 def connect(url: str) -> Web3:
@@ -72,6 +83,11 @@ def deploy_token(web3: Web3, secret: bytes, name: str, symbol: str, decimals: in
     return deploy(web3, secret, "TestToken", name, symbol, decimals)
 
 
+def deploy_wrapped_native(web3: Web3, secret: bytes) -> Deployed:
+    """The token that stands for a devnet's native coin, with 18 decimals."""
+    return deploy(web3, secret, "WrappedNative")
+
+
 def deploy_verifier(web3: Web3, secret: bytes) -> Deployed:
     """The BLS verifier; any number of vaults on a chain may share one."""
     return deploy(web3, secret, "BlsCertificateVerifier")
@@ -86,8 +102,9 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
         to_checksum_address(terms.guardian),
         terms.trusting_s,
         terms.pause_s,
+        to_checksum_address(terms.wrapped_native or bytes(20)),
     )
-    assets = [(to_checksum_address(token), unit) for token, unit in terms.assets]
+    assets = [(to_checksum_address(asset.token), asset.unit, asset.minimum or asset.unit) for asset in terms.assets]
     return deploy(web3, secret, "Vault", settings, validator_words(terms.validators), assets)
 
 

@@ -69,6 +69,11 @@ WITHDRAW = selector("withdraw((uint64,uint64,address,address,uint256,uint64),uin
 WITHDRAW_BATCH = selector("withdrawBatch((uint64,uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
+ALLOWANCE = selector("allowance(address,address)")
+DEPOSIT_WITH_PERMIT = selector("depositWithPermit(address,uint256,uint64,uint256,uint8,bytes32,bytes32)")
+DEPOSIT_NATIVE = selector("depositNative(uint64)")
+ASSET_OF = selector("assetOf(address)")
+PERMIT_TYPE = keccak256(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 
 
 def deposit_nonce_call() -> bytes:
@@ -104,6 +109,51 @@ def balance_of_call(owner: bytes) -> bytes:
 def approve_call(spender: bytes, amount: int) -> bytes:
     """ERC-20 approval of `amount` base units."""
     return APPROVE + _word(spender) + u256(amount)
+
+
+def allowance_call(owner: bytes, spender: bytes) -> bytes:
+    """ERC-20 allowance that `owner` gave `spender`."""
+    return ALLOWANCE + _word(owner) + _word(spender)
+
+
+def approval_calls(vault: bytes, allowance: int, amount: int) -> tuple[bytes, ...]:
+    """Calls of a token after which the vault may take `amount`, out of the present allowance.
+
+    Some tokens change an allowance to another than zero only from zero, so that it is set to zero before.
+    """
+    if allowance >= amount:
+        return ()
+    wanted = approve_call(vault, amount)
+    return (approve_call(vault, 0), wanted) if allowance else (wanted,)
+
+
+def asset_call(token: bytes) -> bytes:
+    """The vault's terms of a token: base units in one clearing unit and in the least deposit; 0: not listed."""
+    return ASSET_OF + _word(token)
+
+
+def deposit_call(token: bytes, amount: int, account: int) -> bytes:
+    """Pay `amount` base units in for a ledger account, out of the sender's allowance."""
+    return DEPOSIT + _word(token) + u256(amount) + u256(account)
+
+
+def deposit_native_call(account: int) -> bytes:
+    """Pay the coin that is sent with the call in for a ledger account."""
+    return DEPOSIT_NATIVE + u256(account)
+
+
+def deposit_with_permit_call(token: bytes, amount: int, account: int, deadline: int, signature: bytes) -> bytes:
+    """As `deposit_call`, with an allowance by `signature` of `permit_digest`: r, s, v. `deadline` in seconds."""
+    r, s, v = signature[:32], signature[32:64], signature[64]
+    terms = _word(token) + u256(amount) + u256(account) + u256(deadline)
+    return DEPOSIT_WITH_PERMIT + terms + u256(v) + r + s
+
+
+def permit_digest(domain: bytes, owner: bytes, spender: bytes, amount: int, nonce: int, deadline: int) -> bytes:
+    """What an owner signs to allow `amount` (EIP-2612). `domain` and `nonce` as the token states them, `deadline` in
+    seconds."""
+    permit = PERMIT_TYPE + _word(owner) + _word(spender) + u256(amount) + u256(nonce) + u256(deadline)
+    return keccak256(b"\x19\x01" + domain + keccak256(permit))
 
 
 def checkpoint_call(header: Header, certificate: Certificate) -> bytes:

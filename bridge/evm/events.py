@@ -95,9 +95,12 @@ def read_event(log: Log) -> VaultEvent | None:
 
 
 def rolled_deposits_hash(previous: bytes, event: Deposited) -> bytes:
-    """The vault's `depositsHash` after `event`: keccak(abi.encode(previous, nonce, token, account, amount, from))."""
+    """The vault's `depositsHash` after `event`: keccak(abi.encode(previous, nonce, token, account, amount, from)).
+
+    The vault stores the first 27 bytes; the other 5 are zero.
+    """
     words = (previous, u256(event.nonce), _word(event.token), u256(event.account), u256(event.amount))
-    return keccak256(b"".join((*words, _word(event.sender))))
+    return keccak256(b"".join((*words, _word(event.sender))))[:27] + bytes(5)
 
 
 def event_fact(

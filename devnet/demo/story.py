@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
-from eth_abi.abi import encode as abi_encode
 
-from bridge.contracts.vault import approve_call, selector
+from bridge.contracts.vault import approve_call, deposit_call, deposit_native_call, selector
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from devnet.codes import DevnetCode
 from devnet.demo.trading import Bidder, Trading
@@ -42,7 +42,6 @@ async def until(what: str, seconds: float, look: Callable[[], Awaitable[T | None
 
 
 MINT = selector("mint(address,uint256)")
-DEPOSIT = selector("deposit(address,uint256,uint64)")
 USDC = 10**6
 WETH = 10**18
 
@@ -78,7 +77,10 @@ def _fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
 
 
 async def deposit_all(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> None:
-    """Mint, approve and deposit, each member in its own order, all at once. Raises LocalFault for a reverted call."""
+    """Deposit native coin, or mint, approve and deposit, each member in its own order, all at once.
+
+    Raises LocalFault for a reverted call.
+    """
     async with trio.open_nursery() as nursery:
         for chain in range(len(devnet.chains)):
             for member in devnet.members:
@@ -89,19 +91,21 @@ async def deposit_all(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> Non
 
 async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: list[DevnetDeposit]) -> None:
     wallet, deployed = devnet.wallet(chain, member), devnet.chains[chain].deployed
+    native = {token.symbol for token in devnet.market.tokens if token.native}
     pending = []
     for deposit in planned:
-        token = deployed.tokens[deposit.symbol]
-        calls = (
-            (token, MINT + abi_encode(["address", "uint256"], [member.address, deposit.amount])),
-            (token, approve_call(deployed.vault, deposit.amount)),
-            (
-                deployed.vault,
-                DEPOSIT + abi_encode(["address", "uint256", "uint64"], [token, deposit.amount, member.id]),
-            ),
-        )
-        for to, data in calls:
-            pending.append((f"{member.name} {deposit.symbol}", await wallet.send(to, data)))
+        token, amount = deployed.tokens[deposit.symbol], deposit.amount
+        calls: tuple[tuple[bytes, bytes, int], ...]
+        if deposit.symbol in native:
+            calls = ((deployed.vault, deposit_native_call(member.id), amount),)
+        else:
+            calls = (
+                (token, MINT + member.address.rjust(32, b"\0") + u256(amount), 0),
+                (token, approve_call(deployed.vault, amount), 0),
+                (deployed.vault, deposit_call(token, amount, member.id), 0),
+            )
+        for to, data, value in calls:
+            pending.append((f"{member.name} {deposit.symbol}", await wallet.send(to, data, value)))
     for what, transaction in pending:
         await wallet.mined(transaction, what)
 

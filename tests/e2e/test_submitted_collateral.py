@@ -12,11 +12,11 @@ import pytest
 import trio
 from eth_abi.abi import encode as abi_encode
 
-from bridge.contracts.vault import approve_call
+from bridge.contracts.vault import approve_call, deposit_call
 from clearing.base.hashing import sha256
 from cli.main import run
 from devnet import network as devnet_network
-from devnet.demo.story import DEPOSIT, MINT, USDC
+from devnet.demo.story import MINT, USDC
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from node.config import NodeConfig, Submitter
@@ -40,7 +40,7 @@ async def deposited(devnet: Devnet, account: int, amount: int = 5 * USDC) -> str
     wallet, token = devnet.wallet(0, member), deployed.tokens["USDC"]
     await wallet.execute(token, MINT + abi_encode(["address", "uint256"], [member.address, amount]), "mint")
     await wallet.execute(token, approve_call(deployed.vault, amount), "approve")
-    call = DEPOSIT + abi_encode(["address", "uint256", "uint64"], [token, amount, account])
+    call = deposit_call(token, amount, account)
     return str((await wallet.execute(deployed.vault, call, "deposit"))["transactionHash"])
 
 

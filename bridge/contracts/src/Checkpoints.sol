@@ -32,6 +32,7 @@ abstract contract Checkpoints is VaultState {
             exitRoot: header.exitRoot,
             stateRoot: header.stateRoot
         });
+        silentFrom = latest.trustedAt + trustingPeriod / 2;
         emit Checkpointed(header.height, value, header.withdrawalsCount);
         if (escapeFrom != 0 && header.timeMs / 1000 > escapeTriggeredAt) {
             // The network is back. A header from before the trigger only makes the snapshot newer.

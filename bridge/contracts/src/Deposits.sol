@@ -2,35 +2,86 @@
 pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
+import {IWrappedNative} from "./IWrappedNative.sol";
 import {VaultState} from "./VaultState.sol";
 
 /// Money in: numbered deposits whose rolling hash proves that none is missing.
+///
+/// A deposit is credited what arrived of it, in whole clearing units and never more than it stated. It is refused below
+/// the token's minimum, once half the trusting period has passed without a checkpoint, because a network that is silent for
+/// so long may never come back, and while an escape is under way.
 abstract contract Deposits is VaultState {
     using SafeERC20 for IERC20;
 
-    /// Pay `amount` base units of `token` in for ledger account `account`. It credits the amount received, in whole
-    /// clearing units. Refused once half the trusting period has passed without a checkpoint: a network that is silent for
-    /// so long may never come back. Refused, too, while an escape is under way.
-    function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenOpen {
-        uint256 until = silentFrom();
-        if (block.timestamp > until) revert NetworkSilent(until, block.timestamp);
+    /// Pay `amount` base units of `token` in for ledger account `account`, out of the caller's allowance.
+    function deposit(address token, uint256 amount, uint64 account) external nonReentrant {
+        (uint256 unit, uint256 minimum) = _accepted(token, amount);
+        _depositFrom(token, amount, account, unit, minimum);
+    }
+
+    /// The same with an allowance by signature (EIP-2612). Anybody may show the signature to the token before, and some
+    /// tokens have no permits and say nothing: what counts is the allowance that the token then has.
+    function depositWithPermit(
+        address token,
+        uint256 amount,
+        uint64 account,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external nonReentrant {
+        (uint256 unit, uint256 minimum) = _accepted(token, amount);
+        try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
+        _depositFrom(token, amount, account, unit, minimum);
+    }
+
+    /// Pay the native coin that comes with the call in for ledger account `account`: the vault keeps and pays it wrapped.
+    function depositNative(uint64 account) external payable nonReentrant {
+        address token = wrappedNative;
+        (uint256 unit, uint256 minimum) = _accepted(token, msg.value);
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IWrappedNative(token).deposit{value: msg.value}();
+        _credit(token, msg.value, before, account, unit, minimum);
+    }
+
+    function _depositFrom(address token, uint256 amount, uint64 account, uint256 unit, uint256 minimum) private {
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        _credit(token, amount, before, account, unit, minimum);
+    }
+
+    /// The terms of a token of which `amount` may be paid in now.
+    function _accepted(address token, uint256 amount) private view returns (uint256 unit, uint256 minimum) {
+        if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        if (block.timestamp > silentFrom) revert NetworkSilent(silentFrom, block.timestamp);
         if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
-        uint256 unit = unitOf[token];
+        AssetTerms storage terms = assetOf[token];
+        (unit, minimum) = (terms.unit, terms.minimum);
         if (unit == 0) revert TokenNotListed(token);
         uint256 excess = amount % unit;
         if (amount == 0 || excess != 0) revert NotAMultiple(amount, amount - excess, _next(amount - excess, unit));
-        uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = IERC20(token).balanceOf(address(this)) - before;
-        uint256 credited = received - received % unit;
-        if (credited == 0) revert NothingReceived(amount, received);
-        if (received != credited) dust[token] += received - credited;
+    }
+
+    /// Credit what arrived of `amount` beyond the balance before. What came beside it, by a hook or a rebase, is not the
+    /// depositor's.
+    function _credit(address token, uint256 amount, uint256 before, uint64 account, uint256 unit, uint256 minimum)
+        private
+    {
+        uint256 credited = IERC20(token).balanceOf(address(this)) - before;
+        if (credited > amount) credited = amount;
+        uint256 excess = credited % unit;
+        if (excess != 0) {
+            credited -= excess;
+            dust[token] += excess;
+        }
+        if (credited < minimum) revert BelowMinimum(credited, minimum);
         deposited[token] += credited;
-        uint64 nonce = ++depositNonce;
-        bytes32 rolled = _rolled(depositsHash, nonce, token, account, credited, msg.sender);
-        depositsHash = rolled;
+        uint40 nonce = depositNonce + 1;
+        bytes27 rolled = _rolled(depositsHash, nonce, token, account, credited, msg.sender);
+        (depositNonce, depositsHash) = (nonce, rolled);
         emit Deposited(nonce, token, account, credited, msg.sender, rolled);
     }
 

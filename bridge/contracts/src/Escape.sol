@@ -33,7 +33,7 @@ abstract contract Escape is Payments {
     /// State the network's silence. Anybody may.
     function triggerEscape() external {
         if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
-        uint256 until = silentFrom();
+        uint256 until = silentFrom;
         if (block.timestamp <= until) revert NotSilent(until, block.timestamp);
         uint256 start = block.timestamp < pausedUntil ? pausedUntil : block.timestamp;
         escapeTriggeredAt = uint64(block.timestamp);
@@ -53,7 +53,7 @@ abstract contract Escape is Payments {
         address token = totals.token;
         TokenExit storage exit = exitOf[token];
         if (exit.open) revert ExitOpenAlready(token);
-        if (unitOf[token] == 0) revert TokenNotListed(token);
+        if (assetOf[token].unit == 0) revert TokenNotListed(token);
         if (ExitTree.isEmpty(latest.exitRoot)) {
             if (!ExitTree.isNothing(totals)) revert WrongTotals(token);
         } else {
@@ -119,11 +119,11 @@ abstract contract Escape is Payments {
     /// given in order of nonce, with the rolling hash before the first.
     function walkDeposits(bytes32 before, WalkedDeposit[] calldata deposits) external {
         _requireSince(escapeFrom);
-        (uint64 newest, bytes32 trusted) = walkStarted ? (walkNonce, walkHash) : (depositNonce, depositsHash);
+        (uint64 newest, bytes27 trusted) = walkStarted ? (walkNonce, walkHash) : (uint64(depositNonce), depositsHash);
         if (deposits.length == 0 || deposits.length > newest) revert WrongDeposit(newest, before, trusted);
         uint64 nonce = newest - uint64(deposits.length);
-        (walkStarted, walkNonce, walkHash) = (true, nonce, before);
-        bytes32 rolled = before;
+        (walkStarted, walkNonce, walkHash) = (true, nonce, bytes27(before));
+        bytes27 rolled = bytes27(before);
         for (uint256 i = 0; i < deposits.length; i++) {
             WalkedDeposit calldata deposit = deposits[i];
             rolled = _rolled(rolled, ++nonce, deposit.token, deposit.account, deposit.amount, deposit.from);

@@ -74,7 +74,6 @@ abstract contract Payments is Checkpoints {
         (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
         if (isPaid(nonce)) revert AlreadyPaid(nonce);
         if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
-        if (unitOf[token] == 0) revert TokenNotListed(token);
         _markPaid(nonce);
         _transferOut(token, withdrawal.to, amount);
         emit Withdrawn(nonce, token, withdrawal.to, amount);
@@ -88,7 +87,8 @@ abstract contract Payments is Checkpoints {
     /// owe what it does not have.
     function _transferOut(address token, address to, uint256 amount) internal {
         uint256 accounted = deposited[token] - withdrawn[token];
-        if (amount > accounted) revert BeyondHoldings(amount, accounted);
+        // Nothing is accounted of a token that is not listed.
+        if (amount == 0 || amount > accounted) revert BeyondHoldings(amount, accounted);
         withdrawn[token] += amount;
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransfer(to, amount);

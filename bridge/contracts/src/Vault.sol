@@ -17,13 +17,17 @@ contract Vault is Deposits, Escape, Guardian {
         validatorsHash = sha256(validators);
         validatorsCode = ValidatorSetCode.store(validators);
         latest.trustedAt = uint64(block.timestamp);
+        silentFrom = uint64(block.timestamp) + settings.trustingPeriod / 2;
         for (uint256 i = 0; i < assets.length; i++) {
-            address token = address(assets[i].token);
+            (address token, uint128 unit, uint128 minimum) = (address(assets[i].token), assets[i].unit, assets[i].minimum);
             // A transfer from an address without code succeeds and moves nothing.
             if (token.code.length == 0) revert NoCode(token);
-            if (assets[i].unit == 0) revert ZeroSetting();
-            if (unitOf[token] != 0) revert TokenListedTwice(token);
-            unitOf[token] = assets[i].unit;
+            if (unit == 0) revert ZeroSetting();
+            if (minimum < unit) revert BelowMinimum(minimum, unit);
+            if (assetOf[token].unit != 0) revert TokenListedTwice(token);
+            assetOf[token] = AssetTerms(unit, minimum);
         }
+        address wrapped = settings.wrappedNative;
+        if (wrapped != address(0) && assetOf[wrapped].unit == 0) revert TokenNotListed(wrapped);
     }
 }

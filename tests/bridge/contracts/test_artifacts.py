@@ -48,6 +48,9 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     assert functions["depositNonce"][:4] == vault.DEPOSIT_NONCE
     assert functions["deposited"][:4] == vault.DEPOSITED
     assert functions["withdrawn"][:4] == vault.WITHDRAWN
+    assert functions["assetOf"][:4] == vault.ASSET_OF
+    assert functions["depositNative"][:4] == vault.DEPOSIT_NATIVE
+    assert functions["depositWithPermit"][:4] == vault.DEPOSIT_WITH_PERMIT
     topics = (emitted["Deposited"], emitted["Withdrawn"], emitted["ValidatorsRotated"])
     assert topics == (events.DEPOSITED, events.WITHDRAWN, events.ROTATED)
     indexed = {
@@ -62,7 +65,8 @@ def test_storage_proofs_look_where_the_compiler_lays_the_counters() -> None:
     places = load_artifact("Vault").storage
     assert places["deposited"] == (VAULT_DEPOSITED, 0)
     assert places["withdrawn"] == (VAULT_WITHDRAWN, 0)
-    assert load_artifact("TestToken").storage["_balances"] == (DEVNET_BALANCES, 0)
+    for token in ("TestToken", "WrappedNative"):
+        assert load_artifact(token).storage["_balances"] == (DEVNET_BALANCES, 0)
 
 
 def test_contracts_fit_the_limit_on_code() -> None:

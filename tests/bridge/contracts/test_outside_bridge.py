@@ -113,7 +113,8 @@ def test_what_the_vault_does_not_take_locks_no_money(bridge: OutsideBridge) -> N
 
 def test_a_message_takes_nothing_that_is_kept_for_others(bridge: OutsideBridge) -> None:
     """A token that takes a fee transfers less than the message says."""
-    fee = bridge.vault.fee_at
+    bridge.vault.set_mood("ReceiverFee")
+    fee = bridge.vault.moody_at
     assert bridge.deliver([(fee, 10)]) == [(10, 0)]
     assert bridge.refundable(fee) == 10
     other = encode(["uint64", "address"], [5, bridge.vault.user.address])

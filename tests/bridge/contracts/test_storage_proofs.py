@@ -38,14 +38,15 @@ PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 
 
 def watched(vault: VaultChain, **changes: Any) -> WatchedChain:
-    tokens = (vault.token_at.address, vault.fee_at.address, vault.false_at.address)
+    tokens = (vault.token_at.address, vault.moody_at.address, vault.other_at.address)
     return vault.watched(**{"tokens": tokens, "poll_seconds": 0.01, "balances": (PLAIN,) * len(tokens)} | changes)
 
 
 def busy(vault: VaultChain) -> None:
     """Deposits, a withdrawal, dust and a gift; one listed token is never used."""
     vault.deposit(10 * UNIT)
-    vault.deposit(7 * UNIT, at=vault.fee_at)
+    vault.set_mood("ReceiverFee")
+    vault.deposit(7 * UNIT, at=vault.moody_at)
     (withdrawal, leaf) = released(vault, 0, amount=3 * UNIT)
     vault.withdraw(withdrawal, certify(vault, [leaf]).proof(0))
     vault.user.send(vault.token.functions.transfer(vault.vault.address, 41))

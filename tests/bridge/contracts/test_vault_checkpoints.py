@@ -208,7 +208,8 @@ def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
     words = validator_words(vault.signers.validators)
     powerless = words[:64] + bytes(32) + words[96:]
     huge = words[:64] + u256(2**60) + words[96:]
-    settings = (NETWORK, vault.user.web3.to_checksum_address(vault.verifier_at.address), vault.user.address, 2, 1)
+    verifier, none = map(vault.user.web3.to_checksum_address, (vault.verifier_at.address, bytes(20)))
+    settings = (NETWORK, verifier, vault.user.address, 2, 1, none)
     shapeless = (b"", words[:-1], words + bytes(192), bytes(32) + words[32:], words[:32] + bytes(32))
     cases = [(case, b"MalformedValidatorSet(uint256)") for case in shapeless]
     cases += [(case, b"BadPower(uint256,uint256)") for case in (powerless, huge)]

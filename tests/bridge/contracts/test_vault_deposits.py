@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from eth_account import Account
 from web3 import Web3
-from web3.exceptions import ContractCustomError
+from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.logs import DISCARD
 
-from bridge.contracts.deploy import Deployed, deploy_vault, next_addresses
+from bridge.contracts.deploy import Deployed, VaultAsset, deploy_vault, next_addresses
+from bridge.contracts.vault import permit_digest
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
+from tests.kit.bridge.certified import certify, released
 from tests.kit.bridge.vault_chain import (
     FOUR,
+    LEAST,
     UNIT,
     USER,
     ChainUser,
@@ -34,7 +38,7 @@ def test_deposits_are_numbered_from_one_counted_and_chained(vault: VaultChain) -
         (event,) = vault.vault.events.Deposited().process_receipt(receipt, errors=DISCARD)
         token, sender = vault.token_at.address, bytes.fromhex(vault.user.address[2:])
         words = (rolled, u256(nonce), token.rjust(32, b"\0"), u256(account), u256(amount), sender.rjust(32, b"\0"))
-        rolled = keccak256(b"".join(words))
+        rolled = keccak256(b"".join(words))[:27] + bytes(5)
         assert event["args"] == {
             "nonce": nonce,
             "token": vault.token.address,
@@ -44,7 +48,7 @@ def test_deposits_are_numbered_from_one_counted_and_chained(vault: VaultChain) -
             "depositsHash": rolled,
         }
     assert vault.view("depositNonce") == 2
-    assert vault.view("depositsHash") == rolled
+    assert vault.view("depositsHash") == rolled[:27]
     assert vault.view("deposited", vault.token.address) == 4 * UNIT
     assert vault.token.functions.balanceOf(vault.vault.address).call() == 4 * UNIT
 
@@ -63,32 +67,15 @@ def test_a_deposit_that_is_no_multiple_is_refused_with_the_amounts_that_would_do
 
 def test_a_token_without_code_cannot_be_listed(vault: VaultChain) -> None:
     codeless = bytes([9]) * 20
+    terms = replace(vault.terms, assets=(VaultAsset(codeless, UNIT),), wrapped_native=b"")
     with pytest.raises(ContractCustomError) as caught:
-        deploy_vault(vault.user.web3, USER, vault.verifier_at.address, replace(vault.terms, assets=((codeless, UNIT),)))
+        deploy_vault(vault.user.web3, USER, vault.verifier_at.address, terms)
     assert caught.value.data == "0x" + (keccak256(b"NoCode(address)")[:4] + codeless.rjust(32, b"\0")).hex()
 
 
 def test_an_unlisted_token_is_refused(vault: VaultChain) -> None:
     for address in (bytes([9]) * 20, vault.verifier_at.address, bytes(20)):
         assert refused(vault.deposit, UNIT, at=Deployed(address, 0)) == "TokenNotListed"
-
-
-def test_a_fee_taking_token_is_credited_what_arrived_and_leaves_its_dust(vault: VaultChain) -> None:
-    vault.deposit(50 * UNIT, at=vault.fee_at)  # 1 % goes: 49.5 units arrive
-    fee = Web3.to_checksum_address(vault.fee_at.address)
-    assert vault.view("deposited", fee) == 49 * UNIT
-    assert vault.view("dust", fee) == UNIT // 2
-    assert refused(vault.deposit, UNIT, at=vault.fee_at) == "NothingReceived"
-
-
-def test_a_token_that_says_false_credits_nothing(vault: VaultChain) -> None:
-    assert refused(vault.deposit, UNIT, at=vault.false_at) == "SafeERC20FailedOperation"
-    assert vault.view("depositNonce") == 0
-
-
-def test_a_token_cannot_reenter_the_vault(vault: VaultChain) -> None:
-    assert refused(vault.deposit, UNIT, at=vault.reentrant_at) == "ReentrancyGuardReentrantCall"
-    assert vault.view("depositNonce") == 0
 
 
 def test_a_deposit_without_allowance_credits_nothing(vault: VaultChain) -> None:
@@ -169,3 +156,118 @@ def test_no_deposit_is_taken_for_a_network_that_has_been_silent_for_half_the_tru
     assert (found.name, found.values[0]) == ("NetworkSilent", trusted_at + half)
     own_vault.certified(make_header(own_vault.signers, time_ms=1_000 * (trusted_at + half)))
     own_vault.deposit(UNIT)
+
+
+@pytest.mark.parametrize("units", [1, 4])
+def test_a_deposit_below_the_tokens_minimum_is_refused_with_the_minimum(vault: VaultChain, units: int) -> None:
+    found = refusal(vault.deposit, units * UNIT, at=vault.other_at)
+    assert (found.name, found.values) == ("BelowMinimum", (units * UNIT, LEAST))
+    vault.deposit(LEAST, at=vault.other_at)
+    vault.deposit(UNIT)
+    assert vault.view("depositNonce") == 2
+
+
+UNFIT = {
+    "no clearing unit": ("ZeroSetting()", VaultAsset(b"", 0, 1), b""),
+    "a minimum below the clearing unit": ("BelowMinimum(uint256,uint256)", VaultAsset(b"", UNIT, UNIT - 1), b""),
+    "native coin as a token that is not listed": ("TokenNotListed(address)", VaultAsset(b"", UNIT), b"\x07" * 20),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_no_vault_is_deployed_with_unfit_terms_of_a_token(vault: VaultChain, name: str) -> None:
+    error, asset, wrapped = UNFIT[name]
+    terms = replace(vault.terms, assets=(replace(asset, token=vault.token_at.address),), wrapped_native=wrapped)
+    with pytest.raises(ContractCustomError) as caught:
+        deploy_vault(vault.user.web3, USER, vault.verifier_at.address, terms)
+    assert str(caught.value.data)[:10] == "0x" + keccak256(error.encode())[:4].hex()
+
+
+def test_native_coin_is_credited_as_the_wrapped_token_and_paid_in_it(vault: VaultChain) -> None:
+    receipt = vault.user.send(vault.vault.functions.depositNative(7), value=10 * UNIT)
+    (event,) = vault.vault.events.Deposited().process_receipt(receipt, errors=DISCARD)
+    wrapped = Web3.to_checksum_address(vault.wrapped_at.address)
+    assert event["args"]["token"] == wrapped
+    assert (event["args"]["account"], event["args"]["amount"]) == (7, 10 * UNIT)
+    assert vault.balance(vault.wrapped_at.address) == vault.view("deposited", wrapped) == 10 * UNIT
+    assert vault.user.web3.eth.get_balance(vault.vault.address) == 0
+    entry, leaf = released(vault, 0, token=vault.wrapped_at.address, amount=4 * UNIT)
+    vault.withdraw(entry, certify(vault, [leaf]).proof(0))
+    assert vault.balance(vault.wrapped_at.address) == 6 * UNIT
+
+
+@pytest.mark.parametrize(("wei", "error"), [(0, "NotAMultiple"), (UNIT + 1, "NotAMultiple")])
+def test_native_coin_is_taken_by_the_rules_of_its_token(vault: VaultChain, wei: int, error: str) -> None:
+    assert refused(vault.user.send, vault.vault.functions.depositNative(7), value=wei) == error
+
+
+def test_a_vault_without_a_wrapped_token_takes_no_native_coin(vault: VaultChain) -> None:
+    terms = replace(vault.terms, wrapped_native=b"")
+    made = vault.user.contract("Vault", deploy_vault(vault.user.web3, USER, vault.verifier_at.address, terms))
+    assert refused(vault.user.send, made.functions.depositNative(7), value=UNIT) == "TokenNotListed"
+
+
+def test_coin_that_is_merely_sent_is_not_taken(vault: VaultChain) -> None:
+    with pytest.raises(ContractLogicError):
+        vault.user.web3.eth.estimate_gas({"from": vault.user.address, "to": vault.vault.address, "value": UNIT})
+
+
+def permit(vault: VaultChain, owner: ChainUser, at: Deployed, amount: int = UNIT) -> tuple[int, int, bytes, bytes]:
+    """Deadline and signature for the vault to spend `amount`."""
+    deadline = 2**63
+    digest = permit_digest(
+        owner.contract("TestToken", at).functions.DOMAIN_SEPARATOR().call(),
+        bytes.fromhex(owner.address[2:]),
+        vault.vault_at.address,
+        amount,
+        0,
+        deadline,
+    )
+    signature = Account.unsafe_sign_hash(digest, owner.secret)
+    return deadline, signature.v, u256(signature.r), u256(signature.s)
+
+
+@pytest.fixture
+def newcomer(vault: VaultChain) -> ChainUser:
+    """Somebody with a unit of the token and no allowance."""
+    made = ChainUser(vault.chain, bytes([3]) * 32)
+    vault.user.send(vault.token.functions.mint(made.address, UNIT))
+    return made
+
+
+def test_a_permit_deposits_without_an_approval(vault: VaultChain, newcomer: ChainUser) -> None:
+    signed = permit(vault, newcomer, vault.token_at)
+    newcomer.send(vault.vault.functions.depositWithPermit(vault.token.address, UNIT, 5, *signed))
+    assert vault.view("deposited", vault.token.address) == UNIT
+
+
+def test_a_permit_that_somebody_showed_before_still_deposits(vault: VaultChain, newcomer: ChainUser) -> None:
+    signed = permit(vault, newcomer, vault.token_at)
+    vault.user.send(vault.token.functions.permit(newcomer.address, vault.vault.address, UNIT, *signed))
+    newcomer.send(vault.vault.functions.depositWithPermit(vault.token.address, UNIT, 5, *signed))
+    assert vault.view("deposited", vault.token.address) == UNIT
+
+
+def test_a_permit_moves_nobody_elses_money(vault: VaultChain, newcomer: ChainUser) -> None:
+    signed = permit(vault, newcomer, vault.token_at)
+    thief = ChainUser(vault.chain, bytes([4]) * 32)
+    call = vault.vault.functions.depositWithPermit(vault.token.address, UNIT, 5, *signed)
+    assert refused(thief.send, call) == "ERC20InsufficientAllowance"
+
+
+def test_a_token_that_swallows_a_permit_deposits_out_of_its_allowance_only(vault: VaultChain) -> None:
+    """Wrapped native coin takes any unknown call without a word."""
+    wrapped = vault.user.contract("WrappedNative", vault.wrapped_at)
+    vault.user.send(wrapped.functions.deposit(), value=2 * UNIT)
+    call = vault.vault.functions.depositWithPermit(wrapped.address, UNIT, 5, 2**63, 27, bytes(32), bytes(32))
+    assert refused(vault.user.send, call) == "ERC20InsufficientAllowance"
+    vault.user.send(wrapped.functions.approve(vault.vault.address, UNIT))
+    vault.user.send(call)
+    assert vault.view("deposited", wrapped.address) == UNIT
+
+
+def test_no_token_that_is_not_listed_is_asked_for_a_permit(vault: VaultChain) -> None:
+    call = vault.vault.functions.depositWithPermit(
+        Web3.to_checksum_address(vault.verifier_at.address), UNIT, 5, 2**63, 27, bytes(32), bytes(32)
+    )
+    assert refused(vault.user.send, call) == "TokenNotListed"

@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[int, Any]]] = {
     "of_another_chain": ("BadProof", {"chain_id": 1}, {}),
     "of_another_vault": ("BadProof", {"vault": bytes([1]) * 20}, {}),
     "of_more_than_the_vault_accounts_for": ("BeyondHoldings", {"amount": 10 * UNIT + 1}, {}),
-    "of_an_unlisted_token": ("TokenNotListed", {"token": bytes([9]) * 20}, {}),
+    "of_an_unlisted_token": ("BeyondHoldings", {"token": bytes([9]) * 20}, {}),
 }
 """The error, what the released withdrawal says, and which of its fields the claim changes."""
 

@@ -1,5 +1,6 @@
 """A vault on a real chain, a validator set that signs for it, and calls whose refusals can be named."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +11,18 @@ from eth_account import Account
 from web3 import Web3
 from web3.contract import Contract
 
-from bridge.contracts import load_artifact
-from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
+from bridge.contracts import FOLDER, load_artifact
+from bridge.contracts.deploy import (
+    Deployed,
+    VaultAsset,
+    VaultTerms,
+    connect,
+    deploy,
+    deploy_token,
+    deploy_vault,
+    deploy_verifier,
+    deploy_wrapped_native,
+)
 from bridge.contracts.vault import checkpoint_arguments, validator_words
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls
@@ -28,6 +39,11 @@ NETWORK = sha256(b"network of the contract tests")
 USER = bytes([7]) * 32
 GUARDIAN = bytes([8]) * 32
 UNIT = 100
+LEAST = 5 * UNIT
+"""The minimum deposit of the other token; one unit is that of all others."""
+_MOODY = (FOLDER / "src" / "test" / "MoodyToken.sol").read_text(encoding="utf-8")
+MOODS = tuple(re.findall(r"^ +(\w+),?$", _MOODY.partition("enum Mood {")[2].partition("}")[0], re.MULTILINE))
+"""Of the moody token, in the order of its source."""
 
 
 class Refused(Exception):
@@ -97,7 +113,8 @@ def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
 
 def _errors() -> dict[bytes, dict[str, Any]]:
     found = {}
-    for name in ("Vault", "BlsCertificateVerifier", "SolvencyVerifier", "CcipDeposits", "TestToken", "BlsHarness"):
+    contracts = ("Vault", "BlsCertificateVerifier", "SolvencyVerifier", "CcipDeposits", "MoodyToken", "BlsHarness")
+    for name in contracts:
         for entry in load_artifact(name).abi:
             if entry["type"] == "error":
                 signature = f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})"
@@ -124,9 +141,9 @@ class ChainUser:
     def contract(self, name: str, at: Deployed) -> Contract:
         return self.web3.eth.contract(address=Web3.to_checksum_address(at.address), abi=load_artifact(name).abi)
 
-    def send(self, function: Any, gas: int = 4_000_000) -> Any:
+    def send(self, function: Any, gas: int = 4_000_000, value: int = 0) -> Any:
         """Mine the call whatever comes of it; its receipt, or Refused."""
-        call = {"from": self.address, "gas": gas}
+        call = {"from": self.address, "gas": gas, "value": value}
         transaction = function.build_transaction(
             call | {"nonce": self.web3.eth.get_transaction_count(self.address), "chainId": self.chain.chain_id}
         )
@@ -140,7 +157,8 @@ class ChainUser:
 
     def why(self, transaction: dict[str, Any]) -> Refused:
         """Repeat a refused call without mining it, and read the error."""
-        body = {name: transaction[name] for name in ("from", "to", "data")} | {"gas": hex(transaction["gas"])}
+        body = {name: transaction[name] for name in ("from", "to", "data")}
+        body |= {name: hex(transaction[name]) for name in ("gas", "value")}
         answer = self.chain._client.post(
             self.chain.url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [body, "latest"]}
         ).json()
@@ -152,32 +170,37 @@ class ChainUser:
 
 
 class VaultChain:
-    """One chain, one vault, one listed token, a user with a million clearing units of it."""
+    """One chain, one vault, a user with a million clearing units of its tokens: a dollar, another with a minimum, and
+    one that behaves as a test sets it."""
 
     def __init__(self, chain: Anvil, signers: Signers, **terms: Any) -> None:
         self.chain, self.signers = chain, signers
         self.user = ChainUser(chain)
         web3 = self.user.web3
         self.token_at = deploy_token(web3, USER, "Dollar", "USD", 8)
-        self.fee_at = deploy(web3, USER, "FeeToken")
-        self.false_at = deploy(web3, USER, "FalseToken")
-        self.reentrant_at = deploy(web3, USER, "ReentrantToken")
-        self.moody_at = deploy(web3, USER, "MoodyToken")
         self.verifier_at = deploy_verifier(web3, USER)
-        listed = (self.token_at, self.fee_at, self.false_at, self.reentrant_at, self.moody_at)
+        self.other_at = deploy_token(web3, USER, "Other dollar", "OUSD", 8)
+        self.moody_at = deploy(web3, USER, "MoodyToken")
+        self.wrapped_at = deploy_wrapped_native(web3, USER)
         self.terms = replace(
             VaultTerms(
                 network=NETWORK,
                 validators=signers.validators,
                 guardian=bytes.fromhex(address_of(GUARDIAN)[2:]),
-                assets=tuple((at.address, UNIT) for at in listed),
+                assets=(
+                    VaultAsset(self.token_at.address, UNIT),
+                    VaultAsset(self.other_at.address, UNIT, LEAST),
+                    VaultAsset(self.moody_at.address, UNIT),
+                    VaultAsset(self.wrapped_at.address, UNIT),
+                ),
+                wrapped_native=self.wrapped_at.address,
             ),
             **terms,
         )
         self.vault_at = deploy_vault(web3, USER, self.verifier_at.address, self.terms)
         self.vault = self.user.contract("Vault", self.vault_at)
         self.token = self.user.contract("TestToken", self.token_at)
-        for at in listed:
+        for at in (self.token_at, self.other_at, self.moody_at):
             token = self.user.contract("TestToken", at)
             self.user.send(token.functions.mint(self.user.address, 10**6 * UNIT))
             self.user.send(token.functions.approve(self.vault.address, 2**256 - 1))
@@ -198,6 +221,10 @@ class VaultChain:
     def deposit(self, amount: int, account: int = 1, at: Deployed | None = None) -> Any:
         token = Web3.to_checksum_address((at or self.token_at).address)
         return self.user.send(self.vault.functions.deposit(token, amount, account))
+
+    def set_mood(self, mood: str) -> None:
+        """How the moody token behaves from here on."""
+        self.user.send(self.user.contract("MoodyToken", self.moody_at).functions.setMood(MOODS.index(mood)))
 
     def checkpoint(self, header: Header, certificate: Certificate) -> Any:
         return self.show(*checkpoint_arguments(header, certificate))

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bridge.contracts.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
+from bridge.contracts.deploy import VaultAsset, VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
@@ -63,7 +63,7 @@ def _deploy(anvil: Anvil, devnet: Devnet, endpoint: Endpoint) -> AddedChain:
     token = deploy_token(web3, USER, "USDC", "USDC", 6)
     verifier = deploy_verifier(web3, USER)
     guardian = bytes.fromhex(address_of(USER)[2:])
-    vault_terms = VaultTerms(devnet.network, devnet.genesis.validators, guardian, ((token.address, 1),))
+    vault_terms = VaultTerms(devnet.network, devnet.genesis.validators, guardian, (VaultAsset(token.address, 1),))
     vault = deploy_vault(web3, USER, verifier.address, vault_terms)
     anvil.rpc("evm_setIntervalMining", 1)
     asset = Asset(

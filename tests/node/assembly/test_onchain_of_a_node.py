@@ -13,6 +13,7 @@ from eth_account import Account
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.deploy import (
+    VaultAsset,
     VaultTerms,
     connect,
     deploy_solvency_verifier,
@@ -177,7 +178,10 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     web3 = connect(chain.url)
     token = deploy_token(web3, KEY, "Dollar", "USD", 6)
     terms = VaultTerms(
-        written.home.network, written.home.genesis.validators, bytes.fromhex(address[2:]), ((token.address, 1),)
+        written.home.network,
+        written.home.genesis.validators,
+        bytes.fromhex(address[2:]),
+        (VaultAsset(token.address, 1),),
     )
     vault = deploy_vault(web3, KEY, deploy_verifier(web3, KEY).address, terms)
     verifier = deploy_solvency_verifier(web3, KEY, vault.address)

@@ -12,7 +12,7 @@ from eth_account import Account
 from web3 import Web3
 
 from bridge.contracts import vault
-from bridge.contracts.deploy import VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
+from bridge.contracts.deploy import VaultAsset, VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
 from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
@@ -70,7 +70,7 @@ class Followed(World):
             assets=(Asset(TOKEN, "USDC", CHAIN_ID, address, token.address, 6, 6, USD, 0, 0, 10**15),),
         )
         super().__init__(genesis, fresh=True)
-        terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, ((token.address, 1),))
+        terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, (VaultAsset(token.address, 1),))
         self.vault_at = deploy_vault(self.user.web3, USER, verifier.address, terms)
         assert self.vault_at.address == address
         self.token = self.user.contract("TestToken", token)

@@ -11,7 +11,7 @@ import {CcipMessage, ICcipReceiver} from "./ICcipReceiver.sol";
 interface IVaultDeposits {
     function deposit(address token, uint256 amount, uint64 account) external;
 
-    function unitOf(address token) external view returns (uint256);
+    function assetOf(address token) external view returns (uint128 unit, uint128 minimum);
 }
 
 /// An example of an outside bridge: tokens that arrive with a CCIP message are deposited for the account that the
@@ -83,9 +83,9 @@ contract CcipDeposits is ICcipReceiver, IERC165 {
         return stated < free ? stated : free;
     }
 
-    /// Deposit as many whole clearing units as the vault takes; how much that was.
+    /// Deposit as many whole clearing units as the vault takes, none below its minimum; how much that was.
     function _deposit(address token, uint256 amount, uint64 account) private returns (uint256) {
-        uint256 unit = vault.unitOf(token);
+        (uint256 unit,) = vault.assetOf(token);
         uint256 whole = unit == 0 ? 0 : amount - amount % unit;
         if (whole == 0) return 0;
         IERC20(token).forceApprove(address(vault), whole);
