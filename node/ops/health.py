@@ -98,6 +98,8 @@ class HealthMonitor:
             return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")
         behind = status.final_number - status.scanned_number
         detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
+        if watcher.dissents:
+            detail += f"; don't agree: {', '.join(dissent.endpoint for dissent in watcher.dissents)}"
         silent, still = now - pulse.answered, now - pulse.moved
         if status.doubt:
             return Check(name=name, ok=False, detail=f"{detail}; nothing is attested: {status.doubt}")

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bridge.rpc.dissent import Dissent
 from bridge.watch.cursor import Halt
 from bridge.watch.status import WatcherStatus
 from clearing.base.hashing import sha256
@@ -89,7 +90,7 @@ class _Sight:
         self.membership = Membership(b"\x01" * 32, initial_state(self.genesis, bytes(32)))
         self.network = SimpleNamespace(peers=frozenset(bytes([each]) * 32 for each in (2, 3, 4)))
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
-        watchers = {each: SimpleNamespace(status=status) for each, status in self.status.items()}
+        watchers = {each: SimpleNamespace(status=status, dissents=()) for each, status in self.status.items()}
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses)
         self.make(decided_ms_ago=10)
 
@@ -183,6 +184,12 @@ async def test_each_chain_is_asked_for_as_amendments_list_it(sight: _Sight, auto
     assert sight.bad == ["chain-1"]
     sight.follow(msgspec.structs.replace(first, heartbeat_ms_max=2 * STILL_MS))
     assert sight.bad == []
+
+
+async def test_an_endpoint_that_is_no_longer_waited_for_is_named(sight: _Sight, autojump_clock: MockClock) -> None:
+    sight.bridge.watchers[1].dissents = (Dissent("behind:8545", 7, b"\x01" * 32, None, 0.0),)
+    assert sight.bad == []
+    assert [check.name for check in sight.health.checks() if "behind:8545" in check.detail] == ["chain-1"]
 
 
 async def test_an_endpoint_that_hangs_without_a_fault_is_noticed(sight: _Sight, autojump_clock: MockClock) -> None:
