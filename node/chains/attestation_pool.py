@@ -1,18 +1,20 @@
 """`AttestationPool`: facts that this node's bridge adapters saw and the network has not agreed on yet.
 
 Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing. An extension takes the
-oldest of each kind first, kinds in turn, within its limits. Only own observations are attested, and none of a chain
-whose final blocks are in doubt.
+oldest of each kind and chain first, in turn, within its limits: a flood on one chain delays no other chain, and of its
+own chain only the same kind. Only own observations are attested, and none of a chain whose final blocks are in doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import zip_longest
 
 from clearing.base.codec import encode
+from clearing.deposits.soft_credit import SIGHTED_DEPOSITS_MAX
 from clearing.schema.blocks.block import EXTENSION_BYTES_MAX, FACTS_MAX
 from clearing.schema.facts import (
     ChainHeartbeat,
     CustodySeen,
+    DepositSeen,
     DepositSighted,
     Fact,
     ValidatorsRotated,
@@ -84,13 +86,14 @@ class AttestationPool:
         events = [
             fact
             for fact in self._events.values()
-            if not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
+            if _is_within_window(state, fact) and not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
         ]
         seen = [
             fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
         missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
-        facts = (fact for fact in _in_turn(events, custody, beats, seen, missed) if fact.chain_id not in self._withheld)
+        news = (fact for fact in (*events, *custody, *beats, *seen, *missed) if fact.chain_id not in self._withheld)
+        facts = _in_turn(news, state.now.height)
         return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, facts))
 
 
@@ -111,7 +114,21 @@ def _heartbeat_is_news(state: State, fact: ChainHeartbeat, own: int | None) -> b
 def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bool:
     if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
         return False
+    if fact.nonce > _credited_nonce(state, fact) + SIGHTED_DEPOSITS_MAX:
+        return False
     return not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
+
+
+def _is_within_window(state: State, fact: VaultFact) -> bool:
+    """Whether the state stores attestations of this event already. Later deposits would only take up room."""
+    if not isinstance(fact, DepositSeen):
+        return True
+    return fact.nonce <= _credited_nonce(state, fact) + state.terms.market.deposit_window
+
+
+def _credited_nonce(state: State, fact: DepositSeen | DepositSighted) -> int:
+    cursor = state.deposit_cursors.get((fact.chain_id, fact.vault))
+    return cursor.nonce if cursor is not None else 0
 
 
 def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
@@ -133,14 +150,20 @@ def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
         return rotation_is_over(state, fact)
     if isinstance(fact, WithdrawalExecuted):
         return fact.nonce in state.withdrawals and not is_withdrawal_open(state, fact.nonce)
-    cursor = state.deposit_cursors.get((fact.chain_id, fact.vault))
-    credited = cursor is not None and fact.nonce <= cursor.nonce
+    credited = fact.nonce <= _credited_nonce(state, fact)
     return credited or state.agreed_deposits.get((fact.chain_id, fact.vault, fact.nonce)) is not None
 
 
-def _in_turn(*kinds: Sequence[Fact]) -> Iterable[Fact]:
-    """One of each kind after the other: a flood of deposits must not silence custody, without which no epoch closes."""
-    return (fact for turn in zip_longest(*kinds) for fact in turn if fact is not None)
+def _in_turn(news: Iterable[Fact], height: int) -> Iterable[Fact]:
+    """One of each kind and chain after the other; where there are more of these than an extension has room for, each
+    height begins with another."""
+    lanes: dict[tuple[str, int], list[Fact]] = {}
+    for fact in news:
+        lanes.setdefault((type(fact).__name__, fact.chain_id), []).append(fact)
+    keys = sorted(lanes)
+    first = height % len(keys) if len(keys) > FACTS_MAX else 0
+    turns = zip_longest(*(lanes[key] for key in (*keys[first:], *keys[:first])))
+    return (fact for turn in turns for fact in turn if fact is not None)
 
 
 def _within(limit: int, facts: Iterable[Fact]) -> Iterable[Fact]:

@@ -212,6 +212,25 @@ def test_floods_of_deposits_and_of_misses_silence_nobody(pool: AttestationPool, 
     assert decode_extension(encode_extension(VoteExtension(facts=facts))).facts == facts
 
 
+def test_a_flood_on_one_chain_delays_no_other_chain(pool: AttestationPool) -> None:
+    world = expired(2)
+    alone = deposit_seen(2, 1, b"t" * 20, ALICE, 1)
+    for fact in (*deposits_of(world, 800), executed(1, 0), executed(2, 1), alone):
+        pool.add(fact)
+    facts = pool.pending(world.state)
+    assert {alone, executed(1, 0), executed(2, 1)} <= set(facts)
+    assert sum(fact.chain_id == 1 for fact in facts) > len(facts) // 2, "what is free is for the flood"
+
+
+def test_deposits_that_the_state_does_not_store_yet_take_no_room(pool: AttestationPool) -> None:
+    world = funded()
+    cursor = world.state.deposit_cursors.get((1, VAULTS[1]))
+    last = (cursor.nonce if cursor else 0) + world.genesis.market.deposit_window
+    for nonce in (last, last + 1):
+        pool.add(deposit_seen(1, nonce, b"t" * 20, ALICE, 1))
+    assert [fact.nonce for fact in pool.pending(world.state)] == [last]
+
+
 @given(st.integers(0, 40), st.integers(0, 40), st.booleans())
 def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, block: int, large: bool) -> None:
     world, pool = World(check=False), AttestationPool(b"\x01" * 32)
