@@ -16,7 +16,8 @@ from clearing.collateral.cash_tokens import current_assets
 from clearing.context.request_checks import owner_key
 from clearing.epochs.exit_close_out import close_out
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitRecord, ExitTotals, ExitTree
-from clearing.state.ledger import inventory_units
+from clearing.state.asset_flows import TokenAtVault, asset_flow
+from clearing.state.ledger import STRAY_ACCOUNT, can_hold, inventory_units
 from clearing.state.state import State
 from clearing.withdrawals.delay_queue import delayed_amounts
 
@@ -27,7 +28,7 @@ _SALT_TAG = b"crossclear/exit-tree/v2/salt"
 
 def exit_tree(state: State) -> ExitTree:
     """The exit tree of a state at which an epoch closes."""
-    leaves = (*_account_leaves(state), *_withdrawal_leaves(state))
+    leaves = (*_account_leaves(state), *_withdrawal_leaves(state), *_deposit_leaves(state))
     return ExitTree(state.now.epoch, state.now.snapshot_height, _totals(state, leaves), leaves)
 
 
@@ -72,45 +73,70 @@ def stored_exit_root(state: State) -> Hash32:
 
 
 def _totals(state: State, leaves: tuple[ExitLeaf, ...]) -> tuple[ExitTotals, ...]:
-    """Of every listed token, whether or not anybody is paid in it."""
-    accounts, seniors = Counter[tuple[int, bytes, bytes]](), Counter[tuple[int, bytes, bytes]]()
+    """Of every listed token, whether or not anybody is paid in it, and of every other that a vault took in."""
+    accounts, seniors = Counter[TokenAtVault](), Counter[TokenAtVault]()
     for leaf in leaves:
         sums = accounts if leaf.kind is ExitKind.ACCOUNT else seniors
         sums[leaf.chain_id, leaf.vault, leaf.token] += leaf.amount
+    listed = {(asset.chain_id, asset.vault, asset.token) for asset in state.terms.assets.values()}
     totals = []
-    for asset in state.terms.assets.values():
-        place = (asset.chain_id, asset.vault, asset.token)
-        cursor = state.deposit_cursors.get((asset.chain_id, asset.vault))
+    for token in sorted(listed.union(token for token, _ in state.unlisted_flows.ordered())):
+        cursor = state.deposit_cursors.get(token[:2])
         totals.append(
             ExitTotals(
-                *place,
-                accounts=accounts[place],
-                seniors=seniors[place],
-                counted=int.from_bytes(state.asset_flows[asset.id].deposited_amount, "big"),
+                *token,
+                accounts=accounts[token],
+                seniors=seniors[token],
+                counted=asset_flow(state, token).deposited,
                 deposit_cursor=cursor.nonce if cursor else 0,
                 withdrawals_count=state.now.withdrawals_released,
             )
         )
-    return tuple(sorted(totals, key=lambda entry: (entry.chain_id, entry.vault, entry.token)))
+    return tuple(totals)
 
 
 def _account_leaves(state: State) -> Iterator[ExitLeaf]:
     for payout in close_out(state):
-        to = owner_key(state, payout.account)
-        yield _leaf(state, ExitKind.ACCOUNT, payout.account, payout.account, payout.asset, to, payout.amount)
+        asset, to = state.terms.assets[payout.asset], owner_key(state, payout.account)
+        token = (asset.chain_id, asset.vault, asset.token)
+        yield _leaf(state, ExitKind.ACCOUNT, payout.account, payout.account, token, to, payout.amount)
 
 
 def _withdrawal_leaves(state: State) -> Iterator[ExitLeaf]:
-    for nonce, asset in state.unpaid_withdrawals.ordered():
-        if asset not in state.terms.assets:
-            continue  # A refund of a token that is not listed: the tree has no totals for it.
+    for nonce, _ in state.unpaid_withdrawals.ordered():
         released = state.withdrawals[nonce]
-        amount = int.from_bytes(released.amount, "big")
-        yield _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, asset, released.to, amount)
+        token, amount = (released.chain_id, released.vault, released.token), int.from_bytes(released.amount, "big")
+        yield _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, token, released.to, amount)
 
 
-def _leaf(state: State, kind: ExitKind, number: int, account: int, asset_id: int, to: bytes, amount: int) -> ExitLeaf:
-    asset = state.terms.assets[asset_id]
-    key = _SALT_TAG + u256(state.now.epoch) + u256(kind) + u256(number) + u256(asset_id)
-    salt = hmac.digest(state.salt, key, "sha256")
-    return ExitLeaf(kind, number, account, asset.chain_id, asset.vault, asset.token, to, amount, salt)
+def _deposit_leaves(state: State) -> Iterator[ExitLeaf]:
+    """Stray deposits that wait to be credited, then refunds that were not released.
+
+    A depositor that owns an account finds them among that account's payments.
+    """
+    accounts = {owner_key(state, account): account for account in _own_accounts(state)}
+    for (chain_id, vault, nonce), stray in state.stray_deposits.ordered():
+        token, amount = (chain_id, vault, stray.deposit.token), int.from_bytes(stray.deposit.amount, "big")
+        depositor = stray.deposit.depositor
+        account = accounts.get(depositor, STRAY_ACCOUNT)
+        yield _leaf(state, ExitKind.DEPOSIT, nonce, account, token, depositor, amount)
+    owed = {(chain_id, vault, opened.refund) for (chain_id, vault, _, _), opened in state.open_refunds.ordered()}
+    owed |= {(chain_id, vault, queued.refund) for (chain_id, vault, _), queued in state.queued_refunds.ordered()}
+    for chain_id, vault, number in sorted(owed):
+        refund = state.deposit_refunds[chain_id, vault, number]
+        token, amount = (chain_id, vault, refund.token), int.from_bytes(refund.amount, "big")
+        account = accounts.get(refund.depositor, STRAY_ACCOUNT)
+        yield _leaf(state, ExitKind.REFUND, number, account, token, refund.depositor, amount)
+
+
+def _own_accounts(state: State) -> Iterator[int]:
+    """Accounts, the lowest of an owner last."""
+    return reversed([account for account, _ in state.accounts.ordered() if can_hold(state, account)])
+
+
+def _leaf(
+    state: State, kind: ExitKind, number: int, account: int, token: TokenAtVault, to: bytes, amount: int
+) -> ExitLeaf:
+    chain_id, vault, address = token
+    key = b"".join((_SALT_TAG, u256(state.now.epoch), u256(kind), u256(number), u256(chain_id), vault, address))
+    return ExitLeaf(kind, number, account, *token, to, amount, salt=hmac.digest(state.salt, key, "sha256"))

@@ -30,24 +30,26 @@ LEAVES_MAX = 4096
 TokenAmount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$", description="in the token's base units")]
 
 
-ExitKindName: TypeAlias = Literal["account", "withdrawal", "deposit"]
+ExitKindName: TypeAlias = Literal["account", "withdrawal", "deposit", "refund"]
 EXIT_KIND_NAMES: dict[ExitKind, ExitKindName] = {
     ExitKind.ACCOUNT: "account",
     ExitKind.WITHDRAWAL: "withdrawal",
     ExitKind.DEPOSIT: "deposit",
+    ExitKind.REFUND: "refund",
 }
 
 
 class ExitLeafView(Body, frozen=True):
     """One payment: the token and the address that it pays. It is hashed as
-    salt, kind, epoch, chain_id, vault, number, token, to, amount, 32 bytes each; kinds are 1, 2 and 3."""
+    salt, kind, epoch, chain_id, vault, number, token, to, amount, 32 bytes each; kinds are 1 to 4."""
 
     index: Id
     """Place among the leaves."""
     kind: ExitKindName
-    """`withdrawal`: released and not paid; `deposit`: counted and credited to nobody. Both are paid before accounts."""
+    """`withdrawal`: released and not paid; `deposit`: waits to be credited; `refund`: deposits to be refunded. They
+    are paid before accounts."""
     number: Id
-    """The account, the withdrawal's nonce, or the deposit's nonce."""
+    """The account, the nonce of the withdrawal or of the deposit, or the number of the vault's refund."""
     chain_id: Id
     vault: Address
     token: Address

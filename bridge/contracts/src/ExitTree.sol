@@ -3,7 +3,8 @@ pragma solidity ^0.8.24;
 
 import {MerkleTree} from "./MerkleTree.sol";
 
-/// A payment of the exit tree. `number` is the account, the nonce of the withdrawal, or the nonce of the deposit.
+/// A payment of the exit tree. `number` is the account, the nonce of the withdrawal or of the deposit, or the number of the
+/// refund.
 struct ExitLeaf {
     bytes32 salt;
     uint8 kind;
@@ -42,8 +43,10 @@ library ExitTree {
     uint8 internal constant ACCOUNT = 1;
     /// A withdrawal that was released and not paid.
     uint8 internal constant WITHDRAWAL = 2;
-    /// A deposit that was counted and credited to nobody.
+    /// A deposit that was counted, and waits to be credited.
     uint8 internal constant DEPOSIT = 3;
+    /// A depositor's deposits that are to be refunded.
+    uint8 internal constant REFUND = 4;
     /// The network's tagged hash of "crossclear/exit-tree/v2/empty": the root while no epoch has closed.
     bytes32 private constant NO_EXITS = 0xe1d0ea073dba6667d885de0c02e487b0a1c99846a66921919f7d90465b182793;
 
@@ -59,7 +62,7 @@ library ExitTree {
     }
 
     function leafHash(uint256 chainId, address vault, ExitLeaf calldata leaf) internal pure returns (bytes32) {
-        if (leaf.kind < ACCOUNT || leaf.kind > DEPOSIT) revert WrongLeafKind(leaf.kind);
+        if (leaf.kind < ACCOUNT || leaf.kind > REFUND) revert WrongLeafKind(leaf.kind);
         return MerkleTree.leafOf(
             abi.encode(
                 leaf.salt,

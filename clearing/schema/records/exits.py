@@ -24,7 +24,9 @@ class ExitKind(IntEnum):
     WITHDRAWAL = 2
     """A withdrawal that was released and not paid. Paid before accounts."""
     DEPOSIT = 3
-    """A deposit that was counted and credited to nobody. Paid before accounts."""
+    """A deposit that was counted, and waits to be credited. Paid before accounts."""
+    REFUND = 4
+    """A depositor's deposits that are to be refunded and were not released. Paid before accounts."""
 
 
 class ExitRecord(Wire, frozen=True):
@@ -67,9 +69,9 @@ class ExitLeaf:
 
     kind: ExitKind
     number: int
-    """The account, the nonce of the withdrawal, or the nonce of the deposit."""
+    """The account, the nonce of the withdrawal or of the deposit, or the number of the vault's refund."""
     account: int
-    """Whose payment it is; 0 for a deposit."""
+    """Whose payment it is; `clearing.state.ledger.STRAY_ACCOUNT` where a depositor has no account."""
     chain_id: int
     vault: bytes
     token: bytes
@@ -93,7 +95,7 @@ class ExitTree:
     totals: tuple[ExitTotals, ...]
     """Ordered by chain, vault and token."""
     leaves: tuple[ExitLeaf, ...]
-    """Accounts by account and asset, then withdrawals, then deposits."""
+    """Accounts by account and asset, then withdrawals, deposits and refunds."""
 
     @property
     def count(self) -> int:

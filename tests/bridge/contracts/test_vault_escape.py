@@ -271,10 +271,11 @@ def test_only_a_payment_of_the_tree_is_claimed_and_once(exits: Exits) -> None:
         {"salt": bytes(32)},
         {"kind": int(ExitKind.WITHDRAWAL)},
         {"kind": int(ExitKind.DEPOSIT)},
+        {"kind": int(ExitKind.REFUND)},
     )
     for lie in lies:
         assert refused(exits.claim, leaf, **lie) == "BadProof", lie
-    assert refused(exits.claim, leaf, kind=0) == refused(exits.claim, leaf, kind=4) == "WrongLeafKind"
+    assert refused(exits.claim, leaf, kind=0) == refused(exits.claim, leaf, kind=5) == "WrongLeafKind"
     place = exits.place(1)
     assert refused(exits.claim, leaf, place | {"index": 2}) == "BadProof"
     assert refused(exits.claim, leaf, place | {"index": 1 + 4}) == "BadPath"

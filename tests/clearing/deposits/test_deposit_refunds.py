@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
+from clearing.context.request_checks import owner_key
 from clearing.deposits import deposit_refunds
 from clearing.deposits.crediting import deposit_room
 from clearing.deposits.custody import custody_terms
@@ -160,11 +161,46 @@ def test_a_state_read_back_refunds_as_the_one_that_was_written(monkeypatch: pyte
     assert [each.depositor for each in world.every(DepositsRefunded)] == [FRANK, EDITH, FRANK]
 
 
+def exits(world: World) -> list[tuple[str, int, bytes, int]]:
+    """(kind, number, to, amount) of the exit tree's payments that are not of accounts; the totals agree with them."""
+    tree = exit_tree(world.state)
+    found = [leaf for leaf in tree.leaves if leaf.kind is not ExitKind.ACCOUNT]
+    for totals in tree.totals:
+        token = (totals.chain_id, totals.vault, totals.token)
+        assert totals.seniors == sum(leaf.amount for leaf in found if (leaf.chain_id, leaf.vault, leaf.token) == token)
+        assert totals.counted == asset_flow(world.state, token).deposited
+    assert len({leaf.salt for leaf in tree.leaves}) == len(tree.leaves)
+    return [(leaf.kind.name, leaf.number, leaf.to, leaf.amount) for leaf in found]
+
+
+def test_the_exit_tree_has_every_stray_as_long_as_it_is_owed() -> None:
+    world = tight(smallest=10 * DOLLAR)
+    first = pay_in(world, NOBODY, 7, EDITH)
+    assert exits(world) == [("DEPOSIT", first[2], EDITH, 7 * DOLLAR)]
+    for _ in range(6):
+        world.block()
+    assert exits(world) == [("REFUND", 1, EDITH, 7 * DOLLAR)], "below the smallest refund"
+    pay_in(world, NOBODY, 3, EDITH)
+    for _ in range(6):
+        world.block()
+    assert exits(world) == [("WITHDRAWAL", 0, EDITH, 10 * DOLLAR)]
+    world.block(facts=[executed(1, 0)])
+    assert exits(world) == []
+
+
+def test_a_depositor_that_owns_an_account_finds_its_strays_among_that_accounts_payments() -> None:
+    world = tight()
+    owner = owner_key(world.state, BOB)
+    pay_in(world, NOBODY, 7, owner)
+    pay_in(world, NOBODY, 7, EDITH)
+    found = [leaf.account for leaf in exit_tree(world.state).leaves if leaf.kind is ExitKind.DEPOSIT]
+    assert found == [BOB, STRAY_ACCOUNT]
+
+
 def test_the_exit_tree_has_refunds_on_their_way_and_none_that_came_back() -> None:
     world = tight(stray_blocks=0)
     world.block(facts=[world.deposit_fact(NOBODY, USDC_1, 7 * DOLLAR, EDITH), unlisted_fact(world, 5, FRANK)])
-    leaves = [leaf for leaf in exit_tree(world.state).leaves if leaf.kind is ExitKind.WITHDRAWAL]
-    assert [(leaf.number, leaf.to, leaf.amount) for leaf in leaves] == [(0, EDITH, 7 * DOLLAR)], "no unlisted token"
+    assert exits(world) == [("WITHDRAWAL", 0, EDITH, 7 * DOLLAR), ("WITHDRAWAL", 1, FRANK, 5)]
     world.block(after_ms=120_000)
     world.block(facts=[not_executed(world, 0)])
     assert [nonce for nonce, _ in world.state.unpaid_withdrawals.ordered()] == [1, 2]

@@ -10,6 +10,7 @@ from clearing.accounts.lifecycle import opened_id
 from clearing.base.codec import u256
 from clearing.base.secp256k1 import address
 from clearing.deposits.custody import custody_terms
+from clearing.epochs.exit_tree import exit_tree
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited, DepositRefundDue, DepositStray
@@ -124,6 +125,14 @@ class Strays(World):
         assert due or int.from_bytes(term.released, "big") == released
         assert int.from_bytes(term.later, "big") == int.from_bytes(term.dust, "big") == 0
         assert term.owed == term.accounted
+        (exits,) = [totals for totals in exit_tree(self.state).totals if totals.token == USDC]
+        unpaid = sum(
+            int.from_bytes(self.state.withdrawals[nonce].amount, "big")
+            for nonce, _ in self.state.unpaid_withdrawals.ordered()
+            if self.state.withdrawals[nonce].token == USDC
+        )
+        assert exits.seniors == strays + unpaid
+        assert exits.accounts <= self.state.terms.assets[USDC_1].to_amount(term.held)
 
     def amount(self, nonce: int) -> int:
         return int.from_bytes(self.deposits[nonce].amount, "big")
