@@ -13,6 +13,7 @@ from clearing.deposits.custody import count_custody_attestation
 from clearing.deposits.deposit_refunds import confirm_refund, queue_refund_again
 from clearing.deposits.soft_credit import count_sighting, recall_soft_credit, settle_soft_credit
 from clearing.deposits.stray_deposits import record_stray, settle_strays
+from clearing.schema.blocks.deposit_batch import read_facts
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import (
     ChainHeartbeat,
@@ -49,7 +50,7 @@ def apply_bridge_facts(context: BlockContext) -> None:
     for attestation in context.attestations_to_recount:
         count_attestation(context, attestation)
     for observed in context.block.extensions:
-        for fact in observed.extension.facts if observed.extension else ():
+        for fact in read_facts(observed.extension.facts) if observed.extension else ():
             count_attestation(context, Attestation(observed.validator, observed.power, fact))
     settle_strays(context)
     for chain in context.terms.chains.values():

@@ -14,6 +14,7 @@ from clearing.base.errors import Rejected, RemoteFault
 from clearing.governance.proposals import AdmittedRequest, check_admission
 from clearing.governance.vault_detachment import genesis_without_detached
 from clearing.schema.blocks.block import VoteExtension
+from clearing.schema.blocks.deposit_batch import write_facts
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from consensus.blocks.store import load_committed, load_set
@@ -310,7 +311,7 @@ class Node:
         )
 
     def _observe(self, state: State) -> VoteExtension:
-        return VoteExtension(prices=self._oracle.reports, facts=self._facts.pending(state))
+        return VoteExtension(prices=self._oracle.reports, facts=write_facts(self._facts.pending(state)))
 
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
         return signing_addresses(self._application.state, who)

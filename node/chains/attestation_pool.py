@@ -5,12 +5,13 @@ oldest of each kind and chain first, in turn, within its limits: a flood on one 
 own chain only the same kind. Only own observations are attested, and none of a chain whose final blocks are in doubt.
 """
 
-from collections.abc import Iterable
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from itertools import islice, zip_longest
 
 from clearing.base.codec import encode
 from clearing.deposits.soft_credit import SIGHTED_DEPOSITS_MAX
 from clearing.schema.blocks.block import EXTENSION_BYTES_MAX, FACTS_MAX
+from clearing.schema.blocks.deposit_batch import DEPOSITS_MAX, write_facts
 from clearing.schema.facts import (
     ChainHeartbeat,
     CustodySeen,
@@ -32,6 +33,8 @@ from clearing.withdrawals.refunds import is_expiry_attestable, is_withdrawal_ope
 
 EXTENSION_OVERHEAD = 1536
 """Bytes of an extension that are kept free for prices and framing."""
+CANDIDATES_MAX = 4 * DEPOSITS_MAX
+"""So many facts are tried for an extension."""
 
 
 class AttestationPool:
@@ -166,10 +169,15 @@ def _in_turn(news: Iterable[Fact], height: int) -> Iterable[Fact]:
     return (fact for turn in turns for fact in turn if fact is not None)
 
 
-def _within(limit: int, facts: Iterable[Fact]) -> Iterable[Fact]:
-    left = limit
-    for count, fact in enumerate(facts):
-        left -= len(encode(fact))
-        if left < 0 or count >= FACTS_MAX:
-            return
-        yield fact
+def _within(limit: int, facts: Iterable[Fact]) -> Sequence[Fact]:
+    """The first facts that an extension has room for as it writes them, and later deposits that continue a batch."""
+    chosen: list[Fact] = []
+    deposits = 0
+    for fact in islice(facts, CANDIDATES_MAX):
+        is_deposit = isinstance(fact, DepositSeen)
+        written = write_facts((*chosen, fact))
+        if len(written) > FACTS_MAX or deposits + is_deposit > DEPOSITS_MAX or len(encode(written)) > limit:
+            continue
+        chosen.append(fact)
+        deposits += is_deposit
+    return chosen

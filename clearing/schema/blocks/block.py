@@ -11,9 +11,9 @@ from itertools import pairwise
 from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor
+from clearing.schema.blocks.deposit_batch import WrittenFact, check_batches
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.facts import Fact
 from clearing.schema.transfers import Transfer
 
 EXTENSION_BYTES_MAX = 4096
@@ -36,7 +36,7 @@ class VoteExtension(Wire, frozen=True):
     """All that one validator reports at one height. Reports are ordered by feed, each feed at most once."""
 
     prices: tuple[PriceReport, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[WrittenFact, ...] = ()
 
 
 def encode_extension(extension: VoteExtension) -> bytes:
@@ -58,6 +58,7 @@ def check_extension(extension: VoteExtension) -> None:
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.prices", count=len(feeds))
     if len(extension.facts) > FACTS_MAX:
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.facts", count=len(extension.facts))
+    check_batches(extension.facts)
     if any(report.ticks == 0 for report in extension.prices):
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.prices.ticks", ticks=0)
 

@@ -11,6 +11,7 @@ from clearing.context.block_context import BlockContext
 from clearing.initial_state import initial_state
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, PriceReport, VoteExtension
+from clearing.schema.blocks.deposit_batch import WrittenFact
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
@@ -138,7 +139,7 @@ class World(Requests, Validators, Funds):
         self,
         *transactions: Transaction,
         prices: Sequence[tuple[int, int]] = (),
-        facts: Sequence[Fact] = (),
+        facts: Sequence[WrittenFact] = (),
         after_ms: int = 1_000,
         attesting: int | None = None,
         names: Sequence[int] = (),

@@ -12,6 +12,7 @@ from bridge.watch.cursor import FileFactStore, ScanCursor
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
 from bridge.watch.status import Alarm
 from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.blocks.deposit_batch import read_facts, write_facts
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
@@ -205,11 +206,13 @@ def test_floods_of_deposits_and_of_misses_silence_nobody(pool: AttestationPool, 
         pool.add(fact)
     pool.miss(1, tuple(not_executed(world, nonce) for nonce in range(misses)))
     facts = pool.pending(world.state)
-    assert len(facts) <= FACTS_MAX
+    assert len(write_facts(facts)) <= FACTS_MAX
     kinds = {DepositSeen, CustodySeen, ChainHeartbeat}
     assert {type(each) for each in facts} == (kinds | {WithdrawalNotExecuted} if misses else kinds)
     assert misses or sum(isinstance(each, DepositSeen) for each in facts) >= FACTS_MAX // 4
-    assert decode_extension(encode_extension(VoteExtension(facts=facts))).facts == facts
+    written = write_facts(facts)
+    assert decode_extension(encode_extension(VoteExtension(facts=written))).facts == written
+    assert set(read_facts(written)) == set(facts)
 
 
 def test_a_flood_on_one_chain_delays_no_other_chain(pool: AttestationPool) -> None:
@@ -220,6 +223,19 @@ def test_a_flood_on_one_chain_delays_no_other_chain(pool: AttestationPool) -> No
     facts = pool.pending(world.state)
     assert {alone, executed(1, 0), executed(2, 1)} <= set(facts)
     assert sum(fact.chain_id == 1 for fact in facts) > len(facts) // 2, "what is free is for the flood"
+
+
+def test_eight_hundred_deposits_of_dust_are_agreed_on_within_a_few_blocks(pool: AttestationPool) -> None:
+    world = funded()
+    flood = deposits_of(world, 800)
+    for fact in flood:
+        pool.add(fact)
+    blocks = 0
+    while pending := pool.pending(world.state):
+        world.block(facts=write_facts(pending))
+        blocks += 1
+    assert len(pool) == 0
+    assert blocks <= 16
 
 
 def test_deposits_that_the_state_does_not_store_yet_take_no_room(pool: AttestationPool) -> None:
@@ -240,7 +256,7 @@ def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, bl
     for fact in world.custody_facts(4 * block):
         pool.add(fact)
     prices = tuple(_reportable([Quote(2**32 - 1 - feed, 2**62, 2**62, 2**31) for feed in range(32)], 2**62))
-    decode_extension(encode_extension(VoteExtension(prices, pool.pending(world.state))))
+    decode_extension(encode_extension(VoteExtension(prices, write_facts(pool.pending(world.state)))))
 
 
 def test_memory_of_custody_and_heartbeats_does_not_grow(pool: AttestationPool) -> None:

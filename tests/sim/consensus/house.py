@@ -15,6 +15,7 @@ from clearing.governance.proposals import check_admission
 from clearing.initial_state import initial_state
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import PriceReport, VoteExtension
+from clearing.schema.blocks.deposit_batch import write_facts
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.state.export import export_state, import_state
@@ -155,7 +156,7 @@ class ClearingHouse:
             self._seen += 1
         for fact in (*market.custody_at(now), *market.beats_at(now)):
             facts.add(fact)
-        return VoteExtension(prices, facts.pending(state))
+        return VoteExtension(prices, write_facts(facts.pending(state)))
 
 
 House = ToyHouse | ClearingHouse
