@@ -152,8 +152,8 @@ def test_nothing_is_paid_of_nothing(vault: VaultChain) -> None:
 def test_a_balance_that_grows_is_nobodys_and_one_that_shrinks_is_shared_by_nobody_elses_token(
     vault: VaultChain,
 ) -> None:
-    """Rebasing tokens. The vault pays out of what is left, in the order of claims, until the network or an escape
-    shares the loss; the ledger's latch of insolvency is by token."""
+    """Rebasing tokens. The vault pays out of what is left, in the order of claims, until the watchers halt the chain or
+    an escape shares the loss."""
     moody = vault.user.contract("MoodyToken", vault.moody_at)
     vault.deposit(10 * UNIT, at=vault.moody_at)
     vault.deposit(10 * UNIT)
