@@ -23,6 +23,7 @@ from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from devnet.anvil import anvil_chain
+from tests.kit.bridge.vault_chain import COLD_KEYS
 from tests.kit.certificates import make_certificate
 
 KEY = bytes([7]) * 32
@@ -82,7 +83,7 @@ def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[
     token = deploy_token(web3, KEY, "Dollar", "USD", 6)
     verifier = deploy_verifier(web3, KEY)
     owner = bytes.fromhex(OWNER[2:])
-    terms = VaultTerms(NETWORK, validators, owner, (VaultAsset(token.address, UNIT),))
+    terms = VaultTerms(NETWORK, validators, owner, COLD_KEYS, (VaultAsset(token.address, UNIT),))
     at = deploy_vault(web3, KEY, verifier.address, terms)
     vault = web3.eth.contract(address=Web3.to_checksum_address(at.address), abi=load_artifact("Vault").abi)
     coin = web3.eth.contract(address=Web3.to_checksum_address(token.address), abi=load_artifact("TestToken").abi)

@@ -10,6 +10,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
+from bridge.contracts.cold_quorum import ColdKeys
 from bridge.contracts.deploy import (
     VaultAsset,
     VaultTerms,
@@ -18,7 +19,7 @@ from bridge.contracts.deploy import (
     deploy_vault,
     deploy_verifier,
     deploy_wrapped_native,
-    next_addresses,
+    next_vault_address,
 )
 from bridge.contracts.vault import balance_of_call
 from bridge.rpc.endpoint import Endpoint, RpcCall
@@ -147,6 +148,7 @@ def place_vaults(options: DevnetOptions, market: Market, genesis: Genesis, chain
             network=network_id(genesis),
             validators=genesis.validators,
             guardian=_guardian(options),
+            cold_keys=_cold_keys(options),
             assets=tuple(
                 VaultAsset(asset.token, asset.base_units, token.minimum_units * asset.base_units)
                 for token, asset in listed
@@ -172,13 +174,20 @@ def _prepare(options: DevnetOptions, market: Market, anvil: Anvil, name: str) ->
         for token in market.tokens
     }
     verifier = deploy_verifier(web3, secret)
-    (vault,) = next_addresses(web3, secret, 1)
-    deployed = DeployedChain(anvil.chain_id, name, vault, verifier.block_number + 1, tokens)
+    vault = next_vault_address(web3, secret)
+    # The block of its extension is between.
+    deployed = DeployedChain(anvil.chain_id, name, vault, verifier.block_number + 2, tokens)
     return DevnetChain(anvil, deployed, verifier.address)
 
 
 def _deployer(options: DevnetOptions) -> bytes:
     return new_secret(KeyKind.SECP256K1, devnet_entropy(options.seed, "deployer"))
+
+
+def _cold_keys(options: DevnetOptions) -> ColdKeys:
+    """Two of three."""
+    secrets = [new_secret(KeyKind.SECP256K1, devnet_entropy(options.seed, f"cold key/{number}")) for number in range(3)]
+    return ColdKeys(tuple(sorted(map(secp256k1.address, secrets))), 2)
 
 
 def _guardian(options: DevnetOptions) -> bytes:

@@ -22,6 +22,8 @@ class Artifact:
     abi: tuple[dict[str, Any], ...]
     bytecode: bytes
     """What creates it, without constructor arguments."""
+    code_bytes: int
+    """Size of what then stands at its address."""
     storage: dict[str, tuple[int, int]]
     """Variable to (slot, offset in bytes), as the compiler lays storage out."""
 
@@ -33,4 +35,4 @@ def load_artifact(name: str) -> Artifact:
         raise FileNotFoundError(name)
     read = json.loads((ARTIFACTS / f"{name}.json").read_bytes())
     places = {label: (slot, offset) for label, (slot, offset) in read["storage"].items()}
-    return Artifact(name, tuple(read["abi"]), bytes.fromhex(read["bytecode"]), places)
+    return Artifact(name, tuple(read["abi"]), bytes.fromhex(read["bytecode"]), read["code_bytes"], places)

@@ -18,6 +18,7 @@ SOURCES = FOLDER / "src"
 MODULES = FOLDER / "node_modules"
 CONTRACTS = {
     "Vault.sol": ("Vault",),
+    "VaultExtension.sol": ("VaultExtension",),
     "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
     "SolvencyVerifier.sol": ("SolvencyVerifier",),
     "examples/CcipDeposits.sol": ("CcipDeposits",),
@@ -31,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "viaIR": True,
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "storageLayout"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]}},
 }
 
 
@@ -50,11 +51,16 @@ def compile_artifacts() -> dict[str, bytes]:
     answer = json.loads(done.stdout)
     if messages := [entry["formattedMessage"] for entry in answer.get("errors", ()) if not _is_tolerated(entry)]:
         raise CompileError("\n".join(messages))
-    return {
-        f"{name}.json": _artifact(answer["contracts"][source][name])
-        for source, names in CONTRACTS.items()
-        for name in names
-    }
+    compiled = answer["contracts"]
+    _add_extension(compiled["Vault.sol"]["Vault"], compiled["VaultExtension.sol"]["VaultExtension"])
+    return {f"{name}.json": _artifact(compiled[source][name]) for source, names in CONTRACTS.items() for name in names}
+
+
+def _add_extension(vault: dict[str, Any], extension: dict[str, Any]) -> None:
+    """The vault answers the extension's functions, too."""
+    vault["abi"] += [
+        entry for entry in extension["abi"] if entry not in vault["abi"] and entry["type"] != "constructor"
+    ]
 
 
 def _is_tolerated(entry: dict[str, Any]) -> bool:
@@ -66,7 +72,12 @@ def _is_tolerated(entry: dict[str, Any]) -> bool:
 def _artifact(compiled: dict[str, Any]) -> bytes:
     # Without the compiler's own numbers of types and places in the source, which change with every line.
     places = {entry["label"]: [int(entry["slot"]), entry["offset"]] for entry in compiled["storageLayout"]["storage"]}
-    content = {"abi": compiled["abi"], "bytecode": compiled["evm"]["bytecode"]["object"], "storage": places}
+    content = {
+        "abi": compiled["abi"],
+        "bytecode": compiled["evm"]["bytecode"]["object"],
+        "code_bytes": len(compiled["evm"]["deployedBytecode"]["object"]) // 2,
+        "storage": places,
+    }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 

@@ -15,6 +15,7 @@ from web3 import Web3
 
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
+from bridge.contracts.cold_quorum import ColdKeys
 from bridge.contracts.vault import validator_words
 from clearing.base.errors import LocalFault
 from clearing.base.evm import rlp_coding
@@ -54,6 +55,7 @@ class VaultTerms:
     network: bytes
     validators: ValidatorSet
     guardian: bytes
+    cold_keys: ColdKeys
     assets: tuple[VaultAsset, ...]
     trusting_s: int = TRUSTING_SECONDS
     pause_s: int = PAUSE_SECONDS
@@ -70,12 +72,11 @@ def _contract_address(deployer: bytes, nonce: int) -> bytes:
     return keccak256(rlp_coding.encode([deployer, nonce]))[12:]
 
 
-def next_addresses(web3: Web3, secret: bytes, count: int) -> tuple[bytes, ...]:
-    """Where the next `count` contracts of this key will be, in order, if it sends nothing else."""
+def next_vault_address(web3: Web3, secret: bytes) -> bytes:
+    """Where `deploy_vault` will put the vault, if this key sends nothing else before: after its extension."""
     account = _account(secret)
     nonce = web3.eth.get_transaction_count(account.address, "pending")
-    deployer = bytes.fromhex(account.address[2:])
-    return tuple(_contract_address(deployer, nonce + ahead) for ahead in range(count))
+    return _contract_address(bytes.fromhex(account.address[2:]), nonce + 1)
 
 
 def deploy_token(web3: Web3, secret: bytes, name: str, symbol: str, decimals: int) -> Deployed:
@@ -94,7 +95,10 @@ def deploy_verifier(web3: Web3, secret: bytes) -> Deployed:
 
 
 def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) -> Deployed:
-    """A vault. Raises RemoteFault for a bad validator set, LocalFault TRANSACTION_REVERTED."""
+    """A vault, and its extension before it.
+
+    Raises RemoteFault for a bad validator set, LocalFault TRANSACTION_REVERTED.
+    """
     check_validator_set(terms.validators)
     settings = (
         terms.network,
@@ -103,9 +107,12 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
         terms.trusting_s,
         terms.pause_s,
         to_checksum_address(terms.wrapped_native or bytes(20)),
+        [to_checksum_address(key) for key in terms.cold_keys.addresses],
+        terms.cold_keys.threshold,
     )
     assets = [(to_checksum_address(asset.token), asset.unit, asset.minimum or asset.unit) for asset in terms.assets]
-    return deploy(web3, secret, "Vault", settings, validator_words(terms.validators), assets)
+    extension = to_checksum_address(deploy(web3, secret, "VaultExtension", settings).address)
+    return deploy(web3, secret, "Vault", settings, extension, validator_words(terms.validators), assets)
 
 
 def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:

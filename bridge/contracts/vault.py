@@ -31,7 +31,8 @@ class Checkpoint:
     root_number: int
     withdrawals_root: bytes
     exit_root: bytes
-    state_root: bytes
+    history: bytes
+    """Commits to every header that the vault accepted: `extended_history`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def selector(signature: str) -> bytes:
     return keccak256(signature.encode("ascii"))[:4]
 
 
+CertifiedHeader: TypeAlias = tuple[Header, Certificate]
+_CERTIFICATE = "(uint32,uint256,bytes)"
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
 CLAIM = "(uint64,uint64,address,address,uint256,uint64)"
@@ -67,6 +70,16 @@ CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
 INSTALL_VALIDATORS = selector("installValidators(bytes)")
 WITHDRAW = selector("withdraw((uint64,uint64,address,address,uint256,uint64),uint64,bytes32[])")
 WITHDRAW_BATCH = selector("withdrawBatch((uint64,uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
+DEADLINE = selector("deadline(uint64)")
+PAUSE = selector("pause()")
+END_PAUSE = selector("endPause(bytes[])")
+REPLACE_GUARDIAN = selector("replaceGuardian(address,bytes[])")
+FOLLOW_ORDER = selector("followOrder(uint64,address,uint64,bytes32[])")
+FREEZE = selector("freeze(bytes,(uint32,uint256,bytes),bytes,(uint32,uint256,bytes))")
+FREEZE_BY_HISTORY = selector("freezeByHistory(bytes,(uint32,uint256,bytes),bytes,bytes32,bytes32[])")
+SHOW_BASE = selector("showBase(bytes,bytes,bytes32,bytes32[])")
+CHOOSE_BRANCH = selector("chooseBranch(bytes,(uint32,uint256,bytes),bytes[])")
+REJECT_CHILD = selector("rejectChild(bytes)")
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
 ALLOWANCE = selector("allowance(address,address)")
@@ -99,6 +112,11 @@ def latest_call() -> bytes:
 def is_paid_call(nonce: int) -> bytes:
     """Whether withdrawal `nonce` was paid by this vault: one word, 0 or 1."""
     return IS_PAID + u256(nonce)
+
+
+def deadline_call(not_after_s: int) -> bytes:
+    """The last second in which a withdrawal with this not-after is paid: one word, of any size while it is frozen."""
+    return DEADLINE + u256(not_after_s)
 
 
 def balance_of_call(owner: bytes) -> bytes:
@@ -178,7 +196,70 @@ def withdraw_batch_call(claims: Sequence[VaultClaim], root_number: int, siblings
     return WITHDRAW_BATCH + encode((CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, shortened(siblings)))
 
 
-ERRORS_OF_ALL_CLAIMS = frozenset(map(selector, ("IsPaused(uint64)", "UnknownRoot(uint64,uint64)")))
+def pause_call() -> bytes:
+    """Lock the vault; only its guardian may."""
+    return PAUSE
+
+
+def end_pause_call(signatures: Sequence[bytes]) -> bytes:
+    """End the pause under way, by the cold quorum's signatures in the order of their signers."""
+    return END_PAUSE + encode(("bytes[]",), (list(signatures),))
+
+
+def replace_guardian_call(guardian: bytes, signatures: Sequence[bytes]) -> bytes:
+    """Give the guardian's place to another key, by the cold quorum."""
+    return REPLACE_GUARDIAN + encode(("address", "bytes[]"), (guardian, list(signatures)))
+
+
+def follow_order_call(nonce: int, guardian: bytes, root_number: int, siblings: Sequence[bytes]) -> bytes:
+    """The same, by an order of the network, under a certified root."""
+    given = (nonce, guardian, root_number, shortened(siblings))
+    return FOLLOW_ORDER + encode(("uint64", "address", "uint64", "bytes32[]"), given)
+
+
+def freeze_call(first: CertifiedHeader, second: CertifiedHeader) -> bytes:
+    """Show two certified headers of one height. Raises RemoteFault BAD_POINT when an aggregate is no point."""
+    given = (*checkpoint_arguments(*first), *checkpoint_arguments(*second))
+    return FREEZE + encode(("bytes", _CERTIFICATE, "bytes", _CERTIFICATE), given)
+
+
+def freeze_by_history_call(
+    shown: CertifiedHeader, accepted: Header, before: bytes, later: Sequence[bytes] = ()
+) -> bytes:
+    """Show a certified header of a height at which the vault took another one as a checkpoint.
+
+    `before`: the vault's history before that checkpoint; `later`: hashes of its checkpoints after it.
+    """
+    given = (*checkpoint_arguments(*shown), accepted.words, before, list(later))
+    return FREEZE_BY_HISTORY + encode(("bytes", _CERTIFICATE, "bytes", "bytes32", "bytes32[]"), given)
+
+
+def show_base_call(base: Header | None, following: Header, before: bytes, later: Sequence[bytes] = ()) -> bytes:
+    """Show the vault's newest checkpoint below a conflict, and the one that it took next.
+
+    `base`: None when the conflict is below all checkpoints.
+    """
+    given = (base.words if base else b"", following.words, before, list(later))
+    return SHOW_BASE + encode(("bytes", "bytes", "bytes32", "bytes32[]"), given)
+
+
+def choose_branch_call(chosen: Header, signatures: Sequence[bytes], certificate: Certificate | None = None) -> bytes:
+    """Settle a conflict, by the cold quorum. `certificate`: of a header that is not one of the two that were shown."""
+    argument = checkpoint_arguments(chosen, certificate)[1] if certificate else (0, 0, b"")
+    return CHOOSE_BRANCH + encode(("bytes", _CERTIFICATE, "bytes[]"), (chosen.words, argument, list(signatures)))
+
+
+def reject_child_call(header: Header) -> bytes:
+    """Reject a header whose parent is rejected."""
+    return REJECT_CHILD + encode(("bytes",), (header.words,))
+
+
+def extended_history(history: bytes, header_hash: bytes) -> bytes:
+    """A vault's history with one more checkpoint; it begins with 32 zero bytes."""
+    return keccak256(history + header_hash)
+
+
+ERRORS_OF_ALL_CLAIMS = frozenset(map(selector, ("IsPaused(uint64)", "IsFrozen(uint64)", "UnknownRoot(uint64,uint64)")))
 """Selectors of errors that say nothing of the withdrawal claimed."""
 _BATCH_GAS = 400_000
 _PAYMENT_GAS = 170_000
@@ -204,9 +285,9 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     """The answer to `latest_call`. Raises RemoteFault MALFORMED_ANSWER."""
     if len(data) != CHECKPOINT_BYTES:
         raise malformed("latest", len(data))
-    *numbers, withdrawals_root, exit_root, state_root = _split_words(data)
+    *numbers, withdrawals_root, exit_root, history = _split_words(data)
     height, count, trusted_at, root_number = (_number(word) for word in numbers)
-    return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, state_root)
+    return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, history)
 
 
 def _number(word: bytes) -> int:

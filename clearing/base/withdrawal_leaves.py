@@ -3,6 +3,9 @@
 leaf = keccak(keccak(chain id, vault, nonce, account, token, to, amount, not-after in seconds)), each a 32-byte word,
 hashed twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero
 bytes.
+
+An order to a vault is a leaf of the same tree: keccak(keccak(tag, chain id, vault, nonce, guardian)). Its tag stands
+where a withdrawal has its chain, and it is shorter, so neither can pass for the other.
 """
 
 from functools import cache
@@ -12,6 +15,7 @@ from clearing.base.hashing import keccak256
 from clearing.base.ids import ZERO_HASH, Hash32
 
 DEPTH = 32
+GUARDIAN_ORDER_TAG = keccak256(b"crossclear/vault-order/guardian/v1")
 
 
 @cache
@@ -27,3 +31,9 @@ def withdrawal_leaf_hash(
     place = u256(chain_id) + vault.rjust(32, b"\0") + u256(nonce) + u256(account)
     payment = token.rjust(32, b"\0") + to.rjust(32, b"\0") + u256(amount) + u256(not_after_s)
     return keccak256(keccak256(place + payment))
+
+
+def guardian_order_leaf_hash(chain_id: int, vault: bytes, nonce: int, guardian: bytes) -> Hash32:
+    """The leaf by which the network gives the place of a vault's guardian to another key."""
+    words = (GUARDIAN_ORDER_TAG, u256(chain_id), vault.rjust(32, b"\0"), u256(nonce), guardian.rjust(32, b"\0"))
+    return keccak256(keccak256(b"".join(words)))

@@ -14,36 +14,14 @@ abstract contract Checkpoints is VaultState {
         if (header.network != network) revert WrongNetwork(header.network, network);
         if (header.validatorsHash != trusted) revert WrongValidatorSet(header.validatorsHash, trusted);
         if (header.height <= latest.height) revert NotNewer(header.height, latest.height);
-        if (header.withdrawalsRoot == 0 || header.stateRoot == 0 || header.nextValidatorsHash == 0) revert ZeroRoot();
         if (header.withdrawalsCount < latest.withdrawalsCount) {
             revert WithdrawalsLost(header.withdrawalsCount, latest.withdrawalsCount);
         }
         if (block.timestamp > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
         bytes32 value = sha256(words);
-        _requireQuorum(Finality.precommitDigest(network, trusted, header.height, certificate.round, value), certificate);
-        uint64 number = latest.rootNumber;
-        if (header.withdrawalsRoot != latest.withdrawalsRoot) _roots[++number % ROOTS] = header.withdrawalsRoot;
-        latest = Checkpoint({
-            height: header.height,
-            withdrawalsCount: header.withdrawalsCount,
-            trustedAt: _trustedAt(header.timeMs / 1000),
-            rootNumber: number,
-            withdrawalsRoot: header.withdrawalsRoot,
-            exitRoot: header.exitRoot,
-            stateRoot: header.stateRoot
-        });
-        silentFrom = latest.trustedAt + trustingPeriod / 2;
-        emit Checkpointed(header.height, value, header.withdrawalsCount);
-        if (escapeFrom != 0 && header.timeMs / 1000 > escapeTriggeredAt) {
-            // The network is back. A header from before the trigger only makes the snapshot newer.
-            (escapeTriggeredAt, escapeFrom) = (0, 0);
-            emit EscapeCancelled(header.height);
-        }
-        if (header.nextValidatorsHash != trusted) {
-            validatorsHash = header.nextValidatorsHash;
-            validatorsCode = address(0);
-            emit ValidatorsRotated(header.height, header.nextValidatorsHash);
-        }
+        if (_branch != 0) _requireNotRejected(header, value);
+        _requireQuorum(validatorsCode, trusted, header.height, value, certificate);
+        _accept(header, value);
     }
 
     /// Submit the keys of the set that a checkpoint rotated to. Anybody may: the hash identifies them.
@@ -59,11 +37,83 @@ abstract contract Checkpoints is VaultState {
         return number != 0 && number <= newest && newest - number < ROOTS ? _roots[number % ROOTS] : bytes32(0);
     }
 
-    function _requireQuorum(bytes32 digest, Certificate calldata certificate) internal view {
-        address set = validatorsCode;
-        if (set == address(0)) revert ValidatorsNotInstalled(validatorsHash);
+    function _requireRoot(bytes32 found, uint64 number) internal view {
+        bytes32 trusted = certifiedRoot(number);
+        if (trusted == 0) revert UnknownRoot(number, latest.rootNumber);
+        if (found != trusted) revert BadProof(found, trusted);
+    }
+
+    /// Require that more than two thirds of the power of a set, whose keys are in `set`, precommitted header `value`.
+    function _requireQuorum(
+        address set,
+        bytes32 hash,
+        uint64 height,
+        bytes32 value,
+        Certificate calldata certificate
+    ) internal view {
+        if (set == address(0)) revert ValidatorsNotInstalled(hash);
+        bytes32 digest = Finality.precommitDigest(network, hash, height, certificate.round, value);
         (uint256 signed, uint256 total) = verifier.signedPower(digest, set, certificate.signers, certificate.aggregate);
         if (signed * 3 <= total * 2) revert UnderQuorum(signed, total);
+    }
+
+    function _requireNotRejected(Finality.Header memory header, bytes32 value) internal view {
+        if (_isRejected(header, value)) revert HeaderRejected(value);
+    }
+
+    /// Whether a header is of a branch that lost a conflict, as far as the vault can know.
+    function _isRejected(Finality.Header memory header, bytes32 value) internal view returns (bool) {
+        uint32 era = _era;
+        bytes32 chosen = _chosen[era][header.height];
+        if (chosen != 0) return value != chosen;
+        bytes32 parent = header.height == 0 ? bytes32(0) : _chosen[era][header.height - 1];
+        return (parent != 0 && header.parent != parent) || _rejected[era][header.parent] || _rejected[era][value];
+    }
+
+    /// Take a header that was checked as the newest checkpoint, and follow the set that it names.
+    function _accept(Finality.Header memory header, bytes32 value) internal {
+        if (header.withdrawalsRoot == 0 || header.stateRoot == 0 || header.nextValidatorsHash == 0) revert ZeroRoot();
+        uint64 number = latest.rootNumber;
+        if (header.withdrawalsRoot != latest.withdrawalsRoot) _roots[++number % ROOTS] = header.withdrawalsRoot;
+        latest = Checkpoint({
+            height: header.height,
+            withdrawalsCount: header.withdrawalsCount,
+            trustedAt: _trustedAt(header.timeMs / 1000),
+            rootNumber: number,
+            withdrawalsRoot: header.withdrawalsRoot,
+            exitRoot: header.exitRoot,
+            history: _extended(latest.history, value)
+        });
+        silentFrom = latest.trustedAt + trustingPeriod / 2;
+        emit Checkpointed(header.height, value, header.withdrawalsCount);
+        if (escapeFrom != 0 && header.timeMs / 1000 > escapeTriggeredAt) {
+            // The network is back. A header from before the trigger only makes the snapshot newer.
+            (escapeTriggeredAt, escapeFrom) = (0, 0);
+            emit EscapeCancelled(header.height);
+        }
+        bytes32 trusted = validatorsHash;
+        if (header.nextValidatorsHash != trusted) {
+            _formerSets[trusted] = FormerSet(validatorsCode, latest.trustedAt + trustingPeriod, _branch);
+            validatorsHash = header.nextValidatorsHash;
+            validatorsCode = address(0);
+            emit ValidatorsRotated(header.height, header.nextValidatorsHash);
+        }
+    }
+
+    /// From when on the escape from a conflict may begin; zero while there is none.
+    function _conflictEscapeFrom() internal view returns (uint256) {
+        return _conflict.since == 0 ? 0 : uint256(_conflict.since) + trustingPeriod / 2;
+    }
+
+    /// The exit root of the vault's newest checkpoint below the conflict; zero if there is none.
+    function _exitRootBelowConflict() internal view returns (bytes32) {
+        if (!_conflict.hasBase) revert BaseUnknown(_conflict.height);
+        return _conflict.baseExitRoot;
+    }
+
+    /// A history with one more header.
+    function _extended(bytes32 history, bytes32 value) internal pure returns (bytes32) {
+        return keccak256(abi.encode(history, value));
     }
 
     function _trustedAt(uint64 time) internal view returns (uint64) {

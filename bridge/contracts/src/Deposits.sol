@@ -55,7 +55,7 @@ abstract contract Deposits is VaultState {
 
     /// The terms of a token of which `amount` may be paid in now.
     function _accepted(address token, uint256 amount) private view returns (uint256 unit, uint256 minimum) {
-        if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        if (block.timestamp < pausedUntil) _revertPaused();
         if (block.timestamp > silentFrom) revert NetworkSilent(silentFrom, block.timestamp);
         if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
         AssetTerms storage terms = assetOf[token];

@@ -30,12 +30,16 @@ struct WalkedDeposit {
 /// matter while the token's balance stands still: an account that claimed early claims again when more is left for it.
 /// Nobody can pause it. Each token stands alone.
 abstract contract Escape is Payments {
-    /// State the network's silence. Anybody may.
+    /// State the network's silence, or that a conflict was not settled in time: then the exit root of the newest checkpoint
+    /// below it governs. Anybody may.
     function triggerEscape() external {
         if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
-        uint256 until = silentFrom;
-        if (block.timestamp <= until) revert NotSilent(until, block.timestamp);
-        uint256 start = block.timestamp < pausedUntil ? pausedUntil : block.timestamp;
+        uint256 start = block.timestamp;
+        bool frozen = _conflict.since != 0;
+        uint256 until = frozen ? _conflictEscapeFrom() : silentFrom;
+        if (start <= until) revert NotSilent(until, start);
+        if (frozen) latest.exitRoot = _exitRootBelowConflict();
+        else if (start < pausedUntil) start = pausedUntil;
         escapeTriggeredAt = uint64(block.timestamp);
         escapeFrom = uint64(start + trustingPeriod / 4);
         emit EscapeTriggered(escapeFrom);

@@ -12,6 +12,7 @@ library Finality {
     /// What a vault reads of a header.
     struct Header {
         bytes32 network;
+        bytes32 parent;
         uint64 height;
         uint64 timeMs;
         bytes32 stateRoot;
@@ -29,6 +30,7 @@ library Finality {
     function read(bytes calldata words) internal pure returns (Header memory header) {
         if (words.length != HEADER_BYTES || bytes32(words[0:32]) != HEADER_TAG) revert MalformedHeader(words.length);
         header.network = _word(words, 1);
+        header.parent = _word(words, 2);
         header.height = _number(words, 3);
         header.timeMs = _number(words, 4);
         header.stateRoot = _word(words, 6);

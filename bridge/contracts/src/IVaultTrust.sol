@@ -22,6 +22,6 @@ interface IVaultTrust {
             uint64 rootNumber,
             bytes32 withdrawalsRoot,
             bytes32 exitRoot,
-            bytes32 stateRoot
+            bytes32 history
         );
 }

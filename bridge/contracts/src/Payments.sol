@@ -5,10 +5,11 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {Checkpoints} from "./Checkpoints.sol";
+import {Pauses} from "./Pauses.sol";
 import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
 
 /// Money out: withdrawals that the network released, proven under a certified root, each paid once.
-abstract contract Payments is Checkpoints {
+abstract contract Payments is Checkpoints, Pauses {
     using SafeERC20 for IERC20;
 
     /// Pay a withdrawal. Its siblings, from the leaf up, lead to certified root number `root`; roots of empty subtrees at
@@ -63,17 +64,13 @@ abstract contract Payments is Checkpoints {
         return (_paid[nonce >> 8] >> (nonce & 255)) & 1 == 1;
     }
 
-    function _requireRoot(bytes32 found, uint64 number) internal view {
-        bytes32 trusted = certifiedRoot(number);
-        if (trusted == 0) revert UnknownRoot(number, latest.rootNumber);
-        if (found != trusted) revert BadProof(found, trusted);
-    }
-
     /// Pay a proven withdrawal. Effects come before the transfer.
     function _pay(Withdrawal calldata withdrawal) private {
         (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
         if (isPaid(nonce)) revert AlreadyPaid(nonce);
-        if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
+        if (block.timestamp > withdrawal.notAfter && block.timestamp > deadline(withdrawal.notAfter)) {
+            revert Expired(withdrawal.notAfter, block.timestamp);
+        }
         _markPaid(nonce);
         _transferOut(token, withdrawal.to, amount);
         emit Withdrawn(nonce, token, withdrawal.to, amount);

@@ -16,10 +16,14 @@ abstract contract VaultState is ReentrancyGuardTransient {
         /// Seconds after which the current set is no longer trusted; shorter than the network's unbonding.
         uint64 trustingPeriod;
         /// Seconds that the guardian may lock the vault for, once between two checkpoints; at most half the trusting
-        /// period, of which a pause always leaves as much again.
+        /// period, of which a pause always leaves as much again, and at least `1 / PAUSES` of it.
         uint64 pausePeriod;
         /// The listed token that native coin is paid in as; zero: native coin is not taken.
         address wrappedNative;
+        /// Addresses of the keys that together correct the guardian and settle conflicts, ascending.
+        address[] coldKeys;
+        /// How many of them must sign: at least two, and more than half.
+        uint256 coldThreshold;
     }
 
     /// An accepted token: base units in one clearing unit, and the least deposit in base units, at least one unit.
@@ -52,7 +56,34 @@ abstract contract VaultState is ReentrancyGuardTransient {
         uint64 rootNumber;
         bytes32 withdrawalsRoot;
         bytes32 exitRoot;
-        bytes32 stateRoot;
+        /// keccak(previous, header hash): commits to every header that the vault accepted, in order.
+        bytes32 history;
+    }
+
+    /// The vault was locked from `start` on and opens, or opened, at `end`. Seconds.
+    struct Pause {
+        uint64 start;
+        uint64 end;
+    }
+
+    /// A set that certified before the current one.
+    struct FormerSet {
+        address code;
+        uint64 trustedUntil;
+        /// `_branch` when it was replaced: sets of a branch that was left are not believed.
+        uint32 branch;
+    }
+
+    /// Two certified headers of one height. `since` is zero while there is no conflict.
+    struct Conflict {
+        bytes32 first;
+        bytes32 second;
+        uint64 height;
+        uint64 since;
+        /// Whether the next two are known: what the vault's newest checkpoint below the conflict left.
+        bool hasBase;
+        bytes32 baseHistory;
+        bytes32 baseExitRoot;
     }
 
     /// What was due to one token's owners at the certified snapshot, and what the exit has settled since.
@@ -81,15 +112,19 @@ abstract contract VaultState is ReentrancyGuardTransient {
     uint256 public constant ROOTS = 64;
     /// Gas that each payment of a batch may use: a token that burns more fails alone.
     uint256 public constant PAYMENT_GAS = 150_000;
+    /// How many times the pause period may fit into the trusting period: bounds the pauses that a withdrawal can see.
+    uint256 public constant PAUSES = 64;
+    /// The end of a pause that only the settlement of a conflict ends.
+    uint64 internal constant FROZEN = type(uint64).max;
 
     bytes32 public immutable network;
     ICertificateVerifier public immutable verifier;
-    address public immutable guardian;
     uint64 public immutable trustingPeriod;
     uint64 public immutable pausePeriod;
     /// The token that native coin is wrapped into. Payouts are in this token, never in native coin: a payment calls no
     /// receiver.
     address public immutable wrappedNative;
+    uint256 internal immutable coldThreshold;
 
     Checkpoint public latest;
     /// Hash of the set that the next checkpoint must be certified by.
@@ -97,7 +132,9 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// Its keys; zero between a rotation and `installValidators`.
     address public validatorsCode;
     /// Height of the checkpoint at which the guardian last paused, plus one.
-    uint64 public pausedAtHeight;
+    uint64 internal _pausedAtHeight;
+    /// How many conflicts were settled; beside the keys, which every checkpoint reads.
+    uint32 internal _branch;
     uint64 public pausedUntil;
     /// When a silent network's escape may be triggered, and deposits end: half the trusting period without a checkpoint.
     /// Beside the pause and the escape, so that a deposit reads all of them at once.
@@ -138,6 +175,25 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// Hash of each deposit walked past and not refunded.
     mapping(uint64 nonce => bytes32) public walkedDeposit;
 
+    /// The key that may pause.
+    address internal _guardian;
+    /// Orders of the network before this leaf of the withdrawals tree are void.
+    uint64 internal _ordersFrom;
+    /// Counts the decisions of the cold quorum; each is signed for one number.
+    uint32 internal _coldNonce;
+    mapping(address key => bool) internal _isColdKey;
+    /// All pauses, in order of time.
+    Pause[] internal _pauses;
+    mapping(bytes32 validatorsHash => FormerSet) internal _formerSets;
+    Conflict internal _conflict;
+    /// Height of the newest choice, and how often a choice undid an earlier one above it, with all that followed from that.
+    uint64 internal _chosenHeight;
+    uint32 internal _era;
+    /// The only header of its height, by the cold quorum's choice.
+    mapping(uint32 era => mapping(uint64 height => bytes32)) internal _chosen;
+    /// Headers that lost a conflict, and those known to descend from one.
+    mapping(uint32 era => mapping(bytes32 headerHash => bool)) internal _rejected;
+
     event Deposited(
         uint64 indexed nonce,
         address indexed token,
@@ -157,6 +213,10 @@ abstract contract VaultState is ReentrancyGuardTransient {
     event ExitOpened(address indexed token, uint256 accounts, uint256 seniors);
     event ExitPaid(uint256 indexed index, address indexed token, address indexed to, uint256 amount);
     event DepositRefunded(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
+    event PauseEnded(uint64 end);
+    event GuardianReplaced(address indexed guardian);
+    event Frozen(uint64 indexed height, bytes32 indexed first, bytes32 indexed second);
+    event BranchChosen(uint64 indexed height, bytes32 indexed chosen);
 
     error ZeroSetting();
     error NoCode(address token);
@@ -187,11 +247,28 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error WrongDebit(address token, uint256 amount, uint256 debited);
     error BeyondHoldings(uint256 amount, uint256 accounted);
     error IsPaused(uint64 until);
+    /// Two certified headers of this height were shown.
+    error IsFrozen(uint64 height);
+    error NotPaused(uint64 until);
     error NotGuardian(address caller);
     error PausedAlready(uint64 height);
     error PauseTooLong(uint256 pausePeriod, uint256 trustingPeriod);
+    error PauseTooShort(uint256 pausePeriod, uint256 trustingPeriod);
     error PauseTooSoon(uint256 earliest, uint256 time);
     error PauseTooLate(uint256 latestEnd, uint256 time);
+    /// It was deployed for other settings.
+    error WrongExtension(address extension);
+    error BadColdQuorum(uint256 keys, uint256 threshold);
+    error UnderColdQuorum(uint256 signed, uint256 threshold);
+    /// Also for a signature that is not the next in ascending order of addresses.
+    error NotAColdKey(address signer);
+    error OrderVoid(uint64 nonce, uint64 from);
+    error NoConflict(uint64 height, uint64 otherHeight);
+    error NotOfConflict(bytes32 header);
+    error NotRejected(bytes32 header);
+    error HeaderRejected(bytes32 header);
+    error WrongHistory(bytes32 found, bytes32 known);
+    error BaseUnknown(uint64 height);
 
     error NotSilent(uint256 until, uint256 time);
     error EscapeTriggeredAlready(uint64 from);
@@ -204,9 +281,9 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error NothingDue(uint256 index);
     error WrongDeposit(uint64 nonce, bytes32 found, bytes32 trusted);
 
-    /// While the guardian's pause lasts, and once the vault pays by the exit tree only, all else is refused.
+    /// While the guardian's pause or a conflict lasts, and once the vault pays by the exit tree only, all else is refused.
     modifier whenOpen() {
-        if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        if (block.timestamp < pausedUntil) _revertPaused();
         _requireNoEscape();
         _;
     }
@@ -216,13 +293,21 @@ abstract contract VaultState is ReentrancyGuardTransient {
         if (uint256(settings.pausePeriod) * 2 > settings.trustingPeriod) {
             revert PauseTooLong(settings.pausePeriod, settings.trustingPeriod);
         }
+        if (settings.pausePeriod * PAUSES < settings.trustingPeriod) {
+            revert PauseTooShort(settings.pausePeriod, settings.trustingPeriod);
+        }
         if (address(settings.verifier).code.length == 0) revert NoCode(address(settings.verifier));
         network = settings.network;
         verifier = settings.verifier;
-        guardian = settings.guardian;
         trustingPeriod = settings.trustingPeriod;
         pausePeriod = settings.pausePeriod;
         wrappedNative = settings.wrappedNative;
+        coldThreshold = settings.coldThreshold;
+    }
+
+    function _revertPaused() internal view {
+        if (pausedUntil == FROZEN) revert IsFrozen(_conflict.height);
+        revert IsPaused(pausedUntil);
     }
 
     function _requireNoEscape() internal view {

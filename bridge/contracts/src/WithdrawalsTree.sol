@@ -16,6 +16,7 @@ struct Withdrawal {
 /// Keccak tree of fixed depth 32. A leaf is hashed twice, so that no inner node can pass for one.
 library WithdrawalsTree {
     uint256 internal constant DEPTH = 32;
+    bytes32 internal constant GUARDIAN_ORDER_TAG = keccak256("crossclear/vault-order/guardian/v1");
     /// Roots of empty subtrees by level: 32 zero bytes, then keccak of the one before twice.
     bytes private constant EMPTY =
         hex"0000000000000000000000000000000000000000000000000000000000000000"
@@ -65,6 +66,16 @@ library WithdrawalsTree {
             )
         );
         return keccak256(abi.encodePacked(inner));
+    }
+
+    /// An order of the network that names a vault's guardian, as a leaf of the same tree. Its tag stands where a withdrawal
+    /// has its chain, and it is shorter: neither can pass for the other.
+    function guardianOrderLeaf(uint256 chainId, address vault, uint64 nonce, address guardian)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encodePacked(keccak256(abi.encode(GUARDIAN_ORDER_TAG, chainId, vault, nonce, guardian))));
     }
 
     error NotAscending(uint64 nonce);

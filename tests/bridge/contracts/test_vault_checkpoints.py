@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from eth_utils.address import to_checksum_address
 from web3.exceptions import ContractCustomError
 
 from bridge.contracts.deploy import deploy
@@ -15,6 +16,7 @@ from clearing.base.codec import u256
 from clearing.base.hashing import keccak256, sha256
 from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import (
+    COLD_KEYS,
     FOUR,
     NETWORK,
     USER,
@@ -43,7 +45,7 @@ def test_the_consensus_certificate_is_accepted_as_it_is(
     vault.checkpoint(header, certificate)
     height, count, trusted_at, root_number, *roots = vault.view("latest")
     assert (height, count, root_number) == (41, 3, 1)
-    assert roots == [header.withdrawals_root, header.exit_root, header.state_root]
+    assert roots == [header.withdrawals_root, header.exit_root, keccak256(bytes(32) + header.hash)]
     assert 0 < trusted_at <= vault.now()
 
 
@@ -208,12 +210,14 @@ def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
     words = validator_words(vault.signers.validators)
     powerless = words[:64] + bytes(32) + words[96:]
     huge = words[:64] + u256(2**60) + words[96:]
-    verifier, none = map(vault.user.web3.to_checksum_address, (vault.verifier_at.address, bytes(20)))
-    settings = (NETWORK, verifier, vault.user.address, 2, 1, none)
+    verifier, none = map(to_checksum_address, (vault.verifier_at.address, bytes(20)))
+    cold = [*map(to_checksum_address, COLD_KEYS.addresses)]
+    settings = (NETWORK, verifier, vault.user.address, 2, 1, none, cold, 2)
+    extension = to_checksum_address(deploy(vault.user.web3, USER, "VaultExtension", settings).address)
     shapeless = (b"", words[:-1], words + bytes(192), bytes(32) + words[32:], words[:32] + bytes(32))
     cases = [(case, b"MalformedValidatorSet(uint256)") for case in shapeless]
     cases += [(case, b"BadPower(uint256,uint256)") for case in (powerless, huge)]
     for malformed, error in cases:
         with pytest.raises(ContractCustomError) as caught:
-            deploy(vault.user.web3, USER, "Vault", settings, malformed, [])
+            deploy(vault.user.web3, USER, "Vault", settings, extension, malformed, [])
         assert str(caught.value.data)[:10] == "0x" + keccak256(error)[:4].hex()

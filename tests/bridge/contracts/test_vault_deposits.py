@@ -9,14 +9,15 @@ from web3 import Web3
 from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.logs import DISCARD
 
-from bridge.contracts.deploy import Deployed, VaultAsset, deploy_vault, next_addresses
-from bridge.contracts.vault import permit_digest
+from bridge.contracts.deploy import Deployed, VaultAsset, deploy, deploy_vault, next_vault_address
+from bridge.contracts.vault import checkpoint_arguments, permit_digest, validator_words
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
 from tests.kit.bridge.certified import certify, released
 from tests.kit.bridge.vault_chain import (
     FOUR,
+    GUARDIAN,
     LEAST,
     UNIT,
     USER,
@@ -134,7 +135,7 @@ def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_peri
 
 
 def test_a_vaults_address_is_told_before_it_exists(vault: VaultChain) -> None:
-    (told,) = next_addresses(vault.user.web3, USER, 1)
+    told = next_vault_address(vault.user.web3, USER)
     assert deploy_vault(vault.user.web3, USER, vault.verifier_at.address, vault.terms).address == told
 
 
@@ -271,3 +272,30 @@ def test_no_token_that_is_not_listed_is_asked_for_a_permit(vault: VaultChain) ->
         Web3.to_checksum_address(vault.verifier_at.address), UNIT, 5, 2**63, 27, bytes(32), bytes(32)
     )
     assert refused(vault.user.send, call) == "TokenNotListed"
+
+
+def test_a_vault_takes_only_the_extension_that_was_deployed_for_its_settings(vault: VaultChain) -> None:
+    web3, terms = vault.user.web3, vault.terms
+    none = web3.to_checksum_address(bytes(20))
+    cold = [web3.to_checksum_address(key) for key in terms.cold_keys.addresses]
+    verifier, guardian = web3.to_checksum_address(vault.verifier_at.address), address_of(USER)
+    settings = (terms.network, verifier, guardian, terms.trusting_s, terms.pause_s, none, cold, 2)
+    shorter = (*settings[:4], terms.pause_s - 1, *settings[5:])
+    words = validator_words(terms.validators)
+    extension = web3.to_checksum_address(deploy(web3, USER, "VaultExtension", shorter).address)
+    with pytest.raises(ContractCustomError) as caught:
+        deploy(web3, USER, "Vault", settings, extension, words, [])
+    assert (
+        caught.value.data
+        == "0x" + (keccak256(b"WrongExtension(address)")[:4] + bytes(12)).hex() + extension[2:].lower()
+    )
+    deploy(web3, USER, "Vault", shorter, extension, words, [])
+
+
+def test_an_extension_by_itself_obeys_nobody(vault: VaultChain) -> None:
+    alone = vault.user.contract("Vault", Deployed(bytes.fromhex(vault.view("extension")[2:]), 0))
+    assert refused(vault.user.send, alone.functions.pause()) == "NotGuardian"
+    assert refused(ChainUser(vault.chain, GUARDIAN).send, alone.functions.pause()) == "NotGuardian"
+    header = make_header(vault.signers)
+    checkpoint = alone.functions.checkpoint(*checkpoint_arguments(header, vault.signers.certify(header, (0, 1, 2))))
+    assert refused(vault.user.send, checkpoint) == "WrongValidatorSet"

@@ -12,6 +12,7 @@ from web3 import Web3
 from web3.contract import Contract
 
 from bridge.contracts import FOLDER, load_artifact
+from bridge.contracts.cold_quorum import ColdKeys, Decision, decision_digest, in_signer_order
 from bridge.contracts.deploy import (
     Deployed,
     VaultAsset,
@@ -25,7 +26,7 @@ from bridge.contracts.deploy import (
 )
 from bridge.contracts.vault import checkpoint_arguments, validator_words
 from bridge.watched_chain import FinalityPolicy, WatchedChain
-from clearing.base import bls
+from clearing.base import bls, secp256k1
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256, sha256
@@ -38,6 +39,9 @@ from tests.kit.certificates import make_certificate
 NETWORK = sha256(b"network of the contract tests")
 USER = bytes([7]) * 32
 GUARDIAN = bytes([8]) * 32
+COLD = tuple(sorted((bytes([index]) * 32 for index in (21, 22, 23)), key=secp256k1.address))
+"""The cold quorum's secrets, by address; two of them must sign."""
+COLD_KEYS = ColdKeys(tuple(map(secp256k1.address, COLD)), 2)
 UNIT = 100
 LEAST = 5 * UNIT
 """The minimum deposit of the other token; one unit is that of all others."""
@@ -143,10 +147,18 @@ class ChainUser:
 
     def send(self, function: Any, gas: int = 4_000_000, value: int = 0) -> Any:
         """Mine the call whatever comes of it; its receipt, or Refused."""
-        call = {"from": self.address, "gas": gas, "value": value}
-        transaction = function.build_transaction(
-            call | {"nonce": self.web3.eth.get_transaction_count(self.address), "chainId": self.chain.chain_id}
-        )
+        return self._mine(function.build_transaction(self._envelope(gas, value)))
+
+    def send_data(self, to: str, data: bytes, gas: int = 4_000_000) -> Any:
+        """The same for calldata as it stands."""
+        fees = {"maxFeePerGas": 10**11, "maxPriorityFeePerGas": 10**9}
+        return self._mine(self._envelope(gas) | fees | {"to": to, "data": "0x" + data.hex()})
+
+    def _envelope(self, gas: int, value: int = 0) -> dict[str, Any]:
+        nonce = self.web3.eth.get_transaction_count(self.address)
+        return {"from": self.address, "gas": gas, "value": value, "nonce": nonce, "chainId": self.chain.chain_id}
+
+    def _mine(self, transaction: Any) -> Any:
         signed = Account.from_key(self.secret).sign_transaction(transaction)
         receipt = self.web3.eth.wait_for_transaction_receipt(
             self.web3.eth.send_raw_transaction(signed.raw_transaction), poll_latency=0.01
@@ -187,6 +199,7 @@ class VaultChain:
                 network=NETWORK,
                 validators=signers.validators,
                 guardian=bytes.fromhex(address_of(GUARDIAN)[2:]),
+                cold_keys=COLD_KEYS,
                 assets=(
                     VaultAsset(self.token_at.address, UNIT),
                     VaultAsset(self.other_at.address, UNIT, LEAST),
@@ -268,6 +281,20 @@ class VaultChain:
 
     def install(self, validators: ValidatorSet) -> Any:
         return self.user.send(self.vault.functions.installValidators(validator_words(validators)))
+
+    def call(self, data: bytes, secret: bytes = USER) -> Any:
+        """Any function of the vault, as calldata."""
+        return ChainUser(self.chain, secret).send_data(self.vault.address, data)
+
+    def decided(self, decision: Decision, secrets: Sequence[bytes] = COLD[:2], **changes: Any) -> tuple[bytes, ...]:
+        """What these cold keys sign for the quorum's next decision."""
+        place = {"chain_id": self.chain.chain_id, "vault": self.vault_at.address, "nonce": self.view("coldNonce")}
+        digest = decision_digest(decision=decision, **place | changes)
+        return in_signer_order(digest, [secp256k1.sign_digest(secret, digest) for secret in secrets])
+
+    def at(self, second: int) -> None:
+        """The next block's time."""
+        self.chain.rpc("evm_setNextBlockTimestamp", second)
 
     def guard(self) -> Any:
         """The guardian pauses it."""

@@ -22,7 +22,7 @@ from devnet.genesis import DEVNET_BALANCES, USD
 from devnet.network import Devnet, wait_ready
 from node.config import ChainConfig
 from node.config_sources import dump_config
-from tests.kit.bridge.vault_chain import USER, address_of
+from tests.kit.bridge.vault_chain import COLD_KEYS, USER, address_of
 
 STRIDE = 2
 
@@ -63,7 +63,9 @@ def _deploy(anvil: Anvil, devnet: Devnet, endpoint: Endpoint) -> AddedChain:
     token = deploy_token(web3, USER, "USDC", "USDC", 6)
     verifier = deploy_verifier(web3, USER)
     guardian = bytes.fromhex(address_of(USER)[2:])
-    vault_terms = VaultTerms(devnet.network, devnet.genesis.validators, guardian, (VaultAsset(token.address, 1),))
+    vault_terms = VaultTerms(
+        devnet.network, devnet.genesis.validators, guardian, COLD_KEYS, (VaultAsset(token.address, 1),)
+    )
     vault = deploy_vault(web3, USER, verifier.address, vault_terms)
     anvil.rpc("evm_setIntervalMining", 1)
     asset = Asset(

@@ -30,6 +30,7 @@ from cli.main import run
 from devnet.anvil import Anvil
 from node.epochs.service import AccountSeeds
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
+from tests.kit.bridge.vault_chain import COLD_KEYS
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.command_line import CommandLine
 from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
@@ -181,6 +182,7 @@ def test_a_contract_believes_what_the_members_transaction_carries(
         written.home.network,
         written.home.genesis.validators,
         bytes.fromhex(address[2:]),
+        COLD_KEYS,
         (VaultAsset(token.address, 1),),
     )
     vault = deploy_vault(web3, KEY, deploy_verifier(web3, KEY).address, terms)

@@ -12,7 +12,14 @@ from eth_account import Account
 from web3 import Web3
 
 from bridge.contracts import vault
-from bridge.contracts.deploy import VaultAsset, VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
+from bridge.contracts.deploy import (
+    VaultAsset,
+    VaultTerms,
+    deploy_token,
+    deploy_vault,
+    deploy_verifier,
+    next_vault_address,
+)
 from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
@@ -36,7 +43,7 @@ from consensus.outputs import Decided
 from devnet.anvil import Anvil
 from node.chains.attestation_pool import AttestationPool
 from node.chains.relayer_service import OpenWithdrawals, RelayerService
-from tests.kit.bridge.vault_chain import USER, ChainUser
+from tests.kit.bridge.vault_chain import COLD_KEYS, USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
 from tests.kit.certificates import certified
 from tests.kit.chains import anvil, anvil_binary
@@ -61,7 +68,7 @@ class Followed(World):
         self.user = ChainUser(chain)
         token = deploy_token(self.user.web3, USER, "Dollar", "USD", 6)
         verifier = deploy_verifier(self.user.web3, USER)
-        (address,) = next_addresses(self.user.web3, USER, 1)
+        address = next_vault_address(self.user.web3, USER)
         base = chamber_genesis(FOUR, MarketParameters(move_cap_ppm=900_000, epoch_blocks=1_000))
         genesis = msgspec.structs.replace(
             base,
@@ -70,7 +77,9 @@ class Followed(World):
             assets=(Asset(TOKEN, "USDC", CHAIN_ID, address, token.address, 6, 6, USD, 0, 0, 10**15),),
         )
         super().__init__(genesis, fresh=True)
-        terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, (VaultAsset(token.address, 1),))
+        terms = VaultTerms(
+            self.network, genesis.validators, bytes([8]) * 20, COLD_KEYS, (VaultAsset(token.address, 1),)
+        )
         self.vault_at = deploy_vault(self.user.web3, USER, verifier.address, terms)
         assert self.vault_at.address == address
         self.token = self.user.contract("TestToken", token)

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Finality} from "./Finality.sol";
+import {Guardian} from "./Guardian.sol";
+
+/// Conflicting certificates. Two certified headers of one height mean that more than a third of the power signed twice, and
+/// that nothing certified from there on can be believed: the vault freezes, and takes no checkpoint, deposit or withdrawal.
+///
+/// Ways out: the cold quorum chooses one of the two headers; or, half a trusting period after the freeze, the escape pays by
+/// the exit root of the vault's newest checkpoint below the conflict.
+abstract contract Evidence is Guardian {
+    bytes32 private constant CHOOSE_BRANCH = keccak256("ChooseBranch(bytes32 header,uint256 nonce)");
+
+    /// Show two headers of one height, each certified by a set that this vault trusts, or trusted within the trusting period.
+    /// Anybody may, also during a pause. While the vault is frozen only a conflict at a lower height replaces the known one.
+    function freeze(
+        bytes calldata words,
+        Certificate calldata certificate,
+        bytes calldata otherWords,
+        Certificate calldata otherCertificate
+    ) external {
+        (uint64 height, bytes32 first) = _certified(words, certificate);
+        (uint64 otherHeight, bytes32 second) = _certified(otherWords, otherCertificate);
+        _freeze(height, first, otherHeight, second);
+    }
+
+    /// Show a certified header of a height at which this vault accepted another one as a checkpoint. `before` is the
+    /// vault's history before that checkpoint, `later` the hashes of its checkpoints after it.
+    function freezeByHistory(
+        bytes calldata words,
+        Certificate calldata certificate,
+        bytes calldata accepted,
+        bytes32 before,
+        bytes32[] calldata later
+    ) external {
+        (uint64 height, bytes32 second) = _certified(words, certificate);
+        bytes32 first = sha256(accepted);
+        _requireHistory(_extended(before, first), later);
+        _freeze(Finality.read(accepted).height, first, height, second);
+    }
+
+    /// Show the vault's newest checkpoint below the conflict, where its newest one is not below: the header, the one that the
+    /// vault accepted next, the history before both and the hashes of all after them. Without a header (no bytes) when the
+    /// conflict is below all checkpoints; there is no exit root then.
+    function showBase(
+        bytes calldata words,
+        bytes calldata following,
+        bytes32 before,
+        bytes32[] calldata later
+    ) external {
+        uint64 height = _conflict.height;
+        if (_conflict.since == 0) revert NoConflict(0, 0);
+        uint64 next = Finality.read(following).height;
+        if (next < height) revert NoConflict(next, height);
+        (bytes32 base, bytes32 exitRoot) = (before, bytes32(0));
+        if (words.length != 0) {
+            Finality.Header memory header = Finality.read(words);
+            if (header.height >= height) revert NoConflict(header.height, height);
+            (base, exitRoot) = (_extended(before, sha256(words)), header.exitRoot);
+        } else if (before != 0) {
+            revert WrongHistory(before, 0);
+        }
+        _requireHistory(_extended(base, sha256(following)), later);
+        _setBase(base, exitRoot);
+    }
+
+    /// Settle the conflict by the cold quorum's decision `ChooseBranch`: the header with these words becomes the newest
+    /// checkpoint, all others of its height are rejected, and the vault opens. A header that is not one of the two is shown
+    /// with its certificate; else that is not looked at. The vault forgets all withdrawals roots but the chosen one's, and
+    /// follows the set that the chosen header names. What it paid stays paid.
+    function chooseBranch(bytes calldata words, Certificate calldata certificate, bytes[] calldata signatures) external {
+        bytes32 chosen = sha256(words);
+        Conflict memory known = _conflict;
+        if (known.since == 0) revert NotOfConflict(chosen);
+        if (chosen != known.first && chosen != known.second) {
+            (uint64 height,) = _certified(words, certificate);
+            if (height != known.height) revert NotOfConflict(chosen);
+        }
+        if (!known.hasBase) revert BaseUnknown(known.height);
+        _cancelEscape(known.height);
+        _requireColdQuorum(CHOOSE_BRANCH, chosen, signatures);
+        if (known.height < _chosenHeight) _era++;
+        _chosenHeight = known.height;
+        _chosen[_era][known.height] = chosen;
+        delete _conflict;
+        delete _roots;
+        (latest.withdrawalsRoot, latest.history) = (0, known.baseHistory);
+        _accept(Finality.read(words), chosen);
+        // After the above: sets that the vault has followed so far may be of the other branch.
+        _branch++;
+        _setPauseEnd(uint64(block.timestamp));
+        emit BranchChosen(known.height, chosen);
+    }
+
+    /// Reject a header whose parent is rejected, or is not the chosen header of its height, so that the vault knows its
+    /// children, too; a certificate is not needed for that. Anybody may.
+    function rejectChild(bytes calldata words) external {
+        bytes32 value = sha256(words);
+        if (!_isRejected(Finality.read(words), value)) revert NotRejected(value);
+        _rejected[_era][value] = true;
+    }
+
+    /// The conflict that froze the vault; all zero if there is none.
+    function conflict() external view returns (Conflict memory) {
+        return _conflict;
+    }
+
+    /// From when on the escape from a conflict may begin; zero while there is none.
+    function conflictEscapeFrom() external view returns (uint256) {
+        return _conflictEscapeFrom();
+    }
+
+    /// The header that the cold quorum chose at a height; zero if it chose none there.
+    function chosenAt(uint64 height) external view returns (bytes32) {
+        return _chosen[_era][height];
+    }
+
+    function _freeze(uint64 height, bytes32 first, uint64 otherHeight, bytes32 second) private {
+        if (height != otherHeight || first == second) revert NoConflict(height, otherHeight);
+        _cancelEscape(height);
+        if (_conflict.since == 0) {
+            _conflict.since = uint64(block.timestamp);
+            _setPauseEnd(FROZEN);
+        } else if (height >= _conflict.height) {
+            revert IsFrozen(_conflict.height);
+        }
+        (_conflict.first, _conflict.second, _conflict.height, _conflict.hasBase) = (first, second, height, false);
+        if (latest.height < height) _setBase(latest.history, latest.exitRoot);
+        emit Frozen(height, first, second);
+    }
+
+    /// Before an escape pays, evidence and its settlement cancel it: it would pay by another exit root.
+    function _cancelEscape(uint64 height) private {
+        if (escapeFrom == 0) return;
+        _requireNoEscape();
+        (escapeTriggeredAt, escapeFrom) = (0, 0);
+        emit EscapeCancelled(height);
+    }
+
+    function _setBase(bytes32 history, bytes32 exitRoot) private {
+        (_conflict.hasBase, _conflict.baseHistory, _conflict.baseExitRoot) = (true, history, exitRoot);
+    }
+
+    /// Check a header's certificate by the set that it names; its height and hash.
+    function _certified(bytes calldata words, Certificate calldata certificate)
+        private
+        view
+        returns (uint64 height, bytes32 value)
+    {
+        Finality.Header memory header = Finality.read(words);
+        if (header.network != network) revert WrongNetwork(header.network, network);
+        (height, value) = (header.height, sha256(words));
+        _requireNotRejected(header, value);
+        _requireQuorum(_trustedSet(header.validatorsHash), header.validatorsHash, height, value, certificate);
+    }
+
+    /// The keys of a set that is trusted, or was within the trusting period. A freeze stops that clock, so that it costs
+    /// nobody the time to show a lower conflict.
+    function _trustedSet(bytes32 hash) private view returns (address) {
+        uint256 time = _conflict.since == 0 ? block.timestamp : _conflict.since;
+        if (hash == validatorsHash) {
+            if (time > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
+            return validatorsCode;
+        }
+        FormerSet memory former = _formerSets[hash];
+        if (former.code == address(0) || former.branch != _branch) revert WrongValidatorSet(hash, validatorsHash);
+        if (time > former.trustedUntil) revert TrustExpired(former.trustedUntil - trustingPeriod);
+        return former.code;
+    }
+
+    function _requireHistory(bytes32 history, bytes32[] calldata later) private view {
+        for (uint256 i = 0; i < later.length; i++) {
+            history = _extended(history, later[i]);
+        }
+        if (history != latest.history) revert WrongHistory(history, latest.history);
+    }
+}
