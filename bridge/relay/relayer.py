@@ -23,6 +23,9 @@ from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 
+LATE_MAX = 64
+"""So many claims past their not-after are asked for in a round, the newest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
@@ -135,7 +138,8 @@ class Relayer:
         """
         if relayable.proofs is None or latest.withdrawals_count > relayable.header.withdrawals_count:
             return Relayed(None)
-        known = [claim for claim in relayable.claims if claim.nonce < latest.withdrawals_count]
+        waiting = await self._in_time(relayable.claims, relayable.header.time_ms // 1000)
+        known = [claim for claim in waiting if claim.nonce < latest.withdrawals_count]
         due = await self._unpaid(self._queue.due(known, trio.current_time(), relayable.place))
         if not due:
             return Relayed(None)
@@ -238,6 +242,18 @@ class Relayer:
             if fault.code is BridgeCode.TRANSACTION_REVERTED and await is_done():
                 return None
             raise
+
+    async def _in_time(self, claims: Sequence[VaultClaim], now_s: int) -> list[VaultClaim]:
+        """Those that the vault still pays: past its not-after, a claim has the time that pauses gave it."""
+        late = [claim for claim in claims if claim.not_after_s < now_s][-LATE_MAX:]
+        calls = [self._call(vault.deadline_call(claim.not_after_s)) for claim in late]
+        answers = await self._endpoint.batch(calls) if calls else ()
+        payable = {
+            claim.nonce
+            for claim, answer in zip(late, answers, strict=True)
+            if int.from_bytes(read_data(accepted(answer, "eth_call"), "deadline", 32), "big") >= now_s
+        }
+        return [claim for claim in claims if claim.not_after_s >= now_s or claim.nonce in payable]
 
     async def _unpaid(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
         """Those that the vault has not paid."""

@@ -1,9 +1,11 @@
-"""Expired withdrawals: which of those past their not-after the vault never paid, and never will.
+"""Expired withdrawals: which of those past their time the vault never paid, and never will.
 
-Rule: a withdrawal is reported only when a final block has passed its time, and as of the first such block, which is
-the same for every reader. The vault itself is asked, at the newest final block: it pays nothing after a not-after and
-forgets no payment, so what is unpaid now was unpaid then. In doubt, also of one endpoint, nothing is reported. It moves
-no cursor and halts no chain, and reads so little at a time that the watcher never falls behind.
+Rule: a withdrawal is reported only when a final block has passed its deadline, and as of the first such block, which is
+the same for every reader. The deadline is its not-after and what pauses of the vault add to it. The vault itself is
+asked for it, and for the payment, at the newest final block: a deadline that has passed never changes, and the vault
+pays nothing after it and forgets no payment, so what is unpaid now was unpaid then. In doubt, also of one endpoint,
+nothing is reported. It moves no cursor and halts no chain, and reads so little at a time that the watcher never falls
+behind.
 """
 
 from bisect import bisect_right, insort
@@ -65,26 +67,32 @@ class ExpiredWithdrawalReader:
         self._reads_left = HEADERS_PER_VIEW
         found: list[WithdrawalNotExecuted] = []
         over = [withdrawal for withdrawal in expired if withdrawal.not_after_s < last.timestamp][:AT_ONCE]
-        unpaid = await self._not_paid(cursor, over)
-        for withdrawal in unpaid:
-            first = await self._first_block_after(withdrawal.not_after_s, last)
+        unpaid = await self._not_paid(cursor, over, last.timestamp)
+        for withdrawal, deadline_s in unpaid:
+            first = await self._first_block_after(deadline_s, last)
             if first is not None:
                 found.append(self._fact(withdrawal, first))
         return ExpiredWithdrawalView(tuple(found), is_complete=len(found) == len(unpaid))
 
-    async def _not_paid(self, cursor: ScanCursor, over: Sequence[ExpiredWithdrawal]) -> list[ExpiredWithdrawal]:
+    async def _not_paid(
+        self, cursor: ScanCursor, over: Sequence[ExpiredWithdrawal], now_s: int
+    ) -> list[tuple[ExpiredWithdrawal, int]]:
+        """Those that were not paid and whose deadline is before `now_s`, with the deadline."""
         if not over:
             return []
         at = {"blockHash": hex_data(cursor.hash), "requireCanonical": True}
+        questions = [vault.is_paid_call(withdrawal.nonce) for withdrawal in over]
+        questions += [vault.deadline_call(withdrawal.not_after_s) for withdrawal in over]
         calls = [
-            RpcCall(
-                "eth_call",
-                ({"to": hex_data(self._chain.vault), "data": hex_data(vault.is_paid_call(withdrawal.nonce))}, at),
-            )
-            for withdrawal in over
+            RpcCall("eth_call", ({"to": hex_data(self._chain.vault), "data": hex_data(question)}, at))
+            for question in questions
         ]
-        paid = await self._quorum.undisputed(calls, _read_flags)
-        return [withdrawal for withdrawal, is_paid in zip(over, paid, strict=True) if not is_paid]
+        answers = await self._quorum.undisputed(calls, _read_answers)
+        return [
+            (withdrawal, deadline_s)
+            for withdrawal, is_paid, deadline_s in zip(over, answers[: len(over)], answers[len(over) :], strict=True)
+            if not is_paid and withdrawal.not_after_s <= deadline_s < now_s
+        ]
 
     async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader | None:
         """The first block whose time is after `second`; `last` is one. None: not found with the reads that are left.
@@ -122,17 +130,19 @@ class ExpiredWithdrawalReader:
         )
 
 
-def _read_flags(results: list[Result]) -> tuple[bool, ...]:
-    return tuple(map(_read_flag, results))
+def _read_answers(results: list[Result]) -> tuple[int, ...]:
+    """Flags of payment, then as many deadlines."""
+    numbers = tuple(map(_read_number, results))
+    for flag in numbers[: len(numbers) // 2]:
+        if flag > 1:
+            raise malformed("isPaid", flag)
+    return numbers
 
 
-def _read_flag(result: Result) -> bool:
+def _read_number(result: Result) -> int:
     if isinstance(result, Refusal):
         raise result.fault("eth_call")
-    value = int.from_bytes(read_data(result, "eth_call", 32), "big")
-    if value > 1:
-        raise malformed("isPaid", value)
-    return value == 1
+    return int.from_bytes(read_data(result, "eth_call", 32), "big")
 
 
 @dataclass(frozen=True, slots=True)

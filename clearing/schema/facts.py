@@ -93,8 +93,8 @@ class ValidatorsRotated(Wire, frozen=True, tag=6):
 
 
 class WithdrawalNotExecuted(Wire, frozen=True, tag=7):
-    """A vault had not paid withdrawal `nonce` in the first block whose time is after its not-after, and that block is
-    final.
+    """A vault had not paid withdrawal `nonce` in the first block whose time is after its deadline, and that block is
+    final. The deadline is the not-after and what the vault's pauses add to it.
 
     From that block on the vault can never pay it, so every later final block gives the same answer.
     """

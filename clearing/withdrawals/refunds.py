@@ -1,9 +1,10 @@
 """Refunds of withdrawals: cancelled and refused ones, and expired ones that their vault did not pay.
 
 Rule: a refund is the exact reverse of acceptance: the ledger owes again, in the asset's present units, rounded down,
-and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. The money is refunded, once,
-only when more than two thirds of the power attest that it was not paid. Time alone refunds nothing. The first agreed
-fact, executed or not executed, excludes the other.
+and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's deadline: its not-after, and what
+pauses of the vault add to it, which the vault alone knows. The money is refunded, once, only when more than two thirds
+of the power attest that it was not paid. Time alone refunds nothing. The first agreed fact, executed or not executed,
+excludes the other.
 """
 
 from collections.abc import Iterable, Iterator

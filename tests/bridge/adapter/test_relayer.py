@@ -129,6 +129,28 @@ def test_calldata_is_what_the_committed_abi_says():
         vault.withdraw_call(claim, 7, siblings): ("withdraw", [withdrawal, 7, siblings]),
         vault.withdraw_batch_call((claim, claim), 7, siblings): ("withdrawBatch", [[withdrawal] * 2, 7, siblings]),
     }
+    signatures = [bytes([n]) * 65 for n in (1, 2)]
+    other = make_header(FOUR, 2)
+    other_words, other_argument = checkpoint_arguments(other, FOUR.certify(other, (0, 1, 2)))
+    shown, other_shown = (header, certificate), (other, FOUR.certify(other, (0, 1, 2)))
+    history, later = bytes([4]) * 32, [bytes([5]) * 32]
+    expected |= {
+        vault.deadline_call(9): ("deadline", [9]),
+        vault.pause_call(): ("pause", []),
+        vault.end_pause_call(signatures): ("endPause", [signatures]),
+        vault.replace_guardian_call(token, signatures): ("replaceGuardian", [checksum, signatures]),
+        vault.follow_order_call(5, token, 7, siblings): ("followOrder", [5, checksum, 7, siblings]),
+        vault.freeze_call(shown, other_shown): ("freeze", [words, argument, other_words, other_argument]),
+        vault.freeze_by_history_call(shown, other, history, later): (
+            "freezeByHistory",
+            [words, argument, other_words, history, later],
+        ),
+        vault.show_base_call(header, other, history, later): ("showBase", [words, other_words, history, later]),
+        vault.show_base_call(None, other, history): ("showBase", [b"", other_words, history, []]),
+        vault.choose_branch_call(header, signatures, certificate): ("chooseBranch", [words, argument, signatures]),
+        vault.choose_branch_call(header, signatures): ("chooseBranch", [words, (0, 0, b""), signatures]),
+        vault.reject_child_call(header): ("rejectChild", [words]),
+    }
     for data, (name, arguments) in expected.items():
         assert hex_data(data) == contract.encode_abi(name, arguments), name
     assert hex_data(vault.balance_of_call(token)) == token_contract.encode_abi("balanceOf", [checksum])
@@ -632,6 +654,24 @@ async def test_a_busy_endpoint_is_no_failure_of_a_withdrawal(deployed, endpoint)
     assert caught.value.code == BridgeCode.ENDPOINT_REFUSED
     between.lie = lambda call, answer: answer
     assert (await one.relay(relayable)).claims == (0, 1), "at once"
+
+
+async def test_a_claim_past_its_not_after_is_made_while_a_pause_gives_it_time(deployed, endpoint):
+    await wait(deployed.deposit, 1_000)
+    limit = deployed.now() + 1_000
+    terms = [{"amount": 300, "to": TO, "not_after_s": limit}, {"amount": 200, "to": TO, "not_after_s": limit - 900}]
+    claims = tuple(VaultClaim(nonce, 1, deployed.token_at.address, **each) for nonce, each in enumerate(terms))
+    proofs = LeafProofs([withdrawal(deployed, nonce, **each)[1] for nonce, each in enumerate(terms)])
+    stated = {"withdrawals_root": proofs.root(2), "withdrawals_count": 2}
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(certified(make_header(FOUR, 1, **stated)))
+    deployed.chain.rpc("evm_setNextBlockTimestamp", limit - 500)
+    await wait(deployed.guard)
+    deployed.chain.rpc("evm_setNextBlockTimestamp", deployed.view("pausedUntil"))
+    deployed.chain.mine()
+    late = certified(make_header(FOUR, 2, time_ms=deployed.now() * 1_000, **stated))
+    relayed = await one.relay(replace(late, claims=claims, proofs=proofs))
+    assert (relayed.claims, relayed.refused) == ((0,), ()), "the other ended before the pause"
 
 
 async def test_a_pause_is_no_failure_of_a_withdrawal(deployed, endpoint):

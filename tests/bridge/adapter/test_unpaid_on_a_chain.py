@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from bridge.codes import BridgeCode
+from bridge.contracts.vault import DEADLINE, IS_PAID, VaultClaim, claim_argument, freeze_call
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.expired_withdrawals import (
@@ -28,7 +29,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalRefunded
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.certified import certify, released
-from tests.kit.bridge.vault_chain import FOUR, UNIT, Refused, VaultChain
+from tests.kit.bridge.vault_chain import FOUR, UNIT, Refused, VaultChain, make_header
 from tests.kit.bridge.watched_chain import Chain, Liar, calls_answered
 from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USDC_1
@@ -40,7 +41,6 @@ CHAIN_ID = 31337
 TO = b"\x33" * 20
 AMOUNT = 7 * UNIT
 LIES = {name: "0x" + u256(word).hex() for word, name in enumerate(("unpaid", "paid", "nonsense"))}
-IS_PAID_BYTES = 36
 
 
 class Scene(Chain):
@@ -181,6 +181,54 @@ async def test_a_block_in_the_last_second_is_too_early(scene, lookout, second):
     assert lookout.view[0].block_time_s == scene.not_after + 1
 
 
+async def test_during_a_pause_nothing_is_told_and_after_it_the_time_that_was_left(scene, lookout):
+    """Paid or told, never both: the vault pays up to the very second after which the other is told."""
+    scene.next_block_at(scene.not_after - 10)
+    await wait(scene.made.guard)
+    end = scene.made.view("pausedUntil")
+    scene.next_block_at(end - 1)
+    scene.mine()
+    scene.finalise()
+    assert await lookout.look() == [], "its not-after has passed, its time has not"
+    scene.next_block_at(end + 9)
+    scene.mine()
+    assert await lookout.look() == []
+    scene.next_block_at(end + 10)
+    await wait(scene.pay)
+    assert await wait(scene.made.view, "isPaid", 0)
+    scene.pass_time()
+    scene.finalise()
+    assert await lookout.look() == []
+    assert [fact.nonce for fact in lookout.below.withdrawals] == [0]
+
+
+async def test_what_was_not_paid_after_a_pause_either_is_told_once_its_longer_time_is_over(scene, lookout):
+    scene.next_block_at(scene.not_after - 10)
+    await wait(scene.made.guard)
+    deadline = scene.made.view("pausedUntil") + 10
+    scene.next_block_at(deadline)
+    scene.mine()
+    scene.next_block_at(deadline + 1)
+    scene.mine()
+    first = scene.head
+    scene.finalise()
+    assert await lookout.look() == [0]
+    (fact,) = lookout.view
+    assert (fact.not_after_s, fact.block_number, fact.block_time_s) == (scene.not_after, first, deadline + 1)
+    with pytest.raises(Refused, match="Expired"):
+        await wait(scene.pay)
+
+
+async def test_a_frozen_vault_is_waited_for(scene, lookout):
+    """Its way out decides whether it pays: until then nobody can say that it will not."""
+    one, two = (make_header(FOUR, 8, payload_root=bytes([n]) * 32) for n in (1, 2))
+    shown = [(header, FOUR.certify(header, (0, 1, 2))) for header in (one, two)]
+    await wait(scene.made.call, freeze_call(*shown))
+    scene.pass_time(86_400 * 30)
+    scene.finalise()
+    assert await lookout.look() == []
+
+
 async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene, lookout):
     scene.next_block_at(scene.not_after)
     receipt = await wait(scene.pay)
@@ -250,7 +298,7 @@ async def test_one_liar_of_three_at_most_delays_a_refund_and_two_never_make_one(
     expired = [ExpiredWithdrawal(0, scene.not_after)]
 
     def lying(*lies):
-        liars = [Liar(endpoint, calls_answered(LIES[name], IS_PAID_BYTES)) for name in lies]
+        liars = [Liar(endpoint, calls_answered(LIES[name], IS_PAID)) for name in lies]
         quorum = EndpointQuorum(liars + [Liar(endpoint)] * (3 - len(liars)), 2)
         return ExpiredWithdrawalReader(scene.profile, quorum).view(cursor.watcher._cursor, expired)
 
@@ -263,6 +311,23 @@ async def test_one_liar_of_three_at_most_delays_a_refund_and_two_never_make_one(
             await lying(lie, lie)
     with pytest.raises(RemoteFault):
         await lying("paid", "unpaid", "nonsense")
+
+
+@pytest.mark.parametrize("deadline", ["earlier", "later", "none"])
+async def test_one_liar_about_a_deadline_makes_no_refund_too_early(scene, endpoint, watch, deadline):
+    """Two say that a pause gave it more time, one that it gave none, or the reverse."""
+    scene.next_block_at(scene.not_after - 10)
+    await wait(scene.made.guard)
+    scene.pass_time()
+    scene.finalise()
+    cursor = Lookout(scene, [endpoint], watch)
+    await cursor.look()
+    lies = {"earlier": scene.not_after, "later": 2**255, "none": 0}
+    liar = Liar(endpoint, calls_answered("0x" + u256(lies[deadline]).hex(), DEADLINE))
+    quorum = EndpointQuorum([liar, Liar(endpoint), Liar(endpoint)], 2)
+    reader = ExpiredWithdrawalReader(scene.profile, quorum)
+    with refused(BridgeCode.ENDPOINTS_DISAGREE):
+        await reader.view(cursor.watcher._cursor, [ExpiredWithdrawal(0, scene.not_after)])
 
 
 async def test_a_withdrawal_of_which_the_vault_never_heard_was_not_paid_either(scene, endpoint, watch):
@@ -319,6 +384,11 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
         assert [fact.block_number for fact in view.unpaid] == [number], "in whatever order they are asked"
 
 
+def open_and_expired(world: World) -> list[ExpiredWithdrawal]:
+    nonces = range(world.state.now.withdrawals_released)
+    return [ExpiredWithdrawal(*each) for each in expired_withdrawals(world.state, CHAIN_ID, nonces)]
+
+
 def ledger(scene: Scene) -> World:
     """The small network with the real chain in the place of its first one, its clock a little behind the chain's."""
     base = gated_genesis(give_back_expired=True)
@@ -330,6 +400,55 @@ def ledger(scene: Scene) -> World:
     return World(change(base, time_ms=(scene.made.now() - 50) * 1_000, chains=chains, assets=tuple(assets)))
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_after_a_pause_a_withdrawal_is_paid_or_credited_again_and_never_both(anvil, watch, claimed):
+    """The pause outlasts its not-after on both clocks. Then it is claimed in the last second, or not at all."""
+    scene = await wait(Scene, anvil)
+    async with Endpoint(scene.url) as endpoint:
+        world = ledger(scene)
+        lookout = Lookout(scene, [endpoint], watch, expired=lambda: open_and_expired(world))
+
+        async def block(*requests, after_ms=1_000):
+            await lookout.look()
+            facts = lookout.pool.pending(world.state)
+            return world.block(*requests, prices=((BTC, 790_000), (ETH, 20_000)), facts=facts, after_ms=after_ms)
+
+        while not world.cash(ALICE):
+            scene.mine()
+            await block()
+        deposited = world.cash(ALICE)
+        await block(world.withdrawal(ALICE, USDC_1, deposited))
+        (waiting,) = [each for _, each in world.state.withdrawals.ordered()]
+        amount = int.from_bytes(waiting.amount, "big")
+        claim = VaultClaim(0, waiting.account, waiting.token, waiting.to, amount, waiting.not_after_s)
+        tree = await wait(certify, scene.made, [waiting.leaf], 2)
+        scene.next_block_at(waiting.not_after_s - 10)
+        await wait(scene.made.guard)
+        until = scene.made.view("pausedUntil")
+        scene.next_block_at(until - 1)
+        scene.mine()
+        scene.finalise()
+        await block(after_ms=(until - waiting.not_after_s + 100) * 1_000)
+        assert [each.nonce for each in lookout.expired()] == [0]
+        for _ in range(3):
+            assert not of_kind(await block(), WithdrawalRefunded), "it can still be paid"
+        scene.next_block_at(until + 10)
+        if claimed:
+            await wait(scene.made.withdraw, claim_argument(claim), tree.proof(0))
+        scene.mine()
+        scene.next_block_at(until + 11)
+        scene.mine()
+        scene.finalise()
+        seen = [await block() for _ in range(3)]
+        assert [len(of_kind(result, WithdrawalRefunded)) for result in seen] == ([0, 0, 0] if claimed else [1, 0, 0])
+        assert await wait(scene.made.view, "isPaid", 0) is claimed
+        assert world.cash(ALICE) == (0 if claimed else deposited)
+        assert open_and_expired(world) == []
+        if not claimed:
+            with pytest.raises(Refused, match="Expired"):
+                await wait(scene.made.withdraw, claim_argument(claim), tree.proof(0))
+
+
 async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_owner(anvil, watch):
     """The ledger releases, the time passes, the vault was never asked: four validators say so, the money is back."""
     scene = await wait(Scene, anvil)
@@ -339,10 +458,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
             scene,
             [endpoint],
             watch,
-            expired=lambda: [
-                ExpiredWithdrawal(*e)
-                for e in expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals_released))
-            ],
+            expired=lambda: open_and_expired(world),
         )
 
         async def block(*requests, after_ms=1_000):

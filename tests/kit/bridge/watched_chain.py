@@ -177,14 +177,14 @@ class Late:
         return await self.true.batch(calls)
 
 
-def calls_answered(value: str, calldata_bytes: int | None = None) -> Callable[[RpcCall, Result], Result]:
-    """Every contract call, or those with so much calldata, is answered so."""
+def calls_answered(value: str, selector: bytes = b"") -> Callable[[RpcCall, Result], Result]:
+    """Every contract call, or those of this function, is answered so."""
 
     def alter(call: RpcCall, result: Result) -> Result:
         if call.method != "eth_call":
             return result
         data: Any = call.params[0]
-        return value if calldata_bytes in (None, len(data["data"]) // 2 - 1) else result
+        return value if data["data"].startswith("0x" + selector.hex()) else result
 
     return alter
 
