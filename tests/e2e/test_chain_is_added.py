@@ -10,9 +10,9 @@ import pytest
 import trio
 from eth_abi.abi import encode as abi_encode
 
-from bridge.contracts.vault import approve_call
+from bridge.contracts.vault import DEPOSIT, approve_call
 from cli.main import run
-from devnet.demo.story import DEPOSIT, MINT, USDC, DevnetDeposit, until
+from devnet.demo.story import MINT, USDC, DevnetDeposit, until
 from devnet.members import now_ms, signed_withdrawal
 from devnet.network import Devnet, running_devnet, wait_ready
 from devnet.options import DevnetOptions
