@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "viaIR": True,
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"]}},
 }
 
 
@@ -72,10 +72,13 @@ def _is_tolerated(entry: dict[str, Any]) -> bool:
 def _artifact(compiled: dict[str, Any]) -> bytes:
     # Without the compiler's own numbers of types and places in the source, which change with every line.
     places = {entry["label"]: [int(entry["slot"]), entry["offset"]] for entry in compiled["storageLayout"]["storage"]}
+    deployed = compiled["evm"]["deployedBytecode"]
+    immutables = [sorted(place["start"] for place in same) for same in deployed["immutableReferences"].values()]
     content = {
         "abi": compiled["abi"],
         "bytecode": compiled["evm"]["bytecode"]["object"],
-        "code_bytes": len(compiled["evm"]["deployedBytecode"]["object"]) // 2,
+        "code": deployed["object"],
+        "immutables": sorted(immutables),
         "storage": places,
     }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
