@@ -124,3 +124,22 @@ class BridgeCode(CodeBook):
         "A block has a receipt of a type that the chain's layout does not have. Nothing of the chain is credited from "
         "there on. Check that the profile is the chain's, and upgrade to a version that knows the type.",
     )
+    NO_CREATE2_FACTORY = (
+        690,
+        "The chain does not have the contract that creates others at addresses known before (CREATE2). Deploy it there "
+        "first: its transaction is signed once for all chains; the values name its address.",
+    )
+    NO_EIP2537 = (
+        691,
+        "The chain does not have the precompiles of EIP-2537, so a vault there could check no certificate. Choose "
+        "another chain, or wait for its upgrade.",
+    )
+    TOKEN_WITHOUT_CODE = 692, "There is no contract at a token's address on this chain. Check address and endpoint."
+    VAULT_EXISTS = (
+        693,
+        "A vault with just these terms is deployed already. Check it with `crossclear vault verify`, or state another "
+        "--salt.",
+    )
+    TERMS_REFUSED = 694, "The vault's constructor refuses these terms. The values name its error; nothing was sent."
+    WRONG_CODE = 695, "What is at the address is not the committed contract. Do not use it."
+    BAD_VAULT_RECEIPT = 696, "The file is not a receipt of `crossclear vault deploy`. The values say why."

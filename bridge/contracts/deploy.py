@@ -100,7 +100,14 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
     Raises RemoteFault for a bad validator set, LocalFault TRANSACTION_REVERTED.
     """
     check_validator_set(terms.validators)
-    settings = (
+    settings = vault_settings(verifier, terms)
+    extension = deploy(web3, secret, "VaultExtension", settings).address
+    return deploy(web3, secret, "Vault", *vault_arguments(settings, extension, terms))
+
+
+def vault_settings(verifier: bytes, terms: VaultTerms) -> tuple[Any, ...]:
+    """The first constructor argument of a vault, and the only one of its extension."""
+    return (
         terms.network,
         to_checksum_address(verifier),
         to_checksum_address(terms.guardian),
@@ -110,9 +117,12 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
         [to_checksum_address(key) for key in terms.cold_keys.addresses],
         terms.cold_keys.threshold,
     )
+
+
+def vault_arguments(settings: tuple[Any, ...], extension: bytes, terms: VaultTerms) -> tuple[Any, ...]:
+    """All constructor arguments of a vault. Raises RemoteFault BAD_POINT."""
     assets = [(to_checksum_address(asset.token), asset.unit, asset.minimum or asset.unit) for asset in terms.assets]
-    extension = to_checksum_address(deploy(web3, secret, "VaultExtension", settings).address)
-    return deploy(web3, secret, "Vault", settings, extension, validator_words(terms.validators), assets)
+    return settings, to_checksum_address(extension), validator_words(terms.validators), assets
 
 
 def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:

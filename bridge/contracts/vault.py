@@ -86,6 +86,16 @@ ALLOWANCE = selector("allowance(address,address)")
 DEPOSIT_WITH_PERMIT = selector("depositWithPermit(address,uint256,uint64,uint256,uint8,bytes32,bytes32)")
 DEPOSIT_NATIVE = selector("depositNative(uint64)")
 ASSET_OF = selector("assetOf(address)")
+NETWORK = selector("network()")
+VERIFIER = selector("verifier()")
+EXTENSION = selector("extension()")
+GUARDIAN = selector("guardian()")
+TRUSTING_PERIOD = selector("trustingPeriod()")
+PAUSE_PERIOD = selector("pausePeriod()")
+WRAPPED_NATIVE = selector("wrappedNative()")
+PAUSED_UNTIL = selector("pausedUntil()")
+FROZEN_S = 2**64 - 1
+"""The end of a pause that only the settlement of a conflict ends."""
 PERMIT_TYPE = keccak256(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 
 

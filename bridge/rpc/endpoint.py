@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from bridge.codes import BridgeCode
-from bridge.evm.hexadecimal import malformed, read_list, read_object
+from bridge.evm.hexadecimal import malformed, read_list, read_object, read_quantity
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES_MAX = 32 << 20
@@ -143,6 +143,10 @@ class Endpoint:
         if isinstance(result, Refusal):
             raise result.fault(f"{self.name} {method}")
         return result
+
+    async def chain_id(self) -> int:
+        """Of the chain that it says it serves. Raises as `call`."""
+        return read_quantity(await self.call("eth_chainId"), "eth_chainId", 63)
 
     def _bounded(self, answer: bytes) -> bytes:
         """The answer, if it is not of very many small values. Commas inside strings count too."""

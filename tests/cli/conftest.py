@@ -1,5 +1,6 @@
-"""The command line for its tests."""
+"""The command line for its tests, and real chains for commands that need one."""
 
+from tests.kit.chains import anvil, anvil_binary
 from tests.kit.command_line import cli
 
-__all__ = ["cli"]
+__all__ = ["anvil", "anvil_binary", "cli"]

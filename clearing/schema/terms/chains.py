@@ -1,6 +1,6 @@
 """The terms of a chain: its vault and its limits, as genesis and amendments state them.
 
-To add a chain: deploy the vault (`bridge.contracts.deploy`), add the chain to node.toml (`node.config.ChainConfig`) and
+To add a chain: deploy the vault (`crossclear vault deploy`), add the chain to node.toml (`node.config.ChainConfig`) and
 restart, then list it in genesis or by an amendment (`clearing.governance.listing`): nodes watch it from there on.
 """
 

@@ -51,6 +51,14 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     assert functions["assetOf"][:4] == vault.ASSET_OF
     assert functions["depositNative"][:4] == vault.DEPOSIT_NATIVE
     assert functions["depositWithPermit"][:4] == vault.DEPOSIT_WITH_PERMIT
+    assert functions["network"][:4] == vault.NETWORK
+    assert functions["verifier"][:4] == vault.VERIFIER
+    assert functions["extension"][:4] == vault.EXTENSION
+    assert functions["guardian"][:4] == vault.GUARDIAN
+    assert functions["trustingPeriod"][:4] == vault.TRUSTING_PERIOD
+    assert functions["pausePeriod"][:4] == vault.PAUSE_PERIOD
+    assert functions["wrappedNative"][:4] == vault.WRAPPED_NATIVE
+    assert functions["pausedUntil"][:4] == vault.PAUSED_UNTIL
     topics = (emitted["Deposited"], emitted["Withdrawn"], emitted["ValidatorsRotated"])
     assert topics == (events.DEPOSITED, events.WITHDRAWN, events.ROTATED)
     indexed = {
