@@ -143,3 +143,8 @@ class BridgeCode(CodeBook):
     TERMS_REFUSED = 694, "The vault's constructor refuses these terms. The values name its error; nothing was sent."
     WRONG_CODE = 695, "What is at the address is not the committed contract. Do not use it."
     BAD_VAULT_RECEIPT = 696, "The file is not a receipt of `crossclear vault deploy`. The values say why."
+    NOT_PAUSED = (
+        697,
+        "The guardian's pause is over or did not begin, so there is nothing to end. A freeze by conflicting headers is "
+        "ended by the cold quorum's choice between them.",
+    )

@@ -93,6 +93,7 @@ GUARDIAN = selector("guardian()")
 TRUSTING_PERIOD = selector("trustingPeriod()")
 PAUSE_PERIOD = selector("pausePeriod()")
 WRAPPED_NATIVE = selector("wrappedNative()")
+COLD_NONCE = selector("coldNonce()")
 PAUSED_UNTIL = selector("pausedUntil()")
 FROZEN_S = 2**64 - 1
 """The end of a pause that only the settlement of a conflict ends."""

@@ -7,14 +7,11 @@ anything is sent. What stands already is not created again, except the vault, wh
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.creation import FACTORY, FACTORY_CODE, Creation, vault_creations
 from bridge.contracts.deploy import VaultTerms
-from bridge.contracts.vault import selector
+from bridge.contracts.errors import error_text
 from bridge.evm.hexadecimal import hex_data, read_data, read_quantity
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
@@ -122,15 +119,7 @@ def _check_code(creation: Creation, found: bytes) -> None:
 def _error_of(name: str, refusal: Refusal) -> dict[str, Detail]:
     """The name and the values of a constructor's error, as far as the artifact knows them."""
     try:
-        data = read_data(refusal.data, "revert data")
+        error = error_text(name, read_data(refusal.data, "revert data"))
     except RemoteFault:
-        data = b""
-    for entry in load_artifact(name).abi:
-        types = [each["type"] for each in entry.get("inputs", ())]
-        if entry["type"] == "error" and selector(f"{entry['name']}({','.join(types)})") == data[:4]:
-            try:
-                values = ", ".join(map(str, decode(types, data[4:])))
-            except (DecodingError, OverflowError):
-                break
-            return {"error": f"{entry['name']}({values})"}
-    return {"message": refusal.message, "revert": data[:200]}
+        error = ""
+    return {"error": error} if error else {"message": refusal.message}

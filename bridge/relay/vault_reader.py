@@ -56,6 +56,11 @@ class VaultStanding:
         return self.times.stage(self.now)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the guardian's pause lasts."""
+        return self.now < self.paused_until and not self.is_frozen
+
+    @property
     def is_frozen(self) -> bool:
         """Whether conflicting headers were shown to it."""
         return self.paused_until == vault.FROZEN_S
@@ -131,6 +136,11 @@ class VaultReader:
             _number(_one_word(paused)),
             _number(_one_word(nonce)),
         )
+
+    async def cold_nonce(self) -> int:
+        """Of the cold quorum's next decision."""
+        (nonce,) = await self._words(vault.COLD_NONCE)
+        return _number(nonce)
 
     async def listing(self, token: bytes) -> VaultAsset:
         """Its terms of a token; a unit of 0: not listed."""

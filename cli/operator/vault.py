@@ -1,11 +1,11 @@
-"""`crossclear vault deploy|verify`: the vault of a chain, for who sets it up and looks after it."""
+"""`crossclear vault deploy|verify|status|rotate|pause|unpause`: the vault of a chain, for its operators."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FILE, NEW_FILE, hex_option, read_hex_secret, together
+from cli.options import FILE, NEW_FILE, hex_option, read_hex_secret, together, url_option
 from cli.output import ExitCode, output_option, say, show
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ payer_option = click.option(
 
 @click.group()
 def vault() -> None:
-    """Deploy a vault and check it."""
+    """Deploy a vault, check it, follow it, bring it up to date, pause it, and end a pause."""
 
 
 _term_options = together(
@@ -170,6 +170,111 @@ def verify(
     report: VaultReport = trio.run(verify_at, rpc, _address("ADDRESS", address), stated, trusted, receipt)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
+
+
+token_option = click.option("--token", "tokens", metavar="ADDRESS", multiple=True, help="Show its counters. Repeat.")
+
+
+@vault.command()
+@click.argument("address")
+@rpc_option
+@token_option
+@output_option
+def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None:
+    """Print what the vault at ADDRESS says of itself: checkpoint, set, pause, silence, and what it owes and has."""
+    import trio
+
+    from member.printing.vaults import standing_text
+    from member.vaults.standing import vault_standing
+
+    listed = [_address("--token", token) for token in tokens]
+    found = trio.run(vault_standing, rpc, _address("ADDRESS", address), listed)
+    show(found, standing_text(found), output)
+
+
+@vault.command()
+@click.argument("address")
+@rpc_option
+@payer_option
+@url_option
+@click.option(
+    "--from-height",
+    type=click.IntRange(1, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Where the set that the vault follows was in force; only for a vault without a checkpoint.",
+)
+@output_option
+def rotate(address: str, rpc: str, payer_file: Path, url: str, from_height: int, output: str) -> None:
+    """Post what the vault at ADDRESS lacks: each change of validators, their keys, and a node's newest header.
+
+    For when no relayer runs. The node is trusted with nothing: the vault checks every certificate. Repeat it at will.
+    """
+    import trio
+
+    from member.light.source import http_sources
+    from member.printing.vaults import standing_text
+    from member.vaults.rotation import rotate_vault
+
+    secret = read_hex_secret(payer_file)
+    with http_sources([url]) as (source,):
+        found = trio.run(rotate_vault, rpc, _address("ADDRESS", address), source, secret, from_height, say)
+    show(found, standing_text(found), output)
+
+
+@vault.command()
+@click.argument("address")
+@rpc_option
+@click.option(
+    "--guardian-file",
+    type=NEW_FILE,
+    required=True,
+    help="The guardian's key; it pays, too. 64 hex digits, mode 0600.",
+)
+@output_option
+def pause(address: str, rpc: str, guardian_file: Path, output: str) -> None:
+    """Lock the vault at ADDRESS for its pause period.
+
+    Only its guardian may. A cold quorum ends the pause before its time.
+    """
+    import trio
+
+    from member.printing.vaults import standing_text
+    from member.vaults.standing import pause_vault
+
+    mined, found = trio.run(pause_vault, rpc, _address("ADDRESS", address), read_hex_secret(guardian_file))
+    say(f"block {mined.block_number}: 0x{mined.hash.hex()}")
+    show(found, standing_text(found), output)
+
+
+@vault.command()
+@click.argument("address")
+@rpc_option
+@click.option("--signature", "signatures", metavar="HEX", multiple=True, help="By a cold key: 65 bytes. Repeat.")
+@click.option("--payer-file", type=NEW_FILE, help="With signatures: the key that pays for gas.")
+@output_option
+def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Path | None, output: str) -> None:
+    """End the pause of the vault at ADDRESS by its cold quorum.
+
+    Without signatures it prints what the cold keys sign: typed data for wallets, and its digest. With them, in any
+    order, it sends them. Cold keys stay where they are: no command takes one.
+    """
+    import trio
+
+    from member.printing.vaults import decision_text, standing_text
+    from member.vaults.unpause import end_pause, pause_end
+
+    at = _address("ADDRESS", address)
+    if not signatures:
+        decision = trio.run(pause_end, rpc, at)
+        show(decision, decision_text(decision), output)
+        return
+    if payer_file is None:
+        raise click.UsageError("--payer-file is needed to send signatures")
+    given = [hex_option("--signature", each, 65) or b"" for each in signatures]
+    mined, found = trio.run(end_pause, rpc, at, given, read_hex_secret(payer_file))
+    say(f"block {mined.block_number}: 0x{mined.hash.hex()}")
+    show(found, standing_text(found), output)
 
 
 def _genesis(path: Path) -> "Genesis":

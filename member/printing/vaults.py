@@ -1,6 +1,12 @@
-"""Vaults as text: what was deployed and how it compares."""
+"""Vaults as text: what was deployed, how it compares, and how it stands."""
+
+from datetime import UTC, datetime
+
+import msgspec
 
 from member.vaults.receipt import VaultReceipt
+from member.vaults.standing import VaultStandingView
+from member.vaults.unpause import PauseEndDecision
 from member.vaults.verification import VaultReport
 
 _SIGNS = {True: "ok  ", False: "FAIL", None: "open"}
@@ -24,3 +30,43 @@ def report_text(report: VaultReport) -> str:
         lines.append(f"  {_SIGNS[check.ok]} {check.name}: {check.found}{wanted}")
     lines.append("it is as stated" if report.ok else "IT IS NOT AS STATED: do not use it before you know why")
     return "\n".join(lines)
+
+
+def standing_text(view: VaultStandingView) -> str:
+    """The state, one subject a line."""
+    keys = "" if view.has_keys else ", its keys are not installed: `crossclear vault rotate`"
+    lines = [
+        f"vault {view.vault} on chain {view.chain_id}, network {view.network}",
+        f"  checkpoint of height {view.height}, root {view.root_number}, {view.withdrawals_count} withdrawals,"
+        f" {view.deposit_nonce} deposits",
+        f"  set {view.validators_hash}{keys}",
+        f"  trusted at {_time(view.trusted_at)}, {max(view.now - view.trusted_at, 0)} s ago, until"
+        f" {_time(view.trusted_until)}",
+        f"  guardian {view.guardian}: {_pause(view)}",
+        f"  escape: {view.stage}; silent from {_time(view.silent_from)}",
+    ]
+    times = (("escape from", view.escape_from), ("payments from", view.payments_from))
+    lines += [f"  {what} {_time(second)}" for what, second in times if second]
+    for token in view.tokens:
+        listed = f"unit {token.unit}, minimum {token.minimum}" if token.unit != "0" else "not listed"
+        lines.append(
+            f"  token {token.token} ({listed}): deposited {token.deposited}, withdrawn {token.withdrawn},"
+            f" owes {token.owed}, has {token.balance}"
+        )
+    return "\n".join(lines)
+
+
+def decision_text(decision: PauseEndDecision) -> str:
+    """What the cold keys sign: the typed data, for wallets."""
+    data = msgspec.json.format(msgspec.json.encode(decision.typed_data), indent=1).decode()
+    return f"digest {decision.digest}\n{data}"
+
+
+def _pause(view: VaultStandingView) -> str:
+    if view.is_frozen:
+        return "FROZEN by conflicting headers"
+    return f"PAUSED until {_time(view.paused_until)}" if view.paused_until else "not paused"
+
+
+def _time(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if second < 2**37 else str(second)

@@ -244,9 +244,9 @@ def test_the_page_on_adding_a_chain_deploys_and_compares_a_vault(
     monkeypatch.chdir(operator.folder)
     operator.key("payer.key", USER)
     values = dict(zip(("COLD1", "COLD2", "COLD3"), ("0x" + key.hex() for key in COLD_KEYS.addresses), strict=True))
-    values |= {"URL": operator.place.chain.url, "GUARDIAN": address_of(GUARDIAN)}
-    lines = re.findall(r"^crossclear (vault (?:deploy|verify) .*)$", PAGE, re.MULTILINE)
-    assert [line.split()[1] for line in lines] == ["deploy", "deploy", "verify"]
+    values |= {"TOKEN": operator.token, "URL": operator.place.chain.url, "GUARDIAN": address_of(GUARDIAN)}
+    lines = re.findall(r"^crossclear (vault (?:deploy|verify|status) .*)$", PAGE, re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["deploy", "deploy", "verify", "status"]
     for line in lines:
         if operator.receipt.exists():
             values["VAULT"] = json.loads(operator.receipt.read_text())["contracts"][-1]["address"]

@@ -58,6 +58,7 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     assert functions["trustingPeriod"][:4] == vault.TRUSTING_PERIOD
     assert functions["pausePeriod"][:4] == vault.PAUSE_PERIOD
     assert functions["wrappedNative"][:4] == vault.WRAPPED_NATIVE
+    assert functions["coldNonce"][:4] == vault.COLD_NONCE
     assert functions["pausedUntil"][:4] == vault.PAUSED_UNTIL
     topics = (emitted["Deposited"], emitted["Withdrawn"], emitted["ValidatorsRotated"])
     assert topics == (events.DEPOSITED, events.WITHDRAWN, events.ROTATED)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import msgspec
 
@@ -48,8 +49,9 @@ def header_of(
     after: frozenset[int],
     mark: bytes = b"",
     network: bytes = NETWORK,
+    **fields: Any,
 ) -> Header:
-    return make_header(height, set_of(members), set_of(after), mark, network=network, parent=parent)
+    return make_header(height, set_of(members), set_of(after), mark, network=network, parent=parent, **fields)
 
 
 def chain_of(
