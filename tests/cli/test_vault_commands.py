@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from bridge.contracts import load_artifact
+from clearing.base.codec import encode
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
 from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import COLD_KEYS, FOUR, GUARDIAN, USER, Signers, VaultChain, address_of, make_signers
 from tests.kit.command_line import CommandLine
+from tests.kit.node.light_chain import Node, chain_of, serving, set_of
 
 pytestmark = pytest.mark.chain
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "add-a-chain.md").read_text(encoding="utf-8")
@@ -226,6 +228,14 @@ def test_a_set_without_proof_of_possession_is_refused(operator: Operator) -> Non
 def test_another_set_than_that_of_genesis_needs_a_node_that_serves_it(operator: Operator) -> None:
     assert "--url" in operator.deploy("--dry-run", "--validators-hash", "11" * 32, code=2).err
     operator.deploy("--dry-run", "--validators-hash", FOUR.validators.hash.hex())
+    with serving(Node(chain_of([{0, 1, 2}, {1, 2, 3}]))) as (url,):
+        in_force = set_of(frozenset({1, 2, 3}))
+        planned = operator.deploy("--dry-run", "--url", url, "--validators-hash", in_force.hash.hex()).json
+        assert planned["validators"] == "0x" + encode(in_force).hex()
+        former = set_of(frozenset({0, 1, 2})).hash.hex()
+        assert (
+            "wrong_validator_set" in operator.deploy("--dry-run", "--url", url, "--validators-hash", former, code=6).err
+        )
 
 
 def test_a_chain_without_eip2537_or_without_the_factory_is_refused(
