@@ -24,6 +24,8 @@ class DevnetOptions:
     """What to start nodes by, in place of the command line's own module."""
     demo: bool = False
     """Play the demonstration to its end and judge it, instead of running until interrupted."""
+    escape: bool = False
+    """End the demonstration by the escape drill: all validators stop for ever, and the vaults pay by exit files."""
 
 
 def check_options(options: DevnetOptions) -> None:

@@ -28,7 +28,7 @@ CONTRACTS = {
     "test/BlsHarness.sol": ("BlsHarness",),
 }
 SETTINGS: dict[str, Any] = {
-    "optimizer": {"enabled": True, "runs": 10_000},
+    "optimizer": {"enabled": True, "runs": 4_000},
     "viaIR": True,
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},

@@ -122,6 +122,7 @@ class TokenExit:
     accounts: int
     accounts_paid: int
     debts: int
+    settled: int
     seniors: int
 
 
@@ -186,7 +187,7 @@ def exit_leaf_call(index: int) -> bytes:
 
 def read_token_exit(data: bytes) -> TokenExit:
     """The answer to `exit_of_call`. Raises RemoteFault MALFORMED_ANSWER."""
-    if len(data) != 7 * 32:
+    if len(data) != 8 * 32:
         raise malformed("exitOf", len(data))
     words = [int.from_bytes(data[start : start + 32], "big") for start in range(0, len(data), 32)]
     return TokenExit(bool(words[0]), *words[1:])

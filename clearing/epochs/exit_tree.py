@@ -119,7 +119,8 @@ def _deposit_leaves(state: State) -> Iterator[ExitLeaf]:
         token, amount = (chain_id, vault, stray.deposit.token), int.from_bytes(stray.deposit.amount, "big")
         depositor = stray.deposit.depositor
         account = accounts.get(depositor, STRAY_ACCOUNT)
-        yield _leaf(state, ExitKind.DEPOSIT, nonce, account, token, depositor, amount)
+        named = stray.deposit.account
+        yield _leaf(state, ExitKind.DEPOSIT, named, account, token, depositor, amount, nonce)
     owed = {(chain_id, vault, opened.refund) for (chain_id, vault, _, _), opened in state.open_refunds.ordered()}
     owed |= {(chain_id, vault, queued.refund) for (chain_id, vault, _), queued in state.queued_refunds.ordered()}
     for chain_id, vault, number in sorted(owed):
@@ -135,8 +136,18 @@ def _own_accounts(state: State) -> Iterator[int]:
 
 
 def _leaf(
-    state: State, kind: ExitKind, number: int, account: int, token: TokenAtVault, to: bytes, amount: int
+    state: State,
+    kind: ExitKind,
+    number: int,
+    account: int,
+    token: TokenAtVault,
+    to: bytes,
+    amount: int,
+    deposit: int = 0,
 ) -> ExitLeaf:
+    """`deposit`: its nonce, because its number, the account that it names, may be that of others, too."""
     chain_id, vault, address = token
-    key = b"".join((_SALT_TAG, u256(state.now.epoch), u256(kind), u256(number), u256(chain_id), vault, address))
+    key = b"".join(
+        (_SALT_TAG, u256(state.now.epoch), u256(kind), u256(number), u256(deposit), u256(chain_id), vault, address)
+    )
     return ExitLeaf(kind, number, account, *token, to, amount, salt=hmac.digest(state.salt, key, "sha256"))

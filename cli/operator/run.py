@@ -35,6 +35,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
 @click.option("--seed", default=7, show_default=True, help="Seed of all randomness.")
 @click.option("--speed", default="2880x", show_default=True, help="Recorded time per wall time.")
 @click.option("--demo", is_flag=True, help="Play the demonstration to its end and judge it.")
+@click.option("--escape", is_flag=True, help="End the demonstration by the escape drill: no validator, the vaults pay.")
 @click.option(
     "--output-dir",
     type=NEW_FOLDER,
@@ -42,7 +43,9 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
     show_default=True,
     help="Folder for everything that is written.",
 )
-def devnet(validators: int, chains: int, members: int, seed: int, speed: str, demo: bool, output_dir: Path) -> int:
+def devnet(
+    validators: int, chains: int, members: int, seed: int, speed: str, demo: bool, escape: bool, output_dir: Path
+) -> int:
     """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade."""
     from devnet.demo.main import main
     from devnet.options import DevnetOptions
@@ -59,6 +62,7 @@ def devnet(validators: int, chains: int, members: int, seed: int, speed: str, de
         seed=seed,
         speed=pace,
         demo=demo,
+        escape=escape,
     )
     return main(options)
 

@@ -26,7 +26,7 @@ from clearing.base.ids import NetworkId
 from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
 from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
-from devnet.demo.story import CATCH_UP_HEIGHTS, RISKY, DevnetStory, StoryRecord
+from devnet.demo.story import CATCH_UP_HEIGHTS, MISTYPED, RISKY, DevnetStory, StoryRecord
 from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
@@ -180,6 +180,9 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         withdrawals_released=tally.released,
         withdrawals_confirmed=tally.confirmed,
         withdrawals_across_chains=len(tally.crossed),
+        withdrawals_in_one_transaction=notes.batched_claims,
+        deposits_refunded=tally.refunded,
+        escape=notes.escape,
         deposit_seconds=round(notes.deposit_seconds, 3),
         withdrawal_seconds=round(notes.withdrawal_seconds, 3),
         heights_until_root_equal_after_restart=notes.returned_heights,
@@ -220,13 +223,19 @@ def promises(
     testnet: Testnet, notes: StoryRecord, stuck: str, logs: LogReplay, verdict: VerificationReport
 ) -> dict[str, bool]:
     """What the demonstration promises beyond its receipts, and whether it is so."""
-    return {
+    drilled = {
+        f"the escape must pay what is owed in {drill.token} on {drill.chain}": 0 < drill.paid <= drill.owed
+        for drill in notes.escape
+    }
+    return drilled | {
         "no step may be stuck: " + (stuck or "-"): not stuck,
         "every validator's block log must replay to its roots": logs.all_replay,
         f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": (
             0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
         ),
         "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
+        "one transaction must have paid several withdrawals": notes.batched_claims > 1,
+        "a vault must have refunded the mistyped deposit": notes.refunded_micros == MISTYPED,
         "the last epoch package must verify": verdict.ok,
         "each epoch up to the last package must have one": epochs_proven(testnet)
         >= {*range(1, notes.package_epoch + 1)},

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.receipt import Receipt, Refused
-from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.collateral import DepositCredited, DepositsRefunded
 from clearing.schema.receipts.default import DefaultDeclared
 from clearing.schema.receipts.default_fund import FundPaid
 from clearing.schema.receipts.liquidation import Liquidated, LiquidationOpened, SliceSold
@@ -24,7 +24,9 @@ from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, Withdrawal
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.instruments import InstrumentKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import STRAY_ACCOUNT
 from clearing.state.state import State
+from devnet.demo.escape_drill import TokenDrill
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class LogTally:
     defaults: int = 0
     released: int = 0
     confirmed: int = 0
+    refunded: int = 0
+    """Stray deposits in refunds that were released."""
     crossed: list[tuple[int, int]] = field(default_factory=list)
     """(withdrawal nonce, account) of each confirmed withdrawal on a chain that the account never deposited on."""
     refused: Counter[int] = field(default_factory=Counter)
@@ -78,8 +82,10 @@ def count(genesis: Genesis, results: Iterable[BlockResult]) -> LogTally:
             elif isinstance(receipt, WithdrawalConfirmed):
                 tally.confirmed += 1
                 paid = released[receipt.nonce]
-                if paid.chain_id not in deposited.get(paid.account, set()):
+                if paid.account != STRAY_ACCOUNT and paid.chain_id not in deposited.get(paid.account, set()):
                     tally.crossed.append((receipt.nonce, paid.account))
+            elif isinstance(receipt, DepositsRefunded):
+                tally.refunded += receipt.deposits
             elif isinstance(receipt, Refused):
                 tally.refused[receipt.code] += 1
     return tally
@@ -168,6 +174,11 @@ class Summary(msgspec.Struct, frozen=True):
     withdrawals_released: int
     withdrawals_confirmed: int
     withdrawals_across_chains: int
+    withdrawals_in_one_transaction: int
+    """At most."""
+    deposits_refunded: int
+    escape: tuple[TokenDrill, ...]
+    """Of the drill, where it was played."""
     deposit_seconds: float
     withdrawal_seconds: float
     heights_until_root_equal_after_restart: int
@@ -244,7 +255,16 @@ def show(summary: Summary, console: Console) -> None:
         (
             "withdrawals",
             f"{summary.withdrawals_confirmed} of {summary.withdrawals_released} paid and seen, "
-            f"{summary.withdrawals_across_chains} across chains ({summary.withdrawal_seconds:.1f} s)",
+            f"{summary.withdrawals_across_chains} across chains ({summary.withdrawal_seconds:.1f} s), "
+            f"up to {summary.withdrawals_in_one_transaction} in one transaction",
+        ),
+        ("deposits refunded", str(summary.deposits_refunded)),
+        *(
+            (
+                f"escape: {drill.token} on {drill.chain}",
+                f"{drill.paid} of {drill.owed} base units paid, {drill.left} left",
+            )
+            for drill in summary.escape
         ),
         (
             "validator killed and restarted",

@@ -10,9 +10,13 @@ from typing import TypeVar
 import trio
 
 from bridge.contracts.vault import approve_call, deposit_call, deposit_native_call, selector
+from bridge.relay.vault_records import payments_since
+from bridge.rpc.endpoint import Endpoint
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
+from devnet.chains import DevnetChain
 from devnet.codes import DevnetCode
+from devnet.demo.escape_drill import EscapeDrill, TokenDrill
 from devnet.demo.trading import Bidder, Trading
 from devnet.market import hours_file
 from devnet.members import DevnetMember, now_ms, signed_withdrawal
@@ -44,20 +48,25 @@ async def until(what: str, seconds: float, look: Callable[[], Awaitable[T | None
 MINT = selector("mint(address,uint256)")
 USDC = 10**6
 WETH = 10**18
+MISTYPES, MISTYPED, NO_ACCOUNT = "bob", 3_000 * USDC, 999
+"""Who deposits how much for an account that nobody has: the vault refunds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevnetDeposit:
-    """One deposit: who, on which chain (by position), which token, how many base units."""
+    """One deposit: who, on which chain (by position), which token, how many base units, for which account."""
 
     member: DevnetMember
     chain: int
     symbol: str
     amount: int
+    account: int | None = None
+    """None: the member's own."""
 
 
 def _fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
-    """Who deposits what. erin brings little; frank deposits on the first chain only, and will be paid on the second."""
+    """Who deposits what. erin brings little. frank deposits on the first chain only, and will be paid on the second.
+    bob mistypes the account of one deposit."""
     house, *members = devnet.members
     planned = [
         DevnetDeposit(house, chain, "USDC", devnet.market.house.capital_micros) for chain in range(len(devnet.chains))
@@ -73,6 +82,8 @@ def _fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
                 DevnetDeposit(member, first, "USDC", 200_000 * USDC),
                 DevnetDeposit(member, second, "WETH", 100 * WETH),
             ]
+        if member.name == MISTYPES:
+            planned.append(DevnetDeposit(member, 0, "USDC", MISTYPED, NO_ACCOUNT))
     return tuple(planned)
 
 
@@ -95,14 +106,15 @@ async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: li
     pending = []
     for deposit in planned:
         token, amount = deployed.tokens[deposit.symbol], deposit.amount
+        account = member.id if deposit.account is None else deposit.account
         calls: tuple[tuple[bytes, bytes, int], ...]
         if deposit.symbol in native:
-            calls = ((deployed.vault, deposit_native_call(member.id), amount),)
+            calls = ((deployed.vault, deposit_native_call(account), amount),)
         else:
             calls = (
                 (token, MINT + member.address.rjust(32, b"\0") + u256(amount), 0),
                 (token, approve_call(deployed.vault, amount), 0),
-                (deployed.vault, deposit_call(token, amount, member.id), 0),
+                (deployed.vault, deposit_call(token, amount, account), 0),
             )
         for to, data, value in calls:
             pending.append((f"{member.name} {deposit.symbol}", await wallet.send(to, data, value)))
@@ -118,6 +130,9 @@ RISKY = frozenset(("erin",))
 BIDDERS = ("alice", "carol")
 """They take slices of who is liquidated."""
 WITHDRAWN_USDC_MICROS = 5_000_000_000
+BESIDE_USDC_MICROS = 100_000_000
+"""Of those who withdraw beside frank, so that a relayer claims for several in one transaction."""
+BESIDE, BATCHES_TRIED = 2, 5
 
 
 @dataclass(slots=True)
@@ -130,6 +145,12 @@ class StoryRecord:
     package_epoch: int = 0
     package: bytes = b""
     paid_micros: int = 0
+    refunded_micros: int = 0
+    """Of the mistyped deposit, in its depositor's wallet."""
+    escape: tuple[TokenDrill, ...] = ()
+    """Of the drill, where it was played."""
+    batched_claims: int = 0
+    """Withdrawals that one transaction paid at most."""
     deposit_seconds: float = 0.0
     trades_submitted: int = 0
 
@@ -167,12 +188,15 @@ class DevnetStory:
             nursery.start_soon(self._bring_back, name)
             await self._wait_for_hour(WITHDRAW_HOUR)
             await self._withdraw_across(self._named["frank"])
+            await self._wait_for_refund(self._named[MISTYPES])
             await self._wait_for_hour(self._hours)
             nursery.cancel_scope.deadline = trio.current_time() + CREDIT_SECONDS
             await until("the restarted validator's root", CREDIT_SECONDS, self._is_back)
             nursery.cancel_scope.cancel()
         self.record.trades_submitted = self.trading.submitted
         await self.fetch_package()
+        if self._devnet.options.escape:
+            self.record.escape = await EscapeDrill(self._devnet, self._report).play()
 
     async def fund(self) -> None:
         """Deposits, until every one is credited."""
@@ -248,25 +272,14 @@ class DevnetStory:
         return True if self.record.returned_heights >= 0 else None
 
     async def _withdraw_across(self, member: DevnetMember) -> None:
-        """Request USDC on the last chain, where this member never deposited, and wait until its wallet has it."""
+        """Request USDC on the last chain, where this member never deposited, and wait until its wallet has it. Others
+        request some beside it, until a relayer has claimed for several in one transaction."""
         devnet, started = self._devnet, trio.current_time()
         chain = devnet.chains[-1]
-        token = chain.deployed.tokens["USDC"]
-        asset = next(
-            asset.id
-            for asset in devnet.genesis.assets
-            if asset.chain_id == chain.anvil.chain_id and asset.token == token
-        )
-        async with devnet.client_of(member) as client:
-            account = await client.account(member.id)
-            request = signed_withdrawal(
-                devnet.network, member, asset, WITHDRAWN_USDC_MICROS, account.next_nonce, now_ms()
-            )
-            (result,) = (await client.submit((request,))).results
-        if result.problem is not None:
-            raise LocalFault(DevnetCode.SUBMISSION_REFUSED, "withdrawal", message=result.problem.message)
-        self._report(f"{member.name} withdraws 5,000 USDC on {chain.deployed.name}, having deposited elsewhere")
         wallet = devnet.wallet(len(devnet.chains) - 1, member)
+        token = chain.deployed.tokens["USDC"]
+        self._report(f"{member.name} withdraws 5,000 USDC on {chain.deployed.name}, having deposited elsewhere")
+        await self._request(chain, [(member, WITHDRAWN_USDC_MICROS), *await self._beside(member)])
 
         async def paid() -> int | None:
             return await wallet.token_balance(token) or None
@@ -274,6 +287,70 @@ class DevnetStory:
         self.record.paid_micros = await until("the vault to pay", CREDIT_SECONDS, paid)
         self.record.withdrawal_seconds = trio.current_time() - started
         self._report(f"the vault on {chain.deployed.name} has paid {member.name}")
+        for _ in range(BATCHES_TRIED):
+            await self._until_all_paid(chain)
+            self.record.batched_claims = await largest_batch(devnet.endpoints[-1], chain.deployed.vault)
+            if self.record.batched_claims > 1:
+                self._report(f"one transaction has paid {self.record.batched_claims} withdrawals")
+                return
+            # They fell into two blocks, and the relayer was quick.
+            await self._request(chain, await self._beside(member))
+
+    async def _beside(self, member: DevnetMember) -> list[tuple[DevnetMember, int]]:
+        """Those with the most free equity, who bid for nothing, and what they withdraw."""
+        free = {}
+        for other in self._devnet.members[1:]:
+            if other is not member and other.name not in BIDDERS:
+                async with self._devnet.client_of(other) as client:
+                    margin = await client.account(other.id)
+                free[other.name] = int(margin.equity_micros) - int(margin.initial_margin_micros)
+        chosen = sorted(free, key=lambda name: (-free[name], name))[:BESIDE]
+        return [(self._named[name], BESIDE_USDC_MICROS) for name in chosen]
+
+    async def _request(self, chain: DevnetChain, wanted: list[tuple[DevnetMember, int]]) -> None:
+        """Withdrawals of USDC, submitted together. Raises LocalFault SUBMISSION_REFUSED."""
+        devnet, requests = self._devnet, []
+        place = (chain.anvil.chain_id, chain.deployed.tokens["USDC"])
+        asset = next(asset.id for asset in devnet.genesis.assets if (asset.chain_id, asset.token) == place)
+        for member, micros in wanted:
+            async with devnet.client_of(member) as client:
+                nonce = (await client.account(member.id)).next_nonce
+            requests.append(signed_withdrawal(devnet.network, member, asset, micros, nonce, now_ms()))
+        for result in (await devnet.running_clients()[0].submit(tuple(requests))).results:
+            if result.problem is not None:
+                raise LocalFault(DevnetCode.SUBMISSION_REFUSED, "withdrawal", message=result.problem.message)
+
+    async def _until_all_paid(self, chain: DevnetChain) -> None:
+        """Until the vault has paid every withdrawal that was released on its chain."""
+
+        async def paid() -> bool | None:
+            for member in self._devnet.members[1:]:
+                async with self._devnet.client_of(member) as client:
+                    released = (await client.withdrawals(member.id)).released
+                if any(withdrawal.chain_id == chain.anvil.chain_id for withdrawal in released):
+                    return None
+            return True
+
+        await until("all withdrawals to be paid", CREDIT_SECONDS, paid)
+
+    async def _wait_for_refund(self, member: DevnetMember) -> None:
+        """Until the vault has paid back the deposit whose account was mistyped."""
+        wallet, token = self._devnet.wallet(0, member), self._devnet.chains[0].deployed.tokens["USDC"]
+
+        async def refunded() -> int | None:
+            balance = await wallet.token_balance(token)
+            return balance if balance >= MISTYPED else None
+
+        self.record.refunded_micros = await until("the vault to refund a deposit", CREDIT_SECONDS, refunded)
+        self._report(
+            f"the vault on {self._devnet.chains[0].deployed.name} has refunded {member.name}'s mistyped deposit"
+        )
+
+
+async def largest_batch(endpoint: Endpoint, vault: bytes) -> int:
+    """How many withdrawals one transaction paid at most."""
+    paid = await payments_since(endpoint, vault, 0, 0)
+    return max((len(payments.claims) for payments in paid), default=0)
 
 
 async def _root_at(client: NodeClient, height: int) -> str:

@@ -49,7 +49,7 @@ class ExitLeafView(Body, frozen=True):
     """`withdrawal`: released and not paid; `deposit`: waits to be credited; `refund`: deposits to be refunded. They
     are paid before accounts."""
     number: Id
-    """The account, the nonce of the withdrawal or of the deposit, or the number of the vault's refund."""
+    """The account, also that a deposit names, the nonce of the withdrawal, or the number of the vault's refund."""
     chain_id: Id
     vault: Address
     token: Address

@@ -23,8 +23,9 @@ struct WalkedDeposit {
 ///    escape; an earlier one only makes the snapshot newer.
 /// 3. Settlement, another quarter: the vault's own records since the snapshot are shown to it. Nothing is paid.
 /// 4. Payment, without end. Due first, each in full as far as the token reaches: withdrawals that were open at the
-///    snapshot, and deposits that were not credited by then. What is left is paid to accounts pro rata. Accounts that were
-///    paid after the snapshot and have not claimed hold a part of it back for a trusting period.
+///    snapshot, and deposits that were not credited by then. What is left is paid to accounts pro rata. What comes first and
+///    was not claimed, and what accounts that were paid after the snapshot have not claimed, is held back for a trusting
+///    period.
 ///
 /// Rule: a token pays no more than the vault has and owes of it, no leaf more than once, and the order of claims does not
 /// matter while the token's balance stands still: an account that claimed early claims again when more is left for it.
@@ -80,11 +81,12 @@ abstract contract Escape is Payments {
         for (uint256 i = 0; i < withdrawals.length; i++) {
             Withdrawal calldata withdrawal = withdrawals[i];
             (uint64 nonce, address token) = (withdrawal.nonce, withdrawal.token);
-            if (!_openExit(token).open || nonce < exitOf[token].withdrawalsCount) continue;
+            TokenExit storage exit = exitOf[token];
+            if (!exit.open || nonce < exit.withdrawalsCount) continue;
             if (!isPaid(nonce) || isShown(nonce)) continue;
             _shown[nonce >> 8] |= uint256(1) << (nonce & 255);
-            exitDebt[token][withdrawal.account] += withdrawal.amount;
-            exitOf[token].debts += withdrawal.amount;
+            exitDebt[token][ExitTree.debtor(withdrawal.account, withdrawal.to)] += withdrawal.amount;
+            if (withdrawal.account != ExitTree.STRAY_ACCOUNT) exit.debts += withdrawal.amount;
         }
     }
 
@@ -107,9 +109,10 @@ abstract contract Escape is Payments {
         } else {
             if (known.settled) revert NothingDue(place.index);
             known.settled = true;
-            due = leaf.kind == ExitTree.WITHDRAWAL && isPaid(leaf.number) ? 0 : leaf.amount;
-            if (due != 0) {
+            bool paid = leaf.kind == ExitTree.WITHDRAWAL && isPaid(leaf.number);
+            if (!paid) {
                 _requireSince(paymentsFrom());
+                due = leaf.amount - _deductStray(exit, leaf);
                 if (leaf.kind == ExitTree.WITHDRAWAL) _markPaid(leaf.number);
             }
             due = _settleSenior(exit, leaf.token, leaf.amount, due);
@@ -145,7 +148,8 @@ abstract contract Escape is Payments {
         if (walkedDeposit[nonce] != found) revert WrongDeposit(nonce, found, walkedDeposit[nonce]);
         if (nonce <= exit.depositCursor) revert AlreadyPaid(nonce);
         walkedDeposit[nonce] = 0;
-        uint256 due = deposit.amount - _deduct(exit, deposit.token, deposit.account, deposit.amount);
+        uint256 due = deposit.amount - _deduct(exit, deposit.token, ExitTree.depositor(deposit.from), deposit.amount);
+        due -= _deduct(exit, deposit.token, deposit.account, due);
         due = _settleSenior(exit, deposit.token, deposit.amount, due);
         emit DepositRefunded(nonce, deposit.token, deposit.from, due);
         if (due != 0) _transferOut(deposit.token, deposit.from, due);
@@ -170,30 +174,44 @@ abstract contract Escape is Payments {
         if (!known.settled) {
             uint256 deducted = _deduct(exit, leaf.token, leaf.number, leaf.amount);
             (known.settled, known.net) = (true, leaf.amount - deducted);
+            exit.settled += known.net;
             exit.accounts = Math.saturatingSub(exit.accounts, deducted);
         }
         uint256 have = _held(leaf.token);
-        uint256 spare = Math.saturatingSub(have, exit.seniors);
+        // What comes first is reserved for a time only: nobody can show for another that it was paid.
+        uint256 spare = _isLate() ? have : Math.saturatingSub(have, exit.seniors);
         uint256 pool = spare + exit.accountsPaid;
         uint256 all = exit.accounts;
         // Who was paid everything after the snapshot never claims. In the end its claim counts as settled.
-        if (block.timestamp >= paymentsFrom() + trustingPeriod) all = Math.saturatingSub(all, exit.debts);
+        if (_isLate()) all = Math.max(Math.saturatingSub(all, exit.debts), exit.settled);
         uint256 claim = pool < all ? Math.mulDiv(known.net, pool, all) : known.net;
         uint256 due = Math.min(Math.saturatingSub(claim, known.paid), spare);
         exit.accountsPaid += due;
         return due;
     }
 
-    /// Take from an account's debt what a claim of this size can bear.
-    function _deduct(TokenExit storage exit, address token, uint64 account, uint256 amount)
+    /// What was paid after the snapshot of a claim that comes first: to a depositor as a refund that was released again, or to
+    /// the account that a deposit was credited to.
+    function _deductStray(TokenExit storage exit, ExitLeaf calldata leaf) private returns (uint256 deducted) {
+        deducted = _deduct(exit, leaf.token, ExitTree.depositor(leaf.to), leaf.amount);
+        if (leaf.kind == ExitTree.DEPOSIT) deducted += _deduct(exit, leaf.token, leaf.number, leaf.amount - deducted);
+    }
+
+    /// Whether a trusting period has passed since payments began.
+    function _isLate() private view returns (bool) {
+        return block.timestamp >= paymentsFrom() + trustingPeriod;
+    }
+
+    /// Take from a debt what a claim of this size can bear.
+    function _deduct(TokenExit storage exit, address token, uint256 debtor, uint256 amount)
         private
         returns (uint256 deducted)
     {
-        uint256 debt = exitDebt[token][account];
+        uint256 debt = exitDebt[token][debtor];
         deducted = Math.min(debt, amount);
         if (deducted == 0) return 0;
-        exitDebt[token][account] = debt - deducted;
-        exit.debts -= deducted;
+        exitDebt[token][debtor] = debt - deducted;
+        if (debtor >> 160 == 0) exit.debts -= deducted;
     }
 
     /// What the vault owes of a token, or what it has of it if that is less.

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {MerkleTree} from "./MerkleTree.sol";
 
-/// A payment of the exit tree. `number` is the account, the nonce of the withdrawal or of the deposit, or the number of the
+/// A payment of the exit tree. `number` is the account, also of a deposit, the nonce of the withdrawal, or the number of the
 /// refund.
 struct ExitLeaf {
     bytes32 salt;
@@ -50,7 +50,20 @@ library ExitTree {
     /// The network's tagged hash of "crossclear/exit-tree/v2/empty": the root while no epoch has closed.
     bytes32 private constant NO_EXITS = 0xe1d0ea073dba6667d885de0c02e487b0a1c99846a66921919f7d90465b182793;
 
+    /// The account of withdrawals that refund stray deposits, as the network numbers it.
+    uint64 internal constant STRAY_ACCOUNT = 2 ** 48 + 5;
+
     error WrongLeafKind(uint256 kind);
+
+    /// The debtor that a depositor without an account is.
+    function depositor(address owner) internal pure returns (uint256) {
+        return (uint256(1) << 160) | uint160(owner);
+    }
+
+    /// Whose claims a payment after the snapshot is deducted from.
+    function debtor(uint64 account, address to) internal pure returns (uint256) {
+        return account == STRAY_ACCOUNT ? depositor(to) : account;
+    }
 
     /// Whether a root, zero before the first checkpoint, has no tree.
     function isEmpty(bytes32 root) internal pure returns (bool) {

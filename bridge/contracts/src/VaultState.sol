@@ -97,6 +97,8 @@ abstract contract VaultState is ReentrancyGuardTransient {
         uint256 accountsPaid;
         /// Base units that accounts which have not claimed were paid since the snapshot.
         uint256 debts;
+        /// Base units due to the accounts that claimed.
+        uint256 settled;
         /// Base units due first and not settled: withdrawals that were open, deposits that were not credited.
         uint256 seniors;
     }
@@ -165,8 +167,9 @@ abstract contract VaultState is ReentrancyGuardTransient {
 
     mapping(address token => TokenExit) public exitOf;
     mapping(uint256 index => LeafExit) public exitLeaf;
-    /// Base units that an account was paid after the snapshot and that its claims do not reflect yet.
-    mapping(address token => mapping(uint64 account => uint256)) public exitDebt;
+    /// Base units that a debtor was paid after the snapshot and that its claims do not reflect yet. A debtor is an account, or
+    /// beyond all accounts a depositor to whom stray deposits were refunded (`ExitTree.depositor`).
+    mapping(address token => mapping(uint256 debtor => uint256)) public exitDebt;
     mapping(uint256 nonceWord => uint256) internal _shown;
     /// The newest deposit that was not walked past yet, and the rolling hash up to it.
     uint64 public walkNonce;

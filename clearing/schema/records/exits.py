@@ -69,7 +69,7 @@ class ExitLeaf:
 
     kind: ExitKind
     number: int
-    """The account, the nonce of the withdrawal or of the deposit, or the number of the vault's refund."""
+    """The account, also that a deposit names, the nonce of the withdrawal, or the number of the vault's refund."""
     account: int
     """Whose payment it is; `clearing.state.ledger.STRAY_ACCOUNT` where a depositor has no account."""
     chain_id: int

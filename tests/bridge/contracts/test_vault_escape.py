@@ -12,22 +12,18 @@ from bridge.evm.hexadecimal import hex_data
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from clearing.schema.records.exits import ExitKind
+from clearing.state.ledger import STRAY_ACCOUNT
 from devnet.genesis import DEVNET_BALANCES
 from tests.kit.bridge.certified import certify, released
-from tests.kit.bridge.exits import Exits
+from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header, refused
 
 pytestmark = pytest.mark.chain
-ALICE, BOB, CAROL = (bytes([letter]) * 20 for letter in (0xA1, 0xB0, 0xCA))
 
 
 @pytest.fixture
 def exits(own_vault: VaultChain) -> Exits:
     return Exits(own_vault)
-
-
-def balance(exits: Exits, owner: bytes) -> int:
-    return int(exits.vault.token.functions.balanceOf(Web3.to_checksum_address(owner)).call())
 
 
 # When it opens
@@ -207,6 +203,40 @@ def test_a_payment_after_the_snapshot_is_taken_off_whatever_its_account_claims(e
     exits.begin_payments()
     claims = [lambda: exits.claim(leaf), lambda: exits.refund(2)]
     assert sum(claim() for claim in (claims if first == "leaf" else reversed(claims))) == 30 * UNIT
+
+
+@pytest.mark.parametrize("kind", [ExitKind.DEPOSIT, ExitKind.REFUND, ExitKind.WITHDRAWAL])
+def test_a_stray_deposit_that_was_refunded_after_the_snapshot_is_not_paid_again(exits: Exits, kind: ExitKind) -> None:
+    vault = exits.vault
+    vault.deposit(50 * UNIT, 999)
+    leaf = exits.owe(50 * UNIT, ALICE, 999, kind)
+    exits.close()
+    made = released(vault, 0, account=STRAY_ACCOUNT, amount=50 * UNIT, to=ALICE)
+    vault.deposit(50 * UNIT, 5)
+    tree = certify(vault, [made[1]], 1)
+    exits.certify(2, tree, 1)
+    vault.withdraw(made[0], tree.proof(0))
+    exits.settle()
+    exits.show_paid([made[0]], tree.proof(0))
+    exits.walk(2)
+    exits.begin_payments()
+    assert [exits.claim(leaf), exits.refund(2)] == [0, 50 * UNIT]
+
+
+def test_a_stray_deposit_that_was_credited_and_withdrawn_after_the_snapshot_is_not_paid_again(exits: Exits) -> None:
+    vault = exits.vault
+    vault.deposit(50 * UNIT, 7)
+    leaf = exits.owe(50 * UNIT, ALICE, 7, ExitKind.DEPOSIT)
+    exits.close()
+    made = released(vault, 0, account=7, amount=30 * UNIT)
+    tree = certify(vault, [made[1]], 1)
+    exits.certify(2, tree, 1)
+    vault.withdraw(made[0], tree.proof(0))
+    exits.settle()
+    exits.show_paid([made[0]], tree.proof(0))
+    exits.begin_payments()
+    assert exits.claim(leaf) == 20 * UNIT
+    assert vault.balance(vault.token_at.address) == 0
 
 
 def test_a_token_that_shrank_pays_first_what_comes_first_and_the_rest_pro_rata(exits: Exits) -> None:

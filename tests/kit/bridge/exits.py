@@ -13,6 +13,7 @@ from tests.kit.bridge.certified import Tree
 from tests.kit.bridge.vault_chain import VaultChain, claim_as_json, make_header
 
 EPOCH = 3
+ALICE, BOB, CAROL = (bytes([letter]) * 20 for letter in (0xA1, 0xB0, 0xCA))
 
 
 class Exits:
@@ -140,3 +141,8 @@ class Exits:
         receipt = self.vault.user.send(self.vault.vault.functions.refundDeposit(nonce, given))
         (event,) = self.vault.vault.events.DepositRefunded().process_receipt(receipt, errors=DISCARD)
         return int(event["args"]["amount"])
+
+
+def balance(exits: Exits, owner: bytes) -> int:
+    """What an owner has of the vault's token."""
+    return int(exits.vault.token.functions.balanceOf(Web3.to_checksum_address(owner)).call())

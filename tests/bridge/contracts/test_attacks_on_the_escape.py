@@ -1,0 +1,129 @@
+"""Attacks on the escape that succeeded once: paid twice, and locked for ever."""
+
+from typing import Any
+
+import pytest
+
+from clearing.schema.records.exits import ExitKind
+from clearing.state.ledger import STRAY_ACCOUNT
+from tests.kit.bridge.certified import Tree, released
+from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance
+from tests.kit.bridge.vault_chain import UNIT, VaultChain
+
+pytestmark = pytest.mark.chain
+NOBODY = 999
+
+
+@pytest.fixture
+def exits(own_vault: VaultChain) -> Exits:
+    return Exits(own_vault)
+
+
+def me(exits: Exits) -> bytes:
+    return bytes.fromhex(exits.vault.user.address[2:])
+
+
+def pay(exits: Exits, height: int, made: list[Any]) -> Tree:
+    """Certify withdrawals beside the snapshot's exit root; pay those not paid."""
+    tree = Tree([leaf for _, leaf in made])
+    exits.certify(height, tree, len(made))
+    for nonce, (entry, _) in enumerate(made):
+        if not exits.vault.view("isPaid", nonce):
+            exits.vault.withdraw(entry, tree.proof(nonce))
+    return tree
+
+
+def test_a_stray_refunded_after_the_snapshot_is_not_refunded_again(exits: Exits) -> None:
+    """A cycle of 50: deposit to nobody, refund by the network. Every turn is a new claim that comes first."""
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    leaf = exits.owe(100 * UNIT, ALICE, 1)
+    exits.close()
+    made: list[Any] = []
+    tree = None
+    for turn in range(2):
+        vault.deposit(50 * UNIT, NOBODY)
+        made.append(released(vault, turn, account=STRAY_ACCOUNT, amount=50 * UNIT, to=me(exits)))
+        tree = pay(exits, 2 + turn, made)
+    assert tree is not None
+    exits.settle()
+    exits.show_paid([entry for entry, _ in made], tree.proof_of_many(range(2)))
+    exits.walk(2)
+    exits.begin_payments()
+    before = balance(exits, me(exits))
+    stolen = [exits.refund(2), exits.refund(3)]
+    assert balance(exits, me(exits)) - before == sum(stolen) == 0
+    assert exits.claim(leaf) == 100 * UNIT
+
+
+def test_refunds_shown_as_paid_do_not_let_the_first_account_take_the_others_part(exits: Exits) -> None:
+    """Debts of nobody's account lower what accounts are due together, and nobody's claim ever bears them."""
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    vault.deposit(40 * UNIT, NOBODY)
+    alice, bob = exits.owe(60 * UNIT, ALICE, 1), exits.owe(40 * UNIT, BOB, 2)
+    stray = exits.owe(40 * UNIT, me(exits), 2, ExitKind.REFUND)
+    exits.close()
+    made = [released(vault, 0, account=STRAY_ACCOUNT, amount=40 * UNIT, to=me(exits))]
+    tree = pay(exits, 2, made)
+    exits.settle()
+    exits.show_paid([made[0][0]], tree.proof_of_many([0]))
+    exits.begin_payments()
+    exits.claim(stray)
+    exits.wait(4 * exits.quarter())
+    got = [exits.claim(alice), exits.claim(bob)]
+    assert got[0] * 40 == got[1] * 60, got
+
+
+def test_a_debt_beyond_its_account_s_leaf_does_not_let_the_first_take_the_others_part(exits: Exits) -> None:
+    """Account 3 had 10, won 50 of account 4 after the snapshot, and withdrew 60."""
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    exits.owe(10 * UNIT, CAROL, 3)
+    alice, bob = exits.owe(45 * UNIT, ALICE, 1), exits.owe(45 * UNIT, BOB, 2)
+    exits.close()
+    made = [released(vault, 0, account=3, amount=60 * UNIT, to=CAROL)]
+    tree = pay(exits, 2, made)
+    exits.settle()
+    exits.show_paid([made[0][0]], tree.proof_of_many([0]))
+    exits.begin_payments()
+    assert [exits.claim(alice), exits.claim(bob)] == [18 * UNIT, 18 * UNIT], "account 3 may still come"
+    exits.wait(4 * exits.quarter())
+    assert [exits.claim(alice), exits.claim(bob)] == [2 * UNIT, 2 * UNIT]
+
+
+def test_a_withdrawal_paid_since_whose_owner_hides_its_leaf_locks_nothing_for_ever(exits: Exits) -> None:
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    made = [released(vault, 0, amount=40 * UNIT, to=BOB)]
+    alice = exits.owe(60 * UNIT, ALICE, 1)
+    exits.owe(40 * UNIT, BOB, 0, ExitKind.WITHDRAWAL)
+    exits.close(withdrawals=1)
+    tree = pay(exits, 2, made)
+    exits.settle()
+    exits.show_paid([made[0][0]], tree.proof_of_many([0]))
+    exits.begin_payments()
+    exits.wait(400 * exits.quarter())
+    assert exits.claim(alice) == 60 * UNIT
+
+
+def test_a_payment_shown_beside_one_of_a_token_that_is_not_open_counts(exits: Exits) -> None:
+    """The tool shows payments by the calldata that made them: a batch with a token that the tree does not know."""
+    vault = exits.vault
+    vault.deposit(50 * UNIT)
+    leaf = exits.owe(50 * UNIT, ALICE, 1)
+    exits.close()
+    vault.deposit(10 * UNIT, NOBODY, vault.other_at)
+    made = [
+        released(vault, 0, account=1, amount=50 * UNIT, to=ALICE),
+        released(vault, 1, account=STRAY_ACCOUNT, amount=10 * UNIT, to=ALICE, token=vault.other_at.address),
+    ]
+    tree = Tree([each for _, each in made])
+    exits.certify(2, tree, 2)
+    entries, siblings = [entry for entry, _ in made], tree.proof_of_many(range(2))
+    vault.withdraw_batch(entries, siblings)
+    exits.settle()
+    exits.show_paid(entries, siblings)
+    assert vault.view("isShown", 0)
+    exits.begin_payments()
+    assert exits.claim(leaf) == 0
