@@ -17,7 +17,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench setup lock contracts docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench setup lock contracts contracts-check docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -71,9 +71,20 @@ lock: ## pin every dependency anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+	$(BIN)/uv pip compile requirements-checks.in --generate-hashes \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements-checks.lock
 
 contracts: setup ## compile the Solidity sources into the committed artifacts
 	$(BIN)/python -m bridge.contracts.compile
+
+contracts-check: setup build/checks/.ready ## invariants, symbolic checks and static analysis of the contracts; not part of the tests
+	$(BIN)/python -m bridge.contracts.check
+
+build/checks/.ready: requirements-checks.lock
+	test -x build/checks/bin/python || $(BIN)/python -m venv build/checks
+	$(subst $(BIN),build/checks/bin,$(PIP)) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements-checks.lock
+	touch $@
 
 docs: setup ## write the generated reference pages
 	$(BIN)/python -m docs.generate

