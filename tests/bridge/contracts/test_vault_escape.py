@@ -11,6 +11,7 @@ from bridge.contracts.vault import VaultClaim
 from bridge.evm.hexadecimal import hex_data
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
+from clearing.epochs.exit_tree import NO_EXITS
 from clearing.schema.records.exits import ExitKind
 from clearing.state.ledger import STRAY_ACCOUNT
 from devnet.genesis import DEVNET_BALANCES
@@ -112,6 +113,19 @@ def test_before_any_checkpoint_all_deposits_go_back(exits: Exits) -> None:
     assert [exits.refund(2), exits.refund(1)] == [4 * UNIT, 3 * UNIT]
     assert balance(exits, bytes.fromhex(exits.vault.user.address[2:])) - before == 7 * UNIT
     assert exits.vault.balance(exits.vault.token_at.address) == 0
+
+
+def test_before_an_epoch_has_closed_there_is_no_tree_either(exits: Exits) -> None:
+    exits.vault.deposit(3 * UNIT)
+    exits.close(counted=0)
+    exits.certify(exit_root=NO_EXITS)
+    exits.wait(2 * exits.quarter() + 2)
+    exits.trigger()
+    exits.wait(exits.quarter() + 2)
+    exits.open(depositCursor=0)
+    exits.walk(1)
+    exits.begin_payments()
+    assert exits.refund(1) == 3 * UNIT
 
 
 # Who is paid what
