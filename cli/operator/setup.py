@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from bridge.rpc.chain_profiles import GENERIC, known_profile
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, effective_config
 from cli.output import output_option, say, show
 from node.config import ChainConfig
@@ -90,14 +91,21 @@ def testnet(
 
 
 def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[ChainConfig, ...]:
-    """Chains out of `CHAIN_ID=URL`. Raises click.BadParameter for a chain that `names` lacks."""
+    """Chains out of `CHAIN_ID=URL`. Raises click.BadParameter for a chain that `names` lacks.
+
+    A chain that no profile describes gets the generic one by name, of which `config validate` warns.
+    """
     urls: dict[int, list[str]] = {}
     for endpoint in endpoints:
         number, equals, url = endpoint.partition("=")
         if not equals or not number.isascii() or not number.isdigit() or int(number) not in names:
             raise click.BadParameter(f"expected CHAIN_ID=URL of a chain in genesis, got {endpoint!r}")
         urls.setdefault(int(number), []).append(url)
-    tree = [{"chain_id": number, "name": names[number], "endpoints": found} for number, found in urls.items()]
+    tree = [
+        {"chain_id": number, "name": names[number], "endpoints": found}
+        | ({} if known_profile(number) else {"profile": GENERIC})
+        for number, found in urls.items()
+    ]
     return parse_config({"chains": tree}).chains
 
 
