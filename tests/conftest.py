@@ -1,13 +1,17 @@
 """What every test may use: where other people's vectors and market data are; no deadlines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("tests.kit")
 
-from tests.kit.outside import outside  # noqa: E402 - what is registered first explains its assertions
+# What is registered first explains its assertions.
+from tests.kit.outside import outside  # noqa: E402
+from tests.kit.still_running import still_running  # noqa: E402
 
 # A loaded machine is no fault: no test has a time limit, nor does drawing examples. A commit passes or fails by what it
 # holds: every run draws the same examples and remembers none. `--hypothesis-profile=search` draws others each time.
@@ -16,6 +20,13 @@ settings.register_profile(
     "crossclear", settings.get_profile("search"), derandomize=True, database=None, print_blob=True
 )
 settings.load_profile("crossclear")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Name a test that seems to hang, on the output that nothing captures."""
+    with still_running(item.nodeid, item.config.stash[fault_handler_stderr_fd_key]):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,10 @@ class LyingServer:
             head, _, held = held.partition(b"\r\n\r\n")
             (length,) = (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             while len(held) < length:
-                held += await stream.receive_some(1 << 16)
+                piece = await stream.receive_some(1 << 16)
+                if not piece:
+                    return
+                held += piece
             body, held = held[:length], held[length:]
             answer = json.dumps(await self._answer(json.loads(body))).encode()
             await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))

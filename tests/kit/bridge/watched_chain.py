@@ -1,6 +1,5 @@
 """Real chains for the adapter's tests: anvil, a contract that says whatever it is told, endpoints that lie."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from clearing.base.errors import RemoteFault
 from clearing.schema.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
 from devnet.anvil import Anvil
 from tests.kit.chains import anvil, anvil_binary
+from tests.kit.until import until_now
 
 __all__ = ["anvil", "anvil_binary"]
 
@@ -78,9 +78,14 @@ class Chain:
 
     def receipt(self, sent: str) -> dict:
         """Automine is a task of its own, so the receipt may come a moment after the answer."""
-        while (receipt := self.rpc("eth_getTransactionReceipt", sent)) is None:
-            time.sleep(0.002)
-        return receipt
+        found: list[dict] = []
+
+        def is_mined() -> bool:
+            found.append(self.rpc("eth_getTransactionReceipt", sent))
+            return found[-1] is not None
+
+        until_now(is_mined, f"{sent} was not mined", poll_seconds=0.002)
+        return found[-1]
 
     def deploy_emitter(self) -> WatchedChain:
         size = len(EMITTER)
