@@ -1,7 +1,7 @@
 """Waiting in tests: for what must happen, never for a time in which it should have."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -24,3 +24,11 @@ def until_now(condition: Callable[[], object], what: str = "", poll_seconds: flo
     while not condition():
         assert time.monotonic() < deadline, what or condition
         time.sleep(poll_seconds)
+
+
+def patiently(what: str) -> Iterator[None]:
+    """For the loops of a test that acts until something comes of it: ends by AssertionError out of patience."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        assert time.monotonic() < deadline, what
+        yield

@@ -16,6 +16,7 @@ from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1
 from tests.kit.clearing.vaults import SOFT, genesis_with, on_real_chain, vault_world
 from tests.kit.clearing.world import World, of_kind
+from tests.kit.until import patiently
 
 pytestmark = pytest.mark.chain
 
@@ -127,10 +128,10 @@ async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(
     assert (loan.account, loan.micros) == (ALICE, 3_000 * DOLLAR)
     assert world.cash(ALICE) == 23_000 * DOLLAR
     assert not of_kind(await block(), SoftCreditLent)
-    repaid = []
-    while not repaid:
+    for _ in patiently("the loan is never repaid"):
         chain.mine()
-        repaid = of_kind(await block(), SoftCreditRepaid)
+        if of_kind(await block(), SoftCreditRepaid):
+            break
     assert (world.cash(ALICE), soft_credit_of(world.state, HOUSE, USD)) == (23_000 * DOLLAR, 0)
     assert lookout.pool.pending(world.state) == ()
 

@@ -35,6 +35,7 @@ from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USDC_1
 from tests.kit.clearing.world import World, of_kind
 from tests.kit.refusals import refused
+from tests.kit.until import patiently
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337
@@ -110,9 +111,10 @@ class Lookout:
     async def look(self) -> list[int]:
         while await self.watcher.step():
             pass
-        await self.watcher.read_expired_withdrawals()
-        while self.watcher._last_expired is None and self.watcher.status.halt is None:
+        for _ in patiently("the view never gets complete"):
             await self.watcher.read_expired_withdrawals()
+            if self.watcher._last_expired is not None or self.watcher.status.halt is not None:
+                break
         return [fact.nonce for fact in self.view]
 
 
@@ -370,7 +372,9 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
     while await lookout.watcher.step():
         pass
     views = 0
-    while lookout.watcher._last_expired is None:
+    for _ in patiently("the view never gets complete"):
+        if lookout.watcher._last_expired is not None:
+            break
         before = len(counting.asked)
         await lookout.watcher.read_expired_withdrawals()
         reads = counting.asked[before:].count("eth_getBlockByNumber")
@@ -413,9 +417,11 @@ async def test_after_a_pause_a_withdrawal_is_paid_or_credited_again_and_never_bo
             facts = lookout.pool.pending(world.state)
             return world.block(*requests, prices=((BTC, 790_000), (ETH, 20_000)), facts=facts, after_ms=after_ms)
 
-        while not world.cash(ALICE):
+        for _ in patiently("the deposit is never credited"):
             scene.mine()
             await block()
+            if world.cash(ALICE):
+                break
         deposited = world.cash(ALICE)
         await block(world.withdrawal(ALICE, USDC_1, deposited))
         (waiting,) = [each for _, each in world.state.withdrawals.ordered()]
@@ -467,9 +473,11 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
             return world.block(*requests, prices=((BTC, 790_000), (ETH, 20_000)), facts=facts, after_ms=after_ms)
 
         scene.finalise()
-        while not world.cash(ALICE):
+        for _ in patiently("the deposit is never credited"):
             scene.mine()
             await block()
+            if world.cash(ALICE):
+                break
         deposited = world.cash(ALICE)
         assert deposited == 100 * UNIT // 100
         await block(world.withdrawal(ALICE, USDC_1, deposited))

@@ -15,6 +15,7 @@ from devnet import toolchain
 from devnet.anvil import FINALITY_DEPTH, SLOTS_IN_AN_EPOCH, Anvil, anvil_chain, start_anvil
 from devnet.codes import DevnetCode
 from tests.kit.refusals import refused
+from tests.kit.until import patiently, until_now
 
 HASHES_ONLY = (False,)
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,8 +53,7 @@ def test_a_reorganisation_replaces_blocks_even_below_finality(anvil: Callable[..
 @pytest.mark.chain
 def test_a_chain_mines_by_itself_when_told_how_often(anvil: Callable[..., Anvil]) -> None:
     chain = anvil(block_seconds=0.1)
-    while number(chain, "latest") < 3:
-        time.sleep(0.02)
+    until_now(lambda: number(chain, "latest") >= 3)
 
 
 @pytest.mark.chain
@@ -91,7 +91,7 @@ def test_a_chain_ends_with_an_owner_who_is_killed(anvil_binary: Path, tmp_path: 
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    while True:
+    for _ in patiently("the chain outlives its owner"):
         try:
             httpx.post(url, json=ask, trust_env=False, timeout=60)
         except httpx.HTTPError:

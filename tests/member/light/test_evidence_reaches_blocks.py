@@ -116,8 +116,7 @@ async def test_what_a_light_client_saw_is_recorded_in_a_block_against_who_signed
         for peer in peers:
             await nursery.start(peer.channel.run)
             await nursery.start(peer.engine.run)
-        while min(peer.store.height() for peer in peers) < FORKED:  # noqa: ASYNC110 - stores tell nobody
-            await trio.sleep(0.02)
+        await until(lambda: min(peer.store.height() for peer in peers) >= FORKED)
         chain = [peers[0].light_block(height) for height in range(1, FORKED + 1)]
         assert all(chain)
         blocks = cast("list[LightBlock]", chain)
