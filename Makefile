@@ -81,9 +81,10 @@ contracts: setup ## compile the Solidity sources into the committed artifacts
 contracts-check: setup build/checks/.ready ## invariants, symbolic checks and static analysis of the contracts; not part of the tests
 	$(BIN)/python -m bridge.contracts.check
 
-build/checks/.ready: requirements-checks.lock
+build/checks/.ready: requirements-checks.lock bridge/contracts/checks/package-lock.json
 	test -x build/checks/bin/python || $(BIN)/python -m venv build/checks
 	$(subst $(BIN),build/checks/bin,$(PIP)) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements-checks.lock
+	$(BIN)/python -m devnet.toolchain install-checks
 	touch $@
 
 docs: setup ## write the generated reference pages
@@ -93,4 +94,4 @@ site: setup ## build the documentation in build/site; a warning or a broken link
 	$(BIN)/python -m sphinx --builder html --conf-dir docs --fresh-env --doctree-dir build/doctrees --fail-on-warning --keep-going --quiet . build/site
 
 clean:
-	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules demo-out devnet-out
+	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules bridge/contracts/checks/node_modules demo-out devnet-out

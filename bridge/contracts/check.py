@@ -17,8 +17,9 @@ from typing import Any
 from bridge.contracts import FOLDER
 from bridge.contracts.compile import CompileError, node_path
 
-FORGE = FOLDER / "node_modules" / "@foundry-rs" / "forge-linux-amd64" / "bin"
-#: Where `make contracts-check` installs `requirements-checks.lock`.
+#: Where `make contracts-check` installs `checks/package-lock.json`.
+FORGE = FOLDER / "checks" / "node_modules" / "@foundry-rs" / "forge-linux-amd64" / "bin"
+#: And `requirements-checks.lock`.
 ANALYSERS = FOLDER.parent.parent / "build" / "checks" / "bin"
 OUTPUT = "../../build/forge"
 

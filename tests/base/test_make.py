@@ -70,6 +70,21 @@ def test_every_pinned_distribution_has_hashes_and_no_lock_names_a_host() -> None
         for entry in entries:
             assert "--hash=sha256:" in entry, entry.splitlines()[0]
         assert "://" not in lock
-    packages = (ROOT / "bridge/contracts/package-lock.json").read_text()
-    assert '"integrity"' in packages
-    assert '"resolved"' not in packages
+    for folder in ("bridge/contracts", "bridge/contracts/checks"):
+        packages = (ROOT / folder / "package-lock.json").read_text()
+        assert '"integrity"' in packages
+        assert '"resolved"' not in packages
+
+
+def test_set_up_installs_nothing_that_only_the_checks_of_contracts_need() -> None:
+    users = (ROOT / "bridge/contracts/package-lock.json").read_text()
+    checks = (ROOT / "bridge/contracts/checks/package-lock.json").read_text()
+    assert "forge" in checks
+    assert "forge" not in users
+    dry = ["make", "--dry-run", "--always-make"]
+    setup, check = (
+        subprocess.run([*dry, target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for target in ("setup", "contracts-check")
+    )
+    assert "install-checks" in check
+    assert "install-checks" not in setup

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -96,8 +97,11 @@ def test_only_names_of_artifacts_are_loaded() -> None:
             load_artifact(name)
 
 
-def test_every_package_is_pinned_exactly() -> None:
-    package = json.loads((FOLDER / "package.json").read_bytes())
-    wanted = package["devDependencies"] | package["optionalDependencies"]
-    locked = json.loads((FOLDER / "package-lock.json").read_bytes())["packages"]
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "checks"])
+def test_every_package_is_pinned_exactly(folder: Path) -> None:
+    package = json.loads((folder / "package.json").read_bytes())
+    wanted = {
+        name: version for kind in package if kind.endswith("ependencies") for name, version in package[kind].items()
+    }
+    locked = json.loads((folder / "package-lock.json").read_bytes())["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
