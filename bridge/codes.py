@@ -124,6 +124,12 @@ class BridgeCode(CodeBook):
         "A block has a receipt of a type that the chain's layout does not have. Nothing of the chain is credited from "
         "there on. Check that the profile is the chain's, and upgrade to a version that knows the type.",
     )
+    BAD_LIGHT_UPDATE = (
+        683,
+        "A beacon endpoint's object is not proven: the values say which check failed. Check the endpoint, its network, "
+        "and whether this version knows Ethereum's newest fork.",
+    )
+    STALE_LIGHT_UPDATE = 684, "A beacon endpoint serves an older header than the light client has. Check its sync."
     NO_CREATE2_FACTORY = (
         690,
         "The chain does not have the contract that creates others at addresses known before (CREATE2). Deploy it there "
