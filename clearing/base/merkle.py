@@ -5,7 +5,7 @@ length must equal the depth that this number implies, and an index beyond it is 
 missing right neighbour is the constant `EMPTY`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clearing.base.codec import u256
 from clearing.base.errors import BaseCode, RemoteFault
@@ -29,30 +29,40 @@ def node_hash(left: bytes, right: bytes) -> Hash32:
     return tagged_hash(NODE_TAG, left, right)
 
 
-def merkle_root(leaves: Sequence[bytes]) -> Hash32:
+class MerkleTree:
+    """The tree over the leaves' bytes, in order: 64 bytes a leaf, and proofs that hash nothing again."""
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        level: list[Hash32] = [leaf_hash(leaf) for leaf in leaves]
+        self.count = len(level)
+        self._levels = [level]
+        while len(level) > 1:
+            if len(level) % 2:
+                level.append(EMPTY)
+            level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+            self._levels.append(level)
+
+    @property
+    def root(self) -> Hash32:
+        """Root over all leaves; their number is inside."""
+        top = self._levels[-1]
+        return tagged_hash(ROOT_TAG, u256(self.count), top[0] if top else EMPTY)
+
+    def proof(self, index: int) -> tuple[Hash32, ...]:
+        """Siblings from the leaf at `index` up to the root. Raises IndexError when there is no such leaf."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return tuple(level[(index >> depth) ^ 1] for depth, level in enumerate(self._levels[:-1]))
+
+
+def merkle_root(leaves: Iterable[bytes]) -> Hash32:
     """Root over the leaves' bytes, in order."""
-    level: list[Hash32] = [leaf_hash(leaf) for leaf in leaves]
-    count = len(level)
-    while len(level) > 1:
-        if len(level) % 2:
-            level.append(EMPTY)
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-    return tagged_hash(ROOT_TAG, u256(count), level[0] if level else EMPTY)
+    return MerkleTree(leaves).root
 
 
-def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[Hash32, ...]:
-    """Siblings from the leaf at `index` up to the root. Raises IndexError when there is no such leaf."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    level: list[Hash32] = [leaf_hash(leaf) for leaf in leaves]
-    path: list[Hash32] = []
-    while len(level) > 1:
-        if len(level) % 2:
-            level.append(EMPTY)
-        path.append(level[index ^ 1])
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-        index //= 2
-    return tuple(path)
+def merkle_proof(leaves: Iterable[bytes], index: int) -> tuple[Hash32, ...]:
+    """Siblings of one leaf, as `MerkleTree.proof`. For several proofs, keep the tree."""
+    return MerkleTree(leaves).proof(index)
 
 
 def verify_merkle_proof(root: bytes, count: int, index: int, leaf: bytes, path: Sequence[bytes]) -> None:

@@ -114,15 +114,16 @@ def _deposit_leaves(state: State) -> Iterator[ExitLeaf]:
 
     A depositor that owns an account finds them among that account's payments.
     """
-    accounts = {owner_key(state, account): account for account in _own_accounts(state)}
-    for (chain_id, vault, nonce), stray in state.stray_deposits.ordered():
+    strays = list(state.stray_deposits.ordered())
+    owed = {(chain_id, vault, opened.refund) for (chain_id, vault, _, _), opened in state.open_refunds.ordered()}
+    owed |= {(chain_id, vault, queued.refund) for (chain_id, vault, _), queued in state.queued_refunds.ordered()}
+    accounts = _accounts_by_owner(state) if strays or owed else {}
+    for (chain_id, vault, nonce), stray in strays:
         token, amount = (chain_id, vault, stray.deposit.token), int.from_bytes(stray.deposit.amount, "big")
         depositor = stray.deposit.depositor
         account = accounts.get(depositor, STRAY_ACCOUNT)
         named = stray.deposit.account
         yield _leaf(state, ExitKind.DEPOSIT, named, account, token, depositor, amount, nonce)
-    owed = {(chain_id, vault, opened.refund) for (chain_id, vault, _, _), opened in state.open_refunds.ordered()}
-    owed |= {(chain_id, vault, queued.refund) for (chain_id, vault, _), queued in state.queued_refunds.ordered()}
     for chain_id, vault, number in sorted(owed):
         refund = state.deposit_refunds[chain_id, vault, number]
         token, amount = (chain_id, vault, refund.token), int.from_bytes(refund.amount, "big")
@@ -130,9 +131,13 @@ def _deposit_leaves(state: State) -> Iterator[ExitLeaf]:
         yield _leaf(state, ExitKind.REFUND, number, account, token, refund.depositor, amount)
 
 
-def _own_accounts(state: State) -> Iterator[int]:
-    """Accounts, the lowest of an owner last."""
-    return reversed([account for account, _ in state.accounts.ordered() if can_hold(state, account)])
+def _accounts_by_owner(state: State) -> dict[bytes, int]:
+    """The lowest account of each owner."""
+    found: dict[bytes, int] = {}
+    for account, _ in state.accounts.ordered():
+        if can_hold(state, account):
+            found.setdefault(owner_key(state, account), account)
+    return found
 
 
 def _leaf(

@@ -13,39 +13,11 @@ import msgspec
 
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.base.hashing import tagged_hash
-from clearing.base.ids import Hash32
-from clearing.base.merkle import EMPTY, ROOT_TAG, leaf_hash, node_hash, verify_merkle_proof
+from clearing.base.merkle import MerkleTree, verify_merkle_proof
 from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
 from consensus.light_client import LightBlock, LightVerifier, check_block
 from consensus.sync.messages import CHUNK_BYTES, FORMAT, OFFERS_MAX, ChunkResponse, Manifest
-
-
-class ChunkTree:
-    """The Merkle tree over a snapshot's chunks: 64 bytes a chunk, a proof without hashing anything again."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        leaves: list[Hash32] = [leaf_hash(chunk) for chunk in chunks]
-        self.count = len(leaves)
-        self._levels = [leaves]
-        while len(self._levels[-1]) > 1:
-            level = self._levels[-1]
-            if len(level) % 2:
-                level.append(EMPTY)
-            self._levels.append([node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)])
-
-    @property
-    def root(self) -> Hash32:
-        """As `clearing.base.merkle.merkle_root` gives it."""
-        top = self._levels[-1]
-        return tagged_hash(ROOT_TAG, u256(self.count), top[0] if top else EMPTY)
-
-    def path(self, index: int) -> tuple[Hash32, ...]:
-        """Siblings from a leaf up. Raises IndexError when there is no such leaf."""
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        return tuple(level[(index >> depth) ^ 1] for depth, level in enumerate(self._levels[:-1]))
 
 
 def cut(data: bytes) -> Iterable[memoryview]:
@@ -54,7 +26,7 @@ def cut(data: bytes) -> Iterable[memoryview]:
     return (view[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES))
 
 
-def manifest_of(height: int, data: bytes, tree: ChunkTree) -> Manifest:
+def manifest_of(height: int, data: bytes, tree: MerkleTree) -> Manifest:
     """The offer of a snapshot."""
     return Manifest(format=FORMAT, height=height, size=len(data), root=tree.root)
 

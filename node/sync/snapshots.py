@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.merkle import MerkleTree
 from clearing.base.token_bucket import TokenBuckets
 from consensus.codes import ConsensusCode
 from consensus.messages import envelope_digest, read_envelope
@@ -34,7 +35,7 @@ from consensus.sync.messages import (
     read_sync_message,
     seal_sync,
 )
-from consensus.sync.state_sync import ChunkTree, cut, manifest_of
+from consensus.sync.state_sync import cut, manifest_of
 from node.p2p.network import Incoming, Network, PeerChannel
 from node.store.blocks import light_block_at
 from node.store.store import Store
@@ -57,13 +58,13 @@ class ServedSnapshot:
     """A snapshot in a file, with the tree over its chunks."""
 
     manifest: Manifest
-    tree: ChunkTree
+    tree: MerkleTree
     descriptor: int
     asked_at: float
 
     def chunk(self, index: int) -> ChunkResponse:
         """A chunk with its proof. Raises IndexError."""
-        path = self.tree.path(index)
+        path = self.tree.proof(index)
         data = os.pread(self.descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
         return ChunkResponse(manifest=self.manifest.hash, index=index, data=data, path=path)
 
@@ -187,7 +188,7 @@ class SnapshotService:
         log.info("snapshot offered", height=height, bytes=len(data), chunks=tree.count, manifest=manifest.hash.hex())
 
 
-def _write(path: Path, data: bytes) -> tuple[ChunkTree, int]:
+def _write(path: Path, data: bytes) -> tuple[MerkleTree, int]:
     """Put a snapshot into a nameless file that its descriptor keeps, so that nothing outlives the process."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     path.unlink()
@@ -195,7 +196,7 @@ def _write(path: Path, data: bytes) -> tuple[ChunkTree, int]:
         left = memoryview(data)
         while left:
             left = left[os.write(descriptor, left) :]
-        return ChunkTree(bytes(chunk) for chunk in cut(data)), descriptor
+        return MerkleTree(bytes(chunk) for chunk in cut(data)), descriptor
     except BaseException:
         os.close(descriptor)
         raise

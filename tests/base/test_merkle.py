@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.base import merkle
 from clearing.base.errors import RemoteFault
-from clearing.base.merkle import leaf_hash, merkle_proof, merkle_root, node_hash, verify_merkle_proof
+from clearing.base.merkle import MerkleTree, leaf_hash, merkle_proof, merkle_root, node_hash, verify_merkle_proof
 
 leaves = st.lists(st.binary(max_size=8), min_size=1, max_size=40)
 
@@ -39,3 +40,12 @@ def test_an_inner_node_is_no_leaf() -> None:
 
 def test_trees_that_differ_by_empty_leaves_have_other_roots() -> None:
     assert len({merkle_root([b""] * count) for count in range(6)}) == 6
+
+
+def test_a_tree_hashes_once_for_all_of_its_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [bytes([index]) for index in range(9)]
+    tree, wanted = MerkleTree(items), [merkle_proof(items, index) for index in range(9)]
+    hashed: list[bytes] = []
+    monkeypatch.setattr(merkle, "node_hash", lambda left, right: hashed.append(left) or node_hash(left, right))
+    assert [tree.proof(index) for index in range(9)] == wanted
+    assert not hashed

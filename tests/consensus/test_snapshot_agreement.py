@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.base.merkle import merkle_proof, merkle_root, verify_merkle_proof
+from clearing.base.merkle import MerkleTree, merkle_proof, merkle_root, verify_merkle_proof
 from consensus.messages import BlockRequest, Envelope, MessageKind, Status, Vote, read_envelope, read_message
 from consensus.signing import seal
 from consensus.sync.messages import (
@@ -29,7 +29,7 @@ from consensus.sync.messages import (
     read_sync_message,
     seal_sync,
 )
-from consensus.sync.state_sync import Assembly, ChunkTree, Offers, cut, manifest_of
+from consensus.sync.state_sync import Assembly, Offers, cut, manifest_of
 from tests.kit.consensus.crypto import FakeSigner, validator_set
 from tests.kit.consensus.replicas import NETWORK
 from tests.kit.refusals import refused
@@ -45,20 +45,20 @@ def manifest(height: int, root: int = 1) -> Manifest:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=40))
 def test_the_tree_over_chunks_is_the_common_one(chunks: list[bytes]) -> None:
-    tree = ChunkTree(chunks)
+    tree = MerkleTree(chunks)
     assert tree.root == merkle_root(chunks)
     for index in range(len(chunks)):
-        assert tree.path(index) == merkle_proof(chunks, index)
-        verify_merkle_proof(tree.root, len(chunks), index, chunks[index], tree.path(index))
+        assert tree.proof(index) == merkle_proof(chunks, index)
+        verify_merkle_proof(tree.root, len(chunks), index, chunks[index], tree.proof(index))
     with pytest.raises(IndexError):
-        tree.path(len(chunks))
+        tree.proof(len(chunks))
 
 
 @pytest.mark.parametrize("size", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * CHUNK_BYTES])
 def test_chunks_make_the_whole_in_any_order(size: int) -> None:
     data = Random(size).randbytes(size)
     chunks = [bytes(chunk) for chunk in cut(data)]
-    tree = ChunkTree(chunks)
+    tree = MerkleTree(chunks)
     made = manifest_of(7, data, tree)
     assert made.chunks == len(chunks)
     assembly = Assembly(made)
@@ -68,7 +68,7 @@ def test_chunks_make_the_whole_in_any_order(size: int) -> None:
         assert index is not None
         with pytest.raises(RemoteFault):
             assembly.data()
-        assembly.take(ChunkResponse(manifest=made.hash, index=index, data=chunks[index], path=tree.path(index)))
+        assembly.take(ChunkResponse(manifest=made.hash, index=index, data=chunks[index], path=tree.proof(index)))
     assert assembly.data() == data
 
 
@@ -82,9 +82,9 @@ def test_a_chunk_that_was_not_sent_is_asked_of_another() -> None:
 def test_a_wrong_chunk_is_refused_and_changes_nothing() -> None:
     data = Random(1).randbytes(3 * CHUNK_BYTES)
     chunks = [bytes(chunk) for chunk in cut(data)]
-    tree = ChunkTree(chunks)
+    tree = MerkleTree(chunks)
     assembly = Assembly(manifest_of(7, data, tree))
-    good = ChunkResponse(manifest=assembly.manifest.hash, index=1, data=chunks[1], path=tree.path(1))
+    good = ChunkResponse(manifest=assembly.manifest.hash, index=1, data=chunks[1], path=tree.proof(1))
     for bad in (
         msgspec.structs.replace(good, data=chunks[2]),
         msgspec.structs.replace(good, data=chunks[1][:-1]),

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from clearing.base.codec import U63, Bytes32, Wire, u256
 from clearing.base.ids import Hash32
-from clearing.base.merkle import merkle_proof, merkle_root
+from clearing.base.merkle import MerkleTree
 
 
 class ExitKind(IntEnum):
@@ -102,10 +102,10 @@ class ExitTree:
         """Leaves of the whole tree, which the root contains."""
         return len(self.totals) + len(self.leaves)
 
-    @cached_property
+    @property
     def root(self) -> Hash32:
         """The root in headers from the height after `height` until the next epoch closes."""
-        return merkle_root(self._encoded)
+        return self._hashed.root
 
     def of_account(self, account: int) -> tuple[tuple[int, ExitLeaf], ...]:
         """(index, leaf) of one account's payments."""
@@ -114,12 +114,12 @@ class ExitTree:
 
     def proof(self, index: int) -> tuple[Hash32, ...]:
         """Siblings from a leaf to the top, for `clearing.base.merkle.verify_merkle_proof`."""
-        return merkle_proof(self._encoded, index)
+        return self._hashed.proof(index)
 
     @cached_property
-    def _encoded(self) -> list[bytes]:
+    def _hashed(self) -> MerkleTree:
         totals = [totals.encoded(self.epoch) for totals in self.totals]
-        return totals + [leaf.encoded(self.epoch) for leaf in self.leaves]
+        return MerkleTree(totals + [leaf.encoded(self.epoch) for leaf in self.leaves])
 
 
 def _word(address: bytes) -> bytes:
