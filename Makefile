@@ -17,7 +17,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench setup lock contracts contracts-check docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -54,6 +54,9 @@ check: setup ## lint, types, import contracts
 
 bench: setup ## figures for this machine
 	$(BIN)/python -m benchmarks
+
+bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the committed table
+	$(BIN)/python -m benchmarks.gas
 
 setup: $(VENV)/.ready
 
