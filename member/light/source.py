@@ -6,10 +6,10 @@ that answers nonsense is a `RemoteFault`.
 """
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import Any, Protocol
 
 import msgspec
@@ -118,10 +118,11 @@ class HttpSource:
             headers["content-type"] = "application/msgpack"
         body = bytearray()
         # The client's own limits are of one read each: headers that drip would hold it for days.
-        watch = threading.Timer(CALL_S_MAX, self._hang_up)
+        call = _BoundedCall(self._socket)
+        watch = Timer(CALL_S_MAX, call.hang_up)
         watch.daemon = True
         watch.start()
-        seen = {"trace": self._see}
+        seen = {"trace": call.see}
         try:
             with self._http.stream(
                 method, self._url + path, content=content, headers=headers, extensions=seen
@@ -137,16 +138,33 @@ class HttpSource:
             raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, why=str(error)[:200]) from None
         finally:
             watch.cancel()
+            self._socket = call.socket
 
-    def _see(self, event: str, info: dict[str, Any]) -> None:
+
+class _BoundedCall:
+    """One request that a timer may end, also before there is a connection: then it ends as soon as there is one.
+
+    Either thread first notes what it knows and then looks at what the other knows, so that one of them hangs up.
+    """
+
+    def __init__(self, kept: socket.socket | None) -> None:
+        """`kept`: of the connection that is kept from the call before."""
+        self.socket = kept
+        self._is_over = False
+
+    def see(self, event: str, info: dict[str, Any]) -> None:
         """Learn the socket of a connection as soon as there is one."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._socket = info["return_value"].get_extra_info("socket")
+            self.socket = info["return_value"].get_extra_info("socket")
+            if self._is_over:
+                self.hang_up()
 
-    def _hang_up(self) -> None:
-        if self._socket is not None:
+    def hang_up(self) -> None:
+        """End the request: its time is over."""
+        self._is_over = True
+        if self.socket is not None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self.socket.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -438,9 +438,20 @@ def test_proofs_of_possession_are_checked_of_both_sets_on_the_way_down(tmp_path:
         assert client.store.heights() == (8,)
 
 
+class AtOnce(threading.Timer):
+    """Time is over before there is a connection."""
+
+    def start(self) -> None:
+        self.function()
+
+
+@pytest.mark.parametrize("timer", [threading.Timer, AtOnce])
 @pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"])
-def test_an_answer_that_drips_ends_in_time(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_drips_ends_in_time(
+    said: bytes, timer: type[threading.Timer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(source_module, "CALL_S_MAX", 0.3)
+    monkeypatch.setattr(source_module, "Timer", timer)
     ended = threading.Event()
 
     def drip(listener: socket.socket) -> None:
