@@ -33,7 +33,7 @@ from clearing.default_fund.contribution_calls import collect_contribution_calls,
 from clearing.default_fund.sizing import update_fund
 from clearing.deposits.bridge_facts import apply_bridge_facts
 from clearing.deposits.deposit_refunds import release_refunds
-from clearing.epochs.exit_tree import stored_exit_root
+from clearing.epochs.exit_tree import header_exit_root
 from clearing.epochs.snapshot import close_epoch, snapshot_due
 from clearing.governance.enactment import enact_governance
 from clearing.invariants import check_block
@@ -207,7 +207,7 @@ def block_result(context: BlockContext) -> BlockResult:
         module_roots=state.module_roots(),
         withdrawals_root=withdrawals_root(state),
         withdrawals_count=withdrawals_count(state),
-        exit_root=stored_exit_root(state),
+        exit_root=header_exit_root(state),
         epoch=state.now.epoch,
         snapshot_due=snapshot_due(state, context.block.height),
         deposit_cursors=deposit_cursors(state),

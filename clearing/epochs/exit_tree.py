@@ -1,16 +1,20 @@
-"""The exit tree of a state: built when an epoch closes; its root is in the state and in each header.
+"""The exit tree of a state: built when an epoch closes. Its root is in the state at once, in headers an epoch later.
 
 Rule: a function of the state at which the epoch closes. It promises no more than the inventory. A second call in the
 same block returns the same tree.
+
+A vault pays by the root in the newest header that it knows, and who has no file of that tree cannot claim. So headers
+carry the root of the epoch before the newest closed one: everybody has had an epoch's time to fetch the file.
 """
 
 import hmac
 from collections import Counter
 from collections.abc import Iterator
 
-from clearing.base.codec import u256
-from clearing.base.errors import Bug
+from clearing.base.codec import encode, u256
+from clearing.base.errors import BaseCode, Bug, RemoteFault
 from clearing.base.hashing import tagged_hash
+from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.collateral.cash_tokens import current_assets
 from clearing.context.request_checks import owner_key
@@ -18,11 +22,12 @@ from clearing.epochs.exit_close_out import close_out
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitRecord, ExitTotals, ExitTree
 from clearing.state.asset_flows import TokenAtVault, asset_flow
 from clearing.state.ledger import STRAY_ACCOUNT, can_hold, inventory_units
-from clearing.state.state import State
+from clearing.state.record_opening import RecordOpening, check_record, open_record
+from clearing.state.state import Module, State, record_key
 from clearing.withdrawals.delay_queue import delayed_amounts
 
 NO_EXITS = tagged_hash("crossclear/exit-tree/v2/empty")
-"""The root while no epoch has closed."""
+"""The root until two epochs have closed. Under it a vault gives all deposits back, which needs no file."""
 _SALT_TAG = b"crossclear/exit-tree/v2/salt"
 
 
@@ -47,7 +52,9 @@ def store_exit_tree(state: State) -> None:
                 f"exits promise {promised[place]} of asset {asset.name}, "
                 f"the inventory is {inventory_units(state, asset)} units"
             )
-    state.exits.put(0, ExitRecord(tree.epoch, tree.height, tree.count, tree.root))
+    state.exits.put(tree.epoch, ExitRecord(tree.epoch, tree.height, tree.count, tree.root))
+    if tree.epoch - 2 in state.exits:
+        state.exits.remove(tree.epoch - 2)
     state.exit_tree = tree
 
 
@@ -58,18 +65,40 @@ def closed_exit_tree(state: State) -> ExitTree:
     """
     built = state.exit_tree
     tree = built or exit_tree(state)
-    record = state.exits.get(0)
+    record = state.exits.get(state.now.epoch)
     stated = record and (record.epoch, record.height, record.leaves)
     # The root of a tree in memory needs no check: the stored root was computed from it.
-    if stated != (tree.epoch, tree.height, tree.count) or (built is None and tree.root != stored_exit_root(state)):
+    if stated != (tree.epoch, tree.height, tree.count) or (built is None and record and tree.root != record.root):
         raise Bug(f"exits of epoch {tree.epoch} are not those of height {state.now.height}")
     return tree
 
 
-def stored_exit_root(state: State) -> Hash32:
-    """The exit root in the header of this state."""
-    found = state.exits.get(0)
+def header_exit_root(state: State) -> Hash32:
+    """The exit root in the header of this state: of the epoch before the newest closed one."""
+    found = state.exits.get(state.now.epoch - 1)
     return Hash32(found.root) if found else NO_EXITS
+
+
+def open_exit_root(state: State) -> RecordOpening:
+    """Shows the record of the newest closed epoch's tree in the state that its epoch closed at."""
+    return open_record(state, Module.WITHDRAWALS, record_key("exits", state.now.epoch))
+
+
+def check_exit_root(header: Header, record: ExitRecord, opening: RecordOpening) -> None:
+    """Check that the epoch of a tree closed at this header's height, with this root.
+
+    Raises RemoteFault WRONG_VALUE for another epoch or height, BAD_MERKLE_PROOF for another root or count of leaves.
+    """
+    if (header.epoch, header.height) != (record.epoch, record.height):
+        raise RemoteFault(
+            BaseCode.WRONG_VALUE,
+            "exit root",
+            epoch=record.epoch,
+            height=record.height,
+            certified_epoch=header.epoch,
+            certified_height=header.height,
+        )
+    check_record(header, Module.WITHDRAWALS, record_key("exits", record.epoch), encode(record), opening)
 
 
 def _totals(state: State, leaves: tuple[ExitLeaf, ...]) -> tuple[ExitTotals, ...]:

@@ -6,10 +6,6 @@ genesis with the engine's own code and gets the terms of any height up to the he
 else. The format is separate from the epoch package's.
 """
 
-from typing import Annotated
-
-import msgspec
-
 from clearing.base.certificate import Certificate, verify_finality
 from clearing.base.codec import U32, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
@@ -19,15 +15,12 @@ from clearing.genesis.effective_terms import check_amendment_chain, replay_amend
 from clearing.schema.codes import ClearingCode
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
 from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.record_opening import BucketLeaves, BucketPath, RecordOpening, check_record, open_record
 from clearing.state.state import Module, State, record_key
-from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, record_salt, tree_node_hash
 
 FORMAT = 1
 AMENDMENTS_BYTES_MAX = 64 << 20
-BUCKET_LEAVES_MAX = 1 << 16
 _KEY = record_key("governance", 0)
-BucketPath = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH)]
-BucketLeaves = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BUCKET_LEAVES_MAX)]
 
 
 class CertifiedAmendments(Wire, frozen=True):
@@ -59,14 +52,7 @@ def certify_amendments(
     roots = state.module_roots()
     if clock is None or tuple(header.module_roots) != roots:
         raise LocalFault(ClearingCode.BAD_SNAPSHOT, "amendments", proposed=int(clock is not None), height=header.height)
-    tree, salt = state.trees[Module.VALIDATORS], record_salt(state.salt, _KEY)
-    index = bucket_of(salt)
-    bucket = tree.bucket(index)
-    at = next(number for number, (key, _) in enumerate(bucket) if key == _KEY)
-    node, path = BUCKETS + index, []
-    while node > 1:
-        path.append(tree.node(node ^ 1))
-        node >>= 1
+    opening = open_record(state, Module.VALIDATORS, _KEY)
     return CertifiedAmendments(
         format=FORMAT,
         header=header,
@@ -74,10 +60,10 @@ def certify_amendments(
         validators=validators,
         amendments=tuple(amendment_record for _, amendment_record in state.amendments.ordered()),
         clock=clock,
-        salt=salt,
-        below=tuple(leaf for _, leaf in bucket[:at]),
-        above=tuple(leaf for _, leaf in bucket[at + 1 :]),
-        path=tuple(path),
+        salt=opening.salt,
+        below=opening.below,
+        above=opening.above,
+        path=opening.path,
     )
 
 
@@ -112,7 +98,8 @@ def check_amendments(
     verify_finality(header, certified.certificate, certified.validators, network_id(genesis))
     if header.height < height:
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.height", certified=header.height, wanted=height)
-    _check_opening(certified)
+    opening = RecordOpening(certified.salt, certified.below, certified.above, certified.path)
+    check_record(header, Module.VALIDATORS, _KEY, encode(certified.clock), opening)
     # The amendments are known to be those that the quorum enacted, so nobody else can make this costly.
     head = check_amendment_chain(certified.amendments)
     if (len(certified.amendments), head) != (certified.clock.amendments, certified.clock.chain_head):
@@ -121,16 +108,3 @@ def check_amendments(
         )
     applied = [amendment for amendment in certified.amendments if amendment.height <= height]
     return replay_amendments(genesis, applied), len(applied)
-
-
-def _check_opening(certified: CertifiedAmendments) -> None:
-    leaf = record_leaf_hash(certified.salt, _KEY, encode(certified.clock))
-    found = bucket_hash((*certified.below, leaf, *certified.above))
-    node = BUCKETS + bucket_of(certified.salt)
-    for sibling in certified.path:
-        found = tree_node_hash(sibling, found) if node & 1 else tree_node_hash(found, sibling)
-        node >>= 1
-    roots = certified.header.module_roots
-    whole = len(certified.path) == DEPTH and len(roots) > Module.VALIDATORS
-    if not whole or roots[Module.VALIDATORS] != found:
-        raise RemoteFault(BaseCode.BAD_MERKLE_PROOF, "amendments", root=found)

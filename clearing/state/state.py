@@ -262,8 +262,8 @@ class State:
     """The scheduled change, under 0."""
     offences: Table[tuple[bytes, int], OffencesRecord] = hashed("offences", Module.VALIDATORS, tuple[Bytes32, U32])
     """(envelope key, kind of misbehaviour)."""
-    exits: Table[int, ExitRecord] = hashed("exits", Module.WITHDRAWALS, U32)
-    """The exit tree of the last closed epoch, under 0."""
+    exits: Table[int, ExitRecord] = hashed("exits", Module.WITHDRAWALS, U63)
+    """By epoch: the newest that closed, and the one before it, whose root is in headers."""
     fund_sizes: Table[int, FundSizeRecord] = hashed("fund_sizes", Module.RISK, U32)
     """The last sizing, under 0."""
     contributions: Table[int, ContributionRecord] = hashed("contributions", Module.LEDGER, U63)

@@ -28,8 +28,9 @@ def exit_() -> None:
 def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
     """Print an own account's payments at an epoch; with --out also write their proofs.
 
-    Keep the file of each epoch: with it `exit claim` takes the money out when no node answers. Its salts are secret:
-    plain http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
+    Keep the file of each epoch, fetched before the next one closes: with it `exit claim` takes the money out when no
+    node answers. Vaults pay by the tree of the epoch before the newest closed one. Salts in the file are secret: plain
+    http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
     from a node's blocks.
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
@@ -46,7 +47,7 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
         from node.offline.log_readers import exit_of_log
 
         own, block = exit_of_log(source.open_log(), account, epoch)
-        view = exit_view(own)
+        view = exit_view(own, own.epoch)
     if out is not None:
         write_exit_file(out, view, block)
         say(f"{out}: compare the amounts with your own records, then `crossclear exit verify`")
@@ -55,20 +56,19 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
 
 @exit_.command("verify")
 @click.argument("file", type=FILE)
-@click.option("--package", type=FILE, help="Take the header out of this epoch package instead of the file.")
 @trust_options(amendments=False)
 @output_option
-def exit_verify(file: Path, package: Path | None, trust: Trust, output: str) -> int:
-    """Check offline that every payment in FILE is under the exit root of a final header.
+def exit_verify(file: Path, trust: Trust, output: str) -> int:
+    """Check offline that every payment in FILE is under the exit root in the state of a final header.
 
     Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
     """
-    from member.verifying.exits import FILE_BYTES_MAX, block_of, block_of_package, read_exit_file, verify_exit
+    from member.verifying.exits import FILE_BYTES_MAX, block_of, read_exit_file, verify_exit
     from member.verifying.package import read_limited, report_text
 
     data = read_limited(file, FILE_BYTES_MAX)
     exit_file = read_exit_file(data)
-    block = block_of(exit_file) if package is None else block_of_package(package)
+    block = block_of(exit_file)
     anchor, light_check = trust.anchor_of(block.header)
     report = verify_exit(exit_file, len(data), anchor, block, str(file))
     if light_check is not None:

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from clearing.base.merkle import DEPTH_MAX
 from clearing.schema.records.exits import ExitKind
+from clearing.state.record_opening import BUCKET_LEAVES_MAX
+from clearing.state.tree import DEPTH
 from member.api.types import Address, Body, Decimal, Hash, Id, Natural, SlotName, SmallId
 
 Seed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; keep it secret")]
@@ -83,15 +85,32 @@ class ExitTotalsView(Body, frozen=True):
     """Siblings from the leaf to the top."""
 
 
+class RootOpeningView(Body, frozen=True):
+    """Shows an exit root in the state of its height, whose module roots are in the header: a record of the state with
+    its salt, and the hashes beside it."""
+
+    salt: Hash
+    below: Annotated[tuple[Hash, ...], Meta(max_length=BUCKET_LEAVES_MAX)]
+    """Leaves of the same bucket, before the record's."""
+    above: Annotated[tuple[Hash, ...], Meta(max_length=BUCKET_LEAVES_MAX)]
+    path: Annotated[tuple[Hash, ...], Meta(max_length=DEPTH)]
+    """Siblings from the bucket to the module's root."""
+
+
 class ExitView(Body, frozen=True):
     """An own account's payments under the exit root of an epoch, and the totals of their tokens. No payments: there was
     nothing to take out."""
 
     epoch: Id
     height: Id
-    """Whose header is the first to carry the root: GET /v1/light/{height}."""
+    """At which the epoch closed: the state after it has the root, GET /v1/light/{height} the header."""
+    header_epoch: Id
+    """The epoch before the newest closed one at the answer: headers carried its root, by which vaults pay. 0: none,
+    vaults would give deposits back."""
     account: Id
     exit_root: Hash
+    """In headers once the next epoch has closed, until the one after it closes."""
+    opening: RootOpeningView
     leaf_count: SmallId
     """Of the whole tree; it is inside the root."""
     leaves: Annotated[tuple[ExitLeafView, ...], Meta(max_length=LEAVES_MAX)]

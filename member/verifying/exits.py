@@ -1,7 +1,8 @@
 """Exit files: a member's payments in an exit tree, and their check against a certified header. Offline.
 
-Rule: nothing in the file is trusted: the root is the header's, the header is final under the set that the caller
-trusts, every leaf is hashed again. It knows no network and no keys.
+Rule: nothing in the file is trusted: the root is in the state of the height at which the epoch closed, that height's
+header is final under the set that the caller trusts, every leaf is hashed again. So a file can be checked when it is
+fetched, an epoch before a header carries its root. It knows no network and no keys.
 """
 
 import time
@@ -14,28 +15,31 @@ import msgspec
 from clearing.base.certificate import verify_finality
 from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
+from clearing.base.ids import Hash32
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
-from clearing.schema.records.exits import ExitLeaf, ExitTotals
+from clearing.epochs.exit_tree import check_exit_root
+from clearing.schema.records.exits import ExitLeaf, ExitRecord, ExitTotals
+from clearing.state.record_opening import RecordOpening
 from consensus.light_client import LightBlock
 from member.api.chain import LIGHT_BLOCK_BYTES_MAX
 from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, ExitView
 from member.api.types import Body, Hex, hexed
 from member.durable_files import write_whole
-from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited
-from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from member.verifying.package import Checked, TrustAnchor, VerificationReport
 from proofs.verify.verdict import printable
 
 FILE_BYTES_MAX = 16 << 20
 CLAIM = "if everything ended at this epoch, the vaults would owe these payments to these addresses"
 LIMITS = (
     "that these are all leaves of the account: compare the amounts with your own records",
-    "that a vault pays on this root: it does when the network is halted for good and its contract accepts exits",
+    "that a vault pays by this root: it pays by that in the newest header it knows. Headers carry this one from the"
+    " close of the next epoch to that of the one after it",
 )
 _UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made it"
 _MEANINGS = {
-    "certificate": "A quorum of the validators signed the header that carries the root.",
-    "root": "The leaves are of the epoch and the tree whose root this header carries.",
+    "certificate": "A quorum of the validators signed the header of the height at which the epoch closed.",
+    "root": "The state of that height has the root of this epoch's tree.",
     "leaves": "Each payment is in that tree, with this address and this amount.",
     "totals": "What each token's vault owes in all is in that tree, so that it can be shown to the vault.",
 }
@@ -49,7 +53,7 @@ class ExitFile(Body, frozen=True):
     format: Literal["crossclear.exit.v1"]
     exit: ExitView
     block: Annotated[Hex, msgspec.Meta(max_length=2 + 2 * LIGHT_BLOCK_BYTES_MAX)]
-    """Header, certificate and both validator sets, as GET /v1/light/{height} gives them."""
+    """Header, certificate and both validator sets of the exit's height, as GET /v1/light/{height} gives them."""
 
 
 def exit_file(exit_: ExitView, block: bytes) -> ExitFile:
@@ -78,16 +82,10 @@ def block_of(file: ExitFile) -> LightBlock:
     return decode(bytes.fromhex(file.block[2:]), LightBlock, LIGHT_BLOCK_BYTES_MAX)
 
 
-def block_of_package(path: Path) -> LightBlock:
-    """The light block in an epoch package. Raises LocalFault for an unreadable path, RemoteFault for a bad file."""
-    found = read_package(read_limited(path, PACKAGE_BYTES_MAX))
-    return LightBlock(found.header, found.certificate, found.validators, found.validators)
-
-
 def verify_exit(
     file: ExitFile, size: int, anchor: TrustAnchor, block: LightBlock, name: str = ""
 ) -> VerificationReport:
-    """Whether every leaf is under the exit root of the header of `block`, and that header is final."""
+    """Whether every leaf is under the exit root in the state of the header of `block`, and that header is final."""
     started = time.perf_counter()
     checks: list[Checked] = []
     for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves), ("totals", _token_totals)):
@@ -159,45 +157,36 @@ def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
 
 
 def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
-    header = block.header
-    found = bytes.fromhex(exit_.exit_root[2:])
-    if (header.exit_root, header.epoch) != (found, exit_.epoch):
-        raise RemoteFault(
-            BaseCode.WRONG_VALUE,
-            "exit root",
-            certified=header.exit_root,
-            found=found,
-            certified_epoch=header.epoch,
-            epoch=exit_.epoch,
-        )
-    return f"height {header.height} carries the root of epoch {exit_.epoch}"
+    record = ExitRecord(exit_.epoch, exit_.height, exit_.leaf_count, _octets(exit_.exit_root))
+    shown = exit_.opening
+    below, above, path = (tuple(map(_octets, found)) for found in (shown.below, shown.above, shown.path))
+    check_exit_root(block.header, record, RecordOpening(_octets(shown.salt), below, above, path))
+    return f"epoch {exit_.epoch} closed at height {exit_.height} with this root of {exit_.leaf_count} leaves"
 
 
-def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
+def _leaves(exit_: ExitView, _: TrustAnchor, __: LightBlock) -> str:
     if not exit_.leaves:
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="the file has none: there is nothing to check")
     for leaf in exit_.leaves:
         if leaf.kind == "account" and leaf.number != exit_.account:
             raise RemoteFault(BaseCode.WRONG_VALUE, "leaves", index=leaf.index, account=leaf.number)
     encoded = [leaf_of(exit_.account, leaf).encoded(exit_.epoch) for leaf in exit_.leaves]
-    _check_paths(exit_, block, exit_.leaves, encoded)
+    _check_paths(exit_, exit_.leaves, encoded)
     return f"{len(exit_.leaves)} of {exit_.leaf_count} leaves, of account {exit_.account}"
 
 
-def _token_totals(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
+def _token_totals(exit_: ExitView, _: TrustAnchor, __: LightBlock) -> str:
     paid = {(leaf.chain_id, leaf.vault, leaf.token) for leaf in exit_.leaves}
     totals = {(entry.chain_id, entry.vault, entry.token) for entry in exit_.totals}
     if paid != totals:
         raise RemoteFault(BaseCode.MALFORMED, "totals", why="they are not of the tokens that are paid")
-    _check_paths(exit_, block, exit_.totals, [totals_of(entry).encoded(exit_.epoch) for entry in exit_.totals])
+    _check_paths(exit_, exit_.totals, [totals_of(entry).encoded(exit_.epoch) for entry in exit_.totals])
     return f"the totals of {len(totals)} tokens"
 
 
-def _check_paths(
-    exit_: ExitView, block: LightBlock, views: Sequence[ExitLeafView | ExitTotalsView], encoded: list[bytes]
-) -> None:
+def _check_paths(exit_: ExitView, views: Sequence[ExitLeafView | ExitTotalsView], encoded: list[bytes]) -> None:
     if len({view.index for view in views}) != len(views):
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
     for view, leaf in zip(views, encoded, strict=True):
         path = [_octets(sibling) for sibling in view.path]
-        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, view.index, leaf, path)
+        verify_merkle_proof(Hash32(_octets(exit_.exit_root)), exit_.leaf_count, view.index, leaf, path)

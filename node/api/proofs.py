@@ -4,6 +4,7 @@ from functools import partial
 
 from starlette.responses import Response
 
+from clearing.state.record_opening import RecordOpening
 from member.api.proofs import (
     EXIT_KIND_NAMES,
     PACKAGES_MAX,
@@ -13,6 +14,7 @@ from member.api.proofs import (
     InclusionView,
     PackageLine,
     PackagePage,
+    RootOpeningView,
 )
 from member.api.types import hexed
 from member.codes import NodeCode
@@ -83,25 +85,38 @@ async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch,
 )
 async def own_exit(call: ApiCall) -> ExitView:
     """What an own account could withdraw if everything ended at an epoch: its leaves of the exit tree with their paths.
+    Vaults pay by the tree of the epoch before the newest closed one: fetch each epoch's before the next one closes.
     Only on the node's own machine or over TLS; the newest epochs are kept."""
     account, text, exits = own_account(call), call.parameters.get("epoch"), call.view.exits
     found = None
     if exits is not None and exits.epochs:
         epoch = exits.epochs[-1] if text is None else int(text)
         found = await run_in_worker(partial(exits.own, account, owner_of(call.state, account), epoch))
-    return exit_view(known(found, "epoch", epoch=text or "newest", account=account))
+    found = known(found, "epoch", epoch=text or "newest", account=account)
+    return exit_view(found, call.state.now.epoch)
 
 
-def exit_view(found: AccountExit) -> ExitView:
-    """The leaves of an account in JSON's terms."""
+def exit_view(found: AccountExit, newest_epoch: int) -> ExitView:
+    """The leaves of an account in JSON's terms. `newest_epoch`: that has closed."""
     return ExitView(
         epoch=found.epoch,
         height=found.height,
+        header_epoch=max(newest_epoch - 1, 0),
         account=found.account,
         exit_root=hexed(found.root),
+        opening=_opening(found.opening),
         leaf_count=found.count,
         leaves=tuple(_leaf(leaf) for leaf in found.leaves),
         totals=tuple(_totals(totals) for totals in found.totals),
+    )
+
+
+def _opening(found: RecordOpening) -> RootOpeningView:
+    return RootOpeningView(
+        salt=hexed(found.salt),
+        below=tuple(map(hexed, found.below)),
+        above=tuple(map(hexed, found.above)),
+        path=tuple(map(hexed, found.path)),
     )
 
 

@@ -18,16 +18,19 @@ from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, decode, e
 from clearing.base.errors import CrossclearError
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32
-from clearing.epochs.exit_tree import closed_exit_tree
+from clearing.epochs.exit_tree import closed_exit_tree, open_exit_root
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
+from clearing.state.record_opening import RecordOpening
 from clearing.state.state import State
 from member.durable_files import write_whole
 from member.keys.secret_files import make_secret_folder
 
 EPOCHS_MAX = 64
 BYTES_MAX = 256 << 20
-"""Of all files together; the newest epoch is kept whatever its size."""
+"""Of all files together; the newest epochs are kept whatever their size."""
+EPOCHS_MIN = 2
+"""The newest epoch, and the one before it, by whose exit tree vaults pay."""
 FILE_BYTES_MAX = 1 << 30
 _DIGEST_BYTES = 32
 R = TypeVar("R", bound=Wire)
@@ -91,12 +94,12 @@ class EpochFiles:
         return self._folder / f"{epoch:019d}{self._suffix}"
 
     def _drop(self) -> None:
-        """The oldest, until count and bytes are within their limits; the newest stays."""
+        """The oldest, until count and bytes are within their limits; the newest stay."""
         size = 0
         for number, epoch in enumerate(reversed(self.epochs)):
             path = self._path(epoch)
             size += path.stat().st_size
-            if number and (number >= self._epochs_max or size > self._bytes_max):
+            if number >= EPOCHS_MIN and (number >= self._epochs_max or size > self._bytes_max):
                 path.unlink()
 
 
@@ -203,7 +206,7 @@ class ExitTotalsRecord(Wire, frozen=True):
 
 
 class ExitTreeRecord(Wire, frozen=True):
-    """The tree of an epoch, and each account's owner."""
+    """The tree of an epoch, the opening of its root, and each account's owner."""
 
     epoch: U63
     height: U63
@@ -211,6 +214,8 @@ class ExitTreeRecord(Wire, frozen=True):
     """(account, trade address of its member at that height), ordered."""
     totals: tuple[ExitTotalsRecord, ...]
     leaves: tuple[ExitLeafRecord, ...]
+    opening: RecordOpening
+    """Shows the root in the state at `height`."""
 
     @property
     def tree(self) -> ExitTree:
@@ -250,6 +255,8 @@ class AccountExit:
     root: bytes
     leaves: tuple[ExitLeafProof, ...]
     totals: tuple[ExitTotalsProof, ...]
+    opening: RecordOpening
+    """Shows the root in the state at `height`."""
 
 
 def exit_tree_record(state: State) -> ExitTreeRecord:
@@ -289,7 +296,7 @@ def exit_tree_record(state: State) -> ExitTreeRecord:
         )
         for entry in tree.totals
     )
-    return ExitTreeRecord(tree.epoch, tree.height, owners, totals, leaves)
+    return ExitTreeRecord(tree.epoch, tree.height, owners, totals, leaves, open_exit_root(state))
 
 
 def account_exit(kept: ExitTreeRecord, account: int) -> AccountExit | None:
@@ -305,7 +312,7 @@ def account_exit(kept: ExitTreeRecord, account: int) -> AccountExit | None:
         for index, entry in enumerate(tree.totals)
         if (entry.chain_id, entry.vault, entry.token) in tokens
     )
-    return AccountExit(kept.epoch, kept.height, account, owner, tree.count, tree.root, leaves, totals)
+    return AccountExit(kept.epoch, kept.height, account, owner, tree.count, tree.root, leaves, totals, kept.opening)
 
 
 class EpochExits(EpochFiles):

@@ -30,7 +30,7 @@ class ExitKind(IntEnum):
 
 
 class ExitRecord(Wire, frozen=True):
-    """The exit tree of the last closed epoch."""
+    """The exit tree of a closed epoch."""
 
     epoch: U63
     height: U63
@@ -104,7 +104,7 @@ class ExitTree:
 
     @property
     def root(self) -> Hash32:
-        """The root in headers from the height after `height` until the next epoch closes."""
+        """The root in headers from the close of the next epoch to that of the one after it."""
         return self._hashed.root
 
     def of_account(self, account: int) -> tuple[tuple[int, ExitLeaf], ...]:

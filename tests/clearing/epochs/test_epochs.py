@@ -19,7 +19,7 @@ from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawa
 from clearing.deposits.custody import custody_terms
 from clearing.epochs import exit_tree as tree
 from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
-from clearing.epochs.exit_tree import NO_EXITS, closed_exit_tree, exit_tree
+from clearing.epochs.exit_tree import NO_EXITS, check_exit_root, closed_exit_tree, exit_tree, open_exit_root
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
 from clearing.initial_state import initial_state
 from clearing.schema.receipts.collateral import EpochClosed
@@ -57,6 +57,8 @@ from tests.kit.clearing.genesis import (
 )
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import World, executed, funded, of_kind
+from tests.kit.consensus.crypto import validator_set
+from tests.kit.headers import make_header
 
 
 def epoch_world() -> World:
@@ -299,14 +301,48 @@ def test_an_epoch_closes_with_a_root_over_what_each_account_could_take():
     world.block(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
     result = closed(world)
     tree = exit_tree(world.state)
-    assert result.exit_root == tree.root != NO_EXITS
-    assert world.prices(790_000).exit_root == tree.root, "until the next epoch closes"
+    assert world.state.exits[1].root == tree.root != NO_EXITS == result.exit_root
     token_of = {asset.token: asset.id for asset in world.state.terms.assets.values()}
     got = {(leaf.account, token_of[leaf.token]): leaf.amount for leaf in tree.leaves}
     assert got[(CAROL, WETH_1)] == 3_000_000 * 10**12
     for account in (HOUSE, ALICE, BOB, CAROL):
         out = got.get((account, USDC_1), 0) + got.get((account, USDC_2), 0)
         assert 0 <= world.cash(account) - out <= 2, "paid out of both chains, each rounded down"
+
+
+def test_headers_carry_the_root_of_the_epoch_before_the_newest_closed_one():
+    world = funded()
+    roots = [NO_EXITS]
+    for epoch in (1, 2, 3):
+        result = closed(world)
+        assert result.exit_root == roots[-1]
+        assert world.prices(790_000).exit_root == roots[-1], "until the next epoch closes"
+        roots.append(Hash32(world.state.exits[epoch].root))
+    assert len(set(roots)) == 4
+    assert [epoch for epoch, _ in world.state.exits.ordered()] == [2, 3]
+
+
+def test_the_newest_root_is_shown_in_the_state_that_its_epoch_closed_at(world):
+    now = world.results[-1]
+    header = make_header(now.height, validator_set(4), epoch=1, module_roots=now.module_roots)
+    record, opening = world.state.exits[1], open_exit_root(world.state)
+    check_exit_root(header, record, opening)
+    other, above = msgspec.structs.replace, (*opening.above, bytes(32))
+    for lied in (
+        (header, other(record, root=bytes(32)), opening),
+        (header, other(record, leaves=record.leaves + 1), opening),
+        (other(header, module_roots=(bytes(32),) * 9), record, opening),
+        (other(header, module_roots=()), record, opening),
+        (header, record, other(opening, salt=bytes(32))),
+        (header, record, other(opening, above=above)),
+        (header, record, other(opening, path=opening.path[:-1])),
+        (header, record, other(opening, path=())),
+        (header, other(record, epoch=2), opening),
+        (other(header, height=header.height + 1), record, opening),
+        (other(header, epoch=2), other(record, epoch=2), opening),
+    ):
+        with pytest.raises(RemoteFault):
+            check_exit_root(*lied)
 
 
 def test_options_are_paid_out_at_their_value():
@@ -386,7 +422,7 @@ def test_whoever_keeps_the_leaves_of_a_closed_epoch_builds_no_second_tree(monkey
     closed(world)
     assert built == [1]
     assert closed_exit_tree(world.state) == exit_tree(world.state)
-    assert closed_exit_tree(world.state).root == world.results[-1].exit_root
+    assert closed_exit_tree(world.state).root == world.state.exits[1].root
     assert built == [1]
 
 
@@ -404,6 +440,6 @@ def test_the_next_block_lets_it_go(world):
 
 
 def test_a_tree_of_another_epoch_is_not_taken_for_it(world):
-    world.state.exits.put(0, msgspec.structs.replace(world.state.exits[0], epoch=7))
+    world.state.exits.put(1, msgspec.structs.replace(world.state.exits[1], epoch=7))
     with pytest.raises(Bug):
         closed_exit_tree(world.state)

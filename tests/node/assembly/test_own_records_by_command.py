@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
+from clearing.epochs.exit_tree import NO_EXITS
 from cli.main import run
 from member.codes import NodeCode
+from member.printing.accounts import exit_lines
 from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
 from node.api.view import NodeView
@@ -172,11 +174,24 @@ def test_a_light_store_is_trust_enough(place: Place, out: Path, tmp_path: Path, 
     assert "the header of height 5 is trusted" in verdict
 
 
-def test_a_package_of_the_epoch_shows_the_root_too(place: Place, out: Path, cli: CommandLine) -> None:
-    out.write_text(json.dumps({**place.write_exit(out), "block": "0x"}))
-    verify = ["exit", "verify", out, *place.genesis]
-    cli(*verify, code=6)
-    assert cli(*verify, "--package", place.package, "--output", "json").json["height"] == CARRIED
+def test_a_file_is_checked_before_headers_carry_its_root(place: Place, out: Path, cli: CommandLine) -> None:
+    file = place.write_exit(out)
+    assert place.view.state.now.epoch == 1
+    assert (file["exit"]["epoch"], file["exit"]["header_epoch"]) == (1, 0)
+    assert block_of(read_exit_file(out.read_bytes())).header.exit_root == NO_EXITS
+    cli("exit", "verify", out, *place.genesis)
+
+
+def test_the_command_says_which_tree_vaults_pay_by(place: Place, out: Path) -> None:
+    place.write_exit(out)
+    view = read_exit_file(out.read_bytes()).exit
+    for epoch, header_epoch, said in (
+        (1, 0, "once epoch 2 has closed, until then by none: they give deposits back"),
+        (8, 7, "once epoch 9 has closed, until then by the tree of epoch 7"),
+        (7, 7, "in headers now"),
+        (6, 7, "pay by the tree of epoch 7, and no longer by this one"),
+    ):
+        assert said in exit_lines(msgspec.structs.replace(view, epoch=epoch, header_epoch=header_epoch))
 
 
 LIES: dict[str, Any] = {
@@ -191,7 +206,7 @@ LIES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("field", [*LIES, "account", "leaf_count", "epoch", "twice", "none"])
+@pytest.mark.parametrize("field", [*LIES, "account", "leaf_count", "height", "epoch", "twice", "none"])
 def test_an_exit_that_differs_anywhere_is_refused(place: Place, field: str, out: Path, cli: CommandLine) -> None:
     file = place.write_exit(out)
     if field in LIES:
@@ -204,7 +219,7 @@ def test_an_exit_that_differs_anywhere_is_refused(place: Place, field: str, out:
     out.write_text(json.dumps(file))
     verdict = cli("exit", "verify", out, *place.genesis, "--output", "json", code=6).json
     assert (verdict["ok"], verdict["claim"]) == (False, "")
-    assert verdict["checks"][-1]["name"] == ("root" if field == "epoch" else "leaves")
+    assert verdict["checks"][-1]["name"] == ("root" if field in ("epoch", "height", "leaf_count") else "leaves")
 
 
 def test_validators_that_are_not_trusted_convince_nobody(place: Place, out: Path, cli: CommandLine) -> None:
@@ -213,7 +228,7 @@ def test_validators_that_are_not_trusted_convince_nobody(place: Place, out: Path
     assert [each["name"] for each in cli(*verify, code=6).json["checks"]] == ["certificate"]
     file = read_exit_file(out.read_bytes())
     block = block_of(file)
-    forged = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, exit_root=bytes(32)))
+    forged = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, module_roots=()))
     assert [each.ok for each in verify_exit(file, 1, TrustAnchor(), forged).checks] == [False]
 
 
