@@ -1,33 +1,25 @@
-"""JSON-RPC to one endpoint, over HTTP under trio.
+"""JSON-RPC to one endpoint.
 
-Rule: every answer is bounded in size and time and matched to its request by id; an endpoint's nonsense is
-RemoteFault, its refusal of one call of a batch is a value. URLs may contain secrets: only host and port are ever shown.
-Bodies are sent whole, so that an abandoned request leaves nothing behind: httpx's own body is an asynchronous
-generator, which would then wait for ever and make trio warn when it is collected.
+Rule: every answer is matched to its request by id; an endpoint's nonsense is RemoteFault, its refusal of one call of a
+batch is a value.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
-import trio
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import malformed, read_list, read_object, read_quantity
+from bridge.rpc.bounded_http import TIMEOUT_SECONDS, BoundedHttp
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES_MAX = 32 << 20
 BATCH_MAX = 128
 VALUES_MAX = 1 << 20
 """In one answer. Receipts have 40 bytes and more a value; `[[],[],…` has three, and a hundred of memory each."""
-TIMEOUT_SECONDS = 5.0
-"""Without a byte."""
-PATIENCE = 4
-"""Timeouts that one answer may take as a whole, however steadily it drips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +74,8 @@ class Endpoint:
     def __init__(
         self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, answer_bytes_max: int = ANSWER_BYTES_MAX
     ) -> None:
-        parts = urlsplit(url)
-        self.name = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
-        self._url = url
-        self._limit = answer_bytes_max
-        self._seconds = timeout_seconds * PATIENCE
-        # Compression is declined so that the size limit is a limit on memory; proxies are never taken from the
-        # environment, because an endpoint's answers decide on money.
-        self._client = httpx.AsyncClient(
-            timeout=timeout_seconds,
-            trust_env=False,
-            verify=parts.scheme == "https",
-            headers={"content-type": "application/json", "accept-encoding": "identity"},
-            limits=httpx.Limits(max_connections=4, max_keepalive_connections=2),
-            event_hooks=WHOLE_BODY_EXTENSIONS,
-        )
+        self._http = BoundedHttp(url, timeout_seconds, answer_bytes_max, VALUES_MAX)
+        self.name = self._http.name
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +87,7 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._http.aclose()
 
     async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
         """Results in the order of `calls` (at most BATCH_MAX), one HTTP request.
@@ -120,7 +99,7 @@ class Endpoint:
             for index, call in enumerate(calls)
         ]
         try:
-            answer = msgspec.json.decode(self._bounded(await self._post(msgspec.json.encode(requests))))
+            answer = msgspec.json.decode(await self._http.post(msgspec.json.encode(requests)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RemoteFault(BridgeCode.MALFORMED_ANSWER, self.name, why=str(error)[:120]) from None
         if isinstance(answer, dict):
@@ -148,49 +127,6 @@ class Endpoint:
         """Of the chain that it says it serves. Raises as `call`."""
         return read_quantity(await self.call("eth_chainId"), "eth_chainId", 63)
 
-    def _bounded(self, answer: bytes) -> bytes:
-        """The answer, if it is not of very many small values. Commas inside strings count too."""
-        values = sum(map(answer.count, (b",", b"[", b"{")))
-        if values > VALUES_MAX:
-            raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, values=values, limit=VALUES_MAX)
-        return answer
-
-    async def _post(self, body: bytes) -> bytes:
-        with trio.move_on_after(self._seconds):
-            return await self._exchange(body)
-        raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why="slow")
-
-    async def _exchange(self, body: bytes) -> bytes:
-        received = bytearray()
-        oversize = False
-        try:
-            async with self._client.stream("POST", self._url, content=body) as response:
-                if "content-encoding" in response.headers:
-                    raise malformed(f"{self.name} encoding", response.headers["content-encoding"])
-                async for piece in response.aiter_raw():
-                    if len(received) + len(piece) > self._limit:
-                        # httpx leaves generators behind when its iteration is broken off, which trio warns of;
-                        # closed under it, the iteration ends by itself with an error.
-                        oversize = True
-                        await response.aclose()
-                    else:
-                        received += piece
-                if response.status_code != 200:
-                    raise RemoteFault(
-                        BridgeCode.ENDPOINT_REFUSED,
-                        self.name,
-                        code=response.status_code,
-                        message=bytes(received[:120]),
-                    )
-        except trio.ClosedResourceError:
-            oversize = True
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            if not oversize:
-                raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why=type(error).__name__) from None
-        if oversize:
-            raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, limit=self._limit)
-        return bytes(received)
-
 
 def _read_result(fields: dict[str, object]) -> Result:
     error = fields.get("error")
@@ -205,31 +141,3 @@ def _read_result(fields: dict[str, object]) -> Result:
         message=message[:300] if isinstance(message, str) else "",
         data=details.get("data"),
     )
-
-
-class WholeBody(httpx.AsyncByteStream):
-    """Bytes in one piece."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Pieces([self._data] if self._data else [])
-
-
-class _Pieces(AsyncIterator[bytes]):
-    def __init__(self, left: list[bytes]) -> None:
-        self._left = left
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
-async def _send_whole(request: httpx.Request) -> None:
-    """A hook for requests: `event_hooks=SENDING`."""
-    request.stream = WholeBody(request.content)
-
-
-WHOLE_BODY_EXTENSIONS = {"request": [_send_whole]}

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import trio
 
-from bridge.rpc.endpoint import WHOLE_BODY_EXTENSIONS
+from bridge.rpc.bounded_http import WHOLE_BODY_EXTENSIONS
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
