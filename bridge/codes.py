@@ -130,6 +130,20 @@ class BridgeCode(CodeBook):
         "and whether this version knows Ethereum's newest fork.",
     )
     STALE_LIGHT_UPDATE = 684, "A beacon endpoint serves an older header than the light client has. Check its sync."
+    LIGHT_CLIENT_CONFLICT = (
+        685,
+        "Two thirds of a sync committee signed two final branches. The light client stopped, and its chain is halted. "
+        "Find out which branch Ethereum has, configure a checkpoint on it, then release the chain.",
+    )
+    CHECKPOINT_TOO_OLD = (
+        686,
+        "The light client's newest final header is older than is safe to go on from. Configure the root of a newer "
+        "finalized block that you have from a source that you trust.",
+    )
+    BAD_LIGHT_FILE = (
+        687,
+        "The light client's file cannot be read. Find out who changed it; without it, it begins at the checkpoint.",
+    )
     NO_CREATE2_FACTORY = (
         690,
         "The chain does not have the contract that creates others at addresses known before (CREATE2). Deploy it there "

@@ -1,171 +1,268 @@
-"""The light client's state and its two transitions: a bootstrap by a trusted root, and an update by a committee.
+"""`LightClient`, one actor a chain: follows the beacon chain through endpoints that it does not trust.
 
-Rule: a header is final when at least two thirds of a known sync committee signed for a header whose state has it as
-finalized. After consensus specifications, altair/light-client/sync-protocol.md (`initialize_light_client_store`,
-`validate_light_client_update`, `apply_light_client_update`), with the indices and headers of capella, deneb and
-electra. Two differences, both stricter: an update without finality or without two thirds is refused, not kept for
-later, and so no header is ever forced final after a timeout. It knows no clock: the caller states the slot.
+Rule: the final slot only rises, from a checkpoint that is young enough, through committees that are each proven by the
+one before. Every endpoint's newest header is verified, so that a second branch is seen: on two final headers that
+contradict each other the light client stops for good. It decides nothing about credits; it is a witness to the quorum.
 """
 
-import msgspec
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from bridge.beacon.containers import BeaconHeader, Bootstrap, LightHeader, SyncCommittee, Update
-from bridge.beacon.network import EXECUTION_PAYLOAD, BeaconNetwork, Fork
-from bridge.beacon.ssz import is_branch
+import msgspec
+import trio
+
+from bridge.beacon.beacon_endpoint import UPDATES_MAX, BeaconSource
+from bridge.beacon.containers import Update
+from bridge.beacon.final_blocks import FinalBlocks, final_block
+from bridge.beacon.light_store import CONFLICT_MAX, LightStore, SavedLight
+from bridge.beacon.network import BeaconNetwork
+from bridge.beacon.sync_protocol import bootstrapped, updated
 from bridge.codes import BridgeCode
-from clearing.base import bls
-from clearing.base.codec import Wire
+from bridge.rpc.endpoint_health import EndpointHealth
 from clearing.base.errors import RemoteFault
 
-
-class LightState(Wire, frozen=True):
-    """The newest final header, the committee of its period, and the next one once it is proven."""
-
-    header: BeaconHeader
-    committee: SyncCommittee
-    next_committee: SyncCommittee | None = None
-
-
-def bootstrapped(network: BeaconNetwork, trusted_root: bytes, bootstrap: Bootstrap) -> LightState:
-    """The state at the header whose root the operator trusts (`initialize_light_client_store`).
-
-    Raises RemoteFault BAD_LIGHT_UPDATE.
-    """
-    header = bootstrap.header.beacon
-    layout = _fork(network, header.slot, "bootstrap").layout
-    _require(header.root == trusted_root, "bootstrap", "another root than the trusted one", root=header.root)
-    _check_execution(network, bootstrap.header, "bootstrap")
-    _require(
-        is_branch(bootstrap.committee.root, bootstrap.committee_branch, layout.current_committee, header.state_root),
-        "bootstrap",
-        "the branch of the committee",
-    )
-    return LightState(header, bootstrap.committee)
+T = TypeVar("T")
+CHECKPOINT_SECONDS_MAX = 14 * 86_400
+"""How old the newest final header may be. Validators of that time may have left since, and can sign another history
+without loss; mainnet's weak subjectivity period is about two weeks (phase0/weak-subjectivity.md)."""
+CLOCK_SECONDS = 0.5
+"""How far this clock may be behind a committee's (phase0/p2p-interface.md, `MAXIMUM_GOSSIP_CLOCK_DISPARITY`)."""
 
 
-def updated(network: BeaconNetwork, state: LightState, update: Update, current_slot: int) -> LightState:
-    """The state after a proven update; the same state where it proves nothing new.
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the operator decides: the checkpoint, and whether blocks wait for the light client."""
 
-    Raises RemoteFault BAD_LIGHT_UPDATE for what is not proven, STALE_LIGHT_UPDATE for what is older than the state.
-    """
-    check_update(network, state, update, current_slot)
-    return _applied(network, state, update)
-
-
-def check_update(network: BeaconNetwork, state: LightState, update: Update, current_slot: int) -> None:
-    """Check that an update is proven under `state` (`validate_light_client_update`). Raises as `updated`."""
-    _check_slots(network, state, update, current_slot)
-    attested = update.attested_header.beacon
-    final = update.finalized_header.beacon
-    layout = _fork(network, attested.slot, "attested").layout
-    _require(update.has_finality, "finality", "no finality branch")
-    _check_execution(network, update.attested_header, "attested")
-    _check_execution(network, update.finalized_header, "finalized")
-    _require(
-        is_branch(final.root, update.finality_branch, layout.finalized_root, attested.state_root),
-        "finality",
-        "the branch of the final header",
-    )
-    committee = update.next_committee
-    if committee is not None:
-        if network.period(attested.slot) == network.period(state.header.slot) and state.next_committee is not None:
-            _require(committee == state.next_committee, "next committee", "another than the one proven before")
-        _require(
-            is_branch(committee.root, update.next_committee_branch, layout.next_committee, attested.state_root),
-            "next committee",
-            "the branch of the committee",
-        )
-    _check_signature(network, state, update)
+    checkpoint_root: bytes
+    is_required: bool = False
+    """Nothing above the light client's newest block is final."""
+    seconds_max: int = CHECKPOINT_SECONDS_MAX
 
 
-def _check_slots(network: BeaconNetwork, state: LightState, update: Update, current_slot: int) -> None:
-    attested, final = update.attested_header.beacon.slot, update.finalized_header.beacon.slot
-    signed = update.signature_slot
-    _require(current_slot >= signed > attested >= final, "slots", "not in order", now=current_slot, signed=signed)
-    period, signed_period = network.period(state.header.slot), network.period(signed)
-    known = {period} if state.next_committee is None else {period, period + 1}
-    if signed_period < period:
-        raise _stale(state, attested)
-    _require(signed_period in known, "slots", "signed by a committee that is not known", period=signed_period)
-    brings_committee = (
-        state.next_committee is None and update.next_committee is not None and network.period(attested) == period
-    )
-    if attested <= state.header.slot and not brings_committee:
-        raise _stale(state, attested)
+class LightClient:
+    """Final blocks of one chain, proven. A restart goes on from `store`."""
 
+    name = "light client"
 
-def _check_signature(network: BeaconNetwork, state: LightState, update: Update) -> None:
-    """Two thirds of the committee of the signature's period, under the fork of the slot before the signature's."""
-    is_current = network.period(update.signature_slot) == network.period(state.header.slot)
-    committee = state.committee if is_current else state.next_committee
-    fork = _fork(network, max(update.signature_slot, 1) - 1, "signature")
-    if committee is None or len(update.participation) * 8 != len(committee.pubkeys):
-        raise _bad("signature", "no committee of that size")
-    signers = update.signers(committee)
-    _require(
-        3 * len(signers) >= 2 * len(committee.pubkeys),
-        "signature",
-        "fewer than two thirds",
-        signers=len(signers),
-        committee=len(committee.pubkeys),
-    )
-    message = network.signing_root(update.attested_header.beacon.root, fork)
-    try:
-        holds = bls.verify_aggregate(signers, message, update.signature)
-    except RemoteFault as fault:
-        raise _bad("signature", str(fault)) from None
-    _require(holds, "signature", "it does not verify")
+    def __init__(
+        self,
+        network: BeaconNetwork,
+        sources: Sequence[BeaconSource],
+        store: LightStore,
+        trust: Trust,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises LocalFault BAD_LIGHT_FILE."""
+        self.health = tuple(EndpointHealth(source.name) for source in sources)
+        self.last_fault = ""
+        """Why the last step failed; empty after one that did not."""
+        self._network = network
+        self._sources = tuple(sources)
+        self._store = store
+        self._trust = trust
+        self._unix_time = unix_time
+        self._saved = store.load(trust.checkpoint_root)
+        self._known: Update | None = None
+        """The update verified last: most endpoints say the same."""
 
+    @property
+    def is_required(self) -> bool:
+        """Whether nothing above its newest block is final."""
+        return self._trust.is_required
 
-def _applied(network: BeaconNetwork, state: LightState, update: Update) -> LightState:
-    """`apply_light_client_update`, where `process_light_client_update` calls it."""
-    attested, final = update.attested_header.beacon, update.finalized_header.beacon
-    period, final_period = network.period(state.header.slot), network.period(final.slot)
-    proves_next = (
-        state.next_committee is None
-        and update.next_committee is not None
-        and final_period == network.period(attested.slot)
-    )
-    if final.slot <= state.header.slot and not proves_next:
-        return state
-    if state.next_committee is None:
-        state = msgspec.structs.replace(state, next_committee=update.next_committee)
-    elif final_period == period + 1:
-        state = LightState(state.header, state.next_committee, update.next_committee)
-    if final.slot > state.header.slot:
-        state = msgspec.structs.replace(state, header=final)
-    return state
+    @property
+    def final_slot(self) -> int:
+        """Of the newest final header; 0 before the bootstrap."""
+        return self._saved.state.header.slot if self._saved else 0
 
+    @property
+    def seconds_behind(self) -> float:
+        """Age of the newest final header, by this machine's clock."""
+        return self._unix_time() - self._network.time_of(self.final_slot)
 
-def _check_execution(network: BeaconNetwork, header: LightHeader, at: str) -> None:
-    """The execution header is the one in the block (capella/light-client/sync-protocol.md,
-    `is_valid_light_client_header`)."""
-    layout = _fork(network, header.beacon.slot, at).layout
-    execution = header.execution
-    if not layout.has_blob_gas:
-        _require(execution.blob_gas_used == execution.excess_blob_gas == 0, at, "blob gas before Deneb")
-    _require(
-        is_branch(execution.root(layout), header.execution_branch, EXECUTION_PAYLOAD, header.beacon.body_root),
-        at,
-        "the branch of the execution header",
-    )
+    @property
+    def newest(self) -> int | None:
+        """The number of the newest final execution block."""
+        return self.newest_within(0, 1 << 63)
 
+    def hash_at(self, number: int) -> bytes | None:
+        """The hash of a final execution block, if it was proven itself."""
+        return self._blocks.hash_at(number)
 
-def _fork(network: BeaconNetwork, slot: int, at: str) -> Fork:
-    fork = network.fork_at(slot)
-    if fork is None:
-        raise _bad(at, "before the first fork that is known", slot=slot)
-    return fork
+    def newest_within(self, first: int, last: int) -> int | None:
+        """The highest number of an execution block proven from `first` to `last`."""
+        return self._blocks.newest_within(first, last)
 
+    def check(self) -> None:
+        """Check that it did not see two final branches. Raises RemoteFault LIGHT_CLIENT_CONFLICT."""
+        if self._saved is not None and self._saved.conflict:
+            raise RemoteFault(BridgeCode.LIGHT_CLIENT_CONFLICT, self.name, why=self._saved.conflict)
 
-def _require(holds: bool, at: str, why: str, **values: int | bytes) -> None:
-    if not holds:
-        raise _bad(at, why, **values)
+    async def run(self) -> None:
+        """Follow for ever, a poll a slot. Faults are waited out; after a conflict nothing is asked any more."""
+        while True:
+            progressed = False
+            try:
+                progressed = await self.step()
+            except RemoteFault:
+                if self._saved is not None and self._saved.conflict:
+                    return
+            if not progressed:
+                await trio.sleep(self._network.seconds_per_slot)
 
+    async def step(self) -> bool:
+        """One poll. Whether something was proven that was not known.
 
-def _bad(at: str, why: str, **values: int | bytes) -> RemoteFault:
-    return RemoteFault(BridgeCode.BAD_LIGHT_UPDATE, at, why=why, **values)
+        Raises RemoteFault: CHECKPOINT_TOO_OLD, LIGHT_CLIENT_CONFLICT, else the last endpoint's fault.
+        """
+        try:
+            self.check()
+            progressed = await self._step()
+        except RemoteFault as fault:
+            self.last_fault = str(fault)
+            if fault.code is BridgeCode.LIGHT_CLIENT_CONFLICT:
+                self._latch(fault)
+            raise
+        self.last_fault = ""
+        return progressed
 
+    async def _step(self) -> bool:
+        if self._saved is None:
+            self._save(await self._bootstrap())
+            return True
+        self._check_age(self.final_slot)
+        state = self._saved.state
+        period, now = self._network.period(state.header.slot), self._network.period(self._slot())
+        first = period if state.next_committee is None else period + 1
+        before = self._saved
+        if now > first:
+            await self._read_updates(first, min(now - first + 1, UPDATES_MAX))
+            return self._saved != before
+        if state.next_committee is None:
+            await self._read_next_committee(first)
+        await self._read_finality()
+        return self._saved != before
 
-def _stale(state: LightState, attested: int) -> RemoteFault:
-    return RemoteFault(BridgeCode.STALE_LIGHT_UPDATE, "update", attested=attested, final=state.header.slot)
+    async def _bootstrap(self) -> SavedLight:
+        root = self._trust.checkpoint_root
+
+        async def ask(source: BeaconSource) -> SavedLight:
+            found = await source.bootstrap(root)
+            state = bootstrapped(self._network, root, found)
+            return SavedLight(root, state, FinalBlocks().added(final_block(found.header)))
+
+        saved = await self._first_good(ask)
+        self._check_age(saved.state.header.slot)
+        return saved
+
+    async def _read_updates(self, first: int, count: int) -> None:
+        """Committees of the periods from `first` on, of the first endpoint that brings one."""
+
+        async def ask(source: BeaconSource) -> None:
+            for update in await source.updates(first, count):
+                self._take(update)
+                await trio.lowlevel.checkpoint()
+
+        await self._first_good(ask)
+
+    async def _read_next_committee(self, period: int) -> None:
+        """The committee after this period's, which nobody may be able to prove yet: early in a period none is."""
+        try:
+            await self._read_updates(period, 1)
+        except RemoteFault as fault:
+            if fault.code is BridgeCode.LIGHT_CLIENT_CONFLICT:
+                raise
+
+    async def _read_finality(self) -> None:
+        """Every endpoint's newest final header. Raises the last fault where no endpoint answers well."""
+        faults: list[RemoteFault] = []
+        good: list[int] = []
+
+        async def ask(index: int) -> None:
+            try:
+                update = await self._measured(index, lambda source: source.finality_update())
+                self._take(update)
+            except RemoteFault as fault:
+                self._blame(index, fault)
+                faults.append(fault)
+            else:
+                self.health[index].final_number = update.finalized_header.execution.block_number
+                self.health[index].note_good_answer()
+                good.append(index)
+
+        async with trio.open_nursery() as nursery:
+            for index in self._awake():
+                nursery.start_soon(ask, index)
+        conflict = next((fault for fault in faults if fault.code is BridgeCode.LIGHT_CLIENT_CONFLICT), None)
+        if conflict is not None or (faults and not good):
+            raise conflict or faults[-1]
+
+    def _take(self, update: Update) -> None:
+        """Verify an update and keep what it proves. Raises RemoteFault."""
+        if update == self._known or self._saved is None:
+            return
+        state = updated(self._network, self._saved.state, update, self._slot())
+        blocks = self._saved.blocks.added(final_block(update.finalized_header))
+        self._save(SavedLight(self._saved.checkpoint_root, state, blocks))
+        self._known = update
+
+    async def _first_good(self, ask: Callable[[BeaconSource], Awaitable[T]]) -> T:
+        """What `ask` gets of the first endpoint of which it raises no fault, else the last fault."""
+        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, self.name)
+        for index in sorted(self._awake(), key=lambda each: self.health[each].faults_total):
+            self.health[index].asked_alone += 1
+            try:
+                found = await self._measured(index, ask)
+            except RemoteFault as error:
+                if error.code is BridgeCode.LIGHT_CLIENT_CONFLICT:
+                    raise
+                self._blame(index, error)
+                fault = error
+            else:
+                self.health[index].note_good_answer()
+                return found
+        raise fault
+
+    async def _measured(self, index: int, ask: Callable[[BeaconSource], Awaitable[T]]) -> T:
+        health, started = self.health[index], trio.current_time()
+        found = await ask(self._sources[index])
+        health.answers += 1
+        health.answer_seconds += trio.current_time() - started
+        return found
+
+    def _awake(self) -> Sequence[int]:
+        now = trio.current_time()
+        awake = [index for index, health in enumerate(self.health) if health.resting_until <= now]
+        return awake or range(len(self.health))
+
+    def _blame(self, index: int, fault: RemoteFault) -> None:
+        self.health[index].note_fault(fault)
+
+    def _slot(self) -> int:
+        return self._network.slot_at(self._unix_time() + CLOCK_SECONDS)
+
+    def _check_age(self, slot: int) -> None:
+        seconds = int(self._unix_time()) - self._network.time_of(slot)
+        if seconds > self._trust.seconds_max:
+            raise RemoteFault(
+                BridgeCode.CHECKPOINT_TOO_OLD,
+                self.name,
+                slot=slot,
+                seconds=seconds,
+                seconds_max=self._trust.seconds_max,
+            )
+
+    def _latch(self, fault: RemoteFault) -> None:
+        if self._saved is not None and not self._saved.conflict:
+            self._save(msgspec.structs.replace(self._saved, conflict=str(fault)[:CONFLICT_MAX]))
+
+    def _save(self, saved: SavedLight) -> None:
+        if saved != self._saved:
+            self._store.save(saved)
+            self._saved = saved
+
+    @property
+    def _blocks(self) -> FinalBlocks:
+        return self._saved.blocks if self._saved else FinalBlocks()
