@@ -4,7 +4,7 @@ Rule: as `bridge.contracts.vault`, of the functions in `Escape.sol`; tests compa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 
 from eth_abi.abi import encode
@@ -126,6 +126,14 @@ class TokenExit:
     seniors: int
 
 
+@dataclass(frozen=True, slots=True)
+class ExitLeafState:
+    """What became of a leaf. Amounts in base units."""
+
+    is_settled: bool
+    paid: int
+
+
 def trigger_call() -> bytes:
     """State the network's silence."""
     return TRIGGER
@@ -133,30 +141,12 @@ def trigger_call() -> bytes:
 
 def open_exit_call(totals: VaultTotals, place: ExitPlace) -> bytes:
     """Show a token's totals."""
-    given = (
-        totals.epoch,
-        totals.token,
-        totals.accounts,
-        totals.seniors,
-        totals.counted,
-        totals.deposit_cursor,
-        totals.withdrawals_count,
-    )
-    return OPEN_EXIT + encode((_TOTALS, _PLACE), (given, _place(place)))
+    return OPEN_EXIT + encode((_TOTALS, _PLACE), (astuple(totals), astuple(place)))
 
 
 def claim_exit_call(payment: ExitPayment, place: ExitPlace) -> bytes:
     """Claim by a leaf."""
-    given = (
-        payment.salt,
-        payment.kind,
-        payment.epoch,
-        payment.number,
-        payment.token,
-        payment.to,
-        payment.amount,
-    )
-    return CLAIM_EXIT + encode((_PAYMENT, _PLACE), (given, _place(place)))
+    return CLAIM_EXIT + encode((_PAYMENT, _PLACE), (astuple(payment), astuple(place)))
 
 
 def show_paid_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
@@ -167,12 +157,12 @@ def show_paid_call(claims: Sequence[VaultClaim], root_number: int, siblings: Seq
 
 def walk_deposits_call(before: bytes, deposits: Sequence[PastDeposit]) -> bytes:
     """Show deposits, in order of nonce, back from the newest not shown. `before`: the rolling hash before the first."""
-    return WALK_DEPOSITS + encode(("bytes32", f"{_DEPOSIT}[]"), (before, [_deposit(each) for each in deposits]))
+    return WALK_DEPOSITS + encode(("bytes32", f"{_DEPOSIT}[]"), (before, [astuple(each) for each in deposits]))
 
 
 def refund_deposit_call(nonce: int, deposit: PastDeposit) -> bytes:
     """Refund a deposit that was shown."""
-    return REFUND_DEPOSIT + encode(("uint64", _DEPOSIT), (nonce, _deposit(deposit)))
+    return REFUND_DEPOSIT + encode(("uint64", _DEPOSIT), (nonce, astuple(deposit)))
 
 
 def exit_of_call(token: bytes) -> bytes:
@@ -181,7 +171,7 @@ def exit_of_call(token: bytes) -> bytes:
 
 
 def exit_leaf_call(index: int) -> bytes:
-    """What became of a leaf: settled, net, paid."""
+    """What became of a leaf: settled, net, paid; `read_exit_leaf` reads the answer."""
     return EXIT_LEAF + u256(index)
 
 
@@ -193,9 +183,9 @@ def read_token_exit(data: bytes) -> TokenExit:
     return TokenExit(bool(words[0]), *words[1:])
 
 
-def _place(place: ExitPlace) -> tuple[int, int, list[bytes]]:
-    return (place.index, place.count, list(place.path))
-
-
-def _deposit(deposit: PastDeposit) -> tuple[bytes, int, int, bytes]:
-    return (deposit.token, deposit.account, deposit.amount, deposit.sender)
+def read_exit_leaf(data: bytes) -> ExitLeafState:
+    """The answer to `exit_leaf_call`. Raises RemoteFault MALFORMED_ANSWER."""
+    if len(data) != 3 * 32:
+        raise malformed("exitLeaf", len(data))
+    words = [int.from_bytes(data[start : start + 32], "big") for start in range(0, len(data), 32)]
+    return ExitLeafState(bool(words[0]), words[2])

@@ -14,10 +14,10 @@ import trio
 from bridge.codes import BridgeCode
 from bridge.contracts import vault
 from bridge.contracts.vault import Checkpoint, VaultClaim
-from bridge.evm.hexadecimal import hex_data, read_data
+from bridge.evm.hexadecimal import read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
+from bridge.rpc.endpoint import Endpoint, Refusal, accepted, view_call
 from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
@@ -246,7 +246,7 @@ class Relayer:
     async def _in_time(self, claims: Sequence[VaultClaim], now_s: int) -> list[VaultClaim]:
         """Those that the vault still pays: past its not-after, a claim has the time that pauses gave it."""
         late = [claim for claim in claims if claim.not_after_s < now_s][-LATE_MAX:]
-        calls = [self._call(vault.deadline_call(claim.not_after_s)) for claim in late]
+        calls = [view_call(self._vault, vault.deadline_call(claim.not_after_s)) for claim in late]
         answers = await self._endpoint.batch(calls) if calls else ()
         payable = {
             claim.nonce
@@ -257,7 +257,7 @@ class Relayer:
 
     async def _unpaid(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
         """Those that the vault has not paid."""
-        calls = [self._call(vault.is_paid_call(claim.nonce)) for claim in claims]
+        calls = [view_call(self._vault, vault.is_paid_call(claim.nonce)) for claim in claims]
         answers = await self._endpoint.batch(calls) if calls else ()
         return [
             claim
@@ -269,7 +269,7 @@ class Relayer:
         self, claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint
     ) -> list[tuple[str, bool]]:
         """The vault's error for each claim by itself, and whether it is this claim's: a pause is everybody's."""
-        calls = [self._call(_claim_call((claim,), proofs, latest)) for claim in claims]
+        calls = [view_call(self._vault, _claim_call((claim,), proofs, latest)) for claim in claims]
         return [
             (str(answer.fault("eth_call")), answer.is_revert and answer.selector not in vault.ERRORS_OF_ALL_CLAIMS)
             if isinstance(answer, Refusal)
@@ -278,11 +278,8 @@ class Relayer:
         ]
 
     async def _view(self, data: bytes, size: int) -> bytes:
-        (answer,) = await self._endpoint.batch((self._call(data),))
-        return read_data(accepted(answer, "eth_call"), "eth_call", size)
-
-    def _call(self, data: bytes) -> RpcCall:
-        return RpcCall("eth_call", ({"to": hex_data(self._vault), "data": hex_data(data)}, "latest"))
+        (answer,) = await self._endpoint.views([view_call(self._vault, data)], size)
+        return answer
 
 
 def _claim_call(claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint) -> bytes:

@@ -6,9 +6,8 @@ first checks whether that is done, and a call that lost the race is no error.
 
 from bridge.codes import BridgeCode
 from bridge.contracts.solvency_verifier import ProvenAccount, check_call, keys_of_call, read_checked, show_call
-from bridge.evm.hexadecimal import hex_data, read_data
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.endpoint import Endpoint, view_call
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES = 96
@@ -59,5 +58,5 @@ class SolvencySender:
         return found == keys_hash
 
     async def _view(self, data: bytes, size: int) -> bytes:
-        call = {"to": hex_data(self._verifier), "data": hex_data(data)}
-        return read_data(await self._endpoint.call("eth_call", call, "latest"), "eth_call", size)
+        (answer,) = await self._endpoint.views([view_call(self._verifier, data)], size)
+        return answer

@@ -5,44 +5,18 @@ be repeated at any time; what is done already is not sent again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
-from bridge.contracts import escape, vault
-from bridge.contracts.escape import EscapeStage, EscapeTimes, ExitPayment, ExitPlace, TokenExit, VaultTotals
-from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
+from bridge.contracts import escape
+from bridge.contracts.escape import ExitLeafState, ExitPayment, ExitPlace, TokenExit, VaultTotals
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_records import deposits_since, payments_since, walk_call
-from bridge.rpc.endpoint import Endpoint, RpcCall, accepted
+from bridge.rpc.endpoint import Endpoint, view_call
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 
-NEWEST_BLOCK: tuple[object, ...] = ("latest", False)
-"""Its header, without its transactions."""
 WALKED_AT_ONCE = 100
 """Deposits shown in one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class VaultState:
-    """What a vault says of its escape. `now`: the time of the newest block, in seconds."""
-
-    times: EscapeTimes
-    now: int
-    exit_root: bytes
-
-    @property
-    def stage(self) -> EscapeStage:
-        """What is possible now."""
-        return self.times.stage(self.now)
-
-
-@dataclass(frozen=True, slots=True)
-class LeafState:
-    """What became of a leaf. Amounts in base units."""
-
-    is_settled: bool
-    paid: int
 
 
 class VaultEscape:
@@ -52,25 +26,15 @@ class VaultEscape:
         self._endpoint = endpoint
         self._at = at
 
-    async def state(self) -> VaultState:
-        """Raises RemoteFault for an endpoint's faults."""
-        silent, begins, payments, latest = await self._read(
-            escape.SILENT_FROM, escape.ESCAPE_FROM, escape.PAYMENTS_FROM, vault.latest_call()
-        )
-        block = read_object(await self._endpoint.call("eth_getBlockByNumber", *NEWEST_BLOCK), "block")
-        times = EscapeTimes(*(int.from_bytes(word, "big") for word in (silent, begins, payments)))
-        now = read_quantity(block.get("timestamp"), "timestamp")
-        return VaultState(times, now, vault.read_checkpoint(latest).exit_root)
-
     async def token(self, token: bytes) -> TokenExit:
         """What the vault knows of a token's exit. Raises RemoteFault."""
         (answer,) = await self._read(escape.exit_of_call(token))
         return escape.read_token_exit(answer)
 
-    async def leaf(self, index: int) -> LeafState:
+    async def leaf(self, index: int) -> ExitLeafState:
         """What became of a leaf. Raises RemoteFault."""
         (answer,) = await self._read(escape.exit_leaf_call(index))
-        return escape_leaf(answer)
+        return escape.read_exit_leaf(answer)
 
     async def trigger(self, sender: Sender) -> None:
         """State the network's silence. Raises RemoteFault TRANSACTION_REVERTED while it is not silent."""
@@ -148,12 +112,4 @@ class VaultEscape:
         return True
 
     async def _read(self, *calls: bytes) -> Sequence[bytes]:
-        asked = [RpcCall("eth_call", ({"to": hex_data(self._at), "data": hex_data(call)}, "latest")) for call in calls]
-        answers = await self._endpoint.batch(asked)
-        return [read_data(accepted(answer, "eth_call"), "eth_call") for answer in answers]
-
-
-def escape_leaf(answer: bytes) -> LeafState:
-    """The answer to `exit_leaf_call`."""
-    words = [int.from_bytes(answer[start : start + 32], "big") for start in range(0, 96, 32)]
-    return LeafState(bool(words[0]), words[2])
+        return await self._endpoint.views([view_call(self._at, call) for call in calls])

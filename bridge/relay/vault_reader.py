@@ -11,11 +11,12 @@ from bridge.contracts.deploy import VaultAsset
 from bridge.contracts.escape import EscapeStage, EscapeTimes
 from bridge.contracts.vault import Checkpoint
 from bridge.evm.hexadecimal import hex_data, malformed, read_data, read_object, read_quantity
-from bridge.relay.vault_escape import NEWEST_BLOCK
-from bridge.rpc.endpoint import Endpoint, RpcCall, accepted
+from bridge.rpc.endpoint import Endpoint, view_call
 from clearing.base.hashing import sha256
 
 WORD_BYTES = 32
+NEWEST_BLOCK: tuple[object, ...] = ("latest", False)
+"""Its header, without its transactions."""
 _SETTINGS = (vault.NETWORK, vault.VERIFIER, vault.TRUSTING_PERIOD, vault.PAUSE_PERIOD, vault.WRAPPED_NATIVE)
 
 
@@ -93,7 +94,7 @@ class VaultReader:
 
     async def bindings(self) -> VaultBindings:
         """Its bindings. They are only as true as its code."""
-        settings = await self._answers(*((self._at, call) for call in _SETTINGS))
+        settings = await self._calls(*_SETTINGS)
         extension, guardian = await self._words(vault.EXTENSION, vault.GUARDIAN)
         network, verifier, trusting, pause, wrapped = map(_one_word, settings)
         return VaultBindings(
@@ -108,8 +109,8 @@ class VaultReader:
 
     async def shares_settings(self, extension: bytes) -> bool:
         """Whether what its extension is bound to is the same. A constructor of ours ensures it."""
-        own = await self._answers(*((self._at, call) for call in _SETTINGS))
-        return own == await self._answers(*((extension, call) for call in _SETTINGS))
+        own = await self._calls(*_SETTINGS)
+        return own == await self._endpoint.views([view_call(extension, call) for call in _SETTINGS])
 
     async def trusted_set(self) -> TrustedSet:
         """The set that it follows; the hash of the keys is computed from the code in which they are kept."""
@@ -152,10 +153,12 @@ class VaultReader:
 
     async def counters(self, token: bytes) -> TokenCounters:
         """Its counters of a token."""
-        answers = await self._answers(
-            (self._at, vault.deposited_call(token)),
-            (self._at, vault.withdrawn_call(token)),
-            (token, vault.balance_of_call(self._at)),
+        answers = await self._endpoint.views(
+            (
+                view_call(self._at, vault.deposited_call(token)),
+                view_call(self._at, vault.withdrawn_call(token)),
+                view_call(token, vault.balance_of_call(self._at)),
+            )
         )
         return TokenCounters(*(int.from_bytes(_one_word(word), "big") for word in answers))
 
@@ -163,12 +166,7 @@ class VaultReader:
         return [_one_word(answer) for answer in await self._calls(*calls)]
 
     async def _calls(self, *calls: bytes) -> Sequence[bytes]:
-        return await self._answers(*((self._at, call) for call in calls))
-
-    async def _answers(self, *calls: tuple[bytes, bytes]) -> Sequence[bytes]:
-        asked = [RpcCall("eth_call", ({"to": hex_data(to), "data": hex_data(data)}, "latest")) for to, data in calls]
-        answers = await self._endpoint.batch(asked)
-        return [read_data(accepted(answer, "eth_call"), "eth_call") for answer in answers]
+        return await self._endpoint.views([view_call(self._at, call) for call in calls])
 
 
 def _one_word(answer: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 import msgspec
 
 from bridge.codes import BridgeCode
-from bridge.evm.hexadecimal import malformed, read_list, read_object, read_quantity
+from bridge.evm.hexadecimal import hex_data, malformed, read_data, read_list, read_object, read_quantity
 from bridge.rpc.bounded_http import TIMEOUT_SECONDS, BoundedHttp
 from clearing.base.errors import RemoteFault
 
@@ -28,6 +28,11 @@ class RpcCall:
 
     method: str
     params: tuple[object, ...] = ()
+
+
+def view_call(to: bytes, data: bytes, at: object = "latest") -> RpcCall:
+    """The call of a contract without a transaction. `at`: the block, as `eth_call` takes it."""
+    return RpcCall("eth_call", ({"to": hex_data(to), "data": hex_data(data)}, at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,14 @@ class Endpoint:
         if isinstance(result, Refusal):
             raise result.fault(f"{self.name} {method}")
         return result
+
+    async def views(self, calls: Sequence[RpcCall], size: int | None = None) -> list[bytes]:
+        """What contracts return to `view_call`s, in their order; each of exactly `size` bytes, where that is given.
+
+        Raises as `call`, and RemoteFault MALFORMED_ANSWER.
+        """
+        answers = await self.batch(calls)
+        return [read_data(accepted(answer, "eth_call"), "eth_call", size) for answer in answers]
 
     async def chain_id(self) -> int:
         """Of the chain that it says it serves. Raises as `call`."""

@@ -20,7 +20,7 @@ from bridge.contracts.vault import (
 )
 from bridge.evm.header import BlockHeader
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_data, read_list, read_object, read_quantity
-from bridge.rpc.endpoint import BATCH_MAX, Refusal, Result, RpcCall
+from bridge.rpc.endpoint import BATCH_MAX, Refusal, Result, RpcCall, view_call
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
@@ -39,7 +39,7 @@ async def newest_checkpoint(
     Raises RemoteFault: what the quorum raises, LOGS_UNAVAILABLE when no block holds the event that the state implies.
     """
     final = (await quorum.tips(policy, deployment_block)).final_number
-    call = RpcCall("eth_call", ({"to": hex_data(vault), "data": hex_data(latest_call())}, hex_quantity(final)))
+    call = view_call(vault, latest_call(), hex_quantity(final))
     height = await quorum.agreed((call,), _read_height)
     if height == 0:
         return 0, b""
@@ -99,14 +99,14 @@ async def read_custody(chain: WatchedChain, quorum: EndpointQuorum, block: Block
     Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
     """
     at = {"blockHash": hex_data(block.hash), "requireCanonical": True}
-    calls = [_view(chain.vault, deposit_nonce_call(), at)]
+    calls = [view_call(chain.vault, deposit_nonce_call(), at)]
     for token in chain.tokens:
-        calls.append(_view(chain.vault, deposited_call(token), at))
-        calls.append(_view(chain.vault, withdrawn_call(token), at))
+        calls.append(view_call(chain.vault, deposited_call(token), at))
+        calls.append(view_call(chain.vault, withdrawn_call(token), at))
         if token == NATIVE:
             calls.append(RpcCall("eth_getBalance", (hex_data(chain.vault), at)))
         else:
-            calls.append(_view(token, balance_of_call(chain.vault), at))
+            calls.append(view_call(token, balance_of_call(chain.vault), at))
     words: list[int] = []
     for start in range(0, len(calls), BATCH_MAX):
         words += await quorum.undisputed(calls[start : start + BATCH_MAX], _read_words)
@@ -142,10 +142,6 @@ def check_solvent(facts: Sequence[CustodySeen]) -> None:
                 withdrawn=withdrawn,
                 balance=balance,
             )
-
-
-def _view(to: bytes, data: bytes, at: dict[str, object]) -> RpcCall:
-    return RpcCall("eth_call", ({"to": hex_data(to), "data": hex_data(data)}, at))
 
 
 def _read_words(results: list[Result]) -> tuple[int, ...]:

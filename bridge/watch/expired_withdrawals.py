@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bridge.contracts import vault
 from bridge.evm.header import BlockHeader
 from bridge.evm.hexadecimal import hex_data, malformed, read_data
-from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.endpoint import Refusal, Result, view_call
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import ScanCursor
 from bridge.watched_chain import WatchedChain
@@ -83,10 +83,7 @@ class ExpiredWithdrawalReader:
         at = {"blockHash": hex_data(cursor.hash), "requireCanonical": True}
         questions = [vault.is_paid_call(withdrawal.nonce) for withdrawal in over]
         questions += [vault.deadline_call(withdrawal.not_after_s) for withdrawal in over]
-        calls = [
-            RpcCall("eth_call", ({"to": hex_data(self._chain.vault), "data": hex_data(question)}, at))
-            for question in questions
-        ]
+        calls = [view_call(self._chain.vault, question, at) for question in questions]
         answers = await self._quorum.undisputed(calls, _read_answers)
         return [
             (withdrawal, deadline_s)

@@ -10,8 +10,9 @@ import trio
 from eth_account import Account
 
 from bridge.contracts.vault import balance_of_call
-from bridge.evm.hexadecimal import hex_data, read_data
-from bridge.relay.vault_escape import VaultEscape
+from bridge.evm.hexadecimal import hex_data
+from bridge.relay.vault_reader import VaultReader
+from bridge.rpc.endpoint import view_call
 from clearing.base.errors import LocalFault
 from devnet.codes import DevnetCode
 from devnet.network import Devnet
@@ -57,7 +58,7 @@ class EscapeDrill:
     async def saved_files(self, chain: int) -> list[ExitView]:
         """Each member's payments in the newest exit tree that a chain's vault knows."""
         deployed = self._devnet.chains[chain].deployed
-        root = (await VaultEscape(self._devnet.endpoints[chain], deployed.vault).state()).exit_root
+        root = (await VaultReader(self._devnet.endpoints[chain], deployed.vault).standing()).checkpoint.exit_root
         saved = []
         for member in self._devnet.members:
             async with self._devnet.client_of(member) as client:
@@ -96,8 +97,7 @@ class EscapeDrill:
     async def _drilled(self, at: int, symbol: str, token: bytes, paid: list[tuple[ExitAtVault, ...]]) -> TokenDrill:
         deployed = self._devnet.chains[at].deployed
         leaves = [leaf for found in paid for vault in found for leaf in vault.leaves if leaf.token == hex_data(token)]
-        call = {"to": hex_data(token), "data": hex_data(balance_of_call(deployed.vault))}
-        left = read_data(await self._devnet.endpoints[at].call("eth_call", call, "latest"), "balanceOf", 32)
+        (left,) = await self._devnet.endpoints[at].views([view_call(token, balance_of_call(deployed.vault))], 32)
         return TokenDrill(
             chain=deployed.name,
             token=symbol,

@@ -6,9 +6,9 @@ Rule: the node's proof is checked by the vault. The money always goes to the add
 from bridge.codes import BridgeCode
 from bridge.contracts import vault
 from bridge.contracts.vault import VaultClaim
-from bridge.evm.hexadecimal import hex_data, read_data
+from bridge.evm.hexadecimal import read_data
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint, RpcCall, accepted
+from bridge.rpc.endpoint import Endpoint, RpcCall, accepted, view_call
 from clearing.base.errors import RemoteFault
 from member.api.types import Body, Id
 from member.api.withdrawals import WithdrawalProofView
@@ -70,7 +70,7 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
     if withdrawal.nonce != nonce or int(withdrawal.amount) >> 256:
         raise RemoteFault(NodeCode.NODE_ANSWER, "withdrawal proof", nonce=withdrawal.nonce, asked=nonce)
     at = _octets(withdrawal.vault)
-    calls = [_view(at, call) for call in (vault.latest_call(), vault.is_paid_call(nonce))]
+    calls = [view_call(at, call) for call in (vault.latest_call(), vault.is_paid_call(nonce))]
     chain_id, latest, paid = await endpoint.batch((RpcCall("eth_chainId", ()), *calls))
     if chain_id != hex(withdrawal.chain_id):
         raise RemoteFault(BridgeCode.WRONG_CHAIN, "rpc", chain_id=str(chain_id)[:40], expected=withdrawal.chain_id)
@@ -87,10 +87,6 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
 def _leaf(view: WithdrawalProofView) -> tuple[object, ...]:
     """What is claimed, without its proof and its status."""
     return (view.nonce, view.chain_id, view.vault, view.account, view.token, view.to, view.amount, view.not_after_s)
-
-
-def _view(to: bytes, data: bytes) -> RpcCall:
-    return RpcCall("eth_call", ({"to": hex_data(to), "data": hex_data(data)}, "latest"))
 
 
 def _octets(text: str) -> bytes:

@@ -6,7 +6,8 @@ Rule: the file was verified before; the vault checks every leaf again. It needs 
 from bridge.codes import BridgeCode
 from bridge.contracts.escape import EscapeStage, ExitPayment, ExitPlace, VaultTotals
 from bridge.relay.transactions import Sender
-from bridge.relay.vault_escape import VaultEscape, VaultState
+from bridge.relay.vault_escape import VaultEscape
+from bridge.relay.vault_reader import VaultReader, VaultStanding
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.records.exits import ExitKind
@@ -77,7 +78,7 @@ class _VaultClaims:
     """The steps at one vault."""
 
     def __init__(self, endpoint: Endpoint, sender: Sender, exit_: ExitView, chain_id: int, at: str) -> None:
-        self._vault = VaultEscape(endpoint, _octets(at))
+        self._vault, self._reader = VaultEscape(endpoint, _octets(at)), VaultReader(endpoint, _octets(at))
         self._sender = sender
         self._exit = exit_
         self._leaves = _leaves_of(exit_, chain_id, at)
@@ -85,32 +86,34 @@ class _VaultClaims:
 
     async def advance(self, first_block: int, *, settle: bool) -> tuple[list[str], dict[int, int]]:
         """What was done, and base units that were paid by leaf."""
-        state, done = await self._vault.state(), list[str]()
-        if state.stage is EscapeStage.SILENT:
+        standing, done = await self._reader.standing(), list[str]()
+        if standing.stage is EscapeStage.SILENT:
             await self._vault.trigger(self._sender)
             return ["the escape was triggered"], {}
-        if state.stage < EscapeStage.SETTLEMENT:
+        if standing.stage < EscapeStage.SETTLEMENT:
             return [], {}
-        if state.exit_root != _octets(self._exit.exit_root):
-            raise RemoteFault(BridgeCode.WRONG_EXIT_ROOT, "exit file", epoch=self._exit.epoch, vault=state.exit_root)
+        if standing.checkpoint.exit_root != _octets(self._exit.exit_root):
+            raise RemoteFault(
+                BridgeCode.WRONG_EXIT_ROOT, "exit file", epoch=self._exit.epoch, vault=standing.checkpoint.exit_root
+            )
         for totals in self._totals:
             if await self._vault.open(self._sender, _vault_totals(self._exit, totals), _place(self._exit, totals)):
                 done.append(f"the exit of token {totals.token} was opened")
         if settle and self._totals:
-            done += await self._settle(state, first_block)
-        if state.stage is not EscapeStage.PAYMENT:
+            done += await self._settle(standing, first_block)
+        if standing.stage is not EscapeStage.PAYMENT:
             return done, {}
         paid = await self._claim()
         done += [f"the vault refused to pay leaf {index}" for index, amount in paid.items() if amount is None]
         return done, {index: amount for index, amount in paid.items() if amount is not None}
 
-    async def _settle(self, state: VaultState, first_block: int) -> list[str]:
+    async def _settle(self, standing: VaultStanding, first_block: int) -> list[str]:
         cursor, count = self._totals[0].deposit_cursor, self._totals[0].withdrawals_count
         figures = {
             "payments after the snapshot shown": await self._vault.show_payments(self._sender, count, first_block),
             "deposits after the snapshot shown": await self._vault.walk(self._sender, cursor, first_block),
         }
-        if state.stage is EscapeStage.PAYMENT:
+        if standing.stage is EscapeStage.PAYMENT:
             figures["deposits refunded"] = await self._vault.refund(self._sender, cursor, first_block)
         return [f"{what}: {count}" for what, count in figures.items() if count]
 
@@ -136,7 +139,7 @@ async def _look(
     paid_now: dict[int, int] | None = None,
 ) -> ExitAtVault:
     vault = VaultEscape(endpoint, _octets(at))
-    state, leaves = await vault.state(), []
+    standing, leaves = await VaultReader(endpoint, _octets(at)).standing(), []
     for view in _leaves_of(exit_, chain_id, at):
         known, now = await vault.leaf(view.index), (paid_now or {}).get(view.index, 0)
         leaves.append(
@@ -153,12 +156,12 @@ async def _look(
     return ExitAtVault(
         chain_id=chain_id,
         vault=at,
-        stage=state.stage.name.lower(),
-        now=state.now,
-        silent_from=state.times.silent_from,
-        escape_from=state.times.escape_from,
-        payments_from=state.times.payments_from,
-        is_newest=state.exit_root == _octets(exit_.exit_root),
+        stage=standing.stage.name.lower(),
+        now=standing.now,
+        silent_from=standing.times.silent_from,
+        escape_from=standing.times.escape_from,
+        payments_from=standing.times.payments_from,
+        is_newest=standing.checkpoint.exit_root == _octets(exit_.exit_root),
         leaves=tuple(leaves),
         done=tuple(done or ()),
     )

@@ -596,7 +596,7 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     nursery.cancel_scope.cancel()
 
 
-class Between:
+class Between(Endpoint):
     """A real endpoint; `before` runs before a transaction is passed on, `lie` changes answers."""
 
     name = "between"
