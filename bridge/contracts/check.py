@@ -25,7 +25,7 @@ OUTPUT = "../../build/forge"
 
 
 @dataclass(frozen=True)
-class Finding:
+class SlitherFinding:
     """One finding of slither: its detector, and the name of what it is about."""
 
     check: str
@@ -33,25 +33,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedFinding:
     """Findings that stay. `at` is empty for all of the detector."""
 
     check: str
     at: str
     why: str
 
-    def covers(self, finding: Finding) -> bool:
+    def covers(self, finding: SlitherFinding) -> bool:
         """Whether the finding is one of these."""
         return self.check == finding.check and self.at in ("", finding.at)
 
 
-def read_accepted(path: Path = FOLDER / "slither.toml") -> tuple[Accepted, ...]:
+def read_accepted(path: Path = FOLDER / "slither.toml") -> tuple[AcceptedFinding, ...]:
     """The findings that stay. Raises KeyError when an entry has no reason."""
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["accepted"]
-    return tuple(Accepted(entry["check"], entry.get("at", ""), entry["why"]) for entry in entries)
+    return tuple(AcceptedFinding(entry["check"], entry.get("at", ""), entry["why"]) for entry in entries)
 
 
-def complaints(findings: Sequence[Finding], accepted: Sequence[Accepted]) -> list[str]:
+def complaints(findings: Sequence[SlitherFinding], accepted: Sequence[AcceptedFinding]) -> list[str]:
     """One line for each finding without a reason, and for each reason without a finding."""
     unexplained = [found for found in findings if not any(entry.covers(found) for entry in accepted)]
     idle = [entry for entry in accepted if not any(entry.covers(found) for found in findings)]
@@ -69,7 +69,7 @@ def _slither_complaints() -> list[str]:
         answer = {"success": False, "error": done.stderr.decode(errors="replace")}
     if not answer["success"]:
         return [f"slither: {answer['error']}"]
-    found = [Finding(entry["check"], _place(entry)) for entry in answer["results"].get("detectors", [])]
+    found = [SlitherFinding(entry["check"], _place(entry)) for entry in answer["results"].get("detectors", [])]
     return complaints(found, read_accepted())
 
 

@@ -30,13 +30,13 @@ ChainId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Blocks = Annotated[int, Meta(ge=1, le=100_000)]
 
 
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ProfileSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of a profile. `source`: where its facts are from, and what is a choice of this project."""
 
     source: Text
 
 
-class Finality(Section, frozen=True):
+class Finality(ProfileSection, frozen=True):
     """When a block is final: it is at most the `tag` block, and at least `depth` blocks under the head."""
 
     tag: Literal["finalized", "safe", "latest"]
@@ -47,13 +47,13 @@ class Finality(Section, frozen=True):
     """What the chain promises of that block."""
 
 
-class BlockFacts(Section, frozen=True):
+class BlockFacts(ProfileSection, frozen=True):
     """Time between blocks."""
 
     milliseconds: Annotated[int, Meta(ge=1, le=600_000)]
 
 
-class LogFacts(Section, frozen=True):
+class LogFacts(ProfileSection, frozen=True):
     """`eth_getLogs`: blocks asked for at once, at first and at most; whether header blooms have every log."""
 
     range: Blocks
@@ -61,20 +61,20 @@ class LogFacts(Section, frozen=True):
     blooms: bool
 
 
-class Precompiles(Section, frozen=True):
+class Precompiles(ProfileSection, frozen=True):
     """Whether contracts can check BLS12-381 certificates (EIP-2537)."""
 
     eip2537: bool
 
 
-class HeaderFacts(Section, frozen=True):
+class HeaderFacts(ProfileSection, frozen=True):
     """Which layout of `bridge.evm.layouts` hashes the header, and the longest extra data."""
 
     layout: Text
     extra_data_max: Annotated[int, Meta(ge=0, le=1 << 16)]
 
 
-class ReceiptFacts(Section, frozen=True):
+class ReceiptFacts(ProfileSection, frozen=True):
     """Which layout of `bridge.evm.layouts` hashes the receipts."""
 
     layout: Text

@@ -92,10 +92,10 @@ class ApiContext:
     submitters: Submitters
     counted: Callable[[str, int], None]
     """Called with the route's name and the status of each answer."""
-    alarm: "Alarm"
+    alarm: "BugAlarm"
 
 
-class Alarm:
+class BugAlarm:
     """A broken invariant that a request met: the server ends with it at once."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def build_api(
         authenticator=Authenticator(view, settings.clock_skew_ms_max),
         submitters=Submitters(settings),
         counted=counted,
-        alarm=Alarm(),
+        alarm=BugAlarm(),
     )
     description = msgspec.json.encode(openapi())
 

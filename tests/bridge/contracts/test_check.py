@@ -1,6 +1,6 @@
 """Findings of the static analysis are mended or explained, and explanations without a finding are refused."""
 
-from bridge.contracts.check import Accepted, Finding, complaints, read_accepted
+from bridge.contracts.check import AcceptedFinding, SlitherFinding, complaints, read_accepted
 
 
 def test_every_accepted_finding_has_a_reason_and_stands_once() -> None:
@@ -10,9 +10,12 @@ def test_every_accepted_finding_has_a_reason_and_stands_once() -> None:
 
 
 def test_an_unexplained_finding_and_an_idle_reason_are_complaints() -> None:
-    accepted = (Accepted("timestamp", "", "hours"), Accepted("calls-loop", "withdrawBatch", "fails alone"))
-    assert complaints([Finding("timestamp", "a"), Finding("calls-loop", "withdrawBatch")], accepted) == []
-    assert complaints([Finding("timestamp", "a"), Finding("calls-loop", "other")], accepted) == [
+    accepted = (
+        AcceptedFinding("timestamp", "", "hours"),
+        AcceptedFinding("calls-loop", "withdrawBatch", "fails alone"),
+    )
+    assert complaints([SlitherFinding("timestamp", "a"), SlitherFinding("calls-loop", "withdrawBatch")], accepted) == []
+    assert complaints([SlitherFinding("timestamp", "a"), SlitherFinding("calls-loop", "other")], accepted) == [
         "slither: calls-loop at other is neither mended nor explained",
         "slither.toml: calls-loop at withdrawBatch is found no more",
     ]
