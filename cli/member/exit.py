@@ -34,7 +34,7 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
     from a node's blocks.
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
-    from member.printing.accounts import exit_lines
+    from member.printing.exits import exit_lines
     from member.verifying.exits import write_exit_file
 
     if out is not None:

@@ -18,7 +18,7 @@ from devnet.codes import DevnetCode
 from devnet.network import Devnet
 from member.api.proofs import ExitView
 from member.client.downloads import fetch_exit
-from member.client.vault_exits import ExitAtVault, claim_at_vaults
+from member.client.vault_exits import ExitAtVault, claim_at_vaults, exit_at_vaults
 
 PAYER = bytes([0x77]) * 32
 DAY = 86_400
@@ -85,7 +85,7 @@ class EscapeDrill:
             await self._pass(at, days)
             for view in own:
                 await claim_at_vaults(chain.anvil.url, view, PAYER, 0, settle=True)
-        paid = [await claim_at_vaults(chain.anvil.url, view, PAYER, 0, settle=False) for view in own]
+        paid = [await exit_at_vaults(chain.anvil.url, view) for view in own]
         self._report(f"the vault on {chain.deployed.name} has paid {len(own)} members by their exit files")
         return [await self._drilled(at, symbol, token, paid) for symbol, token in chain.deployed.tokens.items()]
 

@@ -37,3 +37,8 @@ SlotName = Annotated[str, Meta(min_length=1, max_length=256)]
 def hexed(data: bytes) -> str:
     """Hex with 0x."""
     return "0x" + data.hex()
+
+
+def octets(text: str) -> bytes:
+    """The bytes of hex with or without 0x; the text was checked by its type."""
+    return bytes.fromhex(text.removeprefix("0x"))

@@ -10,7 +10,7 @@ from bridge.evm.hexadecimal import read_data
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, RpcCall, accepted, view_call
 from clearing.base.errors import RemoteFault
-from member.api.types import Body, Id
+from member.api.types import Body, Id, octets
 from member.api.withdrawals import WithdrawalProofView
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
@@ -55,21 +55,21 @@ async def claim_at_vault(client: NodeClient, rpc: str, nonce: int, secret: bytes
         claim = VaultClaim(
             proven.nonce,
             proven.account,
-            _octets(proven.token),
-            _octets(proven.to),
+            octets(proven.token),
+            octets(proven.to),
             int(proven.amount),
             proven.not_after_s,
         )
-        siblings = [_octets(sibling) for sibling in proven.siblings]
+        siblings = [octets(sibling) for sibling in proven.siblings]
         call = vault.withdraw_call(claim, found.root_number, siblings)
-        return found, await Sender(endpoint, proven.chain_id, secret).send(_octets(proven.vault), call)
+        return found, await Sender(endpoint, proven.chain_id, secret).send(octets(proven.vault), call)
 
 
 async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVault:
     withdrawal = await client.withdrawal_proof(nonce)
     if withdrawal.nonce != nonce or int(withdrawal.amount) >> 256:
         raise RemoteFault(NodeCode.NODE_ANSWER, "withdrawal proof", nonce=withdrawal.nonce, asked=nonce)
-    at = _octets(withdrawal.vault)
+    at = octets(withdrawal.vault)
     calls = [view_call(at, call) for call in (vault.latest_call(), vault.is_paid_call(nonce))]
     chain_id, latest, paid = await endpoint.batch((RpcCall("eth_chainId", ()), *calls))
     if chain_id != hex(withdrawal.chain_id):
@@ -87,7 +87,3 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
 def _leaf(view: WithdrawalProofView) -> tuple[object, ...]:
     """What is claimed, without its proof and its status."""
     return (view.nonce, view.chain_id, view.vault, view.account, view.token, view.to, view.amount, view.not_after_s)
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -12,7 +12,7 @@ from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.records.exits import ExitKind
 from member.api.proofs import ExitLeafView, ExitTotalsView, ExitView
-from member.api.types import Body, Id
+from member.api.types import Body, Id, octets
 from member.codes import NodeCode
 from member.verifying.exits import leaf_of, totals_of
 
@@ -52,7 +52,7 @@ async def exit_at_vaults(rpc: str, exit_: ExitView) -> tuple[ExitAtVault, ...]:
     Raises LocalFault OUT_OF_PLACE when it has none on that chain, RemoteFault for an endpoint's faults.
     """
     async with Endpoint(rpc) as endpoint:
-        chain_id = await _chain_of(endpoint)
+        chain_id = await endpoint.chain_id()
         return tuple([await _look(endpoint, exit_, chain_id, at) for at in _vaults(exit_, chain_id)])
 
 
@@ -65,7 +65,7 @@ async def claim_at_vaults(
     and refund what was deposited after the snapshot, which helps all owners. Raises as `exit_at_vaults`.
     """
     async with Endpoint(rpc) as endpoint:
-        chain_id = await _chain_of(endpoint)
+        chain_id = await endpoint.chain_id()
         sender = Sender(endpoint, chain_id, secret)
         found = []
         for at in _vaults(exit_, chain_id):
@@ -78,7 +78,7 @@ class _VaultClaims:
     """The steps at one vault."""
 
     def __init__(self, endpoint: Endpoint, sender: Sender, exit_: ExitView, chain_id: int, at: str) -> None:
-        self._vault, self._reader = VaultEscape(endpoint, _octets(at)), VaultReader(endpoint, _octets(at))
+        self._vault, self._reader = VaultEscape(endpoint, octets(at)), VaultReader(endpoint, octets(at))
         self._sender = sender
         self._exit = exit_
         self._leaves = _leaves_of(exit_, chain_id, at)
@@ -92,7 +92,7 @@ class _VaultClaims:
             return ["the escape was triggered"], {}
         if standing.stage < EscapeStage.SETTLEMENT:
             return [], {}
-        if standing.checkpoint.exit_root != _octets(self._exit.exit_root):
+        if standing.checkpoint.exit_root != octets(self._exit.exit_root):
             raise RemoteFault(
                 BridgeCode.WRONG_EXIT_ROOT, "exit file", epoch=self._exit.epoch, vault=standing.checkpoint.exit_root
             )
@@ -138,8 +138,8 @@ async def _look(
     done: list[str] | None = None,
     paid_now: dict[int, int] | None = None,
 ) -> ExitAtVault:
-    vault = VaultEscape(endpoint, _octets(at))
-    standing, leaves = await VaultReader(endpoint, _octets(at)).standing(), []
+    vault = VaultEscape(endpoint, octets(at))
+    standing, leaves = await VaultReader(endpoint, octets(at)).standing(), []
     for view in _leaves_of(exit_, chain_id, at):
         known, now = await vault.leaf(view.index), (paid_now or {}).get(view.index, 0)
         leaves.append(
@@ -161,18 +161,10 @@ async def _look(
         silent_from=standing.times.silent_from,
         escape_from=standing.times.escape_from,
         payments_from=standing.times.payments_from,
-        is_newest=standing.checkpoint.exit_root == _octets(exit_.exit_root),
+        is_newest=standing.checkpoint.exit_root == octets(exit_.exit_root),
         leaves=tuple(leaves),
         done=tuple(done or ()),
     )
-
-
-async def _chain_of(endpoint: Endpoint) -> int:
-    text = str(await endpoint.call("eth_chainId"))
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise RemoteFault(BridgeCode.MALFORMED_ANSWER, "eth_chainId", value=text[:40]) from None
 
 
 def _vaults(exit_: ExitView, chain_id: int) -> list[str]:
@@ -188,7 +180,7 @@ def _leaves_of(exit_: ExitView, chain_id: int, at: str) -> list[ExitLeafView]:
 
 
 def _place(exit_: ExitView, view: ExitLeafView | ExitTotalsView) -> ExitPlace:
-    return ExitPlace(view.index, exit_.leaf_count, tuple(_octets(sibling) for sibling in view.path))
+    return ExitPlace(view.index, exit_.leaf_count, tuple(octets(sibling) for sibling in view.path))
 
 
 def _vault_totals(exit_: ExitView, view: ExitTotalsView) -> VaultTotals:
@@ -202,7 +194,3 @@ def _vault_totals(exit_: ExitView, view: ExitTotalsView) -> VaultTotals:
         totals.deposit_cursor,
         totals.withdrawals_count,
     )
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

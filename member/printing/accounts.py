@@ -1,7 +1,6 @@
-"""What a node answers about one account, as text: its margin, its leaves of the exit tree."""
+"""What a node answers about one account, as text: its margin."""
 
 from member.api.margin import MarginView, PartView, SimulationView, TermView
-from member.api.proofs import ExitView
 
 
 def margin_text(view: MarginView) -> str:
@@ -52,26 +51,3 @@ def simulation_text(view: SimulationView) -> str:
         ("maintenance", before.maintenance_margin_micros, after.maintenance_margin_micros),
     )
     return "\n".join([*(f"{name:<12} {was:>24} -> {now:>24}" for name, was, now in changes), "", margin_text(after)])
-
-
-def exit_lines(exit_: ExitView) -> str:
-    """The leaves for a terminal, without their salts."""
-    lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
-    lines.append(_when_it_counts(exit_))
-    for leaf in exit_.leaves:
-        place = f"leaf {leaf.index} of {exit_.leaf_count}, {leaf.kind} {leaf.number}"
-        lines.append(
-            f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
-        )
-    return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
-
-
-def _when_it_counts(exit_: ExitView) -> str:
-    counting = (
-        f"by the tree of epoch {exit_.header_epoch}" if exit_.header_epoch else "by none: they give deposits back"
-    )
-    if exit_.epoch == exit_.header_epoch:
-        return "this tree is the one in headers now: vaults pay by it after their next checkpoint"
-    if exit_.epoch < exit_.header_epoch:
-        return f"after their next checkpoint vaults pay {counting}, and no longer by this one"
-    return f"vaults pay by this tree once epoch {exit_.epoch + 1} has closed, until then {counting}: keep both files"

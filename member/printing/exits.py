@@ -1,8 +1,12 @@
-"""What vaults answer about the payments of an exit file, as text."""
+"""An account's leaves of the exit tree, and what vaults answer about their payments, as text."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from member.client.vault_exits import ExitAtVault
+from member.api.proofs import ExitView
+
+if TYPE_CHECKING:
+    from member.client.vault_exits import ExitAtVault
 
 _STAGES = {
     "none": "the network is not silent",
@@ -13,12 +17,12 @@ _STAGES = {
 }
 
 
-def exit_text(found: tuple[ExitAtVault, ...]) -> str:
+def exit_text(found: "tuple[ExitAtVault, ...]") -> str:
     """One paragraph a vault."""
     return "\n".join(line for at in found for line in _lines(at))
 
 
-def _lines(at: ExitAtVault) -> list[str]:
+def _lines(at: "ExitAtVault") -> list[str]:
     lines = [f"vault {at.vault} on chain {at.chain_id}: {_STAGES[at.stage]}"]
     times = (("silent from", at.silent_from), ("escape from", at.escape_from), ("payments from", at.payments_from))
     lines += [f"  {what} {_time(second)}" for what, second in times if second > at.now]
@@ -34,3 +38,26 @@ def _lines(at: ExitAtVault) -> list[str]:
 
 def _time(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def exit_lines(exit_: ExitView) -> str:
+    """The leaves for a terminal, without their salts."""
+    lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
+    lines.append(_when_it_counts(exit_))
+    for leaf in exit_.leaves:
+        place = f"leaf {leaf.index} of {exit_.leaf_count}, {leaf.kind} {leaf.number}"
+        lines.append(
+            f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
+        )
+    return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
+
+
+def _when_it_counts(exit_: ExitView) -> str:
+    counting = (
+        f"by the tree of epoch {exit_.header_epoch}" if exit_.header_epoch else "by none: they give deposits back"
+    )
+    if exit_.epoch == exit_.header_epoch:
+        return "this tree is the one in headers now: vaults pay by it after their next checkpoint"
+    if exit_.epoch < exit_.header_epoch:
+        return f"after their next checkpoint vaults pay {counting}, and no longer by this one"
+    return f"vaults pay by this tree once epoch {exit_.epoch + 1} has closed, until then {counting}: keep both files"

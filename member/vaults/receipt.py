@@ -20,7 +20,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
 from clearing.base.plain_json import read_json
 from clearing.base.validators import ValidatorSet
-from member.api.types import Address, Amount, Body, Hash, Hex, Id, hexed
+from member.api.types import Address, Amount, Body, Hash, Hex, Id, hexed, octets
 from member.durable_files import write_new, write_whole
 
 FILE_BYTES_MAX = 1 << 20
@@ -114,17 +114,17 @@ def created(creation: Creation, gas: int, mined: Mined | None = None) -> Created
 def terms_of(receipt: VaultReceipt) -> VaultTerms:
     """The terms again. Raises RemoteFault BAD_VAULT_RECEIPT."""
     try:
-        validators = decode(_octets(receipt.validators), ValidatorSet, VALIDATORS_BYTES_MAX)
+        validators = decode(octets(receipt.validators), ValidatorSet, VALIDATORS_BYTES_MAX)
     except CrossclearError as fault:
         raise RemoteFault(BridgeCode.BAD_VAULT_RECEIPT, "validators", why=str(fault)[:200]) from None
-    wrapped = _octets(receipt.wrapped_native)
+    wrapped = octets(receipt.wrapped_native)
     return VaultTerms(
-        network=_octets(receipt.network),
+        network=octets(receipt.network),
         validators=validators,
-        guardian=_octets(receipt.guardian),
-        cold_keys=ColdKeys(tuple(map(_octets, receipt.cold_keys)), receipt.cold_threshold),
+        guardian=octets(receipt.guardian),
+        cold_keys=ColdKeys(tuple(map(octets, receipt.cold_keys)), receipt.cold_threshold),
         assets=tuple(
-            VaultAsset(_octets(token.token), _uint(token.unit, 128), _uint(token.minimum, 128))
+            VaultAsset(octets(token.token), _uint(token.unit, 128), _uint(token.minimum, 128))
             for token in receipt.tokens
         ),
         trusting_s=receipt.trusting_s,
@@ -161,10 +161,6 @@ def read_receipt(data: bytes) -> VaultReceipt:
         return read_json(data, VaultReceipt)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(BridgeCode.BAD_VAULT_RECEIPT, "receipt", why=str(error)[:200]) from None
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
 
 
 def _uint(text: str, bits: int) -> int:

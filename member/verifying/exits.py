@@ -24,7 +24,7 @@ from clearing.state.record_opening import RecordOpening
 from consensus.light_client import LightBlock
 from member.api.chain import LIGHT_BLOCK_BYTES_MAX
 from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, ExitView
-from member.api.types import Body, Hex, hexed
+from member.api.types import Body, Hex, hexed, octets
 from member.durable_files import write_whole
 from member.verifying.package import Checked, TrustAnchor, VerificationReport
 from proofs.verify.verdict import printable
@@ -114,7 +114,7 @@ def verify_exit(
 
 def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
-    vault, token, to, salt = map(_octets, (view.vault, view.token, view.to, view.salt))
+    vault, token, to, salt = map(octets, (view.vault, view.token, view.to, view.salt))
     amount = _amount(view.index, view.amount)
     return ExitLeaf(_KINDS[view.kind], view.number, account, view.chain_id, vault, token, to, amount, salt)
 
@@ -123,8 +123,8 @@ def totals_of(view: ExitTotalsView) -> ExitTotals:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
     return ExitTotals(
         chain_id=view.chain_id,
-        vault=_octets(view.vault),
-        token=_octets(view.token),
+        vault=octets(view.vault),
+        token=octets(view.token),
         accounts=_amount(view.index, view.accounts),
         seniors=_amount(view.index, view.seniors),
         counted=_amount(view.index, view.counted),
@@ -140,10 +140,6 @@ def _amount(index: int, text: str) -> int:
     return amount
 
 
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
 def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
     header, validators = block.header, block.validators
     for at, trusted, found in (
@@ -157,10 +153,10 @@ def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
 
 
 def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
-    record = ExitRecord(exit_.epoch, exit_.height, exit_.leaf_count, _octets(exit_.exit_root))
+    record = ExitRecord(exit_.epoch, exit_.height, exit_.leaf_count, octets(exit_.exit_root))
     shown = exit_.opening
-    below, above, path = (tuple(map(_octets, found)) for found in (shown.below, shown.above, shown.path))
-    check_exit_root(block.header, record, RecordOpening(_octets(shown.salt), below, above, path))
+    below, above, path = (tuple(map(octets, found)) for found in (shown.below, shown.above, shown.path))
+    check_exit_root(block.header, record, RecordOpening(octets(shown.salt), below, above, path))
     return f"epoch {exit_.epoch} closed at height {exit_.height} with this root of {exit_.leaf_count} leaves"
 
 
@@ -188,5 +184,5 @@ def _check_paths(exit_: ExitView, views: Sequence[ExitLeafView | ExitTotalsView]
     if len({view.index for view in views}) != len(views):
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
     for view, leaf in zip(views, encoded, strict=True):
-        path = [_octets(sibling) for sibling in view.path]
-        verify_merkle_proof(Hash32(_octets(exit_.exit_root)), exit_.leaf_count, view.index, leaf, path)
+        path = [octets(sibling) for sibling in view.path]
+        verify_merkle_proof(Hash32(octets(exit_.exit_root)), exit_.leaf_count, view.index, leaf, path)

@@ -17,7 +17,7 @@ from clearing.base.errors import RemoteFault
 from clearing.epochs.exit_tree import NO_EXITS
 from cli.main import run
 from member.codes import NodeCode
-from member.printing.accounts import exit_lines
+from member.printing.exits import exit_lines
 from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
 from node.api.view import NodeView
