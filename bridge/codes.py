@@ -144,6 +144,11 @@ class BridgeCode(CodeBook):
         687,
         "The light client's file cannot be read. Find out who changed it; without it, it begins at the checkpoint.",
     )
+    LIGHT_CLIENT_BEHIND = (
+        688,
+        "The light client is required and has proven no block yet that endpoints call final. Nothing of the chain is "
+        "credited meanwhile. Check its beacon endpoints and its checkpoint.",
+    )
     NO_CREATE2_FACTORY = (
         690,
         "The chain does not have the contract that creates others at addresses known before (CREATE2). Deploy it there "

@@ -55,7 +55,7 @@ class LightClient:
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         """Raises LocalFault BAD_LIGHT_FILE."""
-        self.health = tuple(EndpointHealth(source.name) for source in sources)
+        self.health = tuple(EndpointHealth(f"beacon {source.name}") for source in sources)
         self.last_fault = ""
         """Why the last step failed; empty after one that did not."""
         self._network = network

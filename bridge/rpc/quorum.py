@@ -2,7 +2,7 @@
 
 Rule: the quorum never shrinks. A lost or lying endpoint is one vote less, and too few votes are a fault, never a
 weaker answer. Data that proves itself (a header by its hash, receipts by their root) is taken from any endpoint. A
-block is final only if no endpoint that answers contradicts the quorum about it.
+block is final only if no endpoint that answers contradicts the quorum about it, nor the witness, if there is one.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
 from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
 from bridge.rpc.endpoint_set import EndpointSet
+from bridge.rpc.witness import FinalWitness
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import RemoteFault
 
@@ -42,10 +43,20 @@ class EndpointQuorum(EndpointSet):
         quorum: int,
         dissent_seconds: float = DISSENT_SECONDS,
         layout: ChainLayout = ETHEREUM,
+        witness: FinalWitness | None = None,
     ) -> None:
         super().__init__(endpoints, quorum)
         self.layout = layout
-        self.dissents = DissentRecord([endpoint.name for endpoint in endpoints], dissent_seconds)
+        witnesses = [] if witness is None else [witness.name]
+        self.dissents = DissentRecord([*(endpoint.name for endpoint in endpoints), *witnesses], dissent_seconds)
+        self._witness = witness
+        self._compared: int | None = None
+        """The newest of the witness's blocks that the quorum was asked about."""
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether final heights are blocks that a required witness proved."""
+        return self._witness is not None and self._witness.is_required
 
     async def check_chain(self, chain_id: int) -> None:
         """Check that a quorum serves `chain_id`; an endpoint that serves another is blamed.
@@ -75,7 +86,8 @@ class EndpointQuorum(EndpointSet):
         """One batch an endpoint: the final height (the q-th highest reported) and the hash now at `watched_number`.
 
         `watched_number` is a final block; who contradicts the quorum about it dissents. `watched_hash` is None when no
-        quorum agrees on a hash there: lagging endpoints are not evidence.
+        quorum agrees on a hash there: lagging endpoints are not evidence. Where a witness is required, the final height
+        is its newest block up to there. Raises RemoteFault also LIGHT_CLIENT_CONFLICT, LIGHT_CLIENT_BEHIND.
         """
         tags = [policy.tag, "latest"] if policy.depth else [policy.tag]
         calls = [RpcCall("eth_getBlockByNumber", (at, False)) for at in (*tags, hex_quantity(watched_number))]
@@ -107,7 +119,20 @@ class EndpointQuorum(EndpointSet):
         for index, (_, stated) in answers.items():
             if agreed is not None and stated is not None:
                 self.dissents.note(index, watched_number, agreed, stated)
-        return Tips(heights[self.quorum - 1], agreed)
+        return Tips(self._witnessed_height(heights[self.quorum - 1], watched_number), agreed)
+
+    def _witnessed_height(self, final_number: int, watched_number: int) -> int:
+        """The final height, as far as a required witness proved it; `watched_number` where it proved nothing newer."""
+        if self._witness is None:
+            return final_number
+        self._witness.check()
+        if not self._witness.is_required:
+            return final_number
+        if self._witness.newest_within(0, final_number) is None:
+            why = self._witness.last_fault
+            raise RemoteFault(BridgeCode.LIGHT_CLIENT_BEHIND, self._witness.name, final=final_number, why=why)
+        proven = self._witness.newest_within(watched_number, final_number)
+        return min(watched_number, final_number) if proven is None else proven
 
     def _note_heights(self, answers: dict[int, tuple[int, bytes | None]]) -> None:
         for index, (final, _) in answers.items():
@@ -145,17 +170,25 @@ class EndpointQuorum(EndpointSet):
         for position, header in enumerate(headers):
             for index, row in answers.items():
                 self.dissents.note(index, header.number, header.hash, row[position][0])
+            proven = self._witness.hash_at(header.number) if self._witness is not None else None
+            if proven is not None:
+                self.dissents.note(len(self._endpoints), header.number, header.hash, proven)
         self.dissents.check()
         return headers
 
     async def recheck_dissents(self, final_number: int) -> None:
-        """Ask again about every block up to `final_number` that an endpoint dissents about. Raises as `final_headers`.
+        """Ask again about every block up to `final_number` that an endpoint dissents about, and about the newest block
+        there that the witness proved. Raises as `final_headers`.
 
         A quorum that takes a final height back gives up what it said above it.
         """
         self.dissents.forget_above(final_number)
         for number in sorted({dissent.number for dissent in self.dissents.open}):
             await self.final_headers((number,))
+        proven = self._witness.newest_within(0, final_number) if self._witness is not None else None
+        if proven is not None and proven != self._compared:
+            await self.final_headers((proven,))
+            self._compared = proven
 
     async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
         """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""

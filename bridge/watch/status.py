@@ -18,6 +18,7 @@ HALTING = frozenset(
         BridgeCode.MALFORMED_EVENT,
         BridgeCode.DEPOSITS_HASH_MISMATCH,
         BridgeCode.DISPUTE_UNDECIDED,
+        BridgeCode.LIGHT_CLIENT_CONFLICT,
     )
 )
 BLOCKS_IN_DOUBT = frozenset(
@@ -26,6 +27,7 @@ BLOCKS_IN_DOUBT = frozenset(
         BridgeCode.FINAL_BLOCK_LACKING,
         BridgeCode.DISPUTE_UNDECIDED,
         BridgeCode.FINALITY_VIOLATION,
+        BridgeCode.LIGHT_CLIENT_CONFLICT,
     )
 )
 """Faults by which blocks that facts were read from may not be the chain's."""

@@ -30,6 +30,8 @@ from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact, VaultFac
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
+ANCHORED_MAX = 8_192
+"""Instead of it, where final heights are proven by a witness: what links to a proven block is proven with it."""
 CUSTODY_AGE_MAX = 32
 """Counters of older blocks are left to the validators that saw them in time: nodes drop old states."""
 PAUSE_SECONDS_MAX = 5.0
@@ -201,8 +203,9 @@ class Watcher:
         self._set_doubt("")
         if tips.final_number == cursor.number:
             return False
-        if tips.final_number - cursor.number > LINKED_MAX:
-            await self._scan_far(cursor, tips.final_number - LINKED_MAX)
+        linked_max = ANCHORED_MAX if self._quorum.is_anchored else LINKED_MAX
+        if tips.final_number - cursor.number > linked_max:
+            await self._scan_far(cursor, tips.final_number - linked_max)
         else:
             await self._scan_linked(cursor, tips.final_number)
         return True

@@ -13,6 +13,7 @@ from bridge.evm.layouts import ETHEREUM, ChainLayout
 from bridge.rpc.dissent import DISSENT_SECONDS
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.witness import FinalWitness
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody import CUSTODY_WAIT_SECONDS
 from bridge.watch.status import Alarm
@@ -205,10 +206,11 @@ class Watch:
         dissent_seconds: float = DISSENT_SECONDS,
         custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
         layout: ChainLayout = ETHEREUM,
+        witness: FinalWitness | None = None,
     ) -> None:
         self.facts: list[Fact] = []
         self.store = FileFactStore(folder)
-        self.quorum = EndpointQuorum(sources, chain.finality.quorum, dissent_seconds, layout)
+        self.quorum = EndpointQuorum(sources, chain.finality.quorum, dissent_seconds, layout, witness)
 
         async def emit(fact: Fact) -> None:
             self.facts.append(fact)
@@ -269,11 +271,16 @@ def watched(chain: Chain, watch: Callable[..., Watch]) -> Callable[..., Watch]:
     """`watched(*sources, quorum=2, blooms=False)`: a watcher of the chain's contract over these endpoints."""
 
     def made(
-        *sources: object, quorum: int = 1, depth: int = 0, dissent_seconds: float = DISSENT_SECONDS, **changes: Any
+        *sources: object,
+        quorum: int = 1,
+        depth: int = 0,
+        dissent_seconds: float = DISSENT_SECONDS,
+        witness: FinalWitness | None = None,
+        **changes: Any,
     ) -> Watch:
         finality = FinalityPolicy(quorum=quorum, depth=depth)
         watched = replace(chain.profile, finality=finality, **changes)
-        return watch(watched, *sources, dissent_seconds=dissent_seconds)
+        return watch(watched, *sources, dissent_seconds=dissent_seconds, witness=witness)
 
     return made
 
