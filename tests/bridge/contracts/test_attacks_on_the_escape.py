@@ -7,7 +7,7 @@ import pytest
 from clearing.schema.records.exits import ExitKind
 from clearing.state.ledger import STRAY_ACCOUNT
 from tests.kit.bridge.certified import Tree, released
-from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance
+from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance, pay
 from tests.kit.bridge.vault_chain import UNIT, VaultChain
 
 pytestmark = pytest.mark.chain
@@ -21,16 +21,6 @@ def exits(own_vault: VaultChain) -> Exits:
 
 def me(exits: Exits) -> bytes:
     return bytes.fromhex(exits.vault.user.address[2:])
-
-
-def pay(exits: Exits, height: int, made: list[Any]) -> Tree:
-    """Certify withdrawals beside the snapshot's exit root; pay those not paid."""
-    tree = Tree([leaf for _, leaf in made])
-    exits.certify(height, tree, len(made))
-    for nonce, (entry, _) in enumerate(made):
-        if not exits.vault.view("isPaid", nonce):
-            exits.vault.withdraw(entry, tree.proof(nonce))
-    return tree
 
 
 def test_a_stray_refunded_after_the_snapshot_is_not_refunded_again(exits: Exits) -> None:

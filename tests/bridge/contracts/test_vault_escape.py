@@ -16,7 +16,7 @@ from clearing.schema.records.exits import ExitKind
 from clearing.state.ledger import STRAY_ACCOUNT
 from devnet.genesis import DEVNET_BALANCES
 from tests.kit.bridge.certified import certify, released
-from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance
+from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance, pay
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header, refused
 
 pytestmark = pytest.mark.chain
@@ -170,9 +170,7 @@ def test_what_is_shown_late_is_claimed_again(exits: Exits) -> None:
     leaf = exits.owe(60 * UNIT, ALICE, 1)
     paid = exits.owe(40 * UNIT, BOB, 0, ExitKind.WITHDRAWAL)
     exits.close(withdrawals=1)
-    tree = certify(vault, [made[1]], 1)
-    exits.certify(2, tree, 1)
-    vault.withdraw(made[0], tree.proof(0))
+    pay(exits, 2, [made])
     exits.settle()
     exits.begin_payments()
     assert exits.claim(leaf) == 20 * UNIT, "40 are reserved for a withdrawal that the vault does not know as paid"
@@ -187,9 +185,7 @@ def test_an_account_that_was_paid_all_after_the_snapshot_holds_the_others_back_f
     leaves = [exits.owe(amount * UNIT, owner, account) for account, owner, amount in ((1, ALICE, 60), (2, BOB, 40))]
     exits.close()
     made = released(vault, 0, account=2, amount=40 * UNIT)
-    tree = certify(vault, [made[1]], 1)
-    exits.certify(2, tree, 1)
-    vault.withdraw(made[0], tree.proof(0))
+    tree = pay(exits, 2, [made])
     exits.settle()
     exits.show_paid([made[0]], tree.proof(0))
     exits.begin_payments()
@@ -206,9 +202,7 @@ def test_a_payment_after_the_snapshot_is_taken_off_whatever_its_account_claims(e
     exits.close()
     made = released(vault, 0, account=5, amount=70 * UNIT)
     vault.deposit(50 * UNIT, 5)
-    tree = certify(vault, [made[1]], 1)
-    exits.certify(2, tree, 1)
-    vault.withdraw(made[0], tree.proof(0))
+    tree = pay(exits, 2, [made])
     exits.settle()
     for _ in range(2):
         exits.show_paid([made[0]], tree.proof(0))
@@ -227,9 +221,7 @@ def test_a_stray_deposit_that_was_refunded_after_the_snapshot_is_not_paid_again(
     exits.close()
     made = released(vault, 0, account=STRAY_ACCOUNT, amount=50 * UNIT, to=ALICE)
     vault.deposit(50 * UNIT, 5)
-    tree = certify(vault, [made[1]], 1)
-    exits.certify(2, tree, 1)
-    vault.withdraw(made[0], tree.proof(0))
+    tree = pay(exits, 2, [made])
     exits.settle()
     exits.show_paid([made[0]], tree.proof(0))
     exits.walk(2)
@@ -243,9 +235,7 @@ def test_a_stray_deposit_that_was_credited_and_withdrawn_after_the_snapshot_is_n
     leaf = exits.owe(50 * UNIT, ALICE, 7, ExitKind.DEPOSIT)
     exits.close()
     made = released(vault, 0, account=7, amount=30 * UNIT)
-    tree = certify(vault, [made[1]], 1)
-    exits.certify(2, tree, 1)
-    vault.withdraw(made[0], tree.proof(0))
+    tree = pay(exits, 2, [made])
     exits.settle()
     exits.show_paid([made[0]], tree.proof(0))
     exits.begin_payments()
