@@ -87,6 +87,14 @@ def is_withdrawal_open(state: State, nonce: int) -> bool:
     return released is not None and not released.executed and nonce not in state.expired_withdrawals
 
 
+def open_withdrawals(state: State) -> Iterator[int]:
+    """Nonces of the released withdrawals whose outcome is still unknown, ascending.
+
+    Linear in the unpaid ones: not for block processing.
+    """
+    return (nonce for nonce, _ in state.unpaid_withdrawals.ordered() if is_withdrawal_open(state, nonce))
+
+
 def may_expire(state: State, nonce: int) -> bool:
     """Whether a withdrawal comes back when its vault does not pay in time: by genesis, and always to a depositor."""
     return state.terms.genesis.crisis.gates.give_back_expired or bool(state.withdrawals[nonce].deposit_refund)

@@ -151,7 +151,6 @@ class Node:
             self._blocks,
             config.relayer.interval_ms,
             self._signer.envelope_key,
-            self._bridge.open_withdrawals,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:

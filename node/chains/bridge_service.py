@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -19,7 +20,7 @@ from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
-from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
+from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal, ExpiredWithdrawalQuery
 from bridge.watch.status import NOT_CHECKED, Alarm
 from bridge.watch.submitted_events import SubmittedEventReader
 from bridge.watch.watcher import Watcher
@@ -29,9 +30,9 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.facts import DepositSighted, Fact, VaultFact, WithdrawalNotExecuted, fact_key
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
+from clearing.withdrawals.refunds import expired_withdrawals, open_withdrawals
 from member.codes import NodeCode
 from node.chains.attestation_pool import AttestationPool, event_is_agreed
-from node.chains.relayer_service import OpenWithdrawals
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic, carries
@@ -99,7 +100,6 @@ class BridgeService:
         self.pulses: dict[int, Pulse] = {}
         self._alarms = set[tuple[int, Alarm]]()
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
-        self.open_withdrawals = OpenWithdrawals()
         self.follow(genesis)
 
     async def run(self, network: Network, changed: Callable[[], None]) -> None:
@@ -175,12 +175,11 @@ class BridgeService:
             log.debug("peer saw collateral event", key=fact_key(event), peer=message.sender.hex())
 
     def settle(self, state: State) -> None:
-        """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
-        self.open_withdrawals.follow(state)
+        """Forget, on disk too, the events that the decided state has taken; note which withdrawals expired."""
         self._submissions.settle(state)
         for chain_id in self._chains:
             self._store.settle(chain_id, lambda fact: event_is_agreed(state, fact))
-            self._expired[chain_id] = self.open_withdrawals.expired(state, chain_id)
+            self._expired[chain_id] = _oldest_expired(state, chain_id)
 
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)
@@ -238,3 +237,10 @@ def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedCha
         logs=profile.log_range(config.logs_span),
         sight_depth=genesis.soft_credit.sight_depth if lends else 0,
     )
+
+
+def _oldest_expired(state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
+    """Open withdrawals of a chain that may come back and whose time is over by the network's clock, oldest first, as
+    many as fit into one query."""
+    found = expired_withdrawals(state, chain_id, open_withdrawals(state))
+    return tuple(ExpiredWithdrawal(*expired) for expired in islice(found, AT_ONCE))

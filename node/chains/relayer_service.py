@@ -1,13 +1,12 @@
 """`RelayerService`: sends each vault the newest certified header when it needs one, and claims withdrawals due there.
 
-Rule: it is not trusted: the contract checks everything. `OpenWithdrawals` keeps, from block to block, the released
-withdrawals that the state does not know as paid or refunded yet.
+Rule: it is not trusted: the contract checks everything. What it claims is what the newest state does not know as paid
+or refunded yet.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from itertools import islice
 
 import structlog
 import trio
@@ -17,14 +16,13 @@ from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
-from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal_proof
 from clearing.validators.validator_sets import stored_set, validator_sets
-from clearing.withdrawals.refunds import expired_withdrawals, is_withdrawal_open
+from clearing.withdrawals.refunds import open_withdrawals
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
@@ -50,7 +48,6 @@ class RelayerService:
         blocks: BlockStore,
         interval_ms: int,
         own_key: bytes,
-        open_withdrawals: "OpenWithdrawals",
     ) -> None:
         self._relayed: set[int] = set()
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
@@ -64,7 +61,6 @@ class RelayerService:
         self._interval_seconds = interval_ms / 1000
         self._own_key = own_key
         self._newest: Decided | None = None
-        self._open_withdrawals = open_withdrawals
         self.follow(genesis)
 
     def follow(self, genesis: Genesis) -> None:
@@ -121,7 +117,7 @@ class RelayerService:
             decided.committed.block.header,
             decided.committed.certificate,
             sets.last,
-            open_claims(state, terms.chain_id, terms.vault, self._open_withdrawals.nonces),
+            open_claims(state, terms.chain_id, terms.vault),
             TreeProofs(state),
             self._rotation_of(state, terms),
             (sets.next, *self._left_behind(state)),
@@ -169,10 +165,10 @@ class TreeProofs:
         return withdrawal_proof(self._state, nonces, count)
 
 
-def open_claims(state: State, chain_id: int, vault: bytes, open_nonces: Iterable[int]) -> tuple[VaultClaim, ...]:
-    """Withdrawals of a vault among the open ones, oldest first; also those past their not-after, because a pause of the
+def open_claims(state: State, chain_id: int, vault: bytes) -> tuple[VaultClaim, ...]:
+    """Open withdrawals of a vault, oldest first; also those past their not-after, because a pause of the
     vault may have given them more time."""
-    waiting = ((nonce, state.withdrawals[nonce]) for nonce in open_nonces)
+    waiting = ((nonce, state.withdrawals[nonce]) for nonce in open_withdrawals(state))
     return tuple(
         VaultClaim(
             nonce,
@@ -185,29 +181,3 @@ def open_claims(state: State, chain_id: int, vault: bytes, open_nonces: Iterable
         for nonce, released in waiting
         if (released.chain_id, released.vault) == (chain_id, vault)
     )
-
-
-class OpenWithdrawals:
-    """Nonces, ascending; brought up to date with `follow`."""
-
-    def __init__(self) -> None:
-        self._open: list[int] = []
-        self._seen = 0
-
-    def follow(self, state: State) -> None:
-        """Take in what a decided state released, and drop what was paid or refunded."""
-        count = state.now.withdrawals_released
-        self._open = [nonce for nonce in (*self._open, *range(self._seen, count)) if is_withdrawal_open(state, nonce)]
-        self._seen = count
-
-    @property
-    def nonces(self) -> tuple[int, ...]:
-        """Those of the last state that was followed."""
-        return tuple(self._open)
-
-    def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
-        """Those of a chain that may come back and whose time is over by the network's clock, oldest first, as many as
-        fit into one query."""
-        return tuple(
-            ExpiredWithdrawal(*expired) for expired in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
-        )

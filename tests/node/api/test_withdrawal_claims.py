@@ -45,6 +45,7 @@ def release(state: State, vault: bytes, token: bytes, count: int) -> list[bytes]
         leaves.append(withdrawal_leaf_hash(CHAIN_ID, vault, nonce, 1, token, TO, UNIT, NEVER))
         record = ReleasedWithdrawalRecord(1, 1, 1, CHAIN_ID, vault, token, TO, u256(UNIT), NEVER, leaves[-1])
         state.withdrawals.put(nonce, record)
+        state.unpaid_withdrawals.put(nonce, record.asset)
         append_withdrawal(state, nonce, leaves[-1])  # type: ignore[arg-type]
     state.clock.put(0, msgspec.structs.replace(state.now, withdrawals_released=count))
     return leaves

@@ -14,10 +14,10 @@ from bridge.watch.status import Alarm
 from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.blocks.deposit_batch import read_facts, write_facts
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
-from clearing.withdrawals.refunds import expired_withdrawals
+from clearing.withdrawals.refunds import expired_withdrawals, open_withdrawals
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService
-from node.chains.relayer_service import OpenWithdrawals, open_claims
+from node.chains.relayer_service import open_claims
 from node.config import ChainConfig
 from node.oracle.service import OracleService, _reportable
 from node.oracle.source import Quote, ReplaySource
@@ -296,11 +296,10 @@ def test_a_node_asks_each_chain_about_its_own_and_so_many_at_once(tmp_path: Path
 
 def test_a_relayer_carries_a_claim_until_its_outcome_is_known() -> None:
     """Past its not-after too: a pause of the vault may have given it more time."""
-    world, kept = expired(20), OpenWithdrawals()
+    world = expired(20)
 
     def claimed() -> list[int]:
-        kept.follow(world.state)
-        return [claim.nonce for claim in open_claims(world.state, 1, VAULTS[1], kept.nonces)]
+        return [claim.nonce for claim in open_claims(world.state, 1, VAULTS[1])]
 
     assert claimed() == list(range(20))
     world.block(facts=[not_executed(world, nonce) for nonce in range(18)])
@@ -311,24 +310,21 @@ def test_a_relayer_carries_a_claim_until_its_outcome_is_known() -> None:
 
 @settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=12))
-def test_what_is_kept_from_block_to_block_is_what_a_look_at_everything_finds(ends: list[tuple[int, bool]]) -> None:
-    world, kept, closed = expired(10), OpenWithdrawals(), set[int]()
+def test_the_index_of_unpaid_withdrawals_finds_what_a_look_at_everything_finds(ends: list[tuple[int, bool]]) -> None:
+    world, closed = expired(10), set[int]()
     for nonce, is_paid in ends:
         world.block(facts=[executed(1, nonce) if is_paid else not_executed(world, nonce)])
         closed.add(nonce)
-        kept.follow(world.state)
-        found = [each.nonce for each in kept.expired(world.state, 1)]
-        assert found == [
-            each for each, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released))
-        ]
-        assert found == [each for each in range(10) if each not in closed]
+        released = range(world.state.now.withdrawals_released)
+        found = list(expired_withdrawals(world.state, 1, open_withdrawals(world.state)))
+        assert found == list(expired_withdrawals(world.state, 1, released))
+        assert [each for each, _ in found] == [each for each in range(10) if each not in closed]
 
 
 def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() -> None:
-    world, kept = expired(1), OpenWithdrawals()
+    world = expired(1)
     for _ in range(5):
         first = world.state.now.withdrawals_released
         world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(50)))
         world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
-        kept.follow(world.state)
-        assert kept._open == [0]
+        assert [nonce for nonce, _ in world.state.unpaid_withdrawals.ordered()] == [0]

@@ -42,7 +42,7 @@ from consensus.messages import Block, CommittedBlock, Evidence
 from consensus.outputs import Decided
 from devnet.anvil import Anvil
 from node.chains.attestation_pool import AttestationPool
-from node.chains.relayer_service import OpenWithdrawals, RelayerService
+from node.chains.relayer_service import RelayerService
 from tests.kit.bridge.vault_chain import COLD_KEYS, USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
 from tests.kit.certificates import certified
@@ -140,9 +140,7 @@ class Followed(World):
     def relayable(self) -> Any:
         """What a node's relayer has for the vault now."""
         application: Any = SimpleNamespace(state=self.state)
-        kept = OpenWithdrawals()
-        kept.follow(self.state)
-        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32), kept)
+        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32))
         service.decided(Decided(self.newest, 1, 0, fetched=False))
         return service._relayable(self.genesis.chains[0])
 
