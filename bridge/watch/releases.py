@@ -1,6 +1,6 @@
 """Releases of halted chains: a stopped node's cursor loses its halt, and the reason is recorded for good.
 
-Rule: whoever releases names the halt that is released, so that none is released unseen. The record is durable before
+Rule: anyone who releases names the halt that is released, so that none is released unseen. The record is durable before
 the halt is gone. What was read from blocks that are no longer final is forgotten, and read again from the vault's
 deployment on. It must not know who may release.
 """

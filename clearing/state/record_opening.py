@@ -1,6 +1,6 @@
 """Openings of state records: one record shown under a module root of a header, without any other.
 
-Rule: the record's salt opens nothing else. Whoever checks an opening trusts nothing of it: the key and the record are
+Rule: the record's salt opens nothing else. Anyone who checks one trusts nothing of it: the key and the record are
 its own, the root is that of a certified header.
 """
 

@@ -91,7 +91,7 @@ RECEIPTS_PAGE = 100
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """A checked request. `signer` is set exactly for signed routes, except where a token stands for a signature.
-    `submitter` names whoever signed or sent the token, on routes that take tokens."""
+    `submitter` names the one who signed or sent the token, on routes that take tokens."""
 
     view: NodeView
     parameters: Mapping[str, str]

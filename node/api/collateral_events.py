@@ -1,6 +1,6 @@
 """Collateral events that others submit, and how far each is.
 
-Rule: a submission points at an event and is never believed. Whoever submits has a member's key or a token that the
+Rule: a submission points at an event and is never believed. A submitter has a member's key or a token that the
 operator listed; the status of an event anybody may ask for, because all of it is on its chain.
 """
 

@@ -1,4 +1,4 @@
-"""`Submitters`: whoever may submit collateral events by a token, and how many events a submitter may submit.
+"""`Submitters`: who may submit collateral events by a token, and how many events a submitter may submit.
 
 Rule: settings keep the SHA-256 of a token, never the token. A token is refused where it would travel unencrypted. Every
 submitter, member or not, has a rate of its own, beside that of its address.

@@ -1,7 +1,7 @@
 """The rows that a store keeps, as typed values, and receipts as rows and back.
 
 Rule: payloads are opaque bytes to the store. Loading compares the stored digest, so that a failing disk and a forgery
-are told apart.
+are distinguished.
 """
 
 from dataclasses import dataclass

@@ -8,19 +8,19 @@ from tests.kit.still_running import still_running
 
 def test_what_hangs_is_named_with_its_place_until_it_ends() -> None:
     reader, writer = os.pipe()
-    with os.fdopen(reader) as told:
+    with os.fdopen(reader) as output:
         with still_running("test_a", writer, interval_seconds=0.01):
             time.sleep(0.1)
         os.close(writer)
-        lines = [line for line in told if line.strip()]
+        lines = [line for line in output if line.strip()]
     assert len(lines) > 1
     assert all("test_a, at " in line and "test_still_running.py:" in line for line in lines)
 
 
 def test_what_ends_in_time_is_not_named() -> None:
     reader, writer = os.pipe()
-    with os.fdopen(reader) as told:
+    with os.fdopen(reader) as output:
         with still_running("test_a", writer, interval_seconds=60):
             pass
         os.close(writer)
-        assert told.read() == ""
+        assert output.read() == ""

@@ -309,8 +309,8 @@ def test_a_profile_of_another_chain_is_refused_with_the_chain_ids_that_it_serves
     path = tmp_path / "node.toml"
     chain = CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2)
     path.write_text(chain + 'profile = "polygon"\n')
-    told = cli("config", "validate", "--config", path, code=3).err
-    assert "R0681" in told
-    assert "137, 80002" in told
+    error = cli("config", "validate", "--config", path, code=3).err
+    assert "R0681" in error
+    assert "137, 80002" in error
     path.write_text(chain + 'profile = "ethereum"\n')
     assert "settings are valid" in cli("config", "validate", "--config", path).err

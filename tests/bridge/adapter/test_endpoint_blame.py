@@ -58,7 +58,7 @@ def true_answer(call: RpcCall) -> Result:
     return stated_block(100 if at in ("finalized", "latest") else read_quantity(at, "at"))
 
 
-class Told:
+class ScriptedEndpoint:
     """An endpoint that answers by a function, after some seconds."""
 
     def __init__(self, name: str, answer: Answer = true_answer, seconds: float = 0.0) -> None:
@@ -72,7 +72,7 @@ class Told:
 
 
 def quorum_of(order: Sequence[str], lie: Answer, quorum: int = 2) -> EndpointQuorum:
-    return EndpointQuorum([Told(name, lie if name == "liar" else true_answer) for name in order], quorum)
+    return EndpointQuorum([ScriptedEndpoint(name, lie if name == "liar" else true_answer) for name in order], quorum)
 
 
 def faults(quorum: EndpointQuorum) -> dict[str, dict[str, int]]:
@@ -139,7 +139,7 @@ async def test_an_endpoint_that_alters_receipts_is_found_out_wherever_it_is_list
 
 
 async def test_endpoints_of_equal_record_prove_in_turn() -> None:
-    sources = [Told(name) for name in ("anna", "bert", "cleo")]
+    sources = [ScriptedEndpoint(name) for name in ("anna", "bert", "cleo")]
     quorum = EndpointQuorum(sources, 2)
     block: BlockHeader = read_header(stated_block(7), ETHEREUM.header)
     for _ in range(6):
@@ -165,7 +165,7 @@ async def test_where_two_say_this_and_one_says_that_one_is_named(order: Sequence
 
 async def test_time_and_distance_of_each_endpoint_are_noted(autojump_clock: trio.testing.MockClock) -> None:
     behind = lying_about(BLOCK, lambda block: stated_block(90) if block["number"] == "0x64" else block)
-    sources = [Told("slow", seconds=0.25), Told("fast"), Told("behind", behind)]
+    sources = [ScriptedEndpoint("slow", seconds=0.25), ScriptedEndpoint("fast"), ScriptedEndpoint("behind", behind)]
     quorum = EndpointQuorum(sources, 2)
     for _ in range(4):
         await quorum.tips(FinalityPolicy(2), 7)
@@ -191,7 +191,7 @@ def test_an_answer_is_the_same_only_with_every_hashed_field(change: dict[str, ob
 
 def test_a_fault_is_counted_once_by_its_kind() -> None:
     async def note() -> EndpointQuorum:
-        quorum = EndpointQuorum([Told("anna")], 1)
+        quorum = EndpointQuorum([ScriptedEndpoint("anna")], 1)
         quorum.blame(0, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, "anna"))
         quorum.blame(0, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, "anna"))
         return quorum

@@ -445,14 +445,14 @@ async def test_a_rotation_is_told_out_of_a_final_block_and_anybody_may_point_at_
     assert not [fact for fact in w.facts if isinstance(fact, ValidatorsRotated)]
     deployed.chain.mine(8)
     await w.until_quiet()
-    (told,) = [fact for fact in w.facts if isinstance(fact, ValidatorsRotated)]
-    assert (told.chain_id, told.vault, told.height) == (CHAIN_ID, profile.vault, 7)
-    assert told.validators_hash == five.validators.hash
-    assert w.store.pending(CHAIN_ID) == (told,)
+    (reported,) = [fact for fact in w.facts if isinstance(fact, ValidatorsRotated)]
+    assert (reported.chain_id, reported.vault, reported.height) == (CHAIN_ID, profile.vault, 7)
+    assert reported.validators_hash == five.validators.hash
+    assert w.store.pending(CHAIN_ID) == (reported,)
     reader = SubmittedEventReader(profile, w.quorum)
     (submission,) = await prove_events(endpoint, ETHEREUM, CHAIN_ID, profile.vault, mined.hash)
-    assert await reader.of_proof(submission) == told
-    assert await reader.of_transaction(mined.hash) == (told,)
+    assert await reader.of_proof(submission) == reported
+    assert await reader.of_transaction(mined.hash) == (reported,)
 
 
 async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(deployed, endpoint, nursery):

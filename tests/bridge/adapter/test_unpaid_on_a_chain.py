@@ -1,4 +1,4 @@
-"""Withdrawals that a real vault did not pay, on a real chain: told when final, of the first block after, and only then.
+"""Withdrawals that a real vault did not pay, on a real chain: reported when final, of the first block after.
 
 Attacks: paid in the last second, a chain that changes its mind, lying endpoints, and both facts claimed.
 """
@@ -184,7 +184,7 @@ async def test_a_block_in_the_last_second_is_too_early(scene, lookout, second):
 
 
 async def test_during_a_pause_nothing_is_told_and_after_it_the_time_that_was_left(scene, lookout):
-    """Paid or told, never both: the vault pays up to the very second after which the other is told."""
+    """Paid or reported as unpaid, never both: the vault pays to the last second, and it is reported only after that."""
     scene.next_block_at(scene.not_after - 10)
     await wait(scene.made.guard)
     end = scene.made.view("pausedUntil")

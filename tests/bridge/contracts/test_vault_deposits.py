@@ -135,8 +135,8 @@ def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_peri
 
 
 def test_a_vaults_address_is_told_before_it_exists(vault: VaultChain) -> None:
-    told = next_vault_address(vault.user.web3, USER)
-    assert deploy_vault(vault.user.web3, USER, vault.verifier_at.address, vault.terms).address == told
+    predicted = next_vault_address(vault.user.web3, USER)
+    assert deploy_vault(vault.user.web3, USER, vault.verifier_at.address, vault.terms).address == predicted
 
 
 def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil]) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.chain
 NOBODY = 999
 
 
-def told(vault: VaultChain, receipt: Any) -> DepositSeen:
+def deposit_fact(vault: VaultChain, receipt: Any) -> DepositSeen:
     """The deposit as a validator attests it."""
     for entry in receipt["logs"]:
         log = Log(bytes.fromhex(entry["address"][2:]), tuple(map(bytes, entry["topics"])), bytes(entry["data"]))
@@ -47,7 +47,7 @@ def ledger_of(vault: VaultChain) -> World:
 def test_strays_come_back_to_their_depositor_in_one_payment_of_each_token(vault: VaultChain) -> None:
     ledger = ledger_of(vault)
     deposits = [(3, vault.token_at), (4, vault.token_at), (5, vault.other_at)]
-    facts = [told(vault, vault.deposit(units * UNIT, NOBODY, at)) for units, at in deposits]
+    facts = [deposit_fact(vault, vault.deposit(units * UNIT, NOBODY, at)) for units, at in deposits]
     assert {fact.depositor.hex() for fact in facts} == {vault.user.address[2:].lower()}
     tokens = [vault.token, vault.user.contract("TestToken", vault.other_at)]
     before = [token.functions.balanceOf(vault.user.address).call() for token in tokens]

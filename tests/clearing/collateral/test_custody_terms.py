@@ -31,9 +31,9 @@ class Vault:
     withdrawn: int = 0
     gifts: int = 0
     waiting: list[DepositSeen] = field(default_factory=list)
-    """In the vault, not yet told to the ledger."""
-    told: dict[int, int] = field(default_factory=dict)
-    """Amounts by nonce of the deposits that were told."""
+    """In the vault, not yet reported to the ledger."""
+    reported: dict[int, int] = field(default_factory=dict)
+    """Amounts by nonce of the deposits that were reported."""
 
 
 class Chain(World):
@@ -55,19 +55,19 @@ class Chain(World):
     def tell(self, count: int) -> None:
         deposits, self.vault.waiting = self.vault.waiting[:count], self.vault.waiting[count:]
         for deposit in deposits:
-            self.vault.told[deposit.nonce] = int.from_bytes(deposit.amount, "big")
+            self.vault.reported[deposit.nonce] = int.from_bytes(deposit.amount, "big")
             self.block(facts=(deposit,))
 
     def strays(self) -> int:
-        """What was told and never credited."""
-        return sum(self.vault.told.values()) - sum(self.credited().values())
+        """What was reported and never credited."""
+        return sum(self.vault.reported.values()) - sum(self.credited().values())
 
     def dust(self) -> int:
         return sum(amount % UNIT for amount in self.credited().values())
 
     def credited(self) -> dict[int, int]:
         nonces = {each.nonce for each in self.every(DepositCredited)}
-        return {nonce: amount for nonce, amount in self.vault.told.items() if nonce in nonces}
+        return {nonce: amount for nonce, amount in self.vault.reported.items() if nonce in nonces}
 
     def release(self, units: int) -> None:
         nonce = self.state.now.withdrawals_released

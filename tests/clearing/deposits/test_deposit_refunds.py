@@ -70,12 +70,12 @@ def test_a_vault_is_sent_a_bounded_number_of_refunds_a_block(monkeypatch: pytest
     world = tight(stray_blocks=0)
     depositors = [bytes([each]) * 20 for each in range(1, 9)]
     world.block(facts=[world.deposit_fact(NOBODY, USDC_1, DOLLAR, each) for each in depositors])
-    told = [refunded(world)]
+    rounds = [refunded(world)]
     for _ in range(3):
         world.block()
-        told.append(refunded(world))
-    assert [len(each) for each in told] == [3, 3, 2, 0]
-    assert [depositor for each in told for depositor, _ in each] == depositors
+        rounds.append(refunded(world))
+    assert [len(each) for each in rounds] == [3, 3, 2, 0]
+    assert [depositor for each in rounds for depositor, _ in each] == depositors
     assert world.state.now.withdrawals_released == 8
 
 
@@ -150,8 +150,8 @@ def test_a_state_read_back_refunds_as_the_one_that_was_written(monkeypatch: pyte
     monkeypatch.setattr(deposit_refunds, "RELEASED_PER_BLOCK_MAX", 1)
     world = tight(stray_blocks=2, smallest=2 * DOLLAR)
     pay_in(world, ALICE, 1_000)
-    told = ((BOB, 1, EDITH), (NOBODY, 2, EDITH), (NOBODY, 3, FRANK), (2**63 - 1, 4, FRANK))
-    world.block(facts=[world.deposit_fact(account, USDC_1, dollars * DOLLAR, who) for account, dollars, who in told])
+    made = ((BOB, 1, EDITH), (NOBODY, 2, EDITH), (NOBODY, 3, FRANK), (2**63 - 1, 4, FRANK))
+    world.block(facts=[world.deposit_fact(account, USDC_1, dollars * DOLLAR, who) for account, dollars, who in made])
     copy, first = world.restored(), len(world.blocks)
     for _ in range(5):
         world.block()

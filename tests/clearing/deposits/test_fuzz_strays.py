@@ -162,9 +162,9 @@ class Strays(World):
                 assert refund.stage is RefundStage.BELOW_MINIMUM
                 assert int.from_bytes(refund.amount, "big") < SMALLEST
                 assert refund.token == USDC
-        told = [each.nonce for each in self.every(DepositRefundDue)]
-        assert len(told) == len(set(told))
-        assert set(told) <= {each.nonce for each in self.every(DepositStray)}
+        due_nonces = [each.nonce for each in self.every(DepositRefundDue)]
+        assert len(due_nonces) == len(set(due_nonces))
+        assert set(due_nonces) <= {each.nonce for each in self.every(DepositStray)}
         paid = [released for _, released in self.state.withdrawals.ordered() if released.executed]
         for depositor in (EDITH, FRANK, OWNER_KEY):
             for token in (USDC, UNLISTED):

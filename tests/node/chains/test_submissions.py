@@ -194,8 +194,8 @@ async def test_what_can_never_become_good_is_refused_and_may_be_submitted_again(
     scene.chain.fault = RemoteFault(BridgeCode.BAD_TRIE_PROOF, "node")
     scene.book.submit(event)
     await look()
-    told = scene.status(OTHER)
-    assert (told.progress, told.problem.code) == (Progress.REFUSED, BridgeCode.BAD_TRIE_PROOF)
+    reported = scene.status(OTHER)
+    assert (reported.progress, reported.problem.code) == (Progress.REFUSED, BridgeCode.BAD_TRIE_PROOF)
     await look()
     assert scene.chain.asked == 1
     scene.chain.fault, scene.chain.proven = None, scene.deposit()
