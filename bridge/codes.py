@@ -42,7 +42,7 @@ class BridgeCode(CodeBook):
     FINALITY_VIOLATION = 622, "A final block was replaced. The chain is halted until `crossclear chains release`."
     VAULT_INSOLVENT = (
         623,
-        "The vault has less than it accounts for. The chain is halted until `crossclear chains release`.",
+        "The vault has less of the token than it accounts for. The ledger halts the asset, and a vote releases it.",
     )
     CHAIN_HALTED = (
         624,
@@ -111,7 +111,7 @@ class BridgeCode(CodeBook):
     SHORTAGE_UNPROVEN = (
         671,
         "A quorum of endpoints reports that the vault has less than it accounts for, and the block's state does not "
-        "prove it. Nothing of the chain is credited meanwhile. Check the endpoints, and that they keep recent states.",
+        "prove it. The token's counters are left out meanwhile. Check the endpoints, and that they keep recent states.",
     )
     BAD_PROFILE = 680, "A file in configs/chains is not a profile. The values say why; restore the file."
     WRONG_PROFILE = (

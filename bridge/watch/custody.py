@@ -1,9 +1,13 @@
 """A vault's counters at a final block, for the watcher: from a quorum's answers, or proven by the block's state.
 
-Rule: an unsolvent vault is believed on a storage proof only. Counters that nobody can deliver delay the deposits of
-their blocks for a bounded time, because most endpoints drop states after 128 blocks; then the deposits go on without
-them, which shows, and no epoch closes on counters that are missing.
+Rule: a vault that lacks some of a token is believed on a storage proof only, and stops nothing but that token: its
+proven counters are a fact like others, on which the ledger halts the asset. Counters that nobody can deliver delay the
+deposits of their blocks for a bounded time, because most endpoints drop states after 128 blocks; then the deposits go
+on without them, which shows, and no epoch closes on counters that are missing.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import trio
 
@@ -14,9 +18,18 @@ from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import NATIVE, VaultCustody, check_solvent, read_custody
 from bridge.watched_chain import WatchedChain
 from clearing.base.errors import RemoteFault
+from clearing.schema.facts import CustodySeen
 
 CUSTODY_WAIT_SECONDS = 60.0
 """How long counters that can't be read are tried again, from the first fault on; 0: they are not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCustody:
+    """Counters that may be reported, and by token why it is short."""
+
+    facts: tuple[CustodySeen, ...]
+    shortages: Mapping[bytes, str]
 
 
 class CustodyReader:
@@ -46,18 +59,26 @@ class CustodyReader:
         self.last_fault, self._missing_since = "", None
         return custody
 
-    async def shortage(self, chain: WatchedChain, custody: VaultCustody) -> RemoteFault | None:
-        """VAULT_INSOLVENT when the vault is proven to have less than it accounts for.
+    async def judge(self, chain: WatchedChain, custody: VaultCustody) -> JudgedCustody:
+        """Which counters may be reported, and of which tokens the vault lacks some.
 
-        Endpoints that report one unit too few must not halt a chain for good: RemoteFault SHORTAGE_UNPROVEN is raised
-        when the block's own state does not have the counters by which the vault is short.
+        A shortage is reported only when the block's own state proves it: endpoints that report one unit too few must
+        not halt an asset. The counters of a token whose shortage is not proven are left out, and those of the others
+        are reported all the same.
         """
-        try:
-            check_solvent(custody.tokens)
-        except RemoteFault as fault:
-            await self._prove_shortage(chain, fault, custody)
-            return fault
-        return None
+        facts: list[CustodySeen] = []
+        shortages: dict[bytes, str] = {}
+        for fact in custody.tokens:
+            unproven = ""
+            try:
+                check_solvent((fact,))
+            except RemoteFault as fault:
+                unproven = await self._why_unproven(chain, fact)
+                unproven = f"; {BridgeCode.SHORTAGE_UNPROVEN.label}: {unproven}" if unproven else ""
+                shortages[fact.token] = f"{fault}{unproven}"
+            if not unproven:
+                facts.append(fact)
+        return JudgedCustody(tuple(facts), shortages)
 
     async def _read(self, chain: WatchedChain, block: BlockHeader) -> VaultCustody:
         """A quorum's answers; where there is none, what one endpoint can prove."""
@@ -69,15 +90,12 @@ class CustodyReader:
             except RemoteFault:
                 raise fault from None
 
-    async def _prove_shortage(self, chain: WatchedChain, shortage: RemoteFault, custody: VaultCustody) -> None:
-        provable = [fact for fact in custody.tokens if fact.token == NATIVE or chain.balances_of(fact.token).is_known]
-        why = "genesis does not say where the token keeps balances"
+    async def _why_unproven(self, chain: WatchedChain, fact: CustodySeen) -> str:
+        """Why no state proves these counters; empty when the block's own does."""
+        if fact.token != NATIVE and not chain.balances_of(fact.token).is_known:
+            return "genesis does not say where the token keeps balances"
         try:
-            if provable:
-                await fetch_evidence(chain, self._quorum, provable)
-                check_solvent(provable)
+            await fetch_evidence(chain, self._quorum, (fact,))
         except RemoteFault as fault:
-            if fault.code is BridgeCode.VAULT_INSOLVENT:
-                return
-            why = str(fault)
-        raise RemoteFault(BridgeCode.SHORTAGE_UNPROVEN, "vault", shortage=str(shortage), why=why)
+            return str(fault)
+        return ""

@@ -1,7 +1,8 @@
 """What a watcher shows of its chain, and which faults stop it.
 
 Rule: a fault that proves a broken rule of the chain or the vault halts the chain until an operator releases it; a fault
-by which final blocks are in doubt forbids to attest anything of it; every other fault is waited out.
+by which final blocks are in doubt forbids to attest anything of it; every other fault is waited out. A token of which
+the vault lacks some halts no chain: the ledger halts the asset.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ HALTING = frozenset(
     (
         BridgeCode.FINALITY_VIOLATION,
         BridgeCode.NONCE_REPLAYED,
-        BridgeCode.VAULT_INSOLVENT,
         BridgeCode.MALFORMED_EVENT,
         BridgeCode.DEPOSITS_HASH_MISMATCH,
         BridgeCode.DISPUTE_UNDECIDED,
@@ -39,6 +39,7 @@ class Alarm(Enum):
 
     BLOCKS_IN_DOUBT = "final blocks are in doubt: nothing of the chain is attested"
     CUSTODY_MISSING = "the vault's counters can't be read"
+    TOKEN_SHORT = "the vault has less of a token than it accounts for"
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class WatcherStatus:
     """Why expired withdrawals can't be read, until they can."""
     custody_fault: str = ""
     """Why the newest counters of the vault are missing, until they are read."""
+    shortage: str = ""
+    """Of which tokens the vault lacks some, by the newest counters; the other tokens go on."""
     halt: Halt | None = None
     doubt: str = ""
     """Why final blocks are in doubt: nothing of the chain is attested meanwhile."""

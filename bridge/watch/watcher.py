@@ -224,15 +224,12 @@ class Watcher:
             )
         candidates = {header.hash for header in await self._scanner.candidates(headers)}
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
-        insolvent: RemoteFault | None = None
         for header in headers:
             if header.hash in candidates:
                 await self._gather(gathered, await self._scanner.proven_logs(header))
             if header.number % self.chain.custody_stride == 0 and last - header.number <= CUSTODY_AGE_MAX:
-                insolvent = await self._gather_custody(gathered, header) or insolvent
+                await self._gather_custody(gathered, header)
         await self._record_and_emit(cursor, headers, gathered)
-        if insolvent is not None:
-            raise insolvent
 
     async def _scan_far(self, cursor: ScanCursor, last: int) -> None:
         """One chunk of blocks by their logs, not linked: far behind, the quorum's report of each header must do."""
@@ -252,11 +249,8 @@ class Watcher:
                 self._continue_deposits(gathered, sighting, event)
             gathered.facts.append(self._fact(sighting))
 
-    async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> RemoteFault | None:
-        """Add the counters at `header`, unless nobody could deliver them for too long.
-
-        The fault of a vault that is proven insolvent is returned, because it is reported before the halt.
-        """
+    async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> None:
+        """Add the counters at `header`, unless nobody could deliver them for too long."""
         try:
             custody = await self._custody.read(self.chain, header)
         finally:
@@ -264,16 +258,17 @@ class Watcher:
             if bool(before) != bool(self.status.custody_fault):
                 self._alarm(Alarm.CUSTODY_MISSING, self.status.custody_fault)
         if custody is None:
-            return None
+            return
         nonce = custody.deposit_nonce
         if nonce is not None and nonce > gathered.deposit_nonce:
             await self._backfill(gathered, nonce + 1, header.number)
         if nonce not in (None, gathered.deposit_nonce):
             raise RemoteFault(BridgeCode.NONCE_GAP, "custody", vault_says=nonce, seen=gathered.deposit_nonce)
-        gathered.facts += custody.tokens
+        judged = await self._custody.judge(self.chain, custody)
+        gathered.facts += judged.facts
         if self._evidence is not None:
-            self._evidence.request(custody.tokens)
-        return await self._custody.shortage(self.chain, custody)
+            self._evidence.request(judged.facts)
+        self._set_shortage("; ".join(judged.shortages.values()))
 
     async def _backfill(self, gathered: _RangeResult, before_nonce: int, last: int) -> None:
         """Find the deposits after those gathered and below `before_nonce` in blocks up to `last`. NONCE_GAP if not."""
@@ -363,6 +358,12 @@ class Watcher:
         # The reason of one dispute changes with every poll; it is reported once.
         if why != before and (not why or before in ("", NOT_CHECKED)):
             self._alarm(Alarm.BLOCKS_IN_DOUBT, why)
+
+    def _set_shortage(self, why: str) -> None:
+        before, self.status.shortage = self.status.shortage, why
+        # The reason names the block, so it changes with every reading; it is reported once.
+        if bool(before) != bool(why):
+            self._alarm(Alarm.TOKEN_SHORT, why)
 
     def _halt(self, fault: RemoteFault) -> None:
         halt = Halt(code=int(fault.code), reason=str(fault)[:1000])

@@ -1,4 +1,4 @@
-"""Haircuts: base, volatility, liquidity, finality, oracle confidence and chain outage, refreshed in every block.
+"""Haircuts: base, volatility, liquidity, finality, oracle confidence, shortage, chain outage, refreshed in every block.
 
 Rule: a function of the state and the block's time, in integers. A chain's silence counts only time in which there were
 blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` writes the
@@ -11,6 +11,7 @@ from clearing.schema.receipts.collateral import HaircutChanged
 from clearing.schema.records.collateral import ChainSilenceRecord, HaircutRecord
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.collateral import SILENCE_PER_BLOCK_MS
+from clearing.state.asset_halts import missing_ppm
 from clearing.state.effective_parameters import effective_parameters
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from clearing.state.ledger import token_currency
@@ -72,6 +73,7 @@ def _haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str,
         ("liquidity", terms.liquidity_ppm),
         ("finality", terms.finality_ppm),
         ("confidence", mul_div_up(_feed_confidence_ppm(context.state, token.feed), terms.confidence_share_ppm, PPM)),
+        ("shortage", missing_ppm(context.state, token.id)),
         ("outage", outage_component(token, chain_silence_ms(context.state, token.chain_id))),
     )
     return tuple((name, ppm) for name, ppm in parts if ppm)

@@ -11,6 +11,7 @@ from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
+from clearing.state.asset_halts import is_asset_halted
 from clearing.state.ledger import can_hold, currency_of, external_account, inventory_units
 from clearing.withdrawals.refunds import refundable_units
 
@@ -21,7 +22,10 @@ def deposit_units(asset: Asset, deposit: DepositSeen) -> tuple[int, int]:
 
 
 def deposit_room(context: BlockContext, asset: Asset) -> int:
-    """Clearing units that deposits may still add under the asset's cap. Negative where a vote lowered the cap."""
+    """Clearing units that deposits may still add under the asset's cap. Negative where a vote lowered the cap, and 0
+    while the asset is halted."""
+    if is_asset_halted(context.state, asset.id):
+        return 0
     return asset.cap_units - inventory_units(context.state, asset) - refundable_units(context, asset)
 
 
@@ -29,6 +33,8 @@ def why_not_credited(context: BlockContext, asset: Asset, deposit: DepositSeen) 
     """Why an asset's deposit cannot be credited now, or None."""
     if not can_hold(context.state, deposit.account):
         return ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT
+    if is_asset_halted(context.state, asset.id):
+        return ClearingCode.ASSET_HALTED
     if deposit_units(asset, deposit)[0] > deposit_room(context, asset):
         return ClearingCode.DEPOSIT_ABOVE_CAP
     return None

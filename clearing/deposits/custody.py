@@ -13,6 +13,7 @@ Counters older than the ledger are no evidence: wait.
 """
 
 from clearing.base.codec import u256
+from clearing.collateral.asset_halts import halt_if_short
 from clearing.collateral.cash_tokens import current_asset
 from clearing.context.block_context import BlockContext
 from clearing.margin.statement.snapshot import CustodyTerm
@@ -43,6 +44,7 @@ def count_custody_attestation(context: BlockContext, attestation: Attestation, f
         context.receipts.append(
             CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
         )
+        halt_if_short(context, asset, fact)
         attestations = AttestationsRecord(
             tuple(later for later in attestations.attestations if _attested_block(later) > fact.block_number)
         )

@@ -27,6 +27,7 @@ from clearing.schema.records.collateral import Attestation, SoftCreditRecord
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
+from clearing.state.asset_halts import is_asset_halted
 from clearing.state.effective_parameters import effective_asset
 from clearing.state.ledger import balance, can_hold, cash_currency, inventory_units, soft_credit_of
 from clearing.validators.chain_attestations import add_attestation, agreed_final_block, agreed_power
@@ -102,7 +103,11 @@ def _may_borrow(context: BlockContext, asset: Asset, group: int, fact: DepositSi
         context.state, fact.chain_id
     )
     ours = can_hold(context.state, fact.account) and fact.account != HOUSE_ACCOUNT
-    doubtful = is_beyond_band(context.state, asset.id) or is_cash_group_suspended(context.state, group)
+    doubtful = (
+        is_asset_halted(context.state, asset.id)
+        or is_beyond_band(context.state, asset.id)
+        or is_cash_group_suspended(context.state, group)
+    )
     restricted = ours and (
         is_restricted(context.state, fact.account) or is_restricted_to_reducing(context.state, fact.account)
     )

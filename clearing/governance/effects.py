@@ -15,6 +15,7 @@ rebuilt. Suspense money comes only from the suspense account's balance, and goes
 
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, CrossclearError, Rejected
+from clearing.collateral.asset_halts import check_release, release_asset
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.genesis.checks import check_terms
@@ -31,6 +32,7 @@ from clearing.schema.receipts.governance import SuspenseAssigned
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
 from clearing.schema.requests.governance import (
     Amendment,
+    AssetRelease,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
@@ -123,6 +125,8 @@ def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected
         return check_halt(state, amendment.instrument, amendment.until_height)
     if isinstance(amendment, InstrumentResumption):
         return check_resumption(state, amendment.instrument)
+    if isinstance(amendment, AssetRelease):
+        return check_release(state, TERMS_AT, amendment.asset)
     return _check_suspense(state, amendment)
 
 
@@ -156,6 +160,8 @@ def enact_amendment(
         resume_instrument(context, amendment.instrument)
     elif isinstance(amendment, SuspenseAssignment):
         _assign_suspense(context, amendment)
+    elif isinstance(amendment, AssetRelease):
+        release_asset(context, amendment.asset)
     return 0
 
 

@@ -193,7 +193,14 @@ def _write_assets(state: State, before: Genesis, after: Genesis) -> None:
             # A dynamic haircut is recomputed in this block.
             state.haircuts.remove(asset_id)
     for asset_id in sorted(old.keys() - listed.keys()):
-        for table in (state.asset_flows, state.custody, state.custody_attestations, state.haircuts, state.depeg_guards):
+        for table in (
+            state.asset_flows,
+            state.asset_halts,
+            state.custody,
+            state.custody_attestations,
+            state.haircuts,
+            state.depeg_guards,
+        ):
             table.remove(asset_id)
 
 

@@ -43,6 +43,11 @@ class ClearingCode(CodeBook):
         221,
         "Too few validators see new final blocks of that chain. Wait until it resumes, or withdraw on another chain.",
     )
+    ASSET_HALTED = (
+        272,
+        "The asset's vault was proven to have less of the token than it owes. Withdraw another asset, or wait until a "
+        "vote releases this one.",
+    )
     UNKNOWN_VENUE = 222, "Genesis lists no venue with this id."
     VENUE_SUSPENDED = (
         223,

@@ -31,6 +31,7 @@ from clearing.schema.records.accounts import (
 from clearing.schema.records.collateral import (
     AgreedDepositRecord,
     AssetFlowRecord,
+    AssetHaltRecord,
     AttestationsRecord,
     CashCallRecord,
     ChainSilenceRecord,
@@ -214,6 +215,8 @@ class State:
     """(chain id, vault, token): flows of tokens that a vault accepted and the terms don't list."""
     custody_attestations: Table[int, AttestationsRecord] = hashed("custody_claims", Module.BRIDGE, U32)
     custody: Table[int, CustodyRecord] = hashed("custody", Module.BRIDGE, U32)
+    asset_halts: Table[int, AssetHaltRecord] = hashed("asset_halts", Module.BRIDGE, U32)
+    """By asset, until a vote releases it."""
     heartbeats: Table[tuple[int, int], HeartbeatRecord] = hashed("beats", Module.BRIDGE, tuple[U63, U32])
     clock: Table[int, ClockRecord] = hashed("clock", Module.RISK, U32)
     nonces: Table[int, NonceRecord] = hashed("nonces", Module.REQUESTS, U63)

@@ -10,6 +10,7 @@ from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX
+from clearing.collateral.asset_halts import check_not_halted
 from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspended
 from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
@@ -132,6 +133,9 @@ def check_way_out(context: BlockContext, at: str, asset: Asset, units: int = 0) 
     """
     if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
+    refusal = check_not_halted(context.state, at, asset.id)
+    if refusal is not None:
+        return refusal
     if units > 0 and units > (inventory := inventory_units(context.state, asset)):
         return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=units, inventory=inventory)
     if not is_chain_live(context, context.terms.chains[asset.chain_id]):

@@ -46,6 +46,7 @@ _change_options = together(
     click.option("--resume", type=NUMBER, metavar="INSTRUMENT", help="End a halt."),
     click.option("--detach", type=NUMBER, metavar="CHAIN", help="Detach the vault on a chain."),
     click.option("--suspense", metavar="ACCOUNT:CURRENCY:UNITS", help="Assign money in suspense to an account."),
+    click.option("--release-asset", type=NUMBER, metavar="ASSET", help="End the halt of an asset."),
 )
 
 
@@ -213,7 +214,8 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
     from member.signing.governance import terms_amendment
     from member.signing.validator_changes import read_change
 
-    kinds_given = [name for name in ("validators", "halt", "resume", "detach", "suspense") if options[name] is not None]
+    of_one_option = ("validators", "halt", "resume", "detach", "suspense", "release_asset")
+    kinds_given = [name for name in of_one_option if options[name] is not None]
     kinds_given += ["terms"] if options["places"] or options["unlist"] else []
     if len(kinds_given) != 1:
         raise click.UsageError("name one kind of change: --set and --unlist, or one of the others")
@@ -233,6 +235,8 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
         if vault is None:
             raise click.BadParameter("no such chain is listed", param_hint="--detach")
         return kinds.VaultDetachment(options["detach"], vault)
+    if options["release_asset"] is not None:
+        return kinds.AssetRelease(options["release_asset"])
     parts = [whole_number("--suspense", part) for part in options["suspense"].split(":")]
     if len(parts) != 3:
         raise click.BadParameter("expected ACCOUNT:CURRENCY:UNITS", param_hint="--suspense")

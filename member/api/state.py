@@ -95,6 +95,18 @@ class GroupRange(Body, frozen=True):
     published_height: int = 0
 
 
+class AssetShortage(Body, frozen=True):
+    """Why an asset is halted: its vault was proven to have less of the token than it accounts for."""
+
+    since_height: int
+    block_number: int
+    """Of its chain, where the newest agreed counters were read."""
+    missing_amount: Natural
+    """Token base units by those counters; 0: the vault has all again, and a vote may release the asset."""
+    missing_ppm: int
+    """Of what the vault accounts for."""
+
+
 class AssetNow(Body, frozen=True):
     """A token on one chain as it is now."""
 
@@ -111,6 +123,8 @@ class AssetNow(Body, frozen=True):
     """What the ledger owes in it; of cash, what can be withdrawn on that chain at most."""
     suspended: bool = False
     """Of cash: its group is suspended while a token of it is judged by the depeg guard."""
+    shortage: AssetShortage | None = None
+    """While the asset is halted: nothing of it is credited or withdrawn."""
 
 
 class CollateralSale(Body, frozen=True):

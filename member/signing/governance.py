@@ -42,6 +42,7 @@ _KINDS = {
     "InstrumentHalt": "halt",
     "InstrumentResumption": "resumption",
     "SuspenseAssignment": "suspense",
+    "AssetRelease": "asset_release",
 }
 
 

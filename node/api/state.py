@@ -11,12 +11,14 @@ from clearing.schema.records.prices import FeedState, Mark, PriceStatus
 from clearing.schema.terms.instruments import Instrument
 from clearing.settlement.accrual import settlement_average
 from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
+from clearing.state.asset_halts import missing_amount, missing_ppm
 from clearing.state.effective_parameters import effective_asset, effective_risk_group
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from member.api.state import (
     AssetNow,
+    AssetShortage,
     CollateralSale,
     FeedPrice,
     GroupRange,
@@ -134,6 +136,19 @@ def _settles_at(state: State, feed_state: FeedState) -> int:
     )
 
 
+def _shortage(state: State, asset: int) -> AssetShortage | None:
+    halt = state.asset_halts.get(asset)
+    if halt is None:
+        return None
+    newest = state.custody[asset].counters
+    return AssetShortage(
+        since_height=halt.since_height,
+        block_number=newest.block_number,
+        missing_amount=str(missing_amount(newest)),
+        missing_ppm=missing_ppm(state, asset),
+    )
+
+
 def assets_now(state: State) -> tuple[AssetNow, ...]:
     """All tokens, ordered by id."""
     return tuple(
@@ -145,6 +160,7 @@ def assets_now(state: State) -> tuple[AssetNow, ...]:
             haircut_ppm=0 if asset.is_cash else effective_asset(state, asset).haircut_ppm,
             unit_decimals=asset.unit_decimals,
             inventory_units=str(inventory_units(state, asset)),
+            shortage=_shortage(state, asset.id),
             suspended=asset.is_cash and cash_tokens.is_cash_group_suspended(state, asset.cash_group),
         )
         for asset in cash_tokens.current_assets(state)

@@ -16,6 +16,7 @@ from clearing.governance.vault_detachment import genesis_without_detached
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.deposit_batch import write_facts
 from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.asset_halts import halted_assets
 from clearing.state.state import State
 from consensus.blocks.store import load_committed, load_set
 from consensus.outputs import Decided
@@ -251,6 +252,7 @@ class Node:
             self._persister.decided,
             lambda _: self._network.admit(self._membership.keys),
             lambda decided: self._health.follow(genesis_without_detached(decided.state)),
+            lambda decided: self._health.show_halts(halted_assets(decided.state)),
             self._meters.committed,
             self._view.decided,
         ):

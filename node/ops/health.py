@@ -3,7 +3,7 @@
 Rule: reads counters and ages; decides nothing. A condition that fails says what is wrong with numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import trio
 
@@ -49,6 +49,7 @@ class HealthMonitor:
         self._block_age_ms_max = max(BLOCK_AGE_MS_MAX, 4 * heartbeat_ms)
         self._clock_ms = clock_ms
         self._decided_ms = 0
+        self._halted_assets: Mapping[int, str] = {}
 
     def decided(self) -> None:
         """A height was decided just now."""
@@ -57,6 +58,10 @@ class HealthMonitor:
     def follow(self, genesis: Genesis) -> None:
         """From here on the chains that amendments list."""
         self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
+
+    def show_halts(self, halted: Mapping[int, str]) -> None:
+        """From here on these assets are halted, each with its reason."""
+        self._halted_assets = halted
 
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
@@ -71,6 +76,8 @@ class HealthMonitor:
             *self._signer_checks(),
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
+            *self._shortages(),
+            *(Check(name=f"asset-{asset}", ok=False, detail=why) for asset, why in self._halted_assets.items()),
             *map(_providers_check, self._diversity()),
         )
 
@@ -114,6 +121,13 @@ class HealthMonitor:
         if still_max and still > still_max:
             return Check(name=name, ok=False, detail=f"{detail}; no new final block for {still:.0f} s")
         return Check(name=name, ok=status.scanned_number > 0 and behind <= CHAIN_BEHIND_MAX, detail=detail)
+
+    def _shortages(self) -> Iterator[Check]:
+        """The vaults that lack some of a token; the other tokens of their chains go on."""
+        for chain_id in sorted(self._still_seconds_max):
+            watcher = self._bridge.watchers.get(chain_id)
+            if watcher is not None and watcher.status.shortage:
+                yield Check(name=f"vault-{chain_id}", ok=False, detail=watcher.status.shortage)
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

@@ -117,6 +117,7 @@ class Meters:
             metrics.chain_height.labels(chain=chain).set(status.final_number)
             metrics.chain_withheld.labels(chain=chain).set(1 if status.doubt else 0)
             metrics.custody_unread.labels(chain=chain).set(1 if status.custody_fault else 0)
+            metrics.token_short.labels(chain=chain).set(1 if status.shortage else 0)
             metrics.chain_halted.labels(chain=chain).set(1 if status.halt else 0)
             metrics.chain_dissents.labels(chain=chain).set(len(watcher.dissents))
         for chain_id, keeper in self._bridge.keepers.items():

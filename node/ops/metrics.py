@@ -86,6 +86,9 @@ class Metrics:
         self.custody_unread = self._gauge(
             "bridge_custody_unread", "1 while no endpoint delivers the vault's counters", ("chain",)
         )
+        self.token_short = self._gauge(
+            "bridge_token_short", "1 while the vault has less of a token than it accounts for", ("chain",)
+        )
         self.providers = self._gauge(
             "bridge_providers", "Different providers of endpoints that validators state", ("chain",)
         )

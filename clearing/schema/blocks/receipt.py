@@ -15,6 +15,8 @@ from clearing.schema.receipts.accounts import (
     TokensTransferred,
 )
 from clearing.schema.receipts.collateral import (
+    AssetHalted,
+    AssetReleased,
     AuctionOpened,
     CashCalled,
     CashCallMet,
@@ -165,6 +167,8 @@ Receipt: TypeAlias = (
     | DepositRefundDue
     | DepositsRefunded
     | CustodyAgreed
+    | AssetHalted
+    | AssetReleased
     | TradeNovated
     | CashTransferred
     | Refused

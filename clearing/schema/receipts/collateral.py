@@ -3,7 +3,7 @@
 Rule: a receipt reports; it never decides. Amounts are in the units of the ledger at the time of the receipt.
 """
 
-from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 
 
 class HaircutChanged(Wire, frozen=True, tag=40):
@@ -241,6 +241,23 @@ class CustodyAgreed(Wire, frozen=True, tag=7):
     deposited: Bytes32
     withdrawn: Bytes32
     balance: Bytes32
+
+
+class AssetHalted(Wire, frozen=True, tag=155):
+    """A vault has less of an asset than it accounts for: nothing of the asset is credited or withdrawn until a vote
+    releases it. Amounts in token base units."""
+
+    asset: U32
+    block_number: U63
+    deposited: U256Bytes
+    withdrawn: U256Bytes
+    balance: U256Bytes
+
+
+class AssetReleased(Wire, frozen=True, tag=156):
+    """A vote ended the halt of an asset."""
+
+    asset: U32
 
 
 class EpochClosed(Wire, frozen=True, tag=16):

@@ -76,6 +76,13 @@ class CustodyRecord(Wire, frozen=True):
     counters: CustodySeen
 
 
+class AssetHaltRecord(Wire, frozen=True):
+    """An asset whose vault was proven short: when it was halted, and on which counters."""
+
+    since_height: U63
+    counters: CustodySeen
+
+
 class HeartbeatRecord(Wire, frozen=True):
     """The highest final block of a chain that a validator reported."""
 

@@ -86,8 +86,20 @@ class SuspenseAssignment(Wire, frozen=True, tag=6):
     units: U63
 
 
+class AssetRelease(Wire, frozen=True, tag=8):
+    """End the halt of an asset whose vault has again what it owes. The proposal's reason is the recorded one."""
+
+    asset: U32
+
+
 Amendment: TypeAlias = (
-    TermsAmendment | ValidatorsAmendment | VaultDetachment | InstrumentHalt | InstrumentResumption | SuspenseAssignment
+    TermsAmendment
+    | ValidatorsAmendment
+    | VaultDetachment
+    | InstrumentHalt
+    | InstrumentResumption
+    | SuspenseAssignment
+    | AssetRelease
 )
 TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment
 """Amendments that change the terms. The result depends on genesis alone, so anybody can follow it."""

@@ -25,6 +25,7 @@ from bridge.watched_chain import FinalityPolicy
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
+from clearing.base.evm.storage import BalanceLocation
 from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
 from tests.kit.bridge.certified import LeafProofs
 from tests.kit.bridge.certified import released as withdrawal
@@ -173,22 +174,58 @@ async def test_real_deposits_are_told_and_custody_counts_them(deployed, endpoint
     assert isinstance(w.facts[-1], ChainHeartbeat)
 
 
-async def test_a_vault_that_holds_less_than_it_accounts_for_halts_its_chain(deployed, endpoint, profile, watch):
-    await wait(deployed.deposit, 1_000)
+@pytest.fixture
+def two_tokens(deployed):
+    """Watched with a dollar and a token that may rebase."""
+    profile = deployed.watched()
+    return replace(profile, tokens=(*profile.tokens, deployed.moody_at.address), balances=profile.balances * 2)
+
+
+def rebase_down(deployed, amount):
+    moody = deployed.user.contract("MoodyToken", deployed.moody_at)
+    deployed.user.send(moody.functions.take(deployed.vault.address, amount))
+
+
+async def test_a_token_that_rebases_down_is_reported_as_short_and_the_other_flows_on(
+    deployed, endpoint, two_tokens, watch
+):
+    for at in (deployed.token_at, deployed.moody_at):
+        await wait(deployed.deposit, 1_000, 1, at)
     deployed.chain.mine(8)
-    w = watch(profile, endpoint)
+    w = watch(two_tokens, endpoint)
     await w.until_quiet()
-    assert w.watcher.status.halt is None
-    thief = hex_data(deployed.vault_at.address)
-    deployed.chain.fund(thief)
-    deployed.chain.rpc("anvil_impersonateAccount", thief)
-    stolen = vault.selector("transfer(address,uint256)") + bytes(12) + TO + u256(1)
-    call = {"from": thief, "to": hex_data(deployed.token_at.address), "data": hex_data(stolen)}
-    deployed.chain.rpc("eth_sendTransaction", call)
+    assert w.watcher.status.shortage == ""
+    await wait(rebase_down, deployed, 1)
+    await wait(deployed.deposit, 500, 2)
     deployed.chain.mine(12)
     await w.until_quiet()
-    assert w.watcher.status.halt.code == BridgeCode.VAULT_INSOLVENT
-    assert w.custody[-1].balance == u256(999), "the evidence is told before the halt"
+    assert w.watcher.status.halt is None
+    dollar, rebased = w.custody[-2:]
+    assert (rebased.token, rebased.deposited, rebased.balance) == (deployed.moody_at.address, u256(1_000), u256(999))
+    assert (dollar.deposited, dollar.balance) == (u256(1_500), u256(1_500))
+    assert [(fact.token, fact.account) for fact in w.deposits][-1] == (deployed.token_at.address, 2)
+    assert deployed.moody_at.address.hex() in w.watcher.status.shortage
+    moody = deployed.user.contract("MoodyToken", deployed.moody_at)
+    await wait(deployed.user.send, moody.functions.mint(deployed.vault.address, 1))
+    deployed.chain.mine(12)
+    await w.until_quiet()
+    assert w.watcher.status.shortage == ""
+    assert [began for alarm, began in w.alarms if alarm is Alarm.TOKEN_SHORT] == [True, False]
+
+
+async def test_a_token_whose_balance_nobody_can_prove_is_left_out_and_the_other_flows_on(
+    deployed, endpoint, two_tokens, watch
+):
+    unproven = replace(two_tokens, balances=(two_tokens.balances[0], BalanceLocation()))
+    for at in (deployed.token_at, deployed.moody_at):
+        await wait(deployed.deposit, 1_000, 1, at)
+    await wait(rebase_down, deployed, 1)
+    deployed.chain.mine(12)
+    w = watch(unproven, endpoint)
+    await w.until_quiet()
+    assert {fact.token for fact in w.custody if any(fact.deposited)} == {deployed.token_at.address}
+    assert len(w.deposits) == 2
+    assert "R0671" in w.watcher.status.shortage
 
 
 def one_unit_low(call: RpcCall, result: Result) -> Result:
@@ -198,31 +235,21 @@ def one_unit_low(call: RpcCall, result: Result) -> Result:
     return "0x" + u256(int(str(result), 16) - 1).hex() if is_balance and int(str(result), 16) else result
 
 
-async def test_a_shortage_that_the_blocks_state_does_not_prove_halts_nothing(deployed, endpoint, profile, watch):
+async def test_a_shortage_that_the_blocks_state_does_not_prove_is_not_reported(deployed, endpoint, profile, watch):
     """Every endpoint lies: the counters are a quorum's, the state is the chain's."""
     await wait(deployed.deposit, 1_000)
     deployed.chain.mine(10)
     liar = Liar(endpoint, one_unit_low)
     w = watch(profile, liar)
-    with pytest.raises(RemoteFault) as caught:
-        await w.until_quiet()
-    assert caught.value.code == BridgeCode.SHORTAGE_UNPROVEN
-    assert (w.watcher.status.halt, w.facts) == (None, []), "nothing is credited meanwhile"
-    liar.alter = lambda call, result: result
     await w.until_quiet()
-    assert w.watcher.status.halt is None
+    assert (w.watcher.status.halt, w.nonces) == (None, [1])
+    assert not any(any(fact.deposited) for fact in w.custody)
+    assert "R0671" in w.watcher.status.shortage
+    liar.alter = lambda call, result: result
+    deployed.chain.mine(8)
+    await w.until_quiet()
+    assert w.watcher.status.shortage == ""
     assert w.custody[-1].balance == u256(1_000)
-
-
-async def test_a_shortage_of_a_token_whose_balances_cannot_be_proven_holds_the_chain_and_is_no_halt(
-    deployed, endpoint, profile, watch
-):
-    await wait(deployed.deposit, 1_000)
-    deployed.chain.mine(10)
-    w = watch(replace(profile, balances=()), Liar(endpoint, one_unit_low))
-    with pytest.raises(RemoteFault, match="does not say where"):
-        await w.until_quiet()
-    assert (w.watcher.status.halt, w.facts) == (None, [])
 
 
 async def test_custody_is_the_word_of_a_quorum(deployed, endpoint, profile, watch):

@@ -208,7 +208,7 @@ def _shown(watch: Watch, world: FaultWorld) -> str:
     status = watch.watcher.status
     true = int(world.vault.chain.rpc("eth_getBlockByNumber", "finalized", *[False])["number"], 16)
     is_still = "still" if status.final_number < true else ""
-    return status.last_fault or status.custody_fault or is_still
+    return status.last_fault or status.custody_fault or status.shortage or is_still
 
 
 def _is_true(watch: Watch) -> bool:

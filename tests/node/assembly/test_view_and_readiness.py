@@ -146,6 +146,8 @@ def old_report(sight: _Sight) -> None:
         pytest.param(
             lambda sight: setattr(sight.status[2], "custody_fault", "R"), ["chain-2"], id="custody_is_not_read"
         ),
+        pytest.param(lambda sight: setattr(sight.status[2], "shortage", "R0623"), ["vault-2"], id="a_token_is_short"),
+        pytest.param(lambda sight: sight.health.show_halts({3: "short"}), ["asset-3"], id="an_asset_is_halted"),
         pytest.param(lambda sight: setattr(sight.status[1], "expired_fault", "R"), ["chain-1"], id="refunds_wait"),
         pytest.param(
             lambda sight: setattr(sight.status[1], "halt", Halt(code=1, reason="broke its word")),

@@ -112,7 +112,7 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
 
 
 def watcher_of(*endpoints: EndpointHealth, dissenting: str = "") -> SimpleNamespace:
-    status = SimpleNamespace(final_number=0, doubt="", custody_fault="", halt=None)
+    status = SimpleNamespace(final_number=0, doubt="", custody_fault="", shortage="", halt=None)
     dissents = (Dissent(dissenting, 7, b"", None, 0.0),) if dissenting else ()
     return SimpleNamespace(status=status, dissents=dissents, endpoints=endpoints)
 
