@@ -79,6 +79,14 @@ class ChainConfig(Section, frozen=True):
     """Blocks asked for at once, at first; halved on errors. 0: as many as the profile says."""
     profile: Annotated[str, Meta(pattern="^([a-z][a-z0-9-]{0,31})?$")] = ""
     """A file of `configs/chains`: layouts, finality and limits of the chain. Empty: the one that names the chain id."""
+    light_client: Literal["off", "witness", "required"] = "off"
+    """Whether a light client of Ethereum may contradict the endpoints about final blocks; `required`: and nothing above
+    its newest block is final."""
+    beacon_endpoints: Annotated[tuple[Url, ...], Meta(max_length=8)] = ()
+    """Beacon APIs that the light client follows; none of them is trusted."""
+    checkpoint_root: Annotated[str, Meta(pattern="^(0x[0-9a-f]{64})?$")] = ""
+    """Root of a finalized beacon block, from a source that the operator trusts. At most 14 days old at the first start;
+    another root begins the light client anew."""
 
 
 class Submitter(Section, frozen=True):

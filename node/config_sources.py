@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from bridge.beacon.network import NETWORKS
 from bridge.codes import BridgeCode
 from bridge.rpc.chain_profiles import GENERIC, known_profile, profile_of
 from bridge.rpc.providers import is_quorum, repeated_provider
@@ -80,6 +81,7 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
                 why=BridgeCode.BAD_QUORUM.remedy,
             )
         _check_profile(chain, devnet=config.node.devnet)
+        _check_light_client(chain)
     return config
 
 
@@ -91,6 +93,19 @@ def _check_profile(chain: ChainConfig, *, devnet: bool) -> None:
         raise LocalFault(BridgeCode.WRONG_PROFILE, f"chains.{chain.name}.profile", chain_id=chain.chain_id, why=why)
 
 
+def _check_light_client(chain: ChainConfig) -> None:
+    """Raises LocalFault CONFIG_VALUE for a light client that is set up by half, or for a chain without beacon chain."""
+    if chain.light_client == "off":
+        return
+    if chain.chain_id not in NETWORKS:
+        served = ", ".join(map(str, NETWORKS))
+        why = f"there is a light client of chain id {served} only"
+        raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{chain.name}.light_client", chain_id=chain.chain_id, why=why)
+    for key in ("beacon_endpoints", "checkpoint_root"):
+        if not getattr(chain, key):
+            raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{chain.name}.{key}", why="light_client needs it")
+
+
 def warnings_of(config: NodeConfig) -> list[str]:
     """What is valid and unwise, a sentence each."""
     found: list[str] = []
@@ -98,6 +113,8 @@ def warnings_of(config: NodeConfig) -> list[str]:
         at, profile = f"chains.{chain.name}", profile_of(chain.chain_id, chain.profile)
         if chain.quorum == 1:
             found.append(f"{at}.quorum is 1: a single endpoint decides what this node believes of the chain")
+        if chain.light_client == "off" and chain.beacon_endpoints:
+            found.append(f"{at}.light_client is off: beacon_endpoints are not used")
         if profile.name == GENERIC and not config.node.devnet:
             found.append(f"{at}.profile is {GENERIC}: nobody checked how this chain hashes, and what is final on it")
         if 0 < chain.confirmations < profile.facts.finality.depth:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 CHECKPOINT_SECONDS_MAX = 14 * 86_400
 """How old the newest final header may be. Validators of that time may have left since, and can sign another history
 without loss; mainnet's weak subjectivity period is about two weeks (phase0/weak-subjectivity.md)."""
+LATE_EPOCHS = 5
+"""A header is two to three epochs old when the next one is final."""
 CLOCK_SECONDS = 0.5
 """How far this clock may be behind a committee's (phase0/p2p-interface.md, `MAXIMUM_GOSSIP_CLOCK_DISPARITY`)."""
 
@@ -81,6 +83,17 @@ class LightClient:
     def seconds_behind(self) -> float:
         """Age of the newest final header, by this machine's clock."""
         return self._unix_time() - self._network.time_of(self.final_slot)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it saw two final branches."""
+        return self._saved is not None and bool(self._saved.conflict)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its newest final header is older than Ethereum's finality usually is."""
+        epoch_seconds = self._network.slots_per_epoch * self._network.seconds_per_slot
+        return self.seconds_behind > LATE_EPOCHS * epoch_seconds
 
     @property
     def newest(self) -> int | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from bridge.beacon.light_client import LightClient
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
@@ -33,6 +34,7 @@ from clearing.state.state import State
 from clearing.withdrawals.refunds import expired_withdrawals, open_withdrawals
 from member.codes import NodeCode
 from node.chains.attestation_pool import AttestationPool, event_is_agreed
+from node.chains.light_clients import light_client_of
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic, carries
@@ -66,9 +68,11 @@ class Pulse:
 class _HeardQuorum(EndpointQuorum):
     """Notes each answer, so that an endpoint that hangs or stands still is not taken for a quiet vault."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse, light: LightClient | None
+    ) -> None:
         layout = profile_of(config.chain_id, config.profile).layout
-        super().__init__(endpoints, config.quorum, config.dissent_ms / 1000, layout)
+        super().__init__(endpoints, config.quorum, config.dissent_ms / 1000, layout, light)
         self._pulse = pulse
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
@@ -89,6 +93,7 @@ class BridgeService:
             raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
         self._configs = configs
         self._pool = pool
+        self._folder = folder
         self._store = FileFactStore(folder)
         self._chains: dict[int, WatchedChain] = {}
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
@@ -98,6 +103,7 @@ class BridgeService:
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceCollector] = {}
         self.pulses: dict[int, Pulse] = {}
+        self.lights: dict[int, LightClient] = {}
         self._alarms = set[tuple[int, Alarm]]()
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
         self.follow(genesis)
@@ -120,7 +126,11 @@ class BridgeService:
             # As listed now: amendments may have come since it began.
             chain, now = self._chains[chain_id], trio.current_time()
             pulse = self.pulses[chain_id] = Pulse(now, now)
-            quorum = _HeardQuorum(endpoints, config, pulse)
+            light = light_client_of(config, self._folder, stack)
+            if light is not None:
+                self.lights[chain_id] = light
+                nursery.start_soon(light.run)
+            quorum = _HeardQuorum(endpoints, config, pulse, light)
             sight = partial(self._sight, chain_id, changed)
             keeper = self.keepers[chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
             back = ExpiredWithdrawalQuery(partial(self._expired_of, chain_id), partial(self._miss, chain_id, changed))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import trio
 
+from bridge.beacon.light_client import LightClient
 from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
 from node.agreement.validator_membership import Membership
@@ -78,6 +79,7 @@ class HealthMonitor:
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
             *self._shortages(),
             *(Check(name=f"asset-{asset}", ok=False, detail=why) for asset, why in self._halted_assets.items()),
+            *(_light_client_check(chain_id, light) for chain_id, light in sorted(self._bridge.lights.items())),
             *map(_providers_check, self._diversity()),
         )
 
@@ -128,6 +130,16 @@ class HealthMonitor:
             watcher = self._bridge.watchers.get(chain_id)
             if watcher is not None and watcher.status.shortage:
                 yield Check(name=f"vault-{chain_id}", ok=False, detail=watcher.status.shortage)
+
+
+def _light_client_check(chain_id: int, light: LightClient) -> Check:
+    name = f"light-client-{chain_id}"
+    if light.newest is None:
+        return Check(name=name, ok=False, detail=f"nothing proven yet; {light.last_fault}")
+    detail = f"block {light.newest} proven final; its slot is {light.seconds_behind:.0f} s old"
+    if light.last_fault:
+        return Check(name=name, ok=False, detail=f"{detail}; {light.last_fault}")
+    return Check(name=name, ok=not light.is_late, detail=detail)
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

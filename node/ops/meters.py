@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from bridge.rpc.endpoint_health import lags
+from bridge.rpc.endpoint_health import EndpointHealth, lags
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
@@ -125,6 +125,10 @@ class Meters:
             metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)
         for chain_id, pulse in self._bridge.pulses.items():
             metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
+        for chain_id, light in self._bridge.lights.items():
+            metrics.light_height.labels(chain=str(chain_id)).set(light.newest or 0)
+            metrics.light_age.labels(chain=str(chain_id)).set(light.seconds_behind)
+            metrics.light_stopped.labels(chain=str(chain_id)).set(1 if light.is_stopped else 0)
         self._measure_endpoints()
         for each in self._diversity():
             chain = str(each.chain_id)
@@ -136,18 +140,23 @@ class Meters:
         return metrics.render()
 
     def _measure_endpoints(self) -> None:
-        metrics = self._metrics
         for chain_id, watcher in self._bridge.watchers.items():
             dissenting = {dissent.endpoint for dissent in watcher.dissents}
-            for endpoint, lag in zip(watcher.endpoints, lags(watcher.endpoints), strict=True):
-                which = (str(chain_id), endpoint.name)
-                metrics.endpoint_height.labels(*which).set(endpoint.final_number)
-                metrics.endpoint_lag.labels(*which).set(lag)
-                metrics.endpoint_dissents.labels(*which).set(1 if endpoint.name in dissenting else 0)
-                self._raise("answers", metrics.endpoint_answers, {which: endpoint.answers})
-                self._raise("seconds", metrics.endpoint_seconds, {which: endpoint.answer_seconds})
-                for kind, count in endpoint.faults.items():
-                    self._raise("faults", metrics.endpoint_faults, {(*which, kind): count})
+            self._measure_each(str(chain_id), watcher.endpoints, dissenting)
+        for chain_id, light in self._bridge.lights.items():
+            self._measure_each(str(chain_id), light.health, set())
+
+    def _measure_each(self, chain: str, endpoints: Sequence[EndpointHealth], dissenting: set[str]) -> None:
+        metrics = self._metrics
+        for endpoint, lag in zip(endpoints, lags(endpoints), strict=True):
+            which = (chain, endpoint.name)
+            metrics.endpoint_height.labels(*which).set(endpoint.final_number)
+            metrics.endpoint_lag.labels(*which).set(lag)
+            metrics.endpoint_dissents.labels(*which).set(1 if endpoint.name in dissenting else 0)
+            self._raise("answers", metrics.endpoint_answers, {which: endpoint.answers})
+            self._raise("seconds", metrics.endpoint_seconds, {which: endpoint.answer_seconds})
+            for kind, count in endpoint.faults.items():
+                self._raise("faults", metrics.endpoint_faults, {(*which, kind): count})
 
     def _count_traffic(self) -> None:
         metrics = self._metrics

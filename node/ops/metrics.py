@@ -101,6 +101,15 @@ class Metrics:
             ("chain", "providers"),
         )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
+        self.light_height = self._gauge(
+            "bridge_light_client_final_height", "Newest block that the light client proved final", ("chain",)
+        )
+        self.light_age = self._gauge(
+            "bridge_light_client_age_seconds", "Age of the light client's newest final header", ("chain",)
+        )
+        self.light_stopped = self._gauge(
+            "bridge_light_client_stopped", "1 after the light client saw two final branches", ("chain",)
+        )
         self._endpoints()
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)

@@ -91,7 +91,7 @@ class _Sight:
         self.network = SimpleNamespace(peers=frozenset(bytes([each]) * 32 for each in (2, 3, 4)))
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status, dissents=()) for each, status in self.status.items()}
-        self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses)
+        self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={})
         self.make(decided_ms_ago=10)
 
     def make(self, heartbeat_ms: int = 500, decided_ms_ago: int | None = None) -> None:
@@ -210,6 +210,24 @@ async def test_a_chain_that_answers_and_stands_still_is_noticed(sight: _Sight, a
     assert sight.bad == ["chain-1"]
     sight.health._still_seconds_max[1] = 0.0
     assert sight.bad == [], "genesis does not say how fast this chain must be"
+
+
+@pytest.mark.parametrize(
+    ("changes", "good", "detail"),
+    [
+        ({}, True, "block 7 proven final; its slot is 900 s old"),
+        ({"is_late": True}, False, "900 s old"),
+        ({"newest": None, "last_fault": "R0686"}, False, "nothing proven yet; R0686"),
+        ({"last_fault": "R0685"}, False, "R0685"),
+    ],
+)
+async def test_a_light_client_that_proves_nothing_new_is_noticed(
+    sight: _Sight, autojump_clock: MockClock, changes: dict[str, Any], good: bool, detail: str
+) -> None:
+    facts: dict[str, Any] = {"newest": 7, "last_fault": "", "seconds_behind": 900.0, "is_late": False}
+    sight.bridge.lights[1] = SimpleNamespace(**(facts | changes))
+    (check,) = (check for check in sight.health.checks() if check.name == "light-client-1")
+    assert (check.ok, detail in check.detail) == (good, True)
 
 
 @pytest.mark.parametrize("answers", [False, True])

@@ -221,3 +221,36 @@ def test_a_quorum_that_its_endpoints_cannot_make_is_refused_before_the_chain_is_
     with refused(NodeCode.CONFIG_VALUE, LocalFault, "chains.later.quorum"):
         parse_config({"chains": [chain]})
     parse_config({"chains": [chain | {"quorum": endpoints // 2 + 1}]})
+
+
+LIGHT = {
+    "chain_id": 1,
+    "name": "eth",
+    "endpoints": ["http://10.0.0.1:8545"],
+    "light_client": "required",
+    "beacon_endpoints": ["http://10.0.0.2:5052"],
+    "checkpoint_root": "0x" + "ab" * 32,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"beacon_endpoints": []}, "chains.eth.beacon_endpoints"),
+        ({"checkpoint_root": ""}, "chains.eth.checkpoint_root"),
+        ({"checkpoint_root": "0x" + "ab" * 31}, "chains[0].checkpoint_root"),
+        ({"light_client": "trusted"}, "chains[0].light_client"),
+        ({"chain_id": 10}, "chains.eth.light_client"),
+        ({"chain_id": 31337, "profile": "evm"}, "chains.eth.light_client"),
+    ],
+)
+def test_a_light_client_that_is_set_up_by_half_is_refused(changes: dict[str, Any], key: str) -> None:
+    assert parse_config({"chains": [LIGHT]}).chains[0].light_client == "required"
+    with refused(NodeCode.CONFIG_VALUE, LocalFault, key):
+        parse_config({"chains": [LIGHT | changes]})
+
+
+def test_beacon_endpoints_of_a_light_client_that_is_off_are_warned_of() -> None:
+    config = parse_config({"chains": [LIGHT | {"light_client": "off"}]})
+    assert any("beacon_endpoints are not used" in warning for warning in warnings_of(config))
+    assert parse_config(tomllib.loads(dump_config(parse_config({"chains": [LIGHT]})))).chains[0].beacon_endpoints

@@ -59,7 +59,7 @@ class Node:
     def __init__(self) -> None:
         self.peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
         self.transactions = SimpleNamespace(refused=Counter(R0203=2))
-        self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={})
+        self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={}, lights={})
         four = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
         services: dict[str, Any] = {
             "network": SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": self.peer})),
@@ -139,6 +139,21 @@ def test_each_endpoint_of_a_chain_has_its_lag_dissent_faults_and_time(node: Node
         'crossclear_bridge_endpoint_faults_total{chain="5",endpoint="b:1",kind="ENDPOINT_UNREACHABLE"} 2.0',
     }
     assert second <= set(node.lines)
+
+
+def test_a_light_client_has_its_height_its_age_and_its_endpoints(node: Node) -> None:
+    endpoint = EndpointHealth("beacon c:1", final_number=64, faults=Counter(BAD_LIGHT_UPDATE=3))
+    light = SimpleNamespace(newest=64, seconds_behind=900.0, is_stopped=False, health=(endpoint,))
+    node.bridge.lights[1] = light
+    assert set(node.lines) >= {
+        'crossclear_bridge_light_client_final_height{chain="1"} 64.0',
+        'crossclear_bridge_light_client_age_seconds{chain="1"} 900.0',
+        'crossclear_bridge_light_client_stopped{chain="1"} 0.0',
+        'crossclear_bridge_endpoint_final_height{chain="1",endpoint="beacon c:1"} 64.0',
+        'crossclear_bridge_endpoint_faults_total{chain="1",endpoint="beacon c:1",kind="BAD_LIGHT_UPDATE"} 3.0',
+    }
+    light.is_stopped = True
+    assert 'crossclear_bridge_light_client_stopped{chain="1"} 1.0' in node.lines
 
 
 def test_a_block_is_counted_by_its_transactions_and_receipts(node: Node) -> None:

@@ -1,0 +1,30 @@
+"""The light client that an operator configured for a chain.
+
+Rule: which beacon chain is followed is decided by the chain id; the settings say by whom, from where, and what for.
+"""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bridge.beacon.beacon_endpoint import BeaconEndpoint
+from bridge.beacon.light_client import LightClient, Trust
+from bridge.beacon.light_store import LightStore
+from bridge.beacon.network import NETWORKS
+from node.config import ChainConfig
+
+
+def light_client_of(config: ChainConfig, folder: Path, opened: AsyncExitStack) -> LightClient | None:
+    """The light client, its file in `folder`; `opened` closes its connections. None where it is off.
+
+    Raises LocalFault BAD_LIGHT_FILE.
+    """
+    if config.light_client == "off":
+        return None
+    network = NETWORKS[config.chain_id]
+    sources = []
+    for url in config.beacon_endpoints:
+        source = BeaconEndpoint(url, network, timeout_seconds=config.timeout_ms / 1000)
+        opened.push_async_callback(source.aclose)
+        sources.append(source)
+    trust = Trust(bytes.fromhex(config.checkpoint_root[2:]), config.light_client == "required")
+    return LightClient(network, sources, LightStore(folder, config.chain_id), trust)
