@@ -98,7 +98,7 @@ def main() -> int:
 
 _PROVERS = (
     ("forge", "test"),
-    ("halmos", "--contract", "SymbolicTest", "--forge-build-out", OUTPUT),
+    ("halmos", "--match-contract", "SymbolicTest|CountersTest", "--forge-build-out", OUTPUT),
 )
 
 if __name__ == "__main__":
