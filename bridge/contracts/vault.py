@@ -47,6 +47,14 @@ class VaultClaim:
     not_after_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class VaultOrder:
+    """An order of the network to a vault: leaf `nonce` of the withdrawals tree names its guardian."""
+
+    nonce: int
+    guardian: bytes
+
+
 def selector(signature: str) -> bytes:
     """The first four bytes of calldata for a function such as `balanceOf(address)`."""
     return keccak256(signature.encode("ascii"))[:4]
@@ -90,6 +98,7 @@ NETWORK = selector("network()")
 VERIFIER = selector("verifier()")
 EXTENSION = selector("extension()")
 GUARDIAN = selector("guardian()")
+ORDERS_FROM = selector("ordersFrom()")
 TRUSTING_PERIOD = selector("trustingPeriod()")
 PAUSE_PERIOD = selector("pausePeriod()")
 WRAPPED_NATIVE = selector("wrappedNative()")

@@ -1,4 +1,4 @@
-"""Posts certified headers to a vault, and claims withdrawals there for their recipients.
+"""Posts certified headers to a vault, claims withdrawals there for their recipients, and shows it the network's orders.
 
 Rule: it is trusted with nothing; the vault checks everything. Any number of relayers may run: each first checks
 whether the work is done, and a call that lost the race is no error. Claims are proven under the root that the vault
@@ -13,7 +13,7 @@ import trio
 
 from bridge.codes import BridgeCode
 from bridge.contracts import vault
-from bridge.contracts.vault import Checkpoint, VaultClaim
+from bridge.contracts.vault import Checkpoint, VaultClaim, VaultOrder
 from bridge.evm.hexadecimal import read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
@@ -50,10 +50,12 @@ class Relayable:
     validators: ValidatorSet
     claims: tuple[VaultClaim, ...] = ()
     proofs: "WithdrawalProofs | None" = None
-    """Of the network's withdrawals tree; needed where there are claims."""
+    """Of the network's withdrawals tree; needed where there are claims or an order."""
     rotation: Rotation | None = None
     known: tuple[ValidatorSet, ...] = ()
     place: RelayerPlace = ALONE
+    order: VaultOrder | None = None
+    """The newest to this vault."""
 
 
 class WithdrawalProofs(Protocol):
@@ -78,6 +80,13 @@ class Relayed:
     """Withdrawals that the vault did not pay, by nonce, with its error."""
     rotated: bool = False
     """Whether the vault was rotated to another set."""
+    order: int | None = None
+    """Nonce of the network's order that the vault has followed now."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return self == Relayed(None)
 
 
 class Relayer:
@@ -114,13 +123,13 @@ class Relayer:
                     self.last_fault = str(fault)
                 else:
                     self.last_fault = ""
-                    if relayed.checkpoint is not None or relayed.claims or relayed.refused or relayed.rotated:
+                    if not relayed.is_idle:
                         on_relayed(relayed)
             await trio.sleep(interval_seconds)
 
     async def relay(self, relayable: Relayable) -> Relayed:
         """One round: rotate the vault to the set that certifies, post the header if it is due, then claim what is under
-        it. Raises RemoteFault.
+        it, and show the order. Raises RemoteFault.
         """
         rotated, followed = await self.follow(relayable)
         latest = await self.latest()
@@ -129,7 +138,29 @@ class Relayer:
             posted = await self.post_checkpoint(relayable)
             latest = await self.latest()
         round_ = await self.claim_due(relayable, latest)
-        return replace(round_, checkpoint=posted, rotated=rotated)
+        order = await self.show_order(relayable, latest)
+        return replace(round_, checkpoint=posted, rotated=rotated, order=order)
+
+    async def show_order(self, relayable: Relayable, latest: Checkpoint) -> int | None:
+        """Show the vault the newest order to it, once its root has it; the nonce when the vault followed it now.
+
+        Raises RemoteFault: TRANSACTION_REVERTED when the vault refuses, as while it is frozen, and as `claim_due`.
+        """
+        order, proofs = relayable.order, relayable.proofs
+        if order is None or proofs is None or order.nonce >= latest.withdrawals_count:
+            return None
+        if latest.withdrawals_count > relayable.header.withdrawals_count:
+            return None
+
+        async def is_over() -> bool:
+            return int.from_bytes(await self._view(vault.ORDERS_FROM, 32), "big") > order.nonce
+
+        if await is_over():
+            return None
+        _check_root(proofs, latest)
+        siblings = proofs.siblings([order.nonce], latest.withdrawals_count)
+        call = vault.follow_order_call(order.nonce, order.guardian, latest.root_number, siblings)
+        return None if await self._unless_done(call, is_over) is None else order.nonce
 
     async def claim_due(self, relayable: Relayable, latest: Checkpoint) -> Relayed:
         """Claim the withdrawals whose turn it is, in one transaction; none while the vault is ahead of this header.
@@ -143,9 +174,7 @@ class Relayer:
         due = await self._unpaid(self._queue.due(known, trio.current_time(), relayable.place))
         if not due:
             return Relayed(None)
-        root = relayable.proofs.root(latest.withdrawals_count)
-        if root != latest.withdrawals_root:
-            raise RemoteFault(BridgeCode.VAULT_ASTRAY, "vault", root=latest.withdrawals_root, ours=root)
+        _check_root(relayable.proofs, latest)
         try:
             call = _claim_call(due, relayable.proofs, latest)
             claimed = await self._sender.send(self._vault, call, vault.batch_gas(len(due)))
@@ -187,11 +216,12 @@ class Relayer:
         return rotated, followed
 
     def is_due(self, latest: Checkpoint, relayable: Relayable) -> bool:
-        """Whether withdrawals wait for this header, it rotates the set, or the vault's newest is old."""
+        """Whether withdrawals or the order wait for this header, it rotates the set, or the vault's newest is old."""
         header = relayable.header
         if header.height <= latest.height:
             return False
-        waiting = any(claim.nonce >= latest.withdrawals_count for claim in relayable.claims)
+        nonces = [claim.nonce for claim in relayable.claims] + ([relayable.order.nonce] if relayable.order else [])
+        waiting = any(nonce >= latest.withdrawals_count for nonce in nonces)
         rotates = header.next_validators_hash != header.validators_hash
         return waiting or rotates or header.time_ms // 1000 - latest.trusted_at >= self._checkpoint_seconds
 
@@ -280,6 +310,12 @@ class Relayer:
     async def _view(self, data: bytes, size: int) -> bytes:
         (answer,) = await self._endpoint.views([view_call(self._vault, data)], size)
         return answer
+
+
+def _check_root(proofs: WithdrawalProofs, latest: Checkpoint) -> None:
+    root = proofs.root(latest.withdrawals_count)
+    if root != latest.withdrawals_root:
+        raise RemoteFault(BridgeCode.VAULT_ASTRAY, "vault", root=latest.withdrawals_root, ours=root)
 
 
 def _claim_call(claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint) -> bytes:

@@ -50,6 +50,8 @@ class VaultStanding:
     times: EscapeTimes
     paused_until: int
     deposit_nonce: int
+    orders_from: int
+    """Orders of the network before this leaf of the withdrawals tree are void: one that it followed, too."""
 
     @property
     def stage(self) -> EscapeStage:
@@ -121,13 +123,14 @@ class VaultReader:
 
     async def standing(self) -> VaultStanding:
         """Its state."""
-        latest, silent, begins, payments, paused, nonce = await self._calls(
+        latest, silent, begins, payments, paused, nonce, orders_from = await self._calls(
             vault.latest_call(),
             escape.SILENT_FROM,
             escape.ESCAPE_FROM,
             escape.PAYMENTS_FROM,
             vault.PAUSED_UNTIL,
             vault.DEPOSIT_NONCE,
+            vault.ORDERS_FROM,
         )
         block = read_object(await self._endpoint.call("eth_getBlockByNumber", *NEWEST_BLOCK), "block")
         return VaultStanding(
@@ -136,6 +139,7 @@ class VaultReader:
             EscapeTimes(*(_number(_one_word(word)) for word in (silent, begins, payments))),
             _number(_one_word(paused)),
             _number(_one_word(nonce)),
+            _number(_one_word(orders_from)),
         )
 
     async def cold_nonce(self) -> int:

@@ -33,6 +33,7 @@ from clearing.schema.records.governance import AmendmentRecord, GovernanceCounte
 from clearing.schema.requests.governance import (
     Amendment,
     AssetRelease,
+    GuardianOrder,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
@@ -49,6 +50,7 @@ from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, can_hold
 from clearing.state.state import State
 from clearing.validators.set_changes import begin_change, changed_set, check_new_validators, plan_change
 from clearing.validators.validator_sets import set_numbers, stored_set
+from clearing.withdrawals.guardian_orders import check_guardian_order, release_guardian_order
 
 TERMS_AT = "amendment"
 AMENDED_BYTES_MAX = GENESIS_BYTES_MAX // 2
@@ -127,6 +129,8 @@ def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected
         return check_resumption(state, amendment.instrument)
     if isinstance(amendment, AssetRelease):
         return check_release(state, TERMS_AT, amendment.asset)
+    if isinstance(amendment, GuardianOrder):
+        return check_guardian_order(state, amendment)
     return _check_suspense(state, amendment)
 
 
@@ -158,6 +162,8 @@ def enact_amendment(
         halt_instrument(context, amendment.instrument, amendment.until_height, by_house=False)
     elif isinstance(amendment, InstrumentResumption):
         resume_instrument(context, amendment.instrument)
+    elif isinstance(amendment, GuardianOrder):
+        release_guardian_order(context, amendment)
     elif isinstance(amendment, SuspenseAssignment):
         _assign_suspense(context, amendment)
     elif isinstance(amendment, AssetRelease):

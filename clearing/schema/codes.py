@@ -273,6 +273,10 @@ class ClearingCode(CodeBook):
         479,
         "No validator change waits for this vault, or not for long enough, or it is the last vault.",
     )
+    GUARDIAN_ORDER_REFUSED = (
+        481,
+        "No listed vault has this chain and address, it was detached, or the guardian is the zero address.",
+    )
     VAULT_LEAVES = 480, "This vault is about to be detached, so it pays no new withdrawals. Withdraw on another chain."
 
 

@@ -108,6 +108,7 @@ from clearing.schema.records.withdrawals import (
     DelayedWithdrawalCounter,
     DelayedWithdrawalRecord,
     ExpiredWithdrawalRecord,
+    GuardianOrderRecord,
     RefundDueRecord,
     ReleasedWithdrawalRecord,
     ValueWithdrawnRecord,
@@ -223,6 +224,8 @@ class State:
     novated_trades: Table[TradeKey, NovatedTradeRecord] = hashed("trades", Module.REQUESTS, tuple[U63, U63, U63, U63])
     """(venue label, trade id, lower account, higher account) of bilateral trades."""
     withdrawals: Table[int, ReleasedWithdrawalRecord] = hashed("withdrawals", Module.WITHDRAWALS, U63)
+    guardian_orders: Table[int, GuardianOrderRecord] = hashed("guardian_orders", Module.WITHDRAWALS, U63)
+    """By nonce: leaves of the withdrawals tree that are no withdrawals."""
     price_ranges: Table[int, PublishedRangeRecord] = hashed("ranges", Module.RISK, U32)
     """By risk group; none before the first publication."""
     variances: Table[int, VarianceRecord] = hashed("variances", Module.RISK, U32)

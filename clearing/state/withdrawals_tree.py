@@ -1,6 +1,7 @@
 """The withdrawals tree: an append-only Keccak tree of depth 32, against which the vault contracts verify proofs.
 
-Rule: leaf number n is withdrawal n, counted from 0 over all chains. Nothing is ever changed or removed.
+Rule: leaf number n is withdrawal n, or an order to a vault with this number, counted from 0 over all chains. Nothing
+is ever changed or removed.
 """
 
 from collections.abc import Sequence
@@ -72,7 +73,9 @@ def _last_nodes(state: State, count: int) -> list[Hash32]:
 
 def rebuild_withdrawals_tree(state: State) -> None:
     """Fill the tree of an imported state: about two hashes a leaf, level by level."""
-    row = [released.leaf for _, released in state.withdrawals.ordered()]
+    leaves = {nonce: released.leaf for nonce, released in state.withdrawals.ordered()}
+    leaves |= {nonce: order.leaf for nonce, order in state.guardian_orders.ordered()}
+    row = [leaves[nonce] for nonce in sorted(leaves)]
     for level in range(DEPTH + 1):
         for index, value in enumerate(row):
             state.withdrawals_nodes.put((level, index), Hash32(value))

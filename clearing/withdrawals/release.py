@@ -6,6 +6,7 @@ accepted.
 
 import msgspec
 
+from clearing.base.ids import Hash32
 from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
 from clearing.context.block_context import BlockContext
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
@@ -51,15 +52,20 @@ def release_withdrawal(context: BlockContext, accepted: WithdrawalReleased, depo
     )
     context.state.withdrawals.put(nonce, released)
     context.state.unpaid_withdrawals.put(nonce, accepted.asset)
-    append_withdrawal(context.state, nonce, leaf)
+    append_leaf(context.state, leaf)
     context.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
-    clock = context.state.now
-    context.state.clock.put(0, msgspec.structs.replace(clock, withdrawals_released=nonce + 1))
     return nonce
 
 
+def append_leaf(state: State, leaf: Hash32) -> None:
+    """Append the next leaf to the tree and count it."""
+    nonce = withdrawals_count(state)
+    append_withdrawal(state, nonce, leaf)
+    state.clock.put(0, msgspec.structs.replace(state.now, withdrawals_released=nonce + 1))
+
+
 def withdrawals_count(state: State) -> int:
-    """How many withdrawals were released so far: the nonce of the next."""
+    """How many withdrawals and orders to vaults were released so far: the nonce of the next."""
     return state.now.withdrawals_released
 
 

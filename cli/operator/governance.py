@@ -14,6 +14,7 @@ from cli.options import (
     NUMBER,
     MemberKey,
     account_options,
+    hex_option,
     password_option,
     together,
     url_option,
@@ -45,9 +46,13 @@ _change_options = together(
     click.option("--halt", metavar="INSTRUMENT=HEIGHT", help="Halt an instrument until a height."),
     click.option("--resume", type=NUMBER, metavar="INSTRUMENT", help="End a halt."),
     click.option("--detach", type=NUMBER, metavar="CHAIN", help="Detach the vault on a chain."),
+    click.option("--guardian", metavar="CHAIN=ADDRESS", help="Give the place of a vault's guardian to another key."),
     click.option("--suspense", metavar="ACCOUNT:CURRENCY:UNITS", help="Assign money in suspense to an account."),
     click.option("--release-asset", type=NUMBER, metavar="ASSET", help="End the halt of an asset."),
 )
+
+
+_KINDS_OF_OPTIONS = ("validators", "halt", "resume", "detach", "guardian", "suspense", "release_asset")
 
 
 @click.group()
@@ -214,8 +219,7 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
     from member.signing.governance import terms_amendment
     from member.signing.validator_changes import read_change
 
-    of_one_option = ("validators", "halt", "resume", "detach", "suspense", "release_asset")
-    kinds_given = [name for name in of_one_option if options[name] is not None]
+    kinds_given = [name for name in _KINDS_OF_OPTIONS if options[name] is not None]
     kinds_given += ["terms"] if options["places"] or options["unlist"] else []
     if len(kinds_given) != 1:
         raise click.UsageError("name one kind of change: --set and --unlist, or one of the others")
@@ -231,16 +235,25 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
     if options["resume"] is not None:
         return kinds.InstrumentResumption(options["resume"])
     if options["detach"] is not None:
-        vault = next((chain.vault for chain in terms.chains if chain.chain_id == options["detach"]), None)
-        if vault is None:
-            raise click.BadParameter("no such chain is listed", param_hint="--detach")
-        return kinds.VaultDetachment(options["detach"], vault)
+        return kinds.VaultDetachment(options["detach"], _vault_on(terms, options["detach"], "--detach"))
+    if options["guardian"] is not None:
+        chain, address = _split(options["guardian"], "=", "--guardian")
+        chain_id = whole_number("--guardian", chain)
+        vault = _vault_on(terms, chain_id, "--guardian")
+        return kinds.GuardianOrder(chain_id, vault, hex_option("--guardian", address, 20) or b"")
     if options["release_asset"] is not None:
         return kinds.AssetRelease(options["release_asset"])
     parts = [whole_number("--suspense", part) for part in options["suspense"].split(":")]
     if len(parts) != 3:
         raise click.BadParameter("expected ACCOUNT:CURRENCY:UNITS", param_hint="--suspense")
     return kinds.SuspenseAssignment(*parts)
+
+
+def _vault_on(terms: "Genesis", chain_id: int, option: str) -> bytes:
+    for chain in terms.chains:
+        if chain.chain_id == chain_id:
+            return chain.vault
+    raise click.BadParameter("no such chain is listed", param_hint=option)
 
 
 def _split(text: str, mark: str, option: str) -> tuple[str, str]:

@@ -80,6 +80,17 @@ class StruckView(Body, frozen=True):
     height: Id
 
 
+class GuardianOrderView(Body, frozen=True):
+    """The newest order to a vault, as leaf `nonce` of the withdrawals tree: GET /v1/guardian-orders/{nonce}."""
+
+    nonce: Id
+    chain_id: Id
+    vault: Address
+    guardian: Address
+    height: Id
+    """At which it was released."""
+
+
 class GovernanceView(Body, frozen=True):
     """What can be voted on, and what was."""
 
@@ -97,6 +108,8 @@ class GovernanceView(Body, frozen=True):
     head: Hash
     halts: tuple[HaltView, ...]
     struck: tuple[StruckView, ...]
+    orders: tuple[GuardianOrderView, ...] = ()
+    """Ordered by chain and vault."""
 
 
 class AccountStandingView(Body, frozen=True):

@@ -1,4 +1,4 @@
-"""Answers about withdrawals: those of one account, and the proof that a vault pays one by."""
+"""Answers about withdrawals: those of one account, and the proofs by which a vault pays one or follows an order."""
 
 from typing import Annotated, Literal
 
@@ -85,6 +85,21 @@ class WithdrawalProofView(Body, frozen=True):
     """The last second at which the vault pays."""
     height: Id
     """Of the state that answers."""
+    count: Id
+    root: Hash
+    siblings: Annotated[tuple[Hash, ...], Meta(min_length=32, max_length=32)]
+    """From the leaf up."""
+
+
+class GuardianOrderProofView(Body, frozen=True):
+    """An order of the network that names a vault's guardian, and its proof under the root over the first `count`
+    leaves. The vault alone knows whether it followed it: `crossclear vault status`."""
+
+    nonce: Id
+    """Its leaf in the withdrawals tree."""
+    chain_id: Id
+    vault: Address
+    guardian: Address
     count: Id
     root: Hash
     siblings: Annotated[tuple[Hash, ...], Meta(min_length=32, max_length=32)]

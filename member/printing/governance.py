@@ -161,4 +161,9 @@ def describe_governance(view: GovernanceView) -> str:
         if halt.until_height > view.height
     ]
     lines += [f"vault {vault.vault} on chain {vault.chain_id} was detached at {vault.height}" for vault in view.struck]
+    lines += [
+        f"order {order.nonce}, released at {order.height}: the vault on chain {order.chain_id} gets guardian"
+        f" {order.guardian}"
+        for order in view.orders
+    ]
     return "\n".join(map(printable, lines))

@@ -42,7 +42,7 @@ def standing_text(view: VaultStandingView) -> str:
         f"  set {view.validators_hash}{keys}",
         f"  trusted at {_time(view.trusted_at)}, {max(view.now - view.trusted_at, 0)} s ago, until"
         f" {_time(view.trusted_until)}",
-        f"  guardian {view.guardian}: {_pause(view)}",
+        f"  guardian {view.guardian}: {_pause(view)}; it follows orders from leaf {view.orders_from} on",
         f"  escape: {view.stage}; silent from {_time(view.silent_from)}",
     ]
     times = (("escape from", view.escape_from), ("payments from", view.payments_from))

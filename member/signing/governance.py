@@ -43,6 +43,7 @@ _KINDS = {
     "InstrumentResumption": "resumption",
     "SuspenseAssignment": "suspense",
     "AssetRelease": "asset_release",
+    "GuardianOrder": "guardian",
 }
 
 

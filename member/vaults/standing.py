@@ -46,6 +46,8 @@ class VaultStandingView(Body, frozen=True):
     validators_hash: Hash
     has_keys: bool
     guardian: Address
+    orders_from: Id
+    """Orders of the network before this leaf of the withdrawals tree are void: one that it followed, too."""
     paused_until: Id
     is_frozen: bool
     """Conflicting headers were shown to it."""
@@ -82,6 +84,7 @@ async def read_standing(endpoint: Endpoint, at: bytes, tokens: Sequence[bytes] =
         validators_hash=hexed(trusted.hash),
         has_keys=trusted.keys_hash == trusted.hash,
         guardian=hexed(bindings.guardian),
+        orders_from=standing.orders_from,
         paused_until=standing.paused_until if standing.is_paused else 0,
         is_frozen=standing.is_frozen,
         stage=standing.stage.name.lower(),

@@ -15,6 +15,7 @@ from clearing.schema.requests.governance import Amendment, TermsAmendment
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
+from clearing.withdrawals.guardian_orders import newest_guardian_orders
 from consensus.light_client import LightBlock
 from member.api.governance import (
     AccountEffectView,
@@ -23,6 +24,7 @@ from member.api.governance import (
     BallotView,
     EffectView,
     GovernanceView,
+    GuardianOrderView,
     HaltView,
     PlaceView,
     ProposalView,
@@ -42,7 +44,8 @@ _written: list[tuple[Genesis, bytes]] = []
 
 @routes.get("/v1/governance")
 def governance(call: ApiCall) -> GovernanceView:
-    """Proposals under way with their votes, amendments that took effect, halts, detached vaults."""
+    """Proposals under way with their votes, amendments that took effect, halts, detached vaults, and the newest order
+    to each vault."""
     return governance_of(call.state)
 
 
@@ -76,7 +79,7 @@ def effect(call: ApiCall) -> EffectView:
 
 
 def governance_of(state: State) -> GovernanceView:
-    """Proposals under way, amendments, halts, detached vaults."""
+    """Proposals under way, amendments, halts, detached vaults, orders to vaults."""
     terms, clock = state.terms.genesis.crisis.governance, state.governance_counters.get(0) or GovernanceCounters()
     newest = range(max(clock.amendments - AMENDMENTS_SHOWN, 0) + 1, clock.amendments + 1)
     proposals = [(key, record) for key, record in state.proposals.ordered() if record.stage is not ProposalStage.CLOSED]
@@ -101,6 +104,16 @@ def governance_of(state: State) -> GovernanceView:
         struck=tuple(
             StruckView(chain_id=chain_id, vault=hexed(vault), height=detached.height)
             for (chain_id, vault), detached in state.detached_vaults.ordered()
+        ),
+        orders=tuple(
+            GuardianOrderView(
+                nonce=nonce,
+                chain_id=order.chain_id,
+                vault=hexed(order.vault),
+                guardian=hexed(order.guardian),
+                height=order.height,
+            )
+            for _, (nonce, order) in sorted(newest_guardian_orders(state).items())
         ),
     )
 

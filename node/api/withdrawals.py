@@ -1,6 +1,7 @@
 """Withdrawals: those of an own account, and the proof of any released one.
 
-Rule: a member sees its own accounts only. What a vault needs to pay a withdrawal anybody may have.
+Rule: a member sees its own accounts only. What a vault needs to pay a withdrawal, or to follow an order of the network,
+anybody may have.
 """
 
 from typing import Literal
@@ -16,7 +17,14 @@ from clearing.withdrawals.delay_queue import delayed_withdrawals_of
 from clearing.withdrawals.rate_limits import usage_in_window
 from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.types import hexed
-from member.api.withdrawals import LimitView, ReleasedView, WaitingView, WithdrawalProofView, WithdrawalsView
+from member.api.withdrawals import (
+    GuardianOrderProofView,
+    LimitView,
+    ReleasedView,
+    WaitingView,
+    WithdrawalProofView,
+    WithdrawalsView,
+)
 from member.codes import NodeCode
 from node.api.calls import ACCOUNT, NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, own_account, ready
 
@@ -33,12 +41,40 @@ routes = Routes()
 def withdrawal_claim(call: ApiCall) -> WithdrawalProofView:
     """A released withdrawal, whether it was paid, and its proof under the root over the first `count` withdrawals: the
     root that a vault has is that of its `withdrawalsCount`."""
+    nonce, count = _leaf_and_count(call)
+    if nonce in call.state.guardian_orders:
+        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "nonce", nonce=nonce, order=f"/v1/guardian-orders/{nonce}")
+    return known(proof_of(call.state, nonce, count), "nonce", nonce=nonce)
+
+
+@routes.get(
+    "/v1/guardian-orders/{nonce}",
+    Parameter("nonce", "path", NUMBER, "number of the order, as GET /v1/governance names it"),
+    Parameter("count", "query", NUMBER, "leaves under the root; default all so far", required=False),
+)
+def guardian_order(call: ApiCall) -> GuardianOrderProofView:
+    """An order of the network that names a vault's guardian, with its proof: anybody may show it to the vault."""
+    nonce, count = _leaf_and_count(call)
+    order = known(call.state.guardian_orders.get(nonce), "nonce", nonce=nonce)
+    return GuardianOrderProofView(
+        nonce=nonce,
+        chain_id=order.chain_id,
+        vault=hexed(order.vault),
+        guardian=hexed(order.guardian),
+        count=count,
+        root=hexed(earlier_withdrawals_root(call.state, count)),
+        siblings=tuple(map(hexed, withdrawal_proof(call.state, (nonce,), count))),
+    )
+
+
+def _leaf_and_count(call: ApiCall) -> tuple[int, int]:
+    """The leaf that is asked for, and how many leaves its proof is under. Raises ApiRefusal 400."""
     nonce, released = int(call.parameters["nonce"]), call.state.now.withdrawals_released
     text = call.parameters.get("count")
     count = released if text is None else int(text)
     if nonce < released and not nonce < count <= released:
         raise ApiRefusal(400, NodeCode.API_PARAMETER, "count", value=count, withdrawal=nonce, released=released)
-    return known(proof_of(call.state, nonce, count), "nonce", nonce=nonce)
+    return nonce, count
 
 
 def proof_of(state: State, nonce: int, count: int) -> WithdrawalProofView | None:
@@ -109,9 +145,10 @@ def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
     listed: list[ReleasedView] = []
     count = state.now.withdrawals_released
     for nonce in range(count - 1, max(count - LOOKED_AT, 0) - 1, -1):
-        withdrawal, missed = state.withdrawals[nonce], state.expired_withdrawals.get(nonce)
+        withdrawal, missed = state.withdrawals.get(nonce), state.expired_withdrawals.get(nonce)
         due = missed is not None and not missed.refunded_height
-        if withdrawal.account != account or not (is_withdrawal_open(state, nonce) or due):
+        # The number of an order to a vault has no withdrawal.
+        if withdrawal is None or withdrawal.account != account or not (is_withdrawal_open(state, nonce) or due):
             continue
         listed.append(
             ReleasedView(

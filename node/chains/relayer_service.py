@@ -1,4 +1,5 @@
-"""`RelayerService`: sends each vault the newest certified header when it needs one, and claims withdrawals due there.
+"""`RelayerService`: sends each vault the newest certified header when it needs one, claims withdrawals due there, and
+shows it the network's newest order.
 
 Rule: it is not trusted: the contract checks everything. What it claims is what the newest state does not know as paid
 or refunded yet.
@@ -11,7 +12,7 @@ from contextlib import AsyncExitStack
 import structlog
 import trio
 
-from bridge.contracts.vault import VaultClaim
+from bridge.contracts.vault import VaultClaim, VaultOrder
 from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.relay.transactions import Sender
@@ -22,6 +23,7 @@ from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal_proof
 from clearing.validators.validator_sets import stored_set, validator_sets
+from clearing.withdrawals.guardian_orders import newest_guardian_orders
 from clearing.withdrawals.refunds import open_withdrawals
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.outputs import Decided
@@ -104,6 +106,7 @@ class RelayerService:
                 rotated=relayed.rotated,
                 claimed=relayed.claims,
                 refused=[nonce for nonce, _ in relayed.refused],
+                order=relayed.order,
             )
 
         await relayer.run(newest, report, self._interval_seconds)
@@ -122,6 +125,7 @@ class RelayerService:
             self._rotation_of(state, terms),
             (sets.next, *self._left_behind(state)),
             self._place_in(sets.last),
+            newest_order(state, terms.chain_id, terms.vault),
         )
 
     def _place_in(self, validators: ValidatorSet) -> RelayerPlace:
@@ -181,3 +185,9 @@ def open_claims(state: State, chain_id: int, vault: bytes) -> tuple[VaultClaim, 
         for nonce, released in waiting
         if (released.chain_id, released.vault) == (chain_id, vault)
     )
+
+
+def newest_order(state: State, chain_id: int, vault: bytes) -> VaultOrder | None:
+    """The newest order of the network to a vault: the only one that still counts."""
+    found = newest_guardian_orders(state).get((chain_id, vault))
+    return None if found is None else VaultOrder(found[0], found[1].guardian)

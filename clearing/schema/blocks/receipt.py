@@ -71,6 +71,7 @@ from clearing.schema.receipts.default_fund import (
 )
 from clearing.schema.receipts.governance import (
     AmendmentEnacted,
+    GuardianOrdered,
     InstrumentHalted,
     InstrumentResumed,
     ProposalApproved,
@@ -234,6 +235,7 @@ Receipt: TypeAlias = (
     | VaultLiability
     | ValidatorRemoved
     | SuspenseAssigned
+    | GuardianOrdered
     | FundSized
     | FundCalled
     | FundPaid

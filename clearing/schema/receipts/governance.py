@@ -1,4 +1,5 @@
-"""Receipts of governance: proposals, votes, amendments, halts, detached vaults and removed validators.
+"""Receipts of governance: proposals, votes, amendments, halts, detached vaults, orders to vaults and
+removed validators.
 
 Rule: a receipt reports; it never decides.
 """
@@ -103,6 +104,16 @@ class ValidatorRemoved(Wire, frozen=True, tag=148):
     kind: U32
     count: U63
     power: U63
+
+
+class GuardianOrdered(Wire, frozen=True, tag=153):
+    """A vote gave the place of a vault's guardian to another key. The order is leaf `nonce` of the withdrawals tree:
+    the vault follows it when it is shown there."""
+
+    nonce: U63
+    chain_id: U63
+    vault: Bytes20
+    guardian: Bytes20
 
 
 class SuspenseAssigned(Wire, frozen=True, tag=149):

@@ -1,4 +1,4 @@
-"""Records of withdrawals: released, delayed and expired ones, and used limits. Data only."""
+"""Records of withdrawals: released, delayed and expired ones, used limits, and orders to vaults. Data only."""
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 
@@ -81,3 +81,14 @@ class ReleasedWithdrawalRecord(Wire, frozen=True):
     deposit_refund: U63 = 0
     """The refund of stray deposits that it pays, by its number at the vault. `account` is then
     `clearing.state.ledger.STRAY_ACCOUNT`. 0: it left an account."""
+
+
+class GuardianOrderRecord(Wire, frozen=True):
+    """An order to a vault in the withdrawals tree: it names the vault's guardian. It pays nothing and never expires."""
+
+    chain_id: U63
+    vault: Bytes20
+    guardian: Bytes20
+    leaf: Bytes32
+    height: U63
+    """At which it was released."""

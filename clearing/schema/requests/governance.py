@@ -86,6 +86,15 @@ class SuspenseAssignment(Wire, frozen=True, tag=6):
     units: U63
 
 
+class GuardianOrder(Wire, frozen=True, tag=7):
+    """Give the place of a vault's guardian, who may pause it, to another key."""
+
+    chain_id: U63
+    vault: Bytes20
+    guardian: Bytes20
+    """Its address."""
+
+
 class AssetRelease(Wire, frozen=True, tag=8):
     """End the halt of an asset whose vault has again what it owes. The proposal's reason is the recorded one."""
 
@@ -99,6 +108,7 @@ Amendment: TypeAlias = (
     | InstrumentHalt
     | InstrumentResumption
     | SuspenseAssignment
+    | GuardianOrder
     | AssetRelease
 )
 TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment

@@ -11,7 +11,8 @@ from web3 import Web3
 
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact, vault
-from bridge.contracts.vault import VaultClaim, checkpoint_arguments, validator_words
+from bridge.contracts.cold_quorum import GuardianReplacement
+from bridge.contracts.vault import VaultClaim, VaultOrder, checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
 from bridge.evm.layouts import ETHEREUM
 from bridge.relay.claim_queue import BATCH_MAX
@@ -26,6 +27,7 @@ from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.storage import BalanceLocation
+from clearing.base.withdrawal_leaves import guardian_order_leaf_hash
 from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
 from tests.kit.bridge.certified import LeafProofs
 from tests.kit.bridge.certified import released as withdrawal
@@ -330,6 +332,59 @@ async def test_two_relayers_at_once_pay_once_and_neither_fails(deployed, endpoin
     for _ in range(2):
         await relay_at_once(endpoint, deployed, relayable)
     assert paid(deployed) == 500
+
+
+def ordering(deployed, guardian, nonce=0):
+    """A certified header over an order to the vault, behind as many others as `nonce` says."""
+    at = (deployed.chain.chain_id, deployed.vault_at.address)
+    proofs = LeafProofs([guardian_order_leaf_hash(*at, number, guardian) for number in range(nonce + 1)])
+    header = make_header(FOUR, nonce + 1, withdrawals_root=proofs.root(nonce + 1), withdrawals_count=nonce + 1)
+    return replace(certified(header), proofs=proofs, order=VaultOrder(nonce, guardian))
+
+
+def guardian_of(deployed):
+    return bytes.fromhex(deployed.view("guardian")[2:])
+
+
+async def test_an_order_of_the_network_is_brought_to_the_vault_once(deployed, endpoint):
+    relayable, one = ordering(deployed, TO), relayer(endpoint, deployed)
+    relayed = await one.relay(relayable)
+    assert (relayed.order, relayed.checkpoint is not None) == (0, True), "no claim waits, and the checkpoint comes"
+    assert (guardian_of(deployed), deployed.view("ordersFrom")) == (TO, 1)
+    assert (await one.relay(relayable)).is_idle
+
+
+async def test_of_two_relayers_one_shows_the_order_and_neither_fails(deployed, endpoint):
+    relayable = ordering(deployed, TO)
+    await relayer(endpoint, deployed).post_checkpoint(relayable)
+    reports = await relay_at_once(endpoint, deployed, relayable)
+    assert [report.order for report in reports].count(0) == 1
+    assert guardian_of(deployed) == TO
+
+
+async def test_an_order_that_the_cold_quorum_voided_is_not_shown(deployed, endpoint):
+    relayable, one = ordering(deployed, TO), relayer(endpoint, deployed)
+    await one.post_checkpoint(relayable)
+    other = bytes([7]) * 20
+    signatures = await wait(deployed.decided, GuardianReplacement(other))
+    await wait(deployed.call, vault.replace_guardian_call(other, signatures))
+    assert (await one.relay(relayable)).is_idle
+    assert guardian_of(deployed) == other
+    assert (await one.relay(ordering(deployed, TO, 1))).order == 1
+
+
+async def test_a_paused_vault_follows_an_order_that_it_knows(deployed, endpoint):
+    relayable, one = ordering(deployed, TO), relayer(endpoint, deployed)
+    await one.post_checkpoint(relayable)
+    await wait(deployed.guard)
+    assert (await one.relay(relayable)).order == 0
+
+
+async def test_an_order_under_a_root_that_is_not_the_networks_is_shown_to_nobody(deployed, endpoint):
+    one = relayer(endpoint, deployed)
+    await one.post_checkpoint(ordering(deployed, bytes([7]) * 20))
+    with refused(BridgeCode.VAULT_ASTRAY):
+        await one.relay(ordering(deployed, TO))
 
 
 @pytest.mark.parametrize("bad", ["under quorum", "prevote"])

@@ -13,18 +13,18 @@ import trio
 from clearing.base.codec import u256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import address, recover
-from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
+from clearing.base.withdrawal_leaves import guardian_order_leaf_hash, withdrawal_leaf_hash
 from clearing.initial_state import initial_state
-from clearing.schema.records.withdrawals import ExpiredWithdrawalRecord, ReleasedWithdrawalRecord
+from clearing.schema.records.withdrawals import ExpiredWithdrawalRecord, GuardianOrderRecord, ReleasedWithdrawalRecord
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import append_withdrawal
 from cli.main import run
 from devnet.anvil import Anvil
-from member.api.withdrawals import WithdrawalProofView
+from member.api.withdrawals import GuardianOrderProofView, WithdrawalProofView
 from member.client.vault_claims import claim_at_vault
 from member.codes import NodeCode
-from node.api.withdrawals import proof_of
+from node.api.withdrawals import proof_of, withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
@@ -77,6 +77,32 @@ async def test_every_withdrawal_is_proven_under_every_root_that_knows_it(asked) 
 @pytest.mark.parametrize(("target", "status"), [("5/proof", 404), ("2/proof?count=2", 400), ("2/proof?count=6", 400)])
 async def test_what_was_not_released_or_is_not_under_the_root_is_refused(asked, target: str, status: int) -> None:
     assert (await asked[1].get(f"/v1/withdrawals/{target}")).status_code == status
+
+
+async def test_an_order_to_a_vault_is_shown_as_an_order(asked) -> None:
+    state, client, leaves = asked
+    vault, heir = b"\x11" * 20, b"\x31" * 20
+    leaves.append(guardian_order_leaf_hash(CHAIN_ID, vault, 5, heir))
+    state.guardian_orders.put(5, GuardianOrderRecord(CHAIN_ID, vault, heir, leaves[-1], 9))
+    append_withdrawal(state, 5, leaves[-1])
+    state.clock.put(0, msgspec.structs.replace(state.now, withdrawals_released=6))
+    answer = await client.get("/v1/guardian-orders/5")
+    view = msgspec.json.decode(answer.content, type=GuardianOrderProofView)
+    assert (view.nonce, view.chain_id, view.vault, view.guardian) == (
+        5,
+        CHAIN_ID,
+        "0x" + vault.hex(),
+        "0x" + heir.hex(),
+    )
+    assert (view.count, view.root) == (6, "0x" + LeafProofs(leaves).root(6).hex())
+    assert view.siblings == tuple("0x" + word.hex() for word in LeafProofs(leaves).siblings((5,), 6))
+    refusal = await client.get("/v1/withdrawals/5/proof")
+    assert (refusal.status_code, "/v1/guardian-orders/5" in refusal.text) == (404, True)
+    assert (await client.get("/v1/guardian-orders/1")).status_code == 404, "a withdrawal"
+    assert (await client.get("/v1/guardian-orders/5?count=5")).status_code == 400
+    (order,) = (await client.get("/v1/governance")).json()["orders"]
+    assert (order["nonce"], order["guardian"], order["height"]) == (5, "0x" + heir.hex(), 9)
+    assert withdrawals_of(state, 1) is not None, "the number of an order has no withdrawal"
 
 
 async def test_the_answer_says_what_became_of_it(asked) -> None:

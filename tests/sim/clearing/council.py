@@ -22,6 +22,7 @@ from clearing.schema.requests.governance import (
     EmergencyHalt,
     GovernanceProposal,
     GovernanceVote,
+    GuardianOrder,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
@@ -190,6 +191,8 @@ class Council:
             return SuspenseAssignment(chance.choice((FIRST, 999)), USD, chance.choice((1, 10**6, 10**12)))
         if kind < 0.22:
             return VaultDetachment(1, VAULTS[1])
+        if kind < 0.24:
+            return GuardianOrder(chance.choice((1, 2)), VAULTS[1], bytes([chance.randint(0, 2)]) * 20)
         if kind < 0.3 and value_at(genesis, f"instruments.{LISTED}") is None:
             pattern = value_at(genesis, f"instruments.{BTC_PERP}")
             more = msgspec.structs.replace(pattern, id=LISTED, name="BTC-MORE")
