@@ -93,7 +93,10 @@ abstract contract Checkpoints is VaultState {
         }
         bytes32 trusted = validatorsHash;
         if (header.nextValidatorsHash != trusted) {
-            _formerSets[trusted] = FormerSet(validatorsCode, latest.trustedAt + trustingPeriod, _branch);
+            FormerSet storage former = _formerSets[_branch][trusted].push();
+            (former.code, former.trustedUntil) = (validatorsCode, latest.trustedAt + trustingPeriod);
+            (former.first, former.last) = (_validatorsFrom, header.height);
+            _validatorsFrom = header.height + 1;
             validatorsHash = header.nextValidatorsHash;
             validatorsCode = address(0);
             emit ValidatorsRotated(header.height, header.nextValidatorsHash);

@@ -9,11 +9,15 @@ import {Guardian} from "./Guardian.sol";
 ///
 /// Ways out: the cold quorum chooses one of the two headers; or, half a trusting period after the freeze, the escape pays by
 /// the exit root of the vault's newest checkpoint below the conflict.
+///
+/// Rule: old keys may forge conflicts for ever, but the clock of a freeze starts once. A lower conflict counts until the escape
+/// may be triggered, and changes no time; then the conflict stands. A set is believed only of the heights that it certified.
 abstract contract Evidence is Guardian {
     bytes32 private constant CHOOSE_BRANCH = keccak256("ChooseBranch(bytes32 header,uint256 nonce)");
 
     /// Show two headers of one height, each certified by a set that this vault trusts, or trusted within the trusting period.
-    /// Anybody may, also during a pause. While the vault is frozen only a conflict at a lower height replaces the known one.
+    /// Anybody may, also during a pause. While the vault is frozen only a conflict at a lower height replaces the known one,
+    /// before the escape from it may be triggered.
     function freeze(
         bytes calldata words,
         Certificate calldata certificate,
@@ -86,7 +90,10 @@ abstract contract Evidence is Guardian {
         delete _conflict;
         delete _roots;
         (latest.withdrawalsRoot, latest.history) = (0, known.baseHistory);
-        _accept(Finality.read(words), chosen);
+        Finality.Header memory header = Finality.read(words);
+        _accept(header, chosen);
+        // A set that came from above the choice, and that the choice names, too, follows it.
+        if (_validatorsFrom > header.height + 1) _validatorsFrom = header.height + 1;
         // After the above: sets that the vault has followed so far may be of the other branch.
         _branch++;
         _setPauseEnd(uint64(block.timestamp));
@@ -118,19 +125,21 @@ abstract contract Evidence is Guardian {
 
     function _freeze(uint64 height, bytes32 first, uint64 otherHeight, bytes32 second) private {
         if (height != otherHeight || first == second) revert NoConflict(height, otherHeight);
-        _cancelEscape(height);
         if (_conflict.since == 0) {
+            _cancelEscape(height);
             _conflict.since = uint64(block.timestamp);
             _setPauseEnd(FROZEN);
-        } else if (height >= _conflict.height) {
-            revert IsFrozen(_conflict.height);
+        } else {
+            if (height >= _conflict.height) revert IsFrozen(_conflict.height);
+            uint256 until = _conflictEscapeFrom();
+            if (block.timestamp > until) revert ConflictStands(until, block.timestamp);
         }
         (_conflict.first, _conflict.second, _conflict.height, _conflict.hasBase) = (first, second, height, false);
         if (latest.height < height) _setBase(latest.history, latest.exitRoot);
         emit Frozen(height, first, second);
     }
 
-    /// Before an escape pays, evidence and its settlement cancel it: it would pay by another exit root.
+    /// Before an escape begins, the first evidence and its settlement cancel it: it would pay by another exit root.
     function _cancelEscape(uint64 height) private {
         if (escapeFrom == 0) return;
         _requireNoEscape();
@@ -152,21 +161,36 @@ abstract contract Evidence is Guardian {
         if (header.network != network) revert WrongNetwork(header.network, network);
         (height, value) = (header.height, sha256(words));
         _requireNotRejected(header, value);
-        _requireQuorum(_trustedSet(header.validatorsHash), header.validatorsHash, height, value, certificate);
+        _requireQuorum(_trustedSet(header.validatorsHash, height), header.validatorsHash, height, value, certificate);
     }
 
-    /// The keys of a set that is trusted, or was within the trusting period. A freeze stops that clock, so that it costs
-    /// nobody the time to show a lower conflict.
-    function _trustedSet(bytes32 hash) private view returns (address) {
+    /// The keys of a set that holds for this height, and that is trusted, or was within the trusting period. A freeze stops
+    /// that clock, so that it costs nobody the time to show a lower conflict.
+    function _trustedSet(bytes32 hash, uint64 height) private view returns (address) {
         uint256 time = _conflict.since == 0 ? block.timestamp : _conflict.since;
-        if (hash == validatorsHash) {
+        bool isCurrent = hash == validatorsHash;
+        if (isCurrent && height >= _validatorsFrom) {
             if (time > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
             return validatorsCode;
         }
-        FormerSet memory former = _formerSets[hash];
-        if (former.code == address(0) || former.branch != _branch) revert WrongValidatorSet(hash, validatorsHash);
-        if (time > former.trustedUntil) revert TrustExpired(former.trustedUntil - trustingPeriod);
-        return former.code;
+        FormerSet[] storage former = _formerSets[_branch][hash];
+        uint256 count = former.length;
+        if (count == 0 && !isCurrent) revert WrongValidatorSet(hash, validatorsHash);
+        uint256 index = _firstThatReaches(former, height);
+        if (index == count || height < former[index].first) revert WrongHeight(hash, height);
+        FormerSet memory found = former[index];
+        if (time > found.trustedUntil) revert TrustExpired(found.trustedUntil - trustingPeriod);
+        return found.code;
+    }
+
+    /// The first whose last height is not below this one. Halving: a branch of liars may rotate back and forth without end.
+    function _firstThatReaches(FormerSet[] storage former, uint64 height) private view returns (uint256 index) {
+        uint256 end = former.length;
+        while (index < end) {
+            uint256 middle = (index + end) / 2;
+            if (former[middle].last < height) index = middle + 1;
+            else end = middle;
+        }
     }
 
     function _requireHistory(bytes32 history, bytes32[] calldata later) private view {

@@ -66,12 +66,13 @@ abstract contract VaultState is ReentrancyGuardTransient {
         uint64 end;
     }
 
-    /// A set that certified before the current one.
+    /// A set that certified before the current one, and the heights that it holds for: from after the checkpoint that named
+    /// it, up to the one that named the next.
     struct FormerSet {
         address code;
         uint64 trustedUntil;
-        /// `_branch` when it was replaced: sets of a branch that was left are not believed.
-        uint32 branch;
+        uint64 first;
+        uint64 last;
     }
 
     /// Two certified headers of one height. `since` is zero while there is no conflict.
@@ -187,11 +188,16 @@ abstract contract VaultState is ReentrancyGuardTransient {
     mapping(address key => bool) internal _isColdKey;
     /// All pauses, in order of time.
     Pause[] internal _pauses;
-    mapping(bytes32 validatorsHash => FormerSet) internal _formerSets;
+    /// By `_branch` when it was replaced: sets of a branch that was left are not believed. A set that came back is there once
+    /// for each time, in order of height.
+    mapping(uint32 branch => mapping(bytes32 validatorsHash => FormerSet[])) internal _formerSets;
     Conflict internal _conflict;
     /// Height of the newest choice, and how often a choice undid an earlier one above it, with all that followed from that.
     uint64 internal _chosenHeight;
     uint32 internal _era;
+    /// The first height that the current set holds for; zero for the set of the deployment. Never above the height after the
+    /// newest checkpoint, so that a checkpoint need not read it.
+    uint64 internal _validatorsFrom;
     /// The only header of its height, by the cold quorum's choice.
     mapping(uint32 era => mapping(uint64 height => bytes32)) internal _chosen;
     /// Headers that lost a conflict, and those known to descend from one.
@@ -232,6 +238,8 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error BelowMinimum(uint256 amount, uint256 minimum);
     error WrongNetwork(bytes32 stated, bytes32 trusted);
     error WrongValidatorSet(bytes32 stated, bytes32 trusted);
+    /// The set does not hold for the height.
+    error WrongHeight(bytes32 validatorsHash, uint64 height);
     error ValidatorsNotInstalled(bytes32 trusted);
     error NotNewer(uint64 height, uint64 latestHeight);
     error ZeroRoot();
@@ -267,6 +275,8 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error NotAColdKey(address signer);
     error OrderVoid(uint64 nonce, uint64 from);
     error NoConflict(uint64 height, uint64 otherHeight);
+    /// A lower conflict was shown after the time for it.
+    error ConflictStands(uint256 until, uint256 time);
     error NotOfConflict(bytes32 header);
     error NotRejected(bytes32 header);
     error HeaderRejected(bytes32 header);

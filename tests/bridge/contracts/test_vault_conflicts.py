@@ -24,6 +24,7 @@ from tests.kit.bridge.exits import Exits
 from tests.kit.bridge.vault_chain import FOUR, UNIT, Signers, VaultChain, make_header, make_signers, refusal, refused
 
 pytestmark = pytest.mark.chain
+FOLLOWING = make_signers((1, 1, 1, 1), b"following")
 QUORUM = (0, 1, 2)
 ZERO = bytes(32)
 
@@ -123,9 +124,6 @@ def test_evidence_is_taken_during_a_pause_and_the_pause_does_not_end_it(own_vaul
     assert refused(vault.deposit, UNIT) == "IsFrozen"
 
 
-FOLLOWING = make_signers((1, 1, 1, 1), b"following")
-
-
 def rotated(vault: VaultChain) -> None:
     vault.certified(make_header(vault.signers, 3, next_validators_hash=FOLLOWING.validators.hash))
     vault.install(FOLLOWING.validators)
@@ -135,11 +133,10 @@ def test_a_set_that_was_replaced_is_still_evidence_within_the_trusting_period(ow
     vault = own_vault
     rotated(vault)
     trusted_at = vault.view("latest")[2]
-    old, new = branches(8)[0], branches(8, of=FOLLOWING)[1]
     late = make_header(FOLLOWING, 4, time_ms=(vault.now() + 600_000) * 1_000)
     vault.at(trusted_at + vault.terms.trusting_s - 60)
     vault.checkpoint(late, FOLLOWING.certify(late, QUORUM))
-    call = freeze_call(certified(old), certified(new, FOLLOWING))
+    call = freeze_call(*map(certified, branches(3)))
     snapshot = vault.chain.rpc("evm_snapshot")
     vault.at(trusted_at + vault.terms.trusting_s)
     vault.call(call)
@@ -147,6 +144,73 @@ def test_a_set_that_was_replaced_is_still_evidence_within_the_trusting_period(ow
     vault.chain.rpc("evm_revert", snapshot)
     vault.at(trusted_at + vault.terms.trusting_s + 1)
     assert refused(vault.call, call) == "TrustExpired"
+
+
+RANGES = {
+    "the former set, below its last checkpoint": (FOUR, 2, None),
+    "at it": (FOUR, 3, None),
+    "above it": (FOUR, 4, "WrongHeight"),
+    "the current set, below its own checkpoints": (FOLLOWING, 3, "WrongHeight"),
+    "at the first height that it certifies": (FOLLOWING, 4, None),
+}
+
+
+@pytest.mark.parametrize("case", RANGES)
+def test_a_set_is_believed_only_of_heights_that_it_certified(vault: VaultChain, case: str) -> None:
+    by, height, refusal_name = RANGES[case]
+    rotated(vault)
+    shown = branches(height, of=by)
+    if refusal_name is None:
+        freeze(vault, *shown, by=by)
+        assert vault.view("conflict")[2] == height
+        return
+    found = refusal(freeze, vault, *shown, by=by)
+    assert (found.name, *found.values) == (refusal_name, by.validators.hash, height)
+
+
+@pytest.mark.parametrize("height", [3, 7, 10])
+def test_a_set_that_came_back_is_believed_of_each_of_its_times(vault: VaultChain, height: int) -> None:
+    """It certified up to 3, from 7 to 9, and is the current one from 12 on."""
+    rotated(vault)
+    for at, by, after in ((6, FOLLOWING, FOUR), (9, FOUR, FOLLOWING), (11, FOLLOWING, FOUR)):
+        header = make_header(by, at, next_validators_hash=after.validators.hash)
+        vault.checkpoint(header, by.certify(header, QUORUM))
+        vault.install(after.validators)
+    call = freeze_call(*map(certified, branches(height)))
+    if height == 10:
+        assert refused(vault.call, call) == "WrongHeight"
+        return
+    vault.call(call)
+    assert vault.view("conflict")[2] == height
+
+
+def test_todays_keys_cannot_forge_a_conflict_of_long_ago_to_choose_the_snapshot(own_vault: VaultChain) -> None:
+    vault = own_vault
+    exits = Exits(vault)
+    rotated(vault)
+    vault.deposit(10 * UNIT)
+    leaf = exits.owe(10 * UNIT, bytes([0xA1]) * 20, 1)
+    exits.close()
+    snapshot = make_header(FOLLOWING, 50, exit_root=exits.tree.root, time_ms=vault.now() * 1000)
+    vault.checkpoint(snapshot, FOLLOWING.certify(snapshot, QUORUM))
+    assert refused(freeze, vault, *branches(1, of=FOLLOWING), by=FOLLOWING) == "WrongHeight"
+    exits.settle()
+    exits.begin_payments()
+    assert exits.claim(leaf) == 10 * UNIT
+
+
+def test_a_choice_below_a_rotation_lets_the_set_hold_from_there(vault: VaultChain) -> None:
+    """The set that it names may be one that the vault took from a later checkpoint of the other branch."""
+    (below,) = checkpointed(vault, 3)
+    astray = make_header(vault.signers, 12, next_validators_hash=FOLLOWING.validators.hash)
+    vault.certified(astray)
+    vault.install(FOLLOWING.validators)
+    chosen, other = branches(8, next_validators_hash=FOLLOWING.validators.hash)
+    freeze(vault, chosen, other)
+    vault.call(show_base_call(below, astray, ZERO))
+    choose(vault, chosen)
+    freeze(vault, *branches(9, of=FOLLOWING, parent=chosen.hash), by=FOLLOWING)
+    assert vault.view("conflict")[2] == 9
 
 
 def test_the_current_set_is_no_evidence_once_its_trust_has_expired(own_vault: VaultChain) -> None:
@@ -206,14 +270,17 @@ def test_below_all_checkpoints_there_is_no_exit_root(vault: VaultChain) -> None:
 
 def test_a_lower_conflict_takes_the_place_of_a_higher_one_and_never_the_reverse(own_vault: VaultChain) -> None:
     vault = own_vault
+    vault.at(vault.view("latest")[2] + vault.terms.trusting_s)
     freeze(vault, *branches(8))
     since = vault.view("conflict")[3]
-    assert vault.view("conflictEscapeFrom") == since + vault.terms.trusting_s // 2
+    until = since + vault.terms.trusting_s // 2
+    assert vault.view("conflictEscapeFrom") == until
     for height in (8, 9):
         assert refused(freeze, vault, *branches(height)) == "IsFrozen"
-    vault.at(since + vault.terms.trusting_s + 1)  # a freeze stops the clock of trust
+    vault.at(until)  # a freeze stops the clock of trust
     freeze(vault, *branches(7))
     assert tuple(vault.view("conflict")[2:4]) == (7, since)
+    assert vault.view("conflictEscapeFrom") == until
     assert refused(choose, vault, branches(8)[0]) == "NoSigner", (
         "it is not one of the two, and came without certificate"
     )
@@ -356,7 +423,7 @@ def test_a_conflict_that_nobody_settles_ends_in_an_exit_by_the_checkpoint_below_
     exits.open()
     exits.begin_payments()
     assert exits.claim(leaf) == 10 * UNIT
-    assert refused(freeze, vault, *branches(2)) == "EscapeBegan"
+    assert refused(freeze, vault, *branches(2)) == "ConflictStands"
     assert refused(choose, vault, branches(8)[0]) == "EscapeBegan"
 
 
@@ -377,8 +444,7 @@ def test_below_all_checkpoints_a_conflict_ends_in_refunds_of_all_deposits(own_va
     assert exits.refund(1) == 10 * UNIT
 
 
-@pytest.mark.parametrize("by_choice", [True, False])
-def test_until_an_escape_begins_the_quorum_and_a_lower_conflict_end_it(own_vault: VaultChain, by_choice: bool) -> None:
+def test_until_an_escape_begins_the_cold_quorum_ends_it(own_vault: VaultChain) -> None:
     vault = own_vault
     exits = Exits(vault)
     checkpointed(vault, 3)
@@ -388,14 +454,51 @@ def test_until_an_escape_begins_the_quorum_and_a_lower_conflict_end_it(own_vault
     exits.close()
     exits.wait(2 * exits.quarter() + 2)
     exits.trigger()
-    if by_choice:
-        choose(vault, one)
-        vault.certified(make_header(vault.signers, 10))
-    else:
-        freeze(vault, *branches(6))
+    choose(vault, one)
+    vault.certified(make_header(vault.signers, 10))
     assert vault.view("escapeFrom") == 0
     exits.wait(exits.quarter() + 2)
     assert refused(exits.claim, leaf) == "EscapeNotBegun"
+
+
+def test_ever_lower_conflicts_do_not_put_off_the_escape(own_vault: VaultChain) -> None:
+    """Keys that have long left could forge one a quarter, for ever."""
+    vault = own_vault
+    exits = Exits(vault)
+    vault.deposit(10 * UNIT)
+    leaf = exits.owe(10 * UNIT, bytes([0xA1]) * 20, 1)
+    exits.close()
+    exits.certify(2)
+    freeze(vault, *branches(1_000))
+    for height in (999, 998):
+        exits.wait(exits.quarter() - 60)
+        freeze(vault, *branches(height))
+    exits.wait(122)
+    assert refused(freeze, vault, *branches(997)) == "ConflictStands"
+    exits.trigger()
+    begins = vault.view("escapeFrom")
+    for height in (997, 1):
+        assert refused(freeze, vault, *branches(height)) == "ConflictStands"
+    assert vault.view("escapeFrom") == begins
+    exits.wait(exits.quarter() + 2)
+    exits.open()
+    exits.begin_payments()
+    assert exits.claim(leaf) == 10 * UNIT
+
+
+def test_a_late_lower_conflict_leaves_time_for_its_base(own_vault: VaultChain) -> None:
+    """Where the base is follows from the conflict alone, and who shows it does not matter, nor when."""
+    vault = own_vault
+    exits = Exits(vault)
+    accepted = checkpointed(vault, 3, 5)
+    freeze(vault, *branches(8))
+    vault.at(vault.view("conflictEscapeFrom"))
+    freeze(vault, *branches(4))
+    exits.wait(exits.quarter())
+    assert refused(exits.trigger) == "BaseUnknown"
+    vault.call(show_base_call(*accepted, ZERO))
+    exits.trigger()
+    assert vault.view("latest")[5] == accepted[0].exit_root
 
 
 def test_evidence_in_time_stops_the_escape_from_a_silent_network(own_vault: VaultChain) -> None:
