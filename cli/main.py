@@ -23,7 +23,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "keys": ("cli.operator.keys:keys", "Make, list, import and export keys."),
         "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),
         "chains": ("cli.operator.chains:chains", "Show halted chains of a node, and release one."),
-        "vault": ("cli.operator.vault:vault", "Deploy, check, follow, update and pause a vault."),
+        "vault": (
+            "cli.operator.vault:vault",
+            "Deploy, check, follow, update and pause a vault; state silence, refund deposits.",
+        ),
         "validators": (
             "cli.operator.validators:validators",
             "Show the validator set; propose, approve and submit changes.",

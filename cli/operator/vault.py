@@ -1,11 +1,11 @@
-"""`crossclear vault deploy|verify|status|rotate|pause|unpause`: the vault of a chain, for its operators."""
+"""`crossclear vault deploy|verify|status|rotate|pause|unpause|escape|refund`: a chain's vault, for its operators."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FILE, NEW_FILE, hex_option, read_hex_secret, together, url_option
+from cli.options import FILE, NEW_FILE, NUMBER, hex_option, read_hex_secret, together, url_option
 from cli.output import ExitCode, output_option, say, show
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bridge.contracts.deploy import VaultAsset
     from clearing.base.validators import ValidatorSet
     from clearing.schema.terms.genesis import Genesis
+    from member.vaults.escaping import EscapeRun
 
 DAY_S = 86_400
 rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
@@ -23,7 +24,7 @@ payer_option = click.option(
 
 @click.group()
 def vault() -> None:
-    """Deploy a vault, check it, follow it, bring it up to date, pause it, and end a pause."""
+    """Deploy a vault, check it, follow it, bring it up to date, pause it, end a pause, and take part in its escape."""
 
 
 _term_options = together(
@@ -275,6 +276,90 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
     mined, found = trio.run(end_pause, rpc, at, given, read_hex_secret(payer_file))
     say(f"block {mined.block_number}: 0x{mined.hash.hex()}")
     show(found, standing_text(found), output)
+
+
+_escape_options = together(
+    rpc_option,
+    payer_option,
+    click.option("--dry-run", is_flag=True, help="Estimate the gas of what is possible now, send nothing."),
+    click.option("--out", type=NEW_FILE, help="Write the receipt to a new file."),
+    output_option,
+)
+
+
+@vault.command("escape")
+@click.argument("address")
+@_escape_options
+def escape_(address: str, rpc: str, payer_file: Path, dry_run: bool, out: Path | None, output: str) -> None:
+    """State that the network of the vault at ADDRESS is silent, which triggers its escape. Anybody may.
+
+    Prints the stage, until when it lasts, and what to do next. Where the escape was triggered already it sends nothing.
+    """
+    import trio
+
+    from member.printing.vaults import escape_text
+    from member.vaults.escaping import trigger_escape
+
+    run = _escape_run(dry_run, out)
+    receipt = trio.run(trigger_escape, rpc, _address("ADDRESS", address), read_hex_secret(payer_file), run)
+    show(receipt, escape_text(receipt), output)
+
+
+@vault.command()
+@click.argument("address")
+@click.option("--token", "tokens", metavar="ADDRESS", multiple=True, required=True, help="Of the deposits. Repeat.")
+@click.option("--from-block", type=NUMBER, default=0, help="Look for deposits from this block on.")
+@click.option("--deposit", type=NUMBER, help="While the network lives: say where the refund of this deposit stands.")
+@click.option("--url", help="With --deposit: a node of the network.")
+@_escape_options
+def refund(
+    address: str,
+    tokens: tuple[str, ...],
+    from_block: int,
+    deposit: int | None,
+    url: str | None,
+    rpc: str,
+    payer_file: Path,
+    dry_run: bool,
+    out: Path | None,
+    output: str,
+) -> None:
+    """Refund what was deposited at ADDRESS after the snapshot of its escape, to whoever made the deposits.
+
+    Run it while the vault is shown its records, and again when it pays. While the network lives it sends nothing,
+    because the network itself refunds what it does not credit: --deposit says how far that is.
+    """
+    import trio
+
+    from member.printing.vaults import escape_text
+    from member.vaults.escaping import refund_deposits
+
+    if (deposit is None) is not (url is None):
+        raise click.UsageError("--deposit and --url go together")
+    run, secret = _escape_run(dry_run, out), read_hex_secret(payer_file)
+    at, listed = _address("ADDRESS", address), [_address("--token", token) for token in tokens]
+    receipt = trio.run(refund_deposits, rpc, at, listed, secret, from_block, run)
+    show(receipt, escape_text(receipt), output)
+    if url is not None and deposit is not None and not receipt.escape_from:
+        say(_deposit_text(url, receipt.chain_id, at, deposit))
+
+
+def _deposit_text(url: str, chain_id: int, at: bytes, nonce: int) -> str:
+    from member.client.ask import ask_node
+    from member.printing.deposits import deposit_text
+
+    return deposit_text(ask_node(url, lambda client: client.deposit(chain_id, at, nonce)))
+
+
+def _escape_run(dry_run: bool, out: Path | None) -> "EscapeRun":
+    from member.client.downloads import refuse_existing
+    from member.vaults.escaping import EscapeRun
+    from member.vaults.receipt import ReceiptFile
+
+    if out is None:
+        return EscapeRun(dry_run)
+    refuse_existing(out)
+    return EscapeRun(dry_run, ReceiptFile(out).keep)
 
 
 def _genesis(path: Path) -> "Genesis":

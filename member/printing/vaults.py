@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from member.vaults.escaping import EscapeReceipt
 from member.vaults.receipt import VaultReceipt
 from member.vaults.standing import VaultStandingView
 from member.vaults.unpause import PauseEndDecision
@@ -54,6 +55,36 @@ def standing_text(view: VaultStandingView) -> str:
             f" owes {token.owed}, has {token.balance}"
         )
     return "\n".join(lines)
+
+
+_NEXT = {
+    "none": "The network is not silent: it credits and refunds deposits itself (`crossclear deposits status`).",
+    "silent": "Anybody may state the silence: `crossclear vault escape`.",
+    "return": "Until {escape_from} the network may return: a checkpoint of it ends the escape. Then run"
+    " `crossclear exit claim FILE`.",
+    "settlement": "Until {payments_from} the vault is shown its own records; nothing is paid. Run"
+    " `crossclear exit claim FILE` and `crossclear vault refund` now, and again after that.",
+    "payment": "The vault pays, without end: `crossclear exit claim FILE` for what is in an exit file,"
+    " `crossclear vault refund` for deposits after its snapshot.",
+}
+
+
+def escape_text(receipt: EscapeReceipt) -> str:
+    """What was sent, the stage, until when it lasts, and what to do next."""
+    lines = [f"vault {receipt.vault} on chain {receipt.chain_id}, escape: {receipt.stage}"]
+    for call in receipt.calls:
+        sent = f"gas {call.gas}, block {call.block}, {call.transaction}" if call.block else f"estimated gas {call.gas}"
+        lines.append(f"  {call.call}: {sent}")
+    if receipt.is_dry_run:
+        lines.append("  a dry run: nothing was sent; a call that needs the one before it is not estimated")
+    counts = (("shown to the vault", receipt.deposits_shown), ("refunded", receipt.deposits_refunded))
+    lines += [f"  deposits {what}: {count}" for what, count in counts if count]
+    lines += [
+        f"  the exit of token {token} is not open: any owner's `crossclear exit claim FILE` opens it"
+        for token in receipt.closed_tokens
+    ]
+    times = {"escape_from": _time(receipt.escape_from), "payments_from": _time(receipt.payments_from)}
+    return "\n".join([*lines, "  " + _NEXT[receipt.stage].format(**times)])
 
 
 def decision_text(decision: PauseEndDecision) -> str:

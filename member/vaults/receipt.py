@@ -139,13 +139,13 @@ def salt_of(receipt: VaultReceipt) -> int:
 
 
 class ReceiptFile:
-    """A file of mode 0644 that is new when a deployment begins, and then says how far it is."""
+    """A file of mode 0644 that is new when transactions begin, and then says how far they are."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_mine = False
 
-    def keep(self, receipt: VaultReceipt) -> None:
+    def keep(self, receipt: Body) -> None:
         """Write it, durable on return. Raises LocalFault OUTPUT_EXISTS for another's file."""
         if not self._is_mine:
             write_new(self._path, b"")
