@@ -164,3 +164,15 @@ async def test_two_proven_branches_halt_the_chain(liar, watched, beacon, begun):
     assert w.watcher.status.halt.code == BridgeCode.LIGHT_CLIENT_CONFLICT
     assert w.watcher.status.doubt != ""
     assert w.facts == []
+
+
+async def test_a_witness_that_comes_later_stops_what_was_already_read(liar, watched, forged, begun):
+    """Without `required` blocks do not wait for it; what was attested of them is then in doubt."""
+    light = await begun(is_required=False)
+    w = watched(liar(forged), liar(forged), quorum=2, witness=light)
+    await w.until_quiet()
+    assert amounts(w) == [u256(5_000_000)]
+    await settle(light)
+    with refused(BridgeCode.FINAL_BLOCK_DISPUTED, at="light client"):
+        await w.until_quiet()
+    assert w.watcher.status.doubt != ""

@@ -30,9 +30,11 @@ def following(tmp_path: Path, chain: BeaconChain) -> Callable:
     """A light client of some chains' servers, with a clock at the newest of them."""
 
     @asynccontextmanager
-    async def following(*chains: BeaconChain, **trust: int) -> AsyncIterator[tuple[LightClient, list[BeaconServer]]]:
+    async def following(
+        *chains: BeaconChain, checkpoint: int = CHECKPOINT, **trust: int
+    ) -> AsyncIterator[tuple[LightClient, list[BeaconServer]]]:
         servers = [BeaconServer(each) for each in chains or (chain,)]
-        root = chain.header(CHECKPOINT).root
+        root = chain.header(checkpoint).root
         async with trio.open_nursery() as nursery:
             for server in servers:
                 await nursery.start(server.run)
@@ -144,6 +146,8 @@ async def test_two_final_branches_that_two_thirds_signed_stop_it_for_good(follow
             light.check()
         await light.run()
         assert servers[0].asked == []
+    async with following(checkpoint=9) as (light, _):
+        assert await settled(light) == 56, "the operator named another checkpoint"
 
 
 async def test_an_endpoint_that_lags_does_not_take_the_final_slot_back(following, chain):

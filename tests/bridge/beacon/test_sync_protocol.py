@@ -14,6 +14,7 @@ from bridge.beacon.sync_protocol import LightState, bootstrapped, updated
 from bridge.codes import BridgeCode
 from clearing.base import bls
 from clearing.base.errors import RemoteFault
+from tests.kit.bridge.beacon_chain import NETWORK, PERIOD_SLOTS, BeaconChain, committee
 from tests.kit.bridge.recorded_beacon import MINIMAL, NOW
 from tests.kit.refusals import refused
 
@@ -187,6 +188,17 @@ def test_a_slot_before_the_first_known_fork_is_refused(recorded):
         bootstrapped(other, recorded.bootstrap.header.beacon.root, recorded.bootstrap)
 
 
+def test_the_fork_of_the_slot_before_the_signature_is_signed_for(recorded, synced):
+    """A committee signs in the first slot of a fork for the fork before."""
+    first = (recorded.finality.signature_slot // 32 + 1) * 32
+    other = Fork(first // 32, bytes.fromhex("04000000"), CAPELLA)
+    forking = replace(MAINNET, forks=(MAINNET.forks[0], other))
+    at_first = msgspec.structs.replace(recorded.finality, signature_slot=first)
+    assert updated(forking, synced, at_first, NOW) != synced
+    with refused(BridgeCode.BAD_LIGHT_UPDATE, at="signature"):
+        updated(forking, synced, msgspec.structs.replace(at_first, signature_slot=first + 1), NOW)
+
+
 def test_a_fork_begins_with_the_first_slot_of_its_epoch():
     first = 364_032 * 32
     assert MAINNET.fork_at(first - 1) == MAINNET.forks[1]
@@ -209,8 +221,36 @@ def test_an_update_of_the_future_is_refused(recorded, synced):
         updated(MAINNET, synced, recorded.finality, recorded.finality.signature_slot - 1)
 
 
+def test_slots_that_are_not_in_order_are_refused(recorded, synced):
+    update = recorded.finality
+    attested = update.attested_header.beacon.slot
+    with refused(BridgeCode.BAD_LIGHT_UPDATE, at="slots"):
+        updated(MAINNET, synced, msgspec.structs.replace(update, signature_slot=attested), NOW)
+    later = msgspec.structs.replace(update.finalized_header.beacon, slot=attested + 1)
+    header = msgspec.structs.replace(update.finalized_header, beacon=later)
+    with refused(BridgeCode.BAD_LIGHT_UPDATE, at="slots"):
+        updated(MAINNET, synced, msgspec.structs.replace(update, finalized_header=header), NOW)
+
+
+def test_blob_gas_before_deneb_is_refused(recorded, synced):
+    """The root of those headers does not have it."""
+    execution = msgspec.structs.replace(recorded.finality.finalized_header.execution, blob_gas_used=1)
+    header = msgspec.structs.replace(recorded.finality.finalized_header, execution=execution)
+    with refused(BridgeCode.BAD_LIGHT_UPDATE, at="finalized"):
+        updated(MAINNET, synced, msgspec.structs.replace(recorded.finality, finalized_header=header), NOW)
+
+
+def test_a_next_committee_is_taken_only_from_a_period_that_is_final():
+    chain = BeaconChain()
+    chain.final_slot = 2 * PERIOD_SLOTS - 8
+    state = LightState(chain.header(PERIOD_SLOTS), committee(1))
+    for final_slot, known in ((PERIOD_SLOTS - 1, None), (PERIOD_SLOTS, committee(2))):
+        update = read_update(chain.finality_update(final_slot) | chain.next_committee(final_slot), NETWORK)
+        assert updated(NETWORK, state, update, NOW).next_committee == known
+
+
 def test_no_period_is_skipped(recorded, start):
-    for later in recorded.updates[2:]:
+    for later in recorded.updates[1:]:
         with refused(BridgeCode.BAD_LIGHT_UPDATE, at="slots"):
             updated(MAINNET, start, later, NOW)
 

@@ -5,6 +5,7 @@ Every object is as the specification has it, so the light client verifies it as 
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -138,11 +139,14 @@ class BeaconChain:
         final = min(self.final_slot, (period + 1) * PERIOD_SLOTS - FINAL_DEPTH - 2)
         if final < period * PERIOD_SLOTS:
             return None
-        state = self._state(final + FINAL_DEPTH)
+        return self.finality_update(final) | self.next_committee(final)
+
+    def next_committee(self, final_slot: int) -> dict[str, Any]:
+        """What the state that has this slot as final proves of the committee after its period."""
+        attested = final_slot + FINAL_DEPTH
         return {
-            **self.finality_update(final),
-            "next_sync_committee": _shown_committee(committee(period + 1)),
-            "next_sync_committee_branch": state.branch(ELECTRA.next_committee),
+            "next_sync_committee": _shown_committee(committee(attested // PERIOD_SLOTS + 1)),
+            "next_sync_committee_branch": self._state(attested).branch(ELECTRA.next_committee),
         }
 
     def _state(self, slot: int) -> Tree:
@@ -204,23 +208,23 @@ class BeaconServer:
             task_status.started()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        received = b""
-        while True:
-            while b"\r\n\r\n" not in received:
-                piece = await stream.receive_some(1 << 16)
-                if not piece:
-                    return
-                received += piece
-            head, _, received = received.partition(b"\r\n\r\n")
-            path = head.split(b" ")[1].decode()
-            self.asked.append(path)
-            value = self._answer(path)
-            status = b"404 Not Found" if value is None else b"200 OK"
-            answer = self.alter(path, json.dumps(value).encode())
-            try:
-                await stream.send_all(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(answer), answer))
-            except trio.BrokenResourceError:
-                return  # an answer that is too long is not read to its end
+        with suppress(trio.BrokenResourceError):  # an answer that is too long is not read to its end
+            received = b""
+            while True:
+                while b"\r\n\r\n" not in received:
+                    piece = await stream.receive_some(1 << 16)
+                    if not piece:
+                        return
+                    received += piece
+                head, _, received = received.partition(b"\r\n\r\n")
+                await stream.send_all(self._response(head.split(b" ")[1].decode()))
+
+    def _response(self, path: str) -> bytes:
+        self.asked.append(path)
+        value = self._answer(path)
+        status = b"404 Not Found" if value is None else b"200 OK"
+        answer = self.alter(path, json.dumps(value).encode())
+        return b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(answer), answer)
 
     def _answer(self, path: str) -> object:
         *_, last = path.split("/")
