@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from eth_abi.abi import encode
 
-from bridge.contracts.vault import VaultClaim, claim_argument, selector
+from bridge.contracts.vault import selector
 from bridge.evm.hexadecimal import malformed
 from clearing.base.codec import u256
 
@@ -17,11 +17,11 @@ _PLACE = "(uint256,uint256,bytes32[])"
 _TOTALS = "(uint64,address,uint256,uint256,uint256,uint64,uint64)"
 _PAYMENT = "(bytes32,uint8,uint64,uint64,address,address,uint256)"
 _DEPOSIT = "(address,uint64,uint256,address)"
-_CLAIMS = "(uint64,uint64,address,address,uint256,uint64)[]"
+_PAID = "(uint64,uint64,address,address,uint256)"
 
 TRIGGER = selector("triggerEscape()")
 OPEN_EXIT = selector(f"openExit({_TOTALS},{_PLACE})")
-SHOW_PAID = selector(f"showPaid({_CLAIMS},uint64,bytes32[])")
+WALK_PAYMENTS = selector(f"walkPayments(uint256,{_PAID}[])")
 CLAIM_EXIT = selector(f"claimExit({_PAYMENT},{_PLACE})")
 WALK_DEPOSITS = selector(f"walkDeposits(bytes32,{_DEPOSIT}[])")
 REFUND_DEPOSIT = selector(f"refundDeposit(uint64,{_DEPOSIT})")
@@ -31,9 +31,10 @@ SILENT_FROM = selector("silentFrom()")
 EXIT_OF = selector("exitOf(address)")
 EXIT_LEAF = selector("exitLeaf(uint256)")
 IS_SHOWN = selector("isShown(uint64)")
-WALK_STARTED = selector("walkStarted()")
 WALK_NONCE = selector("walkNonce()")
 WALKED_DEPOSIT = selector("walkedDeposit(uint64)")
+PAYMENTS_IN_WORD = 40
+"""Withdrawals whose payments share a rolling hash: numbers with the same quotient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ class PastDeposit:
 
 
 @dataclass(frozen=True, slots=True)
+class PastPayment:
+    """A payment as its event states it. `amount` in base units."""
+
+    nonce: int
+    account: int
+    token: bytes
+    to: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class EscapeTimes:
     """When what begins, in seconds. `escape_from` and `payments_from` are 0 while no escape was triggered."""
 
@@ -119,11 +131,13 @@ class TokenExit:
     is_open: bool
     deposit_cursor: int
     withdrawals_count: int
-    accounts: int
-    accounts_paid: int
     debts: int
-    settled: int
+    accounts: int
+    accounts_settled: int
+    accounts_paid: int
     seniors: int
+    seniors_settled: int
+    seniors_paid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +163,9 @@ def claim_exit_call(payment: ExitPayment, place: ExitPlace) -> bytes:
     return CLAIM_EXIT + encode((_PAYMENT, _PLACE), (astuple(payment), astuple(place)))
 
 
-def show_paid_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
-    """Show withdrawals that were paid after the snapshot; the arguments are those of `withdraw_batch_call`."""
-    arguments = [claim_argument(claim) for claim in claims]
-    return SHOW_PAID + encode((_CLAIMS, "uint64", "bytes32[]"), (arguments, root_number, list(siblings)))
+def walk_payments_call(word: int, payments: Sequence[PastPayment]) -> bytes:
+    """Show all payments of the withdrawals that share a word, in the order in which they were made."""
+    return WALK_PAYMENTS + encode(("uint256", f"{_PAID}[]"), (word, [astuple(each) for each in payments]))
 
 
 def walk_deposits_call(before: bytes, deposits: Sequence[PastDeposit]) -> bytes:
@@ -177,7 +190,7 @@ def exit_leaf_call(index: int) -> bytes:
 
 def read_token_exit(data: bytes) -> TokenExit:
     """The answer to `exit_of_call`. Raises RemoteFault MALFORMED_ANSWER."""
-    if len(data) != 8 * 32:
+    if len(data) != 10 * 32:
         raise malformed("exitOf", len(data))
     words = [int.from_bytes(data[start : start + 32], "big") for start in range(0, len(data), 32)]
     return TokenExit(bool(words[0]), *words[1:])

@@ -104,7 +104,7 @@ PAUSE_PERIOD = selector("pausePeriod()")
 WRAPPED_NATIVE = selector("wrappedNative()")
 COLD_NONCE = selector("coldNonce()")
 PAUSED_UNTIL = selector("pausedUntil()")
-FROZEN_S = 2**64 - 1
+FROZEN_S = 2**40 - 1
 """The end of a pause that only the settlement of a conflict ends."""
 PERMIT_TYPE = keccak256(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 

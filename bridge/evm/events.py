@@ -31,10 +31,10 @@ from clearing.base.hashing import keccak256, tagged_hash
 from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
 
 DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
-WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint256)")
+WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint64,uint256)")
 ROTATED = keccak256(b"ValidatorsRotated(uint64,bytes32)")
 VAULT_TOPICS = (DEPOSITED, WITHDRAWN, ROTATED)
-_SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 32), ROTATED: (3, 0)}
+_SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 64), ROTATED: (3, 0)}
 """How many topics and bytes of data each has."""
 SOURCE_TAG = "crossclear/fact-source/v1"
 UNKNOWN_ACCOUNT = 2**63 - 1
@@ -56,11 +56,12 @@ class Deposited:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """`Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount)`."""
+    """`Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint64 account, uint256 amount)`."""
 
     nonce: int
     token: bytes
     to: bytes
+    account: int
     amount: int
 
 
@@ -85,12 +86,10 @@ def read_event(log: Log) -> VaultEvent | None:
     if log.topics[0] == ROTATED:
         return Rotated(_counter(log), log.topics[2])
     nonce, token = _counter(log), _address(log, log.topics[2])
-    amount = int.from_bytes(log.data[:32], "big")
     if log.topics[0] == WITHDRAWN:
-        return Withdrawn(nonce, token, _address(log, log.topics[3]), amount)
-    account = int.from_bytes(log.topics[3], "big")
-    if account >> 64:
-        raise _odd(log, "account")
+        to, account = _address(log, log.topics[3]), _account(log, log.data[:32])
+        return Withdrawn(nonce, token, to, account, int.from_bytes(log.data[32:], "big"))
+    account, amount = _account(log, log.topics[3]), int.from_bytes(log.data[:32], "big")
     return Deposited(nonce, token, account, amount, _address(log, log.data[32:64]), log.data[64:96])
 
 
@@ -143,6 +142,13 @@ def event_fact(
 
 def _word(address: bytes) -> bytes:
     return address.rjust(32, b"\0")
+
+
+def _account(log: Log, word: bytes) -> int:
+    account = int.from_bytes(word, "big")
+    if account >> 64:
+        raise _odd(log, "account")
+    return account
 
 
 def _counter(log: Log) -> int:

@@ -7,16 +7,27 @@ be repeated at any time; what is done already is not sent again.
 from collections.abc import Sequence
 
 from bridge.codes import BridgeCode
-from bridge.contracts import escape
-from bridge.contracts.escape import ExitLeafState, ExitPayment, ExitPlace, TokenExit, VaultTotals
+from bridge.contracts import escape, vault
+from bridge.contracts.escape import (
+    PAYMENTS_IN_WORD,
+    ExitLeafState,
+    ExitPayment,
+    ExitPlace,
+    PastPayment,
+    TokenExit,
+    VaultTotals,
+)
+from bridge.evm.hexadecimal import read_data
 from bridge.relay.transactions import Sender
-from bridge.relay.vault_records import deposits_since, payments_since, walk_call
-from bridge.rpc.endpoint import Endpoint, view_call
+from bridge.relay.vault_records import DepositsBack, NumberedDeposit, payments_of_words, walk_call
+from bridge.rpc.endpoint import Endpoint, Refusal, accepted, view_call
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 
 WALKED_AT_ONCE = 100
 """Deposits shown in one transaction."""
+WORDS_AT_ONCE = 500
+"""Words of payments that are read into memory at once."""
 
 
 class VaultEscape:
@@ -48,58 +59,75 @@ class VaultEscape:
         return True
 
     async def claim(self, sender: Sender, payment: ExitPayment, place: ExitPlace) -> int | None:
-        """Claim by a leaf: base units that were paid now; None when the vault refuses, as for a token that cannot be
-        transferred. Raises RemoteFault."""
-        before = await self.leaf(place.index)
-        if not await self._sent_unless_refused(sender, escape.claim_exit_call(payment, place)):
+        """Claim by a leaf, if that changes anything: base units that were paid now; None when the vault refuses, as for
+        a token that cannot be transferred. Raises RemoteFault."""
+        call, before = escape.claim_exit_call(payment, place), await self.leaf(place.index)
+        due = await self._due(call)
+        if due is None or (not due and before.is_settled):
+            return due
+        if not await self._sent_unless_refused(sender, call):
             return None
         return (await self.leaf(place.index)).paid - before.paid
 
     async def show_payments(self, sender: Sender, count: int, first_block: int) -> int:
-        """Show the payments of withdrawals from number `count` on: how many transactions of them were shown.
+        """Show the payments of withdrawals from number `count` on: how many transactions of them were sent.
 
-        Those that were shown, or whose root the vault has forgotten, are left out. Raises RemoteFault.
+        Those of tokens that are not open are left out. Raises RemoteFault.
         """
-        shown = 0
-        for payments in await payments_since(self._endpoint, self._at, count, first_block):
-            nonces = [claim.nonce for claim in payments.claims if claim.nonce >= count]
-            if all(map(any, await self._read(*(escape.IS_SHOWN + u256(nonce) for nonce in nonces)))):
-                continue
-            call = escape.show_paid_call(payments.claims, payments.root_number, payments.siblings)
-            shown += await self._sent_unless_refused(sender, call)
+        shown, first, is_last = 0, count // PAYMENTS_IN_WORD, False
+        while not is_last:
+            found = await payments_of_words(self._endpoint, self._at, first, WORDS_AT_ONCE, first_block)
+            for word, payments in found.words.items():
+                if await self._counts([each for each in payments if each.nonce >= count]):
+                    shown += await self._sent_unless_refused(sender, escape.walk_payments_call(word, payments))
+            first, is_last = first + WORDS_AT_ONCE, found.is_last
         return shown
 
     async def walk(self, sender: Sender, cursor: int, first_block: int) -> int:
         """Show the deposits after number `cursor` that were not shown: how many. Raises RemoteFault."""
-        deposits = await deposits_since(self._endpoint, self._at, cursor, first_block)
-        started, below = await self._read(escape.WALK_STARTED, escape.WALK_NONCE)
-        left = [entry for entry in deposits if not any(started) or entry.nonce <= int.from_bytes(below, "big")]
-        shown = len(left)
-        while left:
-            part, left = left[-WALKED_AT_ONCE:], left[:-WALKED_AT_ONCE]
-            before = left[-1].hash_after if left else await self._hash_before(part[0].nonce, first_block)
-            await sender.send(self._at, walk_call(part, before))
+        (below,) = await self._read(escape.WALK_NONCE)
+        back = DepositsBack(self._endpoint, self._at, int.from_bytes(below, "big"), first_block)
+        shown, read = 0, await back.take(WALKED_AT_ONCE + 1)
+        while part := [entry for entry in read[:WALKED_AT_ONCE] if entry.nonce > cursor]:
+            read = read[len(part) :]
+            before = self._hash_before(part[-1].nonce, read, first_block)
+            await sender.send(self._at, walk_call(part[::-1], before))
+            shown, read = shown + len(part), read + await back.take(len(part))
         return shown
 
     async def refund(self, sender: Sender, cursor: int, first_block: int) -> int:
         """Refund the deposits after number `cursor` to their senders: how many it refunded now. Raises RemoteFault."""
-        refunded = 0
-        for entry in await deposits_since(self._endpoint, self._at, cursor, first_block):
-            (shown,) = await self._read(escape.WALKED_DEPOSIT + u256(entry.nonce))
-            if any(shown):
-                refunded += await self._sent_unless_refused(
-                    sender, escape.refund_deposit_call(entry.nonce, entry.deposit)
-                )
+        (newest,) = await self._read(vault.DEPOSIT_NONCE)
+        back, refunded = DepositsBack(self._endpoint, self._at, int.from_bytes(newest, "big"), first_block), 0
+        while part := [entry for entry in await back.take(WALKED_AT_ONCE) if entry.nonce > cursor]:
+            for entry in part:
+                call = escape.refund_deposit_call(entry.nonce, entry.deposit)
+                refunded += bool(await self._due(call)) and await self._sent_unless_refused(sender, call)
         return refunded
 
-    async def _hash_before(self, nonce: int, first_block: int) -> bytes:
+    async def _counts(self, payments: Sequence[PastPayment]) -> bool:
+        """Whether one of these payments is still to be counted."""
+        known = await self._read(*(escape.IS_SHOWN + u256(each.nonce) for each in payments))
+        tokens = {each.token for each, answer in zip(payments, known, strict=True) if not any(answer)}
+        for token in sorted(tokens):
+            if (await self.token(token)).is_open:
+                return True
+        return False
+
+    def _hash_before(self, nonce: int, older: Sequence[NumberedDeposit], first_block: int) -> bytes:
         """The rolling hash before deposit `nonce`: that of the deposit before it."""
         if nonce == 1:
             return bytes(32)
-        before = await deposits_since(self._endpoint, self._at, nonce - 2, first_block)
-        if not before or before[0].nonce != nonce - 1:
+        if not older:
             raise RemoteFault(BridgeCode.NONCE_GAP, "deposits", missing=nonce - 1, first_block=first_block)
-        return before[0].hash_after
+        return older[0].hash_after
+
+    async def _due(self, call: bytes) -> int | None:
+        """Base units that a claim would be paid now; None: it would be refused. Raises RemoteFault."""
+        (answer,) = await self._endpoint.batch((view_call(self._at, call),))
+        if isinstance(answer, Refusal) and answer.is_revert:
+            return None
+        return int.from_bytes(read_data(accepted(answer, "eth_call"), "eth_call", 32), "big")
 
     async def _sent_unless_refused(self, sender: Sender, call: bytes) -> bool:
         """Whether the vault took a call, which one that cannot be paid may refuse without stopping the others."""

@@ -1,26 +1,25 @@
-"""What a vault itself recorded since a snapshot, as its escape takes it: deposits, and payments with their proofs.
+"""What a vault itself recorded since a snapshot, as its escape takes it: deposits and payments, out of its events.
 
-Rule: the vault checks everything again, so one endpoint is enough: a lie of it only costs a refused call. Proofs of
-payments come from the calldata of the transactions that made them. Every read is bounded.
+Rule: the vault checks everything again, so one endpoint is enough: a lie of it only costs a refused call. Everything is
+read back from the newest block, a span of blocks at a time, and little of it is kept at once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-
-from bridge.contracts import escape, vault
-from bridge.contracts.escape import PastDeposit
-from bridge.contracts.vault import VaultClaim
+from bridge.codes import BridgeCode
+from bridge.contracts import escape
+from bridge.contracts.escape import PAYMENTS_IN_WORD, PastDeposit, PastPayment
 from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, Withdrawn, read_event
-from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_data, read_list, read_object, read_quantity
+from bridge.evm.hexadecimal import hex_data, hex_quantity, read_data, read_list, read_object, read_quantity
 from bridge.evm.receipts import Log
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
+from clearing.base.errors import RemoteFault
 
 LOGS_MAX = 20_000
+"""In one answer, of which each takes little more than its bytes."""
 SPAN_MOST = 10_000
-"""Blocks that one request asks for; halved while the endpoint refuses."""
+"""Blocks that one request asks for; halved while the endpoint refuses or gives too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,98 +31,113 @@ class NumberedDeposit:
     hash_after: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPayments:
-    """Payments of one transaction, and the proof that it carried."""
+class LogsBack:
+    """The logs of one event of a vault, newest first, down to `first_block`."""
 
-    claims: tuple[VaultClaim, ...]
-    root_number: int
-    siblings: tuple[bytes, ...]
+    def __init__(self, endpoint: Endpoint, at: bytes, topic: bytes, first_block: int) -> None:
+        self._endpoint = endpoint
+        self._at = at
+        self._topic = topic
+        self._first_block = first_block
+        self._last: int | None = None
+        self._span = SPAN_MOST
 
-
-async def deposits_since(endpoint: Endpoint, at: bytes, cursor: int, first_block: int) -> tuple[NumberedDeposit, ...]:
-    """Deposits after number `cursor`, in order; those before `first_block` are not looked for. Raises RemoteFault."""
-    found = []
-    for _, log in await _logs(endpoint, at, DEPOSITED, first_block):
-        event = read_event(log)
-        if isinstance(event, Deposited) and event.nonce > cursor:
-            deposit = PastDeposit(event.token, event.account, event.amount, event.sender)
-            found.append(NumberedDeposit(event.nonce, deposit, event.deposits_hash))
-    return tuple(sorted(found, key=lambda numbered: numbered.nonce))
-
-
-async def payments_since(endpoint: Endpoint, at: bytes, count: int, first_block: int) -> tuple[ShownPayments, ...]:
-    """The payments of withdrawals from number `count` on, by transaction. A transaction that called the vault through
-    another contract is left out: its proof is not in its own calldata. Raises RemoteFault."""
-    paying: dict[bytes, None] = {}
-    for transaction, log in await _logs(endpoint, at, WITHDRAWN, first_block):
-        event = read_event(log)
-        if isinstance(event, Withdrawn) and event.nonce >= count:
-            paying[transaction] = None
-    shown = []
-    for transaction in paying:
-        (answer,) = await endpoint.batch((RpcCall("eth_getTransactionByHash", (hex_data(transaction),)),))
-        if isinstance(answer, Refusal):
-            raise answer.fault("eth_getTransactionByHash")
-        fields = read_object(answer, "transaction")
-        if fields.get("to") is not None and read_data(fields["to"], "to", 20) == at:
-            payments = read_payments(read_data(fields.get("input"), "input"))
-            shown += [payments] if payments is not None else []
-    return tuple(shown)
-
-
-def read_payments(data: bytes) -> ShownPayments | None:
-    """What calldata of `withdraw` or `withdrawBatch` claims and proves; None for other calldata."""
-    try:
-        if data[:4] == vault.WITHDRAW:
-            claim, root, siblings = decode((vault.CLAIM, "uint64", "bytes32[]"), data[4:])
-            claims = [claim]
-        elif data[:4] == vault.WITHDRAW_BATCH:
-            claims, root, siblings = decode((vault.CLAIM + "[]", "uint64", "bytes32[]"), data[4:])
-        else:
-            return None
-    except (DecodingError, OverflowError):
+    async def take(self) -> list[Log] | None:
+        """The logs of the next span, which may be none; None: all were read. Raises RemoteFault."""
+        if self._last is None:
+            self._last = read_quantity(await self._endpoint.call("eth_blockNumber"), "eth_blockNumber")
+        while self._last >= self._first_block:
+            first = max(self._first_block, self._last - self._span + 1)
+            answer = await self._asked(first, self._last)
+            found = None if isinstance(answer, Refusal) else _read_logs(answer)
+            if found is not None:
+                self._last = first - 1
+                return found[::-1]
+            if self._span == 1:
+                fault = RemoteFault(BridgeCode.MALFORMED_ANSWER, "eth_getLogs", block=first, limit=LOGS_MAX)
+                raise answer.fault("eth_getLogs") if isinstance(answer, Refusal) else fault
+            self._span //= 2
         return None
-    return ShownPayments(tuple(map(_claim, claims)), root, tuple(siblings))
+
+    async def _asked(self, first: int, last: int) -> object:
+        wanted = {
+            "address": hex_data(self._at),
+            "topics": [hex_data(self._topic)],
+            "fromBlock": hex_quantity(first),
+            "toBlock": hex_quantity(last),
+        }
+        (answer,) = await self._endpoint.batch((RpcCall("eth_getLogs", (wanted,)),))
+        return answer
+
+
+class DepositsBack:
+    """Deposits from number `newest` back, without a gap."""
+
+    def __init__(self, endpoint: Endpoint, at: bytes, newest: int, first_block: int) -> None:
+        self._logs = LogsBack(endpoint, at, DEPOSITED, first_block)
+        self._next = newest
+        self._read: list[NumberedDeposit] = []
+
+    async def take(self, count: int) -> list[NumberedDeposit]:
+        """So many of the next, newest first; fewer when that was all. Raises RemoteFault NONCE_GAP."""
+        while len(self._read) < count and (logs := await self._logs.take()) is not None:
+            for log in logs:
+                self._add(log)
+        taken, self._read = self._read[:count], self._read[count:]
+        return taken
+
+    def _add(self, log: Log) -> None:
+        event = read_event(log)
+        if not isinstance(event, Deposited) or event.nonce > self._next:
+            return
+        if event.nonce != self._next:
+            raise RemoteFault(BridgeCode.NONCE_GAP, "deposits", missing=self._next, found=event.nonce)
+        self._next -= 1
+        deposit = PastDeposit(event.token, event.account, event.amount, event.sender)
+        self._read.append(NumberedDeposit(event.nonce, deposit, event.deposits_hash))
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentWords:
+    """Payments by the word that they share, in the order in which they were made. `is_last`: there are none beyond."""
+
+    words: dict[int, tuple[PastPayment, ...]]
+    is_last: bool
+
+
+async def payments_of_words(
+    endpoint: Endpoint, at: bytes, first_word: int, count: int, first_block: int
+) -> PaymentWords:
+    """All payments of `count` words from `first_word` on. Raises RemoteFault."""
+    logs = LogsBack(endpoint, at, WITHDRAWN, first_block)
+    found: dict[int, list[PastPayment]] = {}
+    newest = first_word
+    while (span := await logs.take()) is not None:
+        for log in span:
+            event = read_event(log)
+            word = event.nonce // PAYMENTS_IN_WORD if isinstance(event, Withdrawn) else 0
+            if isinstance(event, Withdrawn) and first_word <= word:
+                newest = max(newest, word)
+                if word < first_word + count:
+                    payment = PastPayment(event.nonce, event.account, event.token, event.to, event.amount)
+                    found.setdefault(word, []).append(payment)
+    words = {word: tuple(reversed(payments)) for word, payments in sorted(found.items())}
+    return PaymentWords(words, is_last=newest < first_word + count)
 
 
 def walk_call(deposits: Sequence[NumberedDeposit], hash_before: bytes) -> bytes:
-    """The call that shows these deposits, which follow each other."""
+    """The call that shows these deposits, which follow each other, oldest first."""
     return escape.walk_deposits_call(hash_before, [numbered.deposit for numbered in deposits])
 
 
-def _claim(decoded: tuple[int, int, str, str, int, int]) -> VaultClaim:
-    nonce, account, token, to, amount, not_after_s = decoded
-    return VaultClaim(nonce, account, bytes.fromhex(token[2:]), bytes.fromhex(to[2:]), amount, not_after_s)
+def _read_logs(answer: object) -> list[Log] | None:
+    """The logs of one answer, in order; None: too many. Raises RemoteFault MALFORMED_ANSWER."""
+    if isinstance(answer, list) and len(answer) > LOGS_MAX:
+        return None
+    return [_read_log(entry) for entry in read_list(answer, "eth_getLogs", LOGS_MAX)]
 
 
-async def _logs(endpoint: Endpoint, at: bytes, topic: bytes, first_block: int) -> list[tuple[bytes, Log]]:
-    """(transaction, log) of one event of the vault, in order."""
-    last = read_quantity(await endpoint.call("eth_blockNumber"), "eth_blockNumber")
-    found: list[tuple[bytes, Log]] = []
-    first, span = first_block, SPAN_MOST
-    while first <= last:
-        wanted = {
-            "address": hex_data(at),
-            "topics": [hex_data(topic)],
-            "fromBlock": hex_quantity(first),
-            "toBlock": hex_quantity(min(first + span - 1, last)),
-        }
-        (answer,) = await endpoint.batch((RpcCall("eth_getLogs", (wanted,)),))
-        if isinstance(answer, Refusal):
-            if span == 1:
-                raise answer.fault("eth_getLogs")
-            span //= 2
-            continue
-        found += [_read_log(entry) for entry in read_list(answer, "eth_getLogs", LOGS_MAX)]
-        if len(found) > LOGS_MAX:
-            raise malformed("eth_getLogs", len(found))
-        first += span
-    return found
-
-
-def _read_log(entry: object) -> tuple[bytes, Log]:
+def _read_log(entry: object) -> Log:
     fields = read_object(entry, "log")
     topics = tuple(read_data(topic, "topic", 32) for topic in read_list(fields.get("topics"), "topics", 4))
-    log = Log(read_data(fields.get("address"), "address", 20), topics, read_data(fields.get("data"), "data"))
-    return read_data(fields.get("transactionHash"), "transactionHash", 32), log
+    return Log(read_data(fields.get("address"), "address", 20), topics, read_data(fields.get("data"), "data"))

@@ -10,7 +10,6 @@ from bridge.relay.vault_escape import VaultEscape
 from bridge.relay.vault_reader import VaultReader, VaultStanding
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.schema.records.exits import ExitKind
 from member.api.proofs import ExitLeafView, ExitTotalsView, ExitView
 from member.api.types import Body, Id, octets
 from member.codes import NodeCode
@@ -121,7 +120,7 @@ class _VaultClaims:
         paid: dict[int, int | None] = {}
         for view in self._leaves:
             leaf, known = leaf_of(self._exit.account, view), await self._vault.leaf(view.index)
-            if known.is_settled and (leaf.kind is not ExitKind.ACCOUNT or known.paid == leaf.amount):
+            if known.is_settled and known.paid == leaf.amount:
                 continue
             payment = ExitPayment(
                 leaf.salt, int(leaf.kind), self._exit.epoch, leaf.number, leaf.token, leaf.to, leaf.amount

@@ -13,11 +13,11 @@ abstract contract Checkpoints is VaultState {
         bytes32 trusted = validatorsHash;
         if (header.network != network) revert WrongNetwork(header.network, network);
         if (header.validatorsHash != trusted) revert WrongValidatorSet(header.validatorsHash, trusted);
-        if (header.height <= latest.height) revert NotNewer(header.height, latest.height);
-        if (header.withdrawalsCount < latest.withdrawalsCount) {
-            revert WithdrawalsLost(header.withdrawalsCount, latest.withdrawalsCount);
-        }
-        if (block.timestamp > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
+        // All of one slot, which is read once.
+        (uint40 height, uint40 count, uint40 time) = (_latest.height, _latest.withdrawalsCount, _latest.trustedAt);
+        if (header.height <= height) revert NotNewer(header.height, height);
+        if (header.withdrawalsCount < count) revert WithdrawalsLost(header.withdrawalsCount, count);
+        if (block.timestamp > uint256(time) + trustingPeriod) revert TrustExpired(time);
         bytes32 value = sha256(words);
         if (_branch != 0) _requireNotRejected(header, value);
         _requireQuorum(validatorsCode, trusted, header.height, value, certificate);
@@ -33,13 +33,13 @@ abstract contract Checkpoints is VaultState {
 
     /// The certified withdrawals root with this number; zero when it is not among the last `ROOTS`.
     function certifiedRoot(uint64 number) public view returns (bytes32) {
-        uint64 newest = latest.rootNumber;
+        uint64 newest = _latest.rootNumber;
         return number != 0 && number <= newest && newest - number < ROOTS ? _roots[number % ROOTS] : bytes32(0);
     }
 
     function _requireRoot(bytes32 found, uint64 number) internal view {
         bytes32 trusted = certifiedRoot(number);
-        if (trusted == 0) revert UnknownRoot(number, latest.rootNumber);
+        if (trusted == 0) revert UnknownRoot(number, _latest.rootNumber);
         if (found != trusted) revert BadProof(found, trusted);
     }
 
@@ -73,28 +73,31 @@ abstract contract Checkpoints is VaultState {
     /// Take a header that was checked as the newest checkpoint, and follow the set that it names.
     function _accept(Finality.Header memory header, bytes32 value) internal {
         if (header.withdrawalsRoot == 0 || header.stateRoot == 0 || header.nextValidatorsHash == 0) revert ZeroRoot();
-        uint64 number = latest.rootNumber;
-        if (header.withdrawalsRoot != latest.withdrawalsRoot) _roots[++number % ROOTS] = header.withdrawalsRoot;
-        latest = Checkpoint({
-            height: header.height,
-            withdrawalsCount: header.withdrawalsCount,
-            trustedAt: _trustedAt(header.timeMs / 1000),
+        (uint40 number, uint40 paused, uint40 escape) = (_latest.rootNumber, _latest.pausedUntil, _latest.escapeFrom);
+        uint40 trustedTime = _trustedAt(header.timeMs / 1000);
+        if (header.withdrawalsRoot != _latest.withdrawalsRoot) _roots[++number % ROOTS] = header.withdrawalsRoot;
+        // The network is back. A header from before the trigger only makes the snapshot newer.
+        bool isBack = escape != 0 && header.timeMs / 1000 > escapeTriggeredAt;
+        _latest = Checkpoint({
+            height: uint40(header.height),
+            withdrawalsCount: uint40(header.withdrawalsCount),
+            trustedAt: trustedTime,
             rootNumber: number,
+            pausedUntil: paused,
+            escapeFrom: isBack ? 0 : escape,
             withdrawalsRoot: header.withdrawalsRoot,
             exitRoot: header.exitRoot,
-            history: _extended(latest.history, value)
+            history: _extended(_latest.history, value)
         });
-        silentFrom = latest.trustedAt + trustingPeriod / 2;
         emit Checkpointed(header.height, value, header.withdrawalsCount);
-        if (escapeFrom != 0 && header.timeMs / 1000 > escapeTriggeredAt) {
-            // The network is back. A header from before the trigger only makes the snapshot newer.
-            (escapeTriggeredAt, escapeFrom) = (0, 0);
+        if (isBack) {
+            escapeTriggeredAt = 0;
             emit EscapeCancelled(header.height);
         }
         bytes32 trusted = validatorsHash;
         if (header.nextValidatorsHash != trusted) {
             FormerSet storage former = _formerSets[_branch][trusted].push();
-            (former.code, former.trustedUntil) = (validatorsCode, latest.trustedAt + trustingPeriod);
+            (former.code, former.trustedUntil) = (validatorsCode, trustedTime + trustingPeriod);
             (former.first, former.last) = (_validatorsFrom, header.height);
             _validatorsFrom = header.height + 1;
             validatorsHash = header.nextValidatorsHash;
@@ -119,8 +122,8 @@ abstract contract Checkpoints is VaultState {
         return keccak256(abi.encode(history, value));
     }
 
-    function _trustedAt(uint64 time) internal view returns (uint64) {
-        uint64 capped = time > block.timestamp ? uint64(block.timestamp) : time;
-        return capped > latest.trustedAt ? capped : latest.trustedAt;
+    function _trustedAt(uint64 time) internal view returns (uint40) {
+        uint40 capped = time > block.timestamp ? uint40(block.timestamp) : uint40(time);
+        return capped > _latest.trustedAt ? capped : _latest.trustedAt;
     }
 }

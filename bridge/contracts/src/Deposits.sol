@@ -55,9 +55,11 @@ abstract contract Deposits is VaultState {
 
     /// The terms of a token of which `amount` may be paid in now.
     function _accepted(address token, uint256 amount) private view returns (uint256 unit, uint256 minimum) {
-        if (block.timestamp < pausedUntil) _revertPaused();
-        if (block.timestamp > silentFrom) revert NetworkSilent(silentFrom, block.timestamp);
-        if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
+        // All of one slot, which is read once.
+        (uint256 paused, uint256 silent, uint40 escape) = (_latest.pausedUntil, silentFrom(), _latest.escapeFrom);
+        if (block.timestamp < paused) _revertPaused();
+        if (block.timestamp > silent) revert NetworkSilent(silent, block.timestamp);
+        if (escape != 0) revert EscapeTriggeredAlready(escape);
         AssetTerms storage terms = assetOf[token];
         (unit, minimum) = (terms.unit, terms.minimum);
         if (unit == 0) revert TokenNotListed(token);

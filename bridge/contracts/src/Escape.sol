@@ -4,9 +4,9 @@ pragma solidity ^0.8.24;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {Checkpoints} from "./Checkpoints.sol";
 import {ExitLeaf, ExitPlace, ExitTotals, ExitTree} from "./ExitTree.sol";
-import {Payments} from "./Payments.sol";
-import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
+import {Outflows} from "./Outflows.sol";
 
 /// A deposit as `Deposited` tells it.
 struct WalkedDeposit {
@@ -14,6 +14,15 @@ struct WalkedDeposit {
     uint64 account;
     uint256 amount;
     address from;
+}
+
+/// A payment as `Withdrawn` tells it.
+struct WalkedPayment {
+    uint64 nonce;
+    uint64 account;
+    address token;
+    address to;
+    uint256 amount;
 }
 
 /// The way out of a silent network: owners are paid by the newest certified exit tree, without anybody's help.
@@ -27,97 +36,111 @@ struct WalkedDeposit {
 ///    was not claimed, and what accounts that were paid after the snapshot have not claimed, is held back for a trusting
 ///    period.
 ///
-/// Rule: a token pays no more than the vault has and owes of it, no leaf more than once, and the order of claims does not
-/// matter while the token's balance stands still: an account that claimed early claims again when more is left for it.
-/// Nobody can pause it. Each token stands alone.
-abstract contract Escape is Payments {
+/// Rule: a token pays no more than the vault has and owes of it, no claim more than once, and the order of claims does not
+/// matter while the token's balance stands still: who claimed early claims again when more is left for it. Nobody can
+/// pause it. Each token stands alone.
+abstract contract Escape is Checkpoints, Outflows {
     /// State the network's silence, or that a conflict was not settled in time: then the exit root of the newest checkpoint
     /// below it governs. Anybody may.
     function triggerEscape() external {
-        if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
+        if (escapeFrom() != 0) revert EscapeTriggeredAlready(escapeFrom());
         uint256 start = block.timestamp;
         bool frozen = _conflict.since != 0;
-        uint256 until = frozen ? _conflictEscapeFrom() : silentFrom;
+        uint256 until = frozen ? _conflictEscapeFrom() : silentFrom();
         if (start <= until) revert NotSilent(until, start);
-        if (frozen) latest.exitRoot = _exitRootBelowConflict();
-        else if (start < pausedUntil) start = pausedUntil;
-        escapeTriggeredAt = uint64(block.timestamp);
-        escapeFrom = uint64(start + trustingPeriod / 4);
-        emit EscapeTriggered(escapeFrom);
+        if (frozen) _latest.exitRoot = _exitRootBelowConflict();
+        else if (start < pausedUntil()) start = pausedUntil();
+        escapeTriggeredAt = uint40(block.timestamp);
+        _latest.escapeFrom = uint40(start + trustingPeriod / 4);
+        emit EscapeTriggered(escapeFrom());
     }
 
     /// From when on claims are paid; zero: no escape was triggered.
     function paymentsFrom() public view returns (uint256) {
-        return escapeFrom == 0 ? 0 : uint256(escapeFrom) + trustingPeriod / 4;
+        return escapeFrom() == 0 ? 0 : uint256(escapeFrom()) + trustingPeriod / 4;
+    }
+
+    /// What was due to a token's owners, and what the exit has settled since.
+    function exitOf(address token) external view returns (TokenExit memory) {
+        return _exitOf[token];
+    }
+
+    /// What became of a leaf.
+    function exitLeaf(uint256 index) external view returns (LeafExit memory) {
+        return _exitLeaf[index];
+    }
+
+    /// What a debtor was paid after the snapshot and that was shown.
+    function exitDebt(address token, uint256 debtor) external view returns (Debt memory) {
+        return _exitDebt[token][debtor];
+    }
+
+    /// Whether the payment of withdrawal `nonce` after the snapshot was shown.
+    function isShown(uint64 nonce) public view returns (bool) {
+        return (_shown[nonce / PAYMENTS] >> (nonce % PAYMENTS)) & 1 == 1;
+    }
+
+    /// The newest deposit that was not walked past yet.
+    function walkNonce() external view returns (uint64) {
+        return _walkStarted ? _walkNonce : depositNonce;
+    }
+
+    /// Hash of a deposit that was walked past, else zero, and what became of it.
+    function walkedDeposit(uint64 nonce) external view returns (bytes32 hash, LeafExit memory refund) {
+        return (_walkedDeposit[nonce], _refundOf[nonce]);
     }
 
     /// Open the exit of a token: show its totals under the certified exit root. Where no epoch was certified there is no
     /// tree, and all totals are zero.
     function openExit(ExitTotals calldata totals, ExitPlace calldata place) external {
-        _requireSince(escapeFrom);
-        address token = totals.token;
-        TokenExit storage exit = exitOf[token];
-        if (exit.open) revert ExitOpenAlready(token);
-        if (assetOf[token].unit == 0) revert TokenNotListed(token);
-        if (ExitTree.isEmpty(latest.exitRoot)) {
-            if (!ExitTree.isNothing(totals)) revert WrongTotals(token);
+        _requireSince(escapeFrom());
+        if (ExitTree.isEmpty(_latest.exitRoot)) {
+            if (!ExitTree.isNothing(totals)) revert WrongTotals(totals.token);
         } else {
             _requireExit(ExitTree.totalsHash(block.chainid, address(this), totals), place);
         }
-        exit.open = true;
-        exit.depositCursor = totals.depositCursor;
-        exit.withdrawalsCount = totals.withdrawalsCount;
-        exit.accounts = totals.accounts;
-        exit.seniors = totals.seniors + Math.saturatingSub(deposited[token], totals.counted);
-        emit ExitOpened(token, exit.accounts, exit.seniors);
+        _open(totals);
     }
 
-    /// Show withdrawals, ordered by nonce, that were released after the snapshot and paid before the escape: they are
-    /// deducted from what their accounts had at the snapshot. The proof is as for `withdrawBatch`. What was shown before,
-    /// was not paid here, or is in the snapshot is passed over.
-    function showPaid(Withdrawal[] calldata withdrawals, uint64 root, bytes32[] calldata siblings) external {
-        _requireSince(escapeFrom);
-        _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
-        for (uint256 i = 0; i < withdrawals.length; i++) {
-            Withdrawal calldata withdrawal = withdrawals[i];
-            (uint64 nonce, address token) = (withdrawal.nonce, withdrawal.token);
-            TokenExit storage exit = exitOf[token];
-            if (!exit.open || nonce < exit.withdrawalsCount) continue;
-            if (!isPaid(nonce) || isShown(nonce)) continue;
-            _shown[nonce >> 8] |= uint256(1) << (nonce & 255);
-            exitDebt[token][ExitTree.debtor(withdrawal.account, withdrawal.to)] += withdrawal.amount;
-            if (withdrawal.account != ExitTree.STRAY_ACCOUNT) exit.debts += withdrawal.amount;
+    /// Show all payments of word `nonceWord`, in the order in which they were made. Those of withdrawals that were released
+    /// after the snapshot are deducted from what their accounts had at the snapshot. What was shown before, is in the
+    /// snapshot, or is of a token that is not open is passed over.
+    function walkPayments(uint256 nonceWord, WalkedPayment[] calldata payments) external {
+        _requireSince(escapeFrom());
+        bytes27 rolled;
+        for (uint256 i = 0; i < payments.length; i++) {
+            WalkedPayment calldata payment = payments[i];
+            (uint64 nonce, address token) = (payment.nonce, payment.token);
+            rolled = _rolled(rolled, nonce, token, payment.account, payment.amount, payment.to);
+            TokenExit storage exit = _exitOf[token];
+            if (!exit.open || nonce < exit.withdrawalsCount || isShown(nonce)) continue;
+            _shown[nonce / PAYMENTS] |= uint256(1) << (nonce % PAYMENTS);
+            _exitDebt[token][ExitTree.debtor(payment.account, payment.to)].open += payment.amount;
+            if (payment.account != ExitTree.STRAY_ACCOUNT) exit.debts += payment.amount;
         }
-    }
-
-    /// Whether the payment of withdrawal `nonce` after the snapshot was shown.
-    function isShown(uint64 nonce) public view returns (bool) {
-        return (_shown[nonce >> 8] >> (nonce & 255)) & 1 == 1;
+        // What was written above stands only if these are the payments that were made.
+        bytes27 trusted = bytes27(_payments[nonceWord]);
+        if (rolled != trusted) revert WrongPayments(nonceWord, rolled, trusted);
     }
 
     /// Claim by a leaf of the exit tree. Anybody may; the money goes to the leaf's address. A withdrawal that was paid since
-    /// the snapshot is only settled, which may be done during settlement, too.
-    function claimExit(ExitLeaf calldata leaf, ExitPlace calldata place) external nonReentrant {
-        _requireSince(escapeFrom);
+    /// the snapshot is only settled, which may be done during settlement, too. `due`: base units that are paid now.
+    function claimExit(ExitLeaf calldata leaf, ExitPlace calldata place) external nonReentrant returns (uint256 due) {
+        _requireSince(escapeFrom());
         TokenExit storage exit = _openExit(leaf.token);
-        LeafExit storage known = exitLeaf[place.index];
+        LeafExit storage known = _exitLeaf[place.index];
         _requireExit(ExitTree.leafHash(block.chainid, address(this), leaf), place);
-        uint256 due;
         if (leaf.kind == ExitTree.ACCOUNT) {
             _requireSince(paymentsFrom());
-            due = _settleAccount(exit, known, leaf);
+            due = _claimAccount(exit, known, leaf);
         } else {
-            if (known.settled) revert NothingDue(place.index);
-            known.settled = true;
-            bool paid = leaf.kind == ExitTree.WITHDRAWAL && isPaid(leaf.number);
-            if (!paid) {
+            if (!known.settled) _settleSenior(exit, known, leaf.amount, _paidBefore(exit, leaf));
+            if (known.net != 0) {
                 _requireSince(paymentsFrom());
-                due = leaf.amount - _deductStray(exit, leaf);
                 if (leaf.kind == ExitTree.WITHDRAWAL) _markPaid(leaf.number);
+                due = _claimSenior(exit, known, leaf.token);
             }
-            due = _settleSenior(exit, leaf.token, leaf.amount, due);
         }
-        known.paid += due;
         emit ExitPaid(place.index, leaf.token, leaf.to, due);
         if (due != 0) _transferOut(leaf.token, leaf.to, due);
     }
@@ -125,76 +148,105 @@ abstract contract Escape is Payments {
     /// Show deposits back from the newest that was not shown, so that those after the snapshot can be refunded. They are
     /// given in order of nonce, with the rolling hash before the first.
     function walkDeposits(bytes32 before, WalkedDeposit[] calldata deposits) external {
-        _requireSince(escapeFrom);
-        (uint64 newest, bytes27 trusted) = walkStarted ? (walkNonce, walkHash) : (uint64(depositNonce), depositsHash);
+        _requireSince(escapeFrom());
+        (uint40 newest, bytes27 trusted) = _walkStarted ? (_walkNonce, _walkHash) : (depositNonce, depositsHash);
         if (deposits.length == 0 || deposits.length > newest) revert WrongDeposit(newest, before, trusted);
-        uint64 nonce = newest - uint64(deposits.length);
-        (walkStarted, walkNonce, walkHash) = (true, nonce, bytes27(before));
+        uint40 nonce = newest - uint40(deposits.length);
+        (_walkStarted, _walkNonce, _walkHash) = (true, nonce, bytes27(before));
         bytes27 rolled = bytes27(before);
         for (uint256 i = 0; i < deposits.length; i++) {
             WalkedDeposit calldata deposit = deposits[i];
             rolled = _rolled(rolled, ++nonce, deposit.token, deposit.account, deposit.amount, deposit.from);
-            walkedDeposit[nonce] = keccak256(abi.encode(deposit));
+            _walkedDeposit[nonce] = keccak256(abi.encode(deposit));
         }
         if (rolled != trusted) revert WrongDeposit(newest, rolled, trusted);
     }
 
     /// Refund a deposit that was walked past and is not in the snapshot, to who made it, without what its account was paid
-    /// since the snapshot. Anybody may call this.
-    function refundDeposit(uint64 nonce, WalkedDeposit calldata deposit) external nonReentrant {
+    /// since the snapshot. Anybody may call this. `due`: base units that are paid now.
+    function refundDeposit(uint64 nonce, WalkedDeposit calldata deposit) external nonReentrant returns (uint256 due) {
         _requireSince(paymentsFrom());
         TokenExit storage exit = _openExit(deposit.token);
         bytes32 found = keccak256(abi.encode(deposit));
-        if (walkedDeposit[nonce] != found) revert WrongDeposit(nonce, found, walkedDeposit[nonce]);
+        if (_walkedDeposit[nonce] != found) revert WrongDeposit(nonce, found, _walkedDeposit[nonce]);
         if (nonce <= exit.depositCursor) revert AlreadyPaid(nonce);
-        walkedDeposit[nonce] = 0;
-        uint256 due = deposit.amount - _deduct(exit, deposit.token, ExitTree.depositor(deposit.from), deposit.amount);
-        due -= _deduct(exit, deposit.token, deposit.account, due);
-        due = _settleSenior(exit, deposit.token, deposit.amount, due);
+        LeafExit storage known = _refundOf[nonce];
+        if (!known.settled) {
+            uint256 paid = _bear(exit, deposit.token, ExitTree.depositor(deposit.from), deposit.amount);
+            paid += _bear(exit, deposit.token, deposit.account, deposit.amount - paid);
+            _settleSenior(exit, known, deposit.amount, paid);
+        }
+        due = _claimSenior(exit, known, deposit.token);
         emit DepositRefunded(nonce, deposit.token, deposit.from, due);
         if (due != 0) _transferOut(deposit.token, deposit.from, due);
     }
 
-    /// What of a claim that comes first is paid: all that is `due` of it, or its part of what the vault has when that is
-    /// less than all that come first. Their proportions stay as they were, so that the order of claims changes nothing.
-    function _settleSenior(TokenExit storage exit, address token, uint256 amount, uint256 due) private returns (uint256) {
-        // What is not due was paid already. A total that does not match its payments must not lock the last of them.
-        uint256 seniors = Math.saturatingSub(exit.seniors, amount - due);
-        uint256 have = _held(token);
-        exit.seniors = Math.saturatingSub(seniors, due);
-        return Math.min(have < seniors ? Math.mulDiv(due, have, seniors) : due, have);
+    function _open(ExitTotals memory totals) private {
+        address token = totals.token;
+        TokenExit storage exit = _exitOf[token];
+        if (exit.open) revert ExitOpenAlready(token);
+        if (assetOf[token].unit == 0) revert TokenNotListed(token);
+        (exit.open, exit.depositCursor, exit.withdrawalsCount) = (true, totals.depositCursor, totals.withdrawalsCount);
+        exit.accounts.total = totals.accounts;
+        exit.seniors.total = totals.seniors + Math.saturatingSub(deposited[token], totals.counted);
+        emit ExitOpened(token, exit.accounts.total, exit.seniors.total);
+    }
+
+    /// What of a claim that comes first was paid before the escape: all of a withdrawal that the vault paid; of a stray
+    /// deposit what its depositor was refunded since the snapshot, or the account that it names was paid.
+    function _paidBefore(TokenExit storage exit, ExitLeaf calldata leaf) private returns (uint256 paid) {
+        if (leaf.kind == ExitTree.WITHDRAWAL && isPaid(leaf.number)) return leaf.amount;
+        paid = _bear(exit, leaf.token, ExitTree.depositor(leaf.to), leaf.amount);
+        if (leaf.kind == ExitTree.DEPOSIT) paid += _bear(exit, leaf.token, leaf.number, leaf.amount - paid);
+    }
+
+    /// Know a claim that comes first, of which this was paid before.
+    function _settleSenior(TokenExit storage exit, LeafExit storage known, uint256 amount, uint256 paid) private {
+        (known.settled, known.net) = (true, amount - paid);
+        // A total that does not match its claims must not lock the last of them.
+        exit.seniors.total = Math.saturatingSub(exit.seniors.total, paid);
+        exit.seniors.settled += known.net;
+    }
+
+    function _claimSenior(TokenExit storage exit, LeafExit storage known, address token) private returns (uint256) {
+        return _take(exit.seniors, known, _seniors(exit), _held(token));
     }
 
     /// What is due to an account now: its claim in proportion to what all claims after those that come first can get, less
     /// what it got.
-    function _settleAccount(TokenExit storage exit, LeafExit storage known, ExitLeaf calldata leaf)
+    function _claimAccount(TokenExit storage exit, LeafExit storage known, ExitLeaf calldata leaf)
         private
         returns (uint256)
     {
+        Debt storage debt = _exitDebt[leaf.token][leaf.number];
         if (!known.settled) {
-            uint256 deducted = _deduct(exit, leaf.token, leaf.number, leaf.amount);
-            (known.settled, known.net) = (true, leaf.amount - deducted);
-            exit.settled += known.net;
-            exit.accounts = Math.saturatingSub(exit.accounts, deducted);
+            uint256 borne = Math.min(debt.open, leaf.amount);
+            (debt.open, debt.borne) = (debt.open - borne, debt.borne + borne);
+            exit.debts -= borne;
+            known.settled = true;
+            exit.accounts.settled += leaf.amount - borne;
+            exit.accounts.total = Math.saturatingSub(exit.accounts.total, borne);
         }
-        uint256 have = _held(leaf.token);
-        // What comes first is reserved for a time only: nobody can show for another that it was paid.
-        uint256 spare = _isLate() ? have : Math.saturatingSub(have, exit.seniors);
-        uint256 pool = spare + exit.accountsPaid;
-        uint256 all = exit.accounts;
+        known.net = Math.saturatingSub(leaf.amount, debt.borne);
+        uint256 spare = Math.saturatingSub(_held(leaf.token), Math.saturatingSub(_seniors(exit), exit.seniors.paid));
+        uint256 all = exit.accounts.total;
         // Who was paid everything after the snapshot never claims. In the end its claim counts as settled.
-        if (_isLate()) all = Math.max(Math.saturatingSub(all, exit.debts), exit.settled);
-        uint256 claim = pool < all ? Math.mulDiv(known.net, pool, all) : known.net;
-        uint256 due = Math.min(Math.saturatingSub(claim, known.paid), spare);
-        exit.accountsPaid += due;
-        return due;
+        if (_isLate()) all = Math.max(Math.saturatingSub(all, exit.debts), exit.accounts.settled);
+        return _take(exit.accounts, known, all, spare);
     }
 
-    /// What was paid after the snapshot of a claim that comes first: to a depositor as a refund that was released again, or to
-    /// the account that a deposit was credited to.
-    function _deductStray(TokenExit storage exit, ExitLeaf calldata leaf) private returns (uint256 deducted) {
-        deducted = _deduct(exit, leaf.token, ExitTree.depositor(leaf.to), leaf.amount);
-        if (leaf.kind == ExitTree.DEPOSIT) deducted += _deduct(exit, leaf.token, leaf.number, leaf.amount - deducted);
+    /// What comes first, in all. It is reserved for a time only: nobody can show for another that it was paid.
+    function _seniors(TokenExit storage exit) private view returns (uint256) {
+        return _isLate() ? exit.seniors.settled : Math.max(exit.seniors.total, exit.seniors.settled);
+    }
+
+    /// What a claim gets now: its part of what there is for `all` of its kind, with what they got, less what it got itself.
+    function _take(Dues storage dues, LeafExit storage known, uint256 all, uint256 spare) private returns (uint256 due) {
+        uint256 pool = spare + dues.paid;
+        uint256 claim = pool < all ? Math.mulDiv(known.net, pool, all) : known.net;
+        due = Math.min(Math.saturatingSub(claim, known.paid), spare);
+        known.paid += due;
+        dues.paid += due;
     }
 
     /// Whether a trusting period has passed since payments began.
@@ -202,16 +254,17 @@ abstract contract Escape is Payments {
         return block.timestamp >= paymentsFrom() + trustingPeriod;
     }
 
-    /// Take from a debt what a claim of this size can bear.
-    function _deduct(TokenExit storage exit, address token, uint256 debtor, uint256 amount)
-        private
-        returns (uint256 deducted)
-    {
-        uint256 debt = exitDebt[token][debtor];
-        deducted = Math.min(debt, amount);
-        if (deducted == 0) return 0;
-        exitDebt[token][debtor] = debt - deducted;
-        if (debtor >> 160 == 0) exit.debts -= deducted;
+    /// Let a claim that comes first bear what its debtor was paid, as far as it reaches. It takes over what the account's leaf
+    /// bears already, so that the order of claims does not matter.
+    function _bear(TokenExit storage exit, address token, uint256 debtor, uint256 amount) private returns (uint256) {
+        Debt storage debt = _exitDebt[token][debtor];
+        uint256 open = Math.min(debt.open, amount);
+        uint256 borne = Math.min(debt.borne, amount - open);
+        (debt.open, debt.borne) = (debt.open - open, debt.borne - borne);
+        if (debtor >> 160 == 0) exit.debts -= open;
+        exit.accounts.total += borne;
+        exit.accounts.settled += borne;
+        return open + borne;
     }
 
     /// What the vault owes of a token, or what it has of it if that is less.
@@ -220,7 +273,7 @@ abstract contract Escape is Payments {
     }
 
     function _openExit(address token) private view returns (TokenExit storage exit) {
-        exit = exitOf[token];
+        exit = _exitOf[token];
         if (!exit.open) revert ExitNotOpen(token);
     }
 
@@ -230,6 +283,6 @@ abstract contract Escape is Payments {
 
     function _requireExit(bytes32 leaf, ExitPlace calldata place) private view {
         bytes32 found = ExitTree.rootFrom(leaf, place);
-        if (found != latest.exitRoot) revert BadProof(found, latest.exitRoot);
+        if (found != _latest.exitRoot) revert BadProof(found, _latest.exitRoot);
     }
 }

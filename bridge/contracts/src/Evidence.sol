@@ -89,14 +89,14 @@ abstract contract Evidence is Guardian {
         _chosen[_era][known.height] = chosen;
         delete _conflict;
         delete _roots;
-        (latest.withdrawalsRoot, latest.history) = (0, known.baseHistory);
+        (_latest.withdrawalsRoot, _latest.history) = (0, known.baseHistory);
         Finality.Header memory header = Finality.read(words);
         _accept(header, chosen);
         // A set that came from above the choice, and that the choice names, too, follows it.
         if (_validatorsFrom > header.height + 1) _validatorsFrom = header.height + 1;
         // After the above: sets that the vault has followed so far may be of the other branch.
         _branch++;
-        _setPauseEnd(uint64(block.timestamp));
+        _setPauseEnd(uint40(block.timestamp));
         emit BranchChosen(known.height, chosen);
     }
 
@@ -135,15 +135,15 @@ abstract contract Evidence is Guardian {
             if (block.timestamp > until) revert ConflictStands(until, block.timestamp);
         }
         (_conflict.first, _conflict.second, _conflict.height, _conflict.hasBase) = (first, second, height, false);
-        if (latest.height < height) _setBase(latest.history, latest.exitRoot);
+        if (_latest.height < height) _setBase(_latest.history, _latest.exitRoot);
         emit Frozen(height, first, second);
     }
 
     /// Before an escape begins, the first evidence and its settlement cancel it: it would pay by another exit root.
     function _cancelEscape(uint64 height) private {
-        if (escapeFrom == 0) return;
+        if (escapeFrom() == 0) return;
         _requireNoEscape();
-        (escapeTriggeredAt, escapeFrom) = (0, 0);
+        (escapeTriggeredAt, _latest.escapeFrom) = (0, 0);
         emit EscapeCancelled(height);
     }
 
@@ -170,7 +170,7 @@ abstract contract Evidence is Guardian {
         uint256 time = _conflict.since == 0 ? block.timestamp : _conflict.since;
         bool isCurrent = hash == validatorsHash;
         if (isCurrent && height >= _validatorsFrom) {
-            if (time > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
+            if (time > uint256(_latest.trustedAt) + trustingPeriod) revert TrustExpired(_latest.trustedAt);
             return validatorsCode;
         }
         FormerSet[] storage former = _formerSets[_branch][hash];
@@ -197,6 +197,6 @@ abstract contract Evidence is Guardian {
         for (uint256 i = 0; i < later.length; i++) {
             history = _extended(history, later[i]);
         }
-        if (history != latest.history) revert WrongHistory(history, latest.history);
+        if (history != _latest.history) revert WrongHistory(history, _latest.history);
     }
 }

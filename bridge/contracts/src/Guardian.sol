@@ -19,25 +19,25 @@ abstract contract Guardian is Checkpoints, Pauses, ColdQuorum {
     /// paused.
     function pause() external {
         if (msg.sender != _guardian) revert NotGuardian(msg.sender);
-        if (escapeFrom != 0) revert EscapeTriggeredAlready(escapeFrom);
-        if (_pausedAtHeight > latest.height) revert PausedAlready(latest.height);
-        uint256 earliest = uint256(pausedUntil) + pausePeriod;
+        if (escapeFrom() != 0) revert EscapeTriggeredAlready(escapeFrom());
+        if (_pausedAtHeight > _latest.height) revert PausedAlready(_latest.height);
+        uint256 earliest = uint256(pausedUntil()) + pausePeriod;
         if (block.timestamp < earliest) revert PauseTooSoon(earliest, block.timestamp);
         uint256 end = block.timestamp + pausePeriod;
-        uint256 latestEnd = uint256(latest.trustedAt) + trustingPeriod - pausePeriod;
+        uint256 latestEnd = uint256(_latest.trustedAt) + trustingPeriod - pausePeriod;
         if (end > latestEnd) end = latestEnd;
         if (end <= block.timestamp) revert PauseTooLate(latestEnd, block.timestamp);
-        _pausedAtHeight = latest.height + 1;
-        _setPauseEnd(uint64(end));
+        _pausedAtHeight = _latest.height + 1;
+        _setPauseEnd(uint40(end));
         emit Paused(uint64(end));
     }
 
     /// End the pause under way. By the cold quorum's decision `EndPause`, which names the pause by its end.
     function endPause(bytes[] calldata signatures) external {
         _requireNotFrozen();
-        if (block.timestamp >= pausedUntil) revert NotPaused(pausedUntil);
-        _requireColdQuorum(END_PAUSE, bytes32(uint256(pausedUntil)), signatures);
-        _setPauseEnd(uint64(block.timestamp));
+        if (block.timestamp >= pausedUntil()) revert NotPaused(pausedUntil());
+        _requireColdQuorum(END_PAUSE, bytes32(uint256(pausedUntil())), signatures);
+        _setPauseEnd(uint40(block.timestamp));
         emit PauseEnded(uint64(block.timestamp));
     }
 
@@ -45,14 +45,14 @@ abstract contract Guardian is Checkpoints, Pauses, ColdQuorum {
     /// that it released before are void.
     function replaceGuardian(address next, bytes[] calldata signatures) external {
         _requireColdQuorum(REPLACE_GUARDIAN, bytes32(uint256(uint160(next))), signatures);
-        _setGuardian(next, latest.withdrawalsCount);
+        _setGuardian(next, _latest.withdrawalsCount);
     }
 
     /// Give the guardian's place to another key, by an order that the network released as leaf `nonce` of its withdrawals
     /// tree; the proof is as for `withdraw`. Anybody may show it, also during a pause. It voids all orders before it.
     function followOrder(uint64 nonce, address next, uint64 root, bytes32[] calldata siblings) external {
         _requireNotFrozen();
-        if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
+        if (nonce >= _latest.withdrawalsCount) revert UnknownWithdrawal(nonce, _latest.withdrawalsCount);
         if (nonce < _ordersFrom) revert OrderVoid(nonce, _ordersFrom);
         bytes32 leaf = WithdrawalsTree.guardianOrderLeaf(block.chainid, address(this), nonce, next);
         _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
@@ -76,6 +76,6 @@ abstract contract Guardian is Checkpoints, Pauses, ColdQuorum {
     }
 
     function _requireNotFrozen() internal view {
-        if (pausedUntil == FROZEN) revert IsFrozen(_conflict.height);
+        if (pausedUntil() == FROZEN) revert IsFrozen(_conflict.height);
     }
 }

@@ -23,12 +23,12 @@ abstract contract Pauses is VaultState {
     }
 
     /// Lock the vault until `end`, or move the end of the pause under way there.
-    function _setPauseEnd(uint64 end) internal {
-        if (block.timestamp < pausedUntil) {
+    function _setPauseEnd(uint40 end) internal {
+        if (block.timestamp < _latest.pausedUntil) {
             _pauses[_pauses.length - 1].end = end;
         } else {
             _pauses.push(Pause(uint64(block.timestamp), end));
         }
-        pausedUntil = end;
+        _latest.pausedUntil = end;
     }
 }

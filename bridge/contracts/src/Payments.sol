@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-
 import {Checkpoints} from "./Checkpoints.sol";
+import {Outflows} from "./Outflows.sol";
 import {Pauses} from "./Pauses.sol";
 import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
 
 /// Money out: withdrawals that the network released, proven under a certified root, each paid once.
-abstract contract Payments is Checkpoints, Pauses {
-    using SafeERC20 for IERC20;
-
+abstract contract Payments is Checkpoints, Pauses, Outflows {
     /// Pay a withdrawal. Its siblings, from the leaf up, lead to certified root number `root`; roots of empty subtrees at
     /// the end may be left out. Anybody may call this; the money always goes to the leaf's address.
     function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[] calldata siblings)
@@ -20,7 +16,7 @@ abstract contract Payments is Checkpoints, Pauses {
         whenOpen
     {
         uint64 nonce = withdrawal.nonce;
-        if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
+        if (nonce >= _latest.withdrawalsCount) revert UnknownWithdrawal(nonce, _latest.withdrawalsCount);
         bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
         _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
         _pay(withdrawal);
@@ -36,7 +32,7 @@ abstract contract Payments is Checkpoints, Pauses {
     {
         _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
         uint64 last = withdrawals[withdrawals.length - 1].nonce;
-        if (last >= latest.withdrawalsCount) revert UnknownWithdrawal(last, latest.withdrawalsCount);
+        if (last >= _latest.withdrawalsCount) revert UnknownWithdrawal(last, _latest.withdrawalsCount);
         uint256 paid;
         for (uint256 i = 0; i < withdrawals.length; i++) {
             Withdrawal calldata withdrawal = withdrawals[i];
@@ -59,11 +55,6 @@ abstract contract Payments is Checkpoints, Pauses {
         _pay(withdrawal);
     }
 
-    /// Whether withdrawal `nonce` was paid by this vault.
-    function isPaid(uint64 nonce) public view returns (bool) {
-        return (_paid[nonce >> 8] >> (nonce & 255)) & 1 == 1;
-    }
-
     /// Pay a proven withdrawal. Effects come before the transfer.
     function _pay(Withdrawal calldata withdrawal) private {
         (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
@@ -71,27 +62,8 @@ abstract contract Payments is Checkpoints, Pauses {
         if (block.timestamp > withdrawal.notAfter && block.timestamp > deadline(withdrawal.notAfter)) {
             revert Expired(withdrawal.notAfter, block.timestamp);
         }
-        _markPaid(nonce);
+        _recordPayment(nonce, withdrawal.account, token, withdrawal.to, amount);
         _transferOut(token, withdrawal.to, amount);
-        emit Withdrawn(nonce, token, withdrawal.to, amount);
-    }
-
-    function _markPaid(uint64 nonce) internal {
-        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
-    }
-
-    /// Transfer what the vault owes. The token must take exactly `amount` out of the vault, so that no token makes the vault
-    /// owe what it does not have.
-    function _transferOut(address token, address to, uint256 amount) internal {
-        uint256 accounted = deposited[token] - withdrawn[token];
-        // Nothing is accounted of a token that is not listed.
-        if (amount == 0 || amount > accounted) revert BeyondHoldings(amount, accounted);
-        withdrawn[token] += amount;
-        uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransfer(to, amount);
-        uint256 left = IERC20(token).balanceOf(address(this));
-        if (left > before || before - left != amount) {
-            revert WrongDebit(token, amount, left > before ? 0 : before - left);
-        }
+        emit Withdrawn(nonce, token, withdrawal.to, withdrawal.account, amount);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Deposits} from "./Deposits.sol";
-import {Escape} from "./Escape.sol";
+import {Payments} from "./Payments.sol";
 import {VaultExtension} from "./VaultExtension.sol";
 import {VaultState} from "./VaultState.sol";
 import {ValidatorSetCode} from "./ValidatorSetCode.sol";
@@ -13,7 +13,7 @@ import {ValidatorSetCode} from "./ValidatorSetCode.sol";
 /// Rule: what it owes (`deposited - withdrawn`, per token) never exceeds its balance, and no single key moves any
 /// of it. There is no owner, no upgrade and no way to call an arbitrary address. Functions of `VaultExtension` are the
 /// vault's, too.
-contract Vault is Deposits, Escape {
+contract Vault is Deposits, Payments {
     /// Code of the rare functions; fixed at deployment, as the verifier's.
     address public immutable extension;
 
@@ -29,8 +29,7 @@ contract Vault is Deposits, Escape {
         _setColdKeys(settings.coldKeys, settings.coldThreshold);
         validatorsHash = sha256(validators);
         validatorsCode = ValidatorSetCode.store(validators);
-        latest.trustedAt = uint64(block.timestamp);
-        silentFrom = uint64(block.timestamp) + settings.trustingPeriod / 2;
+        _latest.trustedAt = uint40(block.timestamp);
         for (uint256 i = 0; i < assets.length; i++) {
             (address token, uint128 unit, uint128 minimum) = (address(assets[i].token), assets[i].unit, assets[i].minimum);
             // A transfer from an address without code succeeds and moves nothing.

@@ -46,14 +46,18 @@ abstract contract VaultState is ReentrancyGuardTransient {
         bytes aggregate;
     }
 
-    /// The newest certified header.
+    /// The newest certified header, and in the slot of its numbers what nearly every call looks at, too.
     struct Checkpoint {
-        uint64 height;
-        uint64 withdrawalsCount;
+        uint40 height;
+        uint40 withdrawalsCount;
         /// Seconds: the header's own time, never after the block that delivered it and never decreasing.
-        uint64 trustedAt;
+        uint40 trustedAt;
         /// How many different withdrawals roots were certified so far: the number of `withdrawalsRoot`.
-        uint64 rootNumber;
+        uint40 rootNumber;
+        /// Seconds: when the pause under way, or the last one, ends.
+        uint40 pausedUntil;
+        /// Seconds: from when on the vault pays by the exit tree only; zero: no escape was triggered.
+        uint40 escapeFrom;
         bytes32 withdrawalsRoot;
         bytes32 exitRoot;
         /// keccak(previous, header hash): commits to every header that the vault accepted, in order.
@@ -87,30 +91,46 @@ abstract contract VaultState is ReentrancyGuardTransient {
         bytes32 baseExitRoot;
     }
 
+    /// Claims that share what there is in proportion. Base units, without what is known to have been paid before.
+    struct Dues {
+        /// All of them.
+        uint256 total;
+        /// Of those that claimed.
+        uint256 settled;
+        /// What the escape paid of them.
+        uint256 paid;
+    }
+
     /// What was due to one token's owners at the certified snapshot, and what the exit has settled since.
     struct TokenExit {
         bool open;
         /// Deposits up to this one, and withdrawals before this one, are in the snapshot.
         uint64 depositCursor;
         uint64 withdrawalsCount;
-        /// Base units due to accounts, without what the accounts that claimed were paid since the snapshot.
-        uint256 accounts;
-        uint256 accountsPaid;
-        /// Base units that accounts which have not claimed were paid since the snapshot.
+        /// Base units that accounts were paid after the snapshot and that no claim bears yet.
         uint256 debts;
-        /// Base units due to the accounts that claimed.
-        uint256 settled;
-        /// Base units due first and not settled: withdrawals that were open, deposits that were not credited.
-        uint256 seniors;
+        Dues accounts;
+        /// Due first: withdrawals that were open, deposits that were not credited.
+        Dues seniors;
     }
 
-    /// What became of one leaf of the exit tree. `net`: an account's claim after what it was paid since the snapshot.
+    /// What became of one leaf of the exit tree, or of one deposit that is refunded. `net`: its claim without what was paid
+    /// of it before.
     struct LeafExit {
         bool settled;
         uint256 net;
         uint256 paid;
     }
 
+    /// Base units that a debtor was paid after the snapshot: `open`, what no claim bears yet; `borne`, what its account's leaf
+    /// bears, until a claim that comes before shows that it has to.
+    struct Debt {
+        uint256 open;
+        uint256 borne;
+    }
+
+    /// How many withdrawals share a word of the record of payments.
+    uint256 internal constant PAYMENTS = 40;
     /// How many withdrawals roots the vault pays by.
     uint256 public constant ROOTS = 64;
     /// Gas that each payment of a batch may use: a token that burns more fails alone.
@@ -118,7 +138,7 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// How many times the pause period may fit into the trusting period: bounds the pauses that a withdrawal can see.
     uint256 public constant PAUSES = 64;
     /// The end of a pause that only the settlement of a conflict ends.
-    uint64 internal constant FROZEN = type(uint64).max;
+    uint40 internal constant FROZEN = type(uint40).max;
 
     bytes32 public immutable network;
     ICertificateVerifier public immutable verifier;
@@ -129,7 +149,7 @@ abstract contract VaultState is ReentrancyGuardTransient {
     address public immutable wrappedNative;
     uint256 internal immutable coldThreshold;
 
-    Checkpoint public latest;
+    Checkpoint internal _latest;
     /// Hash of the set that the next checkpoint must be certified by.
     bytes32 public validatorsHash;
     /// Its keys; zero between a rotation and `installValidators`.
@@ -138,13 +158,11 @@ abstract contract VaultState is ReentrancyGuardTransient {
     uint64 internal _pausedAtHeight;
     /// How many conflicts were settled; beside the keys, which every checkpoint reads.
     uint32 internal _branch;
-    uint64 public pausedUntil;
-    /// When a silent network's escape may be triggered, and deposits end: half the trusting period without a checkpoint.
-    /// Beside the pause and the escape, so that a deposit reads all of them at once.
-    uint64 public silentFrom;
-    /// When the silence of the network was stated, and from when on the vault pays by the exit tree only; zero: not.
-    uint64 public escapeTriggeredAt;
-    uint64 public escapeFrom;
+    /// When the silence of the network was stated; zero: it was not.
+    uint40 public escapeTriggeredAt;
+    /// The newest deposit that was not walked past yet; the rolling hash up to it is `_walkHash`.
+    uint40 internal _walkNonce;
+    bool internal _walkStarted;
 
     /// The first 27 bytes of keccak(previous, nonce, token, account, amount, from): one storage proof proves that no
     /// deposit is missing. It shares a slot with the nonce, so that a deposit writes one slot for both. Two series of
@@ -161,23 +179,24 @@ abstract contract VaultState is ReentrancyGuardTransient {
     mapping(address token => uint256) public withdrawn;
     /// Base units that fee-taking tokens left beyond a whole clearing unit; not owed to any account.
     mapping(address token => uint256) public dust;
-    mapping(uint256 nonceWord => uint256) internal _paid;
+    /// `PAYMENTS` withdrawals in a word. Its low 40 bits tell which of them were paid; the others are the first 27 bytes of the
+    /// rolling hash of those payments, as for deposits, in the order in which they were made.
+    mapping(uint256 nonceWord => bytes32) internal _payments;
     /// The last certified withdrawals roots; root `n` is at `n % ROOTS`. The tree only grows, so that what an older root
     /// proves stays true: a proof is good until `ROOTS` newer roots are certified.
     bytes32[ROOTS] internal _roots;
 
-    mapping(address token => TokenExit) public exitOf;
-    mapping(uint256 index => LeafExit) public exitLeaf;
-    /// Base units that a debtor was paid after the snapshot and that its claims do not reflect yet. A debtor is an account, or
-    /// beyond all accounts a depositor to whom stray deposits were refunded (`ExitTree.depositor`).
-    mapping(address token => mapping(uint256 debtor => uint256)) public exitDebt;
+    mapping(address token => TokenExit) internal _exitOf;
+    mapping(uint256 index => LeafExit) internal _exitLeaf;
+    /// A debtor is an account, or beyond all accounts a depositor to whom stray deposits were refunded
+    /// (`ExitTree.depositor`).
+    mapping(address token => mapping(uint256 debtor => Debt)) internal _exitDebt;
+    /// Bits of the payments that were walked past and counted as debts.
     mapping(uint256 nonceWord => uint256) internal _shown;
-    /// The newest deposit that was not walked past yet, and the rolling hash up to it.
-    uint64 public walkNonce;
-    bool public walkStarted;
-    bytes27 public walkHash;
-    /// Hash of each deposit walked past and not refunded.
-    mapping(uint64 nonce => bytes32) public walkedDeposit;
+    bytes27 internal _walkHash;
+    /// Hash of each deposit walked past, and what became of it.
+    mapping(uint64 nonce => bytes32) internal _walkedDeposit;
+    mapping(uint64 nonce => LeafExit) internal _refundOf;
 
     /// The key that may pause.
     address internal _guardian;
@@ -213,7 +232,9 @@ abstract contract VaultState is ReentrancyGuardTransient {
     );
     event Checkpointed(uint64 indexed height, bytes32 indexed headerHash, uint64 withdrawalsCount);
     event ValidatorsRotated(uint64 indexed height, bytes32 indexed validatorsHash);
-    event Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
+    event Withdrawn(
+        uint64 indexed nonce, address indexed token, address indexed to, uint64 account, uint256 amount
+    );
     /// A withdrawal of a batch that could not be paid: it stays as it was. `withdraw` tells the reason.
     event PaymentFailed(uint64 indexed nonce);
     event Paused(uint64 until);
@@ -263,6 +284,7 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error NotPaused(uint64 until);
     error NotGuardian(address caller);
     error PausedAlready(uint64 height);
+    error TrustingPeriodTooLong(uint256 trustingPeriod);
     error PauseTooLong(uint256 pausePeriod, uint256 trustingPeriod);
     error PauseTooShort(uint256 pausePeriod, uint256 trustingPeriod);
     error PauseTooSoon(uint256 earliest, uint256 time);
@@ -291,18 +313,20 @@ abstract contract VaultState is ReentrancyGuardTransient {
     error ExitOpenAlready(address token);
     error ExitNotOpen(address token);
     error WrongTotals(address token);
-    error NothingDue(uint256 index);
     error WrongDeposit(uint64 nonce, bytes32 found, bytes32 trusted);
+    error WrongPayments(uint256 nonceWord, bytes32 found, bytes32 trusted);
 
     /// While the guardian's pause or a conflict lasts, and once the vault pays by the exit tree only, all else is refused.
     modifier whenOpen() {
-        if (block.timestamp < pausedUntil) _revertPaused();
+        if (block.timestamp < _latest.pausedUntil) _revertPaused();
         _requireNoEscape();
         _;
     }
 
     constructor(Settings memory settings) {
         if (settings.network == 0 || settings.guardian == address(0) || settings.trustingPeriod == 0) revert ZeroSetting();
+        // So that times in the vault fit 40 bits.
+        if (settings.trustingPeriod > type(uint32).max) revert TrustingPeriodTooLong(settings.trustingPeriod);
         if (uint256(settings.pausePeriod) * 2 > settings.trustingPeriod) {
             revert PauseTooLong(settings.pausePeriod, settings.trustingPeriod);
         }
@@ -318,24 +342,59 @@ abstract contract VaultState is ReentrancyGuardTransient {
         coldThreshold = settings.coldThreshold;
     }
 
+    /// The newest certified header.
+    function latest()
+        external
+        view
+        returns (
+            uint64 height,
+            uint64 withdrawalsCount,
+            uint64 trustedAt,
+            uint64 rootNumber,
+            bytes32 withdrawalsRoot,
+            bytes32 exitRoot,
+            bytes32 history
+        )
+    {
+        Checkpoint storage it = _latest;
+        (height, withdrawalsCount, trustedAt, rootNumber) = (it.height, it.withdrawalsCount, it.trustedAt, it.rootNumber);
+        (withdrawalsRoot, exitRoot, history) = (it.withdrawalsRoot, it.exitRoot, it.history);
+    }
+
+    /// When the pause under way, or the last one, ends. Seconds; all bits are set while the vault is frozen.
+    function pausedUntil() public view returns (uint40) {
+        return _latest.pausedUntil;
+    }
+
+    /// From when on the vault pays by the exit tree only. Seconds; zero: no escape was triggered.
+    function escapeFrom() public view returns (uint40) {
+        return _latest.escapeFrom;
+    }
+
+    /// When a silent network's escape may be triggered, and deposits end: half the trusting period without a checkpoint.
+    function silentFrom() public view returns (uint256) {
+        return uint256(_latest.trustedAt) + trustingPeriod / 2;
+    }
+
     function _revertPaused() internal view {
-        if (pausedUntil == FROZEN) revert IsFrozen(_conflict.height);
-        revert IsPaused(pausedUntil);
+        if (pausedUntil() == FROZEN) revert IsFrozen(_conflict.height);
+        revert IsPaused(pausedUntil());
     }
 
     function _requireNoEscape() internal view {
-        if (escapeFrom != 0 && block.timestamp >= escapeFrom) revert EscapeBegan(escapeFrom);
+        uint256 from = _latest.escapeFrom;
+        if (from != 0 && block.timestamp >= from) revert EscapeBegan(uint64(from));
     }
 
-    /// The rolling hash of deposits up to and including this one.
-    function _rolled(bytes27 before, uint64 nonce, address token, uint64 account, uint256 amount, address from)
+    /// The rolling hash of deposits, or of payments, up to and including this one. `other`: who paid in, or was paid.
+    function _rolled(bytes27 before, uint64 nonce, address token, uint64 account, uint256 amount, address other)
         internal
         pure
         returns (bytes27)
     {
         // Whole words: assembly does not clear what a shorter type may leave beside its bytes.
         (bytes32 rolled, uint256 nonceWord, uint256 accountWord) = (before, nonce, account);
-        (uint256 tokenWord, uint256 fromWord) = (uint256(uint160(token)), uint256(uint160(from)));
+        (uint256 tokenWord, uint256 otherWord) = (uint256(uint160(token)), uint256(uint160(other)));
         // keccak256(abi.encode(…)) above the memory in use, for 140 gas less.
         assembly ("memory-safe") {
             let free := mload(64)
@@ -344,7 +403,7 @@ abstract contract VaultState is ReentrancyGuardTransient {
             mstore(add(free, 64), tokenWord)
             mstore(add(free, 96), accountWord)
             mstore(add(free, 128), amount)
-            mstore(add(free, 160), fromWord)
+            mstore(add(free, 160), otherWord)
             rolled := keccak256(free, 192)
         }
         return bytes27(rolled);

@@ -11,7 +11,7 @@ import {vm} from "./Vm.sol";
 /// The two functions that write the counters of money, in a vault that may have any history.
 contract CountedVault is Deposits, Payments {
     constructor(Settings memory settings) VaultState(settings) {
-        silentFrom = type(uint64).max;
+        _latest.trustedAt = type(uint40).max;
     }
 
     /// As it stands after that many base units of a listed token were taken and paid.

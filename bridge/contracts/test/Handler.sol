@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ExitTotals} from "../src/ExitTree.sol";
-import {WalkedDeposit} from "../src/Escape.sol";
+import {WalkedDeposit, WalkedPayment} from "../src/Escape.sol";
 import {Withdrawal} from "../src/WithdrawalsTree.sol";
 import {Network} from "./Network.sol";
 import {vm} from "./Vm.sol";
@@ -11,6 +11,8 @@ import {vm} from "./Vm.sol";
 contract Handler is Network {
     /// Whether the network releases no more than it credited.
     bool internal immutable _honest;
+    /// Withdrawals that the vault paid, in order.
+    Withdrawal[] internal _payments;
 
     constructor(bool honest) {
         _honest = honest;
@@ -62,13 +64,21 @@ contract Handler is Network {
         uint64 root = _newestRoot();
         vm.prank(GUARDIAN);
         vault.withdraw(it, root, siblings);
+        _payments.push(it);
     }
 
     function withdrawAll() external {
         (Withdrawal[] memory all, uint64 root) = (_allCertified(), _newestRoot());
         if (all.length == 0) return;
+        bool[] memory before = new bool[](all.length);
+        for (uint256 i = 0; i < all.length; i++) {
+            before[i] = vault.isPaid(uint64(i));
+        }
         vm.prank(GUARDIAN);
         vault.withdrawBatch(all, root, new bytes32[](0));
+        for (uint256 i = 0; i < all.length; i++) {
+            if (!before[i] && vault.isPaid(uint64(i))) _payments.push(all[i]);
+        }
     }
 
     function pause(uint256 dice) external {
@@ -105,24 +115,28 @@ contract Handler is Network {
     function escape(bool shows) public {
         vm.warp(block.timestamp + TRUSTING / 2 + 1);
         vm.prank(GUARDIAN);
-        vault.triggerEscape();
+        rare.triggerEscape();
         vm.warp(vault.escapeFrom());
         _open();
-        if (shows) showPaid();
-        vm.warp(vault.paymentsFrom());
+        if (shows) showPayments();
+        vm.warp(rare.paymentsFrom());
     }
 
-    function showPaid() public {
-        (Withdrawal[] memory all, uint64 root) = (_allCertified(), _newestRoot());
-        if (all.length == 0) return;
+    /// All fit one word: `LEAVES_MAX` is less than its size.
+    function showPayments() public {
+        WalkedPayment[] memory all = new WalkedPayment[](_payments.length);
+        for (uint256 i = 0; i < all.length; i++) {
+            Withdrawal storage it = _payments[i];
+            all[i] = WalkedPayment(it.nonce, it.account, it.token, it.to, it.amount);
+        }
         vm.prank(GUARDIAN);
-        vault.showPaid(all, root, new bytes32[](0));
+        rare.walkPayments(0, all);
     }
 
     function claim(uint256 index) public {
         index %= _leaves.length;
         vm.prank(GUARDIAN);
-        vault.claimExit(_leaves[index], _place(index));
+        rare.claimExit(_leaves[index], _place(index));
     }
 
     function claimAll() external {
@@ -132,7 +146,7 @@ contract Handler is Network {
     }
 
     function refundAll() external {
-        if (!vault.walkStarted()) _walk();
+        if (rare.walkNonce() == _taken.length) _walk();
         for (uint256 i = 0; i < _taken.length; i++) {
             try this.refund(i) {} catch {}
         }
@@ -141,7 +155,7 @@ contract Handler is Network {
     function refund(uint256 i) public {
         WalkedDeposit memory it = _walked(i % _taken.length);
         vm.prank(GUARDIAN);
-        vault.refundDeposit(uint64(i % _taken.length) + 1, it);
+        rare.refundDeposit(uint64(i % _taken.length) + 1, it);
     }
 
     function _open() private {
@@ -149,7 +163,7 @@ contract Handler is Network {
             ExitTotals memory totals;
             totals.token = address(tokens[i]);
             if (_totals.length != 0) totals = _totals[i];
-            vault.openExit(totals, _place(_leaves.length + i));
+            rare.openExit(totals, _place(_leaves.length + i));
         }
     }
 
@@ -158,7 +172,7 @@ contract Handler is Network {
         for (uint256 i = 0; i < all.length; i++) {
             all[i] = _walked(i);
         }
-        vault.walkDeposits(0, all);
+        rare.walkDeposits(0, all);
     }
 
     function _walked(uint256 i) private view returns (WalkedDeposit memory) {

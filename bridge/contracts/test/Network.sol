@@ -58,6 +58,8 @@ contract Network {
     }
 
     Vault public immutable vault;
+    /// The same address, for the functions that it has from its extension.
+    VaultExtension public immutable rare;
     Hashes internal immutable hashes = new Hashes();
     bytes32 internal immutable set;
     TestToken[TOKENS] public tokens;
@@ -97,6 +99,7 @@ contract Network {
             assets[i] = VaultState.Asset(IERC20(address(tokens[i])), 1, 1);
         }
         vault = new Vault(settings, new VaultExtension(settings), validators, assets);
+        rare = VaultExtension(address(vault));
     }
 
     function payee(uint256 kind, uint256 number) public pure returns (address) {

@@ -15,6 +15,15 @@ contract Marks is Payments {
         _markPaid(nonce);
     }
 
+    function record(uint64 nonce, uint64 account, address token, address to, uint256 amount) external {
+        _recordPayment(nonce, account, token, to, amount);
+    }
+
+    /// Of the word that a withdrawal is in: its rolling hash.
+    function paymentsHash(uint64 nonce) external view returns (bytes27) {
+        return bytes27(_payments[nonce / PAYMENTS]);
+    }
+
     function roll(bytes27 before, uint64 nonce, address token, uint64 account, uint256 amount, address from)
         external
         pure
@@ -65,6 +74,21 @@ contract SymbolicTest {
         marks.mark(nonce);
         assert(marks.isPaid(nonce));
         assert(other == nonce || marks.isPaid(other) == before);
+    }
+
+    function check_a_payment_marks_its_withdrawal_and_adds_to_the_hash_of_its_word(
+        uint64 first,
+        uint64 nonce,
+        uint64 account,
+        address token,
+        address to,
+        uint256 amount
+    ) external {
+        vm.assume(first < 160 && nonce < 160);
+        marks.mark(first);
+        marks.record(nonce, account, token, to, amount);
+        assert(marks.isPaid(first) && marks.isPaid(nonce));
+        assert(marks.paymentsHash(nonce) == marks.roll(0, nonce, token, account, amount, to));
     }
 
     function check_deposits_hash_ignores_bits_beside_a_field(

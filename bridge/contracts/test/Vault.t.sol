@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ExitLeaf} from "../src/ExitTree.sol";
 import {Vault} from "../src/Vault.sol";
+import {VaultState} from "../src/VaultState.sol";
 import {Withdrawal} from "../src/WithdrawalsTree.sol";
 import {TestToken} from "../src/test/TestToken.sol";
 import {Handler} from "./Handler.sol";
@@ -86,9 +87,11 @@ abstract contract VaultInvariants {
     function invariant_escape_sums_match() external view {
         for (uint256 i = 0; i < 2; i++) {
             address token = address(handler.tokens(i));
-            (,,, uint256 accounts, uint256 paid, uint256 debts,,) = vault.exitOf(token);
-            require(paid <= accounts, "accounts were paid more than was due to them");
-            require(debts <= vault.withdrawn(token), "more debt was shown than was paid");
+            VaultState.TokenExit memory exit = handler.rare().exitOf(token);
+            require(exit.accounts.paid <= exit.accounts.settled, "accounts were paid more than was due to them");
+            require(exit.seniors.paid <= exit.seniors.settled, "more was paid first than was due first");
+            require(exit.accounts.settled <= exit.accounts.total, "accounts claimed more than was due to them");
+            require(exit.debts <= vault.withdrawn(token), "more debt was shown than was paid");
         }
     }
 
@@ -146,7 +149,8 @@ contract EscapeTest {
         handler.takeDeposit(1, 2, amounts[5]);
         handler.escape(shows);
         handler.claimAll();
-        // Accounts that claimed before a paid withdrawal was settled claim again.
+        handler.refundAll();
+        // Who claimed before what was paid was settled claims again.
         handler.claimAll();
         handler.refundAll();
         Vault vault = handler.vault();

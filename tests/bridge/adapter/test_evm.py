@@ -251,8 +251,8 @@ def test_events_are_read_strictly():
     assert read_event(deposit_log(3, 2**64 - 1, 2**256 - 1)) == Deposited(
         3, b"\x70" * 20, 2**64 - 1, 2**256 - 1, b"\x11" * 20, b"\xdd" * 32
     )
-    log = Log(VAULT, (WITHDRAWN, u256(4), bytes(12) + b"\x70" * 20, bytes(12) + b"\x22" * 20), u256(9))
-    assert read_event(log) == Withdrawn(4, b"\x70" * 20, b"\x22" * 20, 9)
+    log = Log(VAULT, (WITHDRAWN, u256(4), bytes(12) + b"\x70" * 20, bytes(12) + b"\x22" * 20), u256(7) + u256(9))
+    assert read_event(log) == Withdrawn(4, b"\x70" * 20, b"\x22" * 20, 7, 9)
     assert read_event(Log(VAULT, (), b"")) is None
 
 

@@ -67,7 +67,7 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
         e["name"]: [i["indexed"] for i in e["inputs"]] for e in load_artifact("Vault").abi if e["type"] == "event"
     }
     assert indexed["Deposited"] == [True, True, True, False, False, False]
-    assert indexed["Withdrawn"] == [True, True, True, False]
+    assert indexed["Withdrawn"] == [True, True, True, False, False]
     assert indexed["ValidatorsRotated"] == [True, True]
 
 

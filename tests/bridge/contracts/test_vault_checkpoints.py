@@ -121,7 +121,10 @@ REFUSED: dict[str, tuple[str, Shown]] = {
         f"a_certified_zero_{name}": ("ZeroRoot", shown(header={name: bytes(32)}))
         for name in ("withdrawals_root", "next_validators_hash")
     },
-    **{f"word_{word}_beyond_its_range": ("OutOfRange", with_word(word, u256(2**63))) for word in (3, 4, 10)},
+    **{
+        f"word_{word}_beyond_its_range": ("OutOfRange", with_word(word, u256(2**bits)))
+        for word, bits in ((3, 40), (4, 63), (10, 40))
+    },
 }
 
 

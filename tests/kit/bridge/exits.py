@@ -7,10 +7,11 @@ from web3 import Web3
 from web3.logs import DISCARD
 
 from bridge.contracts.deploy import Deployed
+from bridge.contracts.escape import PAYMENTS_IN_WORD
 from clearing.base.hashing import sha256
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
 from tests.kit.bridge.certified import Tree
-from tests.kit.bridge.vault_chain import VaultChain, claim_as_json, make_header
+from tests.kit.bridge.vault_chain import VaultChain, make_header
 
 EPOCH = 3
 ALICE, BOB, CAROL = (bytes([letter]) * 20 for letter in (0xA1, 0xB0, 0xCA))
@@ -81,6 +82,16 @@ class Exits:
             if not tokens or totals.token in [at.address for at in tokens]:
                 self.open(index)
 
+    def settle_without_a_tree(self) -> None:
+        """The same where no epoch was certified: all totals are zero."""
+        self.wait(2 * self.quarter() + 2)
+        self.trigger()
+        self.wait(self.quarter() + 2)
+        names = ("epoch", "accounts", "seniors", "counted", "depositCursor", "withdrawalsCount")
+        totals = dict.fromkeys(names, 0) | {"token": self.vault.token.address}
+        place = {"index": 0, "count": 0, "path": []}
+        self.vault.user.send(self.vault.vault.functions.openExit(totals, place))
+
     def begin_payments(self) -> None:
         self.wait(self.quarter() + 2)
 
@@ -116,10 +127,19 @@ class Exits:
         (event,) = self.vault.vault.events.ExitPaid().process_receipt(self.vault.user.send(call), errors=DISCARD)
         return int(event["args"]["amount"])
 
-    def show_paid(self, entries: Sequence[tuple[Any, ...]], siblings: Sequence[bytes]) -> Any:
-        arguments = [claim_as_json(entry) for entry in entries]
-        call = self.vault.vault.functions.showPaid(arguments, self.vault.root_number, list(siblings))
-        return self.vault.user.send(call)
+    def payments(self, word: int = 0) -> list[tuple[Any, ...]]:
+        """The vault's payments of a word, in the order in which it made them: nonce, account, token, to, amount."""
+        found = [log["args"] for log in self.vault.vault.events.Withdrawn().get_logs(from_block=0)]
+        names = ("nonce", "account", "token", "to", "amount")
+        return [tuple(args[name] for name in names) for args in found if args["nonce"] // PAYMENTS_IN_WORD == word]
+
+    def show_payments(self, *words: int) -> None:
+        """Show all payments of these words, by default of the first."""
+        for word in words or (0,):
+            self.walk_payments(word, self.payments(word))
+
+    def walk_payments(self, word: int, payments: Sequence[tuple[Any, ...]]) -> Any:
+        return self.vault.user.send(self.vault.vault.functions.walkPayments(word, payments))
 
     def deposits(self) -> list[tuple[Any, ...]]:
         """All of the vault's deposits, in order: token, account, amount, sender, rolling hash after it."""

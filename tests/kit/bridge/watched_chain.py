@@ -146,7 +146,7 @@ class Chain:
         self.mine(6)
 
     def withdrawn(self, nonce: int, amount: int = 10) -> dict:
-        return self.emit((WITHDRAWN, u256(nonce), word(TOKEN), word(b"\x22" * 20)), u256(amount))
+        return self.emit((WITHDRAWN, u256(nonce), word(TOKEN), word(b"\x22" * 20)), u256(7) + u256(amount))
 
 
 @dataclass
