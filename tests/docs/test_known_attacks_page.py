@@ -1,0 +1,35 @@
+"""The page of known attacks names tests that exist, at least one for each attack of the list."""
+
+import ast
+import re
+
+import pytest
+
+from tests.kit.sources import ROOT
+
+PAGE = (ROOT / "docs" / "explanation" / "known-attacks.md").read_text(encoding="utf-8")
+ROWS = [row.split(" | ") for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE)[1:]]
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py):(\w+)`", PAGE)))
+
+
+def functions(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_each_test_that_the_page_names_exists(path: str, name: str) -> None:
+    assert name.startswith("test_")
+    assert name in functions(path)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_each_attack_has_a_test(row: list[str]) -> None:
+    assert len(row) == 4
+    assert re.search(r"`tests/[\w/]+\.py:test_\w+`", row[3])
+
+
+def test_every_test_of_an_attack_on_the_vault_is_on_the_page() -> None:
+    path = "tests/bridge/contracts/test_known_attacks.py"
+    tests = {name for name in functions(path) if name.startswith("test_")}
+    assert tests == {name for stated, name in NAMED if stated == path}
