@@ -19,6 +19,8 @@ from devnet.network import Devnet
 from member.api.proofs import ExitView
 from member.client.downloads import fetch_exit
 from member.client.vault_exits import ExitAtVault, claim_at_vaults, exit_at_vaults
+from member.light.source import http_sources
+from member.vaults.rotation import rotate_vault
 
 PAYER = bytes([0x77]) * 32
 DAY = 86_400
@@ -47,7 +49,11 @@ class EscapeDrill:
         self._report = report
 
     async def play(self) -> tuple[TokenDrill, ...]:
-        """Save the files, stop the network, and claim. Raises LocalFault when a vault has no exit root."""
+        """Bring the vaults up to date, save the files, stop the network, and claim.
+
+        Raises LocalFault when a vault has no exit root.
+        """
+        await self._bring_checkpoints()
         files = [await self.saved_files(chain) for chain in range(len(self._devnet.chains))]
         await self.stop_for_ever()
         found: list[TokenDrill] = []
@@ -77,9 +83,15 @@ class EscapeDrill:
         for node in self._devnet.nodes.values():
             await node.stop()
 
+    async def _bring_checkpoints(self) -> None:
+        """Relayers post one an hour where no withdrawal waits, and a demo is shorter."""
+        for chain in self._devnet.chains:
+            chain.anvil.fund(str(Account.from_key(PAYER).address))
+            with http_sources([self._devnet.url("n0")]) as (source,):
+                await rotate_vault(chain.anvil.url, chain.deployed.vault, source, PAYER, 0, lambda _: None)
+
     async def _claim(self, at: int, views: list[ExitView]) -> list[TokenDrill]:
         chain = self._devnet.chains[at]
-        chain.anvil.fund(str(Account.from_key(PAYER).address))
         own = [view for view in views if any(leaf.chain_id == chain.anvil.chain_id for leaf in view.leaves)]
         for days in DAYS:
             await self._pass(at, days)
