@@ -61,6 +61,10 @@ class FinalBlocks(Wire, frozen=True):
         """The hash of an execution block, if it is one of those proven."""
         return next((block.hash for block in self.blocks if block.number == number), None)
 
+    def oldest_from(self, number: int) -> int | None:
+        """The lowest number of a proven execution block from `number` on."""
+        return min((block.number for block in self.blocks if block.number >= number), default=None)
+
     def newest_within(self, first: int, last: int) -> int | None:
         """The highest number of a proven execution block from `first` to `last`."""
         return max((block.number for block in self.blocks if first <= block.number <= last), default=None)

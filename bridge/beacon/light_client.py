@@ -104,6 +104,10 @@ class LightClient:
         """The hash of a final execution block, if it was proven itself."""
         return self._blocks.hash_at(number)
 
+    def oldest_from(self, number: int) -> int | None:
+        """The lowest number of an execution block proven from `number` on."""
+        return self._blocks.oldest_from(number)
+
     def newest_within(self, first: int, last: int) -> int | None:
         """The highest number of an execution block proven from `first` to `last`."""
         return self._blocks.newest_within(first, last)

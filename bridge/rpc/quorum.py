@@ -18,7 +18,7 @@ from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
 from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
 from bridge.rpc.endpoint_set import EndpointSet
-from bridge.rpc.witness import FinalWitness
+from bridge.rpc.witness import ANCHORED_MAX, FinalWitness
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import RemoteFault
 
@@ -57,6 +57,11 @@ class EndpointQuorum(EndpointSet):
     def is_anchored(self) -> bool:
         """Whether final heights are blocks that a required witness proved."""
         return self._witness is not None and self._witness.is_required
+
+    def anchor_of(self, number: int) -> int | None:
+        """The lowest block from `number` on that the witness proved, at most ANCHORED_MAX above."""
+        anchor = self._witness.oldest_from(number) if self._witness is not None else None
+        return anchor if anchor is not None and anchor - number <= ANCHORED_MAX else None
 
     async def check_chain(self, chain_id: int) -> None:
         """Check that a quorum serves `chain_id`; an endpoint that serves another is blamed.

@@ -6,6 +6,9 @@ it is required, nothing above its newest block is final.
 
 from typing import Protocol
 
+ANCHORED_MAX = 8_192
+"""So many blocks below a proven one are linked to it by parent hashes; farther down, nothing is proven with it."""
+
 
 class FinalWitness(Protocol):
     """What the quorum asks of it, at once and without the network."""
@@ -27,6 +30,9 @@ class FinalWitness(Protocol):
 
     def hash_at(self, number: int) -> bytes | None:
         """The hash of a final block, if that block itself was proven."""
+
+    def oldest_from(self, number: int) -> int | None:
+        """The lowest number of a block proven from `number` on."""
 
     def newest_within(self, first: int, last: int) -> int | None:
         """The highest number of a block proven from `first` to `last`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
 from bridge.evm.events import VAULT_TOPICS, VaultEvent, read_event
-from bridge.evm.header import BlockHeader, stated_identity
+from bridge.evm.header import BlockHeader, check_links, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list, read_object, read_quantity
 from bridge.evm.receipts import LOGS_MAX, Log
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
@@ -62,6 +62,19 @@ class VaultScanner:
     async def final_headers(self, first: int, last: int) -> list[BlockHeader]:
         """Undisputed headers of a range of final blocks, not checked for links."""
         return await _in_parts(self._quorum.final_headers, range(first, last + 1))
+
+    async def check_anchored(self, header: BlockHeader) -> None:
+        """Check that a final header links to a block that the witness proved, where one is required.
+
+        Raises RemoteFault UNTRUSTED_BLOCK for a header that none above proves, BROKEN_PARENT_LINK, those of
+        `final_headers`.
+        """
+        if not self._quorum.is_anchored:
+            return
+        anchor = self._quorum.anchor_of(header.number)
+        if anchor is None:
+            raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "light client", number=header.number)
+        check_links([header, *await self.final_headers(header.number + 1, anchor)])
 
     async def candidates(self, headers: Sequence[BlockHeader]) -> list[BlockHeader]:
         """Which of these consecutive blocks may hold events of the vault."""

@@ -61,7 +61,7 @@ class SubmittedEventReader:
     async def check_final(self, fact: VaultFact, cursor: ScanCursor | None) -> None:
         """Check that the block of a fact was scanned as final, and that no endpoint disputes it now.
 
-        Raises RemoteFault UNTRUSTED_BLOCK, those of `EndpointQuorum.final_headers`, and faults of the endpoints.
+        Raises RemoteFault UNTRUSTED_BLOCK, those of `VaultScanner.check_anchored`, and faults of the endpoints.
         """
         scanned = cursor.number if cursor is not None else 0
         untrusted = RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "submission", number=fact.block_number, scanned=scanned)
@@ -73,6 +73,8 @@ class SubmittedEventReader:
         (header,) = await self._quorum.final_headers((fact.block_number,))
         if header.hash != fact.block_hash:
             raise untrusted
+        if cursor.hash_at(fact.block_number) is None:
+            await self._scanner.check_anchored(header)
 
     async def _place_of(self, transaction: bytes) -> "_Place":
         """Where a quorum has it. No endpoint is blamed for lacking what is new, or what a submitter made up."""

@@ -17,6 +17,7 @@ from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.dissent import Dissent
 from bridge.rpc.endpoint_health import EndpointHealth
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.witness import ANCHORED_MAX
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
 from bridge.watch.custody import CUSTODY_WAIT_SECONDS, CustodyReader
 from bridge.watch.custody_evidence import EvidenceCollector
@@ -30,8 +31,6 @@ from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact, VaultFac
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
-ANCHORED_MAX = 8_192
-"""Instead of it, where final heights are proven by a witness: what links to a proven block is proven with it."""
 CUSTODY_AGE_MAX = 32
 """Counters of older blocks are left to the validators that saw them in time: nodes drop old states."""
 PAUSE_SECONDS_MAX = 5.0
@@ -203,6 +202,7 @@ class Watcher:
         self._set_doubt("")
         if tips.final_number == cursor.number:
             return False
+        # Where final heights are proven by a witness, what links to a proven block is proven with it.
         linked_max = ANCHORED_MAX if self._quorum.is_anchored else LINKED_MAX
         if tips.final_number - cursor.number > linked_max:
             await self._scan_far(cursor, tips.final_number - linked_max)
@@ -276,6 +276,7 @@ class Watcher:
         while first <= last and gathered.deposit_nonce + 1 < before_nonce:
             candidates, covered = await self._scanner.chunk_candidates(first, last)
             for header in candidates:
+                await self._scanner.check_anchored(header)
                 for sighting in await self._scanner.proven_logs(header):
                     event = sighting.event
                     if isinstance(event, Deposited) and gathered.deposit_nonce < event.nonce < before_nonce:

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -12,9 +13,11 @@ from bridge.beacon.beacon_endpoint import BeaconEndpoint
 from bridge.beacon.light_client import LightClient, Trust
 from bridge.beacon.light_store import LightStore
 from bridge.codes import BridgeCode
+from bridge.watch.submitted_events import SubmittedEventReader
 from clearing.base.codec import u256
 from tests.kit.bridge.beacon_chain import NETWORK, BeaconChain, BeaconServer, execution_header, invented
 from tests.kit.bridge.forged_chain import ForgedChain
+from tests.kit.bridge.watched_chain import TOKEN, calls_answered
 from tests.kit.refusals import refused
 
 pytestmark = pytest.mark.chain
@@ -176,3 +179,36 @@ async def test_a_witness_that_comes_later_stops_what_was_already_read(liar, watc
     with refused(BridgeCode.FINAL_BLOCK_DISPUTED, at="light client"):
         await w.until_quiet()
     assert w.watcher.status.doubt != ""
+
+
+async def test_a_submitted_event_in_an_old_forged_block_is_not_linked_to_a_proven_one(
+    chain, liar, watched, forged, beacon, lit
+):
+    """Older than the cursor's hashes, such a block is known to endpoints only."""
+    chain.mine(200)
+    beacon.final_slot = chain.final
+    sources = [liar(), liar()]
+    w = watched(*sources, quorum=2, witness=await lit())
+    await w.until_quiet()
+    cursor, (fact,) = w.watcher.cursor, w.deposits
+    reader = SubmittedEventReader(w.watcher.chain, w.quorum)
+    await reader.check_final(fact, cursor)
+    forged.blocks = {forged.first: forged.blocks[forged.first]}
+    sources[0].alter = sources[1].alter = forged
+    forgery = bytes.fromhex(forged.blocks[forged.first]["hash"][2:])
+    with refused(BridgeCode.BROKEN_PARENT_LINK):
+        await reader.check_final(msgspec.structs.replace(fact, block_hash=forgery), cursor)
+
+
+async def test_missing_deposits_are_searched_for_only_in_blocks_that_link_to_a_proven_one(
+    liar, watched, lit, monkeypatch
+):
+    """A quorum that counts a deposit more than there is could else put it into any old block."""
+    counts_two = calls_answered("0x" + u256(2).hex())
+    w = watched(liar(counts_two), witness=await lit(), custody_stride=2, tokens=(TOKEN,))
+    with refused(BridgeCode.NONCE_GAP):
+        await w.until_quiet()
+    monkeypatch.setattr("bridge.rpc.quorum.ANCHORED_MAX", 0)
+    with refused(BridgeCode.UNTRUSTED_BLOCK, at="light client"):
+        await w.until_quiet()
+    assert w.facts == []
