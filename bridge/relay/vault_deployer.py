@@ -15,12 +15,9 @@ from bridge.contracts.errors import error_text
 from bridge.evm.hexadecimal import hex_data, read_data, read_quantity
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
+from bridge.rpc.precompiles import G1_ADD, has_eip2537
 from clearing.base.errors import Detail, RemoteFault
 from clearing.base.validators import check_validator_set
-
-G1_ADD = (11).to_bytes(20, "big")
-"""The first precompile of EIP-2537."""
-G1_POINT_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +76,7 @@ class VaultDeployer:
         for token, code in zip(tokens, codes, strict=True):
             if not code:
                 raise RemoteFault(BridgeCode.TOKEN_WITHOUT_CODE, "deploy", token=token)
-        # The sum of infinity and infinity is infinity. An absent precompile answers empty, as an address without code.
-        probe = {"to": hex_data(G1_ADD), "data": hex_data(bytes(2 * G1_POINT_BYTES))}
-        (answer,) = await self._endpoint.batch((RpcCall("eth_call", (probe, "latest")),))
-        if needs_bls and (isinstance(answer, Refusal) or read_data(answer, "eth_call") != bytes(G1_POINT_BYTES)):
+        if needs_bls and not await has_eip2537(self._endpoint):
             raise RemoteFault(BridgeCode.NO_EIP2537, "deploy", precompile=G1_ADD)
 
     async def _simulate(self, creation: Creation, payer: bytes, made: Mapping[bytes, bytes]) -> bytes:

@@ -1,0 +1,52 @@
+"""`crossclear doctor`: the exit code is that of the worst finding, and no address with a key is printed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devnet.anvil import Anvil
+from tests.kit.command_line import CommandLine
+
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture
+def settings(anvil: Callable[..., Anvil], tmp_path: Path) -> Callable[..., Path]:
+    chain = anvil()
+    chain.rpc("anvil_mine", "0x28")
+
+    def write(chain_id: int = 31337, more: str = "") -> Path:
+        path = tmp_path / "node.toml"
+        path.write_text(
+            f'[[chains]]\nchain_id = {chain_id}\nname = "local"\nendpoints = ["{chain.url}/?key=key-of-mine"]\n'
+            f'profile = "evm"\nquorum = 1\n{more}'
+        )
+        return path
+
+    return write
+
+
+def test_good_endpoints_end_with_zero(cli: CommandLine, settings: Callable[..., Path]) -> None:
+    printed = cli("doctor", "--config", settings())
+    assert "worst: ok" in printed.out
+    assert "key-of-mine" not in printed.out + printed.err
+    assert cli("doctor", "--config", settings(), "--chain", "local", "--output", "json").json[0]["gravity"] == "ok"
+
+
+def test_a_fault_ends_with_six_and_what_to_do(cli: CommandLine, settings: Callable[..., Path]) -> None:
+    (found,) = cli("doctor", "--config", settings(chain_id=77_777), "--output", "json", code=6).json
+    (finding,) = found["endpoints"][0]["findings"]
+    assert (finding["check"], finding["gravity"]) == ("chain id", "fault")
+    assert finding["advice"]
+
+
+def test_a_warning_ends_with_five(
+    cli: CommandLine, settings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.probe.endpoint_exam.SLOW_MS", -1)
+    assert "warning latency" in cli("doctor", "--config", settings(), code=5).out
+
+
+def test_an_unknown_chain_is_refused(cli: CommandLine, settings: Callable[..., Path]) -> None:
+    assert "known=local" in cli("doctor", "--config", settings(), "--chain", "other", code=3).err
