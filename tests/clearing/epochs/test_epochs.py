@@ -327,6 +327,8 @@ def test_the_newest_root_is_shown_in_the_state_that_its_epoch_closed_at(world):
     header = make_header(now.height, validator_set(4), epoch=1, module_roots=now.module_roots)
     record, opening = world.state.exits[1], open_exit_root(world.state)
     check_exit_root(header, record, opening)
+    assert open_exit_root(world.restored()) == opening
+    check_exit_root(header, record, opening)
     other, above = msgspec.structs.replace, (*opening.above, bytes(32))
     for lied in (
         (header, other(record, root=bytes(32)), opening),
