@@ -215,6 +215,20 @@ async def test_a_token_that_rebases_down_is_reported_as_short_and_the_other_flow
     assert [began for alarm, began in w.alarms if alarm is Alarm.TOKEN_SHORT] == [True, False]
 
 
+@pytest.mark.parametrize("mood", ["BalanceRefused", "BalanceBurning"])
+async def test_a_token_that_does_not_answer_for_its_balance_is_proven_beside_the_other(
+    deployed, endpoint, two_tokens, watch, mood
+):
+    for at in (deployed.token_at, deployed.moody_at):
+        await wait(deployed.deposit, 1_000, 1, at)
+    await wait(deployed.set_mood, mood)
+    deployed.chain.mine(12)
+    w = watch(two_tokens, endpoint)
+    await w.until_quiet()
+    assert [fact.balance for fact in w.custody[-2:]] == [u256(1_000)] * 2
+    assert (len(w.deposits), w.watcher.status.shortage) == (2, "")
+
+
 async def test_a_token_whose_balance_nobody_can_prove_is_left_out_and_the_other_flows_on(
     deployed, endpoint, two_tokens, watch
 ):
