@@ -1,8 +1,9 @@
 """Transfers between accounts: cash and tokens of one member, and swaps of claims between two accounts.
 
 Rule: a transfer passes the checks of a withdrawal: the account owns the money, and initial margin is covered
-afterwards. A swap needs both signatures over the same digest. Each side gives its own money and covers initial margin
-with what it receives. No inventory moves, so no chain and no fee is involved.
+afterwards. Inflow that waits goes along. A swap needs both signatures over the same digest. Each side gives its own
+money, none that waits, and covers initial margin with what it receives. No inventory moves, so no chain and no fee is
+involved.
 """
 
 from clearing.accounts.lifecycle import check_segregation
@@ -20,6 +21,7 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import cash_currency, token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve
+from clearing.withdrawals.inflow_delay import carry_inflow, check_inflow, equities_before
 from clearing.withdrawals.permission import check_can_leave
 
 
@@ -86,7 +88,9 @@ def _transfer(
     if refusal is not None:
         return refusal
     use_nonce(context, account, request.nonce)
+    before = equities_before(context, account, recipient)
     context.journal.transfer(account, recipient, currency, amount, code, request.nonce)
+    carry_inflow(context, account, recipient, before)
     context.touched_accounts.update((account, recipient))
     return None
 
@@ -107,6 +111,8 @@ def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Reject
         or check_can_leave(context, AT, request.recipient, *taken, gains=given)
         or check_deficit_reserve(context, AT, request.account, given, (taken[0], -taken[1]))
         or check_deficit_reserve(context, AT, request.recipient, taken, (given[0], -given[1]))
+        or check_inflow(context, AT, request.account, given)
+        or check_inflow(context, AT, request.recipient, taken)
     )
     if refusal is not None:
         return refusal

@@ -35,6 +35,7 @@ from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, feed_status, holdings_margin
 from clearing.state.ledger import FUND_ACCOUNT, can_hold, cash_currency, soft_credit_of
 from clearing.state.state import State
+from clearing.withdrawals.inflow_delay import check_inflow
 from clearing.withdrawals.permission import check_can_leave
 
 NO_FUND_SIZE = FundSizeRecord(epoch=0, height=0, target=0, recent_sizes=(), cash_group=0)
@@ -194,7 +195,9 @@ def pay_contribution(context: BlockContext, index: int, request: FundContributio
     missing = max(record.required - record.micros, 0) if record else 0
     if record is None or micros > missing:
         return reject(ClearingCode.CONTRIBUTION_NOT_OWED, at, member=owner.member, micros=micros, missing=missing)
-    refusal = check_can_leave(context, at, account, fund_currency(context.state), micros)
+    leaving = fund_currency(context.state), micros
+    # Returns may go to another of the member's accounts, where nothing would wait.
+    refusal = check_can_leave(context, at, account, *leaving) or check_inflow(context, at, account, leaving)
     if refusal is not None:
         return refusal
     use_nonce(context, account, request.nonce)

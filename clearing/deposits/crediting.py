@@ -13,6 +13,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
 from clearing.state.asset_halts import is_asset_halted
 from clearing.state.ledger import can_hold, currency_of, external_account, inventory_units
+from clearing.withdrawals.inflow_delay import record_inflow
 from clearing.withdrawals.refunds import refundable_units
 
 
@@ -52,3 +53,4 @@ def credit_deposit(context: BlockContext, asset: Asset, deposit: DepositSeen) ->
         DepositCredited(deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source)
     )
     settle_skew_fee(context, account, asset, units, fee, deposit.nonce)
+    record_inflow(context, account, deposit.chain_id, asset, units)

@@ -17,6 +17,7 @@ import msgspec
 
 from clearing.base.codec import u256
 from clearing.base.units import MONEY_MAX
+from clearing.collateral.cash_tokens import current_asset
 from clearing.context.block_context import BlockContext
 from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.collateral import DepositRefundDue, DepositsRefunded
@@ -35,6 +36,7 @@ from clearing.state.ledger import STRAY_ACCOUNT
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.detached_vaults import is_detaching
+from clearing.withdrawals.inflow_delay import hold_refund, is_refund_held
 from clearing.withdrawals.release import release_withdrawal
 
 RELEASED_PER_BLOCK_MAX = 16
@@ -60,6 +62,9 @@ def owe_refund(context: BlockContext, deposit: DepositSeen, reason_code: int) ->
     state.refunded_deposits.put(
         (*vault, deposit.nonce), RefundedDepositRecord(reason_code, deposit.account, deposit.amount, number)
     )
+    listed = state.terms.assets_by_token.get((*vault, deposit.token))
+    asset = current_asset(state, listed) if listed is not None else None
+    hold_refund(context, (*vault, number), deposit.depositor, asset, amount)
     context.receipts.append(DepositRefundDue(*vault, deposit.nonce, number))
 
 
@@ -107,9 +112,15 @@ def release_refunds(context: BlockContext) -> None:
         if is_chain_live(context, chain) and not is_detaching(context.state, *vault):
             for _ in range(RELEASED_PER_BLOCK_MAX):
                 queue = context.state.refund_queues.get(vault)
-                if queue is None or queue.first_place == queue.next_place:
+                if queue is None or queue.first_place == queue.next_place or _is_first_held(context, vault, queue):
                     break
                 _release_first(context, vault, queue)
+
+
+def _is_first_held(context: BlockContext, vault: Vault, queue: RefundQueueRecord) -> bool:
+    """Whether the first refund of the queue waits as large inflow. Those behind it came later, and wait with it."""
+    number = context.state.queued_refunds[*vault, queue.first_place].refund
+    return is_refund_held(context, (*vault, number))
 
 
 def _release_first(context: BlockContext, vault: Vault, queue: RefundQueueRecord) -> None:

@@ -39,6 +39,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments, forward_ticks
 from clearing.schema.terms.prices import check_price_terms
+from clearing.schema.terms.withdrawals import inflow_delay_checks
 
 CHARGE_LINE_MAX = 2**62 - 2**40
 """Largest slope or intercept of a charge at the highest price that can be agreed; rows use a little more."""
@@ -79,6 +80,8 @@ def check_terms(genesis: Genesis) -> None:
     check_venues(genesis.venues, {account.id for member in genesis.members for account in member.accounts})
     for field, value, good in check_soft_credit(genesis.soft_credit):
         _require(good, f"soft_credit.{field}", value)
+    for field, value, good in inflow_delay_checks(genesis.inflow):
+        _require(good, f"inflow.{field}", value)
     for field, value, good in crisis_checks(genesis.crisis):
         _require(good, f"crisis.{field}", value)
     without_own_account = sum(

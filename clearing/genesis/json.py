@@ -11,15 +11,21 @@ from clearing.base.codec import Wire
 from clearing.base.errors import RemoteFault
 from clearing.base.plain_json import read_json
 from clearing.schema.codes import ClearingCode
-from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.genesis import Genesis, has_inflow_terms
 
 GenesisPart = TypeVar("GenesisPart", bound=Wire)
 GENESIS_BYTES_MAX = 4 << 20
 
 
 def genesis_to_json(genesis: Genesis) -> bytes:
-    """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers."""
-    return msgspec.json.format(msgspec.json.encode(genesis_part_to_json(genesis)), indent=2) + b"\n"
+    """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers.
+
+    Terms of inflow that are off are left out, as from the network id.
+    """
+    fields = genesis_part_to_json(genesis)
+    if not has_inflow_terms(genesis):
+        del fields["inflow"]
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def genesis_from_json(data: bytes) -> Genesis:

@@ -286,6 +286,9 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     for field in ("recall_blocks", "restriction_blocks"):
         blocks = getattr(genesis.soft_credit, field)
         yield f"soft_credit.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    for steps in (genesis.inflow.owner_steps, genesis.inflow.chain_steps):
+        for step in steps:
+            yield "inflow.delay_blocks", step.delay_blocks, step.delay_blocks <= CRISIS_BLOCKS_MAX
     urgent, period = crisis.calls.urgent_ppm, crisis.default.assessment_period_blocks
     yield "crisis.calls.urgent_ppm", urgent, urgent <= URGENT_PPM_MAX
     yield "crisis.default.assessment_period_blocks", period, period >= ASSESSMENT_PERIOD_MIN

@@ -48,6 +48,11 @@ class ClearingCode(CodeBook):
         "The asset's vault was proven to have less of the token than it owes. Withdraw another asset, or wait until a "
         "vote releases this one.",
     )
+    INFLOW_WAITS = (
+        273,
+        "Large inflow waits before it may leave. Withdraw less, or wait: `crossclear withdrawals show` has "
+        "the heights.",
+    )
     UNKNOWN_VENUE = 222, "Genesis lists no venue with this id."
     VENUE_SUSPENDED = (
         223,

@@ -109,9 +109,12 @@ from clearing.schema.records.withdrawals import (
     DelayedWithdrawalRecord,
     ExpiredWithdrawalRecord,
     GuardianOrderRecord,
+    HeldRefundRecord,
+    InflowVolumeRecord,
     RefundDueRecord,
     ReleasedWithdrawalRecord,
     ValueWithdrawnRecord,
+    WaitingInflowRecord,
     WithdrawalVolumeRecord,
 )
 from clearing.schema.terms.genesis import Genesis
@@ -289,6 +292,16 @@ class State:
     """By nonce, those in `expired_withdrawals` that are not refunded yet."""
     values_withdrawn: Table[int, ValueWithdrawnRecord] = hashed("deficit_left", Module.REQUESTS, U63)
     """By account, and under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`."""
+    inflow_volumes: Table[tuple[int, bytes], InflowVolumeRecord] = hashed(
+        "inflow_volumes", Module.REQUESTS, tuple[U63, Bytes20]
+    )
+    """(0, owner), or (chain id, zeros)."""
+    waiting_inflows: Table[int, WaitingInflowRecord] = hashed("waiting_inflows", Module.REQUESTS, U63)
+    """By account."""
+    held_refunds: Table[tuple[int, bytes, int], HeldRefundRecord] = hashed(
+        "held_refunds", Module.REQUESTS, tuple[U63, Bytes20, U63]
+    )
+    """(chain id, vault, number), as `deposit_refunds`."""
     margin_calls: Table[int, MarginCallRecord] = hashed("margin_calls", Module.RISK, U63)
     """By account."""
     liquidations: Table[int, LiquidationRecord] = hashed("liquidations", Module.RISK, U63)

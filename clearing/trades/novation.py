@@ -33,6 +33,7 @@ from clearing.state.holdings import Holdings, current_arrays, current_holdings, 
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
 from clearing.trades.trade_ids import bilateral_key, check_bilateral, use_bilateral
 from clearing.withdrawals.deficit_reserve import committed_micros
+from clearing.withdrawals.inflow_delay import carry_inflow, equities_before
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
@@ -105,7 +106,9 @@ def clear_trade(
     )
     if refusal is not None:
         return refusal
+    before = equities_before(context, trade.buyer, trade.seller)
     _book_trade(context, instrument, trade, received, fee)
+    carry_inflow(context, trade.buyer, trade.seller, before)
     if venue:
         _pay_venue(context, instrument, trade, venue, venue_fee)
     context.receipts.append(

@@ -27,6 +27,7 @@ from clearing.withdrawals.deficit_reserve import (
     record_value_returned,
 )
 from clearing.withdrawals.delay_queue import remove_delayed
+from clearing.withdrawals.inflow_delay import drop_ended_inflows
 from clearing.withdrawals.permission import check_can_leave, check_way_out, release_receipt
 from clearing.withdrawals.rate_limits import drop_past_usage
 from clearing.withdrawals.refunds import refund, refund_expired
@@ -86,6 +87,7 @@ def process_delayed_withdrawals(context: BlockContext) -> None:
     refund_expired(context)
     drop_past_usage(context)
     drop_value_withdrawn(context)
+    drop_ended_inflows(context)
     released, grace = [], context.terms.genesis.crisis.gates.waiting_grace_blocks
     for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
         if context.block.height < withdrawal.due_height:

@@ -36,6 +36,7 @@ from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, equity_and_total, record_value_withdrawn
 from clearing.withdrawals.delay_queue import check_delay_queue, delay_withdrawal
 from clearing.withdrawals.detached_vaults import is_detaching
+from clearing.withdrawals.inflow_delay import check_inflow
 from clearing.withdrawals.rate_limits import (
     check_withdrawal_rate,
     in_genesis_units,
@@ -64,6 +65,7 @@ def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithd
         or check_member_leaving(context, at, request.account)
         or check_can_leave(context, at, request.account, *leaving)
         or check_deficit_reserve(context, at, request.account, leaving)
+        or check_inflow(context, at, request.account, leaving)
         or check_way_out(context, at, asset, request.units)
     )
     if refusal is not None:

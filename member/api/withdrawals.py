@@ -50,6 +50,13 @@ class LimitView(Body, frozen=True):
     """The first block of the next window."""
 
 
+class InflowView(Body, frozen=True):
+    """Value of large deposits that may leave the account from a height on."""
+
+    micros: Natural
+    until_height: int
+
+
 class WithdrawalsView(Body, frozen=True):
     """Pending withdrawals of one account after the stated height."""
 
@@ -62,6 +69,8 @@ class WithdrawalsView(Body, frozen=True):
     deficit_micros: Natural = "0"
     """Unresolved; every withdrawal leaves its share of it behind."""
     deficit_until_height: int = 0
+    inflow: tuple[InflowView, ...] = ()
+    """What may not leave yet, ordered by height. As much equity above initial margin must stay."""
 
 
 class WithdrawalProofView(Body, frozen=True):

@@ -25,6 +25,9 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
             f"{view.deficit_micros} micros of deficits are unallocated: every withdrawal leaves its part until height"
             f" {view.deficit_until_height}"
         )
+    lines += [
+        f"{part.micros} micros of large inflow may leave from height {part.until_height} on" for part in view.inflow
+    ]
     return "\n".join(lines)
 
 

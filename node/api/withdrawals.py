@@ -14,11 +14,13 @@ from clearing.state.state import State
 from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal_proof
 from clearing.withdrawals.deficit_reserve import unresolved_deficit
 from clearing.withdrawals.delay_queue import delayed_withdrawals_of
+from clearing.withdrawals.inflow_delay import waiting_inflow
 from clearing.withdrawals.rate_limits import usage_in_window
 from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.types import hexed
 from member.api.withdrawals import (
     GuardianOrderProofView,
+    InflowView,
     LimitView,
     ReleasedView,
     WaitingView,
@@ -138,6 +140,10 @@ def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
         limits=tuple(_limit(state, limits, account) for limits in state.terms.genesis.crisis.gates.assets),
         deficit_micros=str(deficit),
         deficit_until_height=until,
+        inflow=tuple(
+            InflowView(micros=str(part.micros), until_height=part.until_height)
+            for part in waiting_inflow(state, account)
+        ),
     )
 
 

@@ -140,6 +140,7 @@ from clearing.schema.receipts.validators import (
     VaultRotated,
 )
 from clearing.schema.receipts.withdrawals import (
+    InflowWaits,
     WithdrawalConfirmed,
     WithdrawalDelayed,
     WithdrawalExpired,
@@ -243,6 +244,7 @@ Receipt: TypeAlias = (
     | FundReductionStarted
     | FundReturned
     | FundDrawn
+    | InflowWaits
     | WithdrawalDelayed
     | WithdrawalRefunded
     | WithdrawalExpired

@@ -93,3 +93,14 @@ class WithdrawalConfirmed(Wire, frozen=True, tag=15):
     vault: Bytes20
     block_number: U63
     source: Bytes32
+
+
+class InflowWaits(Wire, frozen=True, tag=157):
+    """A deposit was credited, and as much value may not leave the account before `until_height`."""
+
+    account: U63
+    chain_id: U63
+    asset: U32
+    micros: U63
+    """Value after haircut."""
+    until_height: U63

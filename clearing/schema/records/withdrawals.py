@@ -64,6 +64,32 @@ class ValueWithdrawnRecord(Wire, frozen=True):
     since_height: U63
 
 
+class InflowVolumeRecord(Wire, frozen=True):
+    """Micros of value that an owner brought in, or that came in over a chain, in the window with this number."""
+
+    window: U63
+    micros: U63
+
+
+class WaitingInflow(Wire, frozen=True):
+    """Micros of value that may leave the network from a height on."""
+
+    until_height: U63
+    micros: U63
+
+
+class WaitingInflowRecord(Wire, frozen=True):
+    """What waits in an account, by height, each height once."""
+
+    parts: tuple[WaitingInflow, ...]
+
+
+class HeldRefundRecord(Wire, frozen=True):
+    """A refund of deposits that is not released before a height."""
+
+    until_height: U63
+
+
 class ReleasedWithdrawalRecord(Wire, frozen=True):
     """A withdrawal in the withdrawals tree."""
 

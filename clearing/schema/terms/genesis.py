@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 
+from msgspec import structs
+
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
@@ -26,7 +28,7 @@ from clearing.schema.terms.governance import GovernanceTerms, governance_checks
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms, calls_checks, liquidation_checks
 from clearing.schema.terms.prices import PriceTerms
-from clearing.schema.terms.withdrawals import WithdrawalControlTerms, withdrawal_control_checks
+from clearing.schema.terms.withdrawals import InflowDelayTerms, WithdrawalControlTerms, withdrawal_control_checks
 
 VENUES_MAX = 64
 ID_CHUNK = 256
@@ -195,8 +197,17 @@ class Genesis(Wire, frozen=True):
     venues: tuple[VenueTerms, ...] = ()
     soft_credit: SoftCreditTerms = SoftCreditTerms()
     crisis: CrisisParameters = CrisisParameters()
+    inflow: InflowDelayTerms = InflowDelayTerms()
+
+
+def has_inflow_terms(genesis: Genesis) -> bool:
+    """Whether the terms of inflow are other than off."""
+    return genesis.inflow != InflowDelayTerms()
 
 
 def network_id(genesis: Genesis) -> NetworkId:
-    """The hash that is inside everything signed for this network."""
-    return NetworkId(tagged_hash(GENESIS_TAG, encode(genesis)))
+    """The hash that is inside everything signed for this network. Terms of inflow that are off are not hashed, so they
+    leave the id of a network without them as it was."""
+    fields = structs.astuple(genesis)
+    hashed = fields if has_inflow_terms(genesis) else fields[:-1]
+    return NetworkId(tagged_hash(GENESIS_TAG, encode(hashed)))

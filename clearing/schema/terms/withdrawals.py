@@ -58,6 +58,38 @@ class WithdrawalControlTerms(Wire, frozen=True):
     0: it is refunded at once."""
 
 
+INFLOW_STEPS_MAX = 8
+
+
+class InflowStep(Wire, frozen=True):
+    """A delay for inflow above a sum of value, in micros after haircut."""
+
+    above_micros: U63
+    delay_blocks: U32
+
+
+class InflowDelayTerms(Wire, frozen=True):
+    """How long large inflow waits before it may leave the network. Sums are those of a window of blocks."""
+
+    window_blocks: U32 = 0
+    """0: nothing waits."""
+    owner_steps: tuple[InflowStep, ...] = ()
+    """For what one owner brings in over all chains. Sums and delays rise from step to step."""
+    chain_steps: tuple[InflowStep, ...] = ()
+    """For what all owners together bring in over one chain."""
+
+
+def inflow_delay_checks(terms: InflowDelayTerms) -> Iterator[Check]:
+    """Every bounded field: its name, its value, and whether it is within its range."""
+    yield "window_blocks", terms.window_blocks, terms.window_blocks <= DELAY_BLOCKS_MAX
+    for name, steps in (("owner_steps", terms.owner_steps), ("chain_steps", terms.chain_steps)):
+        rising = all(a.above_micros < b.above_micros and a.delay_blocks < b.delay_blocks for a, b in pairwise(steps))
+        yield name, len(steps), len(steps) <= INFLOW_STEPS_MAX and rising
+        yield f"{name}.window_blocks", terms.window_blocks, not steps or terms.window_blocks > 0
+        for step in steps:
+            yield f"{name}.delay_blocks", step.delay_blocks, 1 <= step.delay_blocks <= DELAY_BLOCKS_MAX
+
+
 def withdrawal_control_checks(terms: WithdrawalControlTerms) -> Iterator[Check]:
     """Every bounded field: its name, its value, and whether it is within its range."""
     ids = [asset.asset for asset in terms.assets]

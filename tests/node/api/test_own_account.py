@@ -12,6 +12,7 @@ import pytest
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import address, recover
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
+from clearing.schema.terms.withdrawals import InflowDelayTerms, InflowStep
 from clearing.withdrawals.refunds import is_withdrawal_open
 from cli.member.margin import shock_body
 from member.api.accounts import TradingView
@@ -23,10 +24,22 @@ from node.api.accounts import account_of, trading_of
 from node.api.withdrawals import LISTED_MAX, withdrawals_of
 from tests.kit.clearing.desk import venue_world
 from tests.kit.clearing.gated import GATE, gated, not_executed
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    USD,
+    USDC_1,
+    WETH_1,
+    make_genesis,
+)
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.requests import PRICE, VENUE, VENUE_SECRETS
-from tests.kit.clearing.world import World, codes
+from tests.kit.clearing.world import World, codes, funded
 from tests.kit.node import fake_view
 from tests.kit.node.fake_view import FakeView, ask_view, client_of, status_and_code
 from tests.kit.node.live_view import run_against
@@ -240,3 +253,12 @@ def test_lines_tell_every_end() -> None:
     assert "5 micros of deficits are unallocated: every withdrawal leaves its part until height 40" in text
     empty = withdrawal_lines(WithdrawalsView(account=7, height=1))
     assert empty == "withdrawals of account 7 after height 1\n  none"
+
+
+def test_large_inflow_states_from_which_height_on_it_may_leave() -> None:
+    steps = InflowDelayTerms(window_blocks=10, owner_steps=(InflowStep(100_000 * DOLLAR, 16),))
+    world = funded(genesis=msgspec.structs.replace(make_genesis(), inflow=steps))
+    world.deposit(ALICE, USDC_1, 50_000 * DOLLAR)
+    (part,) = withdrawals_of(world.state, ALICE).inflow
+    assert (part.micros, part.until_height % 2) == (str(50_000 * DOLLAR), 0)
+    assert f"may leave from height {part.until_height} on" in withdrawal_lines(withdrawals_of(world.state, ALICE))
