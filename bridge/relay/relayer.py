@@ -17,12 +17,14 @@ from bridge.contracts.vault import Checkpoint, VaultClaim, VaultOrder
 from bridge.evm.hexadecimal import read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint, Refusal, accepted, view_call
+from bridge.rpc.endpoint import BATCH_MAX, Endpoint, Refusal, accepted, view_call
 from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 
+LOOKS_MAX = 32
+"""How often one round looks further when the vault has paid already what is next."""
 LATE_MAX = 64
 """So many claims past their not-after are asked for in a round, the newest."""
 
@@ -134,7 +136,8 @@ class Relayer:
         rotated, followed = await self.follow(relayable)
         latest = await self.latest()
         posted = None
-        if followed == relayable.header.validators_hash and self.is_due(latest, relayable):
+        follows = followed == relayable.header.validators_hash
+        if follows and self.is_due(latest, relayable) and not await self._is_held_up(latest, relayable):
             posted = await self.post_checkpoint(relayable)
             latest = await self.latest()
         round_ = await self.claim_due(relayable, latest)
@@ -169,9 +172,7 @@ class Relayer:
         """
         if relayable.proofs is None or latest.withdrawals_count > relayable.header.withdrawals_count:
             return Relayed(None)
-        waiting = await self._in_time(relayable.claims, relayable.header.time_ms // 1000)
-        known = [claim for claim in waiting if claim.nonce < latest.withdrawals_count]
-        due = await self._unpaid(self._queue.due(known, trio.current_time(), relayable.place))
+        due = await self._due(relayable, latest)
         if not due:
             return Relayed(None)
         _check_root(relayable.proofs, latest)
@@ -217,13 +218,25 @@ class Relayer:
 
     def is_due(self, latest: Checkpoint, relayable: Relayable) -> bool:
         """Whether withdrawals or the order wait for this header, it rotates the set, or the vault's newest is old."""
-        header = relayable.header
-        if header.height <= latest.height:
+        if relayable.header.height <= latest.height:
             return False
-        nonces = [claim.nonce for claim in relayable.claims] + ([relayable.order.nonce] if relayable.order else [])
-        waiting = any(nonce >= latest.withdrawals_count for nonce in nonces)
+        waiting = any(claim.nonce >= latest.withdrawals_count for claim in relayable.claims)
+        return waiting or self._is_urgent(latest, relayable)
+
+    def _is_urgent(self, latest: Checkpoint, relayable: Relayable) -> bool:
+        """Whether the vault needs this header for more than withdrawals."""
+        header, order = relayable.header, relayable.order
         rotates = header.next_validators_hash != header.validators_hash
-        return waiting or rotates or header.time_ms // 1000 - latest.trusted_at >= self._checkpoint_seconds
+        is_old = header.time_ms // 1000 - latest.trusted_at >= self._checkpoint_seconds
+        return rotates or is_old or (order is not None and order.nonce >= latest.withdrawals_count)
+
+    async def _is_held_up(self, latest: Checkpoint, relayable: Relayable) -> bool:
+        """Whether the header waits until what could be claimed under an earlier root is paid."""
+        if self._is_urgent(latest, relayable):
+            return False
+        known = await self._known(relayable, latest)
+        older = self._queue.holding_up(known, trio.current_time(), latest.root_number)
+        return bool(await self._unpaid(older[:BATCH_MAX])) or len(older) > BATCH_MAX
 
     async def latest(self) -> Checkpoint:
         """The vault's newest checkpoint."""
@@ -285,15 +298,32 @@ class Relayer:
         }
         return [claim for claim in claims if claim.not_after_s >= now_s or claim.nonce in payable]
 
+    async def _known(self, relayable: Relayable, latest: Checkpoint) -> list[VaultClaim]:
+        """The open withdrawals under the vault's newest root that it still pays."""
+        waiting = await self._in_time(relayable.claims, relayable.header.time_ms // 1000)
+        return [claim for claim in waiting if claim.nonce < latest.withdrawals_count]
+
+    async def _due(self, relayable: Relayable, latest: Checkpoint) -> list[VaultClaim]:
+        """What is claimed now: the next of the queue that the vault has not paid already."""
+        known = await self._known(relayable, latest)
+        for _ in range(LOOKS_MAX):
+            asked = self._queue.due(known, trio.current_time(), relayable.place, latest.root_number)
+            due = await self._unpaid(asked)
+            if due or not asked:
+                return due
+        return []
+
     async def _unpaid(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
-        """Those that the vault has not paid."""
+        """Those that the vault has not paid; the queue notes the others."""
         calls = [view_call(self._vault, vault.is_paid_call(claim.nonce)) for claim in claims]
         answers = await self._endpoint.batch(calls) if calls else ()
-        return [
-            claim
-            for claim, answer in zip(claims, answers, strict=True)
-            if not any(read_data(accepted(answer, "eth_call"), "isPaid", 32))
-        ]
+        unpaid = []
+        for claim, answer in zip(claims, answers, strict=True):
+            if any(read_data(accepted(answer, "eth_call"), "isPaid", 32)):
+                self._queue.paid(claim.nonce, trio.current_time())
+            else:
+                unpaid.append(claim)
+        return unpaid
 
     async def _why_unpaid(
         self, claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint

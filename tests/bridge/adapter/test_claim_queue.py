@@ -1,7 +1,14 @@
 """Whose withdrawal a relayer claims next: each gets its turn, whatever becomes of the others."""
 
 from bridge.contracts.vault import VaultClaim
-from bridge.relay.claim_queue import ALONE, BACKOFF_MAX_SECONDS, BATCH_MAX, ClaimQueue, RelayerPlace
+from bridge.relay.claim_queue import (
+    ALONE,
+    BACKOFF_MAX_SECONDS,
+    BATCH_MAX,
+    PAID_SECONDS,
+    ClaimQueue,
+    RelayerPlace,
+)
 
 
 def claims(*nonces: int) -> list[VaultClaim]:
@@ -65,3 +72,25 @@ def test_what_is_no_longer_open_is_forgotten() -> None:
     queue.failed(1, 0.0)
     assert due(queue, [2], 1.0) == [2]
     assert due(queue, [1], 2.0) == [1]
+
+
+def test_what_the_vault_has_paid_makes_room_before_the_network_knows() -> None:
+    queue = ClaimQueue()
+    for nonce in due(queue, range(100), 0.0):
+        queue.paid(nonce, 0.0)
+    assert due(queue, range(100), 0.0) == list(range(BATCH_MAX, 2 * BATCH_MAX))
+    assert due(queue, range(BATCH_MAX), PAID_SECONDS) == list(range(BATCH_MAX)), "a payment may have been undone"
+
+
+def holding_up(queue: ClaimQueue, now: float, root_number: int) -> list[int]:
+    return [claim.nonce for claim in queue.holding_up(claims(1, 2, 3), now, root_number)]
+
+
+def test_what_could_be_claimed_earlier_holds_up_a_checkpoint_while_it_is_new_and_did_not_fail() -> None:
+    queue = ClaimQueue(hold_seconds=30.0)
+    assert holding_up(queue, 0.0, 1) == [], "it is claimed under this root first"
+    assert holding_up(queue, 1.0, 2) == [1, 2, 3]
+    queue.failed(1, 1.0)
+    queue.paid(2, 1.0)
+    assert holding_up(queue, 2.0, 2) == [3]
+    assert holding_up(queue, 30.0, 2) == []

@@ -1,5 +1,8 @@
 """Three relayers, a thousand withdrawals, and as many of another chain that move the root: hardly a call is lost."""
 
+import math
+from bisect import bisect_right
+
 import pytest
 import trio
 from eth_account import Account
@@ -18,6 +21,8 @@ pytestmark = pytest.mark.chain
 CHAIN_ID = 31337
 RELAYERS = 3
 WITHDRAWALS = 1_000
+CHECKPOINTS_MOST = 3
+"""The newest checkpoint when a withdrawal is paid is at most so many after the one under which it could be claimed."""
 A_ROUND = 50
 """Withdrawals that the network releases between two looks at it, as many again for other chains."""
 
@@ -41,15 +46,29 @@ class Network:
                 self.leaves.append(withdrawal_leaf_hash(*place))
                 self.claims += [claim] if here else []
 
-    def relayable(self, index: int, paid: set[int]) -> Relayable:
+    def relayable(self, index: int) -> Relayable:
+        """What it gives a relayer: it learns of no payment, because none becomes final before the end."""
         total = len(self.leaves)
         proofs = LeafProofs(self.leaves)
         signers = self.vault.signers
         header = make_header(signers, total + 1, withdrawals_root=proofs.root(total), withdrawals_count=total)
-        open_claims = tuple(claim for claim in self.claims if claim.nonce not in paid)
         certificate = signers.certify(header, (0, 1, 2))
         place = RelayerPlace(index, RELAYERS)
-        return Relayable(header, certificate, signers.validators, open_claims, proofs, place=place)
+        return Relayable(header, certificate, signers.validators, tuple(self.claims), proofs, place=place)
+
+
+def checkpoints_waited(vault: VaultChain) -> list[int]:
+    """For each payment, how many checkpoints were accepted after the first under which it could be claimed."""
+    events, counts, waited = vault.vault.events, list[int](), list[int]()
+    logs = [*events.Checkpointed().get_logs(from_block=0), *events.Withdrawn().get_logs(from_block=0)]
+    for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
+        if log["event"] == "Checkpointed":
+            counts.append(log["args"]["withdrawalsCount"])
+        else:
+            claimable = bisect_right(counts, log["args"]["nonce"])
+            waited.append(len(counts) - 1 - claimable)
+    assert len(waited) == WITHDRAWALS
+    return waited
 
 
 async def test_three_relayers_pay_a_thousand_withdrawals_and_lose_hardly_a_call(anvil) -> None:
@@ -62,12 +81,12 @@ async def test_three_relayers_pay_a_thousand_withdrawals_and_lose_hardly_a_call(
         vault.chain.fund(Account.from_key(secret).address)
         async with Endpoint(vault.chain.url) as endpoint:
             sender = Sender(endpoint, CHAIN_ID, secret)
-            queue = ClaimQueue(takeover_seconds=3.0, retry_seconds=1.0)
+            queue = ClaimQueue(takeover_seconds=3.0, retry_seconds=1.0, hold_seconds=math.inf)
             relayer = Relayer(endpoint, sender, vault.vault_at.address, 10**9, queue)
             for _ in patiently(f"{WITHDRAWALS} are never paid"):
                 if len(paid) >= WITHDRAWALS:
                     break
-                relayed = await relayer.relay(network.relayable(index, paid))
+                relayed = await relayer.relay(network.relayable(index))
                 relayed_rounds.append(relayed)
                 paid.update(relayed.claims)
                 await trio.sleep(0.02)
@@ -79,6 +98,7 @@ async def test_three_relayers_pay_a_thousand_withdrawals_and_lose_hardly_a_call(
             network.release()
             await trio.sleep(0.2)
     assert vault.view("withdrawn", vault.token.address) == WITHDRAWALS
+    assert max(checkpoints_waited(vault)) <= CHECKPOINTS_MOST, "nobody waits for long"
     claims = [relayed.claimed for relayed in relayed_rounds if relayed.claimed]
     refused = [nonce for relayed in relayed_rounds for nonce, _ in relayed.refused]
     assert len(refused) < WITHDRAWALS // 50
