@@ -48,6 +48,16 @@ class VaultClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultConflict:
+    """Two certified headers of one height that a vault was shown. `since` in seconds."""
+
+    first: bytes
+    second: bytes
+    height: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class VaultOrder:
     """An order of the network to a vault: leaf `nonce` of the withdrawals tree names its guardian."""
 
@@ -88,6 +98,9 @@ FREEZE_BY_HISTORY = selector("freezeByHistory(bytes,(uint32,uint256,bytes),bytes
 SHOW_BASE = selector("showBase(bytes,bytes,bytes32,bytes32[])")
 CHOOSE_BRANCH = selector("chooseBranch(bytes,(uint32,uint256,bytes),bytes[])")
 REJECT_CHILD = selector("rejectChild(bytes)")
+CONFLICT = selector("conflict()")
+CONFLICT_BYTES = 7 * 32
+"""The answer to `CONFLICT`."""
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
 ALLOWANCE = selector("allowance(address,address)")
@@ -308,6 +321,14 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     *numbers, withdrawals_root, exit_root, history = _split_words(data)
     height, count, trusted_at, root_number = (_number(word) for word in numbers)
     return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, history)
+
+
+def read_conflict(data: bytes) -> VaultConflict | None:
+    """The answer to `CONFLICT`; None while there is none. Raises RemoteFault MALFORMED_ANSWER."""
+    if len(data) != CONFLICT_BYTES:
+        raise malformed("conflict", len(data))
+    first, second, height, since, *_ = _split_words(data)
+    return VaultConflict(first, second, _number(height), _number(since)) if any(since) else None
 
 
 def _number(word: bytes) -> int:

@@ -1,4 +1,4 @@
-"""`crossclear vault deploy|verify|status|rotate|pause|unpause|escape|refund`: a chain's vault, for its operators."""
+"""`crossclear vault deploy|verify|status|rotate|pause|unpause|freeze|escape|refund`: a chain's vault."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ payer_option = click.option(
 
 @click.group()
 def vault() -> None:
-    """Deploy a vault, check it, follow it, bring it up to date, pause it, end a pause, and take part in its escape."""
+    """Deploy a vault, check it, follow it, update it, pause it, end a pause, freeze it, and take part in its escape."""
 
 
 _term_options = together(
@@ -276,6 +276,29 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
     mined, found = trio.run(end_pause, rpc, at, given, read_hex_secret(payer_file))
     say(f"block {mined.block_number}: 0x{mined.hash.hex()}")
     show(found, standing_text(found), output)
+
+
+@vault.command()
+@click.argument("address")
+@rpc_option
+@click.option("--evidence", type=FILE, required=True, help="A light client's: two certified headers of one height.")
+@click.option("--payer-file", type=NEW_FILE, help="The key that pays for gas. Without it nothing is sent.")
+@output_option
+def freeze(address: str, rpc: str, evidence: Path, payer_file: Path | None, output: str) -> None:
+    """Show the vault at ADDRESS two certified headers of one height, so that it freezes. Anybody may.
+
+    Without --payer-file it says what the vault would do. A vault that is frozen already is sent nothing. Repeat it for
+    each vault of the network: one file is evidence on every chain.
+    """
+    import trio
+
+    from member.light.evidence import read_attack
+    from member.printing.vaults import freeze_text
+    from member.vaults.freezing import freeze_vault
+
+    secret = read_hex_secret(payer_file) if payer_file is not None else None
+    found = trio.run(freeze_vault, rpc, _address("ADDRESS", address), read_attack(evidence), secret)
+    show(found, freeze_text(found), output)
 
 
 _escape_options = together(

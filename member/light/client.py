@@ -220,6 +220,7 @@ class LightClient:
     def _attacked(self, attack: LightClientAttack, primary: LightSource, witness: LightSource) -> None:
         path = keep_attack(self._evidence, attack)
         submit_everywhere(attack, self._all, self._report)
+        self._report(f"freeze each vault: crossclear vault freeze ADDRESS --rpc URL --evidence {path}")
         raise LocalFault(
             NodeCode.LIGHT_ATTACK,
             "servers",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from member.vaults.escaping import EscapeReceipt
+from member.vaults.freezing import FreezeView
 from member.vaults.receipt import VaultReceipt
 from member.vaults.standing import VaultStandingView
 from member.vaults.unpause import PauseEndDecision
@@ -85,6 +86,12 @@ def escape_text(receipt: EscapeReceipt) -> str:
     ]
     times = {"escape_from": _time(receipt.escape_from), "payments_from": _time(receipt.payments_from)}
     return "\n".join([*lines, "  " + _NEXT[receipt.stage].format(**times)])
+
+
+def freeze_text(view: FreezeView) -> str:
+    """The outcome of evidence, and what it means."""
+    sent = f" by {view.transaction}" if view.transaction else ""
+    return f"chain {view.chain_id} vault {view.vault}: {view.outcome}{sent}; two certified headers of {view.height}"
 
 
 def decision_text(decision: PauseEndDecision) -> str:

@@ -6,9 +6,9 @@ Rule: one endpoint is believed; the vault alone decides who may pause it.
 from collections.abc import Sequence
 
 from bridge.codes import BridgeCode
-from bridge.contracts.errors import error_text
 from bridge.contracts.vault import pause_call
-from bridge.evm.hexadecimal import hex_data, read_data
+from bridge.evm.hexadecimal import hex_data
+from bridge.relay.refusals import refusal_text
 from bridge.relay.transactions import Mined, Sender
 from bridge.relay.vault_reader import VaultReader
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
@@ -110,15 +110,8 @@ async def send_named(endpoint: Endpoint, sender: Sender, at: bytes, data: bytes)
     call = {"from": hex_data(sender.address), "to": hex_data(at), "data": hex_data(data)}
     (answer,) = await endpoint.batch((RpcCall("eth_call", (call, "latest")),))
     if isinstance(answer, Refusal) and answer.is_revert:
-        raise RemoteFault(BridgeCode.TRANSACTION_REVERTED, "vault", error=_error(answer))
+        raise RemoteFault(BridgeCode.TRANSACTION_REVERTED, "vault", error=refusal_text("Vault", answer))
     return await sender.send(at, data)
-
-
-def _error(refusal: Refusal) -> str:
-    try:
-        return error_text("Vault", read_data(refusal.data, "revert data")) or refusal.message
-    except RemoteFault:
-        return refusal.message
 
 
 async def _token(reader: VaultReader, token: bytes) -> TokenAtVault:

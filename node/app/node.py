@@ -5,6 +5,7 @@ Rule: services are constructed here, handed what they need, and subscribed after
 """
 
 import time
+from collections.abc import Sequence
 
 import structlog
 import trio
@@ -18,7 +19,9 @@ from clearing.schema.blocks.deposit_batch import write_facts
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.asset_halts import halted_assets
 from clearing.state.state import State
+from consensus.application import Misbehaviour
 from consensus.blocks.store import load_committed, load_set
+from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
@@ -30,6 +33,7 @@ from node.app.persister import Persister
 from node.app.service_settings import pool_limits, price_source, replica_config, tune_gc
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
+from node.chains.conflicts import Conflicts, conflict_of, valid_conflict
 from node.chains.custody_evidence import CustodyEvidence
 from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
 from node.chains.relayer_service import RelayerService
@@ -144,6 +148,9 @@ class Node:
             self._network_id,
             CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
         )
+        self._conflicts = Conflicts(
+            config.path("conflicts"), self._network_id, lambda validators_hash: load_set(self._blocks, validators_hash)
+        )
         self._relayer = RelayerService(
             amended,
             config_of_chains(config),
@@ -152,6 +159,7 @@ class Node:
             self._blocks,
             config.relayer.interval_ms,
             self._signer.envelope_key,
+            self._conflicts,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
@@ -211,6 +219,7 @@ class Node:
             clock_ms,
             (lambda: remote.connected) if remote is not None else None,
             self._providers.diversity,
+            self._conflicts.standings,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -223,6 +232,7 @@ class Node:
             self._membership,
             clock_ms,
             self._providers.diversity,
+            self._conflicts.standings,
         )
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
@@ -234,7 +244,7 @@ class Node:
             journaled=self._transactions.journaled,
             look_for_event=self._bridge.look_for,
             submission_status=self._bridge.submission_status,
-            submit_attack=self._engine.submit_attack,
+            submit_attack=self._submit_attack,
             checks=self._health.checks,
             render_metrics=self._meters.render,
             peers=self._network.status,
@@ -273,6 +283,7 @@ class Node:
         prices = network.subscribe(Topic.PRICES, valid_gossip)
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
         providers = network.subscribe(Topic.PROVIDERS, valid_providers)
+        conflicts = network.subscribe(Topic.CONFLICTS, valid_conflict)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._persister.run)
             nursery.start_soon(self._snapshots.run)
@@ -289,6 +300,8 @@ class Node:
             nursery.start_soon(self._bridge.run, network, self._changed)
             nursery.start_soon(self._providers.listen, providers)
             nursery.start_soon(self._providers.run, network)
+            nursery.start_soon(self._conflicts.listen, conflicts)
+            nursery.start_soon(self._conflicts.run, network)
             await nursery.start(self._engine.run)
             if self._config.relayer.enabled:
                 nursery.start_soon(self._relayer.run)
@@ -310,6 +323,14 @@ class Node:
             latency_ms_p50=durations[len(durations) // 2] if durations else 0,
             latency_ms_p99=durations[len(durations) * 99 // 100] if durations else 0,
         )
+
+    def _submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
+        """To the vaults, too, whomever it accuses. Raises as the engine does."""
+        try:
+            self._conflicts.learn(conflict_of(attack))
+        except RemoteFault as fault:
+            log.warning("conflict refused", fault=str(fault))
+        return self._engine.submit_attack(attack)
 
     def _observe(self, state: State) -> VoteExtension:
         return VoteExtension(prices=self._oracle.reports, facts=write_facts(self._facts.pending(state)))

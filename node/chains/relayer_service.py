@@ -1,5 +1,5 @@
 """`RelayerService`: sends each vault the newest certified header when it needs one, claims withdrawals due there, and
-shows it the network's newest order.
+shows it the network's newest order and conflicts.
 
 Rule: it is not trusted: the contract checks everything. What it claims is what the newest state does not know as paid
 or refunded yet.
@@ -16,6 +16,7 @@ from bridge.contracts.vault import VaultClaim, VaultOrder
 from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.relay.transactions import Sender
+from bridge.relay.vault_freeze import VaultFreezer
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
@@ -28,6 +29,7 @@ from clearing.withdrawals.refunds import open_withdrawals
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
+from node.chains.conflicts import Conflicts
 from node.config import ChainConfig
 
 CHECKPOINT_SECONDS = 3600
@@ -50,6 +52,7 @@ class RelayerService:
         blocks: BlockStore,
         interval_ms: int,
         own_key: bytes,
+        conflicts: Conflicts,
     ) -> None:
         self._relayed: set[int] = set()
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
@@ -62,6 +65,7 @@ class RelayerService:
         """Of the change with this number, once loaded."""
         self._interval_seconds = interval_ms / 1000
         self._own_key = own_key
+        self._conflicts = conflicts
         self._newest: Decided | None = None
         self.follow(genesis)
 
@@ -86,6 +90,8 @@ class RelayerService:
                 queue = ClaimQueue(takeover_seconds=TAKEOVER_ROUNDS * self._interval_seconds)
                 relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
                 nursery.start_soon(self._serve, relayer, terms)
+                freezer, place = VaultFreezer(endpoint, terms.vault), self._place
+                nursery.start_soon(self._conflicts.show, terms.chain_id, freezer, sender, place, self._interval_seconds)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
         fault = ""
@@ -127,6 +133,9 @@ class RelayerService:
             self._place_in(sets.last),
             newest_order(state, terms.chain_id, terms.vault),
         )
+
+    def _place(self) -> RelayerPlace:
+        return self._place_in(validator_sets(self._application.state).last)
 
     def _place_in(self, validators: ValidatorSet) -> RelayerPlace:
         """A validator's relayer has its validator's place; any other one the first."""

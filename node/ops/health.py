@@ -12,6 +12,7 @@ from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
+from node.chains.conflicts import ConflictStanding
 from node.chains.provider_diversity import ProviderDiversity
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -38,10 +39,12 @@ class HealthMonitor:
         clock_ms: Callable[[], int],
         signer_connected: Callable[[], bool] | None = None,
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
+        conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
         self._signer_connected = signer_connected
         self._diversity = diversity
+        self._conflicts = conflicts
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
@@ -81,6 +84,7 @@ class HealthMonitor:
             *(Check(name=f"asset-{asset}", ok=False, detail=why) for asset, why in self._halted_assets.items()),
             *(_light_client_check(chain_id, light) for chain_id, light in sorted(self._bridge.lights.items())),
             *map(_providers_check, self._diversity()),
+            *map(_conflict_check, self._conflicts()),
         )
 
     def _signer_checks(self) -> Sequence[Check]:
@@ -140,6 +144,16 @@ def _light_client_check(chain_id: int, light: LightClient) -> Check:
     if light.last_fault:
         return Check(name=name, ok=False, detail=f"{detail}; {light.last_fault}")
     return Check(name=name, ok=not light.is_late, detail=detail)
+
+
+def _conflict_check(conflict: ConflictStanding) -> Check:
+    """Well while nothing is left for this node to do: what became of it is for the operators' eyes."""
+    answers = "; ".join(map(str, conflict.vaults)) or "this node writes to no vault"
+    return Check(
+        name=f"conflict-{conflict.height}",
+        ok=conflict.is_shown,
+        detail=f"two certified headers of one height: {answers}",
+    )
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

@@ -18,6 +18,7 @@ from consensus.outputs import Decided
 from node.agreement.application import DecidedHeight
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
+from node.chains.conflicts import ConflictStanding
 from node.chains.provider_diversity import ProviderDiversity
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
@@ -42,6 +43,7 @@ class Meters:
         membership: Membership,
         clock_ms: Callable[[], int],
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
+        conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._network = network
@@ -53,6 +55,7 @@ class Meters:
         self._membership = membership
         self._clock_ms = clock_ms
         self._diversity = diversity
+        self._conflicts = conflicts
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -136,6 +139,11 @@ class Meters:
             metrics.providers_published.labels(chain=chain).set(each.published)
             for together, ppm in enumerate(each.reached_ppm, 1):
                 metrics.providers_reach.labels(chain=chain, providers=str(together)).set(ppm / 1_000_000)
+        conflicts = self._conflicts()
+        metrics.conflicts.set(len(conflicts))
+        metrics.conflicts_unfrozen.set(
+            sum(not answer.is_frozen for conflict in conflicts for answer in conflict.vaults)
+        )
         self._count_traffic()
         return metrics.render()
 

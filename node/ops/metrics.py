@@ -100,6 +100,10 @@ class Metrics:
             "Largest share of the power whose quorums so many providers reach together",
             ("chain", "providers"),
         )
+        self.conflicts = self._gauge("bridge_conflicts", "Pairs of certified headers of one height that are known")
+        self.conflicts_unfrozen = self._gauge(
+            "bridge_conflicts_unfrozen", "Vaults that this node writes to and that a known conflict has not frozen"
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.light_height = self._gauge(
             "bridge_light_client_final_height", "Newest block that the light client proved final", ("chain",)

@@ -31,6 +31,7 @@ class Topic(StrEnum):
     PRICES = "prices"
     COLLATERAL = "collateral"
     PROVIDERS = "providers"
+    CONFLICTS = "conflicts"
 
 
 class Overflow(Enum):

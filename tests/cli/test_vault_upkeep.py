@@ -9,8 +9,10 @@ from eth_account.messages import encode_typed_data
 
 from clearing.base.hashing import sha256
 from clearing.base.secp256k1 import recover
+from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
 from devnet.anvil import Anvil
+from member.light.evidence import keep_attack
 from tests.kit.bridge.vault_chain import (
     COLD,
     COLD_KEYS,
@@ -124,6 +126,37 @@ def test_the_cold_quorum_ends_a_pause_by_what_a_wallet_signs(keep: Callable[...,
     assert keeper.run("unpause", *two, *pay).json["paused_until"] == 0
     assert "not_paused" in keeper.run("unpause", code=1).err
     keeper.place.deposit(UNIT)
+
+
+def test_a_light_client_s_evidence_freezes_a_vault_once(keep: Callable[..., Keeper]) -> None:
+    keeper = keep()
+    made = [make_header(FOUR, 8, payload_root=sha256(name)) for name in (b"one", b"two")]
+    first, second = sorted(made, key=lambda header: header.hash)
+    below = make_header(FOUR, 7)
+    common, low, high = (
+        LightBlock(header, FOUR.certify(header, (0, 1, 2)), FOUR.validators, FOUR.validators)
+        for header in (below, first, second)
+    )
+    evidence = ["--evidence", keep_attack(keeper.folder / "seen", LightClientAttack(common, low, high))]
+    block_number = keeper.place.user.web3.eth.block_number
+    tried = keeper.run("freeze", *evidence).json
+    assert (tried["outcome"], tried["height"], tried["transaction"]) == ("would freeze", 8, "")
+    assert keeper.place.user.web3.eth.block_number == block_number
+    assert keeper.run("status").json["is_frozen"] is False
+    pay = ["--payer-file", keeper.payer]
+    assert len(keeper.run("freeze", *evidence, *pay).json["transaction"]) == 66
+    assert keeper.run("status").json["is_frozen"] is True
+    again = keeper.run("freeze", *evidence, *pay).json
+    assert (again["outcome"], again["transaction"]) == ("frozen", "")
+    assert keeper.place.user.web3.eth.block_number == block_number + 1
+
+
+def test_a_vault_of_another_set_names_why_it_does_not_freeze(keep: Callable[..., Keeper]) -> None:
+    keeper = keep(first_set())
+    made = [make_header(FOUR, 8, payload_root=sha256(name)) for name in (b"one", b"two")]
+    shown = [LightBlock(header, FOUR.certify(header, (0, 1, 2)), FOUR.validators, FOUR.validators) for header in made]
+    file = keep_attack(keeper.folder / "seen", LightClientAttack(shown[0], *shown))
+    assert "WrongValidatorSet" in keeper.run("freeze", "--evidence", file, code=6).err
 
 
 @pytest.mark.parametrize(("heights", "begin"), [((5, 3, 4), 1), ((2, 1, 1), 1), ((1, 9, 1), 1), ((6, 5, 2), 4)])

@@ -140,7 +140,8 @@ class Followed(World):
     def relayable(self) -> Any:
         """What a node's relayer has for the vault now."""
         application: Any = SimpleNamespace(state=self.state)
-        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32))
+        conflicts: Any = None
+        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32), conflicts)
         service.decided(Decided(self.newest, 1, 0, fetched=False))
         return service._relayable(self.genesis.chains[0])
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bridge.relay.vault_freeze import Freeze, FreezeOutcome
 from bridge.rpc.dissent import Dissent
 from bridge.watch.cursor import Halt
 from bridge.watch.status import WatcherStatus
@@ -23,6 +24,7 @@ from node.api.calls import ApiCall, member_of, owner_of
 from node.api.state import state
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, Pulse
+from node.chains.conflicts import ConflictStanding, VaultAnswer
 from node.chains.submissions import CollateralEvent, Submission
 from node.config import ChainConfig
 from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, HealthMonitor
@@ -92,12 +94,20 @@ class _Sight:
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status, dissents=()) for each, status in self.status.items()}
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={})
+        self.conflicts: tuple[ConflictStanding, ...] = ()
         self.make(decided_ms_ago=10)
 
     def make(self, heartbeat_ms: int = 500, decided_ms_ago: int | None = None) -> None:
         """Health anew, of a node that decided a height so long ago, or never."""
         services: tuple[Any, ...] = (self.network, self.oracle, self.bridge)
-        self.health = HealthMonitor(*services, self.genesis, self.membership, heartbeat_ms, lambda: self.now_ms)
+        self.health = HealthMonitor(
+            *services,
+            self.genesis,
+            self.membership,
+            heartbeat_ms,
+            lambda: self.now_ms,
+            conflicts=lambda: self.conflicts,
+        )
         if decided_ms_ago is not None:
             self.health._decided_ms = self.now_ms - decided_ms_ago
 
@@ -120,6 +130,20 @@ def sight() -> _Sight:
 
 async def test_a_node_is_ready_while_everything_moves(sight: _Sight, autojump_clock: MockClock) -> None:
     assert (sight.names, sight.bad) == (["peers", "blocks", "oracle", "chain-1", "chain-2"], [])
+
+
+FROZEN, REFUSED = Freeze(FreezeOutcome.FROZEN), Freeze(FreezeOutcome.REFUSED, "TrustExpired(1)")
+
+
+async def test_conflicting_headers_are_shown_until_every_vault_has_answered(
+    sight: _Sight, autojump_clock: MockClock
+) -> None:
+    sight.conflicts = (ConflictStanding(7, (VaultAnswer(1, FROZEN), VaultAnswer(2, None, "R0603 unreachable"))),)
+    assert sight.bad == ["conflict-7"]
+    (check,) = (each for each in sight.health.checks() if not each.ok)
+    assert check.detail == ("two certified headers of one height: chain 1 frozen; chain 2 not shown: R0603 unreachable")
+    sight.conflicts = (ConflictStanding(7, (VaultAnswer(1, FROZEN), VaultAnswer(2, REFUSED))),)
+    assert sight.bad == []
 
 
 def no_oracle(sight: _Sight) -> None:

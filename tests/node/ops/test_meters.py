@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from bridge.relay.vault_freeze import Freeze, FreezeOutcome
 from bridge.rpc.dissent import Dissent
 from bridge.rpc.endpoint_health import EndpointHealth
 from clearing.schema.blocks.receipt import Receipt, Refused
@@ -18,6 +19,7 @@ from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, Price
 from clearing.schema.records.prices import PriceStatus
 from member.printing.network import peer_lines
 from node.api.state import peer_view
+from node.chains.conflicts import ConflictStanding, VaultAnswer
 from node.chains.provider_diversity import ProviderDiversity
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector
@@ -73,7 +75,9 @@ class Node:
             "membership": SimpleNamespace(now=four, sets=SimpleNamespace(last=four)),
         }
         diversity = ProviderDiversity(1, 3, 4, 5, (0, 750_000, 1_000_000))
-        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000, lambda: (diversity,))
+        frozen, refused = (Freeze(outcome) for outcome in (FreezeOutcome.FROZEN, FreezeOutcome.REFUSED))
+        conflict = ConflictStanding(7, (VaultAnswer(1, frozen), VaultAnswer(2, refused), VaultAnswer(3, None)))
+        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000, lambda: (diversity,), lambda: (conflict,))
 
     @property
     def lines(self) -> list[str]:
@@ -96,6 +100,8 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         'crossclear_mempool_failed_txs_total{code="R0203"} 2.0',
         "crossclear_mempool_size 2.0",
         'crossclear_bridge_providers{chain="1"} 5.0',
+        "crossclear_bridge_conflicts 1.0",
+        "crossclear_bridge_conflicts_unfrozen 2.0",
         'crossclear_bridge_providers_published{chain="1"} 3.0',
         'crossclear_bridge_providers_reach_ratio{chain="1",providers="2"} 0.75',
     }
