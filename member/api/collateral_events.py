@@ -19,6 +19,7 @@ ProgressName = Literal["submitted", "seen", "final", "proven", "attested", "cred
 - `credited`: a deposit is credited, a payment or a rotation applied.
 - `refused`: `problem` says why.
 """
+ENDS = ("credited", "refused")
 ProofNode = Annotated[str, Meta(pattern="^0x([0-9a-f]{2})+$", max_length=2 + 2 * NODE_BYTES_MAX)]
 
 

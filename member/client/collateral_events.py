@@ -1,6 +1,6 @@
 """Submitting the events of one transaction to a node, and following them to their end.
 
-Rule: a node is asked again only while an event goes on. A receipt proof is made from any endpoint, because it proves
+Rule: a node is followed only while an event goes on. A receipt proof is made from any endpoint, because it proves
 itself; the node takes it only for a block that its own endpoints call final.
 """
 
@@ -15,6 +15,7 @@ from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.proofs import prove_events
 from clearing.base.errors import LocalFault
 from member.api.collateral_events import (
+    ENDS,
     CollateralEventBody,
     CollateralEventResult,
     CollateralEventView,
@@ -22,9 +23,9 @@ from member.api.collateral_events import (
 )
 from member.api.types import hexed
 from member.client.node_client import NodeClient
+from member.codes import NodeCode
 
 ASK_SECONDS = 1.0
-ENDS = ("credited", "refused")
 
 
 async def submit_transaction(
@@ -69,7 +70,15 @@ async def follow_event(
     reference: str,
     sleep: Callable[[float], Awaitable[None]] = trio.sleep,
 ) -> CollateralEventView:
-    """The status of a submission once it is credited or refused."""
-    while (view := await client.event_status(chain_id, reference)).progress not in ENDS:
-        await sleep(ASK_SECONDS)
-    return view
+    """The status of a submission once it is credited or refused: by the node's stream, else by asking again."""
+    while True:
+        try:
+            view = (await client.event_steps(chain_id, reference))[-1]
+        except LocalFault as fault:
+            if fault.code is not NodeCode.API_INTERNAL:
+                raise
+            # Too many streams are open, or the node has none.
+            await sleep(ASK_SECONDS)
+            view = await client.event_status(chain_id, reference)
+        if view.progress in ENDS:
+            return view

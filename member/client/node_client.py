@@ -47,6 +47,8 @@ CALL_SECONDS_MAX = 60.0
 """Of a whole answer, however slowly it drips."""
 ANSWER_BYTES_MAX = 8 << 20
 REQUEST_VALID_MS = 60_000
+EVENT_STEPS_MAX = 1_000
+"""In one stream."""
 
 
 class NodeClient:
@@ -164,6 +166,15 @@ class NodeClient:
     async def event_status(self, chain_id: int, reference: str) -> CollateralEventView:
         """How far a submitted event is."""
         return await self._get(f"/v1/collateral-events/{chain_id}/{reference}", CollateralEventView)
+
+    async def event_steps(self, chain_id: int, reference: str) -> tuple[CollateralEventView, ...]:
+        """The steps of a submitted event from now until it ends, or until the node ends its stream; one at least."""
+        response = await self._request("GET", f"/v1/collateral-events/{chain_id}/{reference}/stream", b"", {})
+        self._check(response)
+        steps = [line[6:] for line in response.content.split(b"\n") if line.startswith(b"data: ")]
+        if not steps or len(steps) > EVENT_STEPS_MAX:
+            raise self._nonsense("stream", f"{len(steps)} steps")
+        return tuple(self._read(httpx.Response(200, content=step), CollateralEventView) for step in steps)
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""

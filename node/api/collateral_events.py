@@ -6,6 +6,7 @@ operator listed; the status of an event anybody may ask for, because all of it i
 
 from typing import Literal
 
+import msgspec
 from starlette.responses import Response
 
 from bridge.codes import BridgeCode
@@ -15,6 +16,7 @@ from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact
 from clearing.state.state import State
 from clearing.validators.validator_sets import attesting_set
 from member.api.collateral_events import (
+    ENDS,
     CollateralEventBody,
     CollateralEventResult,
     CollateralEventView,
@@ -24,6 +26,7 @@ from member.api.collateral_events import (
 from member.api.types import Problem, hexed
 from member.codes import NodeCode
 from node.api.calls import NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, problem_of, read_json, respond
+from node.api.event_stream import EVENT_STREAM, EventStream, Step
 from node.chains.event_progress import EventProgress
 from node.chains.submissions import CollateralEvent, Submission
 
@@ -73,6 +76,33 @@ def collateral_event_status(call: ApiCall) -> CollateralEventView:
     Submit it again then.
     """
     chain_id, reference = int(call.parameters["chain_id"]), call.parameters["reference"]
+    return _view(call, chain_id, reference)
+
+
+@routes.get(
+    "/v1/collateral-events/{chain_id}/{reference}/stream",
+    Parameter("chain_id", "path", NUMBER, "the event's chain"),
+    Parameter("reference", "path", "0x[0-9a-f]{64}", "`reference` of the submission: of a transaction its hash"),
+    answer=CollateralEventView,
+    media=EVENT_STREAM,
+)
+def collateral_event_stream(call: ApiCall) -> Response:
+    """The same as server-sent events: one now, one at each step, the last when it is credited or refused.
+
+    The `data` of each is the JSON of the status. A stream ends by itself, after 20 seconds at the latest: ask again, as
+    browsers do. 64 may be open at a node; more are refused with 429: ask for the status instead.
+    """
+    chain_id, reference = int(call.parameters["chain_id"]), call.parameters["reference"]
+
+    def look() -> Step:
+        view = _view(call, chain_id, reference)
+        return Step(msgspec.structs.replace(view, height=0), msgspec.json.encode(view), view.progress in ENDS)
+
+    return EventStream(look)
+
+
+def _view(call: ApiCall, chain_id: int, reference: str) -> CollateralEventView:
+    """Raises ApiRefusal 404."""
     found = call.view.submission_status(chain_id, bytes.fromhex(reference[2:]), call.state)
     status = known(found, "reference", chain_id=chain_id, reference=reference)
     return CollateralEventView(

@@ -16,6 +16,7 @@ from cli.main import run
 from devnet.anvil import Anvil
 from member.api.collateral_events import CollateralEventView
 from member.client.collateral_events import proof_body
+from node.api import event_stream
 from node.api.calls import ApiRefusal
 from node.app.node import clock_ms
 from node.chains.submissions import Submission
@@ -28,6 +29,7 @@ from tests.kit.clearing.genesis import ALICE as ALICE_ACCOUNT
 from tests.kit.clearing.genesis import DOLLAR, USDC_1
 from tests.kit.clearing.world import World, funded
 from tests.kit.node.fake_view import ALICE, HASH, STRANGER, FakeView, asked, client_of, signed, status_and_code
+from tests.kit.until import until
 
 PATH = "/v1/collateral-events"
 TOKEN = "5a" * 32
@@ -201,6 +203,77 @@ async def test_the_status_names_each_event_and_why_one_is_refused(nursery: trio.
     problem = shown.events[1].problem
     assert problem is not None
     assert (problem.code, bool(problem.remedy)) == ("R0311", True)
+    nursery.cancel_scope.cancel()
+
+
+def steps_of(answer: httpx.Response) -> list[str]:
+    lines = [line for line in answer.text.split("\n\n") if line.startswith("data: ")]
+    return [msgspec.json.decode(line[6:], type=CollateralEventView).progress for line in lines]
+
+
+async def test_a_stream_shows_each_step_and_ends_with_the_last(nursery: trio.Nursery, monkeypatch: Any) -> None:
+    monkeypatch.setattr(event_stream, "LOOK_SECONDS", 0.01)
+    world: World = funded()
+    fact = world.deposit_fact(ALICE_ACCOUNT, USDC_1, 5 * DOLLAR)
+    view = FakeView(world.state)
+    async with client_of(view) as client:
+        await asked(client, PATH, body=BODY)
+        answers: list[httpx.Response] = []
+
+        async def ask() -> None:
+            answers.append(await client.get(f"{PATH}/1/{HASH}/stream"))
+
+        async with trio.open_nursery() as asking:
+            asking.start_soon(ask)
+            await until(lambda: event_stream._open.borrowed_tokens, "a stream is open")
+            await follow(view, (fact,), nursery)
+            world.block(facts=[fact])
+            view._state = world.state
+            view.submissions.settle(world.state)
+        assert answers[0].headers["content-type"].startswith("text/event-stream")
+        steps = steps_of(answers[0])
+        assert (steps[0], steps[-1]) == ("submitted", "credited")
+        assert event_stream._open.borrowed_tokens == 0
+        assert steps_of(await client.get(f"{PATH}/1/{HASH}/stream")) == ["credited"], "what has ended is shown once"
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_without_a_step_ends_by_itself(monkeypatch: Any) -> None:
+    for name, seconds in (("LOOK_SECONDS", 0.01), ("QUIET_SECONDS", 0.0), ("STREAM_SECONDS_MAX", 0.05)):
+        monkeypatch.setattr(event_stream, name, seconds)
+    async with client_of(FakeView()) as client:
+        await asked(client, PATH, body=BODY)
+        answer = await client.get(f"{PATH}/1/{HASH}/stream")
+        assert steps_of(answer) == ["submitted"]
+        assert ": no step" in answer.text
+        assert status_and_code(await client.get(f"{PATH}/1/0x{'99' * 32}/stream")) == (404, "R0840")
+
+
+async def test_no_more_streams_are_open_than_the_node_has_room_for(monkeypatch: Any) -> None:
+    monkeypatch.setattr(event_stream, "_open", trio.CapacityLimiter(1))
+    event_stream._open.acquire_on_behalf_of_nowait("somebody")
+    async with client_of(FakeView()) as client:
+        await asked(client, PATH, body=BODY)
+        assert status_and_code(await client.get(f"{PATH}/1/{HASH}/stream")) == (429, "R0845")
+
+
+async def test_a_command_waits_by_the_stream(keys: dict[str, Path], capsys: Any, nursery: trio.Nursery) -> None:
+    world: World = funded()
+    fact = world.deposit_fact(ALICE_ACCOUNT, USDC_1, 5 * DOLLAR)
+    view = FakeView(world.state)
+    async with client_of(view) as client:
+        await asked(client, PATH, body=BODY)
+    await follow(view, (fact,), nursery)
+
+    async def credit() -> None:
+        await until(lambda: event_stream._open.borrowed_tokens, "the command reads a stream")
+        world.block(facts=[fact])
+        view._state = world.state
+        view.submissions.settle(world.state)
+
+    nursery.start_soon(credit)
+    ((code, printed),) = await commands(view, capsys, ("status", 1, HASH, "--wait"))
+    assert (code, "credited" in printed) == (0, True)
     nursery.cancel_scope.cancel()
 
 
