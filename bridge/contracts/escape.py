@@ -15,7 +15,7 @@ from clearing.base.codec import u256
 
 _PLACE = "(uint256,uint256,bytes32[])"
 _TOTALS = "(uint64,address,uint256,uint256,uint256,uint64,uint64)"
-_PAYMENT = "(bytes32,uint8,uint64,uint64,address,address,uint256)"
+_PAYMENT = "(bytes32,uint8,uint64,uint64,address,address,uint256,uint64,uint64)"
 _DEPOSIT = "(address,uint64,uint256,address)"
 _PAID = "(uint64,uint64,address,address,uint256)"
 
@@ -70,6 +70,8 @@ class ExitPayment:
     token: bytes
     to: bytes
     amount: int
+    account: int
+    not_after_s: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ carry the root of the epoch before the newest closed one: everybody has had an e
 import hmac
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from clearing.base.codec import encode, u256
 from clearing.base.errors import BaseCode, Bug, RemoteFault
@@ -135,7 +136,8 @@ def _withdrawal_leaves(state: State) -> Iterator[ExitLeaf]:
     for nonce, _ in state.unpaid_withdrawals.ordered():
         released = state.withdrawals[nonce]
         token, amount = (released.chain_id, released.vault, released.token), int.from_bytes(released.amount, "big")
-        yield _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, token, released.to, amount)
+        leaf = _leaf(state, ExitKind.WITHDRAWAL, nonce, released.account, token, released.to, amount)
+        yield replace(leaf, not_after_s=released.not_after_s)
 
 
 def _deposit_leaves(state: State) -> Iterator[ExitLeaf]:

@@ -43,7 +43,8 @@ EXIT_KIND_NAMES: dict[ExitKind, ExitKindName] = {
 
 class ExitLeafView(Body, frozen=True):
     """One payment: the token and the address that it pays. It is hashed as
-    salt, kind, epoch, chain_id, vault, number, token, to, amount, 32 bytes each; kinds are 1 to 4."""
+    salt, kind, epoch, chain_id, vault, number, token, to, amount, account, not_after_s, 32 bytes each. Kinds are 1 to
+    4, and the account is that of the answer."""
 
     index: Id
     """Place among the leaves."""
@@ -60,6 +61,8 @@ class ExitLeafView(Body, frozen=True):
     amount: TokenAmount
     salt: Hash
     """Keep it secret: with it, an amount can be guessed from the tree."""
+    not_after_s: Id
+    """Of a withdrawal: the last second in which the vault pays it, without what pauses add; else 0."""
     path: Annotated[tuple[Hash, ...], Meta(max_length=DEPTH_MAX)]
     """Siblings from the leaf to the top."""
 

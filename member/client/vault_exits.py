@@ -123,7 +123,15 @@ class _VaultClaims:
             if known.is_settled and known.paid == leaf.amount:
                 continue
             payment = ExitPayment(
-                leaf.salt, int(leaf.kind), self._exit.epoch, leaf.number, leaf.token, leaf.to, leaf.amount
+                salt=leaf.salt,
+                kind=int(leaf.kind),
+                epoch=self._exit.epoch,
+                number=leaf.number,
+                token=leaf.token,
+                to=leaf.to,
+                amount=leaf.amount,
+                account=leaf.account,
+                not_after_s=leaf.not_after_s,
             )
             paid[view.index] = await self._vault.claim(self._sender, payment, _place(self._exit, view))
         return paid

@@ -116,7 +116,9 @@ def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
     vault, token, to, salt = map(octets, (view.vault, view.token, view.to, view.salt))
     amount = _amount(view.index, view.amount)
-    return ExitLeaf(_KINDS[view.kind], view.number, account, view.chain_id, vault, token, to, amount, salt)
+    return ExitLeaf(
+        _KINDS[view.kind], view.number, account, view.chain_id, vault, token, to, amount, salt, view.not_after_s
+    )
 
 
 def totals_of(view: ExitTotalsView) -> ExitTotals:

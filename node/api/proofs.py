@@ -132,6 +132,7 @@ def _leaf(own: ExitLeafProof) -> ExitLeafView:
         to=hexed(leaf.to),
         amount=str(leaf.amount),
         salt=hexed(leaf.salt),
+        not_after_s=leaf.not_after_s,
         path=tuple(hexed(sibling) for sibling in own.path),
     )
 

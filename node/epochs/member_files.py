@@ -190,6 +190,7 @@ class ExitLeafRecord(Wire, frozen=True):
     to: Bytes20
     amount: Bytes32
     salt: Bytes32
+    not_after_s: U63
 
 
 class ExitTotalsRecord(Wire, frozen=True):
@@ -280,6 +281,7 @@ def exit_tree_record(state: State) -> ExitTreeRecord:
             leaf.to,
             u256(leaf.amount),
             leaf.salt,
+            leaf.not_after_s,
         )
         for leaf in tree.leaves
     )
@@ -343,6 +345,7 @@ def _leaf(kept: ExitLeafRecord) -> ExitLeaf:
         to=kept.to,
         amount=int.from_bytes(kept.amount, "big"),
         salt=kept.salt,
+        not_after_s=kept.not_after_s,
     )
 
 

@@ -7,6 +7,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "./Checkpoints.sol";
 import {ExitLeaf, ExitPlace, ExitTotals, ExitTree} from "./ExitTree.sol";
 import {Outflows} from "./Outflows.sol";
+import {Pauses} from "./Pauses.sol";
 
 /// A deposit as `Deposited` tells it.
 struct WalkedDeposit {
@@ -39,7 +40,10 @@ struct WalkedPayment {
 /// Rule: a token pays no more than the vault has and owes of it, no claim more than once, and the order of claims does not
 /// matter while the token's balance stands still: who claimed early claims again when more is left for it. Nobody can
 /// pause it. Each token stands alone.
-abstract contract Escape is Checkpoints, Outflows {
+abstract contract Escape is Checkpoints, Pauses, Outflows {
+    /// By how much a chain's time may be ahead of the network's.
+    uint256 private constant CLOCK_SKEW = 1 hours;
+
     /// State the network's silence, or that a conflict was not settled in time: then the exit root of the newest checkpoint
     /// below it governs. Anybody may.
     function triggerEscape() external {
@@ -192,10 +196,14 @@ abstract contract Escape is Checkpoints, Outflows {
         emit ExitOpened(token, exit.accounts.total, exit.seniors.total);
     }
 
-    /// What of a claim that comes first was paid before the escape: all of a withdrawal that the vault paid; of a stray
-    /// deposit what its depositor was refunded since the snapshot, or the account that it names was paid.
+    /// What of a claim that comes first was paid before the escape: all of a withdrawal that the vault paid; of one that the
+    /// network may have seen expire and given back, what its account was paid since the snapshot; of a stray deposit what its depositor was refunded since the snapshot, or the account that it names was paid.
     function _paidBefore(TokenExit storage exit, ExitLeaf calldata leaf) private returns (uint256 paid) {
-        if (leaf.kind == ExitTree.WITHDRAWAL && isPaid(leaf.number)) return leaf.amount;
+        if (leaf.kind == ExitTree.WITHDRAWAL) {
+            if (isPaid(leaf.number)) return leaf.amount;
+            if (deadline(leaf.notAfter) >= uint256(_latest.trustedAt) + CLOCK_SKEW) return 0;
+            return _bear(exit, leaf.token, ExitTree.debtor(leaf.account, leaf.to), leaf.amount);
+        }
         paid = _bear(exit, leaf.token, ExitTree.depositor(leaf.to), leaf.amount);
         if (leaf.kind == ExitTree.DEPOSIT) paid += _bear(exit, leaf.token, leaf.number, leaf.amount - paid);
     }

@@ -13,6 +13,10 @@ struct ExitLeaf {
     address token;
     address to;
     uint256 amount;
+    /// Whose payment it is; of a withdrawal, the account that it was taken from.
+    uint64 account;
+    /// Of a withdrawal, as in its own tree; else zero.
+    uint64 notAfter;
 }
 
 /// What is due to all owners of one token of one vault at the snapshot of an epoch.
@@ -86,7 +90,9 @@ library ExitTree {
                 leaf.number,
                 leaf.token,
                 leaf.to,
-                leaf.amount
+                leaf.amount,
+                leaf.account,
+                leaf.notAfter
             )
         );
     }

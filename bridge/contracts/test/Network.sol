@@ -186,13 +186,13 @@ contract Network {
                 uint256 due = _ledger[token][account];
                 if (due == 0) continue;
                 totals.accounts += due;
-                _leaves.push(ExitLeaf(0, ExitTree.ACCOUNT, _epoch, account, at, payee(1, account), due));
+                _leaves.push(ExitLeaf(0, ExitTree.ACCOUNT, _epoch, account, at, payee(1, account), due, account, 0));
             }
             for (uint64 nonce = 0; nonce < _released.length; nonce++) {
                 Withdrawal storage it = _released[nonce];
                 if (it.token != at || vault.isPaid(nonce)) continue;
                 totals.seniors += it.amount;
-                _leaves.push(ExitLeaf(0, ExitTree.WITHDRAWAL, _epoch, nonce, at, it.to, it.amount));
+                _leaves.push(ExitLeaf(0, ExitTree.WITHDRAWAL, _epoch, nonce, at, it.to, it.amount, it.account, it.notAfter));
             }
             for (uint256 i = 0; i < _credited; i++) {
                 if (_taken[i].token == token) totals.counted += _taken[i].amount;

@@ -71,7 +71,8 @@ class ExitLeaf:
     number: int
     """The account, also that a deposit names, the nonce of the withdrawal, or the number of the vault's refund."""
     account: int
-    """Whose payment it is; `clearing.state.ledger.STRAY_ACCOUNT` where a depositor has no account."""
+    """Whose payment it is; `clearing.state.ledger.STRAY_ACCOUNT` where a depositor has no account. Of a withdrawal:
+    that it was taken from."""
     chain_id: int
     vault: bytes
     token: bytes
@@ -79,11 +80,14 @@ class ExitLeaf:
     """Of an account: the key that signs for money leaving it."""
     amount: int
     salt: bytes
+    not_after_s: int = 0
+    """Of a withdrawal: the last second in which the vault pays it, without what pauses add."""
 
     def encoded(self, epoch: int) -> bytes:
-        """The bytes that are hashed: nine words of 32 bytes."""
+        """The bytes that are hashed: eleven words of 32 bytes."""
         place = (u256(self.kind), u256(epoch), u256(self.chain_id), _word(self.vault), u256(self.number))
-        return b"".join((self.salt, *place, _word(self.token), _word(self.to), u256(self.amount)))
+        claim = (_word(self.token), _word(self.to), u256(self.amount), u256(self.account), u256(self.not_after_s))
+        return b"".join((self.salt, *place, *claim))
 
 
 @dataclass(frozen=True)

@@ -345,6 +345,50 @@ def test_what_an_account_was_paid_is_borne_by_later_deposits_for_it_in_any_order
     assert vault.balance(vault.token_at.address) == 0
 
 
+@pytest.mark.parametrize("order", ["withdrawal first", "leaf first"])
+def test_a_withdrawal_given_back_and_made_again_is_not_paid_twice(exits: Exits, order: str) -> None:
+    """Withdrawal 0 is open in the snapshot, expires unpaid, comes back to its account and is paid as withdrawal 1."""
+    vault = exits.vault
+    vault.deposit(150 * UNIT)
+    made = [released(vault, 0, account=2, amount=50 * UNIT, to=BOB, not_after_s=vault.now() + 5)]
+    alice, own = exits.owe(50 * UNIT, ALICE, 1), exits.owe(50 * UNIT, CAROL, 2)
+    old = exits.owe_withdrawal(made[0][0])
+    exits.close(withdrawals=1)
+    exits.wait(60)
+    made.append(released(vault, 1, account=2, amount=50 * UNIT, to=CAROL))
+    tree = Tree([leaf for _, leaf in made])
+    exits.certify(2, tree, 2)
+    vault.withdraw(made[1][0], tree.proof(1))
+    assert refused(vault.withdraw, made[0][0], tree.proof(0)) == "Expired"
+    exits.settle()
+    exits.show_payments()
+    exits.begin_payments()
+    claims = (old, own) if order == "withdrawal first" else (own, old)
+    for leaf in (*claims, *claims):
+        exits.claim(leaf)
+    assert (balance(exits, BOB), balance(exits, CAROL)) == (0, 100 * UNIT)
+    assert exits.claim(alice) == 50 * UNIT
+    assert vault.balance(vault.token_at.address) == 0
+
+
+def test_a_withdrawal_that_nobody_can_have_given_back_bears_nothing(exits: Exits) -> None:
+    """It expires only after the newest header, so that what its account was paid is another withdrawal's."""
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    exits.wait(2 * 3_600)
+    made = [released(vault, 0, account=2, amount=50 * UNIT, to=BOB, not_after_s=vault.now() + 2 * 3_600)]
+    own, old = exits.owe(50 * UNIT, CAROL, 2), exits.owe_withdrawal(made[0][0])
+    exits.close(withdrawals=1)
+    made.append(released(vault, 1, account=2, amount=50 * UNIT, to=CAROL))
+    tree = Tree([leaf for _, leaf in made])
+    exits.certify(2, tree, 2)
+    vault.withdraw(made[1][0], tree.proof(1))
+    exits.settle()
+    exits.show_payments()
+    exits.begin_payments()
+    assert [exits.claim(old), exits.claim(own)] == [50 * UNIT, 0]
+
+
 def test_one_token_s_trouble_stays_that_token_s(exits: Exits) -> None:
     vault = exits.vault
     vault.deposit(10 * UNIT)
@@ -426,6 +470,8 @@ def test_only_a_payment_of_the_tree_is_claimed_and_once(exits: Exits) -> None:
         {"number": 2},
         {"epoch": 2},
         {"salt": bytes(32)},
+        {"account": 2},
+        {"notAfter": 1},
         {"kind": int(ExitKind.WITHDRAWAL)},
         {"kind": int(ExitKind.DEPOSIT)},
         {"kind": int(ExitKind.REFUND)},
@@ -547,7 +593,7 @@ def test_calldata_is_what_the_committed_abi_says() -> None:
     shown, checksum = Web3.to_checksum_address(owner), Web3.to_checksum_address(token)
     place, path = escape.ExitPlace(3, 9, (bytes(32), b"\x01" * 32)), [bytes(32), b"\x01" * 32]
     totals = escape.VaultTotals(1, token, 2, 3, 4, 5, 6)
-    payment = escape.ExitPayment(b"\x02" * 32, 1, 2, 3, token, owner, 4)
+    payment = escape.ExitPayment(b"\x02" * 32, 1, 2, 3, token, owner, 4, 5, 6)
     deposit = escape.PastDeposit(token, 1, 2, owner)
     payment_made = escape.PastPayment(1, 2, token, owner, 3)
     given = (checksum, 1, 2, shown)
@@ -556,7 +602,7 @@ def test_calldata_is_what_the_committed_abi_says() -> None:
         escape.open_exit_call(totals, place): ("openExit", [(1, checksum, 2, 3, 4, 5, 6), (3, 9, path)]),
         escape.claim_exit_call(payment, place): (
             "claimExit",
-            [(b"\x02" * 32, 1, 2, 3, checksum, shown, 4), (3, 9, path)],
+            [(b"\x02" * 32, 1, 2, 3, checksum, shown, 4, 5, 6), (3, 9, path)],
         ),
         escape.walk_payments_call(8, [payment_made]): ("walkPayments", [8, [(1, 2, checksum, shown, 3)]]),
         escape.walk_deposits_call(b"\x05" * 32, [deposit]): ("walkDeposits", [b"\x05" * 32, [given]]),

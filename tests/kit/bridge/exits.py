@@ -1,6 +1,7 @@
 """Exit trees over a vault on a real chain, and an escape from it step by step."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from web3 import Web3
@@ -10,7 +11,7 @@ from bridge.contracts.deploy import Deployed
 from bridge.contracts.escape import PAYMENTS_IN_WORD
 from clearing.base.hashing import sha256
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
-from tests.kit.bridge.certified import Tree
+from tests.kit.bridge.certified import NEVER, Tree
 from tests.kit.bridge.vault_chain import VaultChain, make_header
 
 EPOCH = 3
@@ -32,7 +33,14 @@ class Exits:
         token = (at or self.vault.token_at).address
         place = (self.vault.chain.chain_id, self.vault.vault_at.address)
         salt = sha256(bytes([len(self.leaves)]))
-        self.leaves.append(ExitLeaf(kind, number, number, *place, token, to, amount, salt))
+        self.leaves.append(ExitLeaf(kind, number, number, *place, token, to, amount, salt, NEVER))
+        return self.leaves[-1]
+
+    def owe_withdrawal(self, entry: tuple[Any, ...]) -> ExitLeaf:
+        """Add the payment of a withdrawal that was released and not paid."""
+        nonce, account, token, to, amount, not_after_s = entry
+        leaf = self.owe(amount, to, nonce, ExitKind.WITHDRAWAL)
+        self.leaves[-1] = replace(leaf, account=account, token=token, not_after_s=not_after_s)
         return self.leaves[-1]
 
     def close(self, *tokens: Deployed, cursor: int = 0, withdrawals: int = 0, counted: int | None = None) -> ExitTree:
@@ -122,6 +130,8 @@ class Exits:
             "token": Web3.to_checksum_address(leaf.token),
             "to": Web3.to_checksum_address(leaf.to),
             "amount": leaf.amount,
+            "account": leaf.account,
+            "notAfter": leaf.not_after_s,
         }
         call = self.vault.vault.functions.claimExit(given | lies, place or self.place(index))
         (event,) = self.vault.vault.events.ExitPaid().process_receipt(self.vault.user.send(call), errors=DISCARD)
