@@ -172,7 +172,8 @@ def withdrawn_once(devnet: Devnet, to: bytes) -> Callable[[], Awaitable[bool | N
             return None
         (event,) = logs
         assert event["topics"][3].endswith(to.hex())
-        assert int(event["data"], 16) == AMOUNT
+        _account, amount = event["data"][2:66], event["data"][66:]
+        assert int(amount, 16) == AMOUNT
         return True
 
     return look
