@@ -17,7 +17,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -83,6 +83,9 @@ contracts: setup ## compile the Solidity sources into the committed artifacts
 
 contracts-check: setup build/checks/.ready ## invariants, symbolic checks and static analysis of the contracts; not part of the tests
 	$(BIN)/python -m bridge.contracts.check
+
+contracts-mutants: setup ## small faults in the vault's sources, and the share that the tests find; hours: make contracts-mutants SAMPLE=10
+	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE))
 
 build/checks/.ready: requirements-checks.lock bridge/contracts/checks/package-lock.json
 	test -x build/checks/bin/python || $(BIN)/python -m venv build/checks

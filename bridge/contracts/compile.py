@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,27 @@ class CompileError(Exception):
 
 def compile_artifacts() -> dict[str, bytes]:
     """File name to content of every artifact. Raises CompileError."""
-    compiled = _compile(tuple(source for source in CONTRACTS if source not in RARE), RUNS)
-    compiled |= _compile(RARE, RUNS_OF_RARE_CODE)
-    _add_extension(compiled["Vault.sol"]["Vault"], compiled["VaultExtension.sol"]["VaultExtension"])
-    return {f"{name}.json": _artifact(compiled[source][name]) for source, names in CONTRACTS.items() for name in names}
+    sources, frequent = read_sources(), tuple(source for source in CONTRACTS if source not in RARE)
+    compiled = compile_contracts(sources, frequent, SETTINGS | {"optimizer": {"enabled": True, "runs": RUNS}})
+    rare = {"optimizer": {"enabled": True, "runs": RUNS_OF_RARE_CODE}}
+    return as_artifacts(compiled | compile_contracts(sources, RARE, SETTINGS | rare))
 
 
-def _compile(sources: tuple[str, ...], runs: int) -> dict[str, Any]:
-    """What the compiler makes of the contracts in these sources, by source."""
-    selection = {source: dict.fromkeys(CONTRACTS[source], OUTPUTS) for source in sources}
-    settings = {"optimizer": {"enabled": True, "runs": runs}, "outputSelection": selection} | SETTINGS
-    request = {"language": "Solidity", "sources": _sources(), "settings": settings}
+def compile_contracts(
+    sources: Mapping[str, dict[str, str]],
+    files: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    tolerates_warnings: bool = False,
+) -> dict[str, Any]:
+    """What the compiler makes of the contracts of these files, by file. Raises CompileError, also for a warning about
+    our own sources unless those are tolerated."""
+    selection = {file: dict.fromkeys(CONTRACTS[file], OUTPUTS) for file in files}
+    request = {
+        "language": "Solidity",
+        "sources": dict(sources),
+        "settings": {**settings, "outputSelection": selection},
+    }
     done = subprocess.run(
         [node_path(), "solc_standard.js"],
         cwd=FOLDER,
@@ -66,10 +77,26 @@ def _compile(sources: tuple[str, ...], runs: int) -> dict[str, Any]:
     if done.returncode != 0:
         raise CompileError(done.stderr.decode(errors="replace"))
     answer = json.loads(done.stdout)
-    if messages := [entry["formattedMessage"] for entry in answer.get("errors", ()) if not _is_tolerated(entry)]:
+    messages = [
+        entry["formattedMessage"]
+        for entry in answer.get("errors", ())
+        if entry["severity"] == "error" or not (tolerates_warnings or _is_of_library(entry))
+    ]
+    if messages:
         raise CompileError("\n".join(messages))
     contracts: dict[str, Any] = answer["contracts"]
     return contracts
+
+
+def as_artifacts(compiled: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name to content of the artifacts of compiled contracts, vault and extension among them."""
+    _add_extension(compiled["Vault.sol"]["Vault"], compiled["VaultExtension.sol"]["VaultExtension"])
+    return {
+        f"{name}.json": _artifact(compiled[source][name])
+        for source, names in CONTRACTS.items()
+        if source in compiled
+        for name in names
+    }
 
 
 def _add_extension(vault: dict[str, Any], extension: dict[str, Any]) -> None:
@@ -79,10 +106,9 @@ def _add_extension(vault: dict[str, Any], extension: dict[str, Any]) -> None:
     ]
 
 
-def _is_tolerated(entry: dict[str, Any]) -> bool:
+def _is_of_library(entry: dict[str, Any]) -> bool:
     """Our own sources are kept without warnings; the library's are its authors' business."""
-    file = str(entry.get("sourceLocation", {}).get("file", ""))
-    return bool(entry["severity"] != "error" and file.startswith("@"))
+    return str(entry.get("sourceLocation", {}).get("file", "")).startswith("@")
 
 
 def _artifact(compiled: dict[str, Any]) -> bytes:
@@ -100,7 +126,7 @@ def _artifact(compiled: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _sources() -> dict[str, dict[str, str]]:
+def read_sources() -> dict[str, dict[str, str]]:
     """Our sources, and those of the library that they import, found by following the imports."""
     found: dict[str, dict[str, str]] = {}
     waiting = [path.relative_to(SOURCES).as_posix() for path in sorted(SOURCES.rglob("*.sol"))]

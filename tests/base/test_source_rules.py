@@ -122,8 +122,9 @@ def test_proofs_read_positions_only_from_the_risk_snapshot() -> None:
     assert not modules().chain_exists(importer="proofs", imported="clearing.state", as_packages=True)
 
 
-SHARED = ("tests.kit", "tests.sim", "tests.testnets")
-"""The kit, and the programs that simulate the network and run testnets."""
+PROGRAMS = ("tests.sim", "tests.testnets", "tests.mutation")
+"""They simulate the network, run testnets, and try small faults of the vault."""
+SHARED = ("tests.kit", *PROGRAMS)
 
 
 def wrong_imports(source: str) -> list[str]:
@@ -147,7 +148,7 @@ def test_no_test_imports_another_test_module() -> None:
 
 def test_the_kit_imports_no_program_of_tests() -> None:
     names = {name for source in sources("tests/kit").values() for name in imported(source)}
-    assert sorted(name for name in names if name.startswith(("tests.sim", "tests.testnets"))) == []
+    assert sorted(name for name in names if name.startswith(PROGRAMS)) == []
 
 
 @pytest.mark.parametrize(

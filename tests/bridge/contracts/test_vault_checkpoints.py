@@ -192,6 +192,15 @@ def test_a_set_is_not_believed_beyond_the_trusting_period(own_vault: VaultChain)
     assert refused(vault.certified, make_header(vault.signers, 3)) == "TrustExpired"
 
 
+def test_a_set_is_believed_in_the_last_second_of_the_trusting_period_and_not_in_the_next(own_vault: VaultChain) -> None:
+    vault = own_vault
+    until = vault.view("latest")[2] + vault.terms.trusting_s
+    vault.at(until)
+    vault.certified(make_header(vault.signers, 1))
+    vault.at(until + 1)
+    assert refused(vault.certified, make_header(vault.signers, 2)) == "TrustExpired"
+
+
 def test_a_chain_without_the_precompiles_accepts_no_certificate(anvil: Callable[..., Anvil]) -> None:
     # There the precompiles' addresses have no code: calls succeed, and answer with nothing.
     vault = VaultChain(anvil(hardfork="cancun"), FOUR)
@@ -218,9 +227,12 @@ def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
     settings = (NETWORK, verifier, vault.user.address, 2, 1, none, cold, 2)
     extension = to_checksum_address(deploy(vault.user.web3, USER, "VaultExtension", settings).address)
     shapeless = (b"", words[:-1], words + bytes(192), bytes(32) + words[32:], words[:32] + bytes(32))
-    cases = [(case, b"MalformedValidatorSet(uint256)") for case in shapeless]
-    cases += [(case, b"BadPower(uint256,uint256)") for case in (powerless, huge)]
-    for malformed, error in cases:
+    cases = [(case, b"MalformedValidatorSet(uint256)", u256(len(case))) for case in shapeless]
+    cases += [
+        (powerless, b"BadPower(uint256,uint256)", bytes(64)),
+        (huge, b"BadPower(uint256,uint256)", u256(0) + u256(2**60)),
+    ]
+    for malformed, error, values in cases:
         with pytest.raises(ContractCustomError) as caught:
             deploy(vault.user.web3, USER, "Vault", settings, extension, malformed, [])
-        assert str(caught.value.data)[:10] == "0x" + keccak256(error)[:4].hex()
+        assert caught.value.data == "0x" + (keccak256(error)[:4] + values).hex()

@@ -72,6 +72,19 @@ def test_a_network_that_comes_back_in_time_ends_the_escape(exits: Exits) -> None
     assert refused(exits.trigger) == "NotSilent"
 
 
+def test_a_header_of_the_second_of_the_trigger_ends_no_escape_and_one_of_the_next_does(exits: Exits) -> None:
+    exits.vault.deposit(10 * UNIT)
+    exits.close()
+    exits.certify()
+    exits.wait(2 * exits.quarter() + 2)
+    exits.trigger()
+    triggered = exits.vault.view("escapeTriggeredAt")
+    exits.certify(2, time_ms=triggered * 1000 + 999)
+    assert exits.vault.view("escapeFrom") != 0
+    exits.certify(3, time_ms=triggered * 1000 + 1000)
+    assert exits.vault.view("escapeFrom") == 0
+
+
 def test_an_older_certified_header_makes_the_snapshot_newer_and_ends_nothing(exits: Exits) -> None:
     vault = exits.vault
     vault.deposit(10 * UNIT)
