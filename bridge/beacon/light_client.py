@@ -1,4 +1,4 @@
-"""`LightClient`, one actor a chain: follows the beacon chain through endpoints that it does not trust.
+"""`BeaconClient`, one actor a chain: follows the beacon chain through endpoints that it does not trust.
 
 Rule: the final slot only rises, from a checkpoint that is young enough, through committees that are each proven by the
 one before. Every endpoint's newest header is verified, so that a second branch is seen: on two final headers that
@@ -16,7 +16,7 @@ import trio
 from bridge.beacon.beacon_endpoint import UPDATES_MAX, BeaconSource
 from bridge.beacon.containers import Update
 from bridge.beacon.final_blocks import FinalBlocks, final_block
-from bridge.beacon.light_store import CONFLICT_MAX, LightStore, SavedLight
+from bridge.beacon.light_store import CONFLICT_MAX, BeaconStore, SavedLight
 from bridge.beacon.network import BeaconNetwork
 from bridge.beacon.sync_protocol import bootstrapped, updated
 from bridge.codes import BridgeCode
@@ -34,7 +34,7 @@ CLOCK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class BeaconTrust:
     """What the operator decides: the checkpoint, and whether blocks wait for the light client."""
 
     checkpoint_root: bytes
@@ -43,7 +43,7 @@ class Trust:
     seconds_max: int = CHECKPOINT_SECONDS_MAX
 
 
-class LightClient:
+class BeaconClient:
     """Final blocks of one chain, proven. A restart goes on from `store`."""
 
     name = "light client"
@@ -52,8 +52,8 @@ class LightClient:
         self,
         network: BeaconNetwork,
         sources: Sequence[BeaconSource],
-        store: LightStore,
-        trust: Trust,
+        store: BeaconStore,
+        trust: BeaconTrust,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         """Raises LocalFault BAD_LIGHT_FILE."""

@@ -32,7 +32,7 @@ class SavedLight(Wire, frozen=True):
     """Why the light client stopped for good; empty: it did not."""
 
 
-class LightStore:
+class BeaconStore:
     """The file of one chain in `folder`."""
 
     def __init__(self, folder: Path, chain_id: int) -> None:

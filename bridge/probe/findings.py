@@ -16,7 +16,7 @@ class Gravity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class EndpointFinding:
     """One check. `found` may quote the endpoint; `advice` is empty where nothing is to be done."""
 
     check: str
@@ -30,7 +30,7 @@ class Examined:
     """All findings on one endpoint, or on the endpoints of a chain together. `final`: its newest final block."""
 
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[EndpointFinding, ...]
     final: int | None = None
 
 
@@ -39,16 +39,16 @@ def worst(examined: Sequence[Examined]) -> Gravity:
     return max((finding.gravity for each in examined for finding in each.findings), default=Gravity.OK)
 
 
-def ok(check: str, found: str) -> Finding:
+def ok(check: str, found: str) -> EndpointFinding:
     """Nothing is to be done."""
-    return Finding(check, Gravity.OK, found)
+    return EndpointFinding(check, Gravity.OK, found)
 
 
-def warning(check: str, found: str, advice: str) -> Finding:
+def warning(check: str, found: str, advice: str) -> EndpointFinding:
     """The node works without it."""
-    return Finding(check, Gravity.WARNING, found, advice)
+    return EndpointFinding(check, Gravity.WARNING, found, advice)
 
 
-def fault(check: str, found: str, advice: str) -> Finding:
+def fault(check: str, found: str, advice: str) -> EndpointFinding:
     """The node does not work with it."""
-    return Finding(check, Gravity.FAULT, found, advice)
+    return EndpointFinding(check, Gravity.FAULT, found, advice)

@@ -26,7 +26,7 @@ from member.api.collateral_events import (
 from member.api.types import Problem, hexed
 from member.codes import NodeCode
 from node.api.calls import NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, problem_of, read_json, respond
-from node.api.event_stream import EVENT_STREAM, EventStream, Step
+from node.api.event_stream import EVENT_STREAM, EventStream, StreamStep
 from node.chains.event_progress import EventProgress
 from node.chains.submissions import CollateralEvent, Submission
 
@@ -94,9 +94,9 @@ def collateral_event_stream(call: ApiCall) -> Response:
     """
     chain_id, reference = int(call.parameters["chain_id"]), call.parameters["reference"]
 
-    def look() -> Step:
+    def look() -> StreamStep:
         view = _view(call, chain_id, reference)
-        return Step(msgspec.structs.replace(view, height=0), msgspec.json.encode(view), view.progress in ENDS)
+        return StreamStep(msgspec.structs.replace(view, height=0), msgspec.json.encode(view), view.progress in ENDS)
 
     return EventStream(look)
 

@@ -26,7 +26,7 @@ _open = trio.CapacityLimiter(STREAMS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StreamStep:
     """What is shown: `data` is JSON in one line, sent when `key` is another than before."""
 
     key: object
@@ -40,7 +40,7 @@ class EventStream(Response):
     Raises ApiRefusal: 429 when too many are open, and what the first `look` raises. `look` must be quick.
     """
 
-    def __init__(self, look: Callable[[], Step]) -> None:
+    def __init__(self, look: Callable[[], StreamStep]) -> None:
         super().__init__(media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
         # No length: it is not known.
         del self.headers["content-length"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from bridge.beacon.light_client import LightClient
+from bridge.beacon.light_client import BeaconClient
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
@@ -69,7 +69,7 @@ class _HeardQuorum(EndpointQuorum):
     """Notes each answer, so that an endpoint that hangs or stands still is not taken for a quiet vault."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse, light: LightClient | None
+        self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse, light: BeaconClient | None
     ) -> None:
         layout = profile_of(config.chain_id, config.profile).layout
         super().__init__(endpoints, config.quorum, config.dissent_ms / 1000, layout, light)
@@ -103,7 +103,7 @@ class BridgeService:
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceCollector] = {}
         self.pulses: dict[int, Pulse] = {}
-        self.lights: dict[int, LightClient] = {}
+        self.lights: dict[int, BeaconClient] = {}
         self._alarms = set[tuple[int, Alarm]]()
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
         self.follow(genesis)

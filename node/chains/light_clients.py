@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bridge.beacon.beacon_endpoint import BeaconEndpoint
-from bridge.beacon.light_client import LightClient, Trust
-from bridge.beacon.light_store import LightStore
+from bridge.beacon.light_client import BeaconClient, BeaconTrust
+from bridge.beacon.light_store import BeaconStore
 from bridge.beacon.network import NETWORKS
 from node.config import ChainConfig
 
 
-def light_client_of(config: ChainConfig, folder: Path, opened: AsyncExitStack) -> LightClient | None:
+def light_client_of(config: ChainConfig, folder: Path, opened: AsyncExitStack) -> BeaconClient | None:
     """The light client, its file in `folder`; `opened` closes its connections. None where it is off.
 
     Raises LocalFault BAD_LIGHT_FILE.
@@ -26,5 +26,5 @@ def light_client_of(config: ChainConfig, folder: Path, opened: AsyncExitStack) -
         source = BeaconEndpoint(url, network, timeout_seconds=config.timeout_ms / 1000)
         opened.push_async_callback(source.aclose)
         sources.append(source)
-    trust = Trust(bytes.fromhex(config.checkpoint_root[2:]), config.light_client == "required")
-    return LightClient(network, sources, LightStore(folder, config.chain_id), trust)
+    trust = BeaconTrust(bytes.fromhex(config.checkpoint_root[2:]), config.light_client == "required")
+    return BeaconClient(network, sources, BeaconStore(folder, config.chain_id), trust)

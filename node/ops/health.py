@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import trio
 
-from bridge.beacon.light_client import LightClient
+from bridge.beacon.light_client import BeaconClient
 from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
 from node.agreement.validator_membership import Membership
@@ -136,7 +136,7 @@ class HealthMonitor:
                 yield Check(name=f"vault-{chain_id}", ok=False, detail=watcher.status.shortage)
 
 
-def _light_client_check(chain_id: int, light: LightClient) -> Check:
+def _light_client_check(chain_id: int, light: BeaconClient) -> Check:
     name = f"light-client-{chain_id}"
     if light.newest is None:
         return Check(name=name, ok=False, detail=f"nothing proven yet; {light.last_fault}")

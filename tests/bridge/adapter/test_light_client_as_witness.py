@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from bridge.beacon.beacon_endpoint import BeaconEndpoint
-from bridge.beacon.light_client import LightClient, Trust
-from bridge.beacon.light_store import LightStore
+from bridge.beacon.light_client import BeaconClient, BeaconTrust
+from bridge.beacon.light_store import BeaconStore
 from bridge.codes import BridgeCode
 from bridge.watch.submitted_events import SubmittedEventReader
 from clearing.base.codec import u256
@@ -47,13 +47,13 @@ async def begun(beacon: BeaconChain, tmp_path: Path, nursery: trio.Nursery) -> A
     """`await begun()`: a light client of the beacon chain, and of others, that has asked nothing yet."""
     opened: list[BeaconEndpoint] = []
 
-    async def begun(*others: BeaconChain, is_required: bool = True) -> LightClient:
+    async def begun(*others: BeaconChain, is_required: bool = True) -> BeaconClient:
         for each in (beacon, *others):
             server = BeaconServer(each)
             await nursery.start(server.run)
             opened.append(BeaconEndpoint(server.url, NETWORK))
-        trust = Trust(beacon.header(CHECKPOINT).root, is_required)
-        return LightClient(NETWORK, opened, LightStore(tmp_path, 1), trust, lambda: beacon.unix_time)
+        trust = BeaconTrust(beacon.header(CHECKPOINT).root, is_required)
+        return BeaconClient(NETWORK, opened, BeaconStore(tmp_path, 1), trust, lambda: beacon.unix_time)
 
     yield begun
     for endpoint in opened:
@@ -64,15 +64,15 @@ async def begun(beacon: BeaconChain, tmp_path: Path, nursery: trio.Nursery) -> A
 def lit(begun: Callable) -> Callable:
     """The same, polled until nothing is new."""
 
-    async def lit(*, is_required: bool = True) -> LightClient:
-        light: LightClient = await begun(is_required=is_required)
+    async def lit(*, is_required: bool = True) -> BeaconClient:
+        light: BeaconClient = await begun(is_required=is_required)
         await settle(light)
         return light
 
     return lit
 
 
-async def settle(light: LightClient) -> None:
+async def settle(light: BeaconClient) -> None:
     while await light.step():
         pass
 

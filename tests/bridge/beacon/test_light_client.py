@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from bridge.beacon.beacon_endpoint import BeaconEndpoint
-from bridge.beacon.light_client import LightClient, Trust
-from bridge.beacon.light_store import LightStore
+from bridge.beacon.light_client import BeaconClient, BeaconTrust
+from bridge.beacon.light_store import BeaconStore
 from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
 from tests.kit.bridge.beacon_chain import NETWORK, PERIOD_SLOTS, BeaconChain, BeaconServer, invented
@@ -32,16 +32,16 @@ def following(tmp_path: Path, chain: BeaconChain) -> Callable:
     @asynccontextmanager
     async def following(
         *chains: BeaconChain, checkpoint: int = CHECKPOINT, **trust: int
-    ) -> AsyncIterator[tuple[LightClient, list[BeaconServer]]]:
+    ) -> AsyncIterator[tuple[BeaconClient, list[BeaconServer]]]:
         servers = [BeaconServer(each) for each in chains or (chain,)]
         root = chain.header(checkpoint).root
         async with trio.open_nursery() as nursery:
             for server in servers:
                 await nursery.start(server.run)
             sources = [BeaconEndpoint(server.url, NETWORK) for server in servers]
-            store = LightStore(tmp_path, 1)
+            store = BeaconStore(tmp_path, 1)
             newest = lambda: max(server.chain.unix_time for server in servers)  # noqa: E731
-            yield LightClient(NETWORK, sources, store, Trust(root, **trust), newest), servers
+            yield BeaconClient(NETWORK, sources, store, BeaconTrust(root, **trust), newest), servers
             for source in sources:
                 await source.aclose()
             nursery.cancel_scope.cancel()
@@ -49,7 +49,7 @@ def following(tmp_path: Path, chain: BeaconChain) -> Callable:
     return following
 
 
-async def settled(light: LightClient) -> int:
+async def settled(light: BeaconClient) -> int:
     """Polls until nothing is new; the final slot."""
     while await light.step():
         pass
@@ -89,8 +89,8 @@ async def test_a_restart_goes_on_without_the_checkpoint(following, chain):
 async def test_another_checkpoint_begins_anew(following, chain, tmp_path):
     async with following() as (light, _):
         await settled(light)
-    assert LightStore(tmp_path, 1).load(chain.header(CHECKPOINT).root) is not None
-    assert LightStore(tmp_path, 1).load(chain.header(9).root) is None
+    assert BeaconStore(tmp_path, 1).load(chain.header(CHECKPOINT).root) is not None
+    assert BeaconStore(tmp_path, 1).load(chain.header(9).root) is None
 
 
 async def test_a_file_that_was_changed_is_refused(following, chain, tmp_path):
@@ -101,7 +101,7 @@ async def test_a_file_that_was_changed_is_refused(following, chain, tmp_path):
     for bad in (good[:-1], good[:40] + bytes([good[40] ^ 1]) + good[41:], b"", good + bytes(1 << 20)):
         path.write_bytes(bad)
         with refused(BridgeCode.BAD_LIGHT_FILE, LocalFault):
-            LightStore(tmp_path, 1).load(chain.header(CHECKPOINT).root)
+            BeaconStore(tmp_path, 1).load(chain.header(CHECKPOINT).root)
 
 
 async def test_a_checkpoint_that_is_too_old_is_refused(following):
