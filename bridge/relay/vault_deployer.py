@@ -37,13 +37,13 @@ class VaultDeployer:
         self._terms = terms
         self._creations = vault_creations(terms, salt)
 
-    async def plan(self, payer: bytes, *, needs_bls: bool = True) -> tuple[PlannedContract, ...]:
+    async def plan(self, payer: bytes) -> tuple[PlannedContract, ...]:
         """Check the chain and the terms, and estimate the gas. Sends nothing.
 
-        `needs_bls`: refuse a chain without EIP-2537. Raises RemoteFault NO_CREATE2_FACTORY, NO_EIP2537,
+        Raises RemoteFault NO_CREATE2_FACTORY, NO_EIP2537,
         TOKEN_WITHOUT_CODE, VAULT_EXISTS, TERMS_REFUSED, WRONG_CODE, or an endpoint's fault.
         """
-        await self._check_chain(needs_bls=needs_bls)
+        await self._check_chain()
         planned, made = [], dict[bytes, bytes]()
         for creation in self._creations:
             (found,) = await self._codes(creation.address)
@@ -68,7 +68,7 @@ class VaultDeployer:
         _check_code(creation, found)
         return mined
 
-    async def _check_chain(self, *, needs_bls: bool) -> None:
+    async def _check_chain(self) -> None:
         tokens = [asset.token for asset in self._terms.assets]
         factory, *codes = await self._codes(FACTORY, *tokens)
         if factory != FACTORY_CODE:
@@ -76,7 +76,7 @@ class VaultDeployer:
         for token, code in zip(tokens, codes, strict=True):
             if not code:
                 raise RemoteFault(BridgeCode.TOKEN_WITHOUT_CODE, "deploy", token=token)
-        if needs_bls and not await has_eip2537(self._endpoint):
+        if not await has_eip2537(self._endpoint):
             raise RemoteFault(BridgeCode.NO_EIP2537, "deploy", precompile=G1_ADD)
 
     async def _simulate(self, creation: Creation, payer: bytes, made: Mapping[bytes, bytes]) -> bytes:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from bridge.contracts import escape, vault
 from bridge.contracts.deploy import VaultAsset
 from bridge.contracts.escape import EscapeStage, EscapeTimes
+from bridge.contracts.stored_set import stored_set_hash
 from bridge.contracts.vault import Checkpoint
 from bridge.evm.hexadecimal import hex_data, malformed, read_data, read_object, read_quantity
 from bridge.rpc.endpoint import Endpoint, view_call
-from clearing.base.hashing import sha256
 
 WORD_BYTES = 32
 NEWEST_BLOCK: tuple[object, ...] = ("latest", False)
@@ -35,7 +35,8 @@ class VaultBindings:
 
 @dataclass(frozen=True, slots=True)
 class TrustedSet:
-    """Hash of the set that the vault follows, and of the keys that it has; empty while they are not installed."""
+    """Hash of the set that the vault follows, and of the one whose keys it has: empty while they are not installed,
+    `NO_SET` when they contradict themselves."""
 
     hash: bytes
     keys_hash: bytes
@@ -118,8 +119,7 @@ class VaultReader:
         """The set that it follows; the hash of the keys is computed from the code in which they are kept."""
         set_hash, blob = await self._words(vault.VALIDATORS_HASH, vault.VALIDATORS_CODE)
         keys = await self.code(_address(blob)) if any(blob) else b""
-        # The first byte keeps it from running.
-        return TrustedSet(set_hash, sha256(keys[1:]) if keys else b"")
+        return TrustedSet(set_hash, stored_set_hash(keys) if keys else b"")
 
     async def standing(self) -> VaultStanding:
         """Its state."""

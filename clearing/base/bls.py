@@ -139,6 +139,30 @@ def key_coordinates(key: bytes) -> tuple[bytes, bytes]:
     return bytes(16) + xy[:48], bytes(16) + xy[48:]
 
 
+def negative_sum(points: Sequence[bytes]) -> bytes:
+    """What cancels out with the sum of public keys; all are 128 bytes (x, y), as in EIP-2537.
+
+    Raises RemoteFault BAD_POINT.
+    """
+    total = G1Point.identity()
+    for point in points:
+        total = total + _g1_point(point)
+    xy = (-total).to_xy_bytes_be()
+    return bytes(16) + xy[:48] + bytes(16) + xy[48:]
+
+
+def _g1_point(point: bytes) -> G1Point:
+    """The point of coordinates: on the curve, in the subgroup, not infinity. Raises RemoteFault BAD_POINT."""
+    try:
+        found = G1Point.from_xy_bytes_be(point[16:64] + point[80:])
+        good = len(point) == 128 and any(point) and not any(point[:16] + point[64:80])
+    except (ValueError, TypeError):
+        good = False
+    if not good:
+        raise RemoteFault(BaseCode.BAD_POINT, "coordinates", bytes=point)
+    return found
+
+
 def signature_coordinates(signature: bytes) -> bytes:
     """A signature as the 256 bytes (x.c0, x.c1, y.c0, y.c1) of EIP-2537. Raises RemoteFault BAD_POINT."""
     xy = decode_signature(signature).to_xy_bytes_be()

@@ -69,7 +69,6 @@ _term_options = together(
 @rpc_option
 @payer_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print addresses and gas, send nothing.")
-@click.option("--without-eip2537", is_flag=True, help="Deploy on a chain where the vault can check no certificate yet.")
 @click.option("--out", type=NEW_FILE, help="Write the receipt to a new file. Needed unless with --dry-run.")
 @output_option
 def deploy(
@@ -87,7 +86,6 @@ def deploy(
     rpc: str,
     payer_file: Path,
     dry_run: bool,
-    without_eip2537: bool,
     out: Path | None,
     output: str,
 ) -> None:
@@ -121,7 +119,7 @@ def deploy(
         pause_s=pause_days * DAY_S,
         wrapped_native=_address("--wrapped-native", wrapped_native) if wrapped_native else b"",
     )
-    deployment = Deployment(terms, salt, needs_bls=not without_eip2537)
+    deployment = Deployment(terms, salt)
     secret = read_hex_secret(payer_file)
     if out is None or dry_run:
         receipt = trio.run(plan_vault, rpc, deployment, secret)

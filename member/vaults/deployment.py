@@ -19,11 +19,10 @@ from member.vaults.receipt import VaultReceipt, created, receipt_of
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is to be deployed. `needs_bls`: refuse a chain without EIP-2537."""
+    """What is to be deployed."""
 
     terms: VaultTerms
     salt: int = 0
-    needs_bls: bool = True
 
 
 def set_in_force(url: str, validators_hash: bytes) -> ValidatorSet:
@@ -49,7 +48,7 @@ async def plan_vault(rpc: str, deployment: Deployment, secret: bytes) -> VaultRe
         deployer = VaultDeployer(endpoint, deployment.terms, deployment.salt)
         chain_id = await endpoint.chain_id()
         payer = Sender(endpoint, chain_id, secret).address
-        planned = await deployer.plan(payer, needs_bls=deployment.needs_bls)
+        planned = await deployer.plan(payer)
         contracts = [created(each.creation, each.gas) for each in planned]
         return receipt_of(chain_id, deployment.salt, deployment.terms, contracts)
 
@@ -67,7 +66,7 @@ async def deploy_vault(
         deployer = VaultDeployer(endpoint, deployment.terms, deployment.salt)
         chain_id = await endpoint.chain_id()
         sender = Sender(endpoint, chain_id, secret)
-        planned = await deployer.plan(sender.address, needs_bls=deployment.needs_bls)
+        planned = await deployer.plan(sender.address)
         contracts = [created(each.creation, each.gas) for each in planned]
         on_progress(receipt_of(chain_id, deployment.salt, deployment.terms, contracts))
         for index, each in enumerate(planned):

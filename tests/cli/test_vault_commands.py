@@ -239,13 +239,14 @@ def test_another_set_than_that_of_genesis_needs_a_node_that_serves_it(operator: 
 
 
 def test_a_chain_without_eip2537_or_without_the_factory_is_refused(
-    cli: CommandLine, anvil: Callable[..., Anvil], tmp_path: Path
+    operator: Operator, anvil: Callable[..., Anvil]
 ) -> None:
-    operator = Operator(cli, VaultChain(anvil(hardfork="cancun"), FOUR), tmp_path)
-    assert "no_eip2537" in operator.deploy("--dry-run", code=6).err
-    operator.deploy("--dry-run", "--without-eip2537")
-    operator.place.chain.rpc("anvil_setCode", "0x4e59b44847b379578588920ca78fbf26c0b4956c", "0x00")
-    assert "no_create2_factory" in operator.deploy("--dry-run", "--without-eip2537", code=6).err
+    older = anvil(31338, hardfork="cancun")
+    older.rpc("anvil_setCode", operator.token, "0x00")
+    on_it = ("--dry-run", "--rpc", older.url)
+    assert "no_eip2537" in operator.deploy(*on_it, code=6).err
+    older.rpc("anvil_setCode", "0x4e59b44847b379578588920ca78fbf26c0b4956c", "0x00")
+    assert "no_create2_factory" in operator.deploy(*on_it, code=6).err
 
 
 def test_the_page_on_adding_a_chain_deploys_and_compares_a_vault(

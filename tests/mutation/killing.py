@@ -22,7 +22,7 @@ from devnet.toolchain import ANVIL_VARIABLE, anvil_path
 from tests.mutation.operators import Mutant
 
 TESTS = Path(__file__).resolve().parents[1] / "bridge" / "contracts"
-VAULT = ("Vault.sol", "VaultExtension.sol")
+VAULT = ("Vault.sol", "VaultExtension.sol", "BlsCertificateVerifier.sol")
 FAST = SETTINGS | {"optimizer": {"enabled": False}, "viaIR": False}
 FIRST = {
     "Deposits.sol": ("deposits", "weird_tokens"),
@@ -30,7 +30,9 @@ FIRST = {
     "Guardian.sol": ("deposits", "guardian_orders", "pauses", "cold_quorum"),
     "ColdQuorum.sol": ("cold_quorum",),
     "Checkpoints.sol": ("checkpoints", "batches", "conflicts", "escape"),
-    "ValidatorSetCode.sol": ("checkpoints",),
+    "ValidatorSetCode.sol": ("certificate_verifier", "checkpoints"),
+    "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
+    "Bls12381.sol": ("certificate_verifier", "checkpoints"),
     "MerkleTree.sol": ("escape",),
     "WithdrawalsTree.sol": ("withdrawals", "batches", "guardian_orders"),
     "Finality.sol": ("checkpoints",),
@@ -44,7 +46,7 @@ FIRST = {
 """Tests to try first, by the mutant's file."""
 LAST = (
     *("deposits", "withdrawals", "batches", "checkpoints", "cold_quorum", "guardian_orders", "pauses", "conflicts"),
-    *("refunds", "weird_tokens", "attacks_on_the_escape", "escape"),
+    *("certificate_verifier", "refunds", "weird_tokens", "attacks_on_the_escape", "escape"),
 )
 SECONDS_MAX = 900
 """Of all tests of one mutant; one that never ends is killed."""

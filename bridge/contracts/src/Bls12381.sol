@@ -14,50 +14,73 @@ library Bls12381 {
 
     uint256 internal constant G1_BYTES = 128;
     uint256 internal constant G2_BYTES = 256;
-    bytes private constant FIELD_MODULUS =
-        hex"1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab";
-    /// The generator of G1, negated.
-    bytes private constant NEGATIVE_G1 =
+    /// The field's modulus, in two parts.
+    uint256 private constant MODULUS_HIGH = 0x1a0111ea397fe69a4b1ba7b6434bacd7;
+    uint256 private constant MODULUS_LOW = 0x64774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab;
+    /// Of G1.
+    bytes private constant GENERATOR =
         hex"0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
-        hex"00000000000000000000000000000000114d1d6855d545a8aa7d76c8cf2e21f267816aef1db507c96655b9d5caac42364e6f38ba0ecb751bad54dcd6b939c2ca";
+        hex"0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1";
 
     error PrecompileFailed(address precompile);
     error BadPointSize(uint256 size);
     error PointAtInfinity();
     error DomainTooLong(uint256 size);
 
-    /// Whether `signature` is by `key` on `message` under the tag `domain`: e(key, H(message)) = e(G1, signature). The
-    /// pairing precompile refuses what is not on the curve and in the subgroup; infinity is refused here.
-    function verify(bytes memory key, bytes memory message, bytes memory domain, bytes memory signature)
+    /// Whether `signature` is on `message`, under the tag `domain`, by the key that `negativeKey` is the negation of:
+    /// e(-key, H(message)) · e(G1, signature) = 1. The pairing precompile refuses what is not on the curve and in the
+    /// subgroup; infinity is refused here.
+    function verify(bytes memory negativeKey, bytes memory message, bytes memory domain, bytes memory signature)
         internal
         view
         returns (bool)
     {
-        if (key.length != G1_BYTES) revert BadPointSize(key.length);
+        if (negativeKey.length != G1_BYTES) revert BadPointSize(negativeKey.length);
         if (signature.length != G2_BYTES) revert BadPointSize(signature.length);
-        if (_isZero(key) || _isZero(signature)) revert PointAtInfinity();
-        bytes memory pairs = bytes.concat(key, hashToG2(message, domain), NEGATIVE_G1, signature);
+        if (_isZero(negativeKey) || _isZero(signature)) revert PointAtInfinity();
+        bytes memory pairs = bytes.concat(negativeKey, hashToG2(message, domain), GENERATOR, signature);
         return abi.decode(_call(PAIRING, pairs, 32), (uint256)) == 1;
     }
 
-    /// Add the second of two points of G1 to the first, in place; equal, opposite and infinite ones too.
-    function addInPlace(bytes memory pair) internal view {
-        if (pair.length != 2 * G1_BYTES) revert BadPointSize(pair.length);
+    /// The sum of two points of G1; equal, opposite and infinite ones, too.
+    function add(bytes memory a, bytes memory b) internal view returns (bytes memory) {
+        if (a.length != G1_BYTES || b.length != G1_BYTES) revert BadPointSize(a.length);
+        bytes memory points = bytes.concat(a, b);
+        addToLast(points);
+        return last(points);
+    }
+
+    /// Add the point before the last to the last, in place.
+    function addToLast(bytes memory points) internal view {
+        if (points.length < 2 * G1_BYTES) revert BadPointSize(points.length);
         address precompile = G1_ADD;
         bool ok;
         assembly ("memory-safe") {
-            ok := staticcall(gas(), precompile, add(pair, 32), 256, add(pair, 32), 128)
+            let end := add(add(points, 32), mload(points))
+            ok := staticcall(gas(), precompile, sub(end, 256), 256, sub(end, 128), 128)
             ok := and(ok, eq(returndatasize(), 128))
         }
         if (!ok) revert PrecompileFailed(precompile);
     }
 
-    /// The first of two points, whose memory is given up.
-    function first(bytes memory pair) internal pure returns (bytes memory) {
+    /// The last of several points. Its length takes the place of what was before it.
+    function last(bytes memory points) internal pure returns (bytes memory point) {
         assembly ("memory-safe") {
-            mstore(pair, 128)
+            point := sub(add(points, mload(points)), 128)
+            mstore(point, 128)
         }
-        return pair;
+    }
+
+    /// The point of G1 that a point cancels out with: the same x, and the modulus less y. What is no point gives none.
+    function negated(bytes memory point) internal pure returns (bytes memory result) {
+        result = bytes.concat(point);
+        if (_isZero(point)) return result;
+        assembly ("memory-safe") {
+            let high := mload(add(result, 96))
+            let low := mload(add(result, 128))
+            mstore(add(result, 96), sub(sub(MODULUS_HIGH, high), gt(low, MODULUS_LOW)))
+            mstore(add(result, 128), sub(MODULUS_LOW, low))
+        }
     }
 
     /// hash_to_curve of BLS12381G2_XMD:SHA-256_SSWU_RO_. The map precompile clears the cofactor of each of both points.
@@ -103,7 +126,7 @@ library Bls12381 {
             low := mload(add(add(uniform, 64), offset))
         }
         bytes memory input =
-            abi.encodePacked(uint256(64), uint256(1), uint256(48), high, low, uint8(1), FIELD_MODULUS);
+            abi.encodePacked(uint256(64), uint256(1), uint256(48), high, low, uint8(1), uint128(MODULUS_HIGH), MODULUS_LOW);
         return abi.encodePacked(bytes16(0), _call(MODEXP, input, 48));
     }
 

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {Finality} from "./Finality.sol";
-import {ValidatorSetCode} from "./ValidatorSetCode.sol";
 import {VaultState} from "./VaultState.sol";
 
 /// What the vault believes of the network: headers that a quorum of the trusted validator set certified, and the next set.
@@ -28,7 +27,7 @@ abstract contract Checkpoints is VaultState {
     function installValidators(bytes calldata validators) external {
         bytes32 stated = sha256(validators);
         if (stated != validatorsHash || validatorsCode != address(0)) revert WrongValidatorSet(stated, validatorsHash);
-        validatorsCode = ValidatorSetCode.store(validators);
+        validatorsCode = verifier.store(validators);
     }
 
     /// The certified withdrawals root with this number; zero when it is not among the last `ROOTS`.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-/// A validator set kept as contract code, which is cheaper to read than storage and to send than calldata.
+/// A validator set in words, exactly as the network hashes them, and the contract code that a verifier keeps it as: code is
+/// cheaper to read than storage, and to send than calldata.
 ///
-/// Words, exactly as the network hashes them: tag, count, then for each validator power, envelope key, x (2 words) and
-/// y (2 words) of its BLS key. The blob opens with a STOP byte, so that it can never run.
+/// Words: tag, count, then for each validator power, envelope key, x (2 words) and y (2 words) of its BLS key.
 library ValidatorSetCode {
     bytes32 internal constant TAG = sha256("crossclear/validator-set/v1");
     uint256 internal constant HEAD_BYTES = 64;
@@ -18,47 +18,62 @@ library ValidatorSetCode {
     error BadPower(uint256 index, uint256 power);
     error StoreFailed();
 
-    /// Check the shape and write the blob.
-    function store(bytes memory words) internal returns (address blob) {
-        check(words);
-        // PUSH2 size DUP1 PUSH1 10 RETURNDATASIZE CODECOPY RETURNDATASIZE RETURN: returns all that follows these 10 bytes.
-        bytes memory creation = abi.encodePacked(hex"61", uint16(words.length + 1), hex"80600a3d393df300", words);
-        assembly ("memory-safe") {
-            blob := create(0, add(creation, 32), mload(creation))
-        }
-        if (blob == address(0)) revert StoreFailed();
-    }
-
-    /// The words of a blob.
-    function load(address blob) internal view returns (bytes memory words) {
-        uint256 size = blob.code.length;
-        if (size < 1 + HEAD_BYTES + ENTRY_BYTES) revert MalformedValidatorSet(size);
-        size -= 1;
-        words = new bytes(size);
-        assembly ("memory-safe") {
-            extcodecopy(blob, add(words, 32), 1, size)
-        }
-    }
-
-    function check(bytes memory words) internal pure {
+    /// Check the shape of a set, and count its validators and their power.
+    function check(bytes calldata words) internal pure returns (uint256 count, uint256 total) {
         if (words.length < HEAD_BYTES + ENTRY_BYTES) revert MalformedValidatorSet(words.length);
-        uint256 count = word(words, 32);
-        if (word(words, 0) != uint256(TAG) || count > VALIDATORS_MAX || words.length != HEAD_BYTES + count * ENTRY_BYTES) {
+        count = uint256(bytes32(words[32:64]));
+        if (bytes32(words[:32]) != TAG || count > VALIDATORS_MAX || words.length != HEAD_BYTES + count * ENTRY_BYTES) {
             revert MalformedValidatorSet(words.length);
         }
-        uint256 total;
         for (uint256 i = 0; i < count; i++) {
-            uint256 power = word(words, HEAD_BYTES + i * ENTRY_BYTES);
+            uint256 power = powerOf(words, i);
             if (power == 0 || power >= TOTAL_POWER_MAX) revert BadPower(i, power);
             total += power;
         }
         if (total >= TOTAL_POWER_MAX) revert BadPower(count, total);
     }
 
-    /// The word at a byte offset, which the caller keeps within bounds.
-    function word(bytes memory words, uint256 offset) internal pure returns (uint256 value) {
+    /// The power of validator `i` of a set that was checked.
+    function powerOf(bytes calldata words, uint256 i) internal pure returns (uint256) {
+        return uint256(bytes32(_entry(words, i)[:32]));
+    }
+
+    /// Its BLS key, as EIP-2537 has points of G1.
+    function keyOf(bytes calldata words, uint256 i) internal pure returns (bytes calldata) {
+        return _entry(words, i)[64:];
+    }
+
+    /// Make `content` the code of a new contract. It opens with a STOP byte, so that it can never run.
+    function write(bytes memory content) internal returns (address blob) {
+        // PUSH2 size DUP1 PUSH1 10 RETURNDATASIZE CODECOPY RETURNDATASIZE RETURN: returns all that follows these 10 bytes.
+        bytes memory creation = abi.encodePacked(hex"61", uint16(content.length + 1), hex"80600a3d393df300", content);
         assembly ("memory-safe") {
-            value := mload(add(add(words, 32), offset))
+            blob := create(0, add(creation, 32), mload(creation))
         }
+        if (blob == address(0)) revert StoreFailed();
+    }
+
+    /// The size of what was written.
+    function size(address blob) internal view returns (uint256) {
+        return blob.code.length == 0 ? 0 : blob.code.length - 1;
+    }
+
+    /// Copy `length` bytes of it to a place in memory. The caller keeps all within bounds.
+    function read(address blob, uint256 offset, uint256 length, bytes memory target, uint256 start) internal view {
+        assembly ("memory-safe") {
+            extcodecopy(blob, add(add(target, 32), start), add(offset, 1), length)
+        }
+    }
+
+    /// The word of that memory at a byte offset.
+    function word(bytes memory source, uint256 offset) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(add(add(source, 32), offset))
+        }
+    }
+
+    function _entry(bytes calldata words, uint256 i) private pure returns (bytes calldata) {
+        uint256 start = HEAD_BYTES + i * ENTRY_BYTES;
+        return words[start:start + ENTRY_BYTES];
     }
 }

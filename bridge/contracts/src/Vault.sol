@@ -5,7 +5,6 @@ import {Deposits} from "./Deposits.sol";
 import {Payments} from "./Payments.sol";
 import {VaultExtension} from "./VaultExtension.sol";
 import {VaultState} from "./VaultState.sol";
-import {ValidatorSetCode} from "./ValidatorSetCode.sol";
 
 /// Holds collateral of one clearing network on one chain. It takes deposits, learns the network's state from headers
 /// that a quorum of its validators certified, and pays the withdrawals under the newest certified root.
@@ -28,7 +27,7 @@ contract Vault is Deposits, Payments {
         _guardian = settings.guardian;
         _setColdKeys(settings.coldKeys, settings.coldThreshold);
         validatorsHash = sha256(validators);
-        validatorsCode = ValidatorSetCode.store(validators);
+        validatorsCode = settings.verifier.store(validators);
         _latest.trustedAt = uint40(block.timestamp);
         for (uint256 i = 0; i < assets.length; i++) {
             (address token, uint128 unit, uint128 minimum) = (address(assets[i].token), assets[i].unit, assets[i].minimum);

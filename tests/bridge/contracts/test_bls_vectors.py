@@ -138,3 +138,12 @@ def test_a_point_outside_the_subgroup_is_refused(harness: Harness, vectors_dir: 
         for at in range(0, len(given), 384):
             pair = given[at : at + 384]
             assert harness.call("verify", pair[:128], b"m", b"d", pair[128:]) is not True, name
+
+
+def test_a_point_and_its_negation_cancel_out(harness: Harness) -> None:
+    infinity = bytes(128)
+    for secret in (1, 2, 10**30, bls.GROUP_ORDER - 1):
+        point = b"".join(bls.key_coordinates(bls.public_key(secret)))
+        assert harness.call("negated", point) == bls.negative_sum([point])
+        assert harness.call("addG1", point, harness.call("negated", point)) == infinity
+    assert harness.call("negated", infinity) == infinity

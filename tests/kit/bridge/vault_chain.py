@@ -10,6 +10,7 @@ from eth_abi import decode
 from eth_account import Account
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import ContractCustomError
 
 from bridge.contracts import FOLDER, load_artifact
 from bridge.contracts.cold_quorum import ColdKeys, Decision, decision_digest, in_signer_order
@@ -129,6 +130,14 @@ def _errors() -> dict[bytes, dict[str, Any]]:
 ERRORS = _errors()
 
 
+def _refusal_in(data: bytes) -> Refused:
+    """An error of one of our contracts."""
+    entry = ERRORS.get(data[:4])
+    if entry is None:
+        return Refused("0x" + data.hex(), ())
+    return Refused(entry["name"], decode([i["type"] for i in entry["inputs"]], data[4:]))
+
+
 def address_of(secret: bytes) -> str:
     return str(Account.from_key(secret).address)
 
@@ -148,6 +157,13 @@ class ChainUser:
     def send(self, function: Any, gas: int = 4_000_000, value: int = 0) -> Any:
         """Mine the call whatever comes of it; its receipt, or Refused."""
         return self._mine(function.build_transaction(self._envelope(gas, value)))
+
+    def ask(self, function: Any) -> Any:
+        """The answer of a view, or Refused."""
+        try:
+            return function.call()
+        except ContractCustomError as error:
+            raise _refusal_in(bytes.fromhex(str(error.data)[2:])) from error
 
     def send_data(self, to: str, data: bytes, gas: int = 4_000_000) -> Any:
         """The same for calldata as it stands."""
@@ -174,11 +190,7 @@ class ChainUser:
         answer = self.chain._client.post(
             self.chain.url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [body, "latest"]}
         ).json()
-        data = bytes.fromhex(answer["error"]["data"][2:])
-        entry = ERRORS.get(data[:4])
-        if entry is None:
-            return Refused("0x" + data.hex(), ())
-        return Refused(entry["name"], decode([i["type"] for i in entry["inputs"]], data[4:]))
+        return _refusal_in(bytes.fromhex(answer["error"]["data"][2:]))
 
 
 class VaultChain:

@@ -1,0 +1,35 @@
+"""A validator set as the BLS verifier keeps it, in the code of a contract.
+
+Rule: what decides a vault's checkpoints is this code and not the hash that the vault states, so all of it is computed
+anew out of the keys: the hash of the set, the total power, and the sum of the keys.
+"""
+
+from clearing.base import bls
+from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import sha256, tag_prefix
+from clearing.base.validators import SET_TAG, VALIDATORS_MAX
+
+NO_SET = bytes(32)
+"""In the place of a hash: the code keeps no set, or contradicts itself."""
+_WORD, _POINT = 32, 128
+_HEAD = 1 + _WORD + _POINT
+"""A byte that stops it from running, total power, and the negated sum of the keys."""
+_ENTRY = 2 * _WORD + _POINT
+"""Power, envelope key and BLS key, as the network hashes them."""
+
+
+def stored_set_hash(code: bytes) -> bytes:
+    """The hash of the set that this code keeps, or `NO_SET`."""
+    head, entries = code[:_HEAD], code[_HEAD:]
+    count = len(entries) // _ENTRY
+    if not 0 < count <= VALIDATORS_MAX or len(entries) != count * _ENTRY:
+        return NO_SET
+    records = [entries[start : start + _ENTRY] for start in range(0, len(entries), _ENTRY)]
+    power = sum(int.from_bytes(record[:_WORD], "big") for record in records)
+    try:
+        key = bls.negative_sum([record[2 * _WORD :] for record in records])
+    except RemoteFault:
+        return NO_SET
+    is_sound = int.from_bytes(head[: 1 + _WORD], "big") == power and head[1 + _WORD :] == key
+    return sha256(tag_prefix(SET_TAG) + u256(count) + entries) if is_sound else NO_SET
