@@ -20,7 +20,7 @@ def shared_vault(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
-    """A vault as it was deployed; what a test does to it is taken back. Tests that move the clock take `own_vault`."""
+    """A vault as it was deployed; what a test does to it, and to the clock of its chain, is taken back."""
     snapshot = shared_vault.chain.rpc("evm_snapshot")
     yield shared_vault
     shared_vault.chain.rpc("evm_revert", snapshot)
@@ -28,5 +28,5 @@ def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
 
 @pytest.fixture
 def own_vault(anvil: Callable[..., Anvil]) -> VaultChain:
-    """A vault on a chain of the test's own."""
+    """A vault on a chain of the test's own, whose old blocks' state no other test pushes out."""
     return VaultChain(anvil(), FOUR)

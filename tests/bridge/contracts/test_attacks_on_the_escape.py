@@ -15,8 +15,8 @@ NOBODY = 999
 
 
 @pytest.fixture
-def exits(own_vault: VaultChain) -> Exits:
-    return Exits(own_vault)
+def exits(vault: VaultChain) -> Exits:
+    return Exits(vault)
 
 
 def me(exits: Exits) -> bytes:

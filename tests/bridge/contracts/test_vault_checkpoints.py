@@ -180,8 +180,7 @@ def test_a_rotation_is_certified_by_the_current_set(vault: VaultChain) -> None:
     assert vault.view("latest")[0] == 4
 
 
-def test_a_set_is_not_believed_beyond_the_trusting_period(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_set_is_not_believed_beyond_the_trusting_period(vault: VaultChain) -> None:
     vault.chain.rpc("evm_increaseTime", vault.terms.trusting_s - 10)
     vault.chain.mine()
     now = vault.now()
@@ -192,8 +191,7 @@ def test_a_set_is_not_believed_beyond_the_trusting_period(own_vault: VaultChain)
     assert refused(vault.certified, make_header(vault.signers, 3)) == "TrustExpired"
 
 
-def test_a_set_is_believed_in_the_last_second_of_the_trusting_period_and_not_in_the_next(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_set_is_believed_in_the_last_second_of_the_trusting_period_and_not_in_the_next(vault: VaultChain) -> None:
     until = vault.view("latest")[2] + vault.terms.trusting_s
     vault.at(until)
     vault.certified(make_header(vault.signers, 1))

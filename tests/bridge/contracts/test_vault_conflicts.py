@@ -116,8 +116,7 @@ def test_what_is_no_conflict_of_the_network_stops_nothing(vault: VaultChain, cas
     vault.deposit(UNIT)
 
 
-def test_evidence_is_taken_during_a_pause_and_the_pause_does_not_end_it(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_evidence_is_taken_during_a_pause_and_the_pause_does_not_end_it(vault: VaultChain) -> None:
     vault.guard()
     until = vault.view("pausedUntil")
     freeze(vault, *branches(8))
@@ -130,8 +129,7 @@ def rotated(vault: VaultChain) -> None:
     vault.install(FOLLOWING.validators)
 
 
-def test_a_set_that_was_replaced_is_still_evidence_within_the_trusting_period(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_set_that_was_replaced_is_still_evidence_within_the_trusting_period(vault: VaultChain) -> None:
     rotated(vault)
     trusted_at = vault.view("latest")[2]
     late = make_header(FOLLOWING, 4, time_ms=(vault.now() + 600_000) * 1_000)
@@ -185,8 +183,7 @@ def test_a_set_that_came_back_is_believed_of_each_of_its_times(vault: VaultChain
     assert vault.view("conflict")[2] == height
 
 
-def test_todays_keys_cannot_forge_a_conflict_of_long_ago_to_choose_the_snapshot(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_todays_keys_cannot_forge_a_conflict_of_long_ago_to_choose_the_snapshot(vault: VaultChain) -> None:
     exits = Exits(vault)
     rotated(vault)
     vault.deposit(10 * UNIT)
@@ -214,8 +211,7 @@ def test_a_choice_below_a_rotation_lets_the_set_hold_from_there(vault: VaultChai
     assert vault.view("conflict")[2] == 9
 
 
-def test_the_current_set_is_no_evidence_once_its_trust_has_expired(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_the_current_set_is_no_evidence_once_its_trust_has_expired(vault: VaultChain) -> None:
     vault.at(vault.view("latest")[2] + vault.terms.trusting_s + 1)
     assert refused(freeze, vault, *branches(8)) == "TrustExpired"
 
@@ -269,8 +265,7 @@ def test_below_all_checkpoints_there_is_no_exit_root(vault: VaultChain) -> None:
     assert base(vault) == (True, ZERO, ZERO)
 
 
-def test_a_lower_conflict_takes_the_place_of_a_higher_one_and_never_the_reverse(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_lower_conflict_takes_the_place_of_a_higher_one_and_never_the_reverse(vault: VaultChain) -> None:
     vault.at(vault.view("latest")[2] + vault.terms.trusting_s)
     freeze(vault, *branches(8))
     since = vault.view("conflict")[3]
@@ -376,8 +371,7 @@ def test_a_choice_takes_the_vault_back_below_checkpoints_of_the_other_branch(vau
     assert refused(freeze, vault, *astray, by=FOLLOWING) == "WrongValidatorSet"
 
 
-def test_a_freeze_takes_no_time_from_a_withdrawal(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_freeze_takes_no_time_from_a_withdrawal(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     limit = vault.now() + 1_000
     entry, leaf = released(vault, 0, not_after_s=limit)
@@ -401,8 +395,7 @@ def test_without_a_conflict_there_is_nothing_to_show_or_choose(vault: VaultChain
     assert vault.view("conflictEscapeFrom") == 0
 
 
-def test_a_conflict_that_nobody_settles_ends_in_an_exit_by_the_checkpoint_below_it(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_conflict_that_nobody_settles_ends_in_an_exit_by_the_checkpoint_below_it(vault: VaultChain) -> None:
     exits = Exits(vault)
     vault.deposit(10 * UNIT)
     leaf = exits.owe(10 * UNIT, bytes([0xA1]) * 20, 1)
@@ -428,8 +421,7 @@ def test_a_conflict_that_nobody_settles_ends_in_an_exit_by_the_checkpoint_below_
     assert refused(choose, vault, branches(8)[0]) == "EscapeBegan"
 
 
-def test_below_all_checkpoints_a_conflict_ends_in_refunds_of_all_deposits(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_below_all_checkpoints_a_conflict_ends_in_refunds_of_all_deposits(vault: VaultChain) -> None:
     exits = Exits(vault)
     vault.deposit(10 * UNIT)
     accepted = checkpointed(vault, 3)
@@ -445,8 +437,7 @@ def test_below_all_checkpoints_a_conflict_ends_in_refunds_of_all_deposits(own_va
     assert exits.refund(1) == 10 * UNIT
 
 
-def test_until_an_escape_begins_the_cold_quorum_ends_it(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_until_an_escape_begins_the_cold_quorum_ends_it(vault: VaultChain) -> None:
     exits = Exits(vault)
     checkpointed(vault, 3)
     one, two = branches(8)
@@ -462,9 +453,8 @@ def test_until_an_escape_begins_the_cold_quorum_ends_it(own_vault: VaultChain) -
     assert refused(exits.claim, leaf) == "EscapeNotBegun"
 
 
-def test_ever_lower_conflicts_do_not_put_off_the_escape(own_vault: VaultChain) -> None:
+def test_ever_lower_conflicts_do_not_put_off_the_escape(vault: VaultChain) -> None:
     """Keys that have long left could forge one a quarter, for ever."""
-    vault = own_vault
     exits = Exits(vault)
     vault.deposit(10 * UNIT)
     leaf = exits.owe(10 * UNIT, bytes([0xA1]) * 20, 1)
@@ -487,9 +477,8 @@ def test_ever_lower_conflicts_do_not_put_off_the_escape(own_vault: VaultChain) -
     assert exits.claim(leaf) == 10 * UNIT
 
 
-def test_a_late_lower_conflict_leaves_time_for_its_base(own_vault: VaultChain) -> None:
+def test_a_late_lower_conflict_leaves_time_for_its_base(vault: VaultChain) -> None:
     """Where the base is follows from the conflict alone, and who shows it does not matter, nor when."""
-    vault = own_vault
     exits = Exits(vault)
     accepted = checkpointed(vault, 3, 5)
     freeze(vault, *branches(8))
@@ -502,8 +491,7 @@ def test_a_late_lower_conflict_leaves_time_for_its_base(own_vault: VaultChain) -
     assert vault.view("latest")[5] == accepted[0].exit_root
 
 
-def test_evidence_in_time_stops_the_escape_from_a_silent_network(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_evidence_in_time_stops_the_escape_from_a_silent_network(vault: VaultChain) -> None:
     exits = Exits(vault)
     checkpointed(vault, 3)
     exits.wait(2 * exits.quarter() + 2)

@@ -85,8 +85,7 @@ def test_a_deposit_without_allowance_credits_nothing(vault: VaultChain) -> None:
     assert refused(stranger.send, call) == "ERC20InsufficientAllowance"
 
 
-def test_only_the_guardian_pauses_and_only_once_between_checkpoints(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_only_the_guardian_pauses_and_only_once_between_checkpoints(vault: VaultChain) -> None:
     assert refused(vault.user.send, vault.vault.functions.pause()) == "NotGuardian"
     vault.guard()
     assert refused(vault.deposit, UNIT) == "IsPaused"
@@ -97,9 +96,8 @@ def test_only_the_guardian_pauses_and_only_once_between_checkpoints(own_vault: V
     assert refused(vault.guard) == "PausedAlready"
 
 
-def test_a_pause_never_outlasts_the_trust_in_the_set(own_vault: VaultChain) -> None:
+def test_a_pause_never_outlasts_the_trust_in_the_set(vault: VaultChain) -> None:
     """Else a guardian's key alone could lock what the vault holds for ever: no checkpoint is taken without trust."""
-    vault = own_vault
     vault.certified(make_header(vault.signers))
     trusted_at = vault.view("latest")[2]
     vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + vault.terms.trusting_s - vault.terms.pause_s - 60)
@@ -115,9 +113,8 @@ def test_a_pause_never_outlasts_the_trust_in_the_set(own_vault: VaultChain) -> N
     vault.guard()
 
 
-def test_a_guardian_who_brings_checkpoints_cannot_keep_a_vault_locked(own_vault: VaultChain) -> None:
+def test_a_guardian_who_brings_checkpoints_cannot_keep_a_vault_locked(vault: VaultChain) -> None:
     """Else a checkpoint and a pause in each first open block would hold every withdrawal until its time has passed."""
-    vault = own_vault
     vault.guard()
     vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
     vault.certified(make_header(vault.signers))
@@ -147,16 +144,16 @@ def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil]) -> Non
 
 
 def test_no_deposit_is_taken_for_a_network_that_has_been_silent_for_half_the_trusting_period(
-    own_vault: VaultChain,
+    vault: VaultChain,
 ) -> None:
-    trusted_at, half = own_vault.view("latest")[2], own_vault.terms.trusting_s // 2
-    own_vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half)
-    own_vault.deposit(UNIT)  # the last second still counts
-    own_vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half + 1)
-    found = refusal(own_vault.deposit, UNIT)
+    trusted_at, half = vault.view("latest")[2], vault.terms.trusting_s // 2
+    vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half)
+    vault.deposit(UNIT)  # the last second still counts
+    vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half + 1)
+    found = refusal(vault.deposit, UNIT)
     assert (found.name, found.values[0]) == ("NetworkSilent", trusted_at + half)
-    own_vault.certified(make_header(own_vault.signers, time_ms=1_000 * (trusted_at + half)))
-    own_vault.deposit(UNIT)
+    vault.certified(make_header(vault.signers, time_ms=1_000 * (trusted_at + half)))
+    vault.deposit(UNIT)
 
 
 @pytest.mark.parametrize("units", [1, 4])

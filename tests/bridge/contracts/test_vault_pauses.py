@@ -20,8 +20,7 @@ def deadline(vault: VaultChain, not_after: int) -> int:
     return int.from_bytes(answer, "big")
 
 
-def test_a_withdrawal_has_as_much_time_after_a_pause_as_it_had_before(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_withdrawal_has_as_much_time_after_a_pause_as_it_had_before(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     start, pause_s = vault.now() + 100, vault.terms.pause_s
     limits = (start - 1, start, start + 50, start + pause_s + 7)
@@ -41,8 +40,7 @@ def test_a_withdrawal_has_as_much_time_after_a_pause_as_it_had_before(own_vault:
     vault.withdraw(entries[3][0], tree.proof(3))
 
 
-def test_a_second_past_the_longer_time_is_too_late(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_second_past_the_longer_time_is_too_late(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     limit = vault.now() + 1_000
     entry, leaf = released(vault, 0, not_after_s=limit)
@@ -52,8 +50,7 @@ def test_a_second_past_the_longer_time_is_too_late(own_vault: VaultChain) -> Non
     assert refused(vault.withdraw, entry, tree.proof(0)) == "Expired"
 
 
-def test_a_pause_that_ends_early_adds_what_it_lasted(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_pause_that_ends_early_adds_what_it_lasted(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     limit = vault.now() + 1_000
     entry, leaf = released(vault, 0, not_after_s=limit)
@@ -70,9 +67,8 @@ def test_a_pause_that_ends_early_adds_what_it_lasted(own_vault: VaultChain) -> N
     vault.withdraw(entry, tree.proof(0))
 
 
-def test_a_deadline_that_has_passed_never_changes(own_vault: VaultChain) -> None:
+def test_a_deadline_that_has_passed_never_changes(vault: VaultChain) -> None:
     """Else a withdrawal could be paid after the network has credited it again."""
-    vault = own_vault
     limit = vault.now() + 1_000
     vault.at(limit + 1)
     vault.guard()
@@ -83,8 +79,7 @@ def test_a_deadline_that_has_passed_never_changes(own_vault: VaultChain) -> None
     assert deadline(vault, limit) == limit
 
 
-def test_a_pause_long_before_a_withdrawals_time_adds_nothing(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_pause_long_before_a_withdrawals_time_adds_nothing(vault: VaultChain) -> None:
     start, period = vault.now() + 10, vault.terms.trusting_s
     vault.at(start)
     vault.guard()
@@ -102,9 +97,9 @@ def slow_deadline(pauses: list[tuple[int, int]], not_after: int, period: int) ->
     return end
 
 
-def test_a_greedy_guardian_locks_half_the_time_and_takes_no_second_from_a_withdrawal(own_vault: VaultChain) -> None:
+def test_a_greedy_guardian_locks_half_the_time_and_takes_no_second_from_a_withdrawal(vault: VaultChain) -> None:
     """It pauses as soon as it may, and brings the checkpoints that it needs for it."""
-    vault, pauses, chance = own_vault, list[tuple[int, int]](), random.Random(7)
+    pauses, chance = list[tuple[int, int]](), random.Random(7)
     begun = vault.now()
     for height in range(1, 9):
         vault.guard()
@@ -130,8 +125,7 @@ def test_a_greedy_guardian_locks_half_the_time_and_takes_no_second_from_a_withdr
         assert found == not_after + locked
 
 
-def test_a_withdrawal_is_paid_after_two_pauses(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_withdrawal_is_paid_after_two_pauses(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     limit = vault.now() + 5 * DAY
     entry, leaf = released(vault, 0, not_after_s=limit)

@@ -103,8 +103,7 @@ def test_a_withdrawal_is_paid_only_as_it_was_released_and_out_of_what_the_vault_
     assert refused(vault.withdraw, claim, certify(vault, [leaf]).proof(0)) == name
 
 
-def test_a_withdrawal_after_its_time_is_refused(own_vault: VaultChain) -> None:
-    vault = own_vault
+def test_a_withdrawal_after_its_time_is_refused(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     limit = vault.now() + 1000
     entries = [released(vault, nonce, not_after_s=limit) for nonce in range(2)]
