@@ -84,8 +84,8 @@ contracts: setup ## compile the Solidity sources into the committed artifacts
 contracts-check: setup build/checks/.ready ## invariants, symbolic checks and static analysis of the contracts; not part of the tests
 	$(BIN)/python -m bridge.contracts.check
 
-contracts-mutants: setup ## small faults in the vault's sources, and the share that the tests find; hours: make contracts-mutants SAMPLE=10
-	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE))
+contracts-mutants: setup ## small faults in the vault's sources, and the share that the tests find; hours: make contracts-mutants SAMPLE=10 CONTRACT=Deposits
+	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(CONTRACT),--contract $(CONTRACT))
 
 build/checks/.ready: requirements-checks.lock bridge/contracts/checks/package-lock.json
 	test -x build/checks/bin/python || $(BIN)/python -m venv build/checks

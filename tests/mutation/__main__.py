@@ -1,25 +1,28 @@
 """Mutation testing of the vault: small faults in its sources, and the share of them that the tests find.
 
-    python -m tests.mutation [FILE.sol …] [--sample N] [--seed N] [--workers N]
+    python -m tests.mutation [--contract NAME …] [--sample N] [--seed N] [--workers N] [--record FILE] [--quick]
 
 Rule: exits 0 only when at least 95 % of the faults are found that `explained.toml` does not call equivalent, and no
 equivalent one was found. A sample of N faults a file is drawn by the seed; without it all are tried.
 """
 
 import argparse
-import multiprocessing
 import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from pathlib import Path
 
 from bridge.contracts import FOLDER
+from tests.mutation.compiler import sound_artifacts
 from tests.mutation.explained import Explained, idle, read_explained
-from tests.mutation.killing import FIRST, Verdict, compiled, failing_test, judge
+from tests.mutation.killing import FIRST, LAST, Verdict
 from tests.mutation.operators import Mutant, mutants
+from tests.mutation.record import Record
+from tests.mutation.workers import Worker, verdicts_on
 
 SHARE_MIN_PERCENT = 95
+OUTCOMES = ("killed", "survived", "equivalent", "same", "invalid", "error")
 SOURCES = FOLDER / "src"
 
 
@@ -48,15 +51,17 @@ def summary(verdicts: Sequence[Verdict], explained: Sequence[Explained]) -> tupl
         counts.setdefault(verdict.mutant.file, Counter())[outcome] += 1
         if is_explained and verdict.outcome == "killed":
             complaints.append(f"explained.toml: {verdict.mutant} is found by {verdict.by}")
-    lines = [f"{'file':22} {'killed':>7} {'survived':>9} {'equivalent':>11} {'same':>5} {'invalid':>8} {'share':>7}"]
-    for file, found in [*counts.items(), ("all", sum(counts.values(), Counter()))]:
-        share = _percent(found)
-        lines.append(
-            f"{file:22} {found['killed']:7} {found['survived']:9} {found['equivalent']:11} {found['same']:5} "
-            f"{found['invalid']:8} {share:6.1f}%"
-        )
-    enough = _percent(sum(counts.values(), Counter())) >= SHARE_MIN_PERCENT
-    return [*lines, *complaints], enough and not complaints
+        if verdict.outcome == "error":
+            complaints.append(f"{verdict.mutant}: {verdict.by}")
+    total = sum(counts.values(), Counter())
+    lines = ["file".ljust(26) + "".join(f"{outcome:>11}" for outcome in OUTCOMES) + f"{'share':>8}"]
+    for file, found in [*sorted(counts.items()), ("all", total)]:
+        lines.append(f"{file:26}" + "".join(f"{found[each]:11}" for each in OUTCOMES) + f"{_percent(found):7.1f}%")
+    return [*lines, *complaints], _percent(total) >= SHARE_MIN_PERCENT and not complaints
+
+
+def _name(file: str) -> str:
+    return file.removesuffix(".sol")
 
 
 def _percent(found: Counter[str]) -> float:
@@ -64,24 +69,34 @@ def _percent(found: Counter[str]) -> float:
     return 100 * found["killed"] / tried if tried else 100.0
 
 
-def main() -> int:
-    """Try the faults; 1 when too few are found, 70 when the tests fail without any fault."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
-    parser.add_argument("files", nargs="*", default=sorted(FIRST), metavar="FILE.sol")
-    parser.add_argument("--sample", type=int, help="faults of each file; all unless given")
+    parser.add_argument("--contract", action="append", choices=sorted(map(_name, FIRST)), help="all unless given")
+    parser.add_argument("--sample", type=int, help="faults of each contract; all unless given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="faults tried at the same time")
-    options = parser.parse_args()
-    explained, sound = read_explained(), compiled()
-    processes = multiprocessing.get_context("fork").Pool(options.workers, maxtasksperchild=1)
-    if failed := processes.apply(failing_test, (sound,)):
-        sys.stderr.write(f"{failed} fails without any fault\n")
-        return 70
-    verdicts = []
-    for verdict in processes.imap_unordered(
-        partial(judge, sound=sound), sampled(options.files, options.sample, options.seed)
+    parser.add_argument("--record", type=Path, help="file of verdicts: faults that it has as found are not tried again")
+    parser.add_argument("--quick", action="store_true", help="only the tests of a fault's own subject")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Try the faults; 1 when too few are found, 70 when the tests fail without any fault."""
+    options = _options()
+    explained, sound, record = read_explained(), sound_artifacts(), Record(options.record)
+    with Worker(sound) as worker:
+        if failed := worker.failing_test(LAST):
+            sys.stderr.write(f"{failed} fails without any fault\n")
+            return 70
+    files = [file for file in FIRST if options.contract is None or _name(file) in options.contract]
+    chosen = sampled(files, options.sample, options.seed)
+    verdicts = [known for mutant in chosen if (known := record.known(mutant)) is not None]
+    done = {verdict.mutant for verdict in verdicts}
+    for verdict in verdicts_on(
+        [mutant for mutant in chosen if mutant not in done], sound, options.workers, quick=options.quick
     ):
         verdicts.append(verdict)
+        record.add(verdict)
         print(f"{verdict.outcome:9} {verdict.mutant} {verdict.by}".rstrip(), flush=True)
     lines, is_well = summary(verdicts, explained)
     unused = idle(

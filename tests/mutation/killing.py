@@ -1,52 +1,55 @@
 """One mutant against the tests of the contracts: compile it, deploy it in the vault's place, and see which test fails.
 
-Rule: a mutant is compiled without optimizer and via-IR, in seconds instead of minutes, and runs on a chain without the
-limit on code. The tests of its own subject come first; the first that fails ends the run.
+Rule: a process judges many mutants, one after the other, so that it imports and loads the compiler once. Chains run
+without the limit on code. Tests that found a fault of the same file come first, then those of its subject; the first
+that fails ends the run.
 """
 
+import atexit
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import web3  # noqa: F401  which all tests import, once for all mutants
 
 import bridge.contracts
-from bridge.contracts.compile import SETTINGS, CompileError, as_artifacts, compile_contracts, read_sources
+from bridge.contracts.compile import CompileError
 from devnet.toolchain import ANVIL_VARIABLE, anvil_path
+from tests.mutation.compiler import MutantCompiler
 from tests.mutation.operators import Mutant
 
 TESTS = Path(__file__).resolve().parents[1] / "bridge" / "contracts"
-VAULT = ("Vault.sol", "VaultExtension.sol", "BlsCertificateVerifier.sol")
-FAST = SETTINGS | {"optimizer": {"enabled": False}, "viaIR": False}
 FIRST = {
     "Deposits.sol": ("deposits", "weird_tokens"),
+    "WithdrawalsTree.sol": ("withdrawals", "batches", "guardian_orders"),
+    "Checkpoints.sol": ("checkpoints", "batches", "conflicts", "escape"),
     "Pauses.sol": ("pauses",),
     "Guardian.sol": ("deposits", "guardian_orders", "pauses", "cold_quorum"),
     "ColdQuorum.sol": ("cold_quorum",),
-    "Checkpoints.sol": ("checkpoints", "batches", "conflicts", "escape"),
-    "ValidatorSetCode.sol": ("certificate_verifier", "checkpoints"),
-    "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
-    "Bls12381.sol": ("certificate_verifier", "checkpoints"),
-    "MerkleTree.sol": ("escape",),
-    "WithdrawalsTree.sol": ("withdrawals", "batches", "guardian_orders"),
+    "Outflows.sol": ("withdrawals", "weird_tokens", "batches"),
     "Finality.sol": ("checkpoints",),
-    "Vault.sol": ("deposits", "cold_quorum", "checkpoints"),
-    "VaultState.sol": ("deposits", "withdrawals", "checkpoints"),
-    "Evidence.sol": ("conflicts",),
+    "MerkleTree.sol": ("escape",),
+    "ValidatorSetCode.sol": ("certificate_verifier", "checkpoints"),
+    "Bls12381.sol": ("bls_vectors", "certificate_verifier", "checkpoints"),
+    "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
     "Escape.sol": ("escape",),
-    "ExitTree.sol": ("escape",),
     "Payments.sol": ("withdrawals", "batches", "weird_tokens"),
+    "Evidence.sol": ("conflicts",),
+    "VaultState.sol": ("deposits", "withdrawals", "checkpoints"),
+    "Vault.sol": ("deposits", "cold_quorum", "checkpoints"),
+    "VaultExtension.sol": ("deposits",),
+    "ExitTree.sol": ("escape",),
 }
 """Tests to try first, by the mutant's file."""
 LAST = (
     *("deposits", "withdrawals", "batches", "checkpoints", "cold_quorum", "guardian_orders", "pauses", "conflicts"),
-    *("certificate_verifier", "refunds", "weird_tokens", "attacks_on_the_escape", "escape"),
+    *("certificate_verifier", "bls_vectors", "refunds", "weird_tokens", "reentrancy", "known_attacks"),
+    *("attacks_on_the_escape", "escape"),
 )
 SECONDS_MAX = 900
 """Of all tests of one mutant; one that never ends is killed."""
@@ -59,61 +62,73 @@ exec "{anvil}" "$@" --disable-code-size-limit --gas-limit 1000000000
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant. `by` is the test that failed."""
+    """What became of a mutant. `by` is the test that failed, or the error."""
 
     mutant: Mutant
     outcome: str
-    """`killed`, `survived`, `same` when the compiler makes the same code of it, or `invalid` when it makes none."""
+    """`killed`, `survived`, `same` when the compiler makes the same code of it, `invalid` when it makes none, or
+    `error` when its process died."""
     by: str = ""
 
 
-def compiled(mutant: Mutant | None = None) -> dict[str, bytes]:
-    """Vault and extension with this fault, or without any. Raises CompileError."""
-    sources = read_sources()
-    if mutant is not None:
-        sources[mutant.file] = {"content": mutant.source}
-    return as_artifacts(compile_contracts(sources, VAULT, FAST, tolerates_warnings=True))
+class Bench:
+    """What a process judges mutants with. It deploys from a folder of its own, on chains without the limit on code."""
 
-
-def judge(mutant: Mutant, sound: dict[str, bytes]) -> Verdict:
-    """Run the tests on a mutant of the vault, which without any fault compiles to `sound`."""
-    try:
-        found = compiled(mutant)
-    except CompileError:
-        return Verdict(mutant, "invalid")
-    if found == sound:
-        return Verdict(mutant, "same")
-    by = failing_test(found, (*FIRST.get(mutant.file, ()), *LAST))
-    return Verdict(mutant, "killed" if by else "survived", by)
-
-
-def failing_test(artifacts: dict[str, bytes], names: Sequence[str] = LAST) -> str:
-    """The first test that fails when these artifacts are deployed; empty when none does. Takes its process over."""
-    files = [path for name in dict.fromkeys(names) for path in sorted(TESTS.glob(f"test_*{name}.py"))]
-    found = _FirstFailure()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        _deploy_from(folder, artifacts)
+    def __init__(self, sound: Mapping[str, bytes]) -> None:
+        self._sound = dict(sound)
+        self._compiler = MutantCompiler(sound)
+        self._folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+        shutil.copytree(bridge.contracts.ARTIFACTS, self._folder / "artifacts")
+        bridge.contracts.ARTIFACTS = self._folder / "artifacts"
+        chain = self._folder / "anvil"
+        chain.write_text(_CHAIN.format(anvil=anvil_path()), encoding="utf-8")
+        chain.chmod(0o700)
+        os.environ[ANVIL_VARIABLE] = str(chain)
         signal.signal(signal.SIGALRM, _end)
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        atexit.register(self._compiler.close)
+
+    def judge(self, mutant: Mutant, found_before: Mapping[str, int], *, quick: bool = False) -> Verdict:
+        """Run the tests on a mutant, or to be quick those of its subject alone. `found_before`: how many faults of this
+        file each test found."""
+        try:
+            artifacts = self._compiler.compiled(mutant.file, mutant.source)
+        except CompileError:
+            return Verdict(mutant, "invalid")
+        if artifacts == self._sound:
+            return Verdict(mutant, "same")
+        names = (*FIRST[mutant.file], *(() if quick else LAST))
+        by = self.failing_test(artifacts, names, found_before)
+        return Verdict(mutant, "killed" if by else "survived", by)
+
+    def failing_test(
+        self,
+        artifacts: Mapping[str, bytes] | None = None,
+        names: Sequence[str] = LAST,
+        found_before: Mapping[str, int] | None = None,
+    ) -> str:
+        """The first test that fails when these artifacts, else the sound ones, are deployed; empty when none does."""
+        for name, content in (artifacts or self._sound).items():
+            (self._folder / "artifacts" / name).write_bytes(content)
+        bridge.contracts.load_artifact.cache_clear()
+        files = [path for name in dict.fromkeys(names) for path in sorted(TESTS.glob(f"test_*{name}.py"))]
+        options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={self._folder}/tests"]
+        order, found = _Order(found_before or {}), _FirstFailure()
         signal.alarm(SECONDS_MAX)
-        options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests"]
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-            code = pytest.main([*options, *map(str, files)], plugins=[found])
+            code = pytest.main([*options, *map(str, files)], plugins=[order, found])
         signal.alarm(0)
-    return found.name or ("" if code == pytest.ExitCode.OK else f"pytest ended with {code}")
+        return found.name or ("" if code == pytest.ExitCode.OK else f"pytest ended with {code}")
 
 
-def _deploy_from(folder: Path, artifacts: dict[str, bytes]) -> None:
-    """From here on this process deploys these artifacts, on chains without the limit on code."""
-    shutil.copytree(bridge.contracts.ARTIFACTS, folder / "artifacts")
-    for name, content in artifacts.items():
-        (folder / "artifacts" / name).write_bytes(content)
-    bridge.contracts.ARTIFACTS = folder / "artifacts"
-    bridge.contracts.load_artifact.cache_clear()
-    chain = folder / "anvil"
-    chain.write_text(_CHAIN.format(anvil=anvil_path()), encoding="utf-8")
-    chain.chmod(0o700)
-    os.environ[ANVIL_VARIABLE] = str(chain)
+class _Order:
+    """A plug-in of pytest: tests that found faults before come first, by how many."""
+
+    def __init__(self, found_before: Mapping[str, int]) -> None:
+        self._found_before = found_before
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: -self._found_before.get(short(item.nodeid), 0))
 
 
 class _FirstFailure:
@@ -123,7 +138,13 @@ class _FirstFailure:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self.name:
-            self.name = report.nodeid.rpartition("/")[2]
+            self.name = short(report.nodeid)
+
+
+def short(nodeid: str) -> str:
+    """A test's file and name."""
+    file, _, name = nodeid.partition("::")
+    return f"{file.rpartition('/')[2]}::{name}"
 
 
 def _end(*_: object) -> None:

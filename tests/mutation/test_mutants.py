@@ -1,16 +1,19 @@
 """Faults are made from the text of a source, planted ones are found, and one that changes nothing survives."""
 
-import multiprocessing
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.kit.chains import anvil_binary
-from tests.mutation.__main__ import mutants_of, sampled, summary
+from tests.mutation.__main__ import SOURCES, mutants_of, sampled, summary
+from tests.mutation.compiler import MutantCompiler, sound_artifacts
 from tests.mutation.explained import Explained, idle, read_explained
-from tests.mutation.killing import FIRST, Verdict, compiled, failing_test
+from tests.mutation.killing import FIRST, Verdict
 from tests.mutation.operators import Mutant, mutants
+from tests.mutation.record import Record
+from tests.mutation.workers import Worker, verdicts_on
 
 __all__ = ["anvil_binary"]
 
@@ -90,33 +93,70 @@ def test_too_small_a_share_and_an_explained_fault_that_is_found_are_complaints()
     assert lines[-1] == "explained.toml: A.sol:1 removed: f1(); -> (nothing) is found by test_a.py::test_f"
 
 
+def test_found_faults_are_not_tried_again_and_survivors_are(tmp_path: Path) -> None:
+    one, two = (Mutant("A.sol", line, "removed", f"f{line}();", "", f"contract {line}") for line in (1, 2))
+    record = Record(tmp_path / "record")
+    for verdict in (Verdict(one, "killed", "test_a.py::test_f"), Verdict(two, "survived")):
+        record.add(verdict)
+    again = Record(tmp_path / "record")
+    assert again.known(one) == Verdict(one, "killed", "test_a.py::test_f")
+    assert again.known(two) is None
+    assert Record(None).known(one) is None
+
+
+def test_a_process_that_dies_is_an_error_of_its_fault() -> None:
+    fault = Mutant("Deposits.sol", 1, "removed", "f();", "", "")
+    (verdict,) = verdicts_on([fault], {"Vault.json": b"nothing that could be read"}, 1)
+    assert verdict.outcome == "error"
+    assert not summary([verdict], ())[1]
+
+
+@pytest.fixture(scope="module")
+def sound() -> dict[str, bytes]:
+    return sound_artifacts()
+
+
+@pytest.fixture(scope="module")
+def compiler(sound: dict[str, bytes]) -> Iterator[MutantCompiler]:
+    made = MutantCompiler(sound)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def worker(anvil_binary: object, sound: dict[str, bytes]) -> Iterator[Worker]:
+    with Worker(sound) as made:
+        yield made
+
+
 PLANTED = {
     "deposited[token] += credited;": "test_deposits_are_numbered_from_one_counted_and_chained",
     "if (unit == 0) revert TokenNotListed(token);": "test_an_unlisted_token_is_refused",
 }
+"""Statements to remove, and the test that finds it."""
 
 
-def _planted(before: str, after: str) -> Mutant:
+def _fault(before: str, after: str) -> Mutant:
     return next(each for each in mutants_of("Deposits.sol") if (each.before, each.after) == (before, after))
-
-
-def _failing_test_of_deposits(artifacts: dict[str, bytes]) -> str:
-    """In a process of its own, whose death is an error and no endless wait."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(failing_test, artifacts, ("deposits",)).result()
 
 
 @pytest.mark.chain
 @pytest.mark.parametrize("before", PLANTED)
-def test_a_planted_fault_is_found(anvil_binary: object, before: str) -> None:
-    artifacts = compiled(_planted(before, ""))
-    assert PLANTED[before] in _failing_test_of_deposits(artifacts)
+def test_a_planted_fault_is_found(worker: Worker, before: str) -> None:
+    verdict = worker.judge(_fault(before, ""), {}, quick=True)
+    assert verdict.outcome == "killed"
+    assert PLANTED[before] in verdict.by
 
 
 @pytest.mark.chain
-def test_a_fault_that_changes_nothing_survives(anvil_binary: object) -> None:
-    artifacts = compiled(
-        _planted("if (credited > amount) credited = amount;", "if (credited >= amount) credited = amount;")
-    )
-    assert artifacts != compiled()
-    assert _failing_test_of_deposits(artifacts) == ""
+def test_a_fault_that_changes_nothing_survives(
+    worker: Worker, compiler: MutantCompiler, sound: dict[str, bytes]
+) -> None:
+    fault = _fault("if (credited > amount) credited = amount;", "if (credited >= amount) credited = amount;")
+    artifacts = compiler.compiled(fault.file, fault.source)
+    assert artifacts != sound
+    assert worker.failing_test(("deposits",), artifacts) == ""
+
+
+def test_a_mutant_is_compiled_as_the_sources_are(compiler: MutantCompiler, sound: dict[str, bytes]) -> None:
+    assert compiler.compiled("Deposits.sol", (SOURCES / "Deposits.sol").read_text(encoding="utf-8")) == sound
