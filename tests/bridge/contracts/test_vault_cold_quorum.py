@@ -105,6 +105,14 @@ def test_an_open_vault_has_no_pause_to_end(vault: VaultChain) -> None:
     assert refused(end_pause, vault, vault.decided(PauseEnd(0))) == "NotPaused"
 
 
+def test_in_the_second_in_which_a_pause_ends_there_is_none_to_end(vault: VaultChain) -> None:
+    vault.guard()
+    end = vault.view("pausedUntil")
+    signatures = vault.decided(PauseEnd(end))
+    vault.at(end)
+    assert refused(end_pause, vault, signatures) == "NotPaused"
+
+
 def test_nobody_is_not_made_guardian(vault: VaultChain) -> None:
     nobody = bytes(20)
     call = replace_guardian_call(nobody, vault.decided(GuardianReplacement(nobody)))

@@ -205,9 +205,18 @@ def test_counters_that_would_overflow_refuse_the_deposit_and_no_other(vault: Vau
     assert owes(vault, vault.token_at) == UNIT
 
 
-def test_a_fee_leaves_its_dust_in_a_public_counter(vault: VaultChain) -> None:
-    vault.set_mood("ReceiverFee")
-    vault.deposit(50 * UNIT, at=vault.moody_at)  # 49.5 units arrive
+def test_what_a_hook_gives_beside_a_deposit_is_counted_nowhere(vault: VaultChain) -> None:
+    vault.set_mood("Giving")
+    vault.deposit(5 * UNIT, at=vault.moody_at)
     moody = Web3.to_checksum_address(vault.moody_at.address)
-    assert (vault.view("deposited", moody), vault.view("dust", moody)) == (49 * UNIT, UNIT // 2)
+    assert (vault.view("deposited", moody), vault.view("dust", moody)) == (5 * UNIT, 0)
+    assert has(vault, vault.moody_at) == 5 * UNIT + 1
+
+
+@pytest.mark.parametrize(("units", "whole", "dust"), [(50, 49, UNIT // 2), (99, 98, 1)])
+def test_a_fee_leaves_its_dust_in_a_public_counter(vault: VaultChain, units: int, whole: int, dust: int) -> None:
+    vault.set_mood("ReceiverFee")  # of one in a hundred
+    vault.deposit(units * UNIT, at=vault.moody_at)
+    moody = Web3.to_checksum_address(vault.moody_at.address)
+    assert (vault.view("deposited", moody), vault.view("dust", moody)) == (whole * UNIT, dust)
     assert vault.view("depositNonce") == 1
