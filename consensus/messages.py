@@ -32,6 +32,7 @@ BLOCKS_PER_RESPONSE_MAX = 64
 EVIDENCE_PER_BLOCK_MAX = 8
 """Of each kind."""
 EVIDENCE_POLKAS_MAX = 4
+HAVE_STEPS_MAX = 3
 ROUND_MAX = 2**31 - 1
 
 Round = Annotated[int, msgspec.Meta(ge=0, le=ROUND_MAX)]
@@ -183,6 +184,41 @@ class Status(Wire, frozen=True):
     height: U63
 
 
+class LinkList(Wire, frozen=True):
+    """The validators that the sender hears without a relay: bit i of `linked` is for validator i of that set."""
+
+    number: U63
+    """Higher in each later list of the sender."""
+    validators_hash: Bytes32
+    linked: Bytes32
+
+
+class StepVotes(Wire, frozen=True):
+    """The votes of one step that the sender has: bit i of `voters` is for validator i."""
+
+    round: Round
+    kind: VoteKind
+    voters: Bytes32
+    certified: bool
+    """Whether the sender has a certificate of a value in this step."""
+
+
+class HaveList(Wire, frozen=True):
+    """What the sender has of a height, sent when it lacks something. Receivers answer with what it lacks."""
+
+    height: U63
+    steps: Annotated[tuple[StepVotes, ...], msgspec.Meta(max_length=HAVE_STEPS_MAX)]
+    polka_round: PolRound
+    """Of the highest prevote certificate that it has."""
+
+
+class ProposalRequest(Wire, frozen=True):
+    """A request for a proposal of this value in the running height."""
+
+    height: U63
+    value: Bytes32
+
+
 class BlockRequest(Wire, frozen=True):
     """A request for decided blocks from this height on."""
 
@@ -215,6 +251,7 @@ class MessageKind(IntEnum):
     BLOCK_RESPONSE = 6
     EVIDENCE = 7
     LATE_EXTENSION = 8
+    LINK_LIST = 9
     # Between a node that joins and its peers (`consensus.sync.messages`); they do not reach the replica.
     SNAPSHOTS_REQUEST = 10
     SNAPSHOT_OFFERS = 11
@@ -222,10 +259,23 @@ class MessageKind(IntEnum):
     CHUNK_RESPONSE = 13
     LIGHT_REQUEST = 14
     LIGHT_RESPONSE = 15
+    # Of the replica again.
+    HAVE_LIST = 16
+    PROPOSAL_REQUEST = 17
 
 
 Message: TypeAlias = (
-    Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse | EvidenceMessage | LateExtension
+    Vote
+    | Proposal
+    | CertificateMessage
+    | Status
+    | BlockRequest
+    | BlockResponse
+    | EvidenceMessage
+    | LateExtension
+    | LinkList
+    | HaveList
+    | ProposalRequest
 )
 
 _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
@@ -237,6 +287,9 @@ _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.BLOCK_RESPONSE: (BlockResponse, 2 * BLOCK_BYTES_MAX),
     MessageKind.EVIDENCE: (EvidenceMessage, EVIDENCE_BYTES_MAX),
     MessageKind.LATE_EXTENSION: (LateExtension, EXTENSION_DATA_MAX + 256),
+    MessageKind.LINK_LIST: (LinkList, 128),
+    MessageKind.HAVE_LIST: (HaveList, 256),
+    MessageKind.PROPOSAL_REQUEST: (ProposalRequest, 64),
 }
 _KINDS: dict[type[Message], MessageKind] = {body: kind for kind, (body, _) in _BODIES.items()}
 ENVELOPE_BYTES_MAX = 2 * BLOCK_BYTES_MAX + 256

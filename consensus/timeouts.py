@@ -24,6 +24,10 @@ class TimerKind(IntEnum):
     """Go on with fetched blocks."""
     COLLECT = 10
     """Collectors have had half a timeout: check whether that was enough."""
+    ASK = 11
+    """Ask peers for a block or votes that have not arrived."""
+    LINKS = 12
+    """A validator is heard for the first time: announce it."""
 
 
 PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)

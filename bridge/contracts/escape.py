@@ -14,13 +14,14 @@ from bridge.evm.hexadecimal import malformed
 from clearing.base.codec import u256
 
 _PLACE = "(uint256,uint256,bytes32[])"
-_TOTALS = "(uint64,address,uint256,uint256,uint256,uint64,uint64)"
+_TOKEN = "(uint256,address,address)"
+_TOTALS = f"(uint64,{_TOKEN},uint256,uint256,uint256,uint64,uint64,{_TOKEN})"
 _PAYMENT = "(bytes32,uint8,uint64,uint64,address,address,uint256,uint64,uint64)"
 _DEPOSIT = "(address,uint64,uint256,address)"
 _PAID = "(uint64,uint64,address,address,uint256)"
 
 TRIGGER = selector("triggerEscape()")
-OPEN_EXIT = selector(f"openExit({_TOTALS},{_PLACE})")
+OPEN_EXIT = selector(f"openExit(address,{_TOTALS},{_PLACE})")
 WALK_PAYMENTS = selector(f"walkPayments(uint256,{_PAID}[])")
 CLAIM_EXIT = selector(f"claimExit({_PAYMENT},{_PLACE})")
 WALK_DEPOSITS = selector(f"walkDeposits(bytes32,{_DEPOSIT}[])")
@@ -48,15 +49,22 @@ class ExitPlace:
 
 @dataclass(frozen=True, slots=True)
 class VaultTotals:
-    """What is due in one token, as the vault takes it. Amounts in base units."""
+    """What is due in one token, as the vault takes it, and the token after it in the ring of all totals. Amounts in
+    base units; tokens as (chain, vault, address)."""
 
     epoch: int
-    token: bytes
+    own: tuple[int, bytes, bytes]
     accounts: int
     seniors: int
     counted: int
     deposit_cursor: int
     withdrawals_count: int
+    next: tuple[int, bytes, bytes]
+
+
+_NOWHERE = (0, bytes(20), bytes(20))
+NO_TREE = VaultTotals(0, _NOWHERE, 0, 0, 0, 0, 0, _NOWHERE), ExitPlace(0, 0, ())
+"""What opens a token where no exit tree was certified: the vault looks at neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +163,9 @@ def trigger_call() -> bytes:
     return TRIGGER
 
 
-def open_exit_call(totals: VaultTotals, place: ExitPlace) -> bytes:
-    """Show a token's totals."""
-    return OPEN_EXIT + encode((_TOTALS, _PLACE), (astuple(totals), astuple(place)))
+def open_exit_call(token: bytes, totals: VaultTotals, place: ExitPlace) -> bytes:
+    """Show a token's totals, or those that skip it."""
+    return OPEN_EXIT + encode(("address", _TOTALS, _PLACE), (token, astuple(totals), astuple(place)))
 
 
 def claim_exit_call(payment: ExitPayment, place: ExitPlace) -> bytes:

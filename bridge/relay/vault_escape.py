@@ -51,11 +51,11 @@ class VaultEscape:
         """State the network's silence. Raises RemoteFault TRANSACTION_REVERTED while it is not silent."""
         await sender.send(self._at, escape.trigger_call())
 
-    async def open(self, sender: Sender, totals: VaultTotals, place: ExitPlace) -> bool:
-        """Open a token's exit; False when it is open. Raises RemoteFault."""
-        if (await self.token(totals.token)).is_open:
+    async def open(self, sender: Sender, token: bytes, totals: VaultTotals, place: ExitPlace) -> bool:
+        """Open a token's exit by its totals, or by those that skip it; False when it is open. Raises RemoteFault."""
+        if (await self.token(token)).is_open:
             return False
-        await sender.send(self._at, escape.open_exit_call(totals, place))
+        await sender.send(self._at, escape.open_exit_call(token, totals, place))
         return True
 
     async def claim(self, sender: Sender, payment: ExitPayment, place: ExitPlace) -> int | None:
@@ -94,6 +94,14 @@ class VaultEscape:
             await sender.send(self._at, walk_call(part[::-1], before))
             shown, read = shown + len(part), read + await back.take(len(part))
         return shown
+
+    async def deposited_tokens(self, cursor: int, first_block: int) -> tuple[bytes, ...]:
+        """The tokens of the deposits after number `cursor`, in order. Raises RemoteFault."""
+        (newest,) = await self._read(vault.DEPOSIT_NONCE)
+        back, found = DepositsBack(self._endpoint, self._at, int.from_bytes(newest, "big"), first_block), set[bytes]()
+        while part := [entry for entry in await back.take(WALKED_AT_ONCE) if entry.nonce > cursor]:
+            found |= {entry.deposit.token for entry in part}
+        return tuple(sorted(found))
 
     async def refund(self, sender: Sender, cursor: int, first_block: int) -> int:
         """Refund the deposits after number `cursor` to their senders: how many it refunded now. Raises RemoteFault."""

@@ -28,7 +28,8 @@ from clearing.state.state import Module, State, record_key
 from clearing.withdrawals.delay_queue import delayed_amounts
 
 NO_EXITS = tagged_hash("crossclear/exit-tree/v2/empty")
-"""The root until two epochs have closed. Under it a vault gives all deposits back, which needs no file."""
+"""The root until two epochs have closed, and of a tree without leaves. Under it a vault gives all deposits back, which
+needs no file."""
 _SALT_TAG = b"crossclear/exit-tree/v2/salt"
 
 
@@ -77,7 +78,7 @@ def closed_exit_tree(state: State) -> ExitTree:
 def header_exit_root(state: State) -> Hash32:
     """The exit root in the header of this state: of the epoch before the newest closed one."""
     found = state.exits.get(state.now.epoch - 1)
-    return Hash32(found.root) if found else NO_EXITS
+    return Hash32(found.root) if found and found.leaves else NO_EXITS
 
 
 def open_exit_root(state: State) -> RecordOpening:
@@ -103,7 +104,8 @@ def check_exit_root(header: Header, record: ExitRecord, opening: RecordOpening) 
 
 
 def _totals(state: State, leaves: tuple[ExitLeaf, ...]) -> tuple[ExitTotals, ...]:
-    """Of every listed token, whether or not anybody is paid in it, and of every other that a vault took in."""
+    """Of every listed token, whether or not anybody is paid in it, and of every other that a vault took in. So a token
+    without totals has no deposit that was counted, and no withdrawal that was released."""
     accounts, seniors = Counter[TokenAtVault](), Counter[TokenAtVault]()
     for leaf in leaves:
         sums = accounts if leaf.kind is ExitKind.ACCOUNT else seniors

@@ -332,6 +332,7 @@ def escape_(address: str, rpc: str, payer_file: Path, dry_run: bool, out: Path |
 @click.option("--from-block", type=NUMBER, default=0, help="Look for deposits from this block on.")
 @click.option("--deposit", type=NUMBER, help="While the network lives: say where the refund of this deposit stands.")
 @click.option("--url", help="With --deposit: a node of the network.")
+@click.option("--exit-file", type=FILE, help="Anybody's exit file of the vault's tree: opens tokens nobody has opened.")
 @_escape_options
 def refund(
     address: str,
@@ -339,6 +340,7 @@ def refund(
     from_block: int,
     deposit: int | None,
     url: str | None,
+    exit_file: Path | None,
     rpc: str,
     payer_file: Path,
     dry_run: bool,
@@ -354,12 +356,15 @@ def refund(
 
     from member.printing.vaults import escape_text
     from member.vaults.escaping import refund_deposits
+    from member.verifying.exits import FILE_BYTES_MAX, read_exit_file
+    from member.verifying.package import read_limited
 
     if (deposit is None) is not (url is None):
         raise click.UsageError("--deposit and --url go together")
     run, secret = _escape_run(dry_run, out), read_hex_secret(payer_file)
     at, listed = _address("ADDRESS", address), [_address("--token", token) for token in tokens]
-    receipt = trio.run(refund_deposits, rpc, at, listed, secret, from_block, run)
+    totals = None if exit_file is None else read_exit_file(read_limited(exit_file, FILE_BYTES_MAX)).exit
+    receipt = trio.run(refund_deposits, rpc, at, listed, secret, from_block, run, totals)
     show(receipt, escape_text(receipt), output)
     if url is not None and deposit is not None and not receipt.escape_from:
         say(_deposit_text(url, receipt.chain_id, at, deposit))

@@ -10,6 +10,7 @@ from consensus.blocks.admission import Admission
 from consensus.blocks.executor import BlockExecutor
 from consensus.core.adaptive_timeouts import AdaptiveTimeouts
 from consensus.evidence.judge import EvidencePool
+from consensus.links import Links
 from consensus.outputs import Clock
 from consensus.signing import CertificateCache, Signer, Verifier
 
@@ -27,3 +28,4 @@ class HeightContext:
     clock: Clock
     timeouts: AdaptiveTimeouts
     evidence: EvidencePool
+    links: Links

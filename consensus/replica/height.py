@@ -6,9 +6,10 @@ to send are in `outputs`; records that must be durable before are in `records`.
 
 from collections import deque
 
-from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.certificate import NIL, Certificate, VoteKind, signer_indices
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
+from consensus.blocks.admission import is_final
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.vote_extensions import ExtensionKeeper
 from consensus.chain_state import ChainState
@@ -55,10 +56,13 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import Broadcast, Lane, Output, PeerFault, RuleFired, StartTimer
-from consensus.replica.outbox import Delivery, HeightOutbox, lane_of, late_extension, own_extension, relayed
+from consensus.replica.outbox import Delivery, HeightOutbox, lane_of, late_extension, own_extension
 from consensus.signing import assemble_certificate, seal
 from consensus.timeouts import TimerKind
 from consensus.wal import Record, RecordKind, TimeoutRecord
+
+GRACE_MS = 100
+"""How long the block of a certificate may come after it."""
 
 
 class HeightRun:
@@ -71,17 +75,18 @@ class HeightRun:
         self.state = new_state(self.height, chain.validators, own, context.timeouts.current)
         self.outbox = HeightOutbox(chain, context.signer, recorded)
         self.outputs: list[Output] = []
-        self.delivery = Delivery(chain, own, context.signer, self.outputs)
+        self.delivery = Delivery(chain, own, context.signer, context.links, self.outputs)
         self.records: list[Record] = []
         self.record_bytes = 0
         self.must_persist = False
         self.fetching: list[Certificate] = []
         """Certificates of final values whose block isn't here."""
         self.decided: CommittedBlock | None = None
+        self._looked_for: set[bytes] = set()
+        """Values that had a certificate before their block."""
         self._unsigned: CastVote | Propose | None = None
         self.watch = StepWatch()
         self._context = context
-        self._repeats = 0
         self._round_without_proposal = -1
         """The round in which too few extensions were here to propose."""
         self._blocks: dict[bytes, Block] = {}
@@ -96,6 +101,46 @@ class HeightRun:
                 self.watch.proposed(current.round, self._context.clock.steady_ms())
             for effect in step(self.state, current):
                 waiting.extend(self._perform(effect))
+            if isinstance(current, CertificateVerified):
+                self._look_for_block(current.certificate)
+
+    def block(self, value: bytes) -> Block | None:
+        """A block at hand."""
+        return self._blocks.get(value)
+
+    def extensions_of(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
+        """The extensions at hand that a final certificate is for; none for any other."""
+        return self._extensions.of(certificate) if is_final(certificate) else ()
+
+    def missing_block(self) -> bytes | None:
+        """The value with the strongest votes whose block is not here: final, with a polka, or voted for in this round.
+
+        None when there is none, or the height does not run.
+        """
+        state = self.state
+        if not state.running:
+            return None
+        polka = () if state.highest_polka is None else (state.highest_polka,)
+        certified = (*state.votes.value_certificates(VoteKind.PRECOMMIT), *polka)
+        values = [certificate.value for certificate in certified]
+        values += [vote.value for vote in state.votes.votes(state.round, VoteKind.PREVOTE)]
+        return next((value for value in values if value != NIL and value not in state.known), None)
+
+    def voters_for(self, value: bytes) -> set[int]:
+        """Validators that prevoted a value in any round, or signed a certificate of it."""
+        votes, found = self.state.votes, set[int]()
+        for round_, kind in votes.steps:
+            found |= {vote.validator for vote in votes.votes(round_, kind) if vote.value == value}
+            certificate = votes.certificate(round_, kind, value)
+            found |= set(signer_indices(certificate.signers)) if certificate is not None else set()
+        return found
+
+    def _look_for_block(self, certificate: Certificate) -> None:
+        """Votes may overtake a long block; look again a little later."""
+        value = certificate.value
+        if value != NIL and self.state.running and value not in self.state.known and value not in self._looked_for:
+            self._looked_for.add(value)
+            self.outputs.append(StartTimer(TimerKind.ASK, self.height, self.state.round, GRACE_MS))
 
     def take_timeout(self, event: TimeoutElapsed) -> None:
         """A timer of the core ran out; logged, as every input is."""
@@ -155,7 +200,7 @@ class HeightRun:
                 self.feed(event)
 
     def repeat(self) -> None:
-        """Repeat what others may have missed: the own last messages, the votes behind the own state, certificates."""
+        """Repeat what others may have missed: the own last messages, and certificates."""
         self.delivery.fall_back(())
         self._sign_again()
         for data in self.outbox.latest():
@@ -165,9 +210,12 @@ class HeightRun:
         for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
             # Its block isn't here; a peer with the block may lack the certificate, and takes it with extensions only.
             self._share(certificate, self._extensions.of(certificate))
-        if self.state.own_index is not None:  # No peer accepts them from an observer.
-            self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
-        self._repeats += 1
+
+    def ask_later(self) -> None:
+        """Half a proposal's time from now, look for what has not arrived."""
+        round_ = self.state.round
+        patience = self.state.timeouts.collect_ms(round_)
+        self.outputs.append(StartTimer(TimerKind.ASK, self.height, round_, patience))
 
     def _sign_again(self) -> None:
         """A signer that was away may be back: sign the same value, or a height without a quorum would stop."""
@@ -184,6 +232,8 @@ class HeightRun:
                 if line is Rule.L11_START_ROUND:
                     self._forget()
                     self._offer_extension(round_)
+                    if self._context.links.missing:
+                        self.ask_later()
             case SetTimer(kind, round_, duration_ms):
                 self.outputs.append(StartTimer(kind, self.height, round_, duration_ms))
             case GetValue(round_):

@@ -30,18 +30,25 @@ from consensus.messages import (
     DuplicateProposal,
     Envelope,
     EvidenceMessage,
+    HaveList,
     LateExtension,
+    LinkList,
     Message,
     Proposal,
+    ProposalRequest,
     Status,
     Vote,
 )
-from consensus.outputs import Output, PeerFault
+from consensus.outputs import Lane, Output, PeerFault
 from consensus.replica.current_height import CurrentHeight
+from consensus.replica.dissemination import Dissemination
 from consensus.replica.late_votes import LateVotes
+from consensus.replica.outbox import lane_of
 from consensus.sync.catchup import CatchUp
 from consensus.wal import RecordKind
 
+RELAYED = (Vote, Proposal, CertificateMessage, LateExtension, LinkList)
+"""What validators pass on in its own envelope (`consensus.replica.dissemination`)."""
 EARLY_VOTES = 16
 LATER_ROUND_VOTES = 64
 LATER_ROUND_VOTES_REGAINED = 8
@@ -77,12 +84,14 @@ class Inbox:
         current: CurrentHeight,
         context: HeightContext,
         catch_up: CatchUp,
+        dissemination: Dissemination,
         start_height: Callable[[], None],
         send: Callable[[Output], None],
     ) -> None:
         self._current = current
         self._context = context
         self._catch_up = catch_up
+        self._dissemination = dissemination
         self._start_height = start_height
         self._send = send
         self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
@@ -115,14 +124,24 @@ class Inbox:
     def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Handle one message from an authenticated peer. Raises RemoteFault."""
         if envelope.sender != peer:
-            self._take_relayed(peer, envelope, message, data)
-            return
+            self._check_relay(peer, envelope, message)
         match message:
             case Vote() | Proposal():
-                if self._is_current(envelope, message, data):
-                    self._take_current(envelope, message, data)
+                if self._is_current(peer, envelope, message, data):
+                    self._take_current(peer, envelope, message, data)
             case CertificateMessage():
-                self._take_certificate(envelope, message, data)
+                self._take_certificate(peer, envelope, message, data)
+            case LateExtension():
+                if self._late_votes.take_offered(envelope, message):
+                    self._dissemination.pass_on(peer, envelope.sender, data)
+            case LinkList():
+                self._dissemination.take_links(peer, envelope, message, data)
+            case HaveList(height):
+                if self._is_running(peer, height):
+                    self._dissemination.answer(peer, envelope, message)
+            case ProposalRequest(height):
+                if self._is_running(peer, height):
+                    self._dissemination.serve(peer, envelope, message)
             case Status(height):
                 self._authenticate(envelope)
                 self._catch_up.note_height(peer, height)
@@ -134,19 +153,22 @@ class Inbox:
                 self._catch_up.take(peer, message)
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
-            case LateExtension():
-                self._late_votes.take_offered(envelope, message)
 
-    def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
-        """Another's vote of the running height, passed on for lack of progress (`consensus.replica.outbox`)."""
-        if not isinstance(message, Vote):
+    def _check_relay(self, peer: bytes, envelope: Envelope, message: Message) -> None:
+        """Only some messages may come from another than their sender, and only from a validator. Raises RemoteFault."""
+        if not isinstance(message, RELAYED):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
-        if peer not in self._current.chain.validators.index_of:  # It may be at a height of the set before.
+        chain = self._current.chain
+        if peer not in chain.validators.index_of and peer not in chain.next_validators.index_of:
             raise RemoteFault(ConsensusCode.NOT_A_VALIDATOR, "relay", sender=envelope.sender, peer=peer)
-        if message.height == self._current.run.height:
-            self._take_vote(envelope, message, data)
-        elif message.height < self._current.run.height:
-            self._catch_up.help_behind(peer, message.height)
+
+    def _is_running(self, peer: bytes, height: int) -> bool:
+        """Whether a peer works on the running height. One behind is informed; one ahead is noted."""
+        if height < self._current.run.height:
+            self._catch_up.help_behind(peer, height)
+        elif height > self._current.run.height:
+            self._catch_up.note_height(peer, height - 1)
+        return height == self._current.run.height
 
     def take_recorded(self, envelope: Envelope, message: Message) -> None:
         """Feed an input of the log again. It was checked when it was recorded."""
@@ -168,8 +190,8 @@ class Inbox:
         for peer, received in early.items():
             for envelope, message, data in received:
                 try:
-                    if self._current.run.decided is None and self._is_current(envelope, message, data):
-                        self._take_current(envelope, message, data)
+                    if self._current.run.decided is None and self._is_current(peer, envelope, message, data):
+                        self._take_current(peer, envelope, message, data)
                 except RemoteFault as fault:
                     self._send(PeerFault(peer, fault))
 
@@ -180,7 +202,7 @@ class Inbox:
         self._proposals.clear()
         self._conflicting_rounds.clear()
 
-    def _is_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
+    def _is_current(self, peer: bytes, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
         height = self._current.run.height
         if message.height == height:
             return True
@@ -190,17 +212,19 @@ class Inbox:
                 and message.height == height - 1
                 and self._late_votes.take_vote(envelope, message)
             )
+            if late:
+                self._dissemination.pass_on(peer, envelope.sender, data)
             # Of many votes sent to a collector the last third comes after the decision. Their senders learn of it from
-            # the collector's certificate, so they get no answer of ours.
-            if not late or not collected(self._current.chain.last_validators):
-                self._catch_up.help_behind(envelope.sender, message.height)
+            # the collector's certificate, so they get no answer of ours; nor does who only passed it on.
+            if peer == envelope.sender and not (late and collected(self._current.chain.last_validators)):
+                self._catch_up.help_behind(peer, message.height)
             return False
         if message.height == height + 1 and envelope.sender in self._current.chain.next_validators.index_of:
-            self._keep_early(envelope, message, data)
-        self._catch_up.note_height(envelope.sender, message.height - 1)
+            self._keep_early(peer, envelope, message, data)
+        self._catch_up.note_height(peer, message.height - 1)
         return False
 
-    def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+    def _keep_early(self, peer: bytes, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
         received = self._early.setdefault(envelope.sender, [])
         proposals = sum(1 for _, early, _ in received if isinstance(early, Proposal))
         if isinstance(message, Vote):
@@ -208,16 +232,18 @@ class Inbox:
         else:  # Each is a block: keep only those of proposers whose turn is soon, or a large set would fill the memory.
             soon = message.round <= PROPOSAL_ROUNDS_AHEAD
             wanted = soon and not proposals and _is_turn(self._current.chain.next_validators, envelope.sender, message)
-        if wanted:
+        if wanted and not any(data == early for _, _, early in received):
+            if peer != envelope.sender:  # Or a relay could fill the place of another validator's messages.
+                self._authenticate(envelope)
             received.append((envelope, message, data))
 
-    def _take_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+    def _take_current(self, peer: bytes, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
         if isinstance(message, Vote):
-            self._take_vote(envelope, message, data)
+            self._take_vote(peer, envelope, message, data)
         else:
-            self._take_proposal(envelope, message, data)
+            self._take_proposal(peer, envelope, message, data)
 
-    def _take_vote(self, envelope: Envelope, vote: Vote, data: bytes) -> None:
+    def _take_vote(self, peer: bytes, envelope: Envelope, vote: Vote, data: bytes) -> None:
         current, run, admission = self._current, self._current.run, self._context.admission
         admission.check_voter(current.chain.validators, envelope, vote)
         if not run.state.votes.wants(vote) or vote.round < run.state.round - PAST_ROUNDS:
@@ -229,6 +255,7 @@ class Inbox:
         admission.check_vote_extension(current.chain.network, current.chain.validators, vote)
         if later:
             self._later_round_counts[envelope.sender] = self._later_round_counts.get(envelope.sender, 0) + 1
+        self._dissemination.pass_on(peer, envelope.sender, data)
         if run.state.step is Step.NEW:
             self._voters.add(envelope.sender)
             if self.has_early:
@@ -237,10 +264,12 @@ class Inbox:
             run.record(RecordKind.RECEIVED, data)
             run.take_vote(vote, envelope.signature)
 
-    def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
+    def _take_proposal(self, peer: bytes, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
         current, run, admission = self._current, self._current.run, self._context.admission
         ahead = proposal.round - run.state.round
-        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._conflicting_rounds:
+        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD:
+            return
+        if proposal.round in self._conflicting_rounds and proposal.block.header.hash != run.missing_block():
             return
         admission.check_proposer(current.chain, envelope, proposal)
         first = self._proposals.get(proposal.round)
@@ -255,13 +284,15 @@ class Inbox:
         self._forget(run.state.round - PAST_ROUNDS)
         if proposal.round == 0 or proposal.certificate is not None:
             self._start_height()
+        self._dissemination.pass_on(peer, envelope.sender, data, Lane.DATA)
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             fault = run.take_proposal(proposal)
+            self._dissemination.keep(envelope, proposal)
             if fault is not None:
                 self._send(PeerFault(envelope.sender, fault))
 
-    def _take_certificate(self, envelope: Envelope, message: CertificateMessage, data: bytes) -> None:
+    def _take_certificate(self, peer: bytes, envelope: Envelope, message: CertificateMessage, data: bytes) -> None:
         current, admission = self._current, self._context.admission
         certificate = message.certificate
         if certificate.height < current.run.height:
@@ -269,19 +300,20 @@ class Inbox:
                 raise Bug(
                     f"two blocks are final at height {certificate.height}: {_hex_of(current.chain.commit, certificate)}"
                 )
-            if not is_final(certificate) or certificate.height < current.chain.height:
-                self._catch_up.help_behind(envelope.sender, certificate.height)
+            if peer == envelope.sender and (not is_final(certificate) or certificate.height < current.chain.height):
+                self._catch_up.help_behind(peer, certificate.height)
             self._late_votes.take_certificate(envelope, message)
             return
         if certificate.height > current.run.height:
             final = is_final(certificate)
-            self._catch_up.note_height(envelope.sender, certificate.height - (0 if final else 1))
+            self._catch_up.note_height(peer, certificate.height - (0 if final and peer == envelope.sender else 1))
             return
         run = current.run
         if run.state.votes.certificate(certificate.round, certificate.kind, certificate.value) is not None:
             return
         admission.check_certificate(current.chain, message)
         self._authenticate(envelope)
+        self._dissemination.pass_on(peer, envelope.sender, data, lane_of(data))
         self._start_height()
         if run.decided is None and run.state.step is not Step.NEW:
             run.record(RecordKind.RECEIVED, data)

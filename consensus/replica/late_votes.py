@@ -36,16 +36,16 @@ class LateVotes:
         self._context.admission.check_voter(chain.last_validators, envelope, vote)
         return self._add(envelope, (vote.extension,))
 
-    def take_offered(self, envelope: Envelope, message: LateExtension) -> None:
-        """A validator sends its extension of the last height because proposers may lack it."""
+    def take_offered(self, envelope: Envelope, message: LateExtension) -> bool:
+        """A validator's extension of the last height, which proposers may lack. Returns whether it is new."""
         chain, signed = self._current.chain, message.extension
         if chain.commit is None or (message.height, message.round) != (chain.height, chain.commit.round):
-            return
+            return False
         if chain.last_validators.index_of.get(envelope.sender) != signed.validator:
             raise RemoteFault(
                 ConsensusCode.NOT_A_VALIDATOR, "extension", sender=envelope.sender, validator=signed.validator
             )
-        self._add(envelope, (signed,))
+        return self._add(envelope, (signed,))
 
     def take_certificate(self, envelope: Envelope, message: CertificateMessage) -> None:
         """The last height was decided on a bare certificate, and here is one of a lower round, or are extensions."""

@@ -4,21 +4,15 @@ Rule: messages in the log were perhaps sent, so after a crash exactly those byte
 the log was never sent. A refusal of the signer means silence, never another try with another value.
 
 Delivery chooses recipients, never content. In a small set everything goes to all. In a large one votes go to the
-collectors of their round until half a timeout passes without progress; for the rest of that height they go to all. A
-final certificate goes with its extensions only to the next proposers: the others get them in a block.
-
-When nothing moves, votes of others are passed on in their own envelopes: gossip of last resort. The paper needs that
-all correct validators receive in the end what one of them has received; direct streams promise that for own messages
-only. A liar that sends its vote to one validator alone can move it a round on, and leave the others with too few votes
-to follow and too few validators ahead of them to skip. A validator passes on the votes behind its own state: the last
-round's precommits (L47 and L65, or a final certificate) and all votes of the running round (L34, L44, L55). The larger
-the set, the fewer votes each validator passes on, and each begins elsewhere: together they pass on all.
+collectors of their round until half a timeout passes without progress; for the rest of that height they go to all. They
+go to all at once in a round whose collectors or next proposers somebody does not hear, because what goes to all is
+passed on (`consensus.replica.dissemination`). A final certificate goes with its extensions only to the next proposers:
+the others get them in a block.
 """
 
 from collections.abc import Iterable
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
-from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.ids import Hash32
 from consensus.application import Application
@@ -26,16 +20,14 @@ from consensus.blocks.admission import is_final
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import collected, collectors, next_proposers
-from consensus.core.state import HeightState
+from consensus.links import Links
 from consensus.messages import (
     EXTENSION_DATA_MAX,
     Block,
     CertificateMessage,
-    Envelope,
     Extension,
     LateExtension,
     Message,
-    MessageKind,
     Proposal,
     SignedExtension,
     Vote,
@@ -108,6 +100,14 @@ class HeightOutbox:
             signed = SignedExtension(validator=own, extension=extension, signature=signature)
         vote = Vote(kind=kind, height=height, round=round_, value=value, validator=own, share=share, extension=signed)
         return vote, self._keep(vote)
+
+    def proposal_of(self, value: bytes) -> bytes:
+        """The envelope of the last own proposal of a value; empty when there is none."""
+        for key in sorted(self._sent, reverse=True):
+            message, data = self._sent[key]
+            if isinstance(message, Proposal) and message.block.header.hash == value:
+                return data
+        return b""
 
     def latest(self) -> list[bytes]:
         """Envelopes of the last rounds with own messages, oldest first: a rebroadcast repeats them."""
@@ -191,8 +191,11 @@ def lane_of(data: bytes) -> Lane:
 class Delivery:
     """Appends to the outputs of one height."""
 
-    def __init__(self, chain: ChainState, own_index: int | None, signer: Signer, outputs: list[Output]) -> None:
+    def __init__(
+        self, chain: ChainState, own_index: int | None, signer: Signer, links: Links, outputs: list[Output]
+    ) -> None:
         self._chain, self._own_index, self._signer, self._outputs = chain, own_index, signer, outputs
+        self._links = links
         self._height = chain.height + 1
         self.to_all = not collected(chain.validators)
         """Whether votes go to all."""
@@ -203,7 +206,7 @@ class Delivery:
 
     def vote(self, round_: int, data: bytes) -> bool:
         """Send an own vote. True when only collectors got it: look after half a timeout whether that was enough."""
-        if self.to_all:
+        if self.to_all or not self._all_hear(round_):
             self._outputs.append(Broadcast(Lane.CONSENSUS, data))
             return False
         self._send(Lane.CONSENSUS, data, self._collectors(round_))
@@ -227,7 +230,18 @@ class Delivery:
 
     def extension(self, round_: int, message: LateExtension) -> None:
         """The own extension of the last height, to the proposers of this round and the next."""
-        self._send(Lane.CONSENSUS, seal(self._signer, message), self._collectors(round_))
+        data = seal(self._signer, message)
+        if self._all_hear(round_):
+            self._send(Lane.CONSENSUS, data, self._collectors(round_))
+        else:
+            self._outputs.append(Broadcast(Lane.CONSENSUS, data))
+
+    def _all_hear(self, round_: int) -> bool:
+        """Whether everybody hears the collectors of a round and the next proposers."""
+        validators, following = self._chain.validators.validators, self._chain.next_validators
+        keys = [validators[index].envelope_key for index in self._collectors(round_)]
+        keys += [following.validators[index].envelope_key for index in next_proposers(following, self._height + 1)]
+        return all(self._links.heard_by_all(key) for key in keys)
 
     def _collectors(self, round_: int) -> tuple[int, ...]:
         return collectors(self._chain.validators, self._height, round_)
@@ -239,34 +253,3 @@ class Delivery:
     def _send_to(self, key: bytes, lane: Lane, data: bytes) -> None:
         if key != self._signer.envelope_key:
             self._outputs.append(Send(key, lane, data))
-
-
-RELAYED_TO_ONE_MAX = 96
-"""Passed-on votes that one validator receives at a time when all pass on; of more votes, others each time."""
-RELAYED_MIN = 2
-
-
-def relays_of(validators: int) -> int:
-    """How many votes one validator of so many passes on at a time."""
-    return max(RELAYED_MIN, RELAYED_TO_ONE_MAX // validators)
-
-
-def relayed(state: HeightState, turn: int) -> list[bytes]:
-    """Envelopes of others' votes; `turn` counts how often nothing had moved."""
-    round_ = state.round
-    steps = ((round_ - 1, VoteKind.PRECOMMIT), (round_, VoteKind.PREVOTE), (round_, VoteKind.PRECOMMIT))
-    found: list[bytes] = []
-    for at, kind in steps:
-        for index, validator in enumerate(state.validators.validators):
-            sent = None if index == state.own_index else state.votes.sealed(at, kind, index)
-            if sent is not None:
-                vote, signature = sent
-                envelope = Envelope(
-                    sender=validator.envelope_key, kind=MessageKind.VOTE, body=encode(vote), signature=signature
-                )
-                found.append(encode(envelope))
-    count = relays_of(len(state.validators.validators))
-    if len(found) <= count:
-        return found
-    first = (turn + (state.own_index or 0)) * count % len(found)
-    return (found + found)[first : first + count]

@@ -21,9 +21,11 @@ from consensus.core.events import StartHeight, TimeoutElapsed
 from consensus.core.state import Step
 from consensus.evidence.attack import LightClientAttack, proofs_of_attack
 from consensus.evidence.judge import EvidencePool
+from consensus.links import Links
 from consensus.messages import CommittedBlock, MessageKind, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
 from consensus.replica.current_height import CurrentHeight
+from consensus.replica.dissemination import Dissemination
 from consensus.replica.height import HeightRun
 from consensus.replica.inbox import Inbox
 from consensus.signing import CertificateCache, Signer, Verifier
@@ -80,6 +82,7 @@ class Replica:
             clock=clock,
             timeouts=AdaptiveTimeouts(config.timeouts),
             evidence=EvidencePool(),
+            links=Links(signer.envelope_key),
         )
         self._store, self._signer, self._clock = store, signer, clock
         self._config, self._has_work = config, has_work
@@ -87,7 +90,10 @@ class Replica:
         self._replaying = False
         self._current = CurrentHeight(chain, self._context, self._recorded_above(chain.height))
         self.catch_up = CatchUp(self._current, self._context, store, self._emit, self._commit_fetched)
-        self._inbox = Inbox(self._current, self._context, self.catch_up, self.start_height, self._emit)
+        self._dissemination = Dissemination(self._current, self._context, self._emit)
+        self._inbox = Inbox(
+            self._current, self._context, self.catch_up, self._dissemination, self.start_height, self._emit
+        )
         self._faults = TokenBuckets(FAULTS_PER_SECOND, FAULTS_AT_ONCE, ticks=1000)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
@@ -131,6 +137,7 @@ class Replica:
         now = self._clock.steady_ms()
         if not self._faults.has(peer, now):
             return []
+        self._dissemination.hear(peer, now)
         try:
             envelope = read_envelope(data)
             if envelope.kind is MessageKind.BLOCK_RESPONSE and not self.catch_up.awaits(peer):
@@ -152,8 +159,14 @@ class Replica:
         elif kind is TimerKind.COLLECT:
             if height == self.run.height:
                 self.run.take_collect_timeout(round_)
+        elif kind is TimerKind.ASK:
+            if height == self.run.height:
+                self._ask()
+        elif kind is TimerKind.LINKS:
+            self._dissemination.renew_links()
         elif kind is TimerKind.STATUS:
             self.catch_up.broadcast_status()
+            self._dissemination.renew_links()
             self._emit(StartTimer(TimerKind.STATUS, 0, 0, self._config.status_ms))
         elif kind is TimerKind.SYNC:
             self.catch_up.ask()
@@ -191,6 +204,7 @@ class Replica:
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
         self._current.advance(chain, self._recorded_above(chain.height))
         self._inbox.turn()
+        self._dissemination.turn()
         self._pace()
         self._replay()
 
@@ -242,7 +256,7 @@ class Replica:
         self._replaying = False
         if self.run.state.step is not Step.NEW:
             self._check_replayed_lock()
-            self.run.repeat()
+            self._repeat()
         return True
 
     def _take_recorded(self, record: Record) -> None:
@@ -274,12 +288,27 @@ class Replica:
         wait = max(0, self._config.heartbeat_ms - self._config.block_interval_ms_min)
         self._emit(StartTimer(TimerKind.HEARTBEAT, self.run.height, 0, wait))
 
+    def _repeat(self) -> None:
+        """Nothing moved: repeat the own messages, and let others send what is missing here."""
+        self.run.repeat()
+        self._dissemination.ask()
+        if not self._context.links.missing:
+            self._dissemination.show_have_list()
+
+    def _ask(self) -> None:
+        """A part of a round has passed; ask until the height is decided, or nothing can be missing."""
+        if not self.run.state.running:
+            return
+        self._dissemination.ask()
+        if self._context.links.missing or self.run.missing_block() is not None:
+            self.run.ask_later()
+
     def _rebroadcast(self) -> None:
         self._inbox.regain()
         state = self.run.state
         progress = (state.height, state.round, state.step)
         if state.running and progress == self._progress:
-            self.run.repeat()
+            self._repeat()
         self._progress = progress
         self._emit(StartTimer(TimerKind.REBROADCAST, 0, 0, self._config.rebroadcast_ms))
 

@@ -92,11 +92,12 @@ class CatchUp:
     def note_signers(self, certificates: Iterable[Certificate]) -> None:
         """A value is final but its block isn't here: its signers will have it."""
         validators = self._decided.chain.validators.validators
-        own = self._context.signer.envelope_key
+        own, missing = self._context.signer.envelope_key, self._context.links.missing
         for certificate in certificates:
             for index in signer_indices(certificate.signers):
-                if validators[index].envelope_key != own:
-                    self._sync.note_height(validators[index].envelope_key, certificate.height)
+                key = validators[index].envelope_key
+                if key != own and key not in missing:
+                    self._sync.note_height(key, certificate.height)
             self._schedule_ask(GRACE_MS)
 
     def ask(self) -> None:

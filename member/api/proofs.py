@@ -69,7 +69,8 @@ class ExitLeafView(Body, frozen=True):
 
 class ExitTotalsView(Body, frozen=True):
     """What a vault owes in one token at an epoch, in base units. It is hashed as 0, epoch, chain_id, vault, token,
-    accounts, seniors, counted, deposit_cursor, withdrawals_count, 32 bytes each."""
+    accounts, seniors, counted, deposit_cursor, withdrawals_count, then chain_id, vault and token of the next totals,
+    32 bytes each; after the last come the first."""
 
     index: Id
     """Place among the leaves."""
@@ -101,7 +102,7 @@ class RootOpeningView(Body, frozen=True):
 
 
 class ExitView(Body, frozen=True):
-    """An own account's payments under the exit root of an epoch, and the totals of their tokens. No payments: there was
+    """An own account's payments under the exit root of an epoch, and the totals of all tokens. No payments: there was
     nothing to take out."""
 
     epoch: Id
@@ -118,6 +119,7 @@ class ExitView(Body, frozen=True):
     """Of the whole tree; it is inside the root."""
     leaves: Annotated[tuple[ExitLeafView, ...], Meta(max_length=LEAVES_MAX)]
     totals: Annotated[tuple[ExitTotalsView, ...], Meta(max_length=LEAVES_MAX)]
+    """All of the tree, in its order: so they also show which tokens have none."""
 
 
 OpenedSeed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; of the fund's account, and public")]

@@ -4,16 +4,18 @@ Rule: the file was verified before; the vault checks every leaf again. It needs 
 """
 
 from bridge.codes import BridgeCode
-from bridge.contracts.escape import EscapeStage, ExitPayment, ExitPlace, VaultTotals
+from bridge.contracts.escape import EscapeStage, ExitPayment
+from bridge.evm.hexadecimal import hex_data
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_escape import VaultEscape
 from bridge.relay.vault_reader import VaultReader, VaultStanding
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault, RemoteFault
-from member.api.proofs import ExitLeafView, ExitTotalsView, ExitView
+from member.api.proofs import ExitLeafView, ExitView
 from member.api.types import Body, Id, octets
 from member.codes import NodeCode
-from member.verifying.exits import leaf_of, totals_of
+from member.vaults.exit_opening import exit_opening, exit_place, snapshot_counts
+from member.verifying.exits import leaf_of
 
 
 class LeafAtVault(Body, frozen=True):
@@ -80,8 +82,9 @@ class _VaultClaims:
         self._vault, self._reader = VaultEscape(endpoint, octets(at)), VaultReader(endpoint, octets(at))
         self._sender = sender
         self._exit = exit_
+        self._place = chain_id, octets(at)
         self._leaves = _leaves_of(exit_, chain_id, at)
-        self._totals = [totals for totals in exit_.totals if (totals.chain_id, totals.vault) == (chain_id, at)]
+        self._cursor, self._count = snapshot_counts(exit_, *self._place)
 
     async def advance(self, first_block: int, *, settle: bool) -> tuple[list[str], dict[int, int]]:
         """What was done, and base units that were paid by leaf."""
@@ -95,10 +98,13 @@ class _VaultClaims:
             raise RemoteFault(
                 BridgeCode.WRONG_EXIT_ROOT, "exit file", epoch=self._exit.epoch, vault=standing.checkpoint.exit_root
             )
-        for totals in self._totals:
-            if await self._vault.open(self._sender, _vault_totals(self._exit, totals), _place(self._exit, totals)):
-                done.append(f"the exit of token {totals.token} was opened")
-        if settle and self._totals:
+        tokens = {octets(leaf.token) for leaf in self._leaves}
+        if settle:
+            tokens.update(await self._vault.deposited_tokens(self._cursor, first_block))
+        for token in sorted(tokens):
+            if await self._vault.open(self._sender, token, *exit_opening(self._exit, *self._place, token)):
+                done.append(f"the exit of token {hex_data(token)} was opened")
+        if settle:
             done += await self._settle(standing, first_block)
         if standing.stage is not EscapeStage.PAYMENT:
             return done, {}
@@ -107,13 +113,14 @@ class _VaultClaims:
         return done, {index: amount for index, amount in paid.items() if amount is not None}
 
     async def _settle(self, standing: VaultStanding, first_block: int) -> list[str]:
-        cursor, count = self._totals[0].deposit_cursor, self._totals[0].withdrawals_count
         figures = {
-            "payments after the snapshot shown": await self._vault.show_payments(self._sender, count, first_block),
-            "deposits after the snapshot shown": await self._vault.walk(self._sender, cursor, first_block),
+            "payments after the snapshot shown": await self._vault.show_payments(
+                self._sender, self._count, first_block
+            ),
+            "deposits after the snapshot shown": await self._vault.walk(self._sender, self._cursor, first_block),
         }
         if standing.stage is EscapeStage.PAYMENT:
-            figures["deposits refunded"] = await self._vault.refund(self._sender, cursor, first_block)
+            figures["deposits refunded"] = await self._vault.refund(self._sender, self._cursor, first_block)
         return [f"{what}: {count}" for what, count in figures.items() if count]
 
     async def _claim(self) -> dict[int, int | None]:
@@ -133,7 +140,7 @@ class _VaultClaims:
                 account=leaf.account,
                 not_after_s=leaf.not_after_s,
             )
-            paid[view.index] = await self._vault.claim(self._sender, payment, _place(self._exit, view))
+            paid[view.index] = await self._vault.claim(self._sender, payment, exit_place(self._exit, view))
         return paid
 
 
@@ -184,20 +191,3 @@ def _vaults(exit_: ExitView, chain_id: int) -> list[str]:
 
 def _leaves_of(exit_: ExitView, chain_id: int, at: str) -> list[ExitLeafView]:
     return [leaf for leaf in exit_.leaves if (leaf.chain_id, leaf.vault) == (chain_id, at)]
-
-
-def _place(exit_: ExitView, view: ExitLeafView | ExitTotalsView) -> ExitPlace:
-    return ExitPlace(view.index, exit_.leaf_count, tuple(octets(sibling) for sibling in view.path))
-
-
-def _vault_totals(exit_: ExitView, view: ExitTotalsView) -> VaultTotals:
-    totals = totals_of(view)
-    return VaultTotals(
-        exit_.epoch,
-        totals.token,
-        totals.accounts,
-        totals.seniors,
-        totals.counted,
-        totals.deposit_cursor,
-        totals.withdrawals_count,
-    )

@@ -81,7 +81,7 @@ def escape_text(receipt: EscapeReceipt) -> str:
     counts = (("shown to the vault", receipt.deposits_shown), ("refunded", receipt.deposits_refunded))
     lines += [f"  deposits {what}: {count}" for what, count in counts if count]
     lines += [
-        f"  the exit of token {token} is not open: any owner's `crossclear exit claim FILE` opens it"
+        f"  the exit of token {token} is not open: anybody's exit file opens it (--exit-file)"
         for token in receipt.closed_tokens
     ]
     times = {"escape_from": _time(receipt.escape_from), "payments_from": _time(receipt.payments_from)}

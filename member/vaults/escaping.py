@@ -10,14 +10,18 @@ from typing import Literal
 
 from bridge.codes import BridgeCode
 from bridge.contracts import escape
-from bridge.contracts.escape import EscapeStage, ExitPlace, VaultTotals
+from bridge.contracts.escape import NO_TREE, EscapeStage, ExitPlace, VaultTotals
 from bridge.evm.hexadecimal import hex_data, read_quantity
 from bridge.relay.transactions import Mined, Sender
 from bridge.relay.vault_escape import VaultEscape
 from bridge.relay.vault_reader import VaultReader, VaultStanding
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
 from clearing.base.errors import RemoteFault
-from member.api.types import Address, Body, Hex, Id, hexed
+from clearing.base.ids import ZERO_HASH
+from clearing.epochs.exit_tree import NO_EXITS
+from member.api.proofs import ExitView
+from member.api.types import Address, Body, Hex, Id, hexed, octets
+from member.vaults.exit_opening import exit_opening, snapshot_counts
 from member.vaults.standing import send_named
 
 _NAMES = {
@@ -81,19 +85,26 @@ async def trigger_escape(rpc: str, at: bytes, secret: bytes, run: EscapeRun) -> 
 
 
 async def refund_deposits(
-    rpc: str, at: bytes, tokens: Sequence[bytes], secret: bytes, first_block: int, run: EscapeRun
+    rpc: str,
+    at: bytes,
+    tokens: Sequence[bytes],
+    secret: bytes,
+    first_block: int,
+    run: EscapeRun,
+    exit_: ExitView | None = None,
 ) -> EscapeReceipt:
     """Refund every deposit of these tokens after the snapshot to who made it, as far as the stage allows.
 
     `first_block`: where the vault's deposits after the snapshot begin, or before. In the stage of settlement they are
-    shown to the vault, in that of payment refunded. Raises RemoteFault.
+    shown to the vault, in that of payment refunded. `exit_`: anybody's exit file, whose totals open tokens that nobody
+    has opened. Raises RemoteFault, WRONG_EXIT_ROOT for a file of another tree.
     """
     async with Endpoint(rpc) as endpoint:
         steps = await _Steps.begin(endpoint, at, secret, run)
         if steps.standing.stage < EscapeStage.SETTLEMENT:
             return await steps.end()
         try:
-            await _refund(steps, tokens, first_block)
+            await _refund(steps, tokens, first_block, exit_)
         except RemoteFault as fault:
             # A dry run cannot estimate a call that needs the one before it.
             if fault.code is not BridgeCode.TRANSACTION_REVERTED or not (run.dry_run and steps.calls):
@@ -101,16 +112,15 @@ async def refund_deposits(
         return await steps.end()
 
 
-async def _refund(steps: "_Steps", tokens: Sequence[bytes], first_block: int) -> None:
+async def _refund(steps: "_Steps", tokens: Sequence[bytes], first_block: int, exit_: ExitView | None) -> None:
     vault, cursors = VaultEscape(steps.endpoint, steps.at), list[int]()
     for token in tokens:
-        exit_ = await vault.token(token)
-        if exit_.is_open:
-            cursors.append(exit_.deposit_cursor)
-        elif not any(steps.standing.checkpoint.exit_root):
-            # Before any epoch was certified there is no tree: everything goes back to who deposited it.
-            await vault.open(steps.sender, VaultTotals(0, token, 0, 0, 0, 0, 0), ExitPlace(0, 0, ()))
-            cursors.append(0)
+        known = await vault.token(token)
+        if known.is_open:
+            cursors.append(steps.cursor(exit_) or known.deposit_cursor)
+        elif opening := steps.opening(token, exit_):
+            await vault.open(steps.sender, token, *opening)
+            cursors.append(steps.cursor(exit_))
         else:
             steps.closed.append(token)
     if not cursors:
@@ -133,6 +143,22 @@ class _Steps:
         self.sender: Sender
         self._chain_id = chain_id
         self._run = run
+
+    def cursor(self, exit_: ExitView | None) -> int:
+        """The newest deposit of the snapshot, by the file if there is one."""
+        return 0 if exit_ is None else snapshot_counts(exit_, self._chain_id, self.at)[0]
+
+    def opening(self, token: bytes, exit_: ExitView | None) -> tuple[VaultTotals, ExitPlace] | None:
+        """What opens a token; None: an exit file is needed. Raises RemoteFault WRONG_EXIT_ROOT, MALFORMED."""
+        root = self.standing.checkpoint.exit_root
+        if root in (ZERO_HASH, NO_EXITS):
+            # No tree was certified: everything goes back to who deposited it.
+            return NO_TREE
+        if exit_ is None:
+            return None
+        if root != octets(exit_.exit_root):
+            raise RemoteFault(BridgeCode.WRONG_EXIT_ROOT, "exit file", epoch=exit_.epoch, vault=root)
+        return exit_opening(exit_, self._chain_id, self.at, token)
 
     @classmethod
     async def begin(cls, endpoint: Endpoint, at: bytes, secret: bytes, run: EscapeRun) -> "_Steps":

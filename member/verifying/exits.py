@@ -19,7 +19,7 @@ from clearing.base.ids import Hash32
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
 from clearing.epochs.exit_tree import check_exit_root
-from clearing.schema.records.exits import ExitLeaf, ExitRecord, ExitTotals
+from clearing.schema.records.exits import ExitLeaf, ExitRecord, ExitTotals, encoded_ring
 from clearing.state.record_opening import RecordOpening
 from consensus.light_client import LightBlock
 from member.api.chain import LIGHT_BLOCK_BYTES_MAX
@@ -41,7 +41,7 @@ _MEANINGS = {
     "certificate": "A quorum of the validators signed the header of the height at which the epoch closed.",
     "root": "The state of that height has the root of this epoch's tree.",
     "leaves": "Each payment is in that tree, with this address and this amount.",
-    "totals": "What each token's vault owes in all is in that tree, so that it can be shown to the vault.",
+    "totals": "What each vault owes in all in each token is in that tree, so that it can be shown to the vault.",
 }
 _AMOUNT_MAX = 2**256 - 1
 _KINDS = {name: kind for kind, name in EXIT_KIND_NAMES.items()}
@@ -176,10 +176,11 @@ def _leaves(exit_: ExitView, _: TrustAnchor, __: LightBlock) -> str:
 def _token_totals(exit_: ExitView, _: TrustAnchor, __: LightBlock) -> str:
     paid = {(leaf.chain_id, leaf.vault, leaf.token) for leaf in exit_.leaves}
     totals = {(entry.chain_id, entry.vault, entry.token) for entry in exit_.totals}
-    if paid != totals:
-        raise RemoteFault(BaseCode.MALFORMED, "totals", why="they are not of the tokens that are paid")
-    _check_paths(exit_, exit_.totals, [totals_of(entry).encoded(exit_.epoch) for entry in exit_.totals])
-    return f"the totals of {len(totals)} tokens"
+    if not paid <= totals:
+        raise RemoteFault(BaseCode.MALFORMED, "totals", why="tokens that are paid have none")
+    # Each names the next: when all are proven, none is left out.
+    _check_paths(exit_, exit_.totals, encoded_ring([totals_of(entry) for entry in exit_.totals], exit_.epoch))
+    return f"the totals of all {len(totals)} tokens"
 
 
 def _check_paths(exit_: ExitView, views: Sequence[ExitLeafView | ExitTotalsView], encoded: list[bytes]) -> None:

@@ -245,7 +245,7 @@ class ExitTotalsProof:
 
 @dataclass(frozen=True, slots=True)
 class AccountExit:
-    """All payments of one account under the root of an epoch, and the totals of the tokens they are in."""
+    """All payments of one account under the root of an epoch, and the totals of all tokens."""
 
     epoch: int
     height: int
@@ -308,12 +308,7 @@ def account_exit(kept: ExitTreeRecord, account: int) -> AccountExit | None:
         return None
     tree = kept.tree
     leaves = tuple(ExitLeafProof(index, leaf, tree.proof(index)) for index, leaf in tree.of_account(account))
-    tokens = {(own.leaf.chain_id, own.leaf.vault, own.leaf.token) for own in leaves}
-    totals = tuple(
-        ExitTotalsProof(index, entry, tree.proof(index))
-        for index, entry in enumerate(tree.totals)
-        if (entry.chain_id, entry.vault, entry.token) in tokens
-    )
+    totals = tuple(ExitTotalsProof(index, entry, tree.proof(index)) for index, entry in enumerate(tree.totals))
     return AccountExit(kept.epoch, kept.height, account, owner, tree.count, tree.root, leaves, totals, kept.opening)
 
 

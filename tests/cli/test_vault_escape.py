@@ -2,10 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from clearing.epochs.exit_tree import NO_EXITS
+from clearing.schema.records.exits import ExitTree
 from devnet.anvil import Anvil
 from member.api.deposits import DepositView
 from tests.kit.bridge.exits import ALICE, Exits
@@ -31,6 +36,18 @@ class Bystander:
 
     def refund(self, *words: object) -> Printed:
         return self.run("refund", "--token", "0x" + self.place.token_at.address.hex(), *words)
+
+    def saved(self, account: int = 1, tree: ExitTree | None = None) -> Path:
+        """An account's exit file."""
+        made = Exits(self.place)
+        made.tree = tree or self.exits.tree
+        path = self.receipt.with_name("exit.json" if tree is None else "other.json")
+        path.write_bytes(msgspec.json.encode(made.file(account)))
+        return path
+
+    def claim(self, file: Path) -> Any:
+        rpc = ["--rpc", self.place.chain.url, "--payer-file", self.payer, "--output", "json"]
+        return self.cli("exit", "claim", file, *rpc).json
 
     def blocks(self) -> int:
         return int(self.place.user.web3.eth.block_number)
@@ -122,6 +139,58 @@ def test_before_any_epoch_was_certified_all_deposits_go_back(bystander: Bystande
     bystander.quarter()
     assert bystander.refund("--out", bystander.receipt).json["deposits_refunded"] == 1
     assert place.balance(place.token_at.address) == 0
+
+
+def test_under_the_root_of_no_tree_all_deposits_go_back(bystander: Bystander) -> None:
+    place = bystander.place
+    place.deposit(5 * UNIT)
+    bystander.exits.certify(exit_root=NO_EXITS)
+    bystander.silence()
+    bystander.run("escape")
+    bystander.quarter()
+    assert calls(bystander.refund()) == ["openExit", "walkDeposits"]
+    bystander.quarter()
+    assert calls(bystander.refund()) == ["refundDeposit"]
+
+
+def test_anybodys_exit_file_gives_deposits_of_a_new_token_back(bystander: Bystander) -> None:
+    """Its first deposit came after the snapshot: the tree has no totals of it, and the depositor has no file."""
+    place, exits = bystander.place, bystander.exits
+    place.deposit(5 * UNIT)
+    exits.owe(5 * UNIT, ALICE, 1)
+    exits.close()
+    exits.certify()
+    place.deposit(9 * UNIT, 77, place.other_at)
+    bystander.silence()
+    bystander.run("escape")
+    bystander.quarter()
+    token = ["--token", "0x" + place.other_at.address.hex()]
+    assert bystander.run("refund", *token).json["closed_tokens"] == token[1:]
+    assert "--exit-file" in bystander.run("refund", *token, output="text").out
+    file = ["--exit-file", bystander.saved()]
+    other = bystander.saved(tree=replace(exits.tree, epoch=2))
+    assert "R06" in bystander.run("refund", *token, "--exit-file", other, code=6).err
+    assert calls(bystander.run("refund", *token, *file, "--dry-run")) == ["openExit", "walkDeposits"]
+    assert calls(bystander.run("refund", *token, *file)) == ["openExit", "walkDeposits"]
+    bystander.quarter()
+    assert calls(bystander.run("refund", *token, *file)) == ["refundDeposit"]
+    assert place.balance(place.other_at.address) == 0
+
+
+def test_a_claim_gives_the_deposits_of_a_new_token_back_too(bystander: Bystander) -> None:
+    place, exits = bystander.place, bystander.exits
+    place.deposit(5 * UNIT)
+    exits.owe(5 * UNIT, ALICE, 1)
+    exits.close()
+    exits.certify()
+    place.deposit(9 * UNIT, 77, place.other_at)
+    bystander.silence()
+    bystander.run("escape")
+    for stage in ("settlement", "payment"):
+        bystander.quarter()
+        (said,) = bystander.claim(bystander.saved())
+        assert said["stage"] == stage
+    assert place.balance(place.token_at.address) == place.balance(place.other_at.address) == 0
 
 
 def test_while_the_network_lives_it_refunds_itself(bystander: Bystander, monkeypatch: pytest.MonkeyPatch) -> None:

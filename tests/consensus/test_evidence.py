@@ -352,7 +352,9 @@ def test_evidence_from_a_peer_is_kept_when_it_proves_and_blamed_when_it_does_not
     replica = make_replica()
     good = EvidenceMessage(as_evidence(double(3)))
     for sender in (1, 2):
-        assert receive(replica, sender, good) == []
+        answers = receive(replica, sender, good)
+        assert messages_of(answers) == []
+        assert faults(answers) == []
         assert replica.context.evidence.proofs == (double(3),)
     bad = EvidenceMessage(as_evidence(change(double(3), first_share=bytes(96))))
     assert faults(receive(replica, 1, bad)) == ["BAD_EVIDENCE"]

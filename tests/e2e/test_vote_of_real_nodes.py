@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.governance import GovernanceTerms
 from cli.main import run
+from devnet.network import reserved_ports
 from devnet.testnet import Testnet, TestnetNode, create_testnet
 
 pytestmark = pytest.mark.network
@@ -54,19 +54,6 @@ def build(validators: ValidatorSet) -> Genesis:
     )
 
 
-def free_ports() -> int:
-    """The first of some that nobody listens on now."""
-    for base in range(27_600, 45_000, 400):
-        try:
-            for port in (*range(base, base + 4), *range(base + 100, base + 104)):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    pytest.fail("no free ports")
-
-
 def start(node: TestnetNode) -> "subprocess.Popen[bytes]":
     given = ["consensus.heartbeat_ms=300", "relayer.enabled=false", "proofs.enabled=false", "oracle.source=none"]
     arguments = ["start", "--config", str(node.home / "node.toml"), *(each for one in given for each in ("--set", one))]
@@ -78,17 +65,18 @@ def start(node: TestnetNode) -> "subprocess.Popen[bytes]":
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Testnet, list["subprocess.Popen[bytes]"]]]:
     folder = tmp_path_factory.mktemp("four")
-    made = create_testnet(folder / "net", build, validators=4, devnet=True, seed=11, base_port=free_ports())
-    processes = [start(each) for each in made.nodes]
-    yield made, processes
-    for each in processes:
-        each.send_signal(signal.SIGTERM)
-    for each in processes:
-        try:
-            each.wait(SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            each.kill()
-            each.wait()
+    with reserved_ports(4) as base_port:
+        made = create_testnet(folder / "net", build, validators=4, devnet=True, seed=11, base_port=base_port)
+        processes = [start(each) for each in made.nodes]
+        yield made, processes
+        for each in processes:
+            each.send_signal(signal.SIGTERM)
+        for each in processes:
+            try:
+                each.wait(SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                each.kill()
+                each.wait()
 
 
 def url(node: TestnetNode) -> str:

@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Checkpoints} from "./Checkpoints.sol";
-import {ExitLeaf, ExitPlace, ExitTotals, ExitTree} from "./ExitTree.sol";
+import {ExitLeaf, ExitPlace, ExitTotals, ExitTree, TokenAtVault} from "./ExitTree.sol";
 import {Outflows} from "./Outflows.sol";
 import {Pauses} from "./Pauses.sol";
 
@@ -94,16 +94,27 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
         return (_walkedDeposit[nonce], _refundOf[nonce]);
     }
 
-    /// Open the exit of a token: show its totals under the certified exit root. Where no epoch was certified there is no
-    /// tree, and all totals are zero.
-    function openExit(ExitTotals calldata totals, ExitPlace calldata place) external {
+    /// Open the exit of a token: show its totals under the certified exit root, or those that skip it. All is zero for a
+    /// token that the tree skips, because its first deposit came after the snapshot, and where no tree was certified.
+    function openExit(address token, ExitTotals calldata totals, ExitPlace calldata place) external {
         _requireSince(escapeFrom());
-        if (ExitTree.isEmpty(_latest.exitRoot)) {
-            if (!ExitTree.isNothing(totals)) revert WrongTotals(totals.token);
-        } else {
-            _requireExit(ExitTree.totalsHash(block.chainid, address(this), totals), place);
+        TokenExit storage exit = _exitOf[token];
+        if (exit.open) revert ExitOpenAlready(token);
+        if (assetOf[token].unit == 0) revert TokenNotListed(token);
+        exit.open = true;
+        uint256 counted;
+        if (!ExitTree.isEmpty(_latest.exitRoot)) {
+            _requireExit(ExitTree.totalsHash(totals), place);
+            TokenAtVault memory wanted = TokenAtVault(block.chainid, address(this), token);
+            if (ExitTree.isSame(totals.own, wanted)) {
+                (exit.depositCursor, exit.withdrawalsCount) = (totals.depositCursor, totals.withdrawalsCount);
+                (exit.accounts.total, exit.seniors.total, counted) = (totals.accounts, totals.seniors, totals.counted);
+            } else if (!ExitTree.skips(totals, wanted)) {
+                revert WrongTotals(token);
+            }
         }
-        _open(totals);
+        exit.seniors.total += Math.saturatingSub(deposited[token], counted);
+        emit ExitOpened(token, exit.accounts.total, exit.seniors.total);
     }
 
     /// Show all payments of word `nonceWord`, in the order in which they were made. Those of withdrawals that were released
@@ -183,17 +194,6 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
         due = _claimSenior(exit, known, deposit.token);
         emit DepositRefunded(nonce, deposit.token, deposit.from, due);
         if (due != 0) _transferOut(deposit.token, deposit.from, due);
-    }
-
-    function _open(ExitTotals memory totals) private {
-        address token = totals.token;
-        TokenExit storage exit = _exitOf[token];
-        if (exit.open) revert ExitOpenAlready(token);
-        if (assetOf[token].unit == 0) revert TokenNotListed(token);
-        (exit.open, exit.depositCursor, exit.withdrawalsCount) = (true, totals.depositCursor, totals.withdrawalsCount);
-        exit.accounts.total = totals.accounts;
-        exit.seniors.total = totals.seniors + Math.saturatingSub(deposited[token], totals.counted);
-        emit ExitOpened(token, exit.accounts.total, exit.seniors.total);
     }
 
     /// What of a claim that comes first was paid before the escape: all of a withdrawal that the vault paid; of one that the

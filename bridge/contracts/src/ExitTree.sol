@@ -19,10 +19,17 @@ struct ExitLeaf {
     uint64 notAfter;
 }
 
-/// What is due to all owners of one token of one vault at the snapshot of an epoch.
+/// A token of a vault.
+struct TokenAtVault {
+    uint256 chainId;
+    address vault;
+    address token;
+}
+
+/// What is due to all owners of one token of one vault at the snapshot of an epoch. All totals of a tree form a ring.
 struct ExitTotals {
     uint64 epoch;
-    address token;
+    TokenAtVault own;
     /// Sum of the leaves of accounts.
     uint256 accounts;
     /// Sum of all other leaves.
@@ -32,6 +39,8 @@ struct ExitTotals {
     uint64 depositCursor;
     /// Withdrawals released by then, over all vaults.
     uint64 withdrawalsCount;
+    /// The next token of which the tree has totals, in order of chain, vault and address; after the last comes the first.
+    TokenAtVault next;
 }
 
 /// Where a leaf stands in the tree, and the siblings that prove it.
@@ -74,8 +83,22 @@ library ExitTree {
         return root == 0 || root == NO_EXITS;
     }
 
-    function isNothing(ExitTotals calldata totals) internal pure returns (bool) {
-        return totals.accounts | totals.seniors | totals.counted | totals.depositCursor | totals.withdrawalsCount == 0;
+    /// Whether these totals show that the tree has none of a token: it lies between theirs and the next, or outside of all
+    /// where theirs is the last.
+    function skips(ExitTotals calldata totals, TokenAtVault memory token) internal pure returns (bool) {
+        bool after_ = isBefore(totals.own, token);
+        bool before = isBefore(token, totals.next);
+        return isBefore(totals.own, totals.next) ? after_ && before : after_ || before;
+    }
+
+    function isBefore(TokenAtVault memory one, TokenAtVault memory other) internal pure returns (bool) {
+        if (one.chainId != other.chainId) return one.chainId < other.chainId;
+        if (one.vault != other.vault) return one.vault < other.vault;
+        return one.token < other.token;
+    }
+
+    function isSame(TokenAtVault memory one, TokenAtVault memory other) internal pure returns (bool) {
+        return one.chainId == other.chainId && one.vault == other.vault && one.token == other.token;
     }
 
     function leafHash(uint256 chainId, address vault, ExitLeaf calldata leaf) internal pure returns (bytes32) {
@@ -97,21 +120,8 @@ library ExitTree {
         );
     }
 
-    function totalsHash(uint256 chainId, address vault, ExitTotals calldata totals) internal pure returns (bytes32) {
-        return MerkleTree.leafOf(
-            abi.encode(
-                uint256(TOTALS),
-                totals.epoch,
-                chainId,
-                vault,
-                totals.token,
-                totals.accounts,
-                totals.seniors,
-                totals.counted,
-                totals.depositCursor,
-                totals.withdrawalsCount
-            )
-        );
+    function totalsHash(ExitTotals calldata totals) internal pure returns (bytes32) {
+        return MerkleTree.leafOf(abi.encode(uint256(TOTALS), totals));
     }
 
     function rootFrom(bytes32 hash, ExitPlace calldata place) internal view returns (bytes32) {

@@ -161,9 +161,8 @@ contract Handler is Network {
     function _open() private {
         for (uint256 i = 0; i < TOKENS; i++) {
             ExitTotals memory totals;
-            totals.token = address(tokens[i]);
             if (_totals.length != 0) totals = _totals[i];
-            rare.openExit(totals, _place(_leaves.length + i));
+            rare.openExit(address(tokens[i]), totals, _place(_leaves.length + i));
         }
     }
 

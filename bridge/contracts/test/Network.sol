@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
-import {ExitLeaf, ExitPlace, ExitTotals, ExitTree} from "../src/ExitTree.sol";
+import {ExitLeaf, ExitPlace, ExitTotals, ExitTree, TokenAtVault} from "../src/ExitTree.sol";
 import {Finality} from "../src/Finality.sol";
 import {ICertificateVerifier} from "../src/ICertificateVerifier.sol";
 import {ValidatorSetCode} from "../src/ValidatorSetCode.sol";
@@ -38,8 +38,8 @@ contract Hashes {
         return ExitTree.leafHash(block.chainid, vault, it);
     }
 
-    function totals(address vault, ExitTotals calldata it) external view returns (bytes32) {
-        return ExitTree.totalsHash(block.chainid, vault, it);
+    function totals(ExitTotals calldata it) external pure returns (bytes32) {
+        return ExitTree.totalsHash(it);
     }
 }
 
@@ -185,7 +185,9 @@ contract Network {
         _epoch++;
         for (uint256 token = 0; token < TOKENS; token++) {
             address at = address(tokens[token]);
-            ExitTotals memory totals = ExitTotals(_epoch, at, 0, 0, 0, uint64(_credited), uint64(_released.length));
+            (TokenAtVault memory own, TokenAtVault memory next) = (_atVault(token), _atVault((token + 1) % TOKENS));
+            ExitTotals memory totals =
+                ExitTotals(_epoch, own, 0, 0, 0, uint64(_credited), uint64(_released.length), next);
             for (uint64 account = 0; account < ACCOUNTS; account++) {
                 uint256 due = _ledger[token][account];
                 if (due == 0) continue;
@@ -207,6 +209,10 @@ contract Network {
         return _exitRoot();
     }
 
+    function _atVault(uint256 token) private view returns (TokenAtVault memory) {
+        return TokenAtVault(block.chainid, address(vault), address(tokens[token]));
+    }
+
     /// Build the tree: payments, then totals; empty places are zero.
     function _plant() private {
         delete _nodes;
@@ -216,7 +222,7 @@ contract Network {
             nodes[i] = hashes.exit(address(vault), _leaves[i]);
         }
         for (uint256 i = 0; i < TOKENS; i++) {
-            nodes[_leaves.length + i] = hashes.totals(address(vault), _totals[i]);
+            nodes[_leaves.length + i] = hashes.totals(_totals[i]);
         }
         _nodes.push(nodes);
         while (nodes.length > 1) {

@@ -3,8 +3,13 @@
 Rule: data only. The tree is a SHA-256 tree (`clearing.base.merkle`), whose root is in every header: first the totals of
 each token of each vault, then the payments. The vault contract hashes both kinds of leaf in the same way
 (`bridge/contracts/src/ExitTree.sol`). Payments are salted, so that nobody can guess what another owns.
+
+Totals form a ring: each names the token after its own, the last one the first. So one leaf proves that the tree has no
+totals of a token: the leaf that skips it.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -56,11 +61,30 @@ class ExitTotals:
     withdrawals_count: int
     """Withdrawals released so far over all vaults. Later ones are deducted from their accounts' payments."""
 
-    def encoded(self, epoch: int) -> bytes:
-        """The bytes that are hashed: ten words of 32 bytes."""
+    @property
+    def at(self) -> tuple[int, bytes, bytes]:
+        """Chain, vault and token: unique, and the order of the ring."""
+        return self.chain_id, self.vault, self.token
+
+    def encoded(self, epoch: int, after: "ExitTotals") -> bytes:
+        """The bytes that are hashed: thirteen words of 32 bytes. `after`: the next in the ring."""
         numbers = (self.accounts, self.seniors, self.counted, self.deposit_cursor, self.withdrawals_count)
-        place = (u256(ExitKind.TOTALS), u256(epoch), u256(self.chain_id), _word(self.vault), _word(self.token))
-        return b"".join((*place, *map(u256, numbers)))
+        return b"".join(
+            (u256(ExitKind.TOTALS), u256(epoch), _place(*self.at), b"".join(map(u256, numbers)), _place(*after.at))
+        )
+
+
+def encoded_ring(totals: Sequence[ExitTotals], epoch: int) -> list[bytes]:
+    """The bytes of all totals of a tree, each with the one after it."""
+    return [entry.encoded(epoch, after) for entry, after in zip(totals, [*totals[1:], *totals[:1]], strict=True)]
+
+
+def position_of(totals: Sequence[ExitTotals], at: tuple[int, bytes, bytes]) -> int:
+    """The position of the totals that show what is due in a token at a vault: its own, or those that skip it.
+
+    `totals`: all of a tree, of which there is at least one.
+    """
+    return bisect_right([entry.at for entry in totals], at) - 1 if totals[0].at <= at else len(totals) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +146,12 @@ class ExitTree:
 
     @cached_property
     def _hashed(self) -> MerkleTree:
-        totals = [totals.encoded(self.epoch) for totals in self.totals]
+        totals = encoded_ring(self.totals, self.epoch)
         return MerkleTree(totals + [leaf.encoded(self.epoch) for leaf in self.leaves])
+
+
+def _place(chain_id: int, vault: bytes, token: bytes) -> bytes:
+    return u256(chain_id) + _word(vault) + _word(token)
 
 
 def _word(address: bytes) -> bytes:

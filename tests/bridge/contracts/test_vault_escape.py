@@ -13,7 +13,7 @@ from bridge.evm.hexadecimal import hex_data
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from clearing.epochs.exit_tree import NO_EXITS
-from clearing.schema.records.exits import ExitKind
+from clearing.schema.records.exits import ExitKind, ExitTotals, ExitTree, position_of
 from clearing.state.ledger import STRAY_ACCOUNT
 from devnet.genesis import DEVNET_BALANCES
 from tests.kit.bridge.certified import Tree, certify, released
@@ -137,8 +137,8 @@ def test_before_any_checkpoint_all_deposits_go_back(exits: Exits) -> None:
     exits.wait(2 * exits.quarter() + 2)
     exits.trigger()
     exits.wait(exits.quarter() + 2)
-    assert refused(exits.open) == "WrongTotals", "there is no tree that would prove them"
-    exits.open(depositCursor=0)
+    exits.open(accounts=1, seniors=1, counted=3 * UNIT, deposit_cursor=2, withdrawals_count=1)
+    assert vault_knows(exits) == (0, 0, 0, 7 * UNIT), "there is no tree that would prove other totals than zero"
     exits.walk(1)
     exits.begin_payments()
     before = balance(exits, bytes.fromhex(exits.vault.user.address[2:]))
@@ -154,10 +154,65 @@ def test_before_an_epoch_has_closed_there_is_no_tree_either(exits: Exits) -> Non
     exits.wait(2 * exits.quarter() + 2)
     exits.trigger()
     exits.wait(exits.quarter() + 2)
-    exits.open(depositCursor=0)
+    exits.open_without_a_tree()
     exits.walk(1)
     exits.begin_payments()
     assert exits.refund(1) == 3 * UNIT
+
+
+# A token that the tree does not know
+
+
+def test_a_token_first_deposited_after_the_snapshot_gives_its_deposits_back(exits: Exits) -> None:
+    """All but what its accounts were paid since."""
+    vault, new = exits.vault, exits.vault.other_at
+    vault.deposit(10 * UNIT)
+    leaf = exits.owe(10 * UNIT, ALICE, 1)
+    exits.close()
+    for amount, account in ((20, 5), (30, 6), (7, 999)):
+        vault.deposit(amount * UNIT, account, new)
+    pay(exits, 2, [released(vault, 0, account=5, amount=15 * UNIT, token=new.address)])
+    exits.settle()
+    exits.open(token=new.address)
+    exits.show_payments()
+    exits.walk(2)
+    exits.begin_payments()
+    assert [exits.refund(nonce) for nonce in (2, 4, 3)] == [5 * UNIT, 7 * UNIT, 30 * UNIT]
+    assert exits.claim(leaf) == 10 * UNIT
+    assert vault.balance(new.address) == vault.balance(vault.token_at.address) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_only_totals_that_skip_a_token_open_it_as_a_new_one(exits: Exits, seed: int) -> None:
+    """By whatever of chain, vault and address its neighbours differ, and wherever it would stand among them."""
+    vault, draw = exits.vault, Random(seed)
+    here, own = (vault.chain.chain_id, vault.vault_at.address, vault.token_at.address), vault.token_at.address
+    beside = [(*here[:place], near, *here[place + 1 :]) for place in range(3) for near in neighbours(here[place])]
+    chosen = draw.sample(beside, draw.randrange(1, 5)) + [here] * (seed == 3)
+    ring = tuple(ExitTotals(*at, 1, 1, 1, 1, 1) for at in sorted(chosen))
+    exits.tree = ExitTree(3, 1, ring, ())
+    exits.certify()
+    exits.settle(vault.other_at)
+    right = position_of(ring, here)
+    for index in range(len(ring)):
+        if index != right:
+            assert refused(exits.open, index, own) == "WrongTotals"
+    exits.open(right, own)
+    assert vault_knows(exits) == ((1, 1, 1, 1) if here in chosen else (0, 0, 0, 0))
+
+
+def test_a_token_between_two_is_not_opened_by_lies_about_the_next(exits: Exits) -> None:
+    vault = exits.vault
+    exits.close()
+    exits.certify()
+    exits.settle(vault.other_at)
+    other, (totals,) = vault.moody_at.address, exits.tree.totals
+    for lie in ({"next": (1, bytes(20), bytes(20))}, {"own": (*totals.at[:2], other)}):
+        assert refused(exits.open, token=other, **lie) == "BadProof"
+    assert refused(exits.open, token=bytes([9]) * 20) == "TokenNotListed"
+    exits.open(token=other)
+    assert refused(exits.open, token=other) == "ExitOpenAlready"
+    assert refused(exits.open, token=vault.wrapped_at.address, epoch=2) == "BadProof"
 
 
 # Who is paid what
@@ -528,17 +583,17 @@ def test_only_the_certified_totals_open_a_token(exits: Exits) -> None:
     exits.wait(2 * exits.quarter() + 2)
     exits.trigger()
     exits.wait(exits.quarter() + 2)
-    other = exits.vault.moody_at.address
     for lie in (
         {"accounts": 1},
         {"seniors": 1},
         {"counted": 1},
-        {"depositCursor": 9},
-        {"withdrawalsCount": 9},
+        {"deposit_cursor": 9},
+        {"withdrawals_count": 9},
         {"epoch": 1},
+        {"own": (1, *exits.tree.totals[0].at[1:])},
+        {"next": (1, *exits.tree.totals[0].at[1:])},
     ):
         assert refused(exits.open, **lie) == "BadProof", lie
-    assert refused(exits.open, token=Web3.to_checksum_address(other)) == "BadProof"
 
 
 def test_deposits_are_shown_back_from_the_newest_without_a_gap_and_refunded_once(exits: Exits) -> None:
@@ -623,14 +678,17 @@ def test_calldata_is_what_the_committed_abi_says() -> None:
     token, owner = b"\x70" * 20, b"\x71" * 20
     shown, checksum = Web3.to_checksum_address(owner), Web3.to_checksum_address(token)
     place, path = escape.ExitPlace(3, 9, (bytes(32), b"\x01" * 32)), [bytes(32), b"\x01" * 32]
-    totals = escape.VaultTotals(1, token, 2, 3, 4, 5, 6)
+    totals = escape.VaultTotals(1, (7, owner, token), 2, 3, 4, 5, 6, (8, token, owner))
     payment = escape.ExitPayment(b"\x02" * 32, 1, 2, 3, token, owner, 4, 5, 6)
     deposit = escape.PastDeposit(token, 1, 2, owner)
     payment_made = escape.PastPayment(1, 2, token, owner, 3)
     given = (checksum, 1, 2, shown)
     expected: dict[bytes, tuple[str, list[Any]]] = {
         escape.trigger_call(): ("triggerEscape", []),
-        escape.open_exit_call(totals, place): ("openExit", [(1, checksum, 2, 3, 4, 5, 6), (3, 9, path)]),
+        escape.open_exit_call(token, totals, place): (
+            "openExit",
+            [checksum, (1, (7, shown, checksum), 2, 3, 4, 5, 6, (8, checksum, shown)), (3, 9, path)],
+        ),
         escape.claim_exit_call(payment, place): (
             "claimExit",
             [(b"\x02" * 32, 1, 2, 3, checksum, shown, 4, 5, 6), (3, 9, path)],
@@ -649,6 +707,20 @@ def test_calldata_is_what_the_committed_abi_says() -> None:
     }
     for data, (name, arguments) in expected.items():
         assert hex_data(data) == contract.encode_abi(name, arguments), name
+
+
+def vault_knows(exits: Exits) -> tuple[int, int, int, int]:
+    """Of the first token: the snapshot's deposits and withdrawals, and what is due to accounts and first."""
+    _, cursor, count, _, accounts, seniors = exits.vault.view("exitOf", exits.vault.token.address)
+    return cursor, count, accounts[0], seniors[0]
+
+
+def neighbours(value: int | bytes) -> tuple[int | bytes, int | bytes]:
+    """The values just below and above."""
+    if isinstance(value, int):
+        return value - 1, value + 1
+    number = int.from_bytes(value, "big")
+    return (number - 1).to_bytes(20, "big"), (number + 1).to_bytes(20, "big")
 
 
 def lose(vault: VaultChain, amount: int) -> None:

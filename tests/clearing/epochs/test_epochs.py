@@ -19,13 +19,20 @@ from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawa
 from clearing.deposits.custody import custody_terms
 from clearing.epochs import exit_tree as tree
 from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
-from clearing.epochs.exit_tree import NO_EXITS, check_exit_root, closed_exit_tree, exit_tree, open_exit_root
+from clearing.epochs.exit_tree import (
+    NO_EXITS,
+    check_exit_root,
+    closed_exit_tree,
+    exit_tree,
+    header_exit_root,
+    open_exit_root,
+)
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
 from clearing.initial_state import initial_state
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
-from clearing.schema.records.exits import ExitKind
+from clearing.schema.records.exits import ExitKind, encoded_ring, position_of
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
@@ -322,6 +329,16 @@ def test_headers_carry_the_root_of_the_epoch_before_the_newest_closed_one():
     assert [epoch for epoch, _ in world.state.exits.ordered()] == [2, 3]
 
 
+def test_a_tree_without_leaves_is_no_tree_to_vaults():
+    world = funded()
+    closed(world)
+    closed(world)
+    record = world.state.exits[1]
+    assert header_exit_root(world.state) == record.root
+    world.state.exits.put(1, msgspec.structs.replace(record, leaves=0))
+    assert header_exit_root(world.state) == NO_EXITS
+
+
 def test_the_newest_root_is_shown_in_the_state_that_its_epoch_closed_at(world):
     now = world.results[-1]
     header = make_header(now.height, validator_set(4), epoch=1, module_roots=now.module_roots)
@@ -391,6 +408,24 @@ def test_the_totals_of_a_token_are_those_of_its_payments_and_of_what_the_ledger_
     assert open_withdrawals == [(0, BOB), (1, CAROL)]
 
 
+def test_totals_form_a_ring_in_which_each_token_has_its_place_or_is_skipped():
+    world = funded()
+    closed(world)
+    totals = exit_tree(world.state).totals
+    ring = [entry.at for entry in totals]
+    assert ring == sorted(set(ring))
+    assert len(ring) > 2
+    leaves = encoded_ring(totals, 1)
+    for position, leaf in enumerate(leaves):
+        own, after = (b"".join(word_of(field) for field in ring[at % len(ring)]) for at in (position, position + 1))
+        assert (len(leaf), leaf[64:160], leaf[-96:]) == (13 * 32, own, after)
+        chain_id, vault, token = ring[position]
+        above = (chain_id, vault, (int.from_bytes(token, "big") + 1).to_bytes(20, "big"))
+        assert [position_of(totals, at) for at in (ring[position], above)] == [position] * 2
+    assert position_of(totals, (0, bytes(20), bytes(20))) == len(ring) - 1, "the last skips what is before the first"
+    assert encoded_ring(totals[:1], 1)[0][-96:] == leaves[0][64:160], "one alone is its own next"
+
+
 def test_a_withdrawal_is_a_payment_until_it_was_paid_or_refunded():
     world = funded()
     world.block(world.withdrawal(BOB, USDC_1, 50 * DOLLAR), world.withdrawal(CAROL, USDC_1, 20 * DOLLAR))
@@ -445,3 +480,8 @@ def test_a_tree_of_another_epoch_is_not_taken_for_it(world):
     world.state.exits.put(1, msgspec.structs.replace(world.state.exits[1], epoch=7))
     with pytest.raises(Bug):
         closed_exit_tree(world.state)
+
+
+def word_of(field: int | bytes) -> bytes:
+    """A number, or an address, in 32 bytes."""
+    return u256(field) if isinstance(field, int) else field.rjust(32, b"\0")

@@ -8,9 +8,13 @@ from web3 import Web3
 from web3.logs import DISCARD
 
 from bridge.contracts.deploy import Deployed
-from bridge.contracts.escape import PAYMENTS_IN_WORD
+from bridge.contracts.escape import NO_TREE, PAYMENTS_IN_WORD, ExitPlace, VaultTotals, open_exit_call
 from clearing.base.hashing import sha256
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitTotals, ExitTree
+from clearing.state.record_opening import RecordOpening
+from member.verifying.exits import ExitFile, exit_file
+from node.api.proofs import exit_view
+from node.epochs.member_files import AccountExit, ExitLeafProof, ExitTotalsProof
 from tests.kit.bridge.certified import NEVER, Tree
 from tests.kit.bridge.vault_chain import VaultChain, make_header
 
@@ -44,7 +48,7 @@ class Exits:
         return self.leaves[-1]
 
     def close(self, *tokens: Deployed, cursor: int = 0, withdrawals: int = 0, counted: int | None = None) -> ExitTree:
-        """Build the tree, with totals of these tokens; by default the vault's own deposits are counted."""
+        """Build the tree, with totals of these tokens, ordered; by default the vault's own deposits are counted."""
         totals = []
         for at in tokens or (self.vault.token_at,):
             own = [leaf for leaf in self.leaves if leaf.token == at.address]
@@ -61,7 +65,7 @@ class Exits:
                     withdrawals_count=withdrawals,
                 )
             )
-        self.tree = ExitTree(EPOCH, 1, tuple(totals), tuple(self.leaves))
+        self.tree = ExitTree(EPOCH, 1, tuple(sorted(totals, key=lambda entry: entry.at)), tuple(self.leaves))
         return self.tree
 
     def certify(self, height: int = 1, withdrawals: Tree | None = None, count: int = 0, **changes: Any) -> None:
@@ -95,26 +99,40 @@ class Exits:
         self.wait(2 * self.quarter() + 2)
         self.trigger()
         self.wait(self.quarter() + 2)
-        names = ("epoch", "accounts", "seniors", "counted", "depositCursor", "withdrawalsCount")
-        totals = dict.fromkeys(names, 0) | {"token": self.vault.token.address}
-        place = {"index": 0, "count": 0, "path": []}
-        self.vault.user.send(self.vault.vault.functions.openExit(totals, place))
+        self.open_without_a_tree()
+
+    def open_without_a_tree(self) -> Any:
+        """Open the first token where no epoch was certified."""
+        return self.vault.call(open_exit_call(self.vault.token_at.address, *NO_TREE))
 
     def begin_payments(self) -> None:
         self.wait(self.quarter() + 2)
 
-    def open(self, index: int = 0, **lies: Any) -> Any:
+    def open(self, index: int = 0, token: bytes | None = None, **lies: Any) -> Any:
+        """Open a token, by default that of totals `index`, by these totals."""
         totals = self.tree.totals[index]
-        given = {
-            "epoch": EPOCH,
-            "token": Web3.to_checksum_address(totals.token),
-            "accounts": totals.accounts,
-            "seniors": totals.seniors,
-            "counted": totals.counted,
-            "depositCursor": totals.deposit_cursor,
-            "withdrawalsCount": totals.withdrawals_count,
-        }
-        return self.vault.user.send(self.vault.vault.functions.openExit(given | lies, self.place(index)))
+        after = self.tree.totals[(index + 1) % len(self.tree.totals)]
+        shown = VaultTotals(
+            epoch=EPOCH,
+            own=totals.at,
+            accounts=totals.accounts,
+            seniors=totals.seniors,
+            counted=totals.counted,
+            deposit_cursor=totals.deposit_cursor,
+            withdrawals_count=totals.withdrawals_count,
+            next=after.at,
+        )
+        place = ExitPlace(index, self.tree.count, self.tree.proof(index))
+        return self.vault.call(open_exit_call(token or totals.token, replace(shown, **lies), place))
+
+    def file(self, account: int) -> ExitFile:
+        """An account's exit file, which nobody certified."""
+        tree = self.tree
+        leaves = tuple(ExitLeafProof(index, leaf, tree.proof(index)) for index, leaf in tree.of_account(account))
+        totals = tuple(ExitTotalsProof(index, entry, tree.proof(index)) for index, entry in enumerate(tree.totals))
+        opening = RecordOpening(bytes(32), (), (), ())
+        own = AccountExit(EPOCH, 1, account, b"", tree.count, tree.root, leaves, totals, opening)
+        return exit_file(exit_view(own, EPOCH + 1), b"")
 
     def place(self, index: int) -> dict[str, Any]:
         return {"index": index, "count": self.tree.count, "path": list(self.tree.proof(index))}

@@ -59,6 +59,10 @@ class Faults:
     """(ms, nodes that go, nodes that come): validators ask for another set then."""
     drops_syncs_of: tuple[str, ...] = ()
     """Files whose syncs do nothing: a planted bug."""
+    cut: tuple[tuple[int, int], ...] = ()
+    """Pairs of nodes without a link, for ever."""
+    down: tuple[int, ...] = ()
+    """Nodes that never start."""
     config: ReplicaConfig = field(default_factory=ReplicaConfig)
 
 
@@ -106,8 +110,10 @@ class SimNetwork:
         liars = dict(faults.liars)
         self.nodes = [SimNode(self, index, liars.get(index)) for index in range(faults.nodes)]
         self.by_key = {node.key: node for node in self.nodes}
+        self._cut = {pair for one, other in faults.cut for pair in ((one, other), (other, one))}
         for node in self.nodes:
-            self.schedule(self.random.randrange(20_000), "boot", node.index)
+            if node.index not in faults.down:
+                self.schedule(self.random.randrange(20_000), "boot", node.index)
         self._plan_faults()
 
     @property
@@ -116,7 +122,8 @@ class SimNetwork:
 
     @property
     def honest(self) -> list[SimNode]:
-        return [node for node in self.nodes if node.lie is None]
+        """Those that start, and do not lie."""
+        return [node for node in self.nodes if node.lie is None and node.index not in self.faults.down]
 
     @property
     def trace_hash(self) -> str:
@@ -144,8 +151,12 @@ class SimNetwork:
         self.monitor.said(sender, data)
         self.send(sender, to, lane, data)
 
+    def linked(self, one: int, other: int) -> bool:
+        """Whether messages between two nodes can arrive at all."""
+        return one != other and (one, other) not in self._cut
+
     def send(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
-        if sender == to:
+        if not self.linked(sender, to):
             return
         copies, chance, healed = 1, self.random.random, self.healed
         if not healed:
@@ -166,16 +177,27 @@ class SimNetwork:
             self._run(heights_after_healing, limit_ms)
             self.monitor.conclude()
 
+    def run_for(self, milliseconds: int) -> None:
+        """Run until then, whatever is decided. Raises on any violation."""
+        with simulated_disks(self.faults.rotate_bytes):
+            while self.now_us < milliseconds * 1000:
+                self._turn()
+            self.monitor.conclude()
+
+    def _turn(self) -> None:
+        """The next event."""
+        event = heapq.heappop(self._heap)
+        self.now_us = event[0]
+        self.events += 1
+        self._note(event)
+        self._handle(event)
+        if event[3] >= 0:
+            self.monitor.look_at(self.nodes[event[3]])
+
     def _run(self, heights_after_healing: int, limit_ms: int) -> None:
         target: int | None = None
         while True:
-            event = heapq.heappop(self._heap)
-            self.now_us = event[0]
-            self.events += 1
-            self._note(event)
-            self._handle(event)
-            if event[3] >= 0:
-                self.monitor.look_at(self.nodes[event[3]])
+            self._turn()
             if target is None and self.healed:
                 target = max(node.height for node in self.honest) + heights_after_healing
             if target is not None and all(node.alive and node.height >= target for node in self.honest):

@@ -13,6 +13,7 @@ import consensus.core.step as core
 from consensus.core.events import Effect, ProposalReceived
 from consensus.core.state import HeightState
 from consensus.messages import Proposal
+from consensus.replica.dissemination import Dissemination
 from consensus.replica.height import HeightRun
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
@@ -72,7 +73,8 @@ def hidden_lock_dropped() -> Iterator[None]:
         return fault
 
     replaced = {"_share": lambda *_: None, "take_proposal": without}
-    with patch.multiple(HeightRun, **replaced), _rules(_hidden_lock=lambda *_: False):
+    unanswered = patch.object(Dissemination, "_certificates_for", lambda *_: [])
+    with patch.multiple(HeightRun, **replaced), unanswered, _rules(_hidden_lock=lambda *_: False):
         yield
 
 
