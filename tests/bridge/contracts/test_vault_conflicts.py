@@ -431,7 +431,7 @@ def test_below_all_checkpoints_a_conflict_ends_in_refunds_of_all_deposits(vault:
     exits.wait(2 * exits.quarter() + 2)
     exits.trigger()
     exits.wait(exits.quarter() + 2)
-    exits.open(depositCursor=0)
+    exits.open_without_a_tree()
     exits.walk(1)
     exits.begin_payments()
     assert exits.refund(1) == 10 * UNIT
