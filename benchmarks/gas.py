@@ -25,12 +25,13 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from devnet.anvil import anvil_chain
 from tests.kit.bridge.certified import Tree
 from tests.kit.bridge.vault_chain import COLD_KEYS
 from tests.kit.certificates import make_certificate
+from tests.kit.validator_records import made_validator
 
 KEY = bytes([7]) * 32
 OWNER = str(Account.from_key(KEY).address)
@@ -82,10 +83,7 @@ second or later call of its kind. A goal that a figure does not meet yet has a s
 
 def make_set(size: int) -> tuple[ValidatorSet, list[int]]:
     secrets = [bls.secret_from_seed(sha256(bytes([index]))) for index in range(size)]
-    entries = (
-        Validator(bytes([index]) * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
-        for index, secret in enumerate(secrets)
-    )
+    entries = (made_validator(bytes([index]) * 32, secret) for index, secret in enumerate(secrets))
     return ValidatorSet(tuple(entries)), secrets
 
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-from clearing.base import bls, ed25519
+from clearing.base import ed25519
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
 from member.durable_files import write_new
-from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
+from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, own_validator, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, RelayerConfig
@@ -86,7 +86,7 @@ def create_testnet(
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(output_dir))
     rings = sorted((_secrets(seed, index) for index in range(validators)), key=_envelope_key)
     network_seed = new_secret(KIND_OF[Purpose.NETWORK_SEED], _entropy(seed, validators, Purpose.NETWORK_SEED))
-    genesis = build_genesis(ValidatorSet(tuple(_validator(ring) for ring in rings)))
+    genesis = build_genesis(ValidatorSet(tuple(own_validator(ring) for ring in rings)))
     check_genesis(genesis)
     output_dir.mkdir(parents=True, exist_ok=True)  # open to others; the homes in it are not
     genesis_json = genesis_to_json(genesis)
@@ -120,7 +120,7 @@ def with_preshared_key(config: NodeConfig) -> NodeConfig:
 
 
 def _secrets(seed: int | None, index: int) -> dict[Purpose, bytes]:
-    own = (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER)
+    own = (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.CHECKPOINT, Purpose.RELAYER)
     return {purpose: new_secret(KIND_OF[purpose], _entropy(seed, index, purpose)) for purpose in own}
 
 
@@ -131,16 +131,6 @@ def _entropy(seed: int | None, index: int, purpose: Purpose) -> bytes | None:
 
 def _envelope_key(ring: dict[Purpose, bytes]) -> bytes:
     return ed25519.public_key(ring[Purpose.ENVELOPE])
-
-
-def _validator(ring: dict[Purpose, bytes]) -> Validator:
-    secret = int.from_bytes(ring[Purpose.VALIDATOR], "big")
-    return Validator(
-        envelope_key=_envelope_key(ring),
-        bls_key=bls.public_key(secret),
-        power=1,
-        possession=bls.prove_possession(secret),
-    )
 
 
 def _write_home(

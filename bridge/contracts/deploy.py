@@ -16,7 +16,6 @@ from web3 import Web3
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.cold_quorum import ColdKeys
-from bridge.contracts.vault import validator_words
 from clearing.base.errors import LocalFault
 from clearing.base.evm import rlp_coding
 from clearing.base.hashing import keccak256
@@ -122,7 +121,7 @@ def vault_settings(verifier: bytes, terms: VaultTerms) -> tuple[Any, ...]:
 def vault_arguments(settings: tuple[Any, ...], extension: bytes, terms: VaultTerms) -> tuple[Any, ...]:
     """All constructor arguments of a vault. Raises RemoteFault BAD_POINT."""
     assets = [(to_checksum_address(asset.token), asset.unit, asset.minimum or asset.unit) for asset in terms.assets]
-    return settings, to_checksum_address(extension), validator_words(terms.validators), assets
+    return settings, to_checksum_address(extension), terms.validators.words, assets
 
 
 def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:

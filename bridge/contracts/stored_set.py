@@ -12,11 +12,11 @@ from clearing.base.validators import SET_TAG, VALIDATORS_MAX
 
 NO_SET = bytes(32)
 """In the place of a hash: the code keeps no set, or contradicts itself."""
-_WORD, _POINT = 32, 128
+_WORD, _POINT, _ADDRESS = 32, 128, 20
 _HEAD = 1 + _WORD + _POINT
 """A byte that stops it from running, total power, and the negated sum of the keys."""
 _ENTRY = 2 * _WORD + _POINT
-"""Power, envelope key and BLS key, as the network hashes them."""
+"""Address and power, envelope key and BLS key, as the network hashes them."""
 
 
 def stored_set_hash(code: bytes) -> bytes:
@@ -26,7 +26,7 @@ def stored_set_hash(code: bytes) -> bytes:
     if not 0 < count <= VALIDATORS_MAX or len(entries) != count * _ENTRY:
         return NO_SET
     records = [entries[start : start + _ENTRY] for start in range(0, len(entries), _ENTRY)]
-    power = sum(int.from_bytes(record[:_WORD], "big") for record in records)
+    power = sum(int.from_bytes(record[_ADDRESS:_WORD], "big") for record in records)
     try:
         key = bls.negative_sum([record[2 * _WORD :] for record in records])
     except RemoteFault:

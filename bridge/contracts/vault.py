@@ -15,9 +15,9 @@ from bridge.evm.hexadecimal import malformed
 from clearing.base import bls
 from clearing.base.certificate import Certificate
 from clearing.base.codec import u256
-from clearing.base.hashing import keccak256, tag_prefix
+from clearing.base.hashing import keccak256
 from clearing.base.header import Header
-from clearing.base.validators import SET_TAG, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root
 
 
@@ -214,7 +214,7 @@ def checkpoint_call(header: Header, certificate: Certificate) -> bytes:
 
 def install_validators_call(validators: ValidatorSet) -> bytes:
     """Submit the keys of the set that a checkpoint rotated to."""
-    return INSTALL_VALIDATORS + encode(("bytes",), (validator_words(validators),))
+    return INSTALL_VALIDATORS + encode(("bytes",), (validators.words,))
 
 
 def withdraw_call(claim: VaultClaim, root_number: int, siblings: Sequence[bytes]) -> bytes:
@@ -350,14 +350,6 @@ def _word(address: bytes) -> bytes:
 
 CertificateArgument: TypeAlias = tuple[int, int, bytes]
 WithdrawalArgument: TypeAlias = tuple[int, int, bytes, bytes, int, int]
-
-
-def validator_words(validators: ValidatorSet) -> bytes:
-    """The words whose SHA-256 is the set's hash: constructor and `installValidators`. Raises RemoteFault BAD_POINT."""
-    words = [tag_prefix(SET_TAG), u256(len(validators.validators))]
-    for validator in validators.validators:
-        words += [u256(validator.power), validator.envelope_key, *bls.key_coordinates(validator.bls_key)]
-    return b"".join(words)
 
 
 def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[bytes, CertificateArgument]:

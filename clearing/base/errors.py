@@ -48,7 +48,10 @@ class BaseCode(CodeBook):
     BAD_POINT = 110, "A curve point is not canonical, not on the curve, not in the subgroup, or infinity."
     BAD_SIGNATURE = 111, "A signature does not verify under the stated key and message."
     BAD_POSSESSION_PROOF = 112, "A validator key has no valid proof of possession."
-    BAD_VALIDATOR_SET = 120, "A validator set is empty, unordered, repeats a key or has a power of zero."
+    BAD_VALIDATOR_SET = (
+        120,
+        "A validator set is empty, unordered, repeats a key or an EVM address, or has a zero address or power.",
+    )
     STRAY_SIGNER = 121, "A certificate names a signer that is not in its validator set."
     UNDER_QUORUM = 122, "The signers of a certificate have at most two thirds of the power."
     WRONG_KIND = 123, "This is a prevote certificate; only precommit certificates are final."

@@ -250,7 +250,7 @@ class ClearingCode(CodeBook):
     )
     BAD_POSSESSION = (
         466,
-        "An entering key is not a BLS key, or has no valid proof of possession. Get one from its owner.",
+        "An entering BLS key or EVM address has no valid proof of possession. Get one from its owner.",
     )
     GOVERNANCE_OFF = 467, "Genesis has no governance: nothing can be proposed or voted on."
     BAD_AMENDMENT = (

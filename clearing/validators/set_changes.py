@@ -136,22 +136,24 @@ def changed_set(
 def moved_power(before: ValidatorSet, after: ValidatorSet) -> tuple[int, int]:
     """(power that leaves, in the old set; power that joins, in the new set).
 
-    A validator with a changed power counts with the difference, one with a changed BLS key with its full power.
+    A validator with a changed power counts with the difference, one with another BLS key or EVM address with its
+    full power.
     """
     return _power_not_in(before, after), _power_not_in(after, before)
 
 
 def _power_not_in(one: ValidatorSet, other: ValidatorSet) -> int:
     """Power of `one` that the same keys do not have in `other`."""
-    other_powers = {(validator.envelope_key, validator.bls_key): validator.power for validator in other.validators}
-    return sum(
-        max(validator.power - other_powers.get((validator.envelope_key, validator.bls_key), 0), 0)
-        for validator in one.validators
-    )
+    other_powers = {_keys_of(validator): validator.power for validator in other.validators}
+    return sum(max(validator.power - other_powers.get(_keys_of(validator), 0), 0) for validator in one.validators)
+
+
+def _keys_of(validator: Validator) -> tuple[bytes, bytes, bytes]:
+    return validator.envelope_key, validator.bls_key, validator.evm_address
 
 
 def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
-    """Every new BLS key must be a valid point with a proof of possession (1.5 ms each)."""
+    """Every new BLS key and EVM address must come with a proof of possession (1.6 ms each)."""
     for validator in entered:
         try:
             check_possession(validator)

@@ -178,12 +178,10 @@ def join(
     public = {
         "config": str(made.config_path),
         "network": made.network.hex(),
-        "envelope": made.envelope_key.hex(),
-        "validator": made.bls_key.hex(),
-        "possession": made.possession.hex(),
+        **made.card,
     }
     show(public, "\n".join(f"{key} {value}" for key, value in public.items()), output)
-    say(_JOIN_NEXT_STEPS.format(key=made.envelope_key.hex(), home=home, config=made.config_path))
+    say(_JOIN_NEXT_STEPS.format(key=made.card["envelope"], home=home, config=made.config_path))
     if prepare_only:
         return 0
     from node.app.process import run

@@ -39,7 +39,7 @@ def show_(url: str, output: str) -> None:
 @own_home_options
 @output_option
 def card(home: Path, password_file: Path | None, devnet: bool, output: str) -> None:
-    """Print the card of a new validator, for its proposer: public keys and a proof that it knows the BLS secret."""
+    """Print the card of a new validator, for its proposer: public keys and proofs that it knows their secrets."""
     from member.keys.key_folder import own_card
 
     fields = own_card(home, password_file, allow_weak=devnet)

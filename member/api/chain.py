@@ -40,6 +40,7 @@ class EvidenceResult(Body, frozen=True):
 
 BlsKey = Annotated[str, Meta(pattern="^0x[0-9a-f]{96}$")]
 BlsSignature = Annotated[str, Meta(pattern="^0x[0-9a-f]{192}$")]
+EvmSignature = Annotated[str, Meta(pattern="^0x[0-9a-f]{130}$")]
 
 
 class ValidatorView(Body, frozen=True):
@@ -51,6 +52,10 @@ class ValidatorView(Body, frozen=True):
     power: Id
     possession: BlsSignature
     """Proof that its owner knows the BLS key's secret."""
+    evm_address: Address
+    """Of the secp256k1 key that signs headers for vaults on chains without the BLS precompiles."""
+    evm_possession: EvmSignature
+    """Proof that its owner knows that key's secret."""
 
 
 class VaultWaiting(Body, frozen=True):
@@ -133,6 +138,8 @@ def validator_view(validator: Validator) -> ValidatorView:
         bls_key=hexed(validator.bls_key),
         power=validator.power,
         possession=hexed(validator.possession),
+        evm_address=hexed(validator.evm_address),
+        evm_possession=hexed(validator.evm_possession),
     )
 
 

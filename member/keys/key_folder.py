@@ -5,6 +5,7 @@ never in arguments, environment, logs or exceptions.
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from clearing.base import bls, ed25519, secp256k1
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
+from clearing.base.validators import Validator, validator_of
 from member.codes import NodeCode
 from member.keys.keystore import Keystore, Strength, open_keystore, parse_keystore, seal_keystore
 from member.keys.secret_files import make_secret_folder, read_password, read_secret, write_secret
@@ -39,6 +41,8 @@ class Purpose(StrEnum):
     """BLS: votes."""
     ENVELOPE = "envelope"
     """Ed25519: messages and the peer id."""
+    CHECKPOINT = "checkpoint"
+    """secp256k1: signs headers for vaults on chains without the BLS precompiles."""
     RELAYER = "relayer"
     """secp256k1: pays for transactions on the chains."""
     NETWORK_SEED = "network-seed"
@@ -48,6 +52,7 @@ class Purpose(StrEnum):
 KIND_OF = {
     Purpose.VALIDATOR: KeyKind.BLS,
     Purpose.ENVELOPE: KeyKind.ED25519,
+    Purpose.CHECKPOINT: KeyKind.SECP256K1,
     Purpose.RELAYER: KeyKind.SECP256K1,
     Purpose.NETWORK_SEED: KeyKind.SEED,
 }
@@ -128,14 +133,31 @@ def read_own_key(home: Path, purpose: Purpose, password_file: Path | None = None
 
 
 def own_card(home: Path, password_file: Path | None = None, *, allow_weak: bool = False) -> dict[str, str]:
-    """A new validator's card for its proposer, in hex: public keys and the proof of possession of the BLS secret."""
-    envelope = read_own_key(home, Purpose.ENVELOPE, password_file, allow_weak=allow_weak)
-    secret = int.from_bytes(read_own_key(home, Purpose.VALIDATOR, password_file, allow_weak=allow_weak), "big")
+    """A new validator's card for its proposer, in hex. Raises LocalFault KEY_*."""
+    purposes = (Purpose.ENVELOPE, Purpose.VALIDATOR, Purpose.CHECKPOINT)
+    return card_of({each: read_own_key(home, each, password_file, allow_weak=allow_weak) for each in purposes})
+
+
+def card_of(secrets_by_purpose: Mapping[Purpose, bytes]) -> dict[str, str]:
+    """What others must know of a validator with these secrets, in hex: public keys and proofs of possession."""
+    made = own_validator(secrets_by_purpose)
     return {
-        "envelope": ed25519.public_key(envelope).hex(),
-        "validator": bls.public_key(secret).hex(),
-        "possession": bls.prove_possession(secret).hex(),
+        "envelope": made.envelope_key.hex(),
+        "validator": made.bls_key.hex(),
+        "possession": made.possession.hex(),
+        "checkpoint": made.evm_address.hex(),
+        "checkpoint_possession": made.evm_possession.hex(),
     }
+
+
+def own_validator(secrets_by_purpose: Mapping[Purpose, bytes], power: int = 1) -> Validator:
+    """The record of the validator with these secrets."""
+    return validator_of(
+        ed25519.public_key(secrets_by_purpose[Purpose.ENVELOPE]),
+        int.from_bytes(secrets_by_purpose[Purpose.VALIDATOR], "big"),
+        secrets_by_purpose[Purpose.CHECKPOINT],
+        power,
+    )
 
 
 def list_keys(home: Path) -> tuple[KeyEntry, ...]:

@@ -34,6 +34,8 @@ class Card(Body, frozen=True):
     envelope: str
     validator: str
     possession: str
+    checkpoint: str
+    checkpoint_possession: str
     relayer: str = ""
 
 
@@ -80,6 +82,8 @@ def set_from_view(view: Sequence[ValidatorView]) -> ValidatorSet:
                     _hex(validator.bls_key, 48),
                     validator.power,
                     _hex(validator.possession, 96),
+                    _hex(validator.evm_address, 20),
+                    _hex(validator.evm_possession, 65),
                 )
                 for validator in view
             )
@@ -101,7 +105,14 @@ def read_card(path: Path) -> Card:
 
 def newcomer(card: Card, power: int) -> Validator:
     """A validator out of its card. Raises LocalFault CHANGE_FILE."""
-    return Validator(_hex(card.envelope, 32), _hex(card.validator, 48), power, _hex(card.possession, 96))
+    return Validator(
+        _hex(card.envelope, 32),
+        _hex(card.validator, 48),
+        power,
+        _hex(card.possession, 96),
+        _hex(card.checkpoint, 20),
+        _hex(card.checkpoint_possession, 65),
+    )
 
 
 def propose(

@@ -24,7 +24,7 @@ from member.api.types import Address, Amount, Body, Hash, Hex, Id, hexed, octets
 from member.durable_files import write_new, write_whole
 
 FILE_BYTES_MAX = 1 << 20
-VALIDATORS_BYTES_MAX = 1 << 15
+VALIDATORS_BYTES_MAX = 1 << 16
 TOKENS_MAX = 64
 COLD_KEYS_MAX = 64
 

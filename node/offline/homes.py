@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clearing.base import bls
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
-from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, read_own_key, write_key
+from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, read_own_key, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder
 from node.agreement.application import state_salt
@@ -81,7 +80,7 @@ def open_log(
 
 
 _KEYS_OF_PROFILE = {
-    "validator": (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER),
+    "validator": (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.CHECKPOINT, Purpose.RELAYER),
     "bridge": (Purpose.ENVELOPE, Purpose.RELAYER),
     "observer": (Purpose.ENVELOPE,),
 }
@@ -90,7 +89,7 @@ _KEYS_OF_PROFILE = {
 def init_home(
     home: Path, profile: Literal["validator", "bridge", "observer"], name: str, *, devnet: bool
 ) -> dict[str, str]:
-    """Make the keys and node.toml of one node; its public keys and the proof of possession, in hex.
+    """Make the keys and node.toml of one node; its public keys and the proofs of possession, in hex.
 
     `devnet`: weak key derivation. Raises LocalFault OUTPUT_EXISTS, KEY_*.
     """
@@ -102,11 +101,14 @@ def init_home(
     password = new_password(home)
     strength = Strength.DEVNET if devnet else Strength.STANDARD
     public: dict[str, str] = {}
+    ring: dict[Purpose, bytes] = {}
     for purpose in _KEYS_OF_PROFILE[profile]:
-        secret = new_secret(KIND_OF[purpose])
-        public[purpose.value] = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength).public
-        if purpose is Purpose.VALIDATOR:
-            public["possession"] = bls.prove_possession(int.from_bytes(secret, "big")).hex()
+        ring[purpose] = new_secret(KIND_OF[purpose])
+        public[purpose.value] = write_key(
+            home, purpose.value, KIND_OF[purpose], ring[purpose], password, strength
+        ).public
+    if Purpose.VALIDATOR in ring:
+        public |= card_of(ring)
     lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")

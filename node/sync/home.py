@@ -9,11 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
-from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
+from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
@@ -48,9 +47,8 @@ class Joining:
 
     config_path: Path
     network: bytes
-    envelope_key: bytes
-    bls_key: bytes
-    possession: bytes
+    card: dict[str, str]
+    """For the proposer of the change that lets it in."""
 
 
 def make_home(options: JoinOptions) -> Joining:
@@ -74,15 +72,7 @@ def make_home(options: JoinOptions) -> Joining:
     # Last, so that a home that was not finished is not taken for one.
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")
-    validator = int.from_bytes(secrets[Purpose.VALIDATOR], "big")
-    envelope_key = ed25519.public_key(secrets[Purpose.ENVELOPE])
-    return Joining(
-        config_path=target,
-        network=network_id(genesis),
-        envelope_key=envelope_key,
-        bls_key=bls.public_key(validator),
-        possession=bls.prove_possession(validator),
-    )
+    return Joining(config_path=target, network=network_id(genesis), card=card_of(secrets))
 
 
 def _config_of(options: JoinOptions) -> NodeConfig:

@@ -1,28 +1,31 @@
-"""The epoch package, version 1: one file (`.ccp`) that anybody can check offline.
+"""The epoch package, version 2: one file (`.ccp`) that anybody can check offline.
 
 Rule: one canonical encoding; every byte is bound, either by the certified header or by the proofs themselves. The
 commitments root is what the validators certify *before* anybody proves: statement, domain and all (account, C_W).
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from clearing.base.certificate import Certificate
-from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, decode, encode, u256
+from clearing.base.codec import U32, U63, Bytes32, Bytes48, Bytes96, Wire, decode, encode, u256
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.merkle import merkle_root
-from clearing.base.validators import ValidatorSet
+from clearing.base.validators import NO_EVM_ADDRESS, Validator, ValidatorSet
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.linear.statement import LinearStatement
 from proofs.statement.arithmetization import DOMAIN, layout_of, shortfalls_of
 
-FORMAT: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
+FORMAT: Literal["crossclear-epoch-package/2"] = "crossclear-epoch-package/2"
+FORMAT_1: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
+"""Still read and verified; nobody writes it anew."""
+Format = Literal["crossclear-epoch-package/1", "crossclear-epoch-package/2"]
 SUFFIX = ".ccp"
 COMMITMENTS_TAG = "crossclear/commitments-root/v1"
 PACKAGE_BYTES_MAX = 64 << 20
@@ -34,7 +37,7 @@ PART_BYTES_MAX = {
     "custody": 4 << 20,
 }
 """Parts whose many small items take far more memory than bytes, or work before anything vouches for them. 2048 slots
-under 33 scenarios make a statement of less than 1 MiB, 127 validators less than 32 KiB; the proofs of one token on a
+under 33 scenarios make a statement of less than 1 MiB, 127 validators less than 40 KiB; the proofs of one token on a
 chain with some hundred million accounts take 15 KiB."""
 
 CUSTODY_BLOCKS_MAX = 256
@@ -47,7 +50,7 @@ ProofBytes = Annotated[bytes, msgspec.Meta(max_length=32 << 20)]
 class EpochPackage(Wire, frozen=True):
     """Everything a verifier needs. `header` is the certified one that carries the commitments root of `statement`."""
 
-    format: Literal["crossclear-epoch-package/1"]
+    format: Format
     header: Header
     certificate: Certificate
     validators: ValidatorSet
@@ -65,6 +68,26 @@ class EpochPackage(Wire, frozen=True):
     all, and the verdict says which terms are then unproven. Bound by the certified block hashes."""
     house: ProofBytes = b""
     """Proof that the house owes no cash (`proofs.epoch.house_solvency`); if empty, the verdict says so."""
+
+
+class _ValidatorV1(Wire, frozen=True):
+    """As version 1 has it: without an EVM address."""
+
+    envelope_key: Bytes32
+    bls_key: Bytes48
+    power: U63
+    possession: Bytes96
+
+
+class _ValidatorsV1(Wire, frozen=True):
+    validators: tuple[_ValidatorV1, ...]
+
+
+class _PackageV1(EpochPackage, frozen=True):
+    """Version 1 differs in the validators only."""
+
+    format: Literal["crossclear-epoch-package/1"]
+    validators: _ValidatorsV1  # type: ignore[assignment]
 
 
 # A fixed number of parts, each skipped over and not decoded.
@@ -100,7 +123,11 @@ def linear_statement(
 
 def write_package(package: EpochPackage) -> bytes:
     """The bytes of the file."""
-    return encode(package)
+    if package.format == FORMAT:
+        return encode(package)
+    return encode(
+        _converted(package, _PackageV1, _ValidatorsV1(tuple(map(_without_address, package.validators.validators))))
+    )
 
 
 def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
@@ -109,14 +136,36 @@ def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
 
 
 def read_package(data: bytes) -> EpochPackage:
-    """Read a file. Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL."""
-    if len(data) <= PACKAGE_BYTES_MAX:
-        _check_parts(data)
+    """Read a file. The validators of a package of version 1 have no EVM address: zeros stand for it.
+
+    Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL.
+    """
+    if len(data) <= PACKAGE_BYTES_MAX and _format_of(data) == encode(FORMAT_1):
+        package = decode(data, _PackageV1, PACKAGE_BYTES_MAX)
+        return _converted(
+            package, EpochPackage, ValidatorSet(tuple(map(_with_no_address, package.validators.validators)))
+        )
     return decode(data, EpochPackage, PACKAGE_BYTES_MAX)
 
 
-def _check_parts(data: bytes) -> None:
-    """Measure the parts before any is built: 64 MiB of rows would become 2 GB of objects."""
+def _converted(package: EpochPackage, kind: type[EpochPackage], validators: Any) -> EpochPackage:
+    fields = {name: getattr(package, name) for name in package.__struct_fields__}
+    return kind(**fields | {"validators": validators})
+
+
+def _with_no_address(validator: _ValidatorV1) -> Validator:
+    return Validator(
+        validator.envelope_key, validator.bls_key, validator.power, validator.possession, NO_EVM_ADDRESS, bytes(65)
+    )
+
+
+def _without_address(validator: Validator) -> _ValidatorV1:
+    return _ValidatorV1(validator.envelope_key, validator.bls_key, validator.power, validator.possession)
+
+
+def _format_of(data: bytes) -> bytes:
+    """The first part as it is encoded. All are measured before any is built: 64 MiB of rows would become 2 GB of
+    objects."""
     try:
         parts = _PARTS.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -125,3 +174,4 @@ def _check_parts(data: bytes) -> None:
         size, limit = memoryview(part).nbytes, PART_BYTES_MAX.get(name, PACKAGE_BYTES_MAX)
         if size > limit:
             raise RemoteFault(BaseCode.OVERSIZE, f"epoch package {name}", bytes=size, limit=limit)
+    return bytes(parts[0])

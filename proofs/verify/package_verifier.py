@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
-from clearing.base.validators import check_validator_set
+from clearing.base.validators import check_validator_set, check_voting_keys
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from clearing.margin.statement.snapshot import AccountHoldings, SlotKind
 from proofs.algebra.commitment import CommitmentContext, commit_holdings
@@ -22,7 +22,7 @@ from proofs.algebra.transcript import Transcript
 from proofs.cover.verifier import check_cover
 from proofs.epoch.house_solvency import check_house
 from proofs.epoch.matched_book import verify_book
-from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package
+from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, read_package
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
@@ -126,7 +126,8 @@ class PackageChecks:
     def certificate(self) -> str:
         """A quorum of the validator set signed the header."""
         package = self.package
-        check_validator_set(package.validators)  # its size too, before the hash decodes every key
+        # Its size too, before the hash decodes every key.
+        (check_validator_set if package.format == FORMAT else check_voting_keys)(package.validators)
         if self.validators_hash is not None and package.validators.hash != self.validators_hash:
             raise VerificationFailed(ProofCode.WRONG_NETWORK, "validator set", stated=package.validators.hash)
         trusted = package.header.network if self.network is None else self.network

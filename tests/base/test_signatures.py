@@ -16,10 +16,11 @@ from clearing.base import bls, ed25519, secp256k1
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, verify_finality, vote_digest
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor, Header
-from clearing.base.validators import Validator, ValidatorSet, check_validator_set
+from clearing.base.validators import NO_EVM_ADDRESS, ValidatorSet, check_validator_set
 from clearing.schema.requests.trades import Trade
 from tests.kit.certificates import certified
 from tests.kit.refusals import refused
+from tests.kit.validator_records import made_validator
 
 NETWORK = bytes(range(32))
 
@@ -28,7 +29,7 @@ NETWORK = bytes(range(32))
 def signers(count: int = 4) -> tuple[ValidatorSet, tuple[int, ...]]:
     secrets = [bls.secret_from_seed(bytes([index + 1]) * 32) for index in range(count)]
     rows = sorted((ed25519.public_key(bytes([index + 1]) * 32), secret) for index, secret in enumerate(secrets))
-    validators = tuple(Validator(key, bls.public_key(secret), 1, bls.prove_possession(secret)) for key, secret in rows)
+    validators = tuple(made_validator(key, secret) for key, secret in rows)
     return ValidatorSet(validators), tuple(secret for _, secret in rows)
 
 
@@ -145,18 +146,34 @@ def test_infinity_and_stray_bytes_are_no_points() -> None:
             bls.decode_signature(bad)
 
 
+def high_s(signature: bytes) -> bytes:
+    """The other signature of the same key on the same digest, which Ethereum's wallets don't make."""
+    s = secp256k1.ORDER - int.from_bytes(signature[32:64], "big")
+    return signature[:32] + s.to_bytes(32, "big") + bytes((55 - signature[64],))
+
+
 def test_a_set_without_possession_proofs_or_order_is_refused() -> None:
     validators, _ = signers()
     check_validator_set(validators)
     first, second, *rest = validators.validators
     swapped = ValidatorSet((second, first, *rest))
     unproven = ValidatorSet((msgspec.structs.replace(first, possession=second.possession), second, *rest))
+    unaddressed = ValidatorSet((msgspec.structs.replace(first, evm_possession=second.evm_possession), second, *rest))
+    nobody = ValidatorSet((msgspec.structs.replace(first, evm_address=NO_EVM_ADDRESS), second, *rest))
+    same = msgspec.structs.replace(second, evm_address=first.evm_address, evm_possession=first.evm_possession)
+    malleable = ValidatorSet(
+        (msgspec.structs.replace(first, evm_possession=high_s(first.evm_possession)), second, *rest)
+    )
     powerless = ValidatorSet((msgspec.structs.replace(first, power=0), second, *rest))
     for bad, code in (
         (swapped, BaseCode.BAD_VALIDATOR_SET),
         (powerless, BaseCode.BAD_VALIDATOR_SET),
         (ValidatorSet(()), BaseCode.BAD_VALIDATOR_SET),
         (unproven, BaseCode.BAD_POSSESSION_PROOF),
+        (unaddressed, BaseCode.BAD_POSSESSION_PROOF),
+        (nobody, BaseCode.BAD_VALIDATOR_SET),
+        (ValidatorSet((first, same, *rest)), BaseCode.BAD_VALIDATOR_SET),
+        (malleable, BaseCode.BAD_SIGNATURE),
     ):
         with refused(code):
             check_validator_set(bad)
@@ -172,8 +189,11 @@ def test_a_quorum_is_strictly_more_than_two_thirds() -> None:
 
 def test_layouts_are_frozen() -> None:
     assert len(header().words) == 16 * 32
-    assert header().hash.hex() == "48b54bcb8b6c3c253daaad2246f6fbdf0854885a0d4a5b4fbcfd444ef8d3d006"
-    assert signers()[0].hash.hex() == "c2eb7d992a78be698d71c7601908a662f8c97eb2da393f467f399b91d6da3889"
+    assert header().hash.hex() == "9e3ab9a8559e05b1d45cc7b19ae1f5e1c1a4e8a9aa1e6af1f06e63aaec50fc55"
+    assert signers()[0].hash.hex() == "00036f5349128d644eb2f2a26a4e5ee6c6f6a9caa175ff25a1301931ac665fb5"
+    # Words of a package of version 1: there was no address.
+    unaddressed = tuple(msgspec.structs.replace(each, evm_address=bytes(20)) for each in signers()[0].validators)
+    assert ValidatorSet(unaddressed).hash.hex() == "c2eb7d992a78be698d71c7601908a662f8c97eb2da393f467f399b91d6da3889"
     assert (
         vote_digest(NETWORK, b"\1" * 32, VoteKind.PRECOMMIT, 7, 1, b"\2" * 32).hex()
         == "73d13c5270a897bdfce2f566976783942a2a31374784bc44c3198178b2bfcae1"

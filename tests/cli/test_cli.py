@@ -122,7 +122,8 @@ def test_settings_are_checked_and_shown(tmp_path: Path, cli: CommandLine) -> Non
 def test_init_makes_a_home_once(tmp_path: Path, cli: CommandLine) -> None:
     home = tmp_path / "home"
     made = cli("init", "--home", home, "--devnet", "--output", "json")
-    assert set(made.json) == {"validator", "envelope", "relayer", "possession"}
+    cards = {"validator", "envelope", "possession", "checkpoint", "checkpoint_possession"}
+    assert set(made.json) == cards | {"relayer"}
     assert "Next:" in made.err
     assert load_config(home / "node.toml", {}).config.node.devnet is True
     assert home.stat().st_mode & 0o777 == 0o700

@@ -10,7 +10,7 @@ from clearing.base import bls
 from clearing.base.certificate import NIL, Certificate, signer_bitmap, vote_digest
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus.application import MisbehaviourKind
 from consensus.chain_state import ChainState
@@ -67,6 +67,7 @@ from tests.kit.consensus.replicas import (
 )
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.refusals import refused
+from tests.kit.validator_records import made_validator
 from tests.sim.consensus.house import ToyHouse
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
@@ -209,7 +210,7 @@ def test_a_key_made_up_to_cancel_anothers_convicts_nobody() -> None:
     honest, (_, secret) = VALIDATORS.validators[0], secrets_of(4)[1]
     own = bls.decode_key(bls.public_key(secret))
     rogue = (own - bls.decode_key(honest.bls_key)).to_compressed_bytes()
-    made = Validator(envelope_key=b"\xff" * 32, bls_key=rogue, power=10, possession=bls.prove_possession(secret))
+    made = change(made_validator(b"\xff" * 32, secret, 10), bls_key=rogue)
     shown = ValidatorSet(validators=(honest, made))
     digest = vote_digest(NETWORK, shown.hash, PRECOMMIT, 1, 0, V)
     forged = change(precommit(0, V, 0, 1, validators=shown), aggregate=bls.sign(secret, digest))

@@ -18,7 +18,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack, accused, check_attack, conflict, cross_check
 from consensus.light_client import (
@@ -35,6 +35,7 @@ from tests.kit.consensus.crypto import FakeVerifier, secrets_of, validator_set
 from tests.kit.consensus.replicas import NETWORK, certificate
 from tests.kit.headers import make_header
 from tests.kit.refusals import refused
+from tests.kit.validator_records import made_validator
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
 
 Result = TypeVar("Result")
@@ -331,12 +332,7 @@ def test_a_key_chosen_to_cancel_the_others_does_not_sign_in_their_names() -> Non
     total = bls.decode_key(bls.public_key(secret))
     for validator in honest.validators:
         total = total - bls.decode_key(validator.bls_key)
-    rogue = Validator(
-        envelope_key=b"\xff" * 32,
-        bls_key=total.to_compressed_bytes(),
-        power=10,
-        possession=bls.prove_possession(secret),
-    )
+    rogue = change(made_validator(b"\xff" * 32, secret, 10), bls_key=total.to_compressed_bytes())
     made_up = ValidatorSet(validators=(*honest.validators, rogue))
     header = header_of(9, b"p" * 32, made_up, made_up)
     digest = vote_digest(NETWORK, made_up.hash, VoteKind.PRECOMMIT, 9, 0, header.hash)

@@ -9,7 +9,7 @@ import pytest
 from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.secp256k1 import address
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.json import genesis_from_json, genesis_to_json
 from clearing.margin.requirement.account_margin import account_margin
@@ -29,12 +29,13 @@ from proofs.statement.row_checks import check_rows
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing import world
 from tests.kit.clearing.signer import secret
+from tests.kit.validator_records import made_validator
 
 
 def genesis_of(market: Market) -> Genesis:
     """The genesis that a devnet would make."""
     secret = bls.secret_from_seed(b"\1" * 32)
-    one = Validator(ed25519.public_key(b"\1" * 32), bls.public_key(secret), 1, bls.prove_possession(secret))
+    one = made_validator(ed25519.public_key(b"\1" * 32), secret)
     tokens = {"USDC": b"\x11" * 20, "WETH": b"\x12" * 20}
     chains = tuple(DeployedChain(31337 + at, f"chain{at}", bytes([at + 1]) * 20, 0, tokens) for at in range(2))
     return build_genesis(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from clearing.base import bls, ed25519
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.collateral import DepositCredited
@@ -22,6 +22,7 @@ from devnet.demo.report import LogTally, count, missing
 from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import load_market
 from tests.kit.e2e.demo_folder import DemoFolder
+from tests.kit.validator_records import made_validator
 
 LeftOut = Callable[[Receipt, dict[int, InstrumentKind]], bool]
 CHECKS = {"the last epoch package must verify": True, "the roots must be equal": True}
@@ -30,7 +31,7 @@ CHECKS = {"the last epoch package must verify": True, "the roots must be equal":
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
     secret = bls.secret_from_seed(b"\1" * 32)
-    one = Validator(ed25519.public_key(b"\1" * 32), bls.public_key(secret), 1, bls.prove_possession(secret))
+    one = made_validator(ed25519.public_key(b"\1" * 32), secret)
     chains = tuple(
         DeployedChain(31337 + at, f"chain{at}", bytes([at + 1]) * 20, 0, {"USDC": b"\x11" * 20, "WETH": b"\x12" * 20})
         for at in range(2)

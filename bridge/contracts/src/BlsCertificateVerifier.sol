@@ -52,7 +52,7 @@ contract BlsCertificateVerifier is ICertificateVerifier {
         for (uint256 offset = HEAD_BYTES; absent != 0; (offset, absent) = (offset + ENTRY_BYTES, absent >> 1)) {
             if (absent & 1 == 0) continue;
             ValidatorSetCode.read(set, offset, ENTRY_BYTES, points, 0);
-            signed -= ValidatorSetCode.word(points, 0);
+            signed -= uint96(ValidatorSetCode.word(points, 0));
             Bls12381.addToLast(points);
         }
         bytes memory negativeKey = Bls12381.last(points);

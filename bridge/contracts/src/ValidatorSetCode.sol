@@ -4,7 +4,8 @@ pragma solidity ^0.8.24;
 /// A validator set in words, exactly as the network hashes them, and the contract code that a verifier keeps it as: code is
 /// cheaper to read than storage, and to send than calldata.
 ///
-/// Words: tag, count, then for each validator power, envelope key, x (2 words) and y (2 words) of its BLS key.
+/// Words: tag, count, then for each validator the address of its secp256k1 key * 2^96 + power, envelope key, x (2 words) and
+/// y (2 words) of its BLS key.
 library ValidatorSetCode {
     bytes32 internal constant TAG = sha256("crossclear/validator-set/v1");
     uint256 internal constant HEAD_BYTES = 64;
@@ -35,7 +36,12 @@ library ValidatorSetCode {
 
     /// The power of validator `i` of a set that was checked.
     function powerOf(bytes calldata words, uint256 i) internal pure returns (uint256) {
-        return uint256(bytes32(_entry(words, i)[:32]));
+        return uint96(uint256(signatoryOf(words, i)));
+    }
+
+    /// Its address * 2^96 + power.
+    function signatoryOf(bytes calldata words, uint256 i) internal pure returns (bytes32) {
+        return bytes32(_entry(words, i)[:32]);
     }
 
     /// Its BLS key, as EIP-2537 has points of G1.

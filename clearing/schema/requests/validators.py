@@ -16,7 +16,7 @@ from clearing.base.validators import VALIDATORS_MAX, Validator
 CHANGE_TAG = "crossclear/validator-change/v1"
 ENTRIES_MAX = 64
 """Limit of validators that one change adds, and of those that it removes."""
-CHANGE_BYTES_MAX = 24 << 10
+CHANGE_BYTES_MAX = 30 << 10
 
 
 class Approval(Wire, frozen=True):
@@ -38,7 +38,7 @@ class ValidatorChange(Wire, frozen=True, tag=40):
     left: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
     """Envelope keys that leave, ordered."""
     entered: Annotated[tuple[Validator, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
-    """Validators that enter, and those that stay with a new power or BLS key; ordered by envelope key."""
+    """Validators that enter, and those that stay with a new power or key; ordered by envelope key."""
     not_after_ms: U63
     """May be far in the future: operators sign at different times."""
     approvals: Annotated[tuple[Approval, ...], msgspec.Meta(max_length=VALIDATORS_MAX)]

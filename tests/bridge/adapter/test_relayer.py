@@ -12,7 +12,7 @@ from web3 import Web3
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact, vault
 from bridge.contracts.cold_quorum import GuardianReplacement
-from bridge.contracts.vault import VaultClaim, VaultOrder, checkpoint_arguments, validator_words
+from bridge.contracts.vault import VaultClaim, VaultOrder, checkpoint_arguments
 from bridge.evm.hexadecimal import hex_data
 from bridge.evm.layouts import ETHEREUM
 from bridge.relay.claim_queue import BATCH_MAX
@@ -128,7 +128,7 @@ def test_calldata_is_what_the_committed_abi_says():
         vault.VALIDATORS_HASH: ("validatorsHash", []),
         vault.VALIDATORS_CODE: ("validatorsCode", []),
         vault.checkpoint_call(header, certificate): ("checkpoint", [words, argument]),
-        vault.install_validators_call(FOUR.validators): ("installValidators", [validator_words(FOUR.validators)]),
+        vault.install_validators_call(FOUR.validators): ("installValidators", [FOUR.validators.words]),
         vault.withdraw_call(claim, 7, siblings): ("withdraw", [withdrawal, 7, siblings]),
         vault.withdraw_batch_call((claim, claim), 7, siblings): ("withdrawBatch", [[withdrawal] * 2, 7, siblings]),
     }

@@ -8,7 +8,6 @@ import pytest
 
 from bridge.contracts.deploy import deploy_verifier
 from bridge.contracts.stored_set import NO_SET, stored_set_hash
-from bridge.contracts.vault import validator_words
 from clearing.base import bls
 from clearing.base.hashing import sha256
 from clearing.base.validators import VALIDATORS_MAX
@@ -26,7 +25,7 @@ class StoredSet:
     def __init__(self, user: ChainUser, signers: Signers) -> None:
         self.user, self.signers = user, signers
         self.verifier = user.contract("BlsCertificateVerifier", deploy_verifier(user.web3, USER))
-        store = self.verifier.functions.store(validator_words(signers.validators))
+        store = self.verifier.functions.store(signers.validators.words)
         self.address = store.call()
         user.send(store, gas=16_000_000)
 

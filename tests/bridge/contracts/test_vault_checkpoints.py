@@ -9,7 +9,7 @@ from eth_utils.address import to_checksum_address
 from web3.exceptions import ContractCustomError
 
 from bridge.contracts.deploy import deploy
-from bridge.contracts.vault import checkpoint_arguments, validator_words
+from bridge.contracts.vault import checkpoint_arguments
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, verify_finality
 from clearing.base.codec import u256
@@ -213,11 +213,11 @@ def test_a_paused_vault_takes_no_checkpoint(vault: VaultChain) -> None:
 
 def test_the_words_of_a_set_hash_to_its_hash() -> None:
     for signers in (make_signers((1,)), make_signers((3, 1, 2))):
-        assert sha256(validator_words(signers.validators)) == signers.validators.hash
+        assert sha256(signers.validators.words) == signers.validators.hash
 
 
 def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
-    words = validator_words(vault.signers.validators)
+    words = vault.signers.validators.words
     powerless = words[:64] + bytes(32) + words[96:]
     huge = words[:64] + u256(2**60) + words[96:]
     verifier, none = map(to_checksum_address, (vault.verifier_at.address, bytes(20)))

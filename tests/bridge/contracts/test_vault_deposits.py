@@ -10,7 +10,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.logs import DISCARD
 
 from bridge.contracts.deploy import Deployed, VaultAsset, deploy, deploy_vault, next_vault_address
-from bridge.contracts.vault import checkpoint_arguments, permit_digest, validator_words
+from bridge.contracts.vault import checkpoint_arguments, permit_digest
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
@@ -278,7 +278,7 @@ def test_a_vault_takes_only_the_extension_that_was_deployed_for_its_settings(vau
     verifier, guardian = web3.to_checksum_address(vault.verifier_at.address), address_of(USER)
     settings = (terms.network, verifier, guardian, terms.trusting_s, terms.pause_s, none, cold, 2)
     shorter = (*settings[:4], terms.pause_s - 1, *settings[5:])
-    words = validator_words(terms.validators)
+    words = terms.validators.words
     extension = web3.to_checksum_address(deploy(web3, USER, "VaultExtension", shorter).address)
     with pytest.raises(ContractCustomError) as caught:
         deploy(web3, USER, "Vault", settings, extension, words, [])

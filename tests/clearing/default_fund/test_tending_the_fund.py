@@ -7,7 +7,7 @@ import pytest
 
 from clearing.base import bls
 from clearing.base.errors import Bug, LocalFault
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.default_fund.contributions import (
     call_replenishment,
     contributing_and_owing,
@@ -54,11 +54,12 @@ from tests.kit.clearing.genesis import (
 )
 from tests.kit.clearing.world import World, kinds, of_all, of_kind
 from tests.kit.table import tell
+from tests.kit.validator_records import made_validator
 
 
 def signed(genesis: Genesis) -> Genesis:
     secret = bls.secret_from_seed(b"fund genesis test validator, 32!")
-    validator = Validator(b"\x01" * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
+    validator = made_validator(b"\x01" * 32, secret)
     return msgspec.structs.replace(genesis, validators=ValidatorSet((validator,)))
 
 

@@ -7,12 +7,13 @@ import pytest
 
 from clearing.base import bls
 from clearing.base.errors import LocalFault
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_from_json
 from clearing.genesis.json import genesis_to_json as to_json
 from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind, AccountTerms, Genesis, VenueTerms
 from tests.kit.clearing.desk import venue_genesis
+from tests.kit.validator_records import made_validator
 
 GOOD = VenueTerms(7, "seven", b"\x07" * 20)
 
@@ -20,7 +21,7 @@ GOOD = VenueTerms(7, "seven", b"\x07" * 20)
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
     secret = bls.secret_from_seed(b"genesis of venues validator, 32+")
-    validator = Validator(b"\x01" * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
+    validator = made_validator(b"\x01" * 32, secret)
     return msgspec.structs.replace(venue_genesis(), validators=ValidatorSet((validator,)))
 
 

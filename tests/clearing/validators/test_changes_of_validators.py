@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
-from clearing.base.validators import VALIDATORS_MAX, Validator, ValidatorSet
+from clearing.base.validators import VALIDATORS_MAX, ValidatorSet
 from clearing.context.block_context import BlockContext
 from clearing.deposits.bridge_facts import is_attestable
 from clearing.schema.blocks.transaction import transaction_bytes_max
@@ -23,6 +23,7 @@ from tests.kit.clearing.genesis import VAULTS
 from tests.kit.clearing.signer import key_of, set_with, validator
 from tests.kit.clearing.validators import SOURCE
 from tests.kit.clearing.world import World, of_kind
+from tests.kit.validator_records import unproven_validator
 
 
 def code_of(chamber: World, change: ValidatorChange) -> int:
@@ -297,7 +298,7 @@ def test_heights_too_far_below_are_not_answered_for(chamber: World) -> None:
 
 def test_the_limit_on_the_number_of_validators_holds_for_changes(chamber: World) -> None:
     many = ValidatorSet(
-        tuple(Validator(bytes([0, each]) + bytes(30), bytes([each]) * 48, 100, bytes(96)) for each in range(127))
+        tuple(unproven_validator(bytes([0, each]) + bytes(30), bytes([each]) * 48, 100) for each in range(127))
     )
     held = chamber.state.validator_sets[0]
     chamber.state.validator_sets.put(0, msgspec.structs.replace(held, validators=many))

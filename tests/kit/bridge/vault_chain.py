@@ -25,17 +25,18 @@ from bridge.contracts.deploy import (
     deploy_verifier,
     deploy_wrapped_native,
 )
-from bridge.contracts.vault import checkpoint_arguments, validator_words
+from bridge.contracts.vault import checkpoint_arguments
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls, secp256k1
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from devnet.anvil import Anvil
 from tests.kit import headers
 from tests.kit.certificates import make_certificate
+from tests.kit.validator_records import made_validator
 
 NETWORK = sha256(b"network of the contract tests")
 USER = bytes([7]) * 32
@@ -98,7 +99,7 @@ def make_signers(powers: tuple[int, ...], name: bytes = b"set") -> Signers:
     for index, power in enumerate(powers):
         secret = bls.secret_from_seed(sha256(name + bytes([index])))
         envelope = bytes([index + 1]) + sha256(name)[1:]
-        made.append((Validator(envelope, bls.public_key(secret), power, bls.prove_possession(secret)), secret))
+        made.append((made_validator(envelope, secret, power), secret))
     return Signers(ValidatorSet(tuple(validator for validator, _ in made)), tuple(secret for _, secret in made))
 
 
@@ -290,7 +291,7 @@ class VaultChain:
         return getattr(self.vault.functions, name)(*arguments).call()
 
     def install(self, validators: ValidatorSet) -> Any:
-        return self.user.send(self.vault.functions.installValidators(validator_words(validators)))
+        return self.user.send(self.vault.functions.installValidators(validators.words))
 
     def call(self, data: bytes, secret: bytes = USER) -> Any:
         """Any function of the vault, as calldata."""

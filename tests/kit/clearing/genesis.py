@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from clearing.base.secp256k1 import address
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
@@ -23,6 +23,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from tests.kit.clearing.signer import secret, set_with
+from tests.kit.validator_records import unproven_validator
 
 SALT = bytes(range(32))
 START_MS = 1_700_000_000_000
@@ -59,7 +60,7 @@ def make_genesis(
 
     `members`: come after the three. `crisis`: terms of crises by name. `parts`: any other part of the genesis.
     """
-    fake = (Validator(bytes([i + 1]) * 32, bytes([i + 1]) * 48, power, bytes(96)) for i, power in enumerate(POWERS))
+    fake = (unproven_validator(bytes([i + 1]) * 32, bytes([i + 1]) * 48, power) for i, power in enumerate(POWERS))
     genesis = Genesis(
         name="test",
         time_ms=START_MS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from clearing.base import bls, ed25519
 from clearing.base.ids import NetworkId
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import Validator, ValidatorSet, validator_of
 from member.signing import requests as signing
 
 NAMES_MAX = 40
@@ -52,11 +52,16 @@ def names_by_key() -> dict[bytes, int]:
     return {key_of(name): name for name in range(1, NAMES_MAX)}
 
 
+def evm_secret_of(name: int) -> bytes:
+    """The secret of a validator's EVM address."""
+    return bytes([name]) * 32
+
+
 @cache
 def validator(name: int, power: int = 10, bls_name: int | None = None) -> Validator:
     """`bls_name`: whose BLS key, by default the own."""
     key = bls.secret_from_seed(bytes([bls_name or name]) * 32)
-    return Validator(key_of(name), bls.public_key(key), power, bls.prove_possession(key))
+    return validator_of(key_of(name), key, evm_secret_of(name), power)
 
 
 def set_with(powers: Mapping[int, int]) -> ValidatorSet:

@@ -16,6 +16,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from consensus.messages import Extension, MessageKind, envelope_digest, extension_digest, proposal_digest
 from node.signer.local import GuardedSigner
 from node.signer.sign_state import SignedStep, SignGuard
+from tests.kit.validator_records import made_validator
 
 MODULUS = 2**768
 
@@ -25,14 +26,7 @@ def validator_set(count: int, powers: tuple[int, ...] = ()) -> ValidatorSet:
     """Deterministic keys; `secrets_of` has the secrets in the same order."""
     made = []
     for (envelope_secret, bls_secret), power in zip(secrets_of(count), powers or (10,) * count, strict=True):
-        made.append(
-            Validator(
-                envelope_key=ed25519.public_key(envelope_secret),
-                bls_key=bls.public_key(bls_secret),
-                power=power,
-                possession=bls.prove_possession(bls_secret),
-            )
-        )
+        made.append(made_validator(ed25519.public_key(envelope_secret), bls_secret, power))
     return ValidatorSet(validators=tuple(made))
 
 

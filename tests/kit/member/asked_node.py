@@ -17,7 +17,7 @@ from member.keys.keystore import Strength
 from node.api.calls import problem_of
 from node.api.chain import validators_of
 from node.api.governance import governance_of
-from tests.kit.clearing.signer import envelope_secret, secret
+from tests.kit.clearing.signer import envelope_secret, evm_secret_of, secret
 from tests.kit.clearing.world import World, of_kind
 
 HASH = "0x" + "00" * 32
@@ -53,7 +53,8 @@ def make_home(folder: Path, world: World, name: int) -> Path:
     home.mkdir(mode=0o700)
     password = new_password(home)
     voting = bls.secret_from_seed(bytes([name]) * 32).to_bytes(32, "big")
-    for purpose, value in ((Purpose.ENVELOPE, envelope_secret(name)), (Purpose.VALIDATOR, voting)):
+    own = {Purpose.ENVELOPE: envelope_secret(name), Purpose.VALIDATOR: voting, Purpose.CHECKPOINT: evm_secret_of(name)}
+    for purpose, value in own.items():
         write_key(home, purpose.value, KIND_OF[purpose], value, password, Strength.DEVNET)
     write_key(home, "trade", KeyKind.SECP256K1, secret(0), password, Strength.DEVNET)
     (home / "genesis.json").write_bytes(genesis_to_json(world.genesis))

@@ -5,7 +5,7 @@ import msgspec
 from proofs.algebra.commitment import blinders
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.epoch.matched_book import open_book
-from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package, write_package
+from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, read_package, write_package
 from proofs.epoch.prover import context_of
 from proofs.linear.prover import random_scalar
 from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
@@ -57,7 +57,7 @@ def cheated(market, statement, secrets: dict[int, Secret], way=CheatingProver, e
     book = open_book(basis(size), auxiliary, totals, exponents, prover.transcript, random_scalar)
     head, certificate, validators = market.certified(commitments_root(statement, commitments, size))
     package = EpochPackage(
-        "crossclear-epoch-package/1",
+        FORMAT,
         head,
         certificate,
         validators,

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from eth_keys.backends import NativeECCBackend
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature, ValidationError
 from py_ecc.bls import G2ProofOfPossession
 from py_ecc.bls.g2_primitives import G1_to_pubkey
 from py_ecc.bls.point_compression import decompress_G1
@@ -44,6 +47,8 @@ TERM = fields(
     "chain_id vault token slot block_number block_hash deposited withdrawn balance balances unit held released later "
     "strays dust"
 )
+FORMATS = ("crossclear-epoch-package/1", "crossclear-epoch-package/2")
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 CASH, TOKEN, POSITION, GROUP_MAX, AUXILIARY, AUXILIARY_SIGNED, UNCOVERED = range(1, 8)
 RANGES = {
     CASH: (8, 2**63),
@@ -114,7 +119,7 @@ def read(data: bytes) -> Judged:
         raise No("encoding") from error
     need(packed(items) == data, "encoding")
     package = named(PACKAGE, items)
-    need(package["format"] == "crossclear-epoch-package/1", "encoding")
+    need(package["format"] in FORMATS, "encoding")
     return Judged(package, named(HEADER, package["header"]), named(STATEMENT, package["statement"]))
 
 
@@ -133,20 +138,25 @@ def certificate(judged: Judged) -> None:
     """More than two thirds of the power signed the header's hash as a precommit of its own height and set."""
     header, validators = judged.header, judged.package["validators"][0]
     kind, height, round_, value, set_hash, signers, aggregate = judged.package["certificate"]
+    if judged.package["format"] == "crossclear-epoch-package/1":
+        validators = [(*each, bytes(20), b"") for each in validators]
+    else:
+        need(all(has_address(envelope, at, proof) for envelope, *_, at, proof in validators), "validators")
+        need(len({at for *_, at, _ in validators}) == len(validators), "validators")
     envelopes = [envelope for envelope, *_ in validators]
     need(envelopes == sorted(set(envelopes)) and 0 < len(validators) <= 127, "validators")
-    need(all(power > 0 and possesses(key, proof) for _, key, power, proof in validators), "validators")
-    need(len({key for _, key, _, _ in validators}) == len(validators), "validators")
+    need(all(power > 0 and possesses(key, proof) for _, key, power, proof, *_ in validators), "validators")
+    need(len({key for _, key, *_ in validators}) == len(validators), "validators")
     words = [tag("crossclear/validator-set/v1"), word(len(validators))]
-    for envelope, key, power, _ in validators:
+    for envelope, key, power, _, at, _ in validators:
         x, y = normalize(point(key))
-        words += [word(power), envelope, *(int(c).to_bytes(64, "big") for c in (x, y))]
+        words += [at + power.to_bytes(12, "big"), envelope, *(int(c).to_bytes(64, "big") for c in (x, y))]
     need(sha(*words) == header["validators_hash"] == set_hash, "validators")
     need((kind, height, value) == (2, header["height"], header_hash(header)), "certificate")
     bits = int.from_bytes(signers, "big")
     need(bits < 1 << len(validators), "certificate")
-    signed = [(key, power) for i, (_, key, power, _) in enumerate(validators) if bits >> i & 1]
-    total = sum(power for _, _, power, _ in validators)
+    signed = [(key, power) for i, (_, key, power, *_) in enumerate(validators) if bits >> i & 1]
+    total = sum(power for _, _, power, *_ in validators)
     need(3 * sum(power for _, power in signed) > 2 * total, "certificate")
     digest = sha(
         *(tag("crossclear/vote/v1"), header["network"], set_hash, word(kind), word(height), word(round_), value)
@@ -157,6 +167,20 @@ def certificate(judged: Judged) -> None:
 @lru_cache(maxsize=64)
 def possesses(key: bytes, proof: bytes) -> bool:
     return bool(G2ProofOfPossession.PopVerify(key, proof))
+
+
+@lru_cache(maxsize=64)
+def has_address(envelope: bytes, address: bytes, proof: bytes) -> bool:
+    """By another library than the product's."""
+    digest = sha(tag("crossclear/evm-possession/v1"), envelope)
+    r, s = (int.from_bytes(proof[at : at + 32], "big") for at in (0, 32))
+    if len(proof) != 65 or proof[64] not in (27, 28) or not 0 < 2 * s <= SECP256K1_ORDER:
+        return False
+    try:
+        signed = Signature(vrs=(proof[64] - 27, r, s), backend=NativeECCBackend())
+        return bool(signed.recover_public_key_from_msg_hash(digest).to_canonical_address() == address)
+    except (BadSignature, ValidationError):
+        return False
 
 
 @lru_cache(maxsize=64)

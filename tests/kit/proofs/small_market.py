@@ -14,7 +14,7 @@ from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.header import Header
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.epochs.snapshot import take_snapshot
 from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook, write_rulebook
 from clearing.margin.statement.snapshot import (
@@ -43,6 +43,7 @@ from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
 from tests.kit.proofs.slow_package import failed_check
+from tests.kit.validator_records import made_validator
 
 N = 256
 NETWORK = bytes([7]) * 32
@@ -169,12 +170,7 @@ SECRETS = tuple(bls.secret_from_seed(bytes([i + 1]) * 32) for i in range(2))
 
 
 def validator_set() -> ValidatorSet:
-    return ValidatorSet(
-        tuple(
-            Validator(bytes([i]) * 32, bls.public_key(secret), 10, bls.prove_possession(secret))
-            for i, secret in enumerate(SECRETS)
-        )
-    )
+    return ValidatorSet(tuple(made_validator(bytes([i]) * 32, secret, 10) for i, secret in enumerate(SECRETS)))
 
 
 def certified(root: bytes, **changes) -> tuple[Header, Certificate, ValidatorSet]:

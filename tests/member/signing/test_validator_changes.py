@@ -74,6 +74,9 @@ SPOILT: dict[str, Callable[[Any], object]] = {
     "another's proof of possession": lambda file: file["validators"][0].update(
         possession=file["validators"][1]["possession"]
     ),
+    "another's proof of the address": lambda file: file["validators"][0].update(
+        evm_possession=file["validators"][1]["evm_possession"]
+    ),
     "another set after": lambda file: request_of(file).update(after="0x" + "00" * 32),
     "another set before": lambda file: request_of(file).update(before="0x" + "00" * 32),
     "nobody leaves": lambda file: request_of(file).update(left=[]),
@@ -107,13 +110,15 @@ def test_bytes_that_are_no_change_are_refused(tmp_path: Path, data: bytes) -> No
 
 def test_what_the_network_would_refuse_cannot_be_proposed() -> None:
     shown = validators_of(chamber_world().state)
-    forged = Card(envelope=key_of(5).hex(), validator=validator(5).bls_key.hex(), possession="00" * 96)
+    unproven = msgspec.structs.replace(validator(5, 1), possession=bytes(96))
+    without_address = msgspec.structs.replace(validator(5, 1), evm_possession=bytes(65))
     for left, entered, powers in (
         ([], [], {}),
         ([key_of(1), key_of(2)], [], {}),
         ([key_of(9)], [], {}),
         ([], [validator(5, 100)], {}),
-        ([], [newcomer(forged, 1)], {}),
+        ([], [unproven], {}),
+        ([], [without_address], {}),
         ([], [], {key_of(9): 5}),
     ):
         with refused(NodeCode.CHANGE_FILE, LocalFault):

@@ -18,7 +18,7 @@ import trio
 from structlog.testing import capture_logs
 
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
@@ -36,6 +36,7 @@ from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, new_station
 from tests.kit.refusals import refused
 from tests.kit.until import until, until_now
+from tests.kit.validator_records import unproven_validator
 
 DOMAIN = 256
 
@@ -311,7 +312,7 @@ async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: 
 
 def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
     for count in range(1, 8):
-        validators = ValidatorSet(tuple(Validator(_key(index), bytes(48), 1, bytes(96)) for index in range(count)))
+        validators = ValidatorSet(tuple(unproven_validator(_key(index), bytes(48)) for index in range(count)))
         services = [EpochService(QuickProver(), AccountSeeds(bytes(32)), 3, _key(each)) for each in range(count + 1)]
         turns = [0] * count
         for epoch in range(1, 4 * count + 1):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.units import YEAR_MS
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import DIGITS_MAX, SLOTS_MAX, check_genesis
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
 from clearing.margin.statement.rows import build_rows, build_slots
@@ -21,9 +21,10 @@ from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, Instr
 from proofs.linear.layout import COLUMNS_MAX, RowRange, lay_out
 from proofs.statement.arithmetization import _RANGES, _ROW_WIDTHS, DOMAIN
 from tests.kit.clearing.genesis import BTC, START_MS, USD, make_genesis
+from tests.kit.validator_records import made_validator
 
 SECRET = bls.secret_from_seed(b"a validator of provable epochs..")
-VALIDATOR = Validator(b"\x01" * 32, bls.public_key(SECRET), 1, bls.prove_possession(SECRET))
+VALIDATOR = made_validator(b"\x01" * 32, SECRET)
 GENESIS = replace(make_genesis(), validators=ValidatorSet((VALIDATOR,)))
 
 

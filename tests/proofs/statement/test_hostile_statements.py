@@ -5,12 +5,12 @@ import pytest
 
 from clearing.base import bls
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.base.validators import Validator
 from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
 from proofs.epoch.package import PART_BYTES_MAX, read_package, write_package
 from proofs.statement.arithmetization import check_statement
 from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.cheated_package import signed_anew
+from tests.kit.validator_records import unproven_validator
 
 
 def shown(market, package, stated) -> bytes:
@@ -47,7 +47,7 @@ def test_a_statement_of_very_many_items_is_refused_before_it_is_built(market, pa
 def test_more_validators_than_a_set_may_have_are_refused_before_their_keys_are_decoded(package):
     good = read_package(package)
     bls.decode_key.cache_clear()
-    crowd = tuple(Validator(i.to_bytes(32, "big"), i.to_bytes(48, "big"), 1, bytes(96)) for i in range(2_000))
+    crowd = tuple(unproven_validator(i.to_bytes(32, "big"), i.to_bytes(48, "big")) for i in range(2_000))
     for count, failed in ((2_000, ("encoding",)), (257, ("encoding", "certificate"))):
         validators = msgspec.structs.replace(good.validators, validators=crowd[:count])
         forged = write_package(msgspec.structs.replace(good, validators=validators))

@@ -6,13 +6,14 @@ import pytest
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import u256
-from clearing.base.validators import Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from proofs.algebra.group import encode_point, infinity
 from proofs.epoch.package import EpochPackage, read_package, write_package
 from proofs.errors import ProofCode
 from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs.cheated_package import signed_anew
+from tests.kit.validator_records import made_validator, unproven_validator
 
 replace = msgspec.structs.replace
 
@@ -36,7 +37,9 @@ def test_validators_whose_keys_are_infinity_certify_nothing(package, tail):
     """Infinity signs everything: key, possession and signature would all verify."""
     good = read_package(package)
     key = NO_KEY[: 48 - len(tail)] + tail
-    nobody = ValidatorSet((Validator(bytes(32), key, 10, NO_SIGNATURE),))
+    nobody = ValidatorSet(
+        (replace(unproven_validator(bytes(32), bytes(48), 10), bls_key=key, possession=NO_SIGNATURE),)
+    )
     certificate = replace(good.certificate, signers=u256(1), aggregate=NO_SIGNATURE[: 96 - len(tail)] + tail)
     forged = replace(good, validators=nobody, certificate=certificate)
     assert verify_package(write_package(forged)).failed == "certificate"
@@ -63,7 +66,7 @@ def test_a_validator_key_made_to_cancel_the_others_certifies_nothing(market, pac
 def rotated(validators: ValidatorSet) -> tuple[ValidatorSet, dict[bytes, int]]:
     """The set without its first and with a newcomer of more power; the newcomer's secret by envelope key."""
     secret = bls.secret_from_seed(b"newcomer" * 4)
-    newcomer = Validator(b"\x7f" * 32, bls.public_key(secret), 15, bls.prove_possession(secret))
+    newcomer = made_validator(b"\x7f" * 32, secret, 15)
     return ValidatorSet((*validators.validators[1:], newcomer)), {newcomer.envelope_key: secret}
 
 

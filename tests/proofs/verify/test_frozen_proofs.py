@@ -12,19 +12,24 @@ from proofs.algebra.field import ORDER
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.algebra.transcript import Transcript
-from proofs.epoch.package import read_package
+from proofs.epoch.package import read_package, write_package
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from tests.kit.proofs.write_vectors import VECTORS, vectors
 
+FORMATS = ("v1", "v2")
+PACKAGES = ("three-accounts.ccp", "every-part.ccp", "every-rule.ccp")
 
-def frozen(name):
-    return (VECTORS / name).read_bytes()
+
+def frozen(name, version=VECTORS.name):
+    return (VECTORS.parent / version / name).read_bytes()
 
 
-def test_the_frozen_files_are_the_ones_that_were_frozen():
-    sums = dict(reversed(line.split("  ")) for line in (VECTORS / "SHA256SUMS").read_text().splitlines())
-    found = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in VECTORS.iterdir()}
+@pytest.mark.parametrize("version", FORMATS)
+def test_the_frozen_files_are_the_ones_that_were_frozen(version):
+    folder = VECTORS.parent / version
+    sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    found = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in folder.iterdir()}
     del found["SHA256SUMS"]
     assert found == sums
 
@@ -34,21 +39,37 @@ def written():
     return vectors()
 
 
-@pytest.mark.parametrize("name", ["three-accounts.ccp", "account-1.ccs", "every-part.ccp", "every-rule.ccp"])
+@pytest.mark.parametrize("name", [*PACKAGES, "account-1.ccs"])
 def test_the_prover_still_writes_each_frozen_file(written, name):
     assert written[name] == frozen(name)
 
 
-@pytest.mark.parametrize("name", ["three-accounts.ccp", "every-part.ccp", "every-rule.ccp"])
-def test_each_frozen_package_verifies(name):
+@pytest.mark.parametrize("version", FORMATS)
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_frozen_package_verifies(name, version):
     """Rows are computed again from parameters and prices: a later rulebook must keep this one."""
-    verdict = verify_package(frozen(name))
+    verdict = verify_package(frozen(name, version))
     assert verdict.ok, verdict.checks[-1]
 
 
-def test_the_frozen_proof_of_one_account_verifies():
-    verdict = verify_standalone(frozen("account-1.ccs"), frozen("three-accounts.ccp"))
+@pytest.mark.parametrize("version", FORMATS)
+def test_the_frozen_proof_of_one_account_verifies(version):
+    verdict = verify_standalone(frozen("account-1.ccs", version), frozen("three-accounts.ccp", version))
     assert verdict.ok, verdict.checks[-1]
+
+
+@pytest.mark.parametrize("version", FORMATS)
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_frozen_package_that_is_read_is_written_again_as_it_was(name, version):
+    assert write_package(read_package(frozen(name, version))) == frozen(name, version)
+
+
+def test_a_package_of_one_format_is_refused_under_the_name_of_the_other():
+    """Else a validator without an address could pass for one with it."""
+    first, second = frozen("three-accounts.ccp", "v1"), frozen("three-accounts.ccp", "v2")
+    for data, own, other in ((first, b"package/1", b"package/2"), (second, b"package/2", b"package/1")):
+        assert data.count(own) == 1
+        assert verify_package(data.replace(own, other)).failed == "encoding"
 
 
 def test_the_frozen_package_with_every_part_has_them_and_says_so():
@@ -64,7 +85,7 @@ def test_the_frozen_package_under_every_rule_has_slots_of_each():
 
 
 def test_transcript_and_basis_are_the_frozen_ones():
-    primitives = json.loads(frozen("primitives.json"))
+    primitives = json.loads(frozen("primitives.json", "v1"))
     transcript = Transcript("crossclear/vector/v1")
     transcript.append_bytes("bytes", b"abc")
     transcript.append_integer("integer", 2**255)

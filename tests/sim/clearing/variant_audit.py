@@ -77,8 +77,11 @@ class VariantAudit:
 
 def is_third(one: ValidatorSet, other: ValidatorSet) -> bool:
     """Whether no more than a third of the power of `one` is not in `other`."""
-    there = {(each.envelope_key, each.bls_key): each.power for each in other.validators}
-    gone = sum(max(each.power - there.get((each.envelope_key, each.bls_key), 0), 0) for each in one.validators)
+    there = {(each.envelope_key, each.bls_key, each.evm_address): each.power for each in other.validators}
+    gone = sum(
+        max(each.power - there.get((each.envelope_key, each.bls_key, each.evm_address), 0), 0)
+        for each in one.validators
+    )
     return 3 * gone <= sum(each.power for each in one.validators)
 
 

@@ -21,6 +21,7 @@ from clearing.base.hashing import sha256
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.light_client import LightBlock
 from tests.kit.headers import make_header
+from tests.kit.validator_records import unproven_validator
 
 Json = dict[str, Any]
 AMINO_KEY = bytes.fromhex("1624de6420")
@@ -162,7 +163,7 @@ def _set(listed: Json, stated: str, *, amino: bool) -> tuple[ValidatorSet, bytes
 @lru_cache(maxsize=512)
 def _validator(key: bytes, power: int) -> Validator:
     bls_key = bls.public_key(bls.secret_from_seed(key))
-    return Validator(envelope_key=key, bls_key=bls_key, power=power, possession=bytes(96))
+    return unproven_validator(key, bls_key, power)
 
 
 def _address(key: bytes) -> str:
