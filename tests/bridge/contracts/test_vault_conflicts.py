@@ -258,6 +258,20 @@ def base(vault: VaultChain) -> tuple[Any, ...]:
     return tuple(vault.view("conflict")[4:])
 
 
+def test_a_freeze_in_the_second_in_which_a_pause_ends_is_a_pause_of_its_own(vault: VaultChain) -> None:
+    """Withdrawals for whose last trusting period the pause was too early have the time of the freeze."""
+    vault.guard()
+    end = vault.view("pausedUntil")
+    vault.at(end)
+    chosen, other = branches(8)
+    freeze(vault, chosen, other)
+    signatures = vault.decided(BranchChoice(chosen.hash))
+    vault.at(end + 100)
+    vault.call(choose_branch_call(chosen, signatures))
+    limit = end + vault.terms.trusting_s
+    assert vault.view("deadline", limit) == limit + 100
+
+
 def test_below_all_checkpoints_there_is_no_exit_root(vault: VaultChain) -> None:
     accepted = checkpointed(vault, 3, 5)
     freeze(vault, *branches(2))

@@ -72,6 +72,10 @@ def test_an_order_that_no_checkpoint_carried_is_refused(vault: VaultChain) -> No
     assert refused(follow, vault, 0, HEIRS[0], Tree([leaf])) == "UnknownWithdrawal"
 
 
+def test_an_order_is_proven_before_it_is_looked_at(vault: VaultChain) -> None:
+    assert refused(follow, vault, 0, bytes(20), certify(vault, [ordered(vault, 0, HEIRS[0])])) == "BadProof"
+
+
 def test_an_order_is_no_withdrawal_and_a_withdrawal_no_order(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     entry, leaf = released(vault, 0, to=HEIRS[0])

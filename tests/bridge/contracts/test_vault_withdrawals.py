@@ -11,7 +11,7 @@ from web3.logs import DISCARD
 from clearing.base.withdrawal_leaves import DEPTH
 from devnet.anvil import Anvil
 from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
-from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_signers, refused
+from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_signers, refusal, refused
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 
 pytestmark = pytest.mark.chain
@@ -113,6 +113,17 @@ def test_a_withdrawal_after_its_time_is_refused(vault: VaultChain) -> None:
     vault.chain.rpc("evm_setNextBlockTimestamp", limit + 1)
     assert refused(vault.withdraw, entries[1][0], tree.proof(1)) == "Expired"
     assert not vault.view("isPaid", 1)
+
+
+def test_what_was_paid_is_owed_no_more(vault: VaultChain) -> None:
+    """Coins that nobody deposited pay nobody."""
+    vault.deposit(10 * UNIT)
+    vault.user.send(vault.token.functions.mint(vault.vault.address, 100 * UNIT))
+    made = [released(vault, nonce, amount=6 * UNIT) for nonce in range(2)]
+    tree = certify(vault, [leaf for _, leaf in made])
+    vault.withdraw(made[0][0], tree.proof(0))
+    found = refusal(vault.withdraw, made[1][0], tree.proof(1))
+    assert (found.name, found.values) == ("BeyondHoldings", (6 * UNIT, 4 * UNIT))
 
 
 def test_nothing_is_paid_before_the_first_checkpoint(vault: VaultChain) -> None:

@@ -12,7 +12,7 @@ from bridge.contracts.deploy import Deployed
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from tests.kit.bridge.certified import PAYEE, certify, released
-from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, refused
+from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, refusal, refused
 
 pytestmark = pytest.mark.chain
 
@@ -135,6 +135,17 @@ def test_a_receiver_that_a_token_blocks_keeps_nobody_else_from_their_money(vault
     vault.set_mood("Blocking")
     vault.withdraw_batch([entry for entry, _ in made], tree.proof_of_many((0, 1)))
     assert [vault.view("isPaid", nonce) for nonce in range(2)] == [False, True]
+
+
+def test_a_payment_that_makes_the_vaults_balance_grow_took_nothing_out_of_it(vault: VaultChain) -> None:
+    """Code that adds 5 to a balance, the same for all, on every call but `balanceOf`."""
+    vault.deposit(10 * UNIT, at=vault.moody_at)
+    entry, leaf = released(vault, 0, token=vault.moody_at.address)
+    tree = certify(vault, [leaf])
+    balance_of, others = "5f545f5260205ff3", "5f546005015f5560015f5260205ff3"
+    vault.chain.rpc("anvil_setCode", "0x" + vault.moody_at.address.hex(), f"0x36602414601657{others}5b{balance_of}")
+    found = refusal(vault.withdraw, entry, tree.proof(0))
+    assert (found.name, found.values[1:]) == ("WrongDebit", (UNIT, 0))
 
 
 def test_the_vault_is_not_its_own_payee(vault: VaultChain) -> None:
