@@ -25,21 +25,21 @@ from tests.mutation.operators import Mutant
 
 TESTS = Path(__file__).resolve().parents[1] / "bridge" / "contracts"
 FIRST = {
-    "Deposits.sol": ("deposits", "weird_tokens"),
+    "Deposits.sol": ("deposits", "reentrancy", "weird_tokens"),
     "WithdrawalsTree.sol": ("withdrawals", "batches", "guardian_orders"),
-    "Checkpoints.sol": ("checkpoints", "batches", "conflicts", "escape"),
-    "Pauses.sol": ("pauses",),
-    "Guardian.sol": ("deposits", "guardian_orders", "pauses", "cold_quorum"),
+    "Checkpoints.sol": ("checkpoints", "batches", "events", "conflicts", "escape"),
+    "Pauses.sol": ("pauses", "conflicts"),
+    "Guardian.sol": ("guardian_orders", "pauses", "cold_quorum", "events", "deposits", "conflicts"),
     "ColdQuorum.sol": ("cold_quorum",),
-    "Outflows.sol": ("withdrawals", "weird_tokens", "batches"),
+    "Outflows.sol": ("withdrawals", "weird_tokens", "batches", "escape"),
     "Finality.sol": ("checkpoints",),
     "MerkleTree.sol": ("escape",),
     "ValidatorSetCode.sol": ("certificate_verifier", "checkpoints"),
     "Bls12381.sol": ("bls_vectors", "certificate_verifier", "checkpoints"),
     "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
-    "Escape.sol": ("escape",),
-    "Payments.sol": ("withdrawals", "batches", "weird_tokens"),
-    "Evidence.sol": ("conflicts",),
+    "Escape.sol": ("escape", "reentrancy", "events"),
+    "Payments.sol": ("withdrawals", "batches", "reentrancy", "weird_tokens"),
+    "Evidence.sol": ("conflicts", "events"),
     "VaultState.sol": ("deposits", "withdrawals", "checkpoints"),
     "Vault.sol": ("deposits", "cold_quorum", "checkpoints"),
     "VaultExtension.sol": ("deposits",),
@@ -48,7 +48,7 @@ FIRST = {
 """Tests to try first, by the mutant's file."""
 LAST = (
     *("deposits", "withdrawals", "batches", "checkpoints", "cold_quorum", "guardian_orders", "pauses", "conflicts"),
-    *("certificate_verifier", "bls_vectors", "refunds", "weird_tokens", "reentrancy", "known_attacks"),
+    *("certificate_verifier", "bls_vectors", "refunds", "weird_tokens", "reentrancy", "events", "known_attacks"),
     *("attacks_on_the_escape", "escape"),
 )
 SECONDS_MAX = 900
