@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
+HOST_FORM = r"\[?[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}\]?"
+PORT_FORM = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
@@ -52,6 +54,8 @@ class P2P(Section, frozen=True):
     host: Host = "127.0.0.1"
     port: Port = 26600
     peers: tuple[PeerConfig, ...] = ()
+    announce: Annotated[str, Meta(pattern=f"^({HOST_FORM}:{PORT_FORM})?$")] = ""
+    """HOST:PORT at which other validators reach this node, for those whose `peers` lack it; empty: not announced."""
     observers: Annotated[tuple[Observer, ...], Meta(max_length=64)] = ()
     preshared_key_file: str = ""  # a path, not a key
     """64 hexadecimal digits in a file of mode 0600, the same at every node; empty: none is needed to connect."""

@@ -42,6 +42,11 @@ class Membership:
         """Envelope keys of all that agree, are about to, or did so just now."""
         return self._keys
 
+    @property
+    def others(self) -> frozenset[bytes]:
+        """Envelope keys of the other validators of the height that is being decided."""
+        return frozenset(self.now.index_of) - {self.own_key}
+
     def listed_key(self, validators_hash: bytes) -> bytes | None:
         """The BLS key that the set of this hash, of those around the decided height, lists for us."""
         for validators in (self._sets.now, self._sets.next, self._sets.last):

@@ -27,6 +27,7 @@ from consensus.signing import CurveVerifier
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.position_check import PositionWatch, valid_positions
+from node.agreement.validator_addresses import AddressWatch, own_record, valid_address
 from node.agreement.validator_membership import Membership
 from node.api.view import NodeView
 from node.app.persister import Persister
@@ -169,6 +170,9 @@ class Node:
         self._positions = PositionWatch()
         commitments = provider_commitments(self._keys.network_seed, config_of_chains(config))
         self._providers = ProviderWatch(commitments, self._membership)
+        self._addresses = AddressWatch(
+            own_record(config.p2p.announce, clock_ms()), self._membership, self._network.learn
+        )
         self._transactions = TransactionService(
             self._pool,
             network,
@@ -284,6 +288,7 @@ class Node:
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
         providers = network.subscribe(Topic.PROVIDERS, valid_providers)
         conflicts = network.subscribe(Topic.CONFLICTS, valid_conflict)
+        addresses = network.subscribe(Topic.ADDRESSES, valid_address)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._persister.run)
             nursery.start_soon(self._snapshots.run)
@@ -300,6 +305,8 @@ class Node:
             nursery.start_soon(self._bridge.run, network, self._changed)
             nursery.start_soon(self._providers.listen, providers)
             nursery.start_soon(self._providers.run, network)
+            nursery.start_soon(self._addresses.listen, addresses)
+            nursery.start_soon(self._addresses.run, network)
             nursery.start_soon(self._conflicts.listen, conflicts)
             nursery.start_soon(self._conflicts.run, network)
             await nursery.start(self._engine.run)

@@ -70,12 +70,10 @@ class HealthMonitor:
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
         now = self._clock_ms()
-        others = self._membership.now.index_of.keys() - {self._membership.own_key}
-        peers, needed = len(self._network.peers & others), 2 * len(self._membership.now.validators) // 3
         block_age = now - self._decided_ms if self._decided_ms else -1
         fresh = 0 <= block_age <= self._block_age_ms_max
         return (
-            Check(name="peers", ok=peers >= needed, detail=f"{peers} validators connected, {needed} needed"),
+            self._peers(),
             Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
             *self._signer_checks(),
             *self._oracle_checks(now),
@@ -85,6 +83,18 @@ class HealthMonitor:
             *(_light_client_check(chain_id, light) for chain_id, light in sorted(self._bridge.lights.items())),
             *map(_providers_check, self._diversity()),
             *map(_conflict_check, self._conflicts()),
+        )
+
+    def _peers(self) -> Check:
+        """Well with more than a third of the validators, so that not all of them lie: the others' messages are passed
+        on."""
+        others = self._membership.others
+        linked = others & self._network.peers
+        needed = min(len(others), len(self._membership.now.validators) // 3 + 1)
+        detail = f"{len(linked)} validators connected, {needed} needed"
+        missing = ", ".join(sorted(key.hex()[:16] for key in others - linked))
+        return Check(
+            name="peers", ok=len(linked) >= needed, detail=f"{detail}; no link to {missing}" if missing else detail
         )
 
     def _signer_checks(self) -> Sequence[Check]:

@@ -103,6 +103,7 @@ class Meters:
         """Prometheus' text, with the gauges read now."""
         metrics, now = self._metrics, self._clock_ms()
         metrics.peers.set(len(self._network.peers))
+        metrics.missing_links.set(len(self._membership.others - self._network.peers))
         metrics.validators.set(len(self._membership.now.validators))
         metrics.validators_power.set(self._membership.now.total_power)
         metrics.mempool_size.set(len(self._pool))

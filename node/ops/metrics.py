@@ -53,6 +53,7 @@ class Metrics:
 
     def _traffic(self) -> None:
         self.peers = self._gauge("p2p_peers", "Connected peers")
+        self.missing_links = self._gauge("p2p_missing_links", "Other validators that are not connected")
         self.bytes_sent = self._counter("p2p_message_send_bytes", "Bytes sent", ("channel",))
         self.bytes_received = self._counter("p2p_message_receive_bytes", "Bytes received", ("channel",))
         self.messages_dropped = self._counter("p2p_messages_dropped", "Messages dropped by a full queue", ("channel",))

@@ -32,6 +32,7 @@ class Topic(StrEnum):
     COLLATERAL = "collateral"
     PROVIDERS = "providers"
     CONFLICTS = "conflicts"
+    ADDRESSES = "addresses"
 
 
 class Overflow(Enum):

@@ -10,6 +10,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import trio
@@ -32,6 +33,8 @@ from node.p2p.scores import FaultResponse, PeerScores
 DIAL_SECONDS = 5.0
 CURRENT_SECONDS = 60.0
 """So long after the last height decided here, the own state may be behind."""
+FOUND_REDIAL_SECONDS = 30.0
+"""Longest pause between attempts at an announced address: it may be anybody's."""
 ROOM_SECONDS = 1.0
 """How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
 
@@ -62,6 +65,10 @@ class LibP2PNetwork:
         self._host: Any = None
         self._gossip: Gossip | None = None
         self._nursery: trio.Nursery | None = None
+        self._found: dict[bytes, Peer] = {}
+        """Addresses that validators announced."""
+        self._dialed: set[bytes] = set()
+        """Keys that a task keeps connected."""
         for peer in config.peers:
             self.stats.peer(peer.key)
 
@@ -104,6 +111,12 @@ class LibP2PNetwork:
         self._rates = {key: rates for key, rates in self._rates.items() if key in self.roster.keys}
         for key in self.roster.keys:
             self._tell_change(key)
+
+    def learn(self, peer: Peer) -> None:
+        """A validator announced this address: dial it there too. Ignored for a key that is no validator."""
+        if peer.key in self.roster.validators:
+            self._found[peer.key] = peer
+            self._keep_connected(peer, replace(self.config, redial_seconds_max=FOUND_REDIAL_SECONDS))
 
     def note_current(self) -> None:
         """The own state is the newest there is, as of now: a height of about the present time was decided here.
@@ -220,12 +233,19 @@ class LibP2PNetwork:
         for inbox in self._inboxes.values():
             nursery.start_soon(inbox.pump)
         nursery.start_soon(self._open_when_behind)
-        dialer = Dialer(
-            self.config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
-        )
-        for peer in self.config.peers:
+        self._dialed.clear()
+        for peer in (*self.config.peers, *self._found.values()):
             if peer.port:
-                nursery.start_soon(dialer.keep_connected, peer)
+                self._keep_connected(peer, self.config)
+
+    def _keep_connected(self, peer: Peer, config: NetworkConfig) -> None:
+        """One task a key, while the network runs."""
+        if self._nursery is not None and peer.key not in self._dialed:
+            self._dialed.add(peer.key)
+            dialer = Dialer(
+                config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
+            )
+            self._nursery.start_soon(dialer.keep_connected, peer)
 
     async def _open_when_behind(self) -> None:
         while True:
@@ -236,8 +256,11 @@ class LibP2PNetwork:
                     self._tell_change(key)
 
     async def _dial(self, peer: Peer) -> P2pCode | None:
-        """See `Dialer.dial`."""
-        self.stats.peer(peer.key).dials += 1
+        """See `Dialer.dial`. The address of the configuration and the announced one take turns."""
+        stats, found = self.stats.peer(peer.key), self._found.get(peer.key)
+        if found is not None and (peer not in self.config.peers or stats.dials % 2):
+            peer = found
+        stats.dials += 1
         try:
             with trio.fail_after(DIAL_SECONDS):
                 where = address_of(await resolved(peer.host, peer.port), peer.port)

@@ -193,6 +193,13 @@ async def test_a_node_is_not_ready_when(
     assert sight.bad == bad
 
 
+async def test_readiness_names_missing_links_and_bears_them(sight: _Sight, autojump_clock: MockClock) -> None:
+    sight.network.peers = frozenset((b"\x02" * 32, b"\x04" * 32))
+    assert sight.bad == []
+    (peers,) = (check for check in sight.health.checks() if check.name == "peers")
+    assert peers.detail == f"2 validators connected, 2 needed; no link to {'03' * 8}"
+
+
 async def test_each_chain_is_asked_for_as_amendments_list_it(sight: _Sight, autojump_clock: MockClock) -> None:
     """A vault that was detached because its chain never returns would keep every node from being ready, too."""
     sight.status[2].last_fault = "endpoint gone"

@@ -72,7 +72,9 @@ class Node:
             ),
             "pool": _Pool(),
             "transactions": self.transactions,
-            "membership": SimpleNamespace(now=four, sets=SimpleNamespace(last=four)),
+            "membership": SimpleNamespace(
+                now=four, sets=SimpleNamespace(last=four), others=frozenset((b"a", b"b", b"c"))
+            ),
         }
         diversity = ProviderDiversity(1, 3, 4, 5, (0, 750_000, 1_000_000))
         frozen, refused = (Freeze(outcome) for outcome in (FreezeOutcome.FROZEN, FreezeOutcome.REFUSED))

@@ -174,3 +174,21 @@ async def test_a_peer_that_only_the_configuration_names_is_let_in_while_the_stat
         await until(lambda: bool(stats.closed[P2pCode.NO_LONGER_ADMITTED.label]))
         assert other.key in one.network.peers
         await until(lambda: stats.connections == 2)  # nothing was decided for a while
+
+
+async def test_a_validator_that_announces_its_address_is_dialed_without_a_configured_one(cluster):
+    def unknown(number: int, config: NetworkConfig) -> NetworkConfig:
+        """0 and 1 have no address of each other."""
+        return config if number == 2 else replace(config, peers=config.peers[1:])
+
+    async with cluster(3, change=unknown, connect=False) as c:
+        one, other, both = c
+        keys = [node.key for node in c]
+        for node in c:
+            node.network.admit(keys)
+        await both.connected(2)
+        assert other.key not in one.network.peers
+        one.network.learn(Peer(b"s" * 32, port=other.config.port))
+        one.network.learn(Peer(other.key, port=other.config.port))
+        await c.all_connected()
+        assert b"s" * 32 not in one.network._found
