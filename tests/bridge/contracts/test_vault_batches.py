@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
+from clearing.base.hashing import keccak256
 from tests.kit.bridge.certified import Tree, certify, released
-from tests.kit.bridge.vault_chain import UNIT, VaultChain, claim_as_json, make_header, refused
+from tests.kit.bridge.vault_chain import UNIT, VaultChain, claim_as_json, make_header, refusal, refused
 
 pytestmark = pytest.mark.chain
 ROOTS = 64
@@ -93,8 +95,12 @@ def test_a_batch_pays_nothing_beyond_the_certified_count(vault: VaultChain) -> N
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 6)
     tree = certify(vault, leaves, count=4)
-    assert refused(vault.withdraw, entries[5], tree.proof(5)) == "UnknownWithdrawal"
-    assert refused(vault.withdraw_batch, entries[5:], tree.proof(5)) == "UnknownWithdrawal"
+    for nonce in (4, 5):
+        found = refusal(vault.withdraw, entries[nonce], tree.proof(nonce))
+        assert (found.name, found.values) == ("UnknownWithdrawal", (nonce, 4))
+        found = refusal(vault.withdraw_batch, entries[3 : nonce + 1], tree.proof_of_many(range(3, nonce + 1)))
+        assert (found.name, found.values) == ("UnknownWithdrawal", (nonce, 4))
+    vault.withdraw_batch(entries[:4], tree.proof_of_many(range(4)))
 
 
 def test_a_number_beyond_the_tree_is_no_other_leaf(vault: VaultChain) -> None:
@@ -142,6 +148,33 @@ def test_too_little_gas_for_a_payment_fails_the_batch_and_not_the_payment(vault:
     siblings = certify(vault, leaves).proof_of_many((0, 1))
     assert refused(vault.withdraw_batch, entries, siblings, gas=200_000) == "TooLittleGas"
     assert not vault.view("isPaid", 0)
+
+
+def test_a_batch_is_refused_that_would_leave_a_payment_without_its_gas(vault: VaultChain) -> None:
+    """A call has 63 of 64 parts of what is left at most."""
+    vault.deposit(10 * UNIT)
+    entries, leaves = entries_of(vault, 1)
+    siblings = certify(vault, leaves).proof_of_many((0,))
+    call = vault.vault.functions.withdrawBatch([claim_as_json(entries[0])], 1, siblings)
+
+    def lacking(gas: int) -> tuple[int, int] | None:
+        """What is left before the payment, and what it needs, if that is too little."""
+        try:
+            call.call({"from": vault.user.address, "gas": gas})
+        except ContractCustomError as error:
+            data = bytes.fromhex(str(error.data)[2:])
+            assert data[:4] == keccak256(b"TooLittleGas(uint256,uint256)")[:4]
+            return int.from_bytes(data[4:36], "big"), int.from_bytes(data[36:], "big")
+        return None
+
+    low, high = 200_000, 500_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if lacking(middle) is None else (middle, high)
+    found = lacking(low)
+    assert found is not None
+    assert found[1] == vault.view("PAYMENT_GAS") * 64 // 63
+    assert 0 <= found[1] - found[0] < 1_000, "all that was spent since it was looked at"
 
 
 def test_only_the_vault_makes_the_payments_of_a_batch(vault: VaultChain) -> None:
