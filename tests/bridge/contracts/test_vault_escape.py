@@ -18,7 +18,7 @@ from clearing.state.ledger import STRAY_ACCOUNT
 from devnet.genesis import DEVNET_BALANCES
 from tests.kit.bridge.certified import Tree, certify, released
 from tests.kit.bridge.exits import ALICE, BOB, CAROL, Exits, balance, pay
-from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header, refused
+from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header, refusal, refused
 
 pytestmark = pytest.mark.chain
 
@@ -55,6 +55,51 @@ def test_a_silent_network_is_left_in_four_stages(exits: Exits) -> None:
     assert refused(vault.withdraw_batch, [entry], siblings) == "EscapeBegan"
     exits.wait(exits.quarter())
     assert exits.claim(leaf) == 10 * UNIT == balance(exits, ALICE)
+
+
+def test_each_stage_begins_in_its_second_and_not_before(exits: Exits) -> None:
+    vault, period = exits.vault, exits.vault.terms.trusting_s
+    vault.deposit(100 * UNIT)
+    leaf = exits.owe(100 * UNIT, ALICE, 1)
+    exits.owe(40 * UNIT, BOB, 0, ExitKind.WITHDRAWAL)  # never claimed
+    exits.close(withdrawals=1)
+    exits.certify()
+    silent = vault.view("silentFrom")
+    assert silent == vault.view("latest")[2] + period // 2
+    vault.at(silent)
+    found = refusal(exits.trigger)
+    assert (found.name, found.values) == ("NotSilent", (silent, silent))
+    assert vault.view("paymentsFrom") == 0
+    vault.at(silent + 1)
+    exits.trigger()
+    begins, pays = vault.view("escapeFrom"), vault.view("paymentsFrom")
+    assert (begins, pays) == (silent + 1 + period // 4, silent + 1 + 2 * (period // 4))
+    older = {"exit_root": exits.tree.root, "time_ms": vault.view("latest")[2] * 1_000}
+    vault.at(begins - 2)
+    vault.certified(make_header(vault.signers, 2, **older))
+    vault.at(begins - 1)
+    found = refusal(exits.open)
+    assert (found.name, found.values[0]) == ("EscapeNotBegun", begins)
+    vault.at(begins)
+    exits.open()
+    vault.at(pays - 1)
+    found = refusal(exits.claim, leaf)
+    assert (found.name, found.values[0]) == ("EscapeNotBegun", pays)
+    vault.at(pays)
+    assert exits.claim(leaf) == 60 * UNIT
+    vault.at(pays + period - 1)
+    assert exits.claim(leaf) == 0
+    vault.at(pays + period)
+    assert exits.claim(leaf) == 40 * UNIT
+
+
+def test_in_its_first_second_an_escape_takes_no_checkpoint(exits: Exits) -> None:
+    exits.wait(2 * exits.quarter() + 2)
+    exits.trigger()
+    begins = exits.vault.view("escapeFrom")
+    exits.vault.at(begins)
+    found = refusal(exits.vault.certified, make_header(exits.vault.signers, time_ms=begins * 1_000))
+    assert (found.name, found.values) == ("EscapeBegan", (begins,))
 
 
 def test_a_network_that_comes_back_in_time_ends_the_escape(exits: Exits) -> None:
@@ -475,6 +520,29 @@ def test_a_withdrawal_that_nobody_can_have_given_back_bears_nothing(exits: Exits
     assert [exits.claim(old), exits.claim(own)] == [50 * UNIT, 0]
 
 
+@pytest.mark.parametrize(("ahead_s", "paid"), [(3_599, 0), (3_600, 50 * UNIT)])
+def test_a_chain_s_time_may_be_an_hour_ahead_when_a_withdrawal_is_given_back(
+    exits: Exits, ahead_s: int, paid: int
+) -> None:
+    vault = exits.vault
+    vault.deposit(100 * UNIT)
+    exits.wait(2 * 3_600)
+    trusted_at = vault.now() + 60
+    made = [released(vault, 0, account=2, amount=50 * UNIT, to=BOB, not_after_s=trusted_at + ahead_s)]
+    exits.owe(50 * UNIT, CAROL, 2)
+    old = exits.owe_withdrawal(made[0][0])
+    exits.close(withdrawals=1)
+    made.append(released(vault, 1, account=2, amount=50 * UNIT, to=CAROL))
+    tree = Tree([leaf for _, leaf in made])
+    exits.wait(70)
+    exits.certify(2, tree, 2, time_ms=trusted_at * 1_000)
+    vault.withdraw(made[1][0], tree.proof(1))
+    exits.settle()
+    exits.show_payments()
+    exits.begin_payments()
+    assert exits.claim(old) == paid
+
+
 def test_one_token_s_trouble_stays_that_token_s(exits: Exits) -> None:
     vault = exits.vault
     vault.deposit(10 * UNIT)
@@ -568,8 +636,12 @@ def test_only_a_payment_of_the_tree_is_claimed_and_once(exits: Exits) -> None:
     place = exits.place(1)
     assert refused(exits.claim, leaf, place | {"index": 2}) == "BadProof"
     assert refused(exits.claim, leaf, place | {"index": 1 + 4}) == "BadPath"
+    assert refused(exits.claim, leaf, place | {"index": exits.tree.count}) == "BadPath"
     assert refused(exits.claim, leaf, place | {"count": exits.tree.count + 1}) == "BadProof"
-    assert refused(exits.claim, leaf, place | {"path": place["path"][:-1]}) == "BadPath"
+    for depth, name in ((40, "BadProof"), (41, "BadPath")):
+        assert refused(exits.claim, leaf, {"index": 1, "count": 2**depth, "path": [bytes(32)] * depth}) == name
+    for path in (place["path"][:-1], [*place["path"], bytes(32)]):
+        assert refused(exits.claim, leaf, place | {"path": path}) == "BadPath"
     assert [exits.claim(leaf), exits.claim(leaf)] == [10 * UNIT, 0]
     assert exits.claim(senior) == 10 * UNIT
     assert exits.claim(senior) == 0
