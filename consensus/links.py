@@ -14,6 +14,8 @@ HEARD_MS = 5000
 """A validator that was not heard directly for so long is not linked."""
 ANNOUNCED_MS = 10_000
 """An unchanged list is sent again after this time."""
+EXPIRED_MS = 35_000
+"""A list that was not sent again for so long is forgotten: its validator is down, or nothing of it arrives."""
 SETTLE_MS = 300
 """How long a list waits after a validator is heard for the first time: others will be."""
 ANNOUNCE_INTERVAL_MS = 300
@@ -82,7 +84,13 @@ class Links:
         self._now_ms = now_ms
         if changed:
             self._linked, self._members, self._linked_since_ms = linked, members, now_ms
-            self._records = {key: record for key, record in self._records.items() if key in members}
+        kept = {
+            key: record
+            for key, record in self._records.items()
+            if key in members and now_ms - record.learnt_ms < EXPIRED_MS
+        }
+        if changed or len(kept) < len(self._records):
+            self._records = kept
             self._routes.clear()
         due = changed or now_ms - self._announced_ms >= ANNOUNCED_MS
         if due:
@@ -178,8 +186,10 @@ class Links:
                 yield Route(peer, relays)
 
     def _distances(self, origin: bytes) -> dict[bytes, int]:
-        """Hops from an origin to each validator: first those that hear it, then along edges that both ends list."""
-        distance = {key: 1 for key in (self._own, *self._records) if origin in self._list(key) and key != origin}
+        """Hops from an origin to each validator along edges that both ends list, as far as the origin's list is
+        known."""
+        hears = [key for key in (self._own, *self._records) if origin in self._list(key) and key != origin]
+        distance = {key: 1 for key in hears if not self.lacks(origin, key)}
         level, hops = sorted(distance), 1
         while level:
             hops += 1

@@ -135,14 +135,13 @@ class Dissemination:
         self._context.admission.check_envelope(chain.network, envelope)
         keys = [validator.envelope_key for validator in named.validators]
         linked = frozenset(keys[index] for index in signer_indices(message.linked) if index < len(keys))
-        if not self._links.learn(origin, message.number, linked, data, now):
-            return
+        changed = self._links.learn(origin, message.number, linked, data, now)
         if self._current.run.state.own_index is None:
             return
         for other in self._links.neighbours_without(origin):
             if other != peer:
                 self._send(Send(other, Lane.CONSENSUS, data))
-        if origin == peer:
+        if changed and origin == peer:
             for envelope_bytes in self._links.others_lists(peer):
                 self._send(Send(peer, Lane.CONSENSUS, envelope_bytes))
 

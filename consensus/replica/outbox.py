@@ -5,8 +5,8 @@ the log was never sent. A refusal of the signer means silence, never another try
 
 Delivery chooses recipients, never content. In a small set everything goes to all. In a large one votes go to the
 collectors of their round until half a timeout passes without progress; for the rest of that height they go to all. They
-go to all at once in a round whose collectors or next proposers somebody does not hear, because what goes to all is
-passed on (`consensus.replica.dissemination`). A final certificate goes with its extensions only to the next proposers:
+go to all at once in a round none of whose collectors is heard by everybody, because what goes to all is passed on
+(`consensus.replica.dissemination`). A final certificate goes with its extensions only to the next proposers:
 the others get them in a block.
 """
 
@@ -237,11 +237,9 @@ class Delivery:
             self._outputs.append(Broadcast(Lane.CONSENSUS, data))
 
     def _all_hear(self, round_: int) -> bool:
-        """Whether everybody hears the collectors of a round and the next proposers."""
-        validators, following = self._chain.validators.validators, self._chain.next_validators
-        keys = [validators[index].envelope_key for index in self._collectors(round_)]
-        keys += [following.validators[index].envelope_key for index in next_proposers(following, self._height + 1)]
-        return all(self._links.heard_by_all(key) for key in keys)
+        """Whether everybody hears one of the collectors of a round."""
+        validators = self._chain.validators.validators
+        return any(self._links.heard_by_all(validators[index].envelope_key) for index in self._collectors(round_))
 
     def _collectors(self, round_: int) -> tuple[int, ...]:
         return collectors(self._chain.validators, self._height, round_)
