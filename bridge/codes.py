@@ -156,8 +156,8 @@ class BridgeCode(CodeBook):
     )
     NO_EIP2537 = (
         691,
-        "The chain does not have the precompiles of EIP-2537, so a vault there could check no certificate. Choose "
-        "another chain, or wait for its upgrade.",
+        "The chain does not have the precompiles of EIP-2537, although its profile says so. Take another endpoint, or "
+        "name the profile of a chain without them.",
     )
     TOKEN_WITHOUT_CODE = 692, "There is no contract at a token's address on this chain. Check address and endpoint."
     VAULT_EXISTS = (

@@ -48,7 +48,7 @@ def _section(profile: ChainProfile) -> str:
         ("logs", _logs(profile), facts.logs.source),
         (
             "EIP-2537",
-            "yes" if facts.precompiles.eip2537 else "no: certificates need another verifier",
+            "yes" if facts.precompiles.eip2537 else "no: vaults take secp256k1 signatures",
             facts.precompiles.source,
         ),
         ("header", _header(profile), facts.header.source),

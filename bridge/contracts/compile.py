@@ -21,6 +21,7 @@ CONTRACTS = {
     "Vault.sol": ("Vault",),
     "VaultExtension.sol": ("VaultExtension",),
     "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
+    "EcdsaCertificateVerifier.sol": ("EcdsaCertificateVerifier",),
     "SolvencyVerifier.sol": ("SolvencyVerifier",),
     "examples/CcipDeposits.sol": ("CcipDeposits",),
     "test/TestToken.sol": ("TestToken",),

@@ -54,7 +54,7 @@ def vault_creations(terms: VaultTerms, salt: int = 0) -> tuple[Creation, Creatio
     `salt`: of the vault, below 2^256. The others have no state, so that all vaults with the same code share them.
     Raises RemoteFault BAD_POINT.
     """
-    verifier = _creation("BlsCertificateVerifier")
+    verifier = _creation(terms.scheme.verifier)
     settings = vault_settings(verifier.address, terms)
     extension = _creation("VaultExtension", settings)
     return verifier, extension, _creation("Vault", *vault_arguments(settings, extension.address, terms), salt=salt)

@@ -16,6 +16,7 @@ from web3 import Web3
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.cold_quorum import ColdKeys
+from bridge.contracts.schemes import CertificateScheme
 from clearing.base.errors import LocalFault
 from clearing.base.evm import rlp_coding
 from clearing.base.hashing import keccak256
@@ -49,7 +50,10 @@ class VaultAsset:
 
 @dataclass(frozen=True, slots=True)
 class VaultTerms:
-    """What a vault is bound to. `wrapped_native`: the listed token that native coin is paid in as; empty: none."""
+    """What a vault is bound to. `wrapped_native`: the listed token that native coin is paid in as; empty: none.
+
+    `scheme`: as the chain's profile says.
+    """
 
     network: bytes
     validators: ValidatorSet
@@ -59,6 +63,7 @@ class VaultTerms:
     trusting_s: int = TRUSTING_SECONDS
     pause_s: int = PAUSE_SECONDS
     wrapped_native: bytes = b""
+    scheme: CertificateScheme = CertificateScheme.BLS
 
 
 def connect(url: str) -> Web3:
@@ -88,9 +93,9 @@ def deploy_wrapped_native(web3: Web3, secret: bytes) -> Deployed:
     return deploy(web3, secret, "WrappedNative")
 
 
-def deploy_verifier(web3: Web3, secret: bytes) -> Deployed:
-    """The BLS verifier; any number of vaults on a chain may share one."""
-    return deploy(web3, secret, "BlsCertificateVerifier")
+def deploy_verifier(web3: Web3, secret: bytes, scheme: CertificateScheme = CertificateScheme.BLS) -> Deployed:
+    """The verifier of certificates; any number of vaults on a chain may share one."""
+    return deploy(web3, secret, scheme.verifier)
 
 
 def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) -> Deployed:

@@ -15,6 +15,7 @@ from bridge.evm.hexadecimal import malformed
 from clearing.base import bls
 from clearing.base.certificate import Certificate
 from clearing.base.codec import u256
+from clearing.base.ecdsa_certificate import ROUND, EcdsaCertificate
 from clearing.base.hashing import keccak256
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
@@ -70,7 +71,9 @@ def selector(signature: str) -> bytes:
     return keccak256(signature.encode("ascii"))[:4]
 
 
-CertifiedHeader: TypeAlias = tuple[Header, Certificate]
+VaultCertificate: TypeAlias = Certificate | EcdsaCertificate
+"""Of the vault's scheme."""
+CertifiedHeader: TypeAlias = tuple[Header, VaultCertificate]
 _CERTIFICATE = "(uint32,uint256,bytes)"
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
@@ -207,7 +210,7 @@ def permit_digest(domain: bytes, owner: bytes, spender: bytes, amount: int, nonc
     return keccak256(b"\x19\x01" + domain + keccak256(permit))
 
 
-def checkpoint_call(header: Header, certificate: Certificate) -> bytes:
+def checkpoint_call(header: Header, certificate: VaultCertificate) -> bytes:
     """Submit a certified header. Raises RemoteFault BAD_POINT when the aggregate is no point."""
     return CHECKPOINT + encode(("bytes", "(uint32,uint256,bytes)"), checkpoint_arguments(header, certificate))
 
@@ -352,12 +355,14 @@ CertificateArgument: TypeAlias = tuple[int, int, bytes]
 WithdrawalArgument: TypeAlias = tuple[int, int, bytes, bytes, int, int]
 
 
-def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[bytes, CertificateArgument]:
-    """Arguments of `checkpoint`. The certificate is passed unchanged, its signature decompressed.
+def checkpoint_arguments(header: Header, certificate: VaultCertificate) -> tuple[bytes, CertificateArgument]:
+    """Arguments of `checkpoint`. A consensus certificate is passed unchanged, its signature decompressed.
 
     Raises RemoteFault BAD_POINT when the aggregate is no point.
     """
     signers = int.from_bytes(certificate.signers, "big")
+    if isinstance(certificate, EcdsaCertificate):
+        return header.words, (ROUND, signers, certificate.compact)
     return header.words, (certificate.round, signers, bls.signature_coordinates(certificate.aggregate))
 
 

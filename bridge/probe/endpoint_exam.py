@@ -178,7 +178,7 @@ class _Exam:
                 "EIP-2537", shown, "The chain's profile has it: the endpoint is of another chain, or outdated."
             )
         if not found:
-            return warning("EIP-2537", shown, "As the profile says: a vault of this chain checks no BLS certificates.")
+            return warning("EIP-2537", shown, "As the profile says: a vault of this chain takes secp256k1 signatures.")
         return ok("EIP-2537", shown)
 
     async def _states(self) -> EndpointFinding:

@@ -12,6 +12,7 @@ from bridge.contracts import load_artifact
 from bridge.contracts.creation import FACTORY, FACTORY_CODE, Creation, vault_creations
 from bridge.contracts.deploy import VaultTerms
 from bridge.contracts.errors import error_text
+from bridge.contracts.schemes import CertificateScheme
 from bridge.evm.hexadecimal import hex_data, read_data, read_quantity
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
@@ -76,7 +77,7 @@ class VaultDeployer:
         for token, code in zip(tokens, codes, strict=True):
             if not code:
                 raise RemoteFault(BridgeCode.TOKEN_WITHOUT_CODE, "deploy", token=token)
-        if not await has_eip2537(self._endpoint):
+        if self._terms.scheme is CertificateScheme.BLS and not await has_eip2537(self._endpoint):
             raise RemoteFault(BridgeCode.NO_EIP2537, "deploy", precompile=G1_ADD)
 
     async def _simulate(self, creation: Creation, payer: bytes, made: Mapping[bytes, bytes]) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bridge.codes import BridgeCode
+from bridge.contracts.schemes import CertificateScheme
 from bridge.evm.layouts import HEADERS, RECEIPTS, ChainLayout, HeaderLayout
 from bridge.watched_chain import FinalityPolicy, LogRange
 from clearing.base.errors import LocalFault
@@ -106,6 +107,11 @@ class ChainProfile(Struct, frozen=True):
         """How headers and receipts are read."""
         header = HeaderLayout(HEADERS[self.facts.header.layout], self.facts.header.extra_data_max)
         return ChainLayout(header, RECEIPTS[self.facts.receipts.layout])
+
+    @property
+    def scheme(self) -> CertificateScheme:
+        """Which certificates a vault of the chain takes."""
+        return CertificateScheme.BLS if self.facts.precompiles.eip2537 else CertificateScheme.ECDSA
 
     def finality(self, quorum: int, confirmations: int = 0) -> FinalityPolicy:
         """The chain's rule; `confirmations` of the operator only ever add to its depth."""

@@ -58,6 +58,14 @@ _term_options = together(
 )
 
 
+_profile_option = click.option(
+    "--profile",
+    default="",
+    metavar="NAME",
+    help="The chain's profile: it says what certificates the vault takes. By default the one that names the chain id.",
+)
+
+
 @vault.command()
 @click.option("--genesis", type=FILE, required=True, help="Trusted genesis.json: names the network and its first set.")
 @click.option("--validators-hash", metavar="HEX", help="The set in force, where it is no longer that of genesis.")
@@ -68,6 +76,7 @@ _term_options = together(
 )
 @rpc_option
 @payer_option
+@_profile_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print addresses and gas, send nothing.")
 @click.option("--out", type=NEW_FILE, help="Write the receipt to a new file. Needed unless with --dry-run.")
 @output_option
@@ -85,6 +94,7 @@ def deploy(
     salt: int,
     rpc: str,
     payer_file: Path,
+    profile: str,
     dry_run: bool,
     out: Path | None,
     output: str,
@@ -119,7 +129,7 @@ def deploy(
         pause_s=pause_days * DAY_S,
         wrapped_native=_address("--wrapped-native", wrapped_native) if wrapped_native else b"",
     )
-    deployment = Deployment(terms, salt)
+    deployment = Deployment(terms, salt, profile)
     secret = read_hex_secret(payer_file)
     if out is None or dry_run:
         receipt = trio.run(plan_vault, rpc, deployment, secret)
@@ -137,6 +147,7 @@ def deploy(
 @click.option("--validators-hash", metavar="HEX", help="The set that it should follow, instead of an earlier one.")
 @click.option("--guardian", metavar="ADDRESS", help="Its guardian, instead of an earlier one.")
 @click.option("--token", "tokens", metavar="ADDRESS:UNIT[:MINIMUM]", multiple=True, help="A token that it should list.")
+@_profile_option
 @output_option
 def verify(
     address: str,
@@ -146,6 +157,7 @@ def verify(
     validators_hash: str | None,
     guardian: str | None,
     tokens: tuple[str, ...],
+    profile: str,
     output: str,
 ) -> int:
     """Compare the vault at ADDRESS with the committed contracts and with what is stated.
@@ -166,7 +178,7 @@ def verify(
     )
     receipt = read_receipt(read_limited(receipt_file, FILE_BYTES_MAX)) if receipt_file else None
     trusted = _genesis(genesis) if genesis else None
-    report: VaultReport = trio.run(verify_at, rpc, _address("ADDRESS", address), stated, trusted, receipt)
+    report: VaultReport = trio.run(verify_at, rpc, _address("ADDRESS", address), stated, trusted, receipt, profile)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 

@@ -5,11 +5,12 @@ trusted with nothing: its hash is the one that the caller states.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.contracts.deploy import VaultTerms
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_deployer import VaultDeployer
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet
@@ -19,10 +20,15 @@ from member.vaults.receipt import VaultReceipt, created, receipt_of
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is to be deployed."""
+    """What is to be deployed. `profile`: of the chain, by default the one that names its chain id."""
 
     terms: VaultTerms
     salt: int = 0
+    profile: str = ""
+
+    def terms_on(self, chain_id: int) -> VaultTerms:
+        """With the certificates that a vault of this chain takes. Raises LocalFault WRONG_PROFILE."""
+        return replace(self.terms, scheme=profile_of(chain_id, self.profile).scheme)
 
 
 def set_in_force(url: str, validators_hash: bytes) -> ValidatorSet:
@@ -45,12 +51,13 @@ def set_in_force(url: str, validators_hash: bytes) -> ValidatorSet:
 async def plan_vault(rpc: str, deployment: Deployment, secret: bytes) -> VaultReceipt:
     """Check everything, predict the addresses and estimate the gas; send nothing. Raises as `VaultDeployer.plan`."""
     async with Endpoint(rpc) as endpoint:
-        deployer = VaultDeployer(endpoint, deployment.terms, deployment.salt)
         chain_id = await endpoint.chain_id()
+        terms = deployment.terms_on(chain_id)
+        deployer = VaultDeployer(endpoint, terms, deployment.salt)
         payer = Sender(endpoint, chain_id, secret).address
         planned = await deployer.plan(payer)
         contracts = [created(each.creation, each.gas) for each in planned]
-        return receipt_of(chain_id, deployment.salt, deployment.terms, contracts)
+        return receipt_of(chain_id, deployment.salt, terms, contracts)
 
 
 async def deploy_vault(
@@ -63,13 +70,14 @@ async def deploy_vault(
     after each contract; what it raises ends the deployment. Raises as `VaultDeployer`.
     """
     async with Endpoint(rpc) as endpoint:
-        deployer = VaultDeployer(endpoint, deployment.terms, deployment.salt)
         chain_id = await endpoint.chain_id()
+        terms = deployment.terms_on(chain_id)
+        deployer = VaultDeployer(endpoint, terms, deployment.salt)
         sender = Sender(endpoint, chain_id, secret)
         planned = await deployer.plan(sender.address)
         contracts = [created(each.creation, each.gas) for each in planned]
-        on_progress(receipt_of(chain_id, deployment.salt, deployment.terms, contracts))
+        on_progress(receipt_of(chain_id, deployment.salt, terms, contracts))
         for index, each in enumerate(planned):
             contracts[index] = created(each.creation, each.gas, await deployer.create(sender, each))
-            on_progress(receipt_of(chain_id, deployment.salt, deployment.terms, contracts))
-        return receipt_of(chain_id, deployment.salt, deployment.terms, contracts)
+            on_progress(receipt_of(chain_id, deployment.salt, terms, contracts))
+        return receipt_of(chain_id, deployment.salt, terms, contracts)

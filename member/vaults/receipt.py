@@ -15,6 +15,7 @@ from bridge.contracts import load_artifact
 from bridge.contracts.cold_quorum import ColdKeys
 from bridge.contracts.creation import Creation
 from bridge.contracts.deploy import VaultAsset, VaultTerms
+from bridge.contracts.schemes import CertificateScheme
 from bridge.relay.transactions import Mined
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
@@ -68,6 +69,8 @@ class VaultReceipt(Body, frozen=True):
     trusting_s: Id
     pause_s: Id
     wrapped_native: Address
+    certificates: CertificateScheme
+    """Which of them the vault takes."""
     contracts: Annotated[tuple[CreatedContract, ...], msgspec.Meta(min_length=1, max_length=8)]
 
     @property
@@ -94,6 +97,7 @@ def receipt_of(chain_id: int, salt: int, terms: VaultTerms, contracts: Sequence[
         trusting_s=terms.trusting_s,
         pause_s=terms.pause_s,
         wrapped_native=hexed(terms.wrapped_native or bytes(20)),
+        certificates=terms.scheme,
         contracts=tuple(contracts),
     )
 
@@ -130,6 +134,7 @@ def terms_of(receipt: VaultReceipt) -> VaultTerms:
         trusting_s=receipt.trusting_s,
         pause_s=receipt.pause_s,
         wrapped_native=wrapped if any(wrapped) else b"",
+        scheme=receipt.certificates,
     )
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from bridge.contracts import load_artifact
 from bridge.contracts.creation import vault_creations
 from bridge.contracts.deploy import VaultAsset, VaultTerms
+from bridge.contracts.schemes import CertificateScheme
 from bridge.relay.vault_reader import TrustedSet, VaultBindings, VaultReader
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.api.types import Body, Id, hexed
@@ -81,12 +83,13 @@ def expected_by_genesis(genesis: Genesis, chain_id: int) -> ExpectedVault:
 
 
 async def verify_at(
-    rpc: str, at: bytes, stated: ExpectedVault, genesis: Genesis | None, receipt: VaultReceipt | None
+    rpc: str, at: bytes, stated: ExpectedVault, genesis: Genesis | None, receipt: VaultReceipt | None, profile: str = ""
 ) -> VaultReport:
     """Compare the vault at an address, through an endpoint of its chain, with all that is stated.
 
     What is stated by itself is newer than genesis and receipt, and takes the place of what they state.
-    Raises RemoteFault for an endpoint's faults, BAD_VAULT_RECEIPT.
+    `profile`: of the chain, by default the one that names its chain id; the vault takes its certificates.
+    Raises RemoteFault for an endpoint's faults, BAD_VAULT_RECEIPT; LocalFault WRONG_PROFILE.
     """
     async with Endpoint(rpc) as endpoint:
         origins = [expected_by_receipt(receipt)] if receipt is not None else []
@@ -100,17 +103,20 @@ async def verify_at(
             )
             for each in origins
         ]
-        return await verify_vault(endpoint, at, [stated, *newer])
+        scheme = profile_of(await endpoint.chain_id(), profile).scheme
+        return await verify_vault(endpoint, at, [stated, *newer], scheme)
 
 
-async def verify_vault(endpoint: Endpoint, at: bytes, expected: Sequence[ExpectedVault]) -> VaultReport:
+async def verify_vault(
+    endpoint: Endpoint, at: bytes, expected: Sequence[ExpectedVault], scheme: CertificateScheme = CertificateScheme.BLS
+) -> VaultReport:
     """Compare the vault with each of `expected`. Raises RemoteFault for an endpoint's faults."""
     reader, chain_id = VaultReader(endpoint, at), await endpoint.chain_id()
     checks = [_code("Vault", await reader.code(at))]
     if checks[0].ok:
         bindings = await reader.bindings()
         checks.append(_code("VaultExtension", await reader.code(bindings.extension)))
-        checks.append(_code("BlsCertificateVerifier", await reader.code(bindings.verifier)))
+        checks.append(_code(scheme.verifier, await reader.code(bindings.verifier)))
         if all(check.ok for check in checks):
             same = await reader.shares_settings(bindings.extension)
             found = "those of the vault" if same else "others than the vault's"

@@ -245,8 +245,25 @@ def test_a_chain_without_eip2537_or_without_the_factory_is_refused(
     older.rpc("anvil_setCode", operator.token, "0x00")
     on_it = ("--dry-run", "--rpc", older.url)
     assert "no_eip2537" in operator.deploy(*on_it, code=6).err
+    assert "wrong_profile" in operator.deploy(*on_it, "--profile", "scroll", code=3).err
     older.rpc("anvil_setCode", "0x4e59b44847b379578588920ca78fbf26c0b4956c", "0x00")
     assert "no_create2_factory" in operator.deploy(*on_it, code=6).err
+
+
+def test_a_vault_takes_the_certificates_that_the_chains_profile_names(
+    operator: Operator, anvil: Callable[..., Anvil]
+) -> None:
+    older = anvil(31338, hardfork="cancun")
+    older.fund(address_of(USER))
+    older.rpc("anvil_setCode", operator.token, "0x00")
+    older.rpc("anvil_setNonce", address_of(USER), "0x1")  # its first contract is the token
+    on_it, profile = ("--rpc", older.url), ("--profile", "evm-ecdsa")
+    made = operator.deployed(*on_it, *profile)
+    assert [each["name"] for each in made["contracts"]] == ["EcdsaCertificateVerifier", "VaultExtension", "Vault"]
+    at = made["contracts"][-1]["address"]
+    checks = operator.by_receipt(at, *on_it, *profile)
+    assert all(check["ok"] for check in checks.values()), checks
+    assert failed(operator.by_receipt(at, *on_it, code=6)) == ["code of BlsCertificateVerifier"]
 
 
 def test_the_page_on_adding_a_chain_deploys_and_compares_a_vault(

@@ -25,10 +25,12 @@ from bridge.contracts.deploy import (
     deploy_verifier,
     deploy_wrapped_native,
 )
-from bridge.contracts.vault import checkpoint_arguments
+from bridge.contracts.schemes import CertificateScheme
+from bridge.contracts.vault import VaultCertificate, checkpoint_arguments
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls, secp256k1
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
+from clearing.base.ecdsa_certificate import EcdsaCertificate, certificate_of, header_digest
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
@@ -36,7 +38,7 @@ from clearing.base.validators import ValidatorSet
 from devnet.anvil import Anvil
 from tests.kit import headers
 from tests.kit.certificates import make_certificate
-from tests.kit.validator_records import made_validator
+from tests.kit.validator_records import evm_secret_of, made_validator
 
 NETWORK = sha256(b"network of the contract tests")
 USER = bytes([7]) * 32
@@ -79,6 +81,16 @@ class Signers:
     validators: ValidatorSet
     secrets: tuple[int, ...]
 
+    @property
+    def evm_secrets(self) -> tuple[bytes, ...]:
+        """Of the validators' EVM addresses."""
+        return tuple(map(evm_secret_of, self.secrets))
+
+    def sign(self, header: Header, indices: tuple[int, ...]) -> EcdsaCertificate:
+        """The certificate by secp256k1 keys."""
+        digest = header_digest(header)
+        return certificate_of({index: secp256k1.sign_digest(self.evm_secrets[index], digest) for index in indices})
+
     def certify(
         self,
         header: Header,
@@ -119,7 +131,15 @@ def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
 
 def _errors() -> dict[bytes, dict[str, Any]]:
     found = {}
-    contracts = ("Vault", "BlsCertificateVerifier", "SolvencyVerifier", "CcipDeposits", "MoodyToken", "BlsHarness")
+    contracts = (
+        "Vault",
+        "BlsCertificateVerifier",
+        "EcdsaCertificateVerifier",
+        "SolvencyVerifier",
+        "CcipDeposits",
+        "MoodyToken",
+        "BlsHarness",
+    )
     for name in contracts:
         for entry in load_artifact(name).abi:
             if entry["type"] == "error":
@@ -201,7 +221,7 @@ class VaultChain:
         self.user = ChainUser(chain)
         web3 = self.user.web3
         self.token_at = deploy_token(web3, USER, "Dollar", "USD", 8)
-        self.verifier_at = deploy_verifier(web3, USER)
+        self.verifier_at = deploy_verifier(web3, USER, terms.get("scheme", CertificateScheme.BLS))
         self.other_at = deploy_token(web3, USER, "Other dollar", "OUSD", 8)
         self.moody_at = deploy(web3, USER, "MoodyToken")
         self.wrapped_at = deploy_wrapped_native(web3, USER)
@@ -250,7 +270,7 @@ class VaultChain:
         """How the moody token behaves from here on."""
         self.user.send(self.user.contract("MoodyToken", self.moody_at).functions.setMood(MOODS.index(mood)))
 
-    def checkpoint(self, header: Header, certificate: Certificate) -> Any:
+    def checkpoint(self, header: Header, certificate: VaultCertificate) -> Any:
         return self.show(*checkpoint_arguments(header, certificate))
 
     def show(self, words: bytes, argument: tuple[int, int, bytes]) -> Any:

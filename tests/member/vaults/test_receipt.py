@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.contracts.creation import vault_creations
 from bridge.contracts.deploy import VaultAsset, VaultTerms
+from bridge.contracts.schemes import CertificateScheme
 from clearing.base.errors import CrossclearError, LocalFault
 from member.codes import NodeCode
 from member.vaults.receipt import ReceiptFile, VaultReceipt, created, read_receipt, receipt_of, salt_of, terms_of
@@ -39,9 +40,10 @@ def test_a_receipt_leads_to_its_terms_and_its_address_again() -> None:
 
 
 def test_another_salt_or_any_other_term_is_another_address() -> None:
-    others = [msgspec.structs.replace(RECEIPT, pause_s=RECEIPT.pause_s + 1), msgspec.structs.replace(RECEIPT, salt="0")]
+    changes = ({"pause_s": RECEIPT.pause_s + 1}, {"salt": "0"}, {"certificates": CertificateScheme.ECDSA})
+    others = [msgspec.structs.replace(RECEIPT, **change) for change in changes]
     found = {vault_creations(terms_of(each), salt_of(each))[-1].address for each in (RECEIPT, *others)}
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 @given(st.binary(max_size=300))
