@@ -88,8 +88,19 @@ def test_a_bit_beyond_the_set_is_refused(user: ChainUser) -> None:
 
 def test_what_no_verifier_wrote_is_no_set(user: ChainUser) -> None:
     stored = StoredSet(user, make_signers((1, 1, 1)))
-    stored.address = user.address
-    assert refused(stored.power_of, 7) == "MalformedValidatorSet"
+    one = "0x" + "11" * 20
+    sizes = {user.address: 0, one: 159 + 192}
+    user.chain.rpc("anvil_setCode", one, "0x" + "00" * (1 + sizes[one]))
+    for stored.address, size in sizes.items():
+        found = refusal(stored.power_of, 7)
+        assert (found.name, found.values) == ("MalformedValidatorSet", (size,))
+
+
+def test_a_set_is_kept_whole_or_not_at_all(user: ChainUser) -> None:
+    """As much gas as is used is too little: a creation gets 63 of 64 parts of what is left."""
+    stored = StoredSet(user, make_signers((1, 1, 1)))
+    store = stored.verifier.functions.store(stored.signers.validators.words)
+    assert refused(user.send, store, gas=user.send(store)["gasUsed"]) == "StoreFailed"
 
 
 def test_the_code_of_a_set_has_its_hash_and_no_other_code_has(user: ChainUser) -> None:

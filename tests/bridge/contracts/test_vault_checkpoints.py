@@ -216,19 +216,28 @@ def test_the_words_of_a_set_hash_to_its_hash() -> None:
         assert sha256(signers.validators.words) == signers.validators.hash
 
 
+def with_powers(words: bytes, *powers: int) -> bytes:
+    """A set whose first validators have these powers, and no addresses."""
+    for index, power in enumerate(powers):
+        start = 64 + 192 * index
+        words = words[:start] + u256(power) + words[start + 32 :]
+    return words
+
+
 def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
     words = vault.signers.validators.words
-    powerless = words[:64] + bytes(32) + words[96:]
-    huge = words[:64] + u256(2**60) + words[96:]
+    powerless, huge, together = (with_powers(words, *powers) for powers in ((0,), (2**60,), (2**59, 2**59 - 2, 1, 1)))
     verifier, none = map(to_checksum_address, (vault.verifier_at.address, bytes(20)))
     cold = [*map(to_checksum_address, COLD_KEYS.addresses)]
     settings = (NETWORK, verifier, vault.user.address, 2, 1, none, cold, 2)
     extension = to_checksum_address(deploy(vault.user.web3, USER, "VaultExtension", settings).address)
     shapeless = (b"", words[:-1], words + bytes(192), bytes(32) + words[32:], words[:32] + bytes(32))
+    shapeless += (words[:32] + u256(128) + words[64:256] * 128,)
     cases = [(case, b"MalformedValidatorSet(uint256)", u256(len(case))) for case in shapeless]
     cases += [
         (powerless, b"BadPower(uint256,uint256)", bytes(64)),
         (huge, b"BadPower(uint256,uint256)", u256(0) + u256(2**60)),
+        (together, b"BadPower(uint256,uint256)", u256(4) + u256(2**60)),
     ]
     for malformed, error, values in cases:
         with pytest.raises(ContractCustomError) as caught:
