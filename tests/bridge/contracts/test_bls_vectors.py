@@ -140,6 +140,20 @@ def test_a_point_outside_the_subgroup_is_refused(harness: Harness, vectors_dir: 
             assert harness.call("verify", pair[:128], b"m", b"d", pair[128:]) is not True, name
 
 
+def test_a_key_that_holds_a_pair_of_its_own_is_no_key(harness: Harness) -> None:
+    """The pairing precompile takes any number of pairs: one more would let anybody choose the product."""
+    point = b"".join(bls.key_coordinates(bls.public_key(7)))
+    signature = bls.signature_coordinates(bls.sign(7, b"m"))
+    assert harness.call("verify", point, b"m", bls.SIGNATURE_DST, signature) is True
+    longer = point + bytes(256) + harness.call("negated", point)
+    assert harness.call("verify", longer, b"m", bls.SIGNATURE_DST, signature) is None
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 128), (128, 0), (127, 129), (129, 127), (256, 128), (128, 256)])
+def test_only_whole_points_are_added(harness: Harness, left: int, right: int) -> None:
+    assert harness.call("addG1", bytes(left), bytes(right)) is None
+
+
 def test_a_point_and_its_negation_cancel_out(harness: Harness) -> None:
     infinity = bytes(128)
     for secret in (1, 2, 10**30, bls.GROUP_ORDER - 1):

@@ -358,6 +358,8 @@ def test_a_stray_deposit_that_was_refunded_after_the_snapshot_is_not_paid_again(
     pay(exits, 2, [made])
     exits.settle()
     exits.show_payments()
+    debtor = 1 << 160 | int.from_bytes(ALICE)
+    assert tuple(vault.view("exitDebt", vault.token.address, debtor)) == (50 * UNIT, 0), "known by the depositor"
     exits.walk(2)
     exits.begin_payments()
     assert [exits.claim(leaf), exits.refund(2)] == [0, 50 * UNIT]
