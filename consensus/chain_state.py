@@ -7,9 +7,10 @@ the last block, the one of the next height, and the one after that, which the ne
 from dataclasses import dataclass, replace
 
 from clearing.base.certificate import Certificate
-from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from consensus.messages import CommittedBlock, SignedExtension
+from consensus.leaders import ALL_LEAD, Leaders, period_of
+from consensus.messages import Block, CommittedBlock, SignedExtension
+from consensus.turns import Turns, turns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,30 @@ class ChainState:
     commit: Certificate | None = None
     extensions: tuple[SignedExtension, ...] = ()
     """Of the last height, with the certificate's round and value; late ones join."""
+    last_leaders: Leaders = ALL_LEAD
+    """For the turns of `height`."""
+    leaders: Leaders = ALL_LEAD
+    """For the turns of height + 1: what the blocks up to `height` show."""
+
+    @property
+    def turns(self) -> Turns:
+        """Of height + 1."""
+        return turns_of(self.validators, self.height + 1, self.leaders)
+
+    @property
+    def next_turns(self) -> Turns:
+        """Of height + 2, if the next block shows the certificate that is known here."""
+        return turns_of(self.next_validators, self.height + 2, self.leaders_after(self.commit))
+
+    def leaders_after(self, shown: Certificate | None) -> Leaders:
+        """For the turns of height + 2, after a block at height + 1 that shows this certificate of `height`."""
+        known, period = self.leaders, period_of(self.height + 2)
+        if period != known.period:
+            return Leaders(period)
+        if shown is None or not known.certain or period_of(self.height) != period:
+            return known
+        led = turns_of(self.last_validators, self.height, self.last_leaders).led(shown.round)
+        return known.decided([self.last_validators.validators[index].envelope_key for index in led])
 
     def with_extensions(self, more: tuple[SignedExtension, ...]) -> "ChainState":
         """With more checked extensions of the last height, the first of each validator. Itself when none is new."""
@@ -43,12 +68,13 @@ class ChainState:
 
     def advance(
         self,
-        header: Header,
+        block: Block,
         commit: Certificate,
         extensions: tuple[SignedExtension, ...],
         after_next: ValidatorSet,
     ) -> "ChainState":
         """The chain with one more block; `after_next` is the set that the application returned for it."""
+        header = block.header
         return replace(
             self,
             height=header.height,
@@ -59,6 +85,8 @@ class ChainState:
             next_validators=after_next,
             commit=commit,
             extensions=extensions,
+            last_leaders=self.leaders,
+            leaders=self.leaders_after(block.last_commit),
         )
 
 
@@ -78,7 +106,11 @@ class ApplicationPosition:
 def chain_at(
     network: bytes, genesis_time_ms: int, position: ApplicationPosition, last: CommittedBlock | None
 ) -> ChainState:
-    """The chain at the application's height; `last` is the block at its height, None at height 0."""
+    """The chain at the application's height; `last` is the block at its height, None at height 0.
+
+    Above height 0 nothing is known of the leaders (`consensus.blocks.leader_history`).
+    """
+    unknown = Leaders(period_of(position.height + 1), certain=False)
     return ChainState(
         network=network,
         height=position.height,
@@ -89,4 +121,5 @@ def chain_at(
         next_validators=position.next_validators,
         commit=None if last is None else last.certificate,
         extensions=() if last is None else last.extensions,
+        leaders=ALL_LEAD if last is None else unknown,
     )

@@ -13,7 +13,6 @@ from consensus.blocks.executor import check_carried
 from consensus.blocks.vote_extensions import check_extended_commit, check_extension
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import collected, proposer_index
 from consensus.messages import (
     CertificateMessage,
     CommittedBlock,
@@ -25,6 +24,7 @@ from consensus.messages import (
     proposal_digest,
 )
 from consensus.signing import CertificateCache, Verifier
+from consensus.turns import collected
 
 
 class Admission:
@@ -59,10 +59,14 @@ class Admission:
 
     def check_proposer(self, chain: ChainState, envelope: Envelope, proposal: Proposal) -> None:
         """Check that it is the sender's turn and that its header is short enough to be hashed. Raises RemoteFault."""
-        expected = proposer_index(chain.validators, proposal.height, proposal.round)
-        if chain.validators.index_of.get(envelope.sender) != expected:
+        turns = chain.turns
+        if not turns.may_lead(chain.validators.index_of.get(envelope.sender), proposal.round):
             raise RemoteFault(
-                ConsensusCode.WRONG_PROPOSER, "proposal", sender=envelope.sender, round=proposal.round, turn=expected
+                ConsensusCode.WRONG_PROPOSER,
+                "proposal",
+                sender=envelope.sender,
+                round=proposal.round,
+                turn=turns.proposer(proposal.round),
             )
         header = proposal.block.header
         if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:

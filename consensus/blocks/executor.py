@@ -103,7 +103,7 @@ class BlockExecutor:
                 raise Bug(f"decided block {block.header.height} does not execute here: {fault}") from fault
         self._executed = None
         after_next = self._application.commit(block.header)
-        return chain.advance(block.header, certificate, extensions, after_next)
+        return chain.advance(block, certificate, extensions, after_next)
 
     def _execute(self, chain: ChainState, block: Block, *, certified: bool = False) -> None:
         context = _context(chain, block.extended_commit, self.judge.accused(chain, block.evidence))

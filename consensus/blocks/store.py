@@ -15,6 +15,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.leader_history import with_leaders
 from consensus.chain_state import ApplicationPosition, ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.messages import BLOCK_BYTES_MAX, Block, CommittedBlock, SignedExtension
@@ -122,7 +123,7 @@ def restore_chain(
             ConsensusCode.STORE_INCOMPLETE, "store behind application", store=store.height(), needed=position.height
         )
     last = None if position.height == 0 else _load(store, position.height)
-    chain = chain_at(network, genesis_time_ms, position, last)
+    chain = with_leaders(chain_at(network, genesis_time_ms, position, last), store, application)
     keep_sets(store, chain)
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, network))
     for height in range(position.height + 1, store.height() + 1):

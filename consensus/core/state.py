@@ -12,6 +12,7 @@ from consensus.core.events import ProposalReceived
 from consensus.core.rules import Rule
 from consensus.core.votes import VoteKeeper
 from consensus.timeouts import Timeouts
+from consensus.turns import Turns
 
 
 class Step(IntEnum):
@@ -28,7 +29,7 @@ class Step(IntEnum):
 class HeightState:
     """One height. `own` is the own index in the set, None for an observer."""
 
-    height: int
+    turns: Turns
     validators: ValidatorSet
     own_index: int | None
     timeouts: Timeouts
@@ -52,13 +53,18 @@ class HeightState:
     decision: Certificate | None = None
 
     @property
+    def height(self) -> int:
+        """The height."""
+        return self.turns.height
+
+    @property
     def running(self) -> bool:
         """Whether the height has started and is not decided."""
         return self.step not in (Step.NEW, Step.DECIDED)
 
 
-def new_state(height: int, validators: ValidatorSet, own_index: int | None, timeouts: Timeouts) -> HeightState:
+def new_state(turns: Turns, validators: ValidatorSet, own_index: int | None, timeouts: Timeouts) -> HeightState:
     """The state before a height starts."""
     return HeightState(
-        height=height, validators=validators, own_index=own_index, timeouts=timeouts, votes=VoteKeeper(validators)
+        turns=turns, validators=validators, own_index=own_index, timeouts=timeouts, votes=VoteKeeper(validators)
     )

@@ -33,7 +33,6 @@ from consensus.core.events import (
     VerifyShares,
     VoteReceived,
 )
-from consensus.core.proposer import proposer_index
 from consensus.core.rules import Rule
 from consensus.core.state import HeightState, Step
 from consensus.core.votes import PAST_ROUNDS, Added
@@ -122,7 +121,7 @@ def _start_round(state: HeightState, out: list[Effect], round_: int) -> None:
         out.append(Fired(Rule.SHOW_POLKA, round_))
         out.append(ShareCertificate(state.highest_polka))
     out.append(_timer(state, TimerKind.PROPOSE))
-    if state.own_index is None or proposer_index(state.validators, state.height, round_) != state.own_index:
+    if not state.turns.leads(state.own_index, round_):
         return
     if state.valid_value is not None:
         out.append(Fired(Rule.L16_PROPOSE_VALID, round_))

@@ -67,8 +67,8 @@ class Dissemination:
         self._context = context
         self._links = context.links
         self._send = send
-        self._proposals: dict[int, tuple[Proposal, bytes]] = {}
-        """Of others, by round, with the signature of the envelope; the blocks are those of the height."""
+        self._proposals: dict[int, tuple[Proposal, bytes, bytes]] = {}
+        """Of others, by round, with sender and signature of the envelope; the blocks are those of the height."""
         self._served: Counter[tuple[bytes, bytes]] = Counter()
         self._requests = 0
         self._answers = 0
@@ -93,7 +93,7 @@ class Dissemination:
         """A checked proposal of the running height, for peers that will lack it."""
         known = self._current.run.block(proposal.block.header.hash)
         kept = proposal if known is None else msgspec.structs.replace(proposal, block=known)
-        self._proposals[proposal.round] = (kept, envelope.signature)
+        self._proposals[proposal.round] = (kept, envelope.sender, envelope.signature)
         oldest = self._current.run.state.round - PAST_ROUNDS
         for round_ in [round_ for round_ in self._proposals if round_ < oldest]:
             del self._proposals[round_]
@@ -210,9 +210,8 @@ class Dissemination:
         if own:
             return own, self._context.signer.envelope_key
         for round_ in sorted(self._proposals, reverse=True):
-            proposal, signature = self._proposals[round_]
+            proposal, sender, signature = self._proposals[round_]
             if proposal.block.header.hash == value:
-                sender = run.state.validators.validators[run.proposer(round_)].envelope_key
                 return _enveloped(sender, MessageKind.PROPOSAL, encode(proposal), signature), sender
         return b"", b""
 

@@ -35,7 +35,6 @@ from consensus.core.events import (
     VerifyShares,
     VoteReceived,
 )
-from consensus.core.proposer import collected, proposer_index
 from consensus.core.rules import Rule
 from consensus.core.state import Step, new_state
 from consensus.core.step import step
@@ -59,6 +58,7 @@ from consensus.outputs import Broadcast, Lane, Output, PeerFault, RuleFired, Sta
 from consensus.replica.outbox import Delivery, HeightOutbox, lane_of, late_extension, own_extension
 from consensus.signing import assemble_certificate, seal
 from consensus.timeouts import TimerKind
+from consensus.turns import collected
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
 GRACE_MS = 100
@@ -72,7 +72,7 @@ class HeightRun:
         self.chain = chain
         self.height = chain.height + 1
         own = chain.validators.index_of.get(context.signer.envelope_key)
-        self.state = new_state(self.height, chain.validators, own, context.timeouts.current)
+        self.state = new_state(chain.turns, chain.validators, own, context.timeouts.current)
         self.outbox = HeightOutbox(chain, context.signer, recorded)
         self.outputs: list[Output] = []
         self.delivery = Delivery(chain, own, context.signer, context.links, self.outputs)
@@ -185,7 +185,7 @@ class HeightRun:
 
     def proposer(self, round_: int) -> int:
         """The proposer of a round, by index."""
-        return proposer_index(self.chain.validators, self.height, round_)
+        return self.state.turns.proposer(round_)
 
     def take_collect_timeout(self, round_: int) -> None:
         """Half a timeout ago a vote went to the collectors: without progress, send it to all."""
@@ -232,6 +232,8 @@ class HeightRun:
                 if line is Rule.L11_START_ROUND:
                     self._forget()
                     self._offer_extension(round_)
+                    if round_ > 0:  # Who has all votes of the last round must not leave behind those who lack its own.
+                        self.delivery.fall_back(self.outbox.votes(round_ - 1))
                     if self._context.links.missing:
                         self.ask_later()
             case SetTimer(kind, round_, duration_ms):
@@ -308,7 +310,9 @@ class HeightRun:
             self._unsigned = None
             self.record(RecordKind.OWN, data)
             self.must_persist = True
-            if self.delivery.vote(effect.round, data):
+            if effect.kind is VoteKind.PRECOMMIT and effect.value == NIL and not self.delivery.to_all:
+                self.delivery.fall_back(self.outbox.votes(effect.round))  # No certificate of it: all must count it.
+            elif self.delivery.vote(effect.round, data):
                 patience = self.state.timeouts.collect_ms(effect.round)
                 self.outputs.append(StartTimer(TimerKind.COLLECT, self.height, effect.round, patience))
         return [VoteReceived(vote)]

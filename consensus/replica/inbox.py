@@ -18,7 +18,6 @@ from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import is_final
 from consensus.blocks.height_context import HeightContext
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import collected, proposer_index
 from consensus.core.state import Step
 from consensus.core.votes import PAST_ROUNDS
 from consensus.evidence.judge import proofs_in
@@ -45,6 +44,7 @@ from consensus.replica.dissemination import Dissemination
 from consensus.replica.late_votes import LateVotes
 from consensus.replica.outbox import lane_of
 from consensus.sync.catchup import CatchUp
+from consensus.turns import Turns, collected
 from consensus.wal import RecordKind
 
 RELAYED = (Vote, Proposal, CertificateMessage, LateExtension, LinkList)
@@ -63,17 +63,18 @@ EVIDENCE_CHECKS_AT_ONCE = 400
 class SeenProposal:
     """The first proposal of a round, with which a second one is compared; both together are evidence."""
 
+    sender: bytes
     value: bytes
     pol_round: int
     signature: bytes
 
 
-def _seen(proposal: Proposal) -> SeenProposal:
-    return SeenProposal(proposal.block.header.hash, proposal.pol_round, proposal.signature)
+def _seen(sender: bytes, proposal: Proposal) -> SeenProposal:
+    return SeenProposal(sender, proposal.block.header.hash, proposal.pol_round, proposal.signature)
 
 
-def _is_turn(validators: ValidatorSet, sender: bytes, proposal: Proposal) -> bool:
-    return proposer_index(validators, proposal.height, proposal.round) == validators.index_of.get(sender)
+def _is_turn(turns: Turns, validators: ValidatorSet, sender: bytes, round_: int) -> bool:
+    return turns.proposer(round_) == validators.index_of.get(sender)
 
 
 class Inbox:
@@ -111,7 +112,7 @@ class Inbox:
             for _, message, _ in received:
                 if isinstance(message, Vote):
                     voters.add(sender)
-                elif message.round == 0 and _is_turn(validators, sender, message):
+                elif message.round == 0 and _is_turn(self._current.chain.turns, validators, sender, 0):
                     return True
         indices = [validators.index_of[sender] for sender in voters if sender in validators.index_of]
         return validators.is_skip(sum(validators.validators[index].power for index in indices))
@@ -177,7 +178,7 @@ class Inbox:
             case Vote():
                 run.take_vote(message, envelope.signature)
             case Proposal():
-                self._proposals.setdefault(message.round, _seen(message))
+                self._proposals.setdefault(message.round, _seen(envelope.sender, message))
                 run.take_proposal(message)
             case CertificateMessage():
                 run.take_certificate(message)
@@ -231,7 +232,9 @@ class Inbox:
             wanted = len(received) - proposals < EARLY_VOTES
         else:  # Each is a block: keep only those of proposers whose turn is soon, or a large set would fill the memory.
             soon = message.round <= PROPOSAL_ROUNDS_AHEAD
-            wanted = soon and not proposals and _is_turn(self._current.chain.next_validators, envelope.sender, message)
+            chain = self._current.chain
+            is_turn = _is_turn(chain.next_turns, chain.next_validators, envelope.sender, message.round)
+            wanted = soon and not proposals and is_turn
         if wanted and not any(data == early for _, _, early in received):
             if peer != envelope.sender:  # Or a relay could fill the place of another validator's messages.
                 self._authenticate(envelope)
@@ -273,22 +276,26 @@ class Inbox:
             return
         admission.check_proposer(current.chain, envelope, proposal)
         first = self._proposals.get(proposal.round)
-        if first is not None and first.value == proposal.block.header.hash:
+        if first is not None and (first.value == proposal.block.header.hash or first.sender != envelope.sender):
             return
         self._authenticate(envelope)
         admission.check_proposal(current.chain, envelope, proposal)
         if first is not None:
             self._conflicting_rounds.add(proposal.round)
             self._report(first, proposal)
-        self._proposals.setdefault(proposal.round, _seen(proposal))
+        self._proposals.setdefault(proposal.round, _seen(envelope.sender, proposal))
         self._forget(run.state.round - PAST_ROUNDS)
         if proposal.round == 0 or proposal.certificate is not None:
             self._start_height()
-        self._dissemination.pass_on(peer, envelope.sender, data, Lane.DATA)
+        # Of a proposer that is none to those who know the history, it would be this node's fault.
+        is_sure = current.chain.turns.leads(current.chain.validators.index_of[envelope.sender], proposal.round)
+        if is_sure:
+            self._dissemination.pass_on(peer, envelope.sender, data, Lane.DATA)
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             fault = run.take_proposal(proposal)
-            self._dissemination.keep(envelope, proposal)
+            if is_sure:
+                self._dissemination.keep(envelope, proposal)
             if fault is not None:
                 self._send(PeerFault(envelope.sender, fault))
 
@@ -348,9 +355,9 @@ class Inbox:
     def _report(self, first: SeenProposal, second: Proposal) -> None:
         """Two proposals in a round are evidence: keep it, and blame the proposer."""
         current = self._current
-        low, high = sorted((first, _seen(second)), key=lambda seen: seen.value)
+        low, high = sorted((first, _seen(first.sender, second)), key=lambda seen: seen.value)
         validators = current.chain.validators
-        sender = current.run.proposer(second.round)
+        sender = validators.index_of[first.sender]
         item = DuplicateProposal(
             validators_hash=validators.hash,
             height=second.height,

@@ -19,7 +19,6 @@ from consensus.application import Application
 from consensus.blocks.admission import is_final
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import collected, collectors, next_proposers
 from consensus.links import Links
 from consensus.messages import (
     EXTENSION_DATA_MAX,
@@ -37,6 +36,7 @@ from consensus.messages import (
 )
 from consensus.outputs import Broadcast, Lane, Output, Send
 from consensus.signing import Signer, seal
+from consensus.turns import collected, collectors, next_proposers
 from consensus.wal import Record, RecordKind
 
 _PROPOSAL = 0
@@ -223,7 +223,7 @@ class Delivery:
         if is_final(certificate):
             data = seal(self._signer, CertificateMessage(certificate=certificate, extensions=extensions))
             lane, validators = lane_of(data), self._chain.next_validators
-            for index in next_proposers(validators, self._height + 1):
+            for index in next_proposers(self._chain.next_turns):
                 self._send_to(validators.validators[index].envelope_key, lane, data)
         data = seal(self._signer, CertificateMessage(certificate=certificate))
         self._outputs.append(Broadcast(Lane.CONSENSUS, data))
@@ -242,7 +242,7 @@ class Delivery:
         return any(self._links.heard_by_all(validators[index].envelope_key) for index in self._collectors(round_))
 
     def _collectors(self, round_: int) -> tuple[int, ...]:
-        return collectors(self._chain.validators, self._height, round_)
+        return collectors(self._chain.turns, round_)
 
     def _send(self, lane: Lane, data: bytes, to: tuple[int, ...]) -> None:
         for index in to:

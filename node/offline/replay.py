@@ -21,9 +21,9 @@ from clearing.state.state import State
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.vote_extensions import check_extended_commit
 from consensus.chain_state import ApplicationPosition, chain_at
-from consensus.core.proposer import collected
 from consensus.messages import BLOCK_BYTES_MAX, Block, SignedExtension
 from consensus.signing import CertificateCache, CurveVerifier
+from consensus.turns import collected
 from member.codes import NodeCode
 from node.agreement.application import ClearingApplication, DecidedHeight
 from node.store.records import BlockRecord

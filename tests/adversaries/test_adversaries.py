@@ -232,7 +232,7 @@ def test_a_lock_splitter_tells_its_victims_another_vote_than_the_rest_and_then_n
 
 def test_locks_against_each_other_open() -> None:
     opened = 0
-    for seed in range(4):
+    for seed in range(6):
         network = SimNetwork(seed, Faults(liars=((LIAR, "lock-splitter"),), **GOOD_LINKS))  # type: ignore[arg-type]
         network.run()
         opened += network.monitor.opened

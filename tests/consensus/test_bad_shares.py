@@ -26,7 +26,7 @@ from consensus.signing import CurveVerifier, assemble_certificate
 from consensus.timeouts import Timeouts
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
-from tests.kit.consensus.core import V
+from tests.kit.consensus.core import V, in_order
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 from tests.kit.consensus.replicas import NETWORK, certificate
 
@@ -91,7 +91,7 @@ class Core:
     """A core whose shares are verified; a liar's never are good."""
 
     def __init__(self, nodes: int, liars: set[int]) -> None:
-        self.state: HeightState = new_state(1, validator_set(nodes), None, Timeouts())
+        self.state: HeightState = new_state(in_order(1, nodes), validator_set(nodes), None, Timeouts())
         self.liars = liars
         self.verified: list[tuple[int, ...]] = []
         self.certificates: list[Certificate] = []

@@ -184,7 +184,7 @@ def test_a_decided_block_with_other_roots_stops_the_node() -> None:
 def test_nobody_builds_without_a_quorum_of_extensions() -> None:
     f = Fixture()
     value = f.first.header.hash
-    short = f.chain.advance(f.first.header, f.commit, signed_extensions(1, 0, value, {0: 1, 1: 1}), VALIDATORS)
+    short = f.chain.advance(f.first, f.commit, signed_extensions(1, 0, value, {0: 1, 1: 1}), VALIDATORS)
     with pytest.raises(LocalFault):
         f.executor.build(short, Evidence())
 

@@ -43,6 +43,7 @@ from tests.kit.consensus.core import (
     W,
     certificate,
     certified,
+    in_order,
     locked_on_v,
     proposal,
     started,
@@ -323,7 +324,7 @@ def test_a_second_vote_is_reported_once() -> None:
 
 def prevoted_by(*voters: int) -> tuple[HeightState, list[Effect]]:
     """At round 0, with shares that nobody has verified yet."""
-    state = new_state(4, VALIDATORS, 0, Timeouts())
+    state = new_state(in_order(4), VALIDATORS, 0, Timeouts())
     inputs = [StartHeight(), proposal(0, V), *votes(PREVOTE, 0, V, *voters)]
     return state, [effect for each in inputs for effect in step(state, each)]
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from clearing.base.certificate import NIL, signer_bitmap
-from consensus.core.proposer import proposer_index
+from consensus.leaders import Leaders
 from consensus.links import ANNOUNCE_INTERVAL_MS, EXPIRED_MS, LIST_INTERVAL_MS, SERVED_HEIGHTS, Links
 from consensus.messages import (
     Evidence,
@@ -26,6 +26,7 @@ from consensus.replica.dissemination import SERVINGS
 from consensus.replica.inbox import EARLY_VOTES
 from consensus.replica.replica import Replica
 from consensus.timeouts import TimerKind
+from consensus.turns import turns_of
 from tests.kit.consensus.core import PREVOTE, V
 from tests.kit.consensus.crypto import KEYS, VALIDATORS
 from tests.kit.consensus.replicas import (
@@ -41,7 +42,7 @@ from tests.kit.consensus.replicas import (
 from tests.sim.consensus.network import CALM, SimNetwork
 from tests.sim.links import Case, Flood, heights
 
-PROPOSER = proposer_index(VALIDATORS, 1, 0)
+PROPOSER = turns_of(VALIDATORS, 1, Leaders()).proposer(0)
 OWN, FAR, BETWEEN, OTHER = sorted(range(4), key=lambda index: (index == PROPOSER, index))
 """The proposer is linked."""
 change = msgspec.structs.replace

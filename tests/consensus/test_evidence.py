@@ -15,7 +15,6 @@ from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus.application import MisbehaviourKind
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import proposer_index
 from consensus.core.votes import VoteKeeper
 from consensus.evidence.accountability import FOUND_MAX, contradictions
 from consensus.evidence.attack import LightClientAttack
@@ -28,6 +27,7 @@ from consensus.evidence.judge import (
     duplicate_vote,
 )
 from consensus.evidence.offences import Proof, checks_of
+from consensus.leaders import Leaders
 from consensus.light_client import LightBlock
 from consensus.messages import (
     EVIDENCE_BYTES_MAX,
@@ -52,6 +52,7 @@ from consensus.outputs import Broadcast, Lane
 from consensus.replica.inbox import EVIDENCE_CHECKS_AT_ONCE
 from consensus.replica.replica import Replica
 from consensus.signing import CurveVerifier
+from consensus.turns import turns_of
 from tests.kit.consensus.core import PRECOMMIT, PREVOTE, V, W
 from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeVerifier, fake_signature, secrets_of, validator_set
 from tests.kit.consensus.replicas import (
@@ -385,7 +386,7 @@ def attack(replica: Replica, validators: ValidatorSet, round_: int = 0) -> Light
 
 
 def test_an_attack_that_a_light_client_saw_comes_before_the_validators() -> None:
-    replica = make_replica(proposer_index(VALIDATORS, 1, 0))
+    replica = make_replica(turns_of(VALIDATORS, 1, Leaders()).proposer(0))
     accused, outputs = replica.submit_attack(attack(replica, REWEIGHTED))
     assert {(offence.kind.name, offence.envelope_key) for offence in accused} == {(ATTACK, key) for key in KEYS[1:]}
     assert any(isinstance(output, Broadcast) and output.lane is Lane.DATA for output in outputs)

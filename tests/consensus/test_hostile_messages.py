@@ -16,9 +16,9 @@ from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, Bug
 from clearing.base.header import DepositCursor
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import proposer_index
 from consensus.core.state import Step
 from consensus.core.votes import PAST_ROUNDS
+from consensus.leaders import Leaders
 from consensus.messages import (
     Block,
     BlockRequest,
@@ -42,6 +42,7 @@ from consensus.signing import seal
 from consensus.sync.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
 from consensus.sync.fetching import BlockSync
 from consensus.timeouts import TimerKind
+from consensus.turns import turns_of
 from tests.kit.consensus.core import PRECOMMIT, PREVOTE, V, W
 from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeSigner, validator_set
 from tests.kit.consensus.replicas import (
@@ -59,7 +60,7 @@ from tests.kit.refusals import refused
 from tests.sim.consensus.network import CALM, Faults, SimNetwork
 
 change = msgspec.structs.replace
-PROPOSER = proposer_index(VALIDATORS, 1, 0)
+PROPOSER = turns_of(VALIDATORS, 1, Leaders()).proposer(0)
 OTHERS = tuple(index for index in range(4) if index != PROPOSER)
 HONEST = OTHERS[0]
 """The replica of which the proposer of round 0, the liar, wants something."""
@@ -216,7 +217,7 @@ def test_one_validator_alone_hastens_its_own_turn_only(round_: int, hastens: boo
     """Every validator is the proposer of some later round, so a proposal of one must not start a height."""
     replica, maker = make_replica(started=False), make_replica(started=False)
     block = maker.context.executor.build(maker.chain, Evidence())
-    turn = proposer_index(VALIDATORS, 1, round_)
+    turn = turns_of(VALIDATORS, 1, Leaders()).proposer(round_)
     proposal = proposed(replica, turn, round_, block)
     assert faults(receive(replica, turn, proposal)) == []
     assert (replica.run.state.step is not Step.NEW) == hastens
@@ -284,7 +285,9 @@ def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
         replica.on_timer(TimerKind.PRECOMMIT, 1, round_)
     assert replica.run.state.round == 120
     kept = [round_ for round_ in range(121) if replica.run.outbox.proposal(round_) is not None]
-    assert kept == [round_ for round_ in range(120 - PAST_ROUNDS, 121) if proposer_index(VALIDATORS, 1, round_) == 0]
+    assert kept == [
+        round_ for round_ in range(120 - PAST_ROUNDS, 121) if turns_of(VALIDATORS, 1, Leaders()).proposer(round_) == 0
+    ]
     assert len(replica.run._blocks) <= PAST_ROUNDS + 1
 
 
@@ -312,7 +315,8 @@ def test_of_the_next_height_only_proposals_whose_turn_comes_soon_are_kept() -> N
             assert faults(receive(replica, sender, Proposal(2, round_, -1, block, None, bytes(64)))) == []
     kept = [(sender, early[1].round) for sender, all_ in replica._inbox._early.items() for early in all_]
     turns = {
-        KEYS[proposer_index(VALIDATORS, 2, round_)]: round_ for round_ in reversed(range(PROPOSAL_ROUNDS_AHEAD + 1))
+        KEYS[turns_of(VALIDATORS, 2, Leaders()).proposer(round_)]: round_
+        for round_ in reversed(range(PROPOSAL_ROUNDS_AHEAD + 1))
     }
     assert sorted(kept) == sorted((key, round_) for key, round_ in turns.items() if key != KEYS[0])
 

@@ -30,6 +30,7 @@ from consensus.core.step import step
 from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
+from tests.kit.consensus.core import in_order
 from tests.kit.consensus.crypto import validator_set
 from tests.kit.consensus.replicas import certificate
 
@@ -158,7 +159,9 @@ class DriverReplay:
     def take(self, given: Any, height: int) -> None:
         """One driver input; `height` is the node's height after it."""
         if self.state is None or (self.state.height < height and given == "StartDInput"):
-            self.state = new_state(height, self.validators, self.own, Timeouts())
+            self.state = new_state(
+                in_order(height, len(self.validators.validators)), self.validators, self.own, Timeouts()
+            )
         tag, value = given if isinstance(given, tuple) else (given, None)
         if tag == "StartDInput":
             self.feed(StartHeight())
@@ -342,7 +345,7 @@ def rule_inputs(given: Any, state: HeightState, validators: ValidatorSet) -> lis
 def test_each_rule_does_what_the_specification_says(traces: dict[str, dict[str, Any]], name: str) -> None:
     validators = validator_set(4)
     first = plain(traces[name]["states"][0])["state"]
-    state = new_state(first["height"], validators, 0, Timeouts())
+    state = new_state(in_order(first["height"], len(validators.validators)), validators, 0, Timeouts())
     compared, before = 0, None
     for number, raw in enumerate(traces[name]["states"]):
         given, theirs = plain(raw["input"]), plain(raw["state"])

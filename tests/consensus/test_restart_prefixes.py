@@ -151,7 +151,7 @@ def run(seed: int, silent: int = 0) -> list[Peer]:
     return peers
 
 
-@pytest.fixture(scope="module", params=[(3, 0), (4, 0), (8, 0), (1, 2), (2, 4)], ids=str)
+@pytest.fixture(scope="module", params=[(3, 0), (4, 0), (8, 0), (1, 2), (3, 4)], ids=str)
 def peers(request: pytest.FixtureRequest) -> list[Peer]:
     return run(*request.param)
 

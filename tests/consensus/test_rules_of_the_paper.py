@@ -15,7 +15,7 @@ from consensus.core.rules import Rule
 from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.timeouts import Timeouts, TimerKind
-from tests.kit.consensus.core import PRECOMMIT, PREVOTE, V, W, certified, proposal, votes
+from tests.kit.consensus.core import PRECOMMIT, PREVOTE, V, W, certified, in_order, proposal, votes
 from tests.kit.consensus.crypto import VALIDATORS
 
 START, PRECOMMIT_WAIT = StartHeight(), TimeoutElapsed(TimerKind.PRECOMMIT, 0)
@@ -54,7 +54,7 @@ CASES: dict[Rule, tuple[int, list[Input]]] = {
 
 
 def fired(own: int, inputs: list[Input]) -> list[Rule]:
-    state = new_state(4, VALIDATORS, own, Timeouts())
+    state = new_state(in_order(4), VALIDATORS, own, Timeouts())
     return [effect.line for each in inputs for effect in step(state, each) if isinstance(effect, Fired)]
 
 

@@ -9,10 +9,11 @@ from clearing.base.certificate import signer_indices
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
 from consensus.chain_state import ChainState
-from consensus.core.proposer import proposer_index
+from consensus.leaders import Leaders
 from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane
 from consensus.signing import CertificateCache
+from consensus.turns import turns_of
 from tests.kit.consensus.crypto import FakeVerifier, validator_set
 from tests.kit.consensus.replicas import NETWORK
 from tests.kit.refusals import refused
@@ -128,9 +129,9 @@ def test_a_certificate_counts_under_its_own_set_only() -> None:
 
 def test_the_proposer_is_of_the_set_of_its_height() -> None:
     small, large = without(7, 2, 3), validator_set(7)
-    cycle = [proposer_index(large, height, 0) for height in range(7)]
+    cycle = [turns_of(large, height, Leaders()).proposer(0) for height in range(7)]
     assert sorted(cycle) == list(range(7))
-    assert all(proposer_index(small, height, 0) < 5 for height in range(20))
+    assert all(turns_of(small, height, Leaders()).proposer(0) < 5 for height in range(20))
 
 
 def test_a_set_from_outside_shows_possession_of_every_key() -> None:
@@ -148,5 +149,5 @@ def test_advancing_moves_each_set_one_height_down() -> None:
     sets = [validator_set(4, (each,) * 4) for each in range(1, 7)]
     chain = ChainState(NETWORK, 0, NETWORK, 0, sets[0], sets[0], sets[1])
     for index, made in enumerate(committed[:4]):
-        chain = chain.advance(made.block.header, made.certificate, made.extensions, sets[index + 2])
+        chain = chain.advance(made.block, made.certificate, made.extensions, sets[index + 2])
         assert [chain.last_validators, chain.validators, chain.next_validators] == sets[index : index + 3]

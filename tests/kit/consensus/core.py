@@ -18,17 +18,23 @@ from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
+from consensus.turns import Turns
 from tests.kit.consensus.crypto import VALIDATORS
 
 V, W = b"v" * 32, b"w" * 32
 PREVOTE, PRECOMMIT = VoteKind.PREVOTE, VoteKind.PRECOMMIT
 
 
+def in_order(height: int, count: int = 4) -> Turns:
+    """Turns in the order of the set: index (height + round) mod `count`."""
+    return Turns(height, tuple(range(count)), tuple(range(count)))
+
+
 class Core:
     """A state and all effects so far. Own votes and proposals come back as the replica feeds them back."""
 
     def __init__(self, own: int | None = 0) -> None:
-        self.state = new_state(4, VALIDATORS, own, Timeouts())
+        self.state = new_state(in_order(4), VALIDATORS, own, Timeouts())
         self.effects: list[Effect] = []
 
     def feed(self, *events: Input) -> list[Effect]:
