@@ -64,6 +64,8 @@ class Phase:
     submitted: dict[int, float] = field(default_factory=dict)
     """Wall time of the POST of each trade, by its venue's number."""
     refused: Counter[str] = field(default_factory=Counter)
+    answers_ms: list[float] = field(default_factory=list)
+    """From each POST to its answer."""
     first: int = 0
     last: int = 0
     seconds: float = 0.0
@@ -157,6 +159,7 @@ class Generator:
         except httpx.HTTPError as error:
             phase.refused[type(error).__name__] += len(numbers)
             return
+        phase.answers_ms.append(1000 * (time.time() - at))
         if response.status_code >= 400 and response.status_code != 422:
             phase.refused[f"HTTP {response.status_code}"] += len(numbers)
             return
@@ -237,6 +240,8 @@ def tell(phase: Phase, disk: Disk) -> list[Figure]:
     ]
     if phase.rate:
         figures += [
+            Figure(f"POST to answer p50, {at}", percentile(phase.answers_ms, 0.5), "ms"),
+            Figure(f"POST to answer p99, {at}", percentile(phase.answers_ms, 0.99), "ms"),
             Figure(f"POST to block p50, {at}", percentile(waits, 0.5), "ms"),
             Figure(f"POST to block p99, {at}", percentile(waits, 0.99), "ms"),
             Figure(

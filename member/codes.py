@@ -49,6 +49,10 @@ class NodeCode(CodeBook):
     EXTRA_MISSING = 826, "This needs an optional part of the package: install `crossclear[<extra>]`."
     POOL_FULL = 830, "The mempool is full. Send again after the next blocks."
     POOL_ACCOUNT_LIMIT = 831, "The account has too many requests waiting. Send again when some are in a block."
+    POOL_BUSY = (
+        832,
+        "More is offered than the network decides. Send again after `wait_ms`; what was accepted is not affected.",
+    )
     PROVER_LOST = (
         833,
         "Worker processes keep dying on one job, usually because memory is too small. Give them more and restart.",

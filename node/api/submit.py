@@ -3,6 +3,8 @@
 Rule: each transaction of a request has its own result; one refusal does not stop the others.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 import trio
 from starlette.responses import Response
@@ -21,8 +23,7 @@ from member.api.submit import (
 from member.api.types import hexed
 from member.codes import NodeCode
 from node.api.calls import JSON, MSGPACK, ApiCall, ApiRefusal, Routes, problem_of, read_json, respond
-from node.api.view import NodeView
-from node.pool.mempool import transaction_hash
+from node.pool.mempool import Accepted, transaction_hash
 
 routes = Routes()
 CHECKED_AT_ONCE = 4
@@ -31,16 +32,34 @@ CHECKED_AT_ONCE = 4
 
 @routes.post("/v1/submit", body=SubmitBody, body_media=(JSON, MSGPACK), answer=SubmitResults, statuses=(202, 422))
 async def submit(call: ApiCall) -> Response:
-    """Signed transactions. 202 when at least one is pending, 422 when all are refused."""
-    results: list[SubmitResult] = []
+    """Signed transactions. 202 when at least one is pending, 422 when all are refused.
+
+    `Retry-After`: when there is room for those that were refused because more is offered than the network decides.
+    """
+    answers: list[tuple[Transaction, Accepted | Rejected]] = []
     for number, transaction in enumerate(_transactions(call), start=1):
-        results.append(_submit_one(call.view, transaction))
+        answers.append((transaction, call.view.submit(transaction)))
         if number % CHECKED_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     # What is accepted is durable before the answer.
     await call.view.journaled()
+    results = tuple(_result(transaction, answer) for transaction, answer in answers)
     refused = all(result.status == "refused" for result in results)
-    return respond(SubmitResults(results=tuple(results)), 422 if refused else 202)
+    return respond(
+        SubmitResults(results=results), 422 if refused else 202, _retry_after(answer for _, answer in answers)
+    )
+
+
+def _result(transaction: Transaction, answer: Accepted | Rejected) -> SubmitResult:
+    if isinstance(answer, Rejected):
+        return SubmitResult(hash=hexed(transaction_hash(transaction)), status="refused", problem=problem_of(answer))
+    return SubmitResult(hash=hexed(answer.hash), status="known" if answer.known else "accepted")
+
+
+def _retry_after(answers: Iterable[Accepted | Rejected]) -> dict[str, str]:
+    busy = (each for each in answers if isinstance(each, Rejected) and each.code is NodeCode.POOL_BUSY)
+    waits = [int(str(dict(each.values)["wait_ms"])) for each in busy]
+    return {"Retry-After": str(-(-max(waits) // 1000))} if waits else {}
 
 
 def _transactions(call: ApiCall) -> tuple[Transaction, ...]:
@@ -57,10 +76,3 @@ def _transactions(call: ApiCall) -> tuple[Transaction, ...]:
         return tuple(transaction_of(transaction) for transaction in body.transactions)
     except msgspec.ValidationError as error:
         raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None
-
-
-def _submit_one(view: NodeView, transaction: Transaction) -> SubmitResult:
-    result = view.submit(transaction)
-    if isinstance(result, Rejected):
-        return SubmitResult(hash=hexed(transaction_hash(transaction)), status="refused", problem=problem_of(result))
-    return SubmitResult(hash=hexed(result.hash), status="known" if result.known else "accepted")

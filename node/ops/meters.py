@@ -107,6 +107,7 @@ class Meters:
         metrics.validators.set(len(self._membership.now.validators))
         metrics.validators_power.set(self._membership.now.total_power)
         metrics.mempool_size.set(len(self._pool))
+        metrics.mempool_window.set(self._transactions.window)
         metrics.mempool_bytes.set(self._pool.size)
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)

@@ -58,6 +58,7 @@ class Metrics:
         self.bytes_received = self._counter("p2p_message_receive_bytes", "Bytes received", ("channel",))
         self.messages_dropped = self._counter("p2p_messages_dropped", "Messages dropped by a full queue", ("channel",))
         self.mempool_size = self._gauge("mempool_size", "Pending transactions")
+        self.mempool_window = self._gauge("mempool_window", "Transactions that may wait before more are refused")
         self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of pending transactions")
         self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused by the mempool", ("code",))
         self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))

@@ -71,6 +71,7 @@ class _Entry:
     size: int
     accounts: tuple[int, ...]
     """The accounts whose limits it counts against; it takes the turn of the first."""
+    since_ms: int
 
 
 def transaction_hash(transaction: Transaction) -> Hash32:
@@ -114,6 +115,25 @@ class Mempool:
         """Bytes of all waiting transactions."""
         return self._bytes
 
+    @property
+    def limits(self) -> PoolLimits:
+        """What it holds at most."""
+        return self._limits
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Since when the oldest transaction waits; None when none does."""
+        return next((entry.since_ms for entry in self._entries.values()), None)
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts take turns."""
+        return len(self._turns)
+
+    def waiting_of(self, transaction: Transaction) -> int:
+        """How many transactions of its busiest account wait."""
+        return max((self._count_of.get(account, 0) for account in _accounts(transaction)), default=0)
+
     def add(self, transaction: Transaction, now_ms: int) -> Accepted | Rejected:
         """Check one and let it wait. Recovering a signer costs 50 us, and is cached for the block's own check."""
         data = encode((transaction,))
@@ -121,13 +141,13 @@ class Mempool:
             limit = transaction_bytes_max(transaction)
             return Rejected(BaseCode.OVERSIZE, "transaction", (("bytes", len(data)), ("limit", limit)))
         key = sha256(data)
-        if key in self._entries or key in self._done:
+        if self.knows(key):
             return Accepted(key, known=True)
         accounts = _accounts(transaction)
         refusal = self._check_room(accounts, len(data)) or self._check(transaction, now_ms)
         if refusal is not None:
             return refusal
-        self._entries[key] = _Entry(transaction, len(data), accounts)
+        self._entries[key] = _Entry(transaction, len(data), accounts, now_ms)
         self._turns.setdefault(accounts[0], {})[key] = None
         for account in accounts:
             self._count_of[account] = self._count_of.get(account, 0) + 1
@@ -159,6 +179,10 @@ class Mempool:
                 again.append(turn)
             turns = again
         return tuple(chosen)
+
+    def knows(self, key: bytes) -> bool:
+        """Whether the transaction of this hash waits or was decided."""
+        return key in self._entries or key in self._done
 
     def holds(self, key: bytes) -> bool:
         """Whether the transaction of this hash waits here."""

@@ -16,10 +16,12 @@ from clearing.base.codec import U63, Bytes32, Bytes64, Wire, decode, encode, u25
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.hashing import tag_prefix, tagged_hash
 from clearing.base.ids import NetworkId
+from clearing.governance.proposals import AdmittedRequest
 from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
+from node.pool.admission import AdmissionWindow
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 
@@ -107,6 +109,7 @@ class TransactionService:
         self._clock_ms = clock_ms
         self._changed = changed
         self._journal = journal
+        self._admission = AdmissionWindow(pool.limits.transactions_max)
         self._outbox: list[Transaction] = []
         self._filled = trio.Event()
         self.refused: Counter[str] = Counter()
@@ -120,11 +123,16 @@ class TransactionService:
         self._unsure: dict[bytes, int] | None = {} if restored else None
         """While no block was executed: what only gossip brought, and when it was gathered."""
 
+    @property
+    def window(self) -> int:
+        """How many transactions may wait before this node refuses more."""
+        return self._admission.size
+
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         """Submit one here. A node whose batches no peer accepts refuses: it could not keep its promise."""
         answer: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
         if self._own_key in self._submitters():
-            answer = self._pool.add(transaction, self._clock_ms())
+            answer = self._check_admission(transaction) or self._pool.add(transaction, self._clock_ms())
         if isinstance(answer, Accepted) and self._unsure is not None:
             self._unsure.pop(answer.hash, None)
         if isinstance(answer, Accepted) and not answer.known:
@@ -161,6 +169,7 @@ class TransactionService:
             self._forget_decided_before(time_ms)
         hashes = self._pool.remove(transactions)
         self._pool.expire(time_ms)
+        self._admission.decided(len(hashes), self._clock_ms(), self._pool.oldest_ms)
         if self._journal is not None:
             self._journal.over(hashes)
             self._journal.tidy(self._pool.holds)
@@ -194,6 +203,17 @@ class TransactionService:
             if new:
                 # What is known or refused makes no block come sooner, however often a peer repeats it.
                 self._changed()
+
+    def _check_admission(self, transaction: Transaction) -> Rejected | None:
+        """Whether there is room. Changes of validators, proposals and votes are few, and a flood must not stop them."""
+        if isinstance(transaction, AdmittedRequest):
+            return None
+        waiting = len(self._pool)
+        wait_ms = self._admission.wait_ms(waiting, self._pool.waiting_of(transaction), self._pool.accounts)
+        if not wait_ms or self._pool.knows(transaction_hash(transaction)):
+            return None
+        values = (("waiting", waiting), ("limit", self._admission.size), ("wait_ms", wait_ms))
+        return Rejected(NodeCode.POOL_BUSY, "submit", values)
 
     def _hear(self, transaction: Transaction, gathered_ms: int, now_ms: int) -> bool:
         """Take in one that another node gathered; whether it is new."""

@@ -27,6 +27,7 @@ from member.api.receipts import ReceiptAt
 from member.api.state import Check
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
+from member.codes import NodeCode
 from member.statements.days import StatementDays
 from node.api.view import NodeView, PackageAt
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
@@ -61,6 +62,7 @@ class FakeView:
         self.holdings, self.exits = holdings, exits
         self.statements = StatementDays(self._state)
         self.submitted: list[Transaction] = []
+        self.busy_ms = 0
         self.submissions = Submissions()
         self.ready = True
         self.empty = False
@@ -112,6 +114,8 @@ class FakeView:
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         if transaction.not_after_ms == 0:
             return reject(ClearingCode.REQUEST_EXPIRED, "not_after_ms", not_after_ms=0)
+        if self.busy_ms:
+            return Rejected(NodeCode.POOL_BUSY, "submit", (("wait_ms", self.busy_ms),))
         known = transaction in self.submitted
         self.submitted.append(transaction)
         return Accepted(transaction_hash(transaction), known)

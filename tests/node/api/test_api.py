@@ -180,6 +180,15 @@ async def test_each_refused_transaction_tells_its_own_reason(client: httpx.Async
     assert (await client.post("/v1/submit", content=submission(EXPIRED), headers=JSON)).status_code == 422
 
 
+async def test_a_busy_network_states_when_to_send_again(view: FakeView, client: httpx.AsyncClient) -> None:
+    view.busy_ms = 1_200
+    response = await client.post("/v1/submit", content=submission(TRADE, TRANSFER), headers=JSON)
+    assert (response.status_code, response.headers["retry-after"]) == (422, "2")
+    assert {each["problem"]["code"] for each in response.json()["results"]} == {"R0832"}
+    view.busy_ms = 0
+    assert "retry-after" not in (await client.post("/v1/submit", content=submission(TRADE), headers=JSON)).headers
+
+
 @pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")  # the client's, when refused midway
 @pytest.mark.parametrize(
     ("content", "media", "status", "code"),

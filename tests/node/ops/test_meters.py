@@ -60,7 +60,7 @@ class Node:
 
     def __init__(self) -> None:
         self.peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
-        self.transactions = SimpleNamespace(refused=Counter(R0203=2))
+        self.transactions = SimpleNamespace(refused=Counter(R0203=2), window=1024)
         self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={}, lights={})
         four = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
         services: dict[str, Any] = {

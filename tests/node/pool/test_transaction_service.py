@@ -11,9 +11,11 @@ import trio.testing
 from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.codec import encode
+from clearing.base.errors import Rejected
 from clearing.schema.blocks.transaction import Transaction
 from member.codes import NodeCode
 from node.p2p.network import Incoming, Topic
+from node.pool.admission import WINDOW_START
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.transaction_service import (
@@ -102,6 +104,27 @@ def test_a_node_whose_batches_nobody_takes_accepts_nothing_until_it_is_a_validat
     assert len(node.pool) == 0
     node.validators.add(ed25519.public_key(OWN))
     assert isinstance(node.service.submit(trade), Accepted)
+
+
+def test_more_than_the_network_decides_is_refused_at_once_with_the_time_to_wait(world: World) -> None:
+    node = Node(world)
+    flood = trades_of(world, 2 * WINDOW_START + 1)
+    answers = [node.service.submit(each) for each in flood]
+    assert [isinstance(each, Accepted) for each in answers] == [True] * WINDOW_START + [False] * (WINDOW_START + 1)
+    refusal = answers[-1]
+    assert isinstance(refusal, Rejected)
+    assert refusal.code is NodeCode.POOL_BUSY
+    assert dict(refusal.values)["wait_ms"] == 1
+    assert node.service.submit(flood[0]) == Accepted(transaction_hash(flood[0]), known=True), "sent again, not refused"
+
+
+async def test_what_other_nodes_accepted_is_not_refused_here(world: World) -> None:
+    node = Node(world)
+    flood = trades_of(world, WINDOW_START + 2)
+    for each in flood[:-2]:
+        node.service.submit(each)
+    await node.hear(1, flood[-2])
+    assert node.holds(flood[-2:]) == [True, False]
 
 
 async def test_what_is_gossiped_together_fits_one_message(world: World, autojump_clock: trio.testing.MockClock) -> None:
