@@ -287,12 +287,19 @@ def test_everybody_is_paid_in_full_while_the_vault_has_what_it_owes(exits: Exits
     exits.settle()
     assert exits.claim(opens[1]) == 0, "it was paid: it is only settled"
     exits.show_payments()
+    assert open_debts(exits) == 4 * UNIT
     exits.walk(4)
     exits.begin_payments()
     assert [exits.claim(leaf) for leaf in reversed(leaves)] == [26 * UNIT, 17 * UNIT, 8 * UNIT]
+    assert open_debts(exits) == 0, "the leaf of the account bears it"
     assert exits.claim(opens[0]) == 2 * UNIT
     assert exits.refund(4) == 6 * UNIT
     assert vault.balance(vault.token_at.address) == 0
+
+
+def open_debts(exits: Exits) -> int:
+    """What accounts were paid after the snapshot and no claim bears yet."""
+    return int(exits.vault.view("exitOf", exits.vault.token.address)[3])
 
 
 def test_what_is_shown_late_is_claimed_again(exits: Exits) -> None:
@@ -377,6 +384,23 @@ def test_a_stray_deposit_that_was_credited_and_withdrawn_after_the_snapshot_is_n
     exits.begin_payments()
     assert exits.claim(leaf) == 20 * UNIT
     assert vault.balance(vault.token_at.address) == 0
+
+
+def test_a_stray_deposit_bears_no_more_than_itself(exits: Exits) -> None:
+    """Its depositor was refunded a part, and the account that it names was paid more than the rest."""
+    vault = exits.vault
+    vault.deposit(50 * UNIT, 7)
+    leaf = exits.owe(50 * UNIT, ALICE, 7, ExitKind.DEPOSIT)
+    exits.close()
+    vault.deposit(50 * UNIT, 5)
+    refund = released(vault, 0, account=STRAY_ACCOUNT, amount=30 * UNIT, to=ALICE)
+    pay(exits, 2, [refund, released(vault, 1, account=7, amount=40 * UNIT)])
+    exits.settle()
+    exits.show_payments()
+    assert open_debts(exits) == 40 * UNIT
+    exits.begin_payments()
+    assert exits.claim(leaf) == 0
+    assert open_debts(exits) == vault.view("exitDebt", vault.token.address, 7)[0] == 20 * UNIT
 
 
 def test_a_token_that_shrank_pays_first_what_comes_first_and_the_rest_pro_rata(exits: Exits) -> None:
@@ -502,6 +526,8 @@ def test_a_withdrawal_given_back_and_made_again_is_not_paid_twice(exits: Exits, 
     assert (balance(exits, BOB), balance(exits, CAROL)) == (0, 100 * UNIT)
     assert exits.claim(alice) == 50 * UNIT
     assert vault.balance(vault.token_at.address) == 0
+    accounts = vault.view("exitOf", vault.token.address)[4]
+    assert tuple(accounts) == (100 * UNIT, 100 * UNIT, 100 * UNIT), "total, settled, paid"
 
 
 def test_a_withdrawal_that_nobody_can_have_given_back_bears_nothing(exits: Exits) -> None:
