@@ -675,6 +675,25 @@ def test_only_a_payment_of_the_tree_is_claimed_and_once(exits: Exits) -> None:
     assert exits.claim(senior) == 0
 
 
+def test_a_single_base_unit_is_paid_to_whoever_it_is_due_to(exits: Exits) -> None:
+    vault, owner = exits.vault, bytes.fromhex(exits.vault.user.address[2:])
+    vault.deposit(10 * UNIT)
+    leaf, senior = exits.owe(1, ALICE, 1), exits.owe(1, BOB, 0, ExitKind.WITHDRAWAL)
+    exits.close(withdrawals=1)
+    vault.deposit(UNIT, 9)
+    made = [released(vault, 0, amount=1, to=BOB), released(vault, 1, account=9, amount=UNIT - 1)]
+    tree = Tree([leaf for _, leaf in made])
+    exits.certify(2, tree, 2)
+    vault.withdraw(made[1][0], tree.proof(1))
+    exits.settle()
+    exits.show_payments()
+    exits.walk(2)
+    exits.begin_payments()
+    before = balance(exits, owner)
+    assert [exits.claim(leaf), exits.claim(senior), exits.refund(2)] == [1, 1, 1]
+    assert [balance(exits, ALICE), balance(exits, BOB), balance(exits, owner) - before] == [1, 1, 1]
+
+
 def test_only_the_certified_totals_open_a_token(exits: Exits) -> None:
     exits.vault.deposit(10 * UNIT)
     exits.owe(10 * UNIT, ALICE, 1)
