@@ -38,17 +38,26 @@ FIRST = {
     "Bls12381.sol": ("bls_vectors", "certificate_verifier", "checkpoints"),
     "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
     "Escape.sol": ("escape", "reentrancy", "events"),
-    "Payments.sol": ("withdrawals", "batches", "reentrancy", "weird_tokens"),
+    "Payments.sol": ("withdrawals", "batches", "pauses", "reentrancy", "weird_tokens"),
     "Evidence.sol": ("conflicts", "events"),
-    "VaultState.sol": ("deposits", "withdrawals", "checkpoints"),
-    "Vault.sol": ("deposits", "cold_quorum", "checkpoints"),
+    "VaultState.sol": ("settings", "deposits", "withdrawals", "pauses", "batches", "checkpoints"),
+    "Vault.sol": ("settings", "deposits", "cold_quorum"),
     "VaultExtension.sol": ("deposits",),
     "ExitTree.sol": ("escape",),
 }
 """Tests to try first, by the mutant's file."""
 LAST = (
     *("deposits", "withdrawals", "batches", "checkpoints", "cold_quorum", "guardian_orders", "pauses", "conflicts"),
-    *("certificate_verifier", "bls_vectors", "refunds", "weird_tokens", "reentrancy", "events", "known_attacks"),
+    *(
+        "settings",
+        "certificate_verifier",
+        "bls_vectors",
+        "refunds",
+        "weird_tokens",
+        "reentrancy",
+        "events",
+        "known_attacks",
+    ),
     *("attacks_on_the_escape", "escape"),
 )
 SECONDS_MAX = 900
