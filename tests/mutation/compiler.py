@@ -20,7 +20,10 @@ from bridge.contracts.compile import (
     read_sources,
 )
 
-FILES = ("Vault.sol", "VaultExtension.sol", "BlsCertificateVerifier.sol", "test/BlsHarness.sol")
+FILES = (
+    *("Vault.sol", "VaultExtension.sol", "BlsCertificateVerifier.sol", "EcdsaCertificateVerifier.sol"),
+    "test/BlsHarness.sol",
+)
 """All that a vault runs, and the door to its curve code."""
 FAST = SETTINGS | {"optimizer": {"enabled": False}, "viaIR": False}
 OUTPUTS = ["evm.bytecode.object", "evm.deployedBytecode"]

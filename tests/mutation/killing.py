@@ -37,6 +37,7 @@ FIRST = {
     "ValidatorSetCode.sol": ("certificate_verifier", "checkpoints"),
     "Bls12381.sol": ("bls_vectors", "certificate_verifier", "checkpoints"),
     "BlsCertificateVerifier.sol": ("certificate_verifier", "checkpoints"),
+    "EcdsaCertificateVerifier.sol": ("ecdsa_certificates",),
     "Escape.sol": ("escape", "reentrancy", "events"),
     "Payments.sol": ("withdrawals", "batches", "pauses", "reentrancy", "weird_tokens"),
     "Evidence.sol": ("conflicts", "events"),
@@ -48,17 +49,8 @@ FIRST = {
 """Tests to try first, by the mutant's file."""
 LAST = (
     *("deposits", "withdrawals", "batches", "checkpoints", "cold_quorum", "guardian_orders", "pauses", "conflicts"),
-    *(
-        "settings",
-        "certificate_verifier",
-        "bls_vectors",
-        "refunds",
-        "weird_tokens",
-        "reentrancy",
-        "events",
-        "known_attacks",
-    ),
-    *("attacks_on_the_escape", "escape"),
+    *("settings", "events", "reentrancy", "certificate_verifier", "ecdsa_certificates", "bls_vectors", "refunds"),
+    *("weird_tokens", "known_attacks", "attacks_on_the_escape", "escape"),
 )
 SECONDS_MAX = 900
 """Of all tests of one mutant; one that never ends is killed."""
