@@ -148,6 +148,8 @@ class Dissemination:
     def ask(self) -> None:
         """Something may have been due by now: request the block that the votes are for, and the votes of others."""
         run = self._current.run
+        if run.state.own_index is None:  # No peer answers an observer.
+            return
         value = run.missing_block()
         if value is not None:
             self._request(run, value)
@@ -157,7 +159,7 @@ class Dissemination:
     def show_have_list(self) -> None:
         """Tell the neighbours what is here, so that they send what is not."""
         run = self._current.run
-        if run.state.own_index is None:  # No peer answers an observer.
+        if run.state.own_index is None:
             return
         steps = tuple(
             StepVotes(

@@ -78,7 +78,10 @@ def test_one_seed_is_one_trace_whatever_the_hash_seed() -> None:
     assert len({line.split()[-1] for line in traces[0]}) == 3
 
 
-@pytest.mark.parametrize(("plant", "seeds"), [("lock", 20), ("unlock", 100), ("wal-sync", 60), ("hidden-lock", 60)])
+PLANTS = [("lock", 20), ("unlock", 100), ("wal-sync", 60), ("hidden-lock", 60), ("quorum", 50), ("round-skip", 50)]
+
+
+@pytest.mark.parametrize(("plant", "seeds"), PLANTS)
 def test_the_simulator_finds_a_planted_bug(plant: str, seeds: int) -> None:
     assert find(plant, range(seeds), toy_faults_of) is not None
 

@@ -41,5 +41,37 @@ def test_no_trouble_is_bound_to_some_sizes() -> None:
     assert all(len(TROUBLES) % divisor for divisor in range(2, len(TROUBLES)))
 
 
+def test_powers_that_differ_can_meet_exactly_two_thirds_and_leave_less_than_a_third_faulty() -> None:
+    differing = [faults for faults in SEEDS if faults.powers]
+    assert len(differing) > 200
+    for faults in differing:
+        total = sum(faults.powers)
+        faulty = {index for index, _ in faults.liars} | set(faults.rotten)
+        assert 3 * sum(faults.powers[index] for index in faulty) < total
+        reached = {0}
+        for power in faults.powers:
+            reached |= {already + power for already in reached}
+        assert 2 * total % 3 == 0
+        assert 2 * total // 3 in reached
+
+
+def test_missing_links_leave_those_that_stay_honest_validators_connected() -> None:
+    with_cuts = [faults for faults in SEEDS if faults.cut]
+    assert len(with_cuts) > 400
+    for faults in with_cuts:
+        unsure = {index for index, _ in faults.liars} | set(faults.rotten) | set(faults.outside)
+        unsure |= {index for _, go, _ in faults.swaps for index in go}
+        sure = set(range(faults.nodes)) - unsure
+
+        def linked(one: int, other: int, cut: tuple[tuple[int, int], ...] = faults.cut) -> bool:
+            return (min(one, other), max(one, other)) not in cut
+
+        reached = {min(sure)}
+        for _ in sure:
+            reached |= {other for other in sure if any(linked(one, other) for one in reached)}
+        assert reached == sure
+        assert all(any(linked(one, other) for other in sure) for one in unsure)
+
+
 def test_a_seed_means_the_same_faults_each_time() -> None:
     assert faults_of(12) == faults_of(12)

@@ -21,7 +21,7 @@ from tests.kit.validator_records import made_validator
 MODULUS = 2**768
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def validator_set(count: int, powers: tuple[int, ...] = ()) -> ValidatorSet:
     """Deterministic keys; `secrets_of` has the secrets in the same order."""
     made = []

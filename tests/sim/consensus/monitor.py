@@ -3,8 +3,9 @@
 from random import Random
 from typing import TYPE_CHECKING
 
-from clearing.base.certificate import NIL, VoteKind
+from clearing.base.certificate import NIL, VoteKind, signer_indices
 from clearing.base.validators import ValidatorSet
+from consensus.core.state import HeightState
 from consensus.messages import CommittedBlock, Message, Proposal, Vote, read_envelope
 from tests.kit.adversaries.context import read_any
 from tests.kit.consensus.crypto import FakeVerifier
@@ -88,6 +89,9 @@ class Monitor:
         require(promised, "a height that is not by the set that the block below it promised", **where)
         self._sets.setdefault(height + 1, self._by_hash[header.next_validators_hash])
         self._verifier.verify_certificate(certificate, validators, self._network.id)
+        signed = sum(validators.validators[index].power for index in signer_indices(certificate.signers))
+        total = sum(validator.power for validator in validators.validators)
+        require(3 * signed > 2 * total, "decided by two thirds of the power or less", **where)
         below = self._headers.get(height - 1)
         follows = below is None or header.parent == below.block.header.hash
         require(follows, "a block does not follow its parent", **where)
@@ -109,6 +113,8 @@ class Monitor:
             if before[2] not in (None, state.locked_value):
                 self.opened += 1
         self._seen[node.index] = (height, locked, state.locked_value)
+        if state.running:
+            require(not _lags(state), "more than a third is in a later round", node=node.index, height=height)
         precommitted, _ = self._locks.get((node.index, height), (-1, b""))
         good = node.index in self._network.faults.rotten or locked >= precommitted
         require(good, "precommitted in a round later than its lock", node=node.index, height=height, lock=locked)
@@ -167,6 +173,21 @@ class Monitor:
     def _power(self, nodes: set[int], validators: ValidatorSet) -> int:
         indices = (validators.index_of.get(self._network.nodes[node].key) for node in nodes)
         return sum(validators.validators[index].power for index in indices if index is not None)
+
+
+def _lags(state: HeightState) -> bool:
+    """Whether more than a third of the power is known to be in one later round."""
+    later = sorted({round_ for round_, _ in state.votes.steps if round_ > state.round})
+    powers = [validator.power for validator in state.validators.validators]
+    for round_ in later:
+        voters: set[int] = set()
+        for kind in VoteKind:
+            voters |= {vote.validator for vote in state.votes.votes(round_, kind)}
+            for certificate in state.votes.certificates(round_, kind):
+                voters |= set(signer_indices(certificate.signers))
+        if 3 * sum(powers[index] for index in voters) > sum(powers):
+            return True
+    return False
 
 
 def _step(sender: int, message: Vote | Proposal) -> tuple[int, int, int, int]:

@@ -59,6 +59,8 @@ class Faults:
     """(ms, nodes that go, nodes that come): validators ask for another set then."""
     drops_syncs_of: tuple[str, ...] = ()
     """Files whose syncs do nothing: a planted bug."""
+    powers: tuple[int, ...] = ()
+    """Of the nodes; empty: equal ones."""
     cut: tuple[tuple[int, int], ...] = ()
     """Pairs of nodes without a link, for ever."""
     down: tuple[int, ...] = ()
@@ -88,7 +90,7 @@ class SimNetwork:
         self.random = random.Random(seed)
         self.faults = faults
         self.now_us = 0
-        self.everybody = validator_set(faults.nodes)
+        self.everybody = validator_set(faults.nodes, faults.powers)
         """All nodes, in the order of their keys; the validators at first are those not `outside`."""
         inside = [each for index, each in enumerate(self.everybody.validators) if index not in faults.outside]
         self.validators = self.everybody if not faults.outside else ValidatorSet(validators=tuple(inside))

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import consensus.core.step as core
+from clearing.base.validators import ValidatorSet
 from consensus.core.events import Effect, ProposalReceived
 from consensus.core.state import HeightState
 from consensus.messages import Proposal
@@ -78,11 +79,23 @@ def hidden_lock_dropped() -> Iterator[None]:
         yield
 
 
+def two_thirds_suffice() -> Any:
+    """A quorum is two thirds of the power, not more than two thirds."""
+    return patch.object(ValidatorSet, "is_quorum", lambda self, power: 3 * power >= 2 * self.total_power)
+
+
+def round_skip_dropped() -> Any:
+    """L55 never follows others into a later round."""
+    return _rules(_l55_skip=lambda *_: False)
+
+
 PLANTED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "lock": (lock_dropped, {}),
     "unlock": (unlock_dropped, {}),
     "wal-sync": (nullcontext, {"drops_syncs_of": ("wal",)}),
     "hidden-lock": (hidden_lock_dropped, {}),
+    "quorum": (two_thirds_suffice, {}),
+    "round-skip": (round_skip_dropped, {}),
 }
 
 

@@ -1,7 +1,8 @@
 """Which faults a seed means.
 
 Rule: a function of the seed alone. At most a third of the power (rounded down, strictly less) lies or has a rotten
-disk; everybody may crash, lose packets, be cut off or have a wrong clock.
+disk; everybody may crash, lose packets, be cut off or have a wrong clock. In every second seed links are missing for
+ever, and in every third powers meet exactly two thirds.
 """
 
 from dataclasses import replace
@@ -35,7 +36,9 @@ def faults_of(seed: int) -> Faults:
         else:
             liars.append((index, lie))
     heal_ms = {4: 3000, 7: 2000, 10: 1200, 13: 1000}[nodes]
-    return Faults(
+    sure = [index for index in inside if index not in faulty]
+    powers = _powers(nodes, sure) if not swaps and seed % 3 == 0 else ()
+    faults = Faults(
         nodes=nodes,
         liars=tuple(liars),
         rotten=tuple(rotten),
@@ -53,6 +56,36 @@ def faults_of(seed: int) -> Faults:
         outside=outside,
         swaps=_swaps(random, inside, faulty, outside, heal_ms) if swaps else (),
         config=ReplicaConfig(heartbeat_ms=random.choice((150, 500))),
+    )
+    moving = {index for _, go, _ in faults.swaps for index in go}
+    sure = [index for index in sure if index not in moving]
+    return replace(faults, powers=powers, cut=_cuts(random, nodes, sure) if seed % 2 else ())
+
+
+def _powers(nodes: int, sure: list[int]) -> tuple[int, ...]:
+    """Two that are honest have twice the power of the others, so that some meet exactly two thirds, or a third."""
+    return tuple(20 if index in sure[:2] else 10 for index in range(nodes))
+
+
+def _cuts(random: Random, nodes: int, sure: list[int]) -> tuple[tuple[int, int], ...]:
+    """Links that are missing for ever. Those that stay honest validators remain a connected graph, and every other node
+    has a link to one of them."""
+    pairs = [(one, other) for one in range(nodes) for other in range(one + 1, nodes)]
+    links = set(pairs)
+    for pair in random.sample(pairs, len(pairs)):
+        if random.randrange(5) < 2 and _serves(nodes, sure, links - {pair}):
+            links.remove(pair)
+    return tuple(pair for pair in pairs if pair not in links)
+
+
+def _serves(nodes: int, sure: list[int], links: set[tuple[int, int]]) -> bool:
+    reached = {sure[0]}
+    for _ in sure:
+        reached |= {index for index in sure for pair in links if index in pair and reached & set(pair)}
+    return reached >= set(sure) and all(
+        any((min(index, other), max(index, other)) in links for other in sure)
+        for index in range(nodes)
+        if index not in sure
     )
 
 
