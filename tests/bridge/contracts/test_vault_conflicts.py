@@ -404,7 +404,8 @@ def test_a_freeze_takes_no_time_from_a_withdrawal(vault: VaultChain) -> None:
 
 def test_without_a_conflict_there_is_nothing_to_show_or_choose(vault: VaultChain) -> None:
     (header,) = checkpointed(vault, 3)
-    assert refused(vault.call, show_base_call(None, header, ZERO)) == "NoConflict"
+    found = refusal(vault.call, show_base_call(None, header, ZERO))
+    assert (found.name, found.values) == ("NoConflict", (0, 0))
     assert refused(choose, vault, header) == "NotOfConflict"
     assert vault.view("conflictEscapeFrom") == 0
 
