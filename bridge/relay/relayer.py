@@ -13,12 +13,11 @@ import trio
 
 from bridge.codes import BridgeCode
 from bridge.contracts import vault
-from bridge.contracts.vault import Checkpoint, VaultClaim, VaultOrder
+from bridge.contracts.vault import Checkpoint, VaultCertificate, VaultClaim, VaultOrder
 from bridge.evm.hexadecimal import read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import BATCH_MAX, Endpoint, Refusal, accepted, view_call
-from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
@@ -34,21 +33,21 @@ class Rotation:
     """The final header that ends the set which certified it: the last that a vault accepts from `before`."""
 
     header: Header
-    certificate: Certificate
+    certificate: VaultCertificate
     before: ValidatorSet
     after: ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
 class Relayable:
-    """A final header, its precommit certificate and set, and this vault's open withdrawals under the header.
+    """A final header, its certificate for this vault and its set, and this vault's open withdrawals under the header.
 
     `rotation`: of the change that this vault has not been seen to follow, where its header is at hand; `known`: what
     other sets the vault may rightly follow.
     """
 
     header: Header
-    certificate: Certificate
+    certificate: VaultCertificate
     validators: ValidatorSet
     claims: tuple[VaultClaim, ...] = ()
     proofs: "WithdrawalProofs | None" = None

@@ -36,6 +36,7 @@ from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
 from node.chains.conflicts import Conflicts, conflict_of, valid_conflict
 from node.chains.custody_evidence import CustodyEvidence
+from node.chains.header_signatures import HeaderSignatures, valid_header_signature
 from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
 from node.chains.relayer_service import RelayerService
 from node.config import NodeConfig, config_of_chains
@@ -152,6 +153,14 @@ class Node:
         self._conflicts = Conflicts(
             config.path("conflicts"), self._network_id, lambda validators_hash: load_set(self._blocks, validators_hash)
         )
+        self._signatures = HeaderSignatures(
+            config.path("signed-headers"),
+            self._network_id,
+            self._keys.checkpoint,
+            lambda validators_hash: load_set(self._blocks, validators_hash),
+            config_of_chains(config),
+        )
+        self._signatures.follow(amended)
         self._relayer = RelayerService(
             amended,
             config_of_chains(config),
@@ -161,6 +170,7 @@ class Node:
             config.relayer.interval_ms,
             self._signer.envelope_key,
             self._conflicts,
+            self._signatures,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
@@ -289,6 +299,7 @@ class Node:
         providers = network.subscribe(Topic.PROVIDERS, valid_providers)
         conflicts = network.subscribe(Topic.CONFLICTS, valid_conflict)
         addresses = network.subscribe(Topic.ADDRESSES, valid_address)
+        signatures = network.subscribe(Topic.CHECKPOINTS, valid_header_signature)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._persister.run)
             nursery.start_soon(self._snapshots.run)
@@ -309,6 +320,8 @@ class Node:
             nursery.start_soon(self._addresses.run, network)
             nursery.start_soon(self._conflicts.listen, conflicts)
             nursery.start_soon(self._conflicts.run, network)
+            nursery.start_soon(self._signatures.listen, signatures)
+            nursery.start_soon(self._signatures.run, network)
             await nursery.start(self._engine.run)
             if self._config.relayer.enabled:
                 nursery.start_soon(self._relayer.run)
@@ -365,6 +378,7 @@ class Node:
             amended = genesis_without_detached(decided.state)
             self._bridge.follow(amended)
             self._relayer.follow(amended)
+            self._signatures.follow(amended)
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
@@ -378,3 +392,4 @@ class Node:
             self._network.note_current()
         self._meters.decided(decided)
         self._relayer.decided(decided)
+        self._signatures.decided(decided.committed.block.header)

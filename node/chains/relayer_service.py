@@ -8,15 +8,18 @@ or refunded yet.
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 import trio
 
-from bridge.contracts.vault import VaultClaim, VaultOrder
+from bridge.contracts.schemes import CertificateScheme
+from bridge.contracts.vault import CertifiedHeader, VaultClaim, VaultOrder
 from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_freeze import VaultFreezer
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
@@ -26,10 +29,11 @@ from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal
 from clearing.validators.validator_sets import stored_set, validator_sets
 from clearing.withdrawals.guardian_orders import newest_guardian_orders
 from clearing.withdrawals.refunds import open_withdrawals
-from consensus.blocks.store import BlockStore, load_committed
+from consensus.blocks.store import BlockStore, load_committed, load_set
 from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
 from node.chains.conflicts import Conflicts
+from node.chains.header_signatures import HeaderSignatures
 from node.config import ChainConfig
 
 CHECKPOINT_SECONDS = 3600
@@ -53,6 +57,7 @@ class RelayerService:
         interval_ms: int,
         own_key: bytes,
         conflicts: Conflicts,
+        signatures: HeaderSignatures,
     ) -> None:
         self._relayed: set[int] = set()
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
@@ -66,6 +71,7 @@ class RelayerService:
         self._interval_seconds = interval_ms / 1000
         self._own_key = own_key
         self._conflicts = conflicts
+        self._signatures = signatures
         self._newest: Decided | None = None
         self.follow(genesis)
 
@@ -121,15 +127,23 @@ class RelayerService:
         decided, state = self._newest, self._application.state
         if decided is None or decided.committed.block.header.height != state.now.height:
             return None
-        sets = validator_sets(state)
+        scheme, sets = self._scheme(terms), validator_sets(state)
+        header, certificate = decided.committed.block.header, decided.committed.certificate
+        certified: CertifiedHeader | None = (header, certificate)
+        if scheme is CertificateScheme.ECDSA:
+            certified = self._signatures.certified(header.height)
+        if certified is None:
+            return None
+        certifying = sets.last if certified[0] == header else load_set(self._blocks, certified[0].validators_hash)
+        if certifying is None:
+            return None
         return Relayable(
-            decided.committed.block.header,
-            decided.committed.certificate,
-            sets.last,
+            *certified,
+            certifying,
             open_claims(state, terms.chain_id, terms.vault),
             TreeProofs(state),
-            self._rotation_of(state, terms),
-            (sets.next, *self._left_behind(state)),
+            self._rotation_of(state, terms, scheme),
+            (sets.last, sets.next, *self._left_behind(state)),
             self._place_in(sets.last),
             newest_order(state, terms.chain_id, terms.vault),
         )
@@ -147,7 +161,11 @@ class RelayerService:
         set_change = state.set_changes.get(0)
         return (stored_set(state, set_change.number - 1),) if set_change is not None else ()
 
-    def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
+    def _scheme(self, terms: ChainTerms) -> CertificateScheme:
+        config = self._configs.get(terms.chain_id)
+        return profile_of(terms.chain_id, config.profile if config else "").scheme
+
+    def _rotation_of(self, state: State, terms: ChainTerms, scheme: CertificateScheme) -> Rotation | None:
         """The next header that the vault lacks, from the own store however old it is."""
         set_change = state.set_changes.get(0)
         if set_change is None or (terms.chain_id, terms.vault) not in set_change.awaited_vaults:
@@ -160,7 +178,11 @@ class RelayerService:
             before, after = stored_set(state, set_change.number - 1), stored_set(state, set_change.number)
             rotation = Rotation(rotating.block.header, rotating.certificate, before, after)
             self._rotation = (set_change.number, rotation)
-        return self._rotation[1]
+        rotation = self._rotation[1]
+        if scheme is CertificateScheme.BLS:
+            return rotation
+        signed = self._signatures.certificate(rotation.header)
+        return None if signed is None else replace(rotation, certificate=signed)
 
 
 class TreeProofs:

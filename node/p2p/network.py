@@ -32,6 +32,7 @@ class Topic(StrEnum):
     COLLATERAL = "collateral"
     PROVIDERS = "providers"
     CONFLICTS = "conflicts"
+    CHECKPOINTS = "checkpoints"
     ADDRESSES = "addresses"
 
 

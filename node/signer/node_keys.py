@@ -28,6 +28,8 @@ class NodeKeys:
     validator: int
     """The BLS secret scalar; 0 where another process has it."""
     envelope: bytes
+    checkpoint: bytes
+    """secp256k1: signs headers for vaults on chains without EIP-2537."""
     relayer: bytes
     network_seed: bytes
 
@@ -45,6 +47,7 @@ def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False,
     return NodeKeys(
         validator=int.from_bytes(read(Purpose.VALIDATOR), "big") if signs else 0,
         envelope=read(Purpose.ENVELOPE),
+        checkpoint=read(Purpose.CHECKPOINT),
         relayer=read(Purpose.RELAYER),
         network_seed=read(Purpose.NETWORK_SEED),
     )

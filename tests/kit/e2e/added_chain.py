@@ -1,15 +1,20 @@
-"""A third chain for a running devnet: its contracts, its terms as files for a proposal, and every node's settings."""
+"""A third chain for a running devnet: its contracts, its terms as files for a proposal, and every node's settings.
+
+It lacks the precompiles of EIP-2537, so its vault takes the validators' secp256k1 signatures.
+"""
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
 from bridge.contracts.deploy import VaultAsset, VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
+from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
@@ -25,6 +30,7 @@ from node.config_sources import dump_config
 from tests.kit.bridge.vault_chain import COLD_KEYS, USER, address_of
 
 STRIDE = 2
+PROFILE, HARDFORK = "evm-ecdsa", "cancun"
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class AddedChain:
 
     async def configure(self, devnet: Devnet) -> None:
         """Add the chain to each node's settings, and restart one node after another."""
-        added = ChainConfig(chain_id=self.anvil.chain_id, name=self.terms.name, endpoints=(self.anvil.url,))
+        added = ChainConfig(
+            chain_id=self.anvil.chain_id, name=self.terms.name, endpoints=(self.anvil.url,), profile=PROFILE
+        )
         for node in devnet.testnet.nodes:
             name = node.config.node.name
             config = msgspec.structs.replace(node.config, chains=(*node.config.chains, added))
@@ -61,11 +69,11 @@ def _deploy(anvil: Anvil, devnet: Devnet, endpoint: Endpoint) -> AddedChain:
     anvil.fund(address_of(USER))
     web3 = connect(anvil.url)
     token = deploy_token(web3, USER, "USDC", "USDC", 6)
-    verifier = deploy_verifier(web3, USER)
+    scheme = profile_of(anvil.chain_id, PROFILE).scheme
+    verifier = deploy_verifier(web3, USER, scheme)
     guardian = bytes.fromhex(address_of(USER)[2:])
-    vault_terms = VaultTerms(
-        devnet.network, devnet.genesis.validators, guardian, COLD_KEYS, (VaultAsset(token.address, 1),)
-    )
+    assets = (VaultAsset(token.address, 1),)
+    vault_terms = VaultTerms(devnet.network, devnet.genesis.validators, guardian, COLD_KEYS, assets, scheme=scheme)
     vault = deploy_vault(web3, USER, verifier.address, vault_terms)
     anvil.rpc("evm_setIntervalMining", 1)
     asset = Asset(
@@ -91,7 +99,7 @@ def _deploy(anvil: Anvil, devnet: Devnet, endpoint: Endpoint) -> AddedChain:
 async def added_chain(devnet: Devnet, folder: Path) -> AsyncIterator[AddedChain]:
     """Start a third chain, deploy to it, and give everybody there gas; the chain ends with the `async with`."""
     chain_id = max(chain.anvil.chain_id for chain in devnet.chains) + 1
-    anvil = await trio.to_thread.run_sync(start_anvil, chain_id, folder)
+    anvil = await trio.to_thread.run_sync(partial(start_anvil, chain_id, folder, hardfork=HARDFORK))
     try:
         async with Endpoint(anvil.url) as endpoint:
             added = await trio.to_thread.run_sync(_deploy, anvil, devnet, endpoint)

@@ -38,6 +38,9 @@ KEYS = [each.envelope_key for each in FOUR.validators.validators]
 RELAYERS = [bytes([number]) * 32 for number in (41, 42)]
 QUORUM = (0, 1, 2)
 
+NO_SIGNATURES: Any = None
+"""These vaults check BLS certificates."""
+
 
 def conflict_at(height: int, signers: Signers = FOUR, by: tuple[int, ...] = QUORUM, **changes: Any) -> Conflict:
     """Two headers, each certified by three of four."""
@@ -72,7 +75,9 @@ def relayer_of(index: int, node: Conflicts, vaults: list[VaultChain]) -> Relayer
     network = make_genesis()
     application: Any = SimpleNamespace(state=initial_state(network, bytes(32)))
     own = network.validators.validators[index].envelope_key
-    return RelayerService(genesis, configs, RELAYERS[index], application, MemoryBlockStore(), 50, own, node)
+    return RelayerService(
+        genesis, configs, RELAYERS[index], application, MemoryBlockStore(), 50, own, node, NO_SIGNATURES
+    )
 
 
 @pytest.mark.chain

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,11 +21,14 @@ from bridge.contracts.deploy import (
     deploy_verifier,
     next_vault_address,
 )
+from bridge.contracts.schemes import CertificateScheme
 from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls
+from clearing.base.codec import encode
+from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
@@ -42,14 +46,16 @@ from consensus.messages import Block, CommittedBlock, Evidence
 from consensus.outputs import Decided
 from devnet.anvil import Anvil
 from node.chains.attestation_pool import AttestationPool
+from node.chains.header_signatures import HeaderSignatures
 from node.chains.relayer_service import RelayerService
+from node.config import ChainConfig
 from tests.kit.bridge.vault_chain import COLD_KEYS, USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
 from tests.kit.certificates import certified
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.clearing.chamber import FOUR, chamber_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USD
-from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.signer import evm_secret_of, key_of, validator
 from tests.kit.clearing.world import World, of_kind, reports
 from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.headers import make_header
@@ -64,10 +70,10 @@ TO = b"\x33" * 20
 class Followed(World):
     """A chamber whose headers are certified by three of the set and kept, with one vault on a real chain."""
 
-    def __init__(self, chain: Anvil) -> None:
+    def __init__(self, chain: Anvil, folder: Path, scheme: CertificateScheme) -> None:
         self.user = ChainUser(chain)
         token = deploy_token(self.user.web3, USER, "Dollar", "USD", 6)
-        verifier = deploy_verifier(self.user.web3, USER)
+        verifier = deploy_verifier(self.user.web3, USER, scheme)
         address = next_vault_address(self.user.web3, USER)
         base = chamber_genesis(FOUR, MarketParameters(move_cap_ppm=900_000, epoch_blocks=1_000))
         genesis = msgspec.structs.replace(
@@ -77,9 +83,8 @@ class Followed(World):
             assets=(Asset(TOKEN, "USDC", CHAIN_ID, address, token.address, 6, 6, USD, 0, 0, 10**15),),
         )
         super().__init__(genesis, fresh=True)
-        terms = VaultTerms(
-            self.network, genesis.validators, bytes([8]) * 20, COLD_KEYS, (VaultAsset(token.address, 1),)
-        )
+        assets = (VaultAsset(token.address, 1),)
+        terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, COLD_KEYS, assets, scheme=scheme)
         self.vault_at = deploy_vault(self.user.web3, USER, verifier.address, terms)
         assert self.vault_at.address == address
         self.token = self.user.contract("TestToken", token)
@@ -88,7 +93,18 @@ class Followed(World):
         self.user.send(self.token.functions.approve(self.vault.address, 2**256 - 1))
         self.blocks_kept = MemoryBlockStore()
         self.parent: bytes = self.network
+        profile = "evm" if scheme is CertificateScheme.BLS else "evm-ecdsa"
+        self.configs = {CHAIN_ID: ChainConfig(chain_id=CHAIN_ID, name="anvil", endpoints=(chain.url,), profile=profile)}
+        self.sets: dict[bytes, ValidatorSet] = {}
+        self.signatures = {name: self._signatures(folder, name) for name in (1, 2, 3, 4, 5)}
+        """Of each node; the relayer is the node of the last."""
         self.pools = {name: AttestationPool(key_of(name)) for name in (1, 2, 3, 4, 5)}
+
+    def _signatures(self, folder: Path, name: int) -> HeaderSignatures:
+        path = folder / f"signed-headers-{name}"
+        made = HeaderSignatures(path, self.network, evm_secret_of(name), self.sets.get, self.configs)
+        made.follow(self.genesis)
+        return made
 
     def decide(self, *transactions: Transaction) -> BlockResult:
         """A block in which each that certified the height below says what its own pool has."""
@@ -113,6 +129,11 @@ class Followed(World):
         certificate = certified(header, sets.now, secrets)
         self.newest = CommittedBlock(Block(header, b"", None, (), Evidence()), certificate, ())
         save_committed(self.blocks_kept, self.newest)
+        for validators in (sets.now, sets.next):
+            self.sets[validators.hash] = validators
+            self.blocks_kept.save_set(validators.hash, encode(validators))
+        for node in self.signatures.values():
+            node.decided(header)
         return result
 
     def hear_of(self, facts: Iterable[Fact]) -> None:
@@ -137,20 +158,34 @@ class Followed(World):
         call = self.vault.functions.deposit(Web3.to_checksum_address(self.genesis.assets[0].token), amount, ALICE)
         await trio.to_thread.run_sync(self.user.send, call)
 
-    def relayable(self) -> Any:
-        """What a node's relayer has for the vault now."""
+    async def relayable(self) -> Any:
+        """What a node's relayer has for the vault now, when the validators' signatures have reached it."""
+        for name, node in self.signatures.items():
+            for signed in await node.sign_wanted():
+                assert self.signatures[5].learn(signed) is (name != 5)
         application: Any = SimpleNamespace(state=self.state)
         conflicts: Any = None
-        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32), conflicts)
+        service = RelayerService(
+            self.genesis,
+            self.configs,
+            RELAYER,
+            application,
+            self.blocks_kept,
+            1_000,
+            bytes(32),
+            conflicts,
+            self.signatures[5],
+        )
         service.decided(Decided(self.newest, 1, 0, fetched=False))
         return service._relayable(self.genesis.chains[0])
 
 
-@pytest.fixture
-def followed(anvil: Callable[..., Anvil]) -> Followed:
-    chain = anvil(CHAIN_ID)
+@pytest.fixture(params=CertificateScheme)
+def followed(anvil: Callable[..., Anvil], tmp_path: Path, request: pytest.FixtureRequest) -> Followed:
+    # Without the precompiles of EIP-2537 where signatures take their place.
+    chain = anvil(CHAIN_ID, hardfork="osaka" if request.param is CertificateScheme.BLS else "cancun")
     chain.fund(Account.from_key(RELAYER).address)
-    return Followed(chain)
+    return Followed(chain, tmp_path, request.param)
 
 
 @pytest.fixture
@@ -190,7 +225,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     assert of_kind(result, WithdrawalReleased)
 
     relayer = Relayer(endpoint, Sender(endpoint, CHAIN_ID, RELAYER), followed.vault_at.address, 10**9)
-    relayed = await relayer.relay(followed.relayable())
+    relayed = await relayer.relay(await followed.relayable())
     assert relayed.rotated
     assert relayed.checkpoint is not None
     assert relayed.claims == (0,)
@@ -205,11 +240,11 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     kinds = [type(each) for result in followed.results[-3:] for each in result.receipts]
     assert ValidatorChangeFinished in kinds
     assert WithdrawalConfirmed in kinds
-    assert followed.relayable().rotation is None
+    assert (await followed.relayable()).rotation is None
     # The next change is possible, and relayed in its own time.
     followed.replace(left=2, entered=1)
     followed.decide()
-    again = await relayer.relay(followed.relayable())
+    again = await relayer.relay(await followed.relayable())
     assert again.rotated
     assert followed.vault.functions.validatorsHash().call() == validator_sets(followed.state).next.hash
 

@@ -58,7 +58,7 @@ def test_a_file_that_others_may_read_is_refused(home: Path, mode: int) -> None:
 
 def test_the_setting_reaches_the_network_and_a_missing_file_is_told(home: Path) -> None:
     secret = bytes(32)
-    keys = NodeKeys(validator=1, envelope=secret, relayer=secret, network_seed=secret)
+    keys = NodeKeys(validator=1, envelope=secret, checkpoint=secret, relayer=secret, network_seed=secret)
     config = NodeConfig()
     config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, home=str(home)))
     assert network_config(config, KEY, keys).preshared_key is None  # type: ignore[arg-type]
