@@ -87,6 +87,7 @@ class CometNetwork:
                 (r'^laddr = "tcp://0.0.0.0:26656"$', f'laddr = "tcp://127.0.0.1:{self._p2p[index]}"'),
                 (r'^timeout_commit = ".*"$', f'timeout_commit = "{BLOCK_INTERVAL_MS}ms"'),
                 (r"^max_request_batch_size = .*$", "max_request_batch_size = 0"),
+                (r"^size = 5000$", "size = 50000"),  # as many as ours may wait
                 *(TUNED if self.tuned else ()),
             ):
                 text, found = re.subn(pattern, value, text, count=1, flags=re.MULTILINE)

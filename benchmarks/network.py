@@ -3,11 +3,11 @@
 Run `python -m benchmarks.network [--rates 0,500,1000,2000] [--seconds 10] [--profile FILE]` at the top of the
 repository.
 
-What is told of each rate: heights a second; how long a height takes, by the nodes' own clocks (start of the height to
-its decision) and from outside (between two blocks durable on the first node's disk); from POST to the trade's block
-being durable there; from a validator's reading of a moved price to the block that carries it being durable; novated
-trades a second, counted in receipts; CPU of the nodes and of their proof workers, in percent of one core, and of a
-node for each height. Prices move all the time. The load generator runs on the same cores.
+What is reported of each rate: heights a second; how long a height takes, by the nodes' own clocks (start of the height
+to its decision) and from outside (between two blocks durable on the first node's disk); from POST to its answer, and to
+the trade's block being durable there; from a validator's reading of a moved price to the block that carries it being
+durable; novated trades a second, counted in receipts; CPU of the nodes and of their proof workers, in percent of one
+core, and of a node for each height. Prices move all the time. The load generator runs on the same cores.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -170,28 +170,6 @@ class Generator:
                 phase.submitted[number] = at
 
 
-async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> tuple[list[Figure], int]:
-    """Bring a devnet up, fund it, and measure each rate; also how many heights that took."""
-    figures = []
-    async with running_devnet(options) as devnet:
-        story = DevnetStory(devnet, lambda _: None)
-        await story.fund()
-        write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms(), speed=SPEED))
-        generator = Generator(devnet, options.seed)
-        home = next(iter(devnet.nodes.values())).home
-        with closing(Disk(home / "node.sqlite")) as disk:
-            for node in devnet.nodes.values() if options.launcher else ():
-                node.send_signal(signal.SIGUSR1)  # samples begin now
-            first = disk.height()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(disk.watch)
-                for rate in rates:
-                    figures += tell(await measure(devnet, generator, disk, rate, seconds), disk)
-                nursery.cancel_scope.cancel()
-            heights = disk.height() - first
-    return figures, heights
-
-
 async def measure(devnet: Devnet, generator: Generator, disk: Disk, rate: int, seconds: float) -> Phase:
     """One rate, until all that was submitted is in a block (or does not come any more)."""
     phase = Phase(rate)
@@ -214,50 +192,131 @@ async def measure(devnet: Devnet, generator: Generator, disk: Disk, rate: int, s
     return phase
 
 
-def tell(phase: Phase, disk: Disk) -> list[Figure]:
-    """The figures of one rate."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One rate, as it is reported."""
+
+    rate: int
+    heights: int
+    seconds: float
+    latency: dict[float, float]
+    """Of the nodes' own clocks: heights by upper bound in seconds, cumulative."""
+    gaps_ms: list[float]
+    prices_ms: list[float]
+    answers_ms: list[float]
+    waits_ms: list[float]
+    novated_per_second: float
+    missing: int
+    refused: int
+    late_ms: float
+    cpu_share: float
+    """Of one core, a node."""
+    workers_share: float
+
+    @property
+    def cpu_ms(self) -> float:
+        """A node, in all."""
+        return 1000 * self.seconds * self.cpu_share
+
+    def figures(self) -> list[Figure]:
+        """For the report."""
+        at = f"at {self.rate}/s" if self.rate else "idle"
+        loaded = self.rate == 1000
+        found = [
+            Figure(f"heights, {at}", self.heights / self.seconds, "1/s"),
+            Figure(f"height p50, {at}", quantile(self.latency, 0.5) * 1e3, "ms", goal="< 50" if loaded else ""),
+            Figure(f"height p99, {at}", quantile(self.latency, 0.99) * 1e3, "ms", goal="< 150" if loaded else ""),
+            Figure(f"between blocks p50, {at}", percentile(self.gaps_ms, 0.5), "ms"),
+            Figure(f"between blocks p99, {at}", percentile(self.gaps_ms, 0.99), "ms"),
+            Figure(f"price to agreed block p50, {at}", percentile(self.prices_ms, 0.5), "ms", goal="< 100"),
+            Figure(f"price to agreed block p99, {at}", percentile(self.prices_ms, 0.99), "ms", goal="< 300"),
+        ]
+        if self.rate:
+            found += [
+                Figure(f"POST to answer p50, {at}", percentile(self.answers_ms, 0.5), "ms"),
+                Figure(f"POST to answer p99, {at}", percentile(self.answers_ms, 0.99), "ms"),
+                Figure(f"POST to block p50, {at}", percentile(self.waits_ms, 0.5), "ms"),
+                Figure(f"POST to block p99, {at}", percentile(self.waits_ms, 0.99), "ms"),
+                Figure(f"novated, {at}", self.novated_per_second, "1/s", goal="> 2000" if self.rate == 2000 else ""),
+                Figure(f"not in a block, {at}", self.missing, "trades"),
+                Figure(f"refused at the door, {at}", self.refused, "trades"),
+                Figure(f"generator late by, {at}", self.late_ms, "ms"),
+            ]
+        return [
+            *found,
+            Figure(f"CPU a node, {at}", 100 * self.cpu_share, "%"),
+            Figure(f"CPU its proof workers, {at}", 100 * self.workers_share, "%"),
+            Figure(f"CPU a height and node, {at}", self.cpu_ms / max(1, self.heights), "ms"),
+        ]
+
+
+def summary(phase: Phase, disk: Disk) -> Summary:
+    """What the phase showed, with what the first node's disk has of it."""
     heights = range(phase.first, phase.last + 1)
     blocks = {height: disk.block(height) for height in heights}
-    waits, prices = list(trade_waits(phase, disk, blocks)), list(price_waits(disk, blocks))
+    waits = list(trade_waits(phase, disk, blocks))
     seen = [disk.seen[height] for height in heights if height in disk.seen]
-    gaps = [1000 * (b - a) for a, b in pairwise(seen)]
-    own = {le: sum(each[le] for each in phase.durations) for le in phase.durations[0]}
-    at = f"at {phase.rate}/s" if phase.rate else "idle"
-    novated = disk.novated(phase.first, phase.last)
     times = [disk.seen[h] for h in heights if h in disk.seen and decode_payload(blocks[h]).transactions]
     busy = times[-1] - min(phase.submitted.values()) if phase.submitted and times else 0.0
     nodes = [used for name, used in phase.cpu.items() if not name.endswith("/workers")]
     workers = [used for name, used in phase.cpu.items() if name.endswith("/workers")]
-    loaded = phase.rate == 1000
-    figures = [
-        Figure(f"heights, {at}", len(heights) / phase.seconds, "1/s"),
-        Figure(f"height p50, {at}", quantile(own, 0.5) * 1e3, "ms", goal="< 50" if loaded else ""),
-        Figure(f"height p99, {at}", quantile(own, 0.99) * 1e3, "ms", goal="< 150" if loaded else ""),
-        Figure(f"between blocks p50, {at}", percentile(gaps, 0.5), "ms"),
-        Figure(f"between blocks p99, {at}", percentile(gaps, 0.99), "ms"),
-        Figure(f"price to agreed block p50, {at}", percentile(prices, 0.5), "ms", goal="< 100"),
-        Figure(f"price to agreed block p99, {at}", percentile(prices, 0.99), "ms", goal="< 300"),
-    ]
-    if phase.rate:
-        figures += [
-            Figure(f"POST to answer p50, {at}", percentile(phase.answers_ms, 0.5), "ms"),
-            Figure(f"POST to answer p99, {at}", percentile(phase.answers_ms, 0.99), "ms"),
-            Figure(f"POST to block p50, {at}", percentile(waits, 0.5), "ms"),
-            Figure(f"POST to block p99, {at}", percentile(waits, 0.99), "ms"),
-            Figure(
-                f"novated, {at}", novated / busy if busy else 0.0, "1/s", goal="> 2000" if phase.rate == 2000 else ""
-            ),
-            Figure(f"not in a block, {at}", len(phase.submitted) - len(waits), "trades"),
-            Figure(f"refused at the door, {at}", sum(phase.refused.values()), "trades"),
-            Figure(f"generator late by, {at}", phase.late * 1e3, "ms"),
-        ]
-    figures.append(Figure(f"CPU a node, {at}", sum(nodes) / len(nodes), "%"))
-    figures.append(Figure(f"CPU its proof workers, {at}", sum(workers) / len(nodes), "%"))
-    a_height = 10 * phase.seconds * sum(nodes) / len(nodes) / max(1, len(heights))
-    figures.append(Figure(f"CPU a height and node, {at}", a_height, "ms"))
-    if phase.refused:
-        print(f"refused: {dict(phase.refused)}")
-    return figures
+    return Summary(
+        rate=phase.rate,
+        heights=len(heights),
+        seconds=phase.seconds,
+        latency={le: sum(each[le] for each in phase.durations) for le in phase.durations[0]},
+        gaps_ms=[1000 * (b - a) for a, b in pairwise(seen)],
+        prices_ms=list(price_waits(disk, blocks)),
+        answers_ms=phase.answers_ms,
+        waits_ms=waits,
+        novated_per_second=disk.novated(phase.first, phase.last) / busy if busy else 0.0,
+        missing=len(phase.submitted) - len(waits),
+        refused=sum(phase.refused.values()),
+        late_ms=1000 * phase.late,
+        cpu_share=sum(nodes) / len(nodes) / 100,
+        workers_share=sum(workers) / len(nodes) / 100,
+    )
+
+
+class House:
+    """A devnet that is funded, and whose prices move."""
+
+    def __init__(self, devnet: Devnet, generator: Generator, disk: Disk) -> None:
+        self._devnet, self._generator, self._disk = devnet, generator, disk
+
+    @property
+    def height(self) -> int:
+        """The first node's."""
+        return self._disk.height()
+
+    async def at(self, rate: int, seconds: float) -> Summary:
+        """Measure one rate."""
+        return summary(await measure(self._devnet, self._generator, self._disk, rate, seconds), self._disk)
+
+
+@asynccontextmanager
+async def running_house(options: DevnetOptions) -> AsyncIterator[House]:
+    """Bring a devnet up and fund it."""
+    async with running_devnet(options) as devnet:
+        story = DevnetStory(devnet, lambda _: None)
+        await story.fund()
+        write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms(), speed=SPEED))
+        home = next(iter(devnet.nodes.values())).home
+        with closing(Disk(home / "node.sqlite")) as disk:
+            for node in devnet.nodes.values() if options.launcher else ():
+                node.send_signal(signal.SIGUSR1)  # samples begin now
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(disk.watch)
+                yield House(devnet, Generator(devnet, options.seed), disk)
+                nursery.cancel_scope.cancel()
+
+
+async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> tuple[list[Summary], int]:
+    """Each rate on one devnet; also how many heights that took."""
+    async with running_house(options) as house:
+        first = house.height
+        found = [await house.at(rate, seconds) for rate in rates]
+        return found, house.height - first
 
 
 def decode_payload(block: Block) -> Payload:
@@ -357,7 +416,7 @@ def measured(
         found, heights = trio.run(run, options, rates, seconds)
         if profile is not None:
             profile.write_text(report(samples, heights), encoding="utf-8")
-        return found
+        return [figure for each in found for figure in each.figures()]
 
 
 def main() -> None:
