@@ -11,7 +11,8 @@ from clearing.base.hashing import sha256
 from tests.mutation.killing import Verdict
 from tests.mutation.operators import Mutant
 
-_FINAL = ("killed", "same", "invalid")
+FINAL = ("killed", "same", "invalid")
+"""Outcomes that stay: such a fault is not tried again."""
 
 
 class Record:
@@ -25,10 +26,10 @@ class Record:
             key, outcome, by = json.loads(line)
             self._known[key] = (outcome, by)
 
-    def known(self, mutant: Mutant) -> Verdict | None:
-        """What became of a mutant, if that is final."""
-        outcome, by = self._known.get(_key(mutant), ("", ""))
-        return Verdict(mutant, outcome, by) if outcome in _FINAL else None
+    def verdict(self, mutant: Mutant) -> Verdict | None:
+        """What became of a mutant when it was tried last; None if it was not."""
+        known = self._known.get(_key(mutant))
+        return None if known is None else Verdict(mutant, *known)
 
     def add(self, verdict: Verdict) -> None:
         """Keep a verdict."""

@@ -93,15 +93,15 @@ def test_too_small_a_share_and_an_explained_fault_that_is_found_are_complaints()
     assert lines[-1] == "explained.toml: A.sol:1 removed: f1(); -> (nothing) is found by test_a.py::test_f"
 
 
-def test_found_faults_are_not_tried_again_and_survivors_are(tmp_path: Path) -> None:
-    one, two = (Mutant("A.sol", line, "removed", f"f{line}();", "", f"contract {line}") for line in (1, 2))
+def test_a_record_keeps_the_last_verdict_on_each_fault(tmp_path: Path) -> None:
+    one, two, three = (Mutant("A.sol", line, "removed", f"f{line}();", "", f"contract {line}") for line in (1, 2, 3))
     record = Record(tmp_path / "record")
-    for verdict in (Verdict(one, "killed", "test_a.py::test_f"), Verdict(two, "survived")):
+    found = [Verdict(one, "survived"), Verdict(one, "killed", "test_a.py::test_f"), Verdict(two, "survived")]
+    for verdict in found:
         record.add(verdict)
     again = Record(tmp_path / "record")
-    assert again.known(one) == Verdict(one, "killed", "test_a.py::test_f")
-    assert again.known(two) is None
-    assert Record(None).known(one) is None
+    assert [again.verdict(each) for each in (one, two, three)] == [found[1], found[2], None]
+    assert Record(None).verdict(one) is None
 
 
 def test_a_process_that_dies_is_an_error_of_its_fault() -> None:
