@@ -293,6 +293,7 @@ def test_everybody_is_paid_in_full_while_the_vault_has_what_it_owes(exits: Exits
     assert [exits.claim(leaf) for leaf in reversed(leaves)] == [26 * UNIT, 17 * UNIT, 8 * UNIT]
     assert open_debts(exits) == 0, "the leaf of the account bears it"
     assert exits.claim(opens[0]) == 2 * UNIT
+    assert [vault.view("isPaid", nonce) for nonce in range(4)] == [True, True, True, False]
     assert exits.refund(4) == 6 * UNIT
     assert vault.balance(vault.token_at.address) == 0
 
@@ -673,6 +674,7 @@ def test_only_a_payment_of_the_tree_is_claimed_and_once(exits: Exits) -> None:
     assert [exits.claim(leaf), exits.claim(leaf)] == [10 * UNIT, 0]
     assert exits.claim(senior) == 10 * UNIT
     assert exits.claim(senior) == 0
+    assert [nonce for nonce in range(200) if vault.view("isPaid", nonce)] == [4], "as if it was withdrawn"
 
 
 def test_a_single_base_unit_is_paid_to_whoever_it_is_due_to(exits: Exits) -> None:
