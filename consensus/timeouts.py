@@ -1,6 +1,7 @@
-"""How long each step waits: bases for a local network, growth with the round, and a cap.
+"""How long each step waits: bases for a local network, growth with the round, and a cap on that growth.
 
-Rule: a timeout never exceeds the cap, whatever the round: an outage must not be followed by an hour of silence.
+Rule: the round alone never makes a timeout longer than the cap: an outage must not be followed by an hour of silence.
+Only what votes were seen to take does (`consensus.core.adaptive_timeouts`).
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Milliseconds. A step of round r waits base + r × `growth_ms`, at most `cap_ms`."""
+    """Milliseconds. A step of round r waits base + r × `growth_ms`, at most `cap_ms` or the base."""
 
     propose_ms: int = 400
     prevote_ms: int = 150
@@ -55,13 +56,13 @@ class Timeouts:
             TimerKind.PREVOTE: self.prevote_ms,
             TimerKind.PRECOMMIT: self.precommit_ms,
         }[kind]
-        return min(self.cap_ms, base + round_ * self.growth_ms)
+        return min(max(self.cap_ms, base), base + round_ * self.growth_ms)
 
     def collect_ms(self, round_: int) -> int:
         """How long collectors have before votes go to all: half a proposal's time, at least one vote step's."""
         votes = max(self.duration_ms(kind, round_) for kind in (TimerKind.PREVOTE, TimerKind.PRECOMMIT))
         return max(self.duration_ms(TimerKind.PROPOSE, round_) // 2, votes)
 
-    def bounded(self, base_ms: int, min_ms: int) -> int:
-        """A base within the bounds; the upper ones win."""
-        return min(self.cap_ms, self.base_ms_max, max(min_ms, base_ms))
+    def bounded(self, base_ms: int, min_ms: int, votes_ms: int) -> int:
+        """A base within the bounds; the upper ones win. They rise to `votes_ms`, which votes were seen to need."""
+        return min(max(votes_ms, min(self.cap_ms, self.base_ms_max)), max(min_ms, base_ms))

@@ -237,6 +237,8 @@ class HeightRun:
                     if self._context.links.missing:
                         self.ask_later()
             case SetTimer(kind, round_, duration_ms):
+                if kind is TimerKind.PROPOSE:
+                    duration_ms = self.watch.patience(duration_ms)
                 self.outputs.append(StartTimer(kind, self.height, round_, duration_ms))
             case GetValue(round_):
                 return self._build(round_)

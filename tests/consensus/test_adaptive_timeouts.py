@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.core.adaptive_timeouts import SLACK_MS, WINDOW, AdaptiveTimeouts, RoundTiming, StepWatch
+from consensus.core.adaptive_timeouts import SLACK_MS, WINDOW, AdaptiveTimeouts, RoundTiming, StepWatch, _upper
 from consensus.core.rules import Rule
 from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
@@ -20,7 +20,7 @@ MOVED = WINDOW - 2 * WINDOW // 3
 """So many of the last heights must be slower before anything changes."""
 
 latencies = st.one_of(st.none(), st.integers(-5, 10**10))
-observations = st.builds(RoundTiming, latencies, latencies, latencies)
+observations = st.builds(RoundTiming, latencies, latencies, latencies, latencies)
 settings = st.builds(
     Timeouts,
     propose_ms=st.integers(1, 5000),
@@ -43,18 +43,21 @@ def same(latency: int) -> RoundTiming:
 
 
 @given(settings, st.lists(observations, max_size=40))
-def test_bases_stay_in_their_bounds_and_waiting_under_the_cap(given_: Timeouts, seen: list[RoundTiming]) -> None:
+def test_bases_and_waits_stay_in_their_bounds_or_within_twice_the_time_of_votes(
+    given_: Timeouts, seen: list[RoundTiming]
+) -> None:
     adaptive = AdaptiveTimeouts(given_)
     for each in seen:
         adaptive.observe(each)
         now = adaptive.current
-        ceiling = min(given_.cap_ms, given_.base_ms_max)
+        votes = 2 * _upper(adaptive._votes)
+        ceiling = max(min(given_.cap_ms, given_.base_ms_max), votes)
         least = (given_.propose_ms_min, given_.vote_ms_min, given_.vote_ms_min)
         assert all(min(ceiling, low) <= base <= ceiling for low, base in zip(least, bases(now), strict=True))
         for kind in PAPER_TIMERS:
             waits = [now.duration_ms(kind, round_) for round_ in range(40)]
             assert waits == sorted(waits)
-            assert waits[-1] <= given_.cap_ms
+            assert waits[-1] <= max(given_.cap_ms, votes)
             if waits[-1] < given_.cap_ms:
                 assert waits[-1] - waits[0] == 39 * given_.growth_ms
 
@@ -98,7 +101,7 @@ def test_a_slow_network_is_learnt_within_a_third_of_the_window() -> None:
 @given(settings, st.integers(0, 100))
 def test_collectors_have_time_for_a_quorum_but_not_without_end(given_: Timeouts, round_: int) -> None:
     votes = [given_.duration_ms(kind, round_) for kind in (TimerKind.PREVOTE, TimerKind.PRECOMMIT)]
-    assert max(votes) <= given_.collect_ms(round_) <= given_.cap_ms
+    assert max(votes) <= given_.collect_ms(round_) <= max(given_.cap_ms, *bases(given_))
 
 
 def test_configured_timeouts_stay_when_told_so() -> None:
@@ -120,7 +123,7 @@ def test_only_the_deciding_round_is_timed() -> None:
     watch.fired(Rule(22), 1, 2030)
     watch.fired(Rule(36), 1, 2075)
     watch.fired(Rule(49), 1, 2095)
-    assert watch.observed == RoundTiming(30, 45, 20)
+    assert watch.observed == RoundTiming(30, 45, 20, 20)
 
 
 @pytest.mark.parametrize("line", [28, 57])
@@ -130,7 +133,7 @@ def test_a_polka_after_an_own_nil_is_timed_too(line: int) -> None:
     watch.fired(Rule(line), 2, 300)
     watch.fired(Rule(36), 2, 320)
     watch.fired(Rule(49), 2, 400)
-    assert watch.observed == RoundTiming(None, 20, 80)
+    assert watch.observed == RoundTiming(None, 20, 80, 20)
 
 
 def test_of_a_round_that_was_left_nothing_is_known() -> None:
@@ -216,3 +219,57 @@ def test_only_heights_that_were_taken_part_in_are_timed(monkeypatch: pytest.Monk
         if others > 2:
             return
     raise AssertionError("no seed fetched or replayed a height")
+
+
+# Slower than every configured bound
+
+
+@pytest.mark.parametrize("latency_ms", [3100, 10_000])
+def test_links_slower_than_the_cap_decide_heights_all_the_same(latency_ms: int) -> None:
+    """With 3.1 s one way there was no height at all, however long one waited."""
+    network = Timed(3, CALM)
+    network.slow_us = latency_ms * 1000
+    network.run_for(60 * latency_ms)
+    assert min(node.height for node in network.nodes) >= 4
+
+
+def test_votes_slower_than_the_cap_raise_the_bases_to_twice_their_time() -> None:
+    adaptive = AdaptiveTimeouts(DEFAULT)
+    for _ in range(WINDOW):
+        adaptive.observe(RoundTiming(4000, 4000, 4000, votes_ms=4000))
+    assert bases(adaptive.current) == (2 * 4000,) * 3
+    assert adaptive.current.duration_ms(TimerKind.PROPOSE, 50) == 2 * 4000
+
+
+def test_slow_proposals_alone_stay_under_the_configured_bound() -> None:
+    """A proposer can take its time; a quorum's votes can't be made late by a third."""
+    adaptive = AdaptiveTimeouts(DEFAULT)
+    for _ in range(WINDOW):
+        adaptive.observe(RoundTiming(4000, 4000, 4000, votes_ms=30))
+    assert bases(adaptive.current) == (DEFAULT.base_ms_max,) * 3
+
+
+def failed_round(watch: StepWatch, round_: int, began: int, prevotes_ms: int, precommits_ms: int) -> int:
+    """A round without a proposal; gives its end."""
+    watch.fired(Rule.L11_START_ROUND, round_, began)
+    voted = began + watch.patience(400)
+    watch.fired(Rule.L57_PROPOSE_TIMEOUT, round_, voted)
+    watch.fired(Rule.L34_WAIT_PREVOTES, round_, voted + prevotes_ms)
+    watch.fired(Rule.L44_NIL_POLKA, round_, voted + prevotes_ms)
+    watch.fired(Rule.L47_WAIT_PRECOMMITS, round_, voted + prevotes_ms + precommits_ms)
+    return voted + prevotes_ms + precommits_ms + 150
+
+
+def test_the_wait_for_a_proposal_doubles_up_to_what_votes_needed() -> None:
+    watch, now, waits = StepWatch(), 0, []
+    for round_ in range(8):
+        now = failed_round(watch, round_, now, 3100, 3200)
+        waits.append(watch._waited_ms)
+    assert waits == [400, 800, 1600, 3200, *[2 * 3100] * 4]
+
+
+def test_an_outage_of_an_hour_in_one_step_makes_nobody_wait_longer() -> None:
+    watch = StepWatch()
+    now = failed_round(watch, 0, 0, 3_600_000, 30)
+    failed_round(watch, 1, now, 30, 30)
+    assert watch._waited_ms == 400
