@@ -112,9 +112,11 @@ class Application(Protocol):
         ...
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """The set that certifies a height: from 100,000 below the decided one to two above it, else None.
+        """The set that certifies a height: from the oldest that evidence may be about to two above the decided one,
+        else None.
 
-        A block may report offences that far below its own height.
+        A block may report offences that far below its own height: all of the last 100,000 heights, and all of the time
+        that light clients trust a set for.
 
         A function of the decided state alone, so it is equal at all validators: blocks are checked with it.
         """

@@ -98,6 +98,7 @@ from clearing.schema.records.trades import (
     VenueState,
 )
 from clearing.schema.records.validators import (
+    HeightTimesRecord,
     OffencesRecord,
     ScheduledAdditionRecord,
     SetChangeRecord,
@@ -271,6 +272,8 @@ class State:
     """The scheduled change, under 0."""
     offences: Table[tuple[bytes, int], OffencesRecord] = hashed("offences", Module.VALIDATORS, tuple[Bytes32, U32])
     """(envelope key, kind of misbehaviour)."""
+    height_times: Table[int, HeightTimesRecord] = hashed("height_times", Module.VALIDATORS, U32)
+    """Under 0; `clearing.validators.evidence_age`."""
     exits: Table[int, ExitRecord] = hashed("exits", Module.WITHDRAWALS, U63)
     """By epoch: the newest that closed, and the one before it, whose root is in headers."""
     fund_sizes: Table[int, FundSizeRecord] = hashed("fund_sizes", Module.RISK, U32)

@@ -8,7 +8,7 @@ from clearing.context.block_context import BlockContext
 from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.schema.records.validators import OffencesRecord
 from clearing.state.state import State
-from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
+from clearing.validators.evidence_age import oldest_provable_height
 
 OFFENCE_HEIGHTS_MAX = 16
 
@@ -18,7 +18,7 @@ def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bo
     offences = state.offences.get((envelope_key, kind))
     if offences is None:
         return False
-    return height in offences.heights or len(_provable_heights(offences, state.now.height)) >= OFFENCE_HEIGHTS_MAX
+    return height in offences.heights or len(_provable_heights(offences, state)) >= OFFENCE_HEIGHTS_MAX
 
 
 def record_misbehaviour(context: BlockContext) -> None:
@@ -26,7 +26,7 @@ def record_misbehaviour(context: BlockContext) -> None:
     for offence in context.block.misbehaviour:
         key = (offence.envelope_key, offence.kind)
         before = context.state.offences.get(key)
-        heights = _provable_heights(before, context.block.height) if before else ()
+        heights = _provable_heights(before, context.state) if before else ()
         count = 1 + (before.count if before else 0)
         after = OffencesRecord(
             count=count,
@@ -44,5 +44,6 @@ def record_misbehaviour(context: BlockContext) -> None:
         )
 
 
-def _provable_heights(offences: OffencesRecord, now: int) -> tuple[int, ...]:
-    return tuple(height for height in offences.heights if height >= now - EVIDENCE_HEIGHTS)
+def _provable_heights(offences: OffencesRecord, state: State) -> tuple[int, ...]:
+    oldest = oldest_provable_height(state)
+    return tuple(height for height in offences.heights if height >= oldest)

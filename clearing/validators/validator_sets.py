@@ -13,9 +13,8 @@ from clearing.base.errors import Bug
 from clearing.base.validators import ValidatorSet
 from clearing.schema.records.validators import SetNumbersRecord, ValidatorSetRecord
 from clearing.state.state import State
+from clearing.validators.evidence_age import note_height_time, oldest_provable_height
 
-EVIDENCE_HEIGHTS = 100_000
-"""How far below the decided height sets are known, and misbehaviour can be proven."""
 SETS_KEPT = 64
 """Limit of stored sets, however fast they change: it bounds the state."""
 
@@ -61,12 +60,12 @@ def attesting_set(state: State) -> ValidatorSet:
 
 
 def validators_at(state: State, height: int) -> ValidatorSet | None:
-    """The set that certifies a height, from `EVIDENCE_HEIGHTS` below the state's to two above it; None beyond.
+    """The set that certifies a height, from the oldest one at which misbehaviour can be proven to two above the
+    state's; None beyond.
 
     Also None for heights of a set with `SETS_KEPT` or more successors.
     """
-    now = state.now.height
-    if not max(1, now - EVIDENCE_HEIGHTS) <= height <= now + 2:
+    if not oldest_provable_height(state) <= height <= state.now.height + 2:
         return None
     return next((record.validators for record in _newest_first(state) if record.since_height <= height), None)
 
@@ -82,6 +81,7 @@ def advance_sets(state: State) -> tuple[ValidatorSet, ValidatorSet] | None:
 
     Returns the previous and the new attesting set where they differ, otherwise None.
     """
+    note_height_time(state)
     before = set_numbers(state)
     after = SetNumbersRecord(attesting=before.last, last=before.now, now=before.next, next=before.next)
     if after == before:
@@ -95,14 +95,14 @@ def advance_sets(state: State) -> tuple[ValidatorSet, ValidatorSet] | None:
 def schedule_next_set(state: State, validators: ValidatorSet) -> int:
     """Make this the set two heights later, after the caller's checks. Returns its number. Deletes sets
     that are too old."""
-    numbers, height = set_numbers(state), state.now.height
+    numbers, height, oldest = set_numbers(state), state.now.height, oldest_provable_height(state)
     number = numbers.next + 1
     state.validator_sets.put(number, ValidatorSetRecord(height + 2, validators))
     state.set_numbers.put(0, SetNumbersRecord(numbers.attesting, numbers.last, numbers.now, number))
     stored = [(listed, record.since_height) for listed, record in state.validator_sets.ordered()]
     for (old, _), (successor, since) in pairwise(stored):
         # A set's last height is the one below its successor's first.
-        if since + EVIDENCE_HEIGHTS <= height or successor + SETS_KEPT <= number + 1:
+        if since <= oldest or successor + SETS_KEPT <= number + 1:
             state.validator_sets.remove(old)
     return number
 

@@ -11,7 +11,7 @@ from clearing.base.certificate import NIL, Certificate, signer_bitmap, vote_dige
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
-from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
+from clearing.validators.evidence_age import EVIDENCE_HEIGHTS
 from consensus.application import MisbehaviourKind
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode

@@ -52,6 +52,13 @@ class ScheduledAdditionRecord(Wire, frozen=True):
     due_ms: U63
 
 
+class HeightTimesRecord(Wire, frozen=True):
+    """Times of past heights, in order: `clearing.validators.evidence_age` decides of which."""
+
+    marks: tuple[tuple[U63, U63], ...]
+    """(height, ms since the Unix epoch)."""
+
+
 class OffencesRecord(Wire, frozen=True):
     """Proven offences of one kind by one envelope key. The record stays when the validator leaves."""
 

@@ -14,10 +14,12 @@ from clearing.schema.blocks.transaction import transaction_bytes_max
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import ROTATED, ValidatorsRotated, fact_key
 from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged, VaultDiverged, VaultRotated
+from clearing.schema.records.validators import HeightTimesRecord
 from clearing.schema.requests.validators import Approval, ValidatorChange
+from clearing.validators.evidence_age import EVIDENCE_HEIGHTS
 from clearing.validators.set_changes import changed_set, moved_power, plan_change
 from clearing.validators.set_transition import rotation_is_over
-from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, SETS_KEPT, validator_sets, validators_at
+from clearing.validators.validator_sets import SETS_KEPT, validator_sets, validators_at
 from tests.kit.clearing.chamber import FOUR, chamber_genesis, chamber_world
 from tests.kit.clearing.genesis import VAULTS
 from tests.kit.clearing.signer import key_of, set_with, validator
@@ -291,6 +293,8 @@ def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() 
 
 def test_heights_too_far_below_are_not_answered_for(chamber: World) -> None:
     chamber.state.clock.put(0, msgspec.structs.replace(chamber.state.now, height=EVIDENCE_HEIGHTS + 50))
+    assert validators_at(chamber.state, 1) == set_with(FOUR), "genesis is not older than trust"
+    chamber.state.height_times.put(0, HeightTimesRecord(((EVIDENCE_HEIGHTS, chamber.state.now.time_ms),)))
     assert validators_at(chamber.state, 49) is None
     assert validators_at(chamber.state, 50) == set_with(FOUR)
     assert validators_at(chamber.state, 0) is None

@@ -17,10 +17,12 @@ from clearing.schema.facts import ChainHeartbeat, DepositSeen, Fact
 from clearing.schema.receipts.collateral import CustodyAgreed, DepositCredited
 from clearing.schema.receipts.prices import PriceApplied
 from clearing.schema.receipts.validators import MisbehaviourRecorded
+from clearing.schema.records.validators import HeightTimesRecord
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.validators.chain_attestations import agreed_final_block, chain_seen_ms, is_chain_live
+from clearing.validators.evidence_age import EVIDENCE_HEIGHTS
 from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
-from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, attesting_set
+from clearing.validators.validator_sets import attesting_set
 from tests.kit.clearing.chamber import FOUR, SEVEN, chamber_genesis, chamber_world, say, until_heard
 from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, USDC_1
 from tests.kit.clearing.signer import key_of, validator
@@ -299,6 +301,8 @@ def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that
     assert not is_reported(chamber.state, key_of(2), 999, 1)
     later = EVIDENCE_HEIGHTS + 3
     chamber.state.clock.put(0, msgspec.structs.replace(chamber.state.now, height=later))
+    assert is_reported(chamber.state, key_of(1), later, 1), "they are old in blocks, not in time"
+    chamber.state.height_times.put(0, HeightTimesRecord(((EVIDENCE_HEIGHTS, chamber.state.now.time_ms),)))
     assert not is_reported(chamber.state, key_of(1), later, 1), "two are too old by now"
     note(chamber, offence(later))
     held = chamber.state.offences[(key_of(1), 1)]

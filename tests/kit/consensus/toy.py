@@ -8,7 +8,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
-from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
+from clearing.validators.evidence_age import EVIDENCE_HEIGHTS
 from consensus.application import AppRoots, ExecutionContext, Misbehaviour, MisbehaviourKind
 from consensus.chain_state import ApplicationPosition
 
