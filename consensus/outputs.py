@@ -90,7 +90,7 @@ class Clock(Protocol):
     """The driver's clocks, in ms."""
 
     def wall_ms(self) -> int:
-        """Since the Unix epoch; used only in the own vote extension."""
+        """Since the Unix epoch; used only for the own vote extension and the own prevotes."""
         ...
 
     def steady_ms(self) -> int:

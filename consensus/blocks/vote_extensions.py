@@ -1,9 +1,11 @@
 """Vote extensions: those of a decided height that a block carries, and those gathered while a height runs.
 
 Rule: all extensions of a block are for the certificate's height, round and value, from a quorum, and give the block
-its time. Empty data is always valid and never passed to the application: a validator with nothing to report still
-gives the time. Of a running height only those of counted votes and verified certificates are kept, so memory is
-bounded as votes are.
+its time. The median lies between honest clocks while less than a third lies. Where more clocks are wrong, more than a
+third that are right keep the time out of the future (`is_timely`): a rule for prevotes of fresh proposals, for a block
+is valid by its contents alone. Empty data is always valid and never passed to the application: a validator with nothing
+to report still gives the time. Of a running height only those of counted votes and verified certificates are kept, so
+memory is bounded as votes are.
 """
 
 from collections.abc import Sequence
@@ -92,6 +94,15 @@ def block_time(chain: ChainState, extensions: Sequence[SignedExtension]) -> int:
         if 2 * reached >= total:
             return max(chain.time_ms + 1, time_ms)
     return chain.time_ms + 1
+
+
+CLOCK_AHEAD_MS_MAX = 10_000
+"""How far the clocks of honest validators may differ. More is an operator's fault."""
+
+
+def is_timely(chain: ChainState, time_ms: int, now_ms: int) -> bool:
+    """Whether a fresh block's time is not too far ahead of the own clock, or follows the last block's at once."""
+    return time_ms <= max(chain.time_ms + 1, now_ms + CLOCK_AHEAD_MS_MAX)
 
 
 def observed(chain: ChainState, extensions: Sequence[SignedExtension]) -> tuple[ObservedExtension, ...]:

@@ -21,12 +21,17 @@ class StartHeight:
 
 @dataclass(frozen=True, slots=True)
 class ProposalReceived:
-    """A proposal by the proposer of its round; `valid` says whether its block is."""
+    """A proposal by the proposer of its round; `valid` says whether its block is.
+
+    `timely` says whether the time of a fresh block is not ahead of the own clock. Only an own prevote depends on it: a
+    value with a polka was timely to a quorum.
+    """
 
     round: int
     value: bytes
     pol_round: int
     valid: bool
+    timely: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,3 +34,5 @@ class Rule(IntEnum):
     """A value is final and its block is not here."""
     REFUSE_SHARES = 104
     """Shares did not verify: their power is removed."""
+    AHEAD_OF_CLOCK = 105
+    """The time of a fresh proposal is ahead of the own clock: nil is prevoted."""

@@ -7,6 +7,7 @@ timers or rounds, so envelopes suffice for them. Differences from the paper, and
   round itself only). It cannot unlock: locks change by L36 only, votes across a lock by L28 only.
 - L36 and L49 ask for the block, not for the proposal message of that round: the value id names the block.
 - The proposer's own propose timer runs as well, so that a failed build does not stop the round.
+- A fresh proposal whose time is ahead of the own clock gets nil, as in PBTS (CometBFT): L28 does not ask for the time.
 """
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
@@ -169,8 +170,11 @@ def _l22_prevote_new(state: HeightState, out: list[Effect]) -> bool:
     if proposal is None or state.step is not Step.PROPOSE or proposal.pol_round != -1:
         return False
     out.append(Fired(Rule.L22_PREVOTE, state.round))
+    if not proposal.timely:
+        out.append(Fired(Rule.AHEAD_OF_CLOCK, state.round))
     free = state.locked_round == -1 or state.locked_value == proposal.value
-    _prevote(state, out, proposal.value if state.known[proposal.value] and free else NIL)
+    good = state.known[proposal.value] and proposal.timely
+    _prevote(state, out, proposal.value if good and free else NIL)
     return True
 
 

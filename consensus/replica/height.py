@@ -11,7 +11,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.blocks.admission import is_final
 from consensus.blocks.height_context import HeightContext
-from consensus.blocks.vote_extensions import ExtensionKeeper
+from consensus.blocks.vote_extensions import ExtensionKeeper, is_timely
 from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.adaptive_timeouts import StepWatch
@@ -165,7 +165,8 @@ class HeightRun:
         value = proposal.block.header.hash
         valid = self.state.known.get(value, fault is None)
         # The proposal first: its certificate may start a round, which forgets blocks that no proposal names.
-        self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
+        timely = self._is_timely(proposal.block)
+        self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid, timely))
         if proposal.certificate is not None:
             self.feed(CertificateVerified(proposal.certificate))
         return fault
@@ -293,7 +294,11 @@ class HeightRun:
             self.must_persist = True
             self.outputs.append(Broadcast(Lane.DATA, data))
         valid = self.state.known.get(effect.value, True)
-        return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid)]
+        timely = self._is_timely(self._blocks[effect.value])
+        return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid, timely)]
+
+    def _is_timely(self, block: Block) -> bool:
+        return is_timely(self.chain, block.header.time_ms, self._context.clock.wall_ms())
 
     def _cast(self, effect: CastVote) -> list[Input]:
         vote = self.outbox.vote(effect.round, effect.kind)

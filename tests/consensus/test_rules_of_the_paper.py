@@ -10,7 +10,7 @@ import pytest
 
 import consensus.core.step as core
 from clearing.base.certificate import NIL
-from consensus.core.events import Fired, Input, SharesRefused, StartHeight, TimeoutElapsed
+from consensus.core.events import Fired, Input, ProposalReceived, SharesRefused, StartHeight, TimeoutElapsed
 from consensus.core.rules import Rule
 from consensus.core.state import new_state
 from consensus.core.step import step
@@ -49,6 +49,7 @@ CASES: dict[Rule, tuple[int, list[Input]]] = {
     Rule.HIDDEN_LOCK: (1, [START, PRECOMMIT_WAIT, proposal(0, V), certified(PREVOTE, 0, V)]),
     Rule.SHOW_POLKA: (1, [START, certified(PREVOTE, 0, V), PRECOMMIT_WAIT]),
     Rule.FETCH_FINAL: (1, [START, certified(PRECOMMIT, 0, V)]),
+    Rule.AHEAD_OF_CLOCK: (1, [START, ProposalReceived(0, V, -1, valid=True, timely=False)]),
     Rule.REFUSE_SHARES: (1, [START, *votes(PREVOTE, 0, V, 2), SharesRefused(PREVOTE, 0, V, (2,))]),
 }
 
