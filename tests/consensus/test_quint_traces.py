@@ -2,8 +2,9 @@
 
 The keeper's traces are compared output by output. The drivers' traces are compared whenever the specification's node
 has nothing pending (our core applies every enabled rule at once, theirs one input at a time): round, step and lock must
-be equal and the same value decided. The valid round may only be higher here: we raise it for polkas of rounds missed,
-too. The consensus traces' inputs are the conditions of single rules: votes or certificates are made that fulfil them.
+be equal, the same value decided, and the same votes, proposals and requests for a value made so far, under their order
+of proposers. The valid round may only be higher here: we raise it for polkas of rounds missed, too. The consensus
+traces' inputs are the conditions of single rules: votes or certificates are made that fulfil them.
 """
 
 import json
@@ -16,9 +17,12 @@ import pytest
 from clearing.base.certificate import NIL, VoteKind
 from clearing.base.validators import ValidatorSet
 from consensus.core.events import (
+    CastVote,
     CertificateVerified,
+    GetValue,
     Input,
     ProposalReceived,
+    Propose,
     StartHeight,
     TimeoutElapsed,
     ValueBuilt,
@@ -30,6 +34,7 @@ from consensus.core.step import step
 from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
+from consensus.turns import Turns
 from tests.kit.consensus.core import in_order
 from tests.kit.consensus.crypto import validator_set
 from tests.kit.consensus.replicas import certificate
@@ -147,21 +152,54 @@ def test_the_vote_keeper_emits_what_the_specification_emits(traces: dict[str, di
     assert checked >= 25
 
 
+Said = tuple[str, int, int, bytes, int]
+"""A vote, a proposal, or a request for a value that a node makes: kind, height, round, value, valid round."""
+
+
+def said_there(output: Any) -> set[Said]:
+    """What the specification's node sends as it takes an input."""
+    tag, about = output if isinstance(output, tuple) else (output, None)
+    if tag == "VoteOutput":
+        return {(about["voteType"].upper(), about["height"], about["round"], value_id(about["valueId"]), -1)}
+    if tag == "ProposalOutput":
+        value = value_id(about["proposal"])
+        return {("PROPOSAL", about["height"], about["round"], value, about["validRound"])}
+    if tag == "GetValueAndScheduleTimeoutOutput":
+        return {("GET_VALUE", *about[:2], NIL, -1)}
+    return set()
+
+
+def turns_there(states: list[Any], history: str, names: list[str]) -> dict[tuple[int, int], int]:
+    """Who is the proposer of a height and round, by index, where somebody acts as one."""
+    found = {}
+    for raw in states:
+        who, _, output = history_entry(raw, history)
+        for kind, height, round_, _, _ in said_there(output):
+            if kind in ("PROPOSAL", "GET_VALUE") and who in names:
+                found[height, round_] = names.index(who)
+    return found
+
+
+def history_entry(raw: dict[str, Any], history: str) -> tuple[str, Any, Any]:
+    """Node, input and output of a state's last action."""
+    entry = plain(raw[history])
+    return entry if isinstance(entry, tuple) else (entry["validator"], entry["input"], entry["output"])
+
+
 class DriverReplay:
     """One node of a trace: our core, fed what the specification's driver is fed."""
 
-    def __init__(self, own: int, validators: ValidatorSet, names: list[str]) -> None:
-        self.own, self.validators, self.names = own, validators, names
+    def __init__(self, own: int, validators: ValidatorSet, names: list[str], turns: dict[tuple[int, int], int]) -> None:
+        self.own, self.validators, self.names, self.turns = own, validators, names, turns
         self.state: HeightState | None = None
         self.early: list[tuple[int, Input]] = []
         self.decisions: dict[int, bytes] = {}
+        self.said: set[Said] = set()
 
     def take(self, given: Any, height: int) -> None:
         """One driver input; `height` is the node's height after it."""
         if self.state is None or (self.state.height < height and given == "StartDInput"):
-            self.state = new_state(
-                in_order(height, len(self.validators.validators)), self.validators, self.own, Timeouts()
-            )
+            self.state = new_state(self.turns_at(height), self.validators, self.own, Timeouts())
         tag, value = given if isinstance(given, tuple) else (given, None)
         if tag == "StartDInput":
             self.feed(StartHeight())
@@ -185,6 +223,13 @@ class DriverReplay:
             self.feed(ValueBuilt(self.state.round, value_id(value)))
         else:
             assert tag in ("StepChangeDInput", "PendingDInput", "NoDInput"), tag
+
+    def turns_at(self, height: int) -> Turns:
+        """Theirs; somebody else's where nobody proposes in the trace."""
+        count = len(self.names)
+        rounds = [self.turns.get((height, round_), (self.own + 1) % count) for round_ in range(count)]
+        cycle = tuple(rounds[(slot - height) % count] for slot in range(count))
+        return Turns(height, cycle, cycle)
 
     def absorb(self, node: dict[str, Any]) -> None:
         """Votes that reached the specification's keeper by an action outside its history."""
@@ -216,7 +261,14 @@ class DriverReplay:
         waiting: list[Input] = [event]
         while waiting:
             for effect in step(self.state, waiting.pop(0)):
-                if isinstance(effect, VerifyShares):
+                if isinstance(effect, CastVote):
+                    self.said.add((effect.kind.name, self.state.height, effect.round, effect.value, -1))
+                elif isinstance(effect, GetValue):
+                    self.said.add(("GET_VALUE", self.state.height, effect.round, NIL, -1))
+                elif isinstance(effect, Propose):
+                    where = (self.state.height, effect.round)
+                    self.said.add(("PROPOSAL", *where, effect.value, effect.pol_round))
+                elif isinstance(effect, VerifyShares):
                     signers, height = [index for index, _ in effect.shares], self.state.height
                     waiting.append(self.certified(effect.kind, height, effect.round, effect.value, signers))
         if self.state.decision is not None:
@@ -258,10 +310,12 @@ def test_the_core_follows_the_specification(traces: dict[str, dict[str, Any]], n
     system = next(variable for variable in states[0] if variable.endswith("system"))
     history = next(variable for variable in states[0] if variable.endswith("_hist"))
     nodes: dict[str, DriverReplay] = {}
+    said: dict[str, set[Said]] = {}
     compared, before = 0, None
     for number, raw in enumerate(states):
-        entry, all_nodes = plain(raw[history]), plain(raw[system])
-        who, given = entry[:2] if isinstance(entry, tuple) else (entry["validator"], entry["input"])
+        who, given, output = history_entry(raw, history)
+        all_nodes = plain(raw[system])
+        said.setdefault(who, set()).update(said_there(output))
         if who not in all_nodes:
             continue
         node = all_nodes[who]["es"]
@@ -272,14 +326,17 @@ def test_the_core_follows_the_specification(traces: dict[str, dict[str, Any]], n
         names = sorted(node["valset"])
         if who not in nodes:
             powers = tuple(node["valset"][key] for key in names)
-            nodes[who] = DriverReplay(names.index(who), validator_set(len(names), powers), names)
+            turns = turns_there(states, history, names)
+            nodes[who] = DriverReplay(names.index(who), validator_set(len(names), powers), names, turns)
         ours = nodes[who]
         ours.take(given, node["cs"]["height"])
         ours.absorb(node)
         if node["pendingInputs"] or node["pendingStepChange"] != "NoStep":
             continue
         if (name, number) not in AHEAD:
-            compared += check_equal(ours, node, f"{name} state {number}: {who} {given}")
+            at = f"{name} state {number}: {who} {given}"
+            compared += check_equal(ours, node, at)
+            assert ours.said == said[who], at
     assert compared >= 2
 
 
