@@ -71,6 +71,13 @@ class Links:
         self._heard[peer] = self._now_ms = now_ms
         return new
 
+    def lose(self, connected: Collection[bytes]) -> bool:
+        """Forget who was heard and is not connected any more. Returns whether one of them was linked."""
+        lost = self._heard.keys() - set(connected)
+        for peer in lost:
+            del self._heard[peer]
+        return bool(self.linked & lost)
+
     def wait_ms(self, now_ms: int) -> int:
         """How long `renew` has to wait, or two lists would follow each other too soon."""
         return max(0, self._announced_ms + ANNOUNCE_INTERVAL_MS - now_ms)

@@ -11,7 +11,7 @@ because an honest one checks it first.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -103,6 +103,11 @@ class Dissemination:
         if self._links.hear(peer, now_ms) and not self._announcing:
             self._announcing = True
             self._send(StartTimer(TimerKind.LINKS, 0, 0, max(SETTLE_MS, self._links.wait_ms(now_ms))))
+
+    def connected(self, peers: Collection[bytes]) -> None:
+        """The transport is connected with these peers: announce at once that a link broke."""
+        if self._links.lose(peers):
+            self.renew_links()
 
     def renew_links(self) -> None:
         """Look at who was heard, and announce the own list if it changed."""

@@ -4,7 +4,7 @@ Rule: the same object runs in the node and in the simulator. Every message may b
 never an exception. Only `Bug` is raised, and then nothing may be signed any more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from clearing.base.codec import decode
@@ -56,7 +56,8 @@ class ReplicaConfig:
 
 
 class Replica:
-    """Drive it with `start`, `receive`, `on_timer` and `notify_work`; perform the outputs of each call, in order."""
+    """Drive it with `start`, `receive`, `on_timer`, `connected` and `notify_work`; perform the outputs of each call, in
+    order."""
 
     def __init__(
         self,
@@ -174,6 +175,11 @@ class Replica:
             self.catch_up.apply_next()
         elif height == self.run.height and self.run.state.step is Step.NEW:
             self._on_pace(kind)
+        return self._drain()
+
+    def connected(self, peers: Collection[bytes]) -> list[Output]:
+        """The transport's connected peers have changed. Without this a broken link is noticed after some seconds."""
+        self._dissemination.connected(peers)
         return self._drain()
 
     def notify_work(self) -> list[Output]:

@@ -110,6 +110,7 @@ class Engine:
         self._timers: dict[TimerKind, tuple[float, int]] = {}
         self._due: list[tuple[float, int, TimerKind, int, int]] = []
         self._numbers = 0
+        self._peers: frozenset[bytes] = frozenset()
         self._work = False
         self._wake = trio.Event()
         self._sleep = trio.CancelScope()
@@ -191,6 +192,7 @@ class Engine:
     async def _keep_time(self, replica: Replica) -> None:
         """Fire timers, and start heights for which there is work."""
         while True:
+            self._look_at_peers(replica)
             if self._work:
                 self._work = False
                 self._perform(replica.notify_work())
@@ -202,6 +204,11 @@ class Engine:
                 self._wake = trio.Event()
                 with trio.CancelScope(deadline=self._next_deadline()) as self._sleep:
                     await self._wake.wait()
+
+    def _look_at_peers(self, replica: Replica) -> None:
+        if self._peers != self._network.peers:
+            self._peers = self._network.peers
+            self._perform(replica.connected(self._peers))
 
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -222,6 +222,16 @@ def test_a_block_with_a_polka_is_fetched_from_those_that_voted_for_it() -> None:
     assert messages_of(replica.on_timer(TimerKind.ASK, 1, 0)) == []
 
 
+def test_a_connection_that_ends_is_announced_at_once() -> None:
+    replica = between()
+    pass_time(replica, ANNOUNCE_INTERVAL_MS)
+    assert messages_of(replica.connected([KEYS[FAR], KEYS[BETWEEN], KEYS[OTHER]])) == []
+    (shown,) = messages_of(replica.connected([KEYS[BETWEEN], KEYS[OTHER]]))
+    assert isinstance(shown, LinkList)
+    assert shown.linked == signer_bitmap((BETWEEN, OTHER))
+    assert replica.context.links.missing == {KEYS[FAR]}
+
+
 def test_a_stranger_gets_no_answers() -> None:
     replica = make_replica(OWN)
     for message in (HaveList(height=1, steps=(), polka_round=-1), ProposalRequest(height=1, value=V)):

@@ -13,6 +13,7 @@ from clearing.base.errors import LocalFault
 from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
+from consensus.links import HEARD_MS
 from consensus.wal import Record, RecordKind
 from node.agreement.engine import Engine
 from node.signer.sign_state import SignStateFile
@@ -21,6 +22,7 @@ from tests.kit.consensus.crypto import VALIDATORS
 from tests.kit.consensus.engines import NETWORK, Peer, check_same_chain, reach, running
 from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
+from tests.kit.until import until
 
 
 @pytest.fixture
@@ -72,6 +74,17 @@ async def test_all_killed_at_once_go_on_from_their_logs(peers: list[Peer], autoj
     async with running(peers):
         await reach(peers, 14)
     check_same_chain(peers)
+
+
+async def test_a_link_that_ends_is_noticed_before_its_silence(peers: list[Peer], autojump_clock: MockClock) -> None:
+    async with running(peers):
+        await reach(peers, 40)
+        await peers[3].kill()
+        began = trio.current_time()
+        replica = engine_of(peers[0])._replica
+        assert replica is not None
+        await until(lambda: replica.context.links.missing == {peers[3].key})
+        assert trio.current_time() - began < HEARD_MS / 2000
 
 
 async def test_without_work_heights_follow_the_heartbeat(peers: list[Peer], autojump_clock: MockClock) -> None:
