@@ -7,6 +7,7 @@ report both equally. Whether a checkpoint is recent enough is for the caller to 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.codes import BridgeCode
 from bridge.contracts.vault import (
@@ -109,7 +110,8 @@ async def read_custody(chain: WatchedChain, quorum: EndpointQuorum, block: Block
             calls.append(view_call(token, balance_of_call(chain.vault), at))
     words: list[int] = []
     for start in range(0, len(calls), BATCH_MAX):
-        words += await quorum.undisputed(calls[start : start + BATCH_MAX], _read_words)
+        batch = calls[start : start + BATCH_MAX]
+        words += await quorum.undisputed(batch, partial(_read_words, tuple(call.method for call in batch)))
     facts = (
         CustodySeen(
             chain_id=chain.chain_id,
@@ -144,14 +146,14 @@ def check_solvent(facts: Sequence[CustodySeen]) -> None:
             )
 
 
-def _read_words(results: list[Result]) -> tuple[int, ...]:
-    return tuple(map(_read_word, results))
+def _read_words(methods: tuple[str, ...], results: list[Result]) -> tuple[int, ...]:
+    return tuple(map(_read_word, methods, results))
 
 
-def _read_word(result: Result) -> int:
+def _read_word(method: str, result: Result) -> int:
+    """A balance is a quantity, what a call returns is one word of data."""
     if isinstance(result, Refusal):
-        raise result.fault("eth_call")
-    # A balance is a quantity, a call's result one word of data: 66 characters.
-    if isinstance(result, str) and len(result) != 66:
-        return read_quantity(result, "eth_getBalance", 256)
-    return int.from_bytes(read_data(result, "eth_call", 32), "big")
+        raise result.fault(method)
+    if method == "eth_getBalance":
+        return read_quantity(result, method, 256)
+    return int.from_bytes(read_data(result, method, 32), "big")
