@@ -16,7 +16,7 @@ from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import check_genesis
-from clearing.genesis.json import genesis_part_from_json
+from clearing.genesis.json import GenesisPart, genesis_part_from_json
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import (
     JointCredit,
@@ -41,7 +41,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms, PriceTerms
-from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, InflowDelayTerms
 from devnet.codes import DevnetCode
 from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable
 
@@ -133,6 +133,7 @@ def build_genesis(
         ),
         ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
         crisis=_crisis(market, chains),
+        inflow=_part(InflowDelayTerms, market.inflow, "inflow"),
     )
     check_genesis(genesis)
     return genesis
@@ -158,11 +159,16 @@ def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
     )
 
 
-def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
+def _part(kind: type[GenesisPart], table: dict[str, Any], at: str) -> GenesisPart:
+    """A table with the field names of genesis."""
     try:
-        crisis = genesis_part_from_json(CrisisParameters, market.crisis, "crisis")
+        return genesis_part_from_json(kind, table, at)
     except ValueError as error:
-        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, "crisis", why=str(error)) from None
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, at, why=str(error)) from None
+
+
+def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
+    crisis = _part(CrisisParameters, market.crisis, "crisis")
     tokens = [token for _ in chains for token in market.tokens]
     gates = tuple(
         AssetWithdrawalLimits(number, **_named(token.gate))

@@ -273,6 +273,8 @@ class Market(MarketTable, frozen=True):
     cash: CashFigures = CashFigures()
     crisis: dict[str, Any] = {}
     """Fields of `clearing.schema.terms.genesis.CrisisParameters`, by their names."""
+    inflow: dict[str, Any] = {}
+    """Fields of `clearing.schema.terms.withdrawals.InflowDelayTerms`, by their names."""
 
 
 def load_market(path: Path = CONFIGS / "market.toml") -> Market:
