@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -41,5 +40,5 @@ def demo_run(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> De
         text=True,
         check=False,
     )
-    now, appeared = time.time(), files_of_checkout() - before
-    return DemoFolder(folder, ended.returncode, ended.stdout, ended.stderr, mark, private, now, appeared)
+    appeared = files_of_checkout() - before
+    return DemoFolder(folder, ended.returncode, ended.stdout, ended.stderr, mark, private, appeared)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,8 +33,6 @@ class DemoFolder:
     mark: str
     private: Path
     """Home, temporary folder and working folder of the run, all empty at its start."""
-    ended: float
-    """Unix time of its end."""
     appeared: frozenset[str]
     """What there is in the checkout after the run and was not before."""
 
@@ -75,15 +72,6 @@ class DemoFolder:
         """Shared by the validators."""
         home, purpose = self.homes[0], Purpose.NETWORK_SEED
         return read_key(home, purpose.value, KIND_OF[purpose], read_password(home / PASSWORD_FILE), allow_weak=True)
-
-    def ports(self) -> set[int]:
-        """Every port that a process of the run listened on."""
-        found = set()
-        for home in self.homes:
-            settings = tomllib.loads((home / "node.toml").read_text())
-            found |= {settings["p2p"]["port"], settings["api"]["port"]}
-            found |= {int(url.rpartition(":")[2]) for chain in settings["chains"] for url in chain["endpoints"]}
-        return found
 
     def replayed(self, log: Path, listener: Callable[[DecidedHeight], None]) -> Replayed:
         """Execute a block log again, in this process."""

@@ -1,4 +1,4 @@
-"""What a run leaves behind: processes that carry its mark or its folder, ports that still answer, files elsewhere."""
+"""What a run leaves behind: processes that carry its mark or its folder, files elsewhere."""
 
 import os
 import time
