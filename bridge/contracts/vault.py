@@ -75,6 +75,8 @@ VaultCertificate: TypeAlias = Certificate | EcdsaCertificate
 """Of the vault's scheme."""
 CertifiedHeader: TypeAlias = tuple[Header, VaultCertificate]
 _CERTIFICATE = "(uint32,uint256,bytes)"
+_ZERO = bytes(32)
+_EMPTY_ROOTS = frozenset(map(empty_subtree_root, range(DEPTH)))
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
 CLAIM = "(uint64,uint64,address,address,uint256,uint64)"
@@ -308,11 +310,9 @@ def batch_gas(claims: int) -> int:
 
 
 def shortened(siblings: Sequence[bytes]) -> Sequence[bytes]:
-    """Without the roots of empty subtrees at the end, which the vault knows."""
-    kept = list(siblings)
-    for level in reversed(range(DEPTH)):
-        if not kept or kept[-1] != empty_subtree_root(level):
-            break
+    """With zeros for the roots of empty subtrees, which the vault knows, and without those at the end."""
+    kept = [_ZERO if sibling in _EMPTY_ROOTS else sibling for sibling in siblings]
+    while kept and kept[-1] == _ZERO:
         kept.pop()
     return kept
 

@@ -32,13 +32,20 @@ abstract contract Checkpoints is VaultState {
 
     /// The certified withdrawals root with this number; zero when it is not among the last `ROOTS`.
     function certifiedRoot(uint64 number) public view returns (bytes32) {
-        uint64 newest = _latest.rootNumber;
-        return number != 0 && number <= newest && newest - number < ROOTS ? _roots[number % ROOTS] : bytes32(0);
+        return _certifiedRoot(number, _latest.rootNumber);
     }
 
-    function _requireRoot(bytes32 found, uint64 number) internal view {
-        bytes32 trusted = certifiedRoot(number);
-        if (trusted == 0) revert UnknownRoot(number, _latest.rootNumber);
+    function _certifiedRoot(uint64 number, uint64 newest) private view returns (bytes32) {
+        if (number == 0 || number > newest) return 0;
+        unchecked {
+            return newest - number < ROOTS ? _roots[number % ROOTS] : bytes32(0);
+        }
+    }
+
+    /// Require that a root is that with this number, of which `newest` is the last one's.
+    function _requireRoot(bytes32 found, uint64 number, uint64 newest) internal view {
+        bytes32 trusted = _certifiedRoot(number, newest);
+        if (trusted == 0) revert UnknownRoot(number, newest);
         if (found != trusted) revert BadProof(found, trusted);
     }
 

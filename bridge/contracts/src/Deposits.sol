@@ -42,13 +42,13 @@ abstract contract Deposits is VaultState {
     function depositNative(uint64 account) external payable nonReentrant {
         address token = wrappedNative;
         (uint256 unit, uint256 minimum) = _accepted(token, msg.value);
-        uint256 before = IERC20(token).balanceOf(address(this));
+        uint256 before = _balance(token);
         IWrappedNative(token).deposit{value: msg.value}();
         _credit(token, msg.value, before, account, unit, minimum);
     }
 
     function _depositFrom(address token, uint256 amount, uint64 account, uint256 unit, uint256 minimum) private {
-        uint256 before = IERC20(token).balanceOf(address(this));
+        uint256 before = _balance(token);
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
         _credit(token, amount, before, account, unit, minimum);
     }
@@ -56,7 +56,8 @@ abstract contract Deposits is VaultState {
     /// The terms of a token of which `amount` may be paid in now.
     function _accepted(address token, uint256 amount) private view returns (uint256 unit, uint256 minimum) {
         // All of one slot, which is read once.
-        (uint256 paused, uint256 silent, uint40 escape) = (_latest.pausedUntil, silentFrom(), _latest.escapeFrom);
+        (uint256 paused, uint256 time, uint40 escape) = (_latest.pausedUntil, _latest.trustedAt, _latest.escapeFrom);
+        uint256 silent = time + trustingPeriod / 2;
         if (block.timestamp < paused) _revertPaused();
         if (block.timestamp > silent) revert NetworkSilent(silent, block.timestamp);
         if (escape != 0) revert EscapeTriggeredAlready(escape);
@@ -72,7 +73,7 @@ abstract contract Deposits is VaultState {
     function _credit(address token, uint256 amount, uint256 before, uint64 account, uint256 unit, uint256 minimum)
         private
     {
-        uint256 credited = IERC20(token).balanceOf(address(this)) - before;
+        uint256 credited = _balance(token) - before;
         if (credited > amount) credited = amount;
         uint256 excess = credited % unit;
         if (excess != 0) {

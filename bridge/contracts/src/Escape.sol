@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Checkpoints} from "./Checkpoints.sol";
@@ -277,7 +276,7 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
 
     /// What the vault owes of a token, or what it has of it if that is less.
     function _held(address token) private view returns (uint256) {
-        return Math.min(deposited[token] - withdrawn[token], IERC20(token).balanceOf(address(this)));
+        return Math.min(deposited[token] - withdrawn[token], _balance(token));
     }
 
     function _openExit(address token) private view returns (TokenExit storage exit) {

@@ -3,8 +3,10 @@ pragma solidity ^0.8.24;
 
 /// The network's header as 16 words, and the digest that its validators sign: both byte for byte as in consensus.
 library Finality {
-    bytes32 internal constant HEADER_TAG = sha256("crossclear/header/v1");
-    bytes32 internal constant VOTE_TAG = sha256("crossclear/vote/v1");
+    /// SHA-256 of "crossclear/header/v1".
+    bytes32 internal constant HEADER_TAG = 0x7bea8d65d026bce2eff29a890a1808c5cf9bd5b26f995fe4c552972bfe9f3a74;
+    /// SHA-256 of "crossclear/vote/v1".
+    bytes32 internal constant VOTE_TAG = 0xd86a8947aa5bbbd0a6655eb4806ae9189792b99cb01d6ebe33572901278c2b96;
     uint256 internal constant HEADER_BYTES = 512;
     /// Only precommits are final. The kind is inside the digest, so a prevote certificate fails as a signature.
     uint256 internal constant PRECOMMIT = 2;

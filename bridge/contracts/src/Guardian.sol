@@ -55,7 +55,7 @@ abstract contract Guardian is Checkpoints, Pauses, ColdQuorum {
         if (nonce >= _latest.withdrawalsCount) revert UnknownWithdrawal(nonce, _latest.withdrawalsCount);
         if (nonce < _ordersFrom) revert OrderVoid(nonce, _ordersFrom);
         bytes32 leaf = WithdrawalsTree.guardianOrderLeaf(block.chainid, address(this), nonce, next);
-        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
+        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root, _latest.rootNumber);
         _setGuardian(next, nonce + 1);
     }
 

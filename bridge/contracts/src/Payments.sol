@@ -13,12 +13,12 @@ abstract contract Payments is Checkpoints, Pauses, Outflows {
     function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[] calldata siblings)
         external
         nonReentrant
-        whenOpen
     {
+        (uint64 count, uint64 newest) = _open();
         uint64 nonce = withdrawal.nonce;
-        if (nonce >= _latest.withdrawalsCount) revert UnknownWithdrawal(nonce, _latest.withdrawalsCount);
+        if (nonce >= count) revert UnknownWithdrawal(nonce, count);
         bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
-        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
+        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root, newest);
         _pay(withdrawal);
     }
 
@@ -28,11 +28,11 @@ abstract contract Payments is Checkpoints, Pauses, Outflows {
     function withdrawBatch(Withdrawal[] calldata withdrawals, uint64 root, bytes32[] calldata siblings)
         external
         nonReentrant
-        whenOpen
     {
-        _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
+        (uint64 count, uint64 newest) = _open();
+        _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root, newest);
         uint64 last = withdrawals[withdrawals.length - 1].nonce;
-        if (last >= _latest.withdrawalsCount) revert UnknownWithdrawal(last, _latest.withdrawalsCount);
+        if (last >= count) revert UnknownWithdrawal(last, count);
         uint256 paid;
         for (uint256 i = 0; i < withdrawals.length; i++) {
             Withdrawal calldata withdrawal = withdrawals[i];
@@ -58,11 +58,10 @@ abstract contract Payments is Checkpoints, Pauses, Outflows {
     /// Pay a proven withdrawal. Effects come before the transfer.
     function _pay(Withdrawal calldata withdrawal) private {
         (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
-        if (isPaid(nonce)) revert AlreadyPaid(nonce);
+        _recordPayment(nonce, withdrawal.account, token, withdrawal.to, amount);
         if (block.timestamp > withdrawal.notAfter && block.timestamp > deadline(withdrawal.notAfter)) {
             revert Expired(withdrawal.notAfter, block.timestamp);
         }
-        _recordPayment(nonce, withdrawal.account, token, withdrawal.to, amount);
         _transferOut(token, withdrawal.to, amount);
         emit Withdrawn(nonce, token, withdrawal.to, withdrawal.account, amount);
     }

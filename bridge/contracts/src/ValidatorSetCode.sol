@@ -7,7 +7,8 @@ pragma solidity ^0.8.24;
 /// Words: tag, count, then for each validator the address of its secp256k1 key * 2^96 + power, envelope key, x (2 words) and
 /// y (2 words) of its BLS key.
 library ValidatorSetCode {
-    bytes32 internal constant TAG = sha256("crossclear/validator-set/v1");
+    /// SHA-256 of "crossclear/validator-set/v1".
+    bytes32 internal constant TAG = 0xfec55d60e559918700735648c381003d2d6b10a2361888b1cef4f1cce4938341;
     uint256 internal constant HEAD_BYTES = 64;
     uint256 internal constant ENTRY_BYTES = 192;
     /// What fits the limit on the size of code.

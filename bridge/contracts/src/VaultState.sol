@@ -132,11 +132,11 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// How many withdrawals share a word of the record of payments.
     uint256 internal constant PAYMENTS = 40;
     /// How many withdrawals roots the vault pays by.
-    uint256 public constant ROOTS = 64;
+    uint256 internal constant ROOTS = 64;
     /// Gas that each payment of a batch may use: a token that burns more fails alone.
     uint256 public constant PAYMENT_GAS = 150_000;
     /// How many times the pause period may fit into the trusting period: bounds the pauses that a withdrawal can see.
-    uint256 public constant PAUSES = 64;
+    uint256 internal constant PAUSES = 64;
     /// The end of a pause that only the settlement of a conflict ends.
     uint40 internal constant FROZEN = type(uint40).max;
 
@@ -318,8 +318,7 @@ abstract contract VaultState is ReentrancyGuardTransient {
 
     /// While the guardian's pause or a conflict lasts, and once the vault pays by the exit tree only, all else is refused.
     modifier whenOpen() {
-        if (block.timestamp < _latest.pausedUntil) _revertPaused();
-        _requireNoEscape();
+        _open();
         _;
     }
 
@@ -374,6 +373,31 @@ abstract contract VaultState is ReentrancyGuardTransient {
     /// When a silent network's escape may be triggered, and deposits end: half the trusting period without a checkpoint.
     function silentFrom() public view returns (uint256) {
         return uint256(_latest.trustedAt) + trustingPeriod / 2;
+    }
+
+    /// Refuse when the vault is not open; what payments look at besides, of the same slot, which is read once.
+    function _open() internal view returns (uint64 withdrawalsCount, uint64 rootNumber) {
+        (uint256 paused, uint256 escape) = (_latest.pausedUntil, _latest.escapeFrom);
+        (withdrawalsCount, rootNumber) = (_latest.withdrawalsCount, _latest.rootNumber);
+        if (block.timestamp < paused) _revertPaused();
+        if (escape != 0 && block.timestamp >= escape) revert EscapeBegan(uint64(escape));
+    }
+
+    /// What the vault has of a token. What the token says when it refuses is passed on.
+    function _balance(address token) internal view returns (uint256 amount) {
+        bytes4 selector = IERC20.balanceOf.selector;
+        // IERC20(token).balanceOf(address(this)), without new memory: for 170 gas less, twice in each deposit and payment.
+        assembly ("memory-safe") {
+            mstore(0, selector)
+            mstore(4, address())
+            if iszero(staticcall(gas(), token, 0, 36, 0, 32)) {
+                let free := mload(64)
+                returndatacopy(free, 0, returndatasize())
+                revert(free, returndatasize())
+            }
+            if lt(returndatasize(), 32) { revert(0, 0) }
+            amount := mload(0)
+        }
     }
 
     function _revertPaused() internal view {

@@ -52,20 +52,18 @@ library WithdrawalsTree {
         hex"93237c50ba75ee485f4c22adf2f741400bdf8d6a9cc7df7ecae576221665d735"
         hex"8448818bb4ae4562849e949e17ac16e0be16688e156b5cf15e098c627c0056a9";
 
-    function leaf(uint256 chainId, address vault, Withdrawal calldata withdrawal) internal pure returns (bytes32) {
-        bytes32 inner = keccak256(
-            abi.encode(
-                chainId,
-                vault,
-                withdrawal.nonce,
-                withdrawal.account,
-                withdrawal.token,
-                withdrawal.to,
-                withdrawal.amount,
-                withdrawal.notAfter
-            )
-        );
-        return keccak256(abi.encodePacked(inner));
+    /// Keccak, twice, of the words of chain, vault and the fields as they stand in calldata.
+    function leaf(uint256 chainId, address vault, Withdrawal calldata withdrawal) internal pure returns (bytes32 found) {
+        uint256 vaultWord = uint160(vault);
+        // For 300 gas less than by abi.encode, above the memory in use.
+        assembly ("memory-safe") {
+            let free := mload(64)
+            mstore(free, chainId)
+            mstore(add(free, 32), vaultWord)
+            calldatacopy(add(free, 64), withdrawal, 192)
+            found := keccak256(free, 256)
+        }
+        return _again(found);
     }
 
     /// An order of the network that names a vault's guardian, as a leaf of the same tree. Its tag stands where a withdrawal
@@ -75,27 +73,49 @@ library WithdrawalsTree {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encodePacked(keccak256(abi.encode(GUARDIAN_ORDER_TAG, chainId, vault, nonce, guardian))));
+        return _again(keccak256(abi.encode(GUARDIAN_ORDER_TAG, chainId, vault, nonce, guardian)));
     }
 
     error NotAscending(uint64 nonce);
     error BadSiblings(uint256 given);
 
-    /// The root that siblings, from the leaf up, lead to from leaf number `index`; those that are left out at the end are
-    /// the roots of empty subtrees.
+    /// The root that siblings, from the leaf up, lead to from leaf number `index`. One that is zero is the root of an empty
+    /// subtree, and so are all that are left out at the end: the leaf is one of the first that the given ones reach.
     function rootFrom(bytes32 node, uint256 index, bytes32[] calldata siblings) internal pure returns (bytes32) {
-        if (siblings.length > DEPTH) revert BadSiblings(siblings.length);
+        if (siblings.length > DEPTH || index >> siblings.length != 0) revert BadSiblings(siblings.length);
         bytes memory empty = EMPTY;
-        for (uint256 level = 0; level < DEPTH; level++) {
-            bytes32 sibling = level < siblings.length ? siblings[level] : _emptyRoot(empty, level);
-            node = (index >> level) & 1 == 1 ? _node(sibling, node) : _node(node, sibling);
+        assembly ("memory-safe") {
+            let size := mul(siblings.length, 32)
+            let end := add(siblings.offset, size)
+            // From a sibling to the root of an empty subtree on its level.
+            let away := sub(add(empty, 32), siblings.offset)
+            // The last bit of the index, times 32, is where the node is beside its sibling.
+            index := mul(index, 32)
+            for { let given := siblings.offset } lt(given, end) { given := add(given, 32) } {
+                let sibling := calldataload(given)
+                if iszero(sibling) { sibling := mload(add(given, away)) }
+                let place := and(index, 32)
+                mstore(place, node)
+                mstore(xor(place, 32), sibling)
+                node := keccak256(0, 64)
+                index := shr(1, index)
+            }
+            // From here on each node takes the place before the empty root that is its sibling.
+            let place := add(empty, size)
+            mstore(place, node)
+            end := add(empty, mul(DEPTH, 32))
+            for {} lt(place, end) {} {
+                node := keccak256(place, 64)
+                place := add(place, 32)
+                mstore(place, node)
+            }
         }
         return node;
     }
 
     /// The root that several withdrawals and their siblings lead to. The siblings are those that the withdrawals do not
-    /// give each other, from the leaves up and in each level from left to right. Those that are left out at the end are the
-    /// roots of empty subtrees; none may be left over.
+    /// give each other, from the leaves up and in each level from left to right. Those that are zero, or left out at the end,
+    /// are the roots of empty subtrees; none may be left over.
     function rootFromMany(
         uint256 chainId,
         address vault,
@@ -112,6 +132,16 @@ library WithdrawalsTree {
             if (nonce >> DEPTH != 0 || (i != 0 && nonce <= indices[i - 1])) revert NotAscending(nonce);
             (indices[i], nodes[i]) = (nonce, leaf(chainId, vault, withdrawals[i]));
         }
+        return _rootOver(nodes, indices, siblings);
+    }
+
+    /// The root over these leaves, in whose place the nodes above them are written.
+    function _rootOver(bytes32[] memory nodes, uint256[] memory indices, bytes32[] calldata siblings)
+        private
+        pure
+        returns (bytes32)
+    {
+        uint256 width = nodes.length;
         bytes memory empty = EMPTY;
         uint256 used;
         for (uint256 level = 0; level < DEPTH; level++) {
@@ -120,11 +150,9 @@ library WithdrawalsTree {
                 uint256 index = indices[i];
                 bytes32 node = nodes[i++];
                 if (index & 1 == 0 && i < width && indices[i] == index + 1) {
-                    node = _node(node, nodes[i++]);
+                    node = _parent(node, index, nodes[i++]);
                 } else {
-                    bytes32 sibling = used < siblings.length ? siblings[used] : _emptyRoot(empty, level);
-                    used++;
-                    node = index & 1 == 1 ? _node(sibling, node) : _node(node, sibling);
+                    node = _parent(node, index, _sibling(siblings, used++, empty, level));
                 }
                 (indices[parents], nodes[parents]) = (index >> 1, node);
             }
@@ -134,16 +162,31 @@ library WithdrawalsTree {
         return nodes[0];
     }
 
-    function _emptyRoot(bytes memory empty, uint256 level) private pure returns (bytes32 found) {
+    function _again(bytes32 hash) private pure returns (bytes32 found) {
         assembly ("memory-safe") {
-            found := mload(add(add(empty, 32), mul(level, 32)))
+            mstore(0, hash)
+            found := keccak256(0, 32)
         }
     }
 
-    function _node(bytes32 left, bytes32 right) private pure returns (bytes32 found) {
+    /// Sibling number `i`, which is on this level.
+    function _sibling(bytes32[] calldata siblings, uint256 i, bytes memory empty, uint256 level)
+        private
+        pure
+        returns (bytes32 found)
+    {
         assembly ("memory-safe") {
-            mstore(0, left)
-            mstore(32, right)
+            if lt(i, siblings.length) { found := calldataload(add(siblings.offset, shl(5, i))) }
+            if iszero(found) { found := mload(add(add(empty, 32), shl(5, level))) }
+        }
+    }
+
+    /// The node above. The last bit of a node's index says whether it is the right one of the two below.
+    function _parent(bytes32 node, uint256 index, bytes32 sibling) private pure returns (bytes32 found) {
+        assembly ("memory-safe") {
+            let place := shl(5, and(index, 1))
+            mstore(place, node)
+            mstore(xor(place, 32), sibling)
             found := keccak256(0, 64)
         }
     }

@@ -7,6 +7,7 @@ import pytest
 from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
+from bridge.contracts.vault import shortened
 from clearing.base.hashing import keccak256
 from tests.kit.bridge.certified import Tree, certify, released
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, claim_as_json, make_header, refusal, refused
@@ -215,3 +216,17 @@ def test_a_root_that_was_never_certified_pays_nobody(vault: VaultChain, number: 
     tree = certify(vault, leaves)
     assert vault.view("certifiedRoot", number) == bytes(32)
     assert refused(vault.withdraw, entries[0], tree.proof(0), root=number) == "UnknownRoot"
+
+
+@pytest.mark.parametrize("chosen", [(4,), (2, 4), (0, 5), (1, 2, 6), (0, 1, 2, 3, 4, 5, 6)])
+def test_a_batch_takes_zeros_for_empty_subtrees_and_for_nothing_else(
+    vault: VaultChain, chosen: tuple[int, ...]
+) -> None:
+    vault.deposit(10 * UNIT)
+    entries, leaves = entries_of(vault, 7)
+    proof = tuple(shortened(certify(vault, leaves).proof_of_many(chosen)))
+    for place in range(len(proof)):
+        other = bytes(32) if any(proof[place]) else leaves[0]
+        swapped = (*proof[:place], other, *proof[place + 1 :])
+        assert refused(vault.withdraw_batch, [entries[nonce] for nonce in chosen], swapped) == "BadProof"
+    assert paid(vault, vault.withdraw_batch([entries[nonce] for nonce in chosen], proof)) == list(chosen)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web3.logs import DISCARD
 
-from clearing.base.withdrawal_leaves import DEPTH
+from bridge.contracts.vault import shortened
+from clearing.base.hashing import keccak256
+from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root
 from devnet.anvil import Anvil
 from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_signers, refusal, refused
@@ -72,8 +74,34 @@ def test_a_number_of_more_than_32_bits_proves_nothing_even_within_the_count(vaul
     vault.deposit(10 * UNIT)
     entry, leaf = released(vault, 1)
     tree = certify(vault, [released(vault, 0)[1], leaf], count=2**40 - 1)
-    assert refused(vault.withdraw, (2**32 + 1, *entry[1:]), tree.proof(1)) == "BadProof"
+    assert refused(vault.withdraw, (2**32 + 1, *entry[1:]), tree.proof(1)) == "BadSiblings"
     vault.withdraw(entry, tree.proof(1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 11])
+def test_empty_subtrees_may_be_given_as_zeros_and_left_out_at_the_end(vault: VaultChain, count: int) -> None:
+    vault.deposit(count * UNIT)
+    entries = [released(vault, nonce) for nonce in range(count)]
+    tree = certify(vault, [leaf for _, leaf in entries])
+    for nonce, (entry, _) in enumerate(entries):
+        short = tuple(shortened(tree.proof(nonce)))
+        assert len(short) == (count - 1).bit_length()
+        if short:
+            # Without the last one the number lies beyond, or the root is another.
+            assert refused(vault.withdraw, entry, short[:-1]) in ("BadSiblings", "BadProof")
+        for level, sibling in enumerate(short):
+            other = bytes(32) if any(sibling) else keccak256(b"no empty subtree")
+            assert refused(vault.withdraw, entry, (*short[:level], other, *short[level + 1 :])) == "BadProof"
+        vault.withdraw(entry, short)
+
+
+def test_what_is_shortened_leads_to_the_same_root() -> None:
+    leaves = [keccak256(bytes([nonce])) for nonce in range(21)]
+    tree = Tree(leaves)
+    for nonce in range(21):
+        full, short = tree.proof(nonce), shortened(tree.proof(nonce))
+        padded = [*short, *[bytes(32)] * (DEPTH - len(short))]
+        assert full == tuple(given if any(given) else empty_subtree_root(at) for at, given in enumerate(padded))
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], dict[int, Any]]] = {
