@@ -10,6 +10,8 @@ full mesh, nothing is passed on. A list that lies costs its sender messages, and
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from clearing.base.token_bucket import TokenBuckets
+
 HEARD_MS = 5000
 """A validator that was not heard directly for so long is not linked."""
 ANNOUNCED_MS = 10_000
@@ -20,8 +22,9 @@ SETTLE_MS = 300
 """How long a list waits after a validator is heard for the first time: others will be."""
 ANNOUNCE_INTERVAL_MS = 300
 """Between two own lists, at least."""
-LIST_INTERVAL_MS = 100
-"""A validator's lists that come quicker are ignored, and so not passed on."""
+LISTS_PER_SECOND = 0.5
+LISTS_AT_ONCE = 8
+"""A validator's lists above this rate are ignored, and so not passed on: each may cost all others new routes."""
 STABLE_MS = 1000
 """A link that is missing for less may only be new."""
 SERVED_HEIGHTS = 16
@@ -62,6 +65,8 @@ class Links:
         self._announced_ms = -ANNOUNCE_INTERVAL_MS
         self._records: dict[bytes, LinkRecord] = {}
         self._routes: dict[bytes, tuple[Route, ...]] = {}
+        self._edges: dict[bytes, frozenset[bytes]] = {}
+        self._rates = TokenBuckets(LISTS_PER_SECOND, LISTS_AT_ONCE, ticks=1000)
         self._asked: dict[bytes, dict[bytes, int]] = {}
         """By origin: neighbours that had to ask for its messages, and the height until which they get them."""
 
@@ -98,7 +103,7 @@ class Links:
         }
         if changed or len(kept) < len(self._records):
             self._records = kept
-            self._routes.clear()
+            self._forget_routes()
         due = changed or now_ms - self._announced_ms >= ANNOUNCED_MS
         if due:
             self._announced_ms = now_ms
@@ -116,20 +121,20 @@ class Links:
 
     def learn(self, origin: bytes, number: int, linked: frozenset[bytes], envelope: bytes, now_ms: int) -> bool:
         """Take another validator's list, whose signature was checked. Returns whether it differs from the last one."""
+        self._rates.take(origin, now_ms)
         before = self._records.get(origin)
         same = before is not None and before.linked == linked
         since = before.since_ms if before is not None and same else now_ms
         self._records[origin] = LinkRecord(number, linked, now_ms, since, envelope)
         if not same:
-            self._routes.clear()
+            self._forget_routes()
         return not same
 
     def wants(self, origin: bytes, number: int, now_ms: int) -> bool:
-        """Whether a validator's list is newer than the last one of it, and not too soon after it."""
+        """Whether a validator's list is newer than the last one of it, and within its rate."""
         before = self._records.get(origin)
-        if before is None:
-            return origin != self._own
-        return number > before.number and now_ms - before.learnt_ms >= LIST_INTERVAL_MS
+        new = origin != self._own and (before is None or number > before.number)
+        return new and self._rates.has(origin, now_ms)
 
     def lacks(self, peer: bytes, origin: bytes) -> bool:
         """Whether a peer's list is known and does not name this origin."""
@@ -180,36 +185,46 @@ class Links:
         return known
 
     def _find_routes(self, origin: bytes) -> Iterator[Route]:
-        lacking = self.neighbours_without(origin)
-        if not lacking:
-            return
-        distance = self._distances(origin)
-        far = len(self._members) + 1
-        for peer in lacking:
-            near = {key: distance.get(key, far) for key in self._neighbours(peer) if key != origin}
-            least = min(near.values(), default=far)
-            relays = tuple(sorted(key for key, hops in near.items() if hops == least < far))
-            if self._own in relays:
-                yield Route(peer, relays)
+        hearers = frozenset(key for key in (self._own, *self._records) if self._hears(key, origin))
+        distance: dict[bytes, int] = {}
+        for peer in self.neighbours_without(origin):
+            near = self._neighbours(peer) & hearers
+            if not near and self._neighbours(peer):  # Rare: nobody beside it hears the origin.
+                distance = distance or self._distances(origin, hearers)
+                reached = {key: distance[key] for key in self._neighbours(peer) if key in distance}
+                least = min(reached.values(), default=0)
+                near = frozenset(key for key, hops in reached.items() if hops == least)
+            if self._own in near:
+                yield Route(peer, tuple(sorted(near)))
 
-    def _distances(self, origin: bytes) -> dict[bytes, int]:
-        """Hops from an origin to each validator along edges that both ends list, as far as the origin's list is
-        known."""
-        hears = [key for key in (self._own, *self._records) if origin in self._list(key) and key != origin]
-        distance = {key: 1 for key in hears if not self.lacks(origin, key)}
-        level, hops = sorted(distance), 1
+    def _distances(self, origin: bytes, hearers: frozenset[bytes]) -> dict[bytes, int]:
+        """Hops from an origin to each validator: those that hear it, then along edges that both ends list."""
+        distance = dict.fromkeys(hearers, 1)
+        level, hops = hearers, 1
         while level:
             hops += 1
-            reached = sorted({to for key in level for to in self._neighbours(key)} - distance.keys() - {origin})
-            distance.update((key, hops) for key in reached)
-            level = reached
+            around = frozenset[bytes]().union(*(self._neighbours(key) for key in level))
+            level = around - distance.keys() - {origin}
+            distance.update(dict.fromkeys(level, hops))
         return distance
 
-    def _neighbours(self, key: bytes) -> Iterator[bytes]:
-        return (other for other in self._list(key) if key in self._list(other))
+    def _hears(self, key: bytes, origin: bytes) -> bool:
+        """Whether a validator lists an origin, whose own list does not deny it."""
+        return key != origin and origin in self._list(key) and not self.lacks(origin, key)
+
+    def _neighbours(self, key: bytes) -> frozenset[bytes]:
+        """Those on a validator's list that list it, too."""
+        known = self._edges.get(key)
+        if known is None:
+            known = self._edges[key] = frozenset(other for other in self._list(key) if key in self._list(other))
+        return known
 
     def _list(self, key: bytes) -> frozenset[bytes]:
         if key == self._own:
             return self.linked
         record = self._records.get(key)
         return frozenset() if record is None else record.linked
+
+    def _forget_routes(self) -> None:
+        self._routes.clear()
+        self._edges.clear()
