@@ -2,8 +2,8 @@
 
 Run `python -m benchmarks.flood [--seconds 10] [--attacks NAME,…] [--without-bans]` at the top of the repository.
 
-Told of each attack: heights a second of the other three before it (the fourth is connected and silent, so that every
-fourth height waits for its proposer) and during it; the resident memory of the fullest of the three before and its
+Told of each attack: heights a second of the other three before it (the fourth is connected and silent, so that the turn
+of its that comes first costs a round) and during it; the resident memory of the fullest of the three before and its
 greatest value during the attack; the most that ever waited in their inboxes; what the flooder got rid of; how often it
 was banned, and the CPU of the three. `--without-bans` lets scores be without consequence, so that limits and bounded
 queues stand alone.

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.base.certificate import VoteKind
 from clearing.base.validators import Validator, ValidatorSet
 from consensus import leaders as leaders_module
 from consensus.blocks import leader_history
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.leader_history import with_leaders
 from consensus.blocks.store import save_committed
-from consensus.chain_state import chain_at
+from consensus.chain_state import ChainState, chain_at
 from consensus.leaders import PERIOD_HEIGHTS, Leaders
 from consensus.messages import DuplicateProposal, Evidence, Proposal
 from consensus.replica.outbox import HeightOutbox
@@ -23,7 +24,7 @@ from consensus.signing import CertificateCache
 from consensus.turns import HISTORY_ROUNDS, LED_ROUNDS_MAX, turns_of
 from tests.kit.consensus.crypto import VALIDATORS, FakeVerifier, validator_set
 from tests.kit.consensus.memory_store import MemoryBlockStore
-from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, faults, make_replica, receive, signer_of
+from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, certificate, faults, make_replica, receive, signer_of
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import CALM, SimNetwork
 from tests.sim.leaders import Case, measure
@@ -137,7 +138,38 @@ def test_a_liar_makes_no_more_fail_than_itself() -> None:
         known = known.decided([key(validators, 0)])  # it leads at its next turn
 
 
+def test_in_late_rounds_all_have_their_turns_whatever_the_history() -> None:
+    validators = validator_set(4)
+    known, nobody = (turns_of(validators, 1, each) for each in (failing(validators, 2), Leaders()))
+    late = range(HISTORY_ROUNDS, HISTORY_ROUNDS + 8)
+    assert [known.proposer(round_) for round_ in late] == [nobody.proposer(round_) for round_ in late]
+    assert 2 in {known.proposer(round_) for round_ in late}
+
+
 # What a chain knows
+
+
+def chain_above(height: int, leaders: Leaders) -> ChainState:
+    """A chain of this height, whose next turns these leaders give."""
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(VALIDATORS, 0).position, None)
+    return replace(chain, height=height, leaders=leaders)
+
+
+def test_the_round_that_a_block_shows_tells_who_failed() -> None:
+    shown = certificate(VoteKind.PRECOMMIT, 2, b"v" * 32, 0, 1, 2, height=5)
+    chain = chain_above(5, Leaders())
+    first, second, _ = turns_of(VALIDATORS, 5, Leaders()).led(2)
+    assert chain.leaders_after(shown) == failing(VALIDATORS, first, second)
+
+
+def test_a_failure_in_the_last_period_does_not_count_in_this_one() -> None:
+    shown = certificate(VoteKind.PRECOMMIT, 2, b"v" * 32, 0, 1, 2, height=PERIOD_HEIGHTS - 1)
+    assert chain_above(PERIOD_HEIGHTS - 1, Leaders(1)).leaders_after(shown) == Leaders(1)
+
+
+def test_where_the_history_is_unknown_no_failure_is_counted() -> None:
+    shown = certificate(VoteKind.PRECOMMIT, 2, b"v" * 32, 0, 1, 2, height=5)
+    assert chain_above(5, Leaders(certain=False)).leaders_after(shown) == Leaders(certain=False)
 
 
 def one_dead(height: int) -> SimNetwork:
