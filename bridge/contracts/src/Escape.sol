@@ -42,6 +42,8 @@ struct WalkedPayment {
 abstract contract Escape is Checkpoints, Pauses, Outflows {
     /// By how much a chain's time may be ahead of the network's.
     uint256 private constant CLOCK_SKEW = 1 hours;
+    /// How many deposits of one depositor may make room for another: bounds the gas of a claim.
+    uint256 private constant SHARES_MAX = 64;
 
     /// State the network's silence, or that a conflict was not settled in time: then the exit root of the newest checkpoint
     /// below it governs. Anybody may.
@@ -186,8 +188,8 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
         if (nonce <= exit.depositCursor) revert AlreadyPaid(nonce);
         LeafExit storage known = _refundOf[nonce];
         if (!known.settled) {
-            uint256 paid = _bear(exit, deposit.token, ExitTree.depositor(deposit.from), deposit.amount);
-            paid += _bear(exit, deposit.token, deposit.account, deposit.amount - paid);
+            uint256 paid = _bearOfDepositor(exit, deposit.token, deposit.from, deposit.amount);
+            paid += _bearOfNamed(exit, deposit.token, deposit.from, deposit.account, deposit.amount, paid);
             _settleSenior(exit, known, deposit.amount, paid);
         }
         due = _claimSenior(exit, known, deposit.token);
@@ -203,8 +205,10 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
             if (deadline(leaf.notAfter) >= uint256(_latest.trustedAt) + CLOCK_SKEW) return 0;
             return _bear(exit, leaf.token, ExitTree.debtor(leaf.account, leaf.to), leaf.amount);
         }
-        paid = _bear(exit, leaf.token, ExitTree.depositor(leaf.to), leaf.amount);
-        if (leaf.kind == ExitTree.DEPOSIT) paid += _bear(exit, leaf.token, leaf.number, leaf.amount - paid);
+        paid = _bearOfDepositor(exit, leaf.token, leaf.to, leaf.amount);
+        if (leaf.kind == ExitTree.DEPOSIT) {
+            paid += _bearOfNamed(exit, leaf.token, leaf.to, leaf.number, leaf.amount, paid);
+        }
     }
 
     /// Know a claim that comes first, of which this was paid before.
@@ -272,6 +276,36 @@ abstract contract Escape is Checkpoints, Pauses, Outflows {
         exit.accounts.total += borne;
         exit.accounts.settled += borne;
         return open + borne;
+    }
+
+    /// Let a deposit bear what its depositor was refunded. Where other deposits of the depositor bear that already, they bear
+    /// instead, as far as they can, what the accounts that they name were paid.
+    function _bearOfDepositor(TokenExit storage exit, address token, address from, uint256 amount)
+        private
+        returns (uint256 borne)
+    {
+        borne = _bear(exit, token, ExitTree.depositor(from), amount);
+        Share[] storage shares = _refundShares[token][from];
+        uint256 count = Math.min(shares.length, SHARES_MAX);
+        for (uint256 i = 0; i < count && borne < amount; i++) {
+            Share storage share = shares[i];
+            uint256 moved = _bear(exit, token, share.account, Math.min(share.amount, amount - borne));
+            share.amount -= moved;
+            borne += moved;
+        }
+    }
+
+    /// Let a deposit that bears `paid` of its depositor's refunds bear what the account that it names was paid.
+    function _bearOfNamed(
+        TokenExit storage exit,
+        address token,
+        address from,
+        uint64 account,
+        uint256 amount,
+        uint256 paid
+    ) private returns (uint256) {
+        if (paid != 0) _refundShares[token][from].push(Share(account, paid));
+        return _bear(exit, token, account, amount - paid);
     }
 
     /// What the vault owes of a token, or what it has of it if that is less.

@@ -129,6 +129,12 @@ abstract contract VaultState is ReentrancyGuardTransient {
         uint256 borne;
     }
 
+    /// What a deposit bears of its depositor's refunds, and the account that it names.
+    struct Share {
+        uint64 account;
+        uint256 amount;
+    }
+
     /// How many withdrawals share a word of the record of payments.
     uint256 internal constant PAYMENTS = 40;
     /// How many withdrawals roots the vault pays by.
@@ -221,6 +227,8 @@ abstract contract VaultState is ReentrancyGuardTransient {
     mapping(uint32 era => mapping(uint64 height => bytes32)) internal _chosen;
     /// Headers that lost a conflict, and those known to descend from one.
     mapping(uint32 era => mapping(bytes32 headerHash => bool)) internal _rejected;
+    /// Of the escape, in the order of claims.
+    mapping(address token => mapping(address depositor => Share[])) internal _refundShares;
 
     event Deposited(
         uint64 indexed nonce,

@@ -115,3 +115,55 @@ def test_a_payment_shown_beside_one_of_a_token_that_is_not_open_counts(exits: Ex
     assert vault.view("isShown", 0)
     exits.begin_payments()
     assert exits.claim(leaf) == 0
+
+
+@pytest.mark.parametrize("kind", [ExitKind.DEPOSIT, ExitKind.REFUND])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_strays_refunded_and_credited_none_is_paid_again_in_any_order(
+    exits: Exits, order: tuple[int, ...], kind: ExitKind
+) -> None:
+    """Three of one depositor: one refunded, two credited to accounts 5 and 6, which withdrew them."""
+    vault, mine = exits.vault, me(exits)
+    vault.deposit(100 * UNIT)
+    for account in (NOBODY, 5, 6):
+        vault.deposit(50 * UNIT, account)
+    alice = exits.owe(100 * UNIT, ALICE, 1)
+    strays = [exits.owe(50 * UNIT, mine, NOBODY, kind)]
+    strays += [exits.owe(50 * UNIT, mine, account, ExitKind.DEPOSIT) for account in (5, 6)]
+    exits.close()
+    made = [
+        released(vault, 0, account=STRAY_ACCOUNT, amount=50 * UNIT, to=mine),
+        released(vault, 1, account=5, amount=50 * UNIT, to=BOB),
+        released(vault, 2, account=6, amount=50 * UNIT, to=BOB),
+    ]
+    pay(exits, 2, made)
+    exits.settle()
+    exits.show_payments()
+    exits.begin_payments()
+    assert [exits.claim(strays[at]) for at in order] == [0, 0, 0]
+    assert exits.claim(alice) == 100 * UNIT
+
+
+def test_a_stray_s_refund_does_not_spare_the_leaf_of_its_account(exits: Exits) -> None:
+    """Account 5 withdrew what it had; its stray was refunded; a later deposit was neither."""
+    vault, mine = exits.vault, me(exits)
+    vault.deposit(100 * UNIT)
+    vault.deposit(50 * UNIT, 5)
+    vault.deposit(50 * UNIT, 5)
+    alice, own = exits.owe(100 * UNIT, ALICE, 1), exits.owe(50 * UNIT, BOB, 5)
+    stray = exits.owe(50 * UNIT, mine, 5, ExitKind.DEPOSIT)
+    exits.close()
+    made = [
+        released(vault, 0, account=STRAY_ACCOUNT, amount=50 * UNIT, to=mine),
+        released(vault, 1, account=5, amount=50 * UNIT, to=BOB),
+    ]
+    vault.deposit(30 * UNIT, NOBODY)
+    pay(exits, 2, made)
+    exits.settle()
+    exits.show_payments()
+    exits.walk(4)
+    exits.begin_payments()
+    paid = [exits.claim(own), exits.claim(stray), exits.refund(4), exits.claim(own), exits.refund(4)]
+    assert sum(paid) == 30 * UNIT
+    assert exits.claim(alice) == 100 * UNIT
+    assert vault.balance(vault.token_at.address) == 0
