@@ -93,7 +93,7 @@ class Bench:
         """Run the tests on a mutant, or to be quick those of its subject alone. `found_before`: how many faults of this
         file each test found."""
         try:
-            artifacts = self._compiler.compiled(mutant.file, mutant.source)
+            artifacts = self.compiled(mutant.file, mutant.source)
         except CompileError:
             return Verdict(mutant, "invalid")
         if artifacts == self._sound:
@@ -102,6 +102,16 @@ class Bench:
         by = self.failing_test(artifacts, names, found_before)
         return Verdict(mutant, "killed" if by else "survived", by)
 
+    def compiled(self, file: str, source: str) -> dict[str, bytes]:
+        """The artifacts with this source of one file. Raises CompileError."""
+        return self._compiler.compiled(file, source)
+
+    def deploy(self, artifacts: Mapping[str, bytes]) -> None:
+        """From here on this process deploys these."""
+        for name, content in artifacts.items():
+            (self._folder / "artifacts" / name).write_bytes(content)
+        bridge.contracts.load_artifact.cache_clear()
+
     def failing_test(
         self,
         artifacts: Mapping[str, bytes] | None = None,
@@ -109,9 +119,7 @@ class Bench:
         found_before: Mapping[str, int] | None = None,
     ) -> str:
         """The first test that fails when these artifacts, else the sound ones, are deployed; empty when none does."""
-        for name, content in (artifacts or self._sound).items():
-            (self._folder / "artifacts" / name).write_bytes(content)
-        bridge.contracts.load_artifact.cache_clear()
+        self.deploy(artifacts or self._sound)
         files = [path for name in dict.fromkeys(names) for path in sorted(TESTS.glob(f"test_*{name}.py"))]
         options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={self._folder}/tests"]
         order, found = _Order(found_before or {}), _FirstFailure()

@@ -101,9 +101,9 @@ class Exits:
         self.wait(self.quarter() + 2)
         self.open_without_a_tree()
 
-    def open_without_a_tree(self) -> Any:
-        """Open the first token where no epoch was certified."""
-        return self.vault.call(open_exit_call(self.vault.token_at.address, *NO_TREE))
+    def open_without_a_tree(self, token: bytes | None = None) -> Any:
+        """Open a token, by default the first, where no epoch was certified."""
+        return self.vault.call(open_exit_call(token or self.vault.token_at.address, *NO_TREE))
 
     def begin_payments(self) -> None:
         self.wait(self.quarter() + 2)
@@ -113,7 +113,7 @@ class Exits:
         totals = self.tree.totals[index]
         after = self.tree.totals[(index + 1) % len(self.tree.totals)]
         shown = VaultTotals(
-            epoch=EPOCH,
+            epoch=self.tree.epoch,
             own=totals.at,
             accounts=totals.accounts,
             seniors=totals.seniors,
@@ -139,11 +139,15 @@ class Exits:
 
     def claim(self, leaf: ExitLeaf, place: dict[str, Any] | None = None, **lies: Any) -> int:
         """Claim by a leaf: what was paid."""
-        index = len(self.tree.totals) + self.leaves.index(leaf)
+        return self.claim_at(self.leaves.index(leaf), leaf, place, **lies)
+
+    def claim_at(self, at: int, leaf: ExitLeaf, place: dict[str, Any] | None = None, **lies: Any) -> int:
+        """The same by its number among the payments."""
+        index = len(self.tree.totals) + at
         given = {
             "salt": leaf.salt,
             "kind": int(leaf.kind),
-            "epoch": EPOCH,
+            "epoch": self.tree.epoch,
             "number": leaf.number,
             "token": Web3.to_checksum_address(leaf.token),
             "to": Web3.to_checksum_address(leaf.to),
