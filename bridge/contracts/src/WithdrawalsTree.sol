@@ -96,7 +96,7 @@ library WithdrawalsTree {
                 if iszero(sibling) { sibling := mload(add(given, away)) }
                 let place := and(index, 32)
                 mstore(place, node)
-                mstore(xor(place, 32), sibling)
+                mstore(sub(32, place), sibling)
                 node := keccak256(0, 64)
                 index := shr(1, index)
             }
@@ -186,7 +186,7 @@ library WithdrawalsTree {
         assembly ("memory-safe") {
             let place := shl(5, and(index, 1))
             mstore(place, node)
-            mstore(xor(place, 32), sibling)
+            mstore(sub(32, place), sibling)
             found := keccak256(0, 64)
         }
     }

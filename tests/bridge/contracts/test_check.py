@@ -39,5 +39,5 @@ def test_each_counter_of_money_is_written_by_one_statement() -> None:
     assert sorted(lines) == [
         "(depositNonce, depositsHash) = (nonce, rolled);",
         "deposited[token] += credited;",
-        "withdrawn[token] += amount;",
+        "withdrawn[token] = paid + amount;",
     ]
