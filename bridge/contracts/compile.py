@@ -123,8 +123,24 @@ def _artifact(compiled: dict[str, Any]) -> bytes:
         "code": deployed["object"],
         "immutables": sorted(immutables),
         "storage": places,
+        "layout": _layout(compiled["storageLayout"]),
     }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _layout(compiled: dict[str, Any]) -> dict[str, list[list[str | int]]]:
+    """Of the contract ("") and of each struct in it: name, slot, offset, bytes and type of what is stored, in order."""
+    types = compiled["types"] or {}
+
+    def rows(entries: list[dict[str, Any]]) -> list[list[str | int]]:
+        return [
+            [each["label"], int(each["slot"]), each["offset"], int(kind["numberOfBytes"]), kind["label"]]
+            for each in entries
+            for kind in (types[each["type"]],)
+        ]
+
+    structs = {kind["label"]: rows(kind["members"]) for kind in types.values() if "members" in kind}
+    return {"": rows(compiled["storage"])} | structs
 
 
 def read_sources() -> dict[str, dict[str, str]]:
