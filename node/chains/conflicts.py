@@ -26,7 +26,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from member.durable_files import write_whole
-from node.p2p.network import Incoming, Network, Topic
+from node.p2p.network import Incoming, Network, Topic, carries
 
 CONFLICT_BYTES_MAX = 8 << 10
 KEPT_MAX = 16
@@ -228,7 +228,7 @@ class Conflicts:
 
     def _check(self, conflict: Conflict) -> None:
         first, second = conflict.first, conflict.second
-        if first.height != second.height or first.hash >= second.hash:
+        if not _is_ordered(conflict):
             raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "conflict", first=first.height, second=second.height)
         shown = (first, conflict.first_certificate), (second, conflict.second_certificate)
         for header, certificate in shown:
@@ -247,10 +247,9 @@ def read_conflict_gossip(data: bytes) -> Conflict:
     return decode(data, Conflict, CONFLICT_BYTES_MAX)
 
 
-def valid_conflict(message: Incoming) -> bool:
-    """Gossip validator: two different headers of one height, in order."""
-    try:
-        conflict = read_conflict_gossip(message.data)
-    except RemoteFault:
-        return False
+def _is_ordered(conflict: Conflict) -> bool:
+    """Whether these are two different headers of one height, in order."""
     return conflict.first.height == conflict.second.height and conflict.first.hash < conflict.second.hash
+
+
+valid_conflict = carries(Conflict, CONFLICT_BYTES_MAX, _is_ordered)

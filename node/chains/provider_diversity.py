@@ -22,7 +22,7 @@ from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.validators import ValidatorSet
 from node.agreement.validator_membership import Membership
 from node.config import ChainConfig
-from node.p2p.network import Incoming, Network, Topic
+from node.p2p.network import Incoming, Network, Topic, carries
 
 TAG = "crossclear/provider/v1"
 PUBLISH_SECONDS = 60.0
@@ -130,18 +130,17 @@ def read_gossip(data: bytes) -> ProviderGossip:
     return decode(data, ProviderGossip, GOSSIP_BYTES_MAX)
 
 
-def valid_providers(message: Incoming) -> bool:
-    """Gossip validator: chains and providers ascend, and a quorum is more than half of the providers."""
-    try:
-        gossip = read_gossip(message.data)
-    except RemoteFault:
-        return False
+def _is_well_formed(gossip: ProviderGossip) -> bool:
+    """Whether chains and providers ascend, and a quorum is more than half of the providers."""
     ids = [chain.chain_id for chain in gossip.chains]
     return ids == sorted(set(ids)) and all(
         list(chain.providers) == sorted(set(chain.providers))
         and len(chain.providers) < 2 * chain.quorum <= 2 * len(chain.providers)
         for chain in gossip.chains
     )
+
+
+valid_providers = carries(ProviderGossip, GOSSIP_BYTES_MAX, _is_well_formed)
 
 
 def _diversity(chain_id: int, stated: Mapping[bytes, ProviderGossip], power: Mapping[bytes, int]) -> ProviderDiversity:

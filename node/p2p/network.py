@@ -6,13 +6,15 @@ Rule: a gossip message is the canonical bytes of the type that its topic carries
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
 from clearing.base.codec import Wire, decode
 from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
+
+Gossip = TypeVar("Gossip", bound=Wire)
 
 
 class PeerChannel(IntEnum):
@@ -140,14 +142,14 @@ class Network(Protocol):
         ...
 
 
-def carries(kind: type[Wire], limit: int) -> Validator:
-    """A validator that lets through what decodes as `kind` within `limit` bytes."""
+def carries(kind: type[Gossip], limit: int, is_valid: Callable[[Gossip], bool] = lambda _: True) -> Validator:
+    """A validator that lets through what decodes as `kind` within `limit` bytes, and of that what `is_valid` takes."""
 
     def valid(message: Incoming) -> bool:
         try:
-            decode(message.data, kind, limit)
+            gossip = decode(message.data, kind, limit)
         except RemoteFault:
             return False
-        return True
+        return is_valid(gossip)
 
     return valid
