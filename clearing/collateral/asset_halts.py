@@ -5,9 +5,8 @@ Rule: the trouble of one token stays that token's.
 1. The halt begins when more than two thirds of the power agree on counters that the vault's balance does not cover.
 2. Meanwhile no deposit of the asset is credited, no loan is made against one, and no withdrawal of it is accepted or
    released. Every other asset goes on, at the same vault and in the same cash group.
-3. Existing rules bear the loss. A cash token with a depeg guard leaves its group at once, so that speed does not decide
-   who is left with it. A token with a dynamic haircut loses the missing share of its value; another is marked down by a
-   vote.
+3. Existing rules bear the loss, in the block of the counters. A cash token with a depeg guard leaves its group, so that
+   speed does not decide who is left with it. A collateral token loses the missing share of its value by its haircut.
 4. The halt never ends by itself. A vote ends it, once newer counters are covered.
 
 This module must not know how counters were observed.
@@ -15,7 +14,7 @@ This module must not know how counters were observed.
 
 from clearing.base.errors import Rejected
 from clearing.collateral.cash_tokens import has_left_cash_group, leave_cash_group
-from clearing.collateral.haircut_rates import chain_silence_ms
+from clearing.collateral.haircut_rates import chain_silence_ms, take_shortage
 from clearing.context.block_context import BlockContext
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.facts import CustodySeen
@@ -26,10 +25,16 @@ from clearing.state.asset_halts import is_asset_halted, missing_amount
 from clearing.state.state import State
 
 
-def halt_if_short(context: BlockContext, listed: Asset, counters: CustodySeen) -> None:
-    """Halt an asset of genesis on newly agreed counters that its vault's balance does not cover."""
-    if not missing_amount(counters) or is_asset_halted(context.state, listed.id):
-        return
+def judge_counters(context: BlockContext, listed: Asset, counters: CustodySeen) -> None:
+    """Halt an asset of genesis on newly agreed counters that its vault's balance does not cover; of a halted one, count
+    what is missing by them."""
+    if missing_amount(counters) and not is_asset_halted(context.state, listed.id):
+        _halt(context, listed, counters)
+    if is_asset_halted(context.state, listed.id):
+        take_shortage(context, listed.id)
+
+
+def _halt(context: BlockContext, listed: Asset, counters: CustodySeen) -> None:
     context.state.asset_halts.put(listed.id, AssetHaltRecord(context.block.height, counters))
     context.receipts.append(
         AssetHalted(listed.id, counters.block_number, counters.deposited, counters.withdrawn, counters.balance)

@@ -1,8 +1,10 @@
 """Haircuts: base, volatility, liquidity, finality, oracle confidence, shortage, chain outage, refreshed in every block.
 
-Rule: a function of the state and the block's time, in integers. A chain's silence counts only time in which there were
-blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` writes the
-result into the asset, and `clearing.pricing.value_after_haircut` applies it. This module must not know accounts.
+Rule: a token counts for no more than the share of it that its vault has. All else moves a haircut only where the
+token's terms say so. A function of the state and the block's time, in integers. A chain's silence counts only time in
+which there were blocks, so a halt of this network is not an outage of the chain.
+`clearing.state.effective_parameters` writes the result into the asset, and `clearing.pricing.value_after_haircut`
+applies it. This module must not know accounts.
 """
 
 from clearing.base.units import PPM, mul_div_up
@@ -10,7 +12,7 @@ from clearing.context.block_context import BlockContext
 from clearing.schema.receipts.collateral import HaircutChanged
 from clearing.schema.records.collateral import ChainSilenceRecord, HaircutRecord
 from clearing.schema.terms.assets import Asset
-from clearing.schema.terms.collateral import SILENCE_PER_BLOCK_MS
+from clearing.schema.terms.collateral import SILENCE_PER_BLOCK_MS, stepped_haircut
 from clearing.state.asset_halts import missing_ppm
 from clearing.state.effective_parameters import effective_parameters
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
@@ -40,28 +42,41 @@ def update_chain_silence(context: BlockContext) -> None:
 
 
 def refresh_haircuts(context: BlockContext) -> None:
-    """Recompute every dynamic haircut. Record a change, and mark the token's holders for a margin check."""
-    for token in context.terms.tokens:
-        if not token.haircut.is_dynamic:
-            continue
-        parts = _haircut_components(context, token)
-        haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
-        haircut = context.state.haircuts.get(token.id)
-        before = haircut.haircut_ppm if haircut else token.haircut_ppm
-        if haircut is not None and haircut_ppm == before:
-            continue
-        context.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
-        if haircut_ppm == before:
-            continue
-        context.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
-        context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
+    """Phase 5: recompute every haircut that may differ from its base."""
+    if [token for token in context.terms.tokens if _refresh_haircut(context, token)]:
         context.rebuild_arrays()
+
+
+def take_shortage(context: BlockContext, asset: int) -> None:
+    """Phase 7: recompute a token's haircut on newly agreed counters. Nothing where the asset is cash."""
+    for token in context.terms.tokens:
+        if token.id == asset and _refresh_haircut(context, token):
+            context.revalue_arrays()
+
+
+def _refresh_haircut(context: BlockContext, token: Asset) -> bool:
+    """Whether the haircut changed. Record a change, and mark the token's holders for a margin check."""
+    moves = token.haircut.is_dynamic or missing_ppm(context.state, token.id) > 0
+    record = context.state.haircuts.get(token.id)
+    if not moves and record is None:
+        return False
+    parts = _haircut_components(context, token)
+    haircut_ppm = total_haircut(parts, token.haircut.step_ppm) if moves else token.haircut_ppm
+    before = record.haircut_ppm if record else token.haircut_ppm
+    if not moves:
+        context.state.haircuts.remove(token.id)
+    elif record is None or haircut_ppm != before:
+        context.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
+    if haircut_ppm == before:
+        return False
+    context.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
+    context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
+    return True
 
 
 def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
     """The haircut from its components: rounded up to a multiple of the step, at most 100 %."""
-    whole = sum(ppm for _, ppm in parts)
-    return min(-(-whole // step_ppm) * step_ppm, PPM)
+    return stepped_haircut(sum(ppm for _, ppm in parts), step_ppm)
 
 
 def _haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:

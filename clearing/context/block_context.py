@@ -153,3 +153,8 @@ class BlockContext:
         self.state.clock.put(0, msgspec.structs.replace(self.state.now, arrays_time_ms=self.time_ms))
         self.state.arrays_cache = None
         self.arrays_rebuilt = True
+
+    def revalue_arrays(self) -> None:
+        """Rebuild the risk arrays on next use, options as of the time that they are valued at: after phase 6 nobody
+        checks the margin of those who hold options alone."""
+        self.state.arrays_cache = None

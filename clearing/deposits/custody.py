@@ -9,11 +9,12 @@ Rule: per token on one chain, deposited - withdrawn = held + released + later + 
 - strays: deposits neither credited nor released as a refund;
 - dust: remainders below a clearing unit.
 
-Counters older than the ledger are no evidence: wait.
+Counters older than the ledger are no evidence: wait. A balance below deposited - withdrawn is evidence of a shortage,
+and is stated as it is: `clearing.collateral.asset_halts` has halted the asset.
 """
 
 from clearing.base.codec import u256
-from clearing.collateral.asset_halts import halt_if_short
+from clearing.collateral.asset_halts import judge_counters
 from clearing.collateral.cash_tokens import current_asset
 from clearing.context.block_context import BlockContext
 from clearing.margin.statement.snapshot import CustodyTerm
@@ -44,7 +45,7 @@ def count_custody_attestation(context: BlockContext, attestation: Attestation, f
         context.receipts.append(
             CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
         )
-        halt_if_short(context, asset, fact)
+        judge_counters(context, asset, fact)
         attestations = AttestationsRecord(
             tuple(later for later in attestations.attestations if _attested_block(later) > fact.block_number)
         )
@@ -78,8 +79,7 @@ def _with_attestation(
 
 
 def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
-    """One term per asset; None while some counters are missing, older than the ledger, or exceed the
-    vault's balance."""
+    """One term per asset; None while some counters are missing or older than the ledger."""
     slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
     tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
     terms = []
@@ -100,8 +100,7 @@ def _custody_term(state: State, asset: Asset, slot: int, counters: CustodySeen) 
     owed = inventory_units(state, asset)
     later, released = deposited - flow.deposited, flow.released - withdrawn
     dust = flow.deposited - flow.stray - flow.released - owed * asset.base_units
-    short = int.from_bytes(counters.balance, "big") < deposited - withdrawn
-    if short or min(owed, later, released, dust) < 0:
+    if min(owed, later, released, dust) < 0:
         return None
     return CustodyTerm(
         chain_id=asset.chain_id,

@@ -1,10 +1,12 @@
 """Reserves: custody covers what the ledger owes, and the chains' own states prove what custody is.
 
-Rule: every number of a custody term that has evidence is read out of the state of the very block that the quorum
-certified, and must be equal; evidence that proves nothing of the statement is refused. A term without evidence is
-never taken for proven: its assurance says what must be believed. No token is counted twice: one number of a chain
-names one block, a block belongs to one chain, and a token in two vaults of a chain is counted in both at the same
-block, because in between it could be moved. It must not know how evidence is gathered.
+Rule: what a vault lacks of a collateral token is stated, and the token counts for no more than the rest
+(`proofs.statement.rulebook_checks`). Cash has no haircut, so cash that a vault lacks is refused. Every number of a
+custody term that has evidence is read out of the state of the very block that the quorum certified, and must be equal;
+evidence that proves nothing of the statement is refused. A term without evidence is never taken for proven: its
+assurance says what must be believed. No token is counted twice: one number of a chain names one block, a block belongs
+to one chain, and a token in two vaults of a chain is counted in both at the same block, because in between it could be
+moved. It must not know how evidence is gathered.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,14 +34,15 @@ class CustodyAssurance(IntEnum):
 
 
 def check_reserves(statement: RiskStatement) -> str:
-    """Whether each vault accounts for all that is owed, holds as much, and the holdings sum to the public totals.
+    """Whether each vault accounts for all that is owed, has as much of cash, and the holdings sum to the public totals.
+    The result names what the vaults lack of collateral tokens.
 
     Raises VerificationFailed RESERVES_SHORT.
     """
     holdings: dict[int, int] = {}
     for term in statement.custody:
         balance = int.from_bytes(term.balance, "big")
-        if term.owed != term.accounted or balance < term.accounted:
+        if term.owed != term.accounted or (term.missing and statement.slots[term.slot].kind is SlotKind.CASH):
             raise _refused(ProofCode.RESERVES_SHORT, term, owed=term.owed, accounted=term.accounted, balance=balance)
         holdings[term.slot] = holdings.get(term.slot, 0) + term.held
     for total in statement.totals:
@@ -48,7 +51,18 @@ def check_reserves(statement: RiskStatement) -> str:
             raise VerificationFailed(
                 ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=holdings.get(total.slot, 0)
             )
-    return f"{len(statement.custody)} custody balances cover what the ledger owes"
+    short = shortages(statement)
+    covered = f"{len(statement.custody) - len(short)} custody balances cover what the ledger owes"
+    return f"{covered}; {'; '.join(short)}" if short else covered
+
+
+def shortages(statement: RiskStatement) -> tuple[str, ...]:
+    """What vaults lack of what they account for, one phrase for each custody term that is short, in order."""
+    return tuple(
+        f"the vault on chain {term.chain_id} lacks {term.missing} of {term.accounted} base units of {term.token.hex()}"
+        for term in statement.custody
+        if term.missing
+    )
 
 
 def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) -> str:
@@ -166,7 +180,11 @@ def custody_limits(
     counters = [
         name for name, assurance in zip(named, found, strict=True) if assurance is CustodyAssurance.COUNTERS_PROVEN
     ]
-    limits = []
+    limits = [
+        f"Claims exceed what backs them: {short}. Every claim on the token counts for its share of the rest; who bears "
+        "the loss is not settled."
+        for short in shortages(statement)
+    ]
     if any(assurance is not CustodyAssurance.ATTESTED for assurance in found):
         limits.append(
             "More than two thirds of the validators attest that the blocks whose states prove custody are final on "

@@ -48,6 +48,7 @@ def check_rulebook(
     _same("assumptions", statement.assumptions, book.assumptions)
     _check_prices(book)
     _check_fund(statement, book)
+    _check_shortages(statement, book)
     if certified_ms is not None and book.time_ms > certified_ms:
         raise VerificationFailed(
             ProofCode.RULES_DIFFER, "time after the header's", stated=book.time_ms, certified=certified_ms
@@ -123,9 +124,32 @@ def _check_fund(statement: RiskStatement, book: "Rulebook") -> None:
             )
 
 
+def _check_shortages(statement: RiskStatement, book: "Rulebook") -> None:
+    """A token counts for no more than the share of it that its vault has."""
+    for token, missing_ppm in zip(book.tokens, _missing_shares(statement, book), strict=True):
+        if token.haircut_ppm < missing_ppm:
+            raise VerificationFailed(
+                ProofCode.RULES_DIFFER,
+                f"haircut of {token.name[:64]}, of which its vault lacks a share",
+                stated=token.haircut_ppm,
+                missing_ppm=missing_ppm,
+            )
+
+
+def _missing_shares(statement: RiskStatement, book: "Rulebook") -> list[int]:
+    """The missing share of each token in parts per million: the largest, where several vaults have it."""
+    shares = [0] * len(book.tokens)
+    for term in statement.custody:
+        token = term.slot - len(book.cash_groups)  # slots of tokens follow those of cash
+        if 0 <= token < len(shares):
+            shares[token] = max(shares[token], term.missing_ppm)
+    return shares
+
+
 def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis", network: bytes | None) -> None:
     """Check that only values which the genesis lets move differ from it."""
     from clearing.schema.terms.assets import collateral_tokens
+    from clearing.schema.terms.collateral import stepped_haircut
     from clearing.schema.terms.genesis import network_id
 
     _same("network", statement.network, network_id(genesis) if network is None else network)
@@ -135,12 +159,14 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
     _same("feeds", [(feed.feed, feed.name) for feed in book.feeds], named)
     tokens = collateral_tokens(genesis.assets)
     _same("tokens", tuple(token.id for token in book.tokens), tuple(token.id for token in tokens))
-    for token, listed in zip(book.tokens, tokens, strict=True):
+    shares = _missing_shares(statement, book)
+    for token, listed, missing_ppm in zip(book.tokens, tokens, shares, strict=True):
         fixed = {"rate_ticks": 0, "haircut_ppm": listed.haircut_ppm}
         _same(f"token {listed.name}", msgspec.structs.replace(token, **fixed), listed)
-        moves = token.haircut_ppm == listed.haircut_ppm or (
-            listed.haircut.is_dynamic and token.haircut_ppm > listed.haircut_ppm
-        )
+        least = listed.haircut_ppm
+        if missing_ppm:
+            least = stepped_haircut(least + missing_ppm, listed.haircut.step_ppm)
+        moves = token.haircut_ppm == least or (listed.haircut.is_dynamic and token.haircut_ppm > least)
         if not moves:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"haircut of {listed.name}", stated=token.haircut_ppm)
     _same_parameters(book.parameters, genesis)

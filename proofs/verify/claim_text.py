@@ -7,7 +7,7 @@ expresses, and the verdict repeats every name: one for which this version has no
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.margin.statement.snapshot import RiskStatement, SlotKind
 from proofs.epoch.package import EpochPackage
-from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits
+from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits, shortages
 from proofs.statement.row_checks import bounds_of
 
 NAMED_MAX = 10
@@ -21,7 +21,8 @@ MEANINGS = {
     "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
     "short by no more than is listed.",
     "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
-    "reserves": "The vaults' balances cover those totals, and deposits and withdrawals on their way.",
+    "reserves": "The vaults' balances cover those totals, and deposits and withdrawals on their way, but for what is "
+    "named as lacking of collateral tokens.",
     "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
     "balances, as far as the file has proofs of them.",
     "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
@@ -42,6 +43,7 @@ def claim_of(package: EpochPackage) -> str:
     statement = package.statement
     short = statement.shortfalls
     accounts = len(package.commitments)
+    terms, lacking = len(statement.custody), shortages(statement)
     proven = custody_assurances(statement, package.custody).count(CustodyAssurance.PROVEN)
     instruments = sum(slot.kind is SlotKind.POSITION for slot in statement.slots)
     solvent = (
@@ -56,9 +58,9 @@ def claim_of(package: EpochPackage) -> str:
         f"in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups, "
         f"{_further_terms(statement)}{len(statement.rows)} rows; "
         f"all positions in {instruments} instruments cancel out; "
-        f"what the ledger owes in {len(statement.custody)} "
+        f"what the ledger owes in {f'{terms - len(lacking)} of {terms}' if lacking else terms} "
         f"custody accounts is covered by the published balances, {proven} of which the chains' states prove"
-        f"{_fund(statement)}. Certified by header {package.header.height}."
+        f"{''.join(f'; {each}' for each in lacking)}{_fund(statement)}. Certified by header {package.header.height}."
     )
 
 

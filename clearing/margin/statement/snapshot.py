@@ -16,6 +16,7 @@ from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 from clearing.base.evm.storage import BalanceLocation
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
+from clearing.base.units import PPM, mul_div_up
 
 RULES_BYTES_MAX = 1 << 20
 SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
@@ -97,7 +98,7 @@ class CustodyTerm(Wire, frozen=True):
     """Reserves of one token on one chain at one of its final blocks, every term public and separate.
 
     Amounts are base units of the token unless stated otherwise: deposited - withdrawn = held * unit + released + later
-    + strays + dust, and balance >= deposited - withdrawn.
+    + strays + dust. A balance below that is a shortage.
     """
 
     chain_id: U63
@@ -132,6 +133,16 @@ class CustodyTerm(Wire, frozen=True):
     def accounted(self) -> int:
         """Base units that the vault accounts for; negative when more left than came in."""
         return int.from_bytes(self.deposited, "big") - int.from_bytes(self.withdrawn, "big")
+
+    @property
+    def missing(self) -> int:
+        """Base units that the vault accounts for and does not have; 0 when it has them all."""
+        return max(self.accounted - int.from_bytes(self.balance, "big"), 0)
+
+    @property
+    def missing_ppm(self) -> int:
+        """The missing share of what the vault accounts for, rounded up; 0 where nothing is missing."""
+        return mul_div_up(self.missing, PPM, self.accounted) if self.missing else 0
 
     @property
     def owed(self) -> int:

@@ -51,6 +51,11 @@ class HaircutTerms(Wire, frozen=True):
         return any(parts) or self.confidence_share_ppm > 0 or self.outage_ms > 0
 
 
+def stepped_haircut(whole_ppm: int, step_ppm: int) -> int:
+    """A sum of components rounded up to a multiple of the step, at most 100 %."""
+    return min(-(-whole_ppm // step_ppm) * step_ppm, PPM)
+
+
 class YieldTerms(Wire, frozen=True):
     """A token that is worth its shares times a rate, such as a staking receipt. Off while `feed` is 0."""
 

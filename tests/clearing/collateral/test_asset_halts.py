@@ -122,7 +122,6 @@ def test_a_dynamic_haircut_takes_the_missing_share_of_a_tokens_value() -> None:
     world.deposit(BOB, WETH_1, 1_000)
     before = world.state.haircuts[WETH_1].haircut_ppm
     short(world, WETH_1, 250 * WETH_UNIT)
-    world.block()
     (changed,) = world.last(HaircutChanged)
     assert changed.haircut_ppm - before == 250_000
     assert ("shortage", 250_000) in changed.parts
