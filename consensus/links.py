@@ -45,7 +45,7 @@ class LinkRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RelayRoute:
     """A neighbour that does not hear an origin, and the validators that may pass the origin's messages on to it."""
 
     to: bytes
@@ -64,7 +64,7 @@ class Links:
         self._now_ms = 0
         self._announced_ms = -ANNOUNCE_INTERVAL_MS
         self._records: dict[bytes, LinkRecord] = {}
-        self._routes: dict[bytes, tuple[Route, ...]] = {}
+        self._routes: dict[bytes, tuple[RelayRoute, ...]] = {}
         self._edges: dict[bytes, frozenset[bytes]] = {}
         self._rates = TokenBuckets(LISTS_PER_SECOND, LISTS_AT_ONCE, ticks=1000)
         self._asked: dict[bytes, dict[bytes, int]] = {}
@@ -176,7 +176,7 @@ class Links:
             found += [peer for peer in sorted(asked) if peer not in found and self.lacks(peer, origin)]
         return found
 
-    def _routes_of(self, origin: bytes) -> tuple[Route, ...]:
+    def _routes_of(self, origin: bytes) -> tuple[RelayRoute, ...]:
         known = self._routes.get(origin)
         if known is None:
             known = tuple(self._find_routes(origin)) if origin in self._members else ()
@@ -184,7 +184,7 @@ class Links:
                 self._routes[origin] = known
         return known
 
-    def _find_routes(self, origin: bytes) -> Iterator[Route]:
+    def _find_routes(self, origin: bytes) -> Iterator[RelayRoute]:
         hearers = frozenset(key for key in (self._own, *self._records) if self._hears(key, origin))
         distance: dict[bytes, int] = {}
         for peer in self.neighbours_without(origin):
@@ -195,7 +195,7 @@ class Links:
                 least = min(reached.values(), default=0)
                 near = frozenset(key for key, hops in reached.items() if hops == least)
             if self._own in near:
-                yield Route(peer, tuple(sorted(near)))
+                yield RelayRoute(peer, tuple(sorted(near)))
 
     def _distances(self, origin: bytes, hearers: frozenset[bytes]) -> dict[bytes, int]:
         """Hops from an origin to each validator: those that hear it, then along edges that both ends list."""

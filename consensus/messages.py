@@ -212,7 +212,7 @@ class HaveList(Wire, frozen=True):
     """Of the highest prevote certificate that it has."""
 
 
-class ProposalRequest(Wire, frozen=True):
+class UndecidedBlockRequest(Wire, frozen=True):
     """A request for a proposal of this value in the running height."""
 
     height: U63
@@ -275,7 +275,7 @@ Message: TypeAlias = (
     | LateExtension
     | LinkList
     | HaveList
-    | ProposalRequest
+    | UndecidedBlockRequest
 )
 
 _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
@@ -289,7 +289,7 @@ _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.LATE_EXTENSION: (LateExtension, EXTENSION_DATA_MAX + 256),
     MessageKind.LINK_LIST: (LinkList, 128),
     MessageKind.HAVE_LIST: (HaveList, 256),
-    MessageKind.PROPOSAL_REQUEST: (ProposalRequest, 64),
+    MessageKind.PROPOSAL_REQUEST: (UndecidedBlockRequest, 64),
 }
 _KINDS: dict[type[Message], MessageKind] = {body: kind for kind, (body, _) in _BODIES.items()}
 ENVELOPE_BYTES_MAX = 2 * BLOCK_BYTES_MAX + 256

@@ -16,7 +16,7 @@ from consensus.messages import BLOCK_BYTES_MAX, Block
 from consensus.turns import turns_of
 
 
-class StoredBlocks(Protocol):
+class BlockHistory(Protocol):
     """The part of a `BlockStore` that is read."""
 
     def load(self, height: int) -> tuple[bytes, bytes, bytes] | None:
@@ -32,7 +32,7 @@ class KnownSets(Protocol):
         ...
 
 
-def with_leaders(chain: ChainState, store: StoredBlocks, application: KnownSets) -> ChainState:
+def with_leaders(chain: ChainState, store: BlockHistory, application: KnownSets) -> ChainState:
     """The chain with its leaders, as far as the store shows them. Reads `PERIOD_HEIGHTS` blocks at most."""
     period = period_of(chain.height + 1)
     before = now = Leaders(period)
@@ -45,7 +45,7 @@ def with_leaders(chain: ChainState, store: StoredBlocks, application: KnownSets)
     return replace(chain, last_leaders=before, leaders=now)
 
 
-def _shown(store: StoredBlocks, height: int) -> Certificate | None:
+def _shown(store: BlockHistory, height: int) -> Certificate | None:
     """The certificate of its parent that a stored block carries."""
     stored = store.load(height)
     return None if stored is None else decode(stored[0], Block, 2 * BLOCK_BYTES_MAX).last_commit

@@ -30,8 +30,8 @@ from consensus.messages import (
     LinkList,
     MessageKind,
     Proposal,
-    ProposalRequest,
     StepVotes,
+    UndecidedBlockRequest,
 )
 from consensus.outputs import Broadcast, Lane, Output, Send, StartTimer
 from consensus.replica.current_height import CurrentHeight
@@ -197,7 +197,7 @@ class Dissemination:
             self._links.asked(peer, origin, run.height)
             self._send(Send(peer, Lane.CONSENSUS, data))
 
-    def serve(self, peer: bytes, envelope: Envelope, message: ProposalRequest) -> None:
+    def serve(self, peer: bytes, envelope: Envelope, message: UndecidedBlockRequest) -> None:
         """Send a validator the last proposal of a value in the running height. Raises RemoteFault."""
         run = self._current.run
         if peer not in run.state.validators.index_of:
@@ -230,7 +230,7 @@ class Dissemination:
         if near:
             peer = near[self._requests % len(near)]
             self._requests += 1
-            request = ProposalRequest(height=run.height, value=value)
+            request = UndecidedBlockRequest(height=run.height, value=value)
             self._send(Send(peer, Lane.CONSENSUS, seal(self._context.signer, request)))
 
     def _certificates_for(self, run: HeightRun, listed: dict[Step, StepVotes], polka_round: int) -> list[Certificate]:

@@ -34,8 +34,8 @@ from consensus.messages import (
     LinkList,
     Message,
     Proposal,
-    ProposalRequest,
     Status,
+    UndecidedBlockRequest,
     Vote,
 )
 from consensus.outputs import Lane, Output, PeerFault
@@ -140,7 +140,7 @@ class Inbox:
             case HaveList(height):
                 if self._is_running(peer, height):
                     self._dissemination.answer(peer, envelope, message)
-            case ProposalRequest(height):
+            case UndecidedBlockRequest(height):
                 if self._is_running(peer, height):
                     self._dissemination.serve(peer, envelope, message)
             case Status(height):

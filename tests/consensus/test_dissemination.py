@@ -16,7 +16,7 @@ from consensus.messages import (
     LinkList,
     MessageKind,
     Proposal,
-    ProposalRequest,
+    UndecidedBlockRequest,
     Vote,
     read_envelope,
     read_message,
@@ -194,7 +194,7 @@ def test_a_block_is_served_to_a_peer_so_often_and_no_more() -> None:
     replica = between()
     made, data = proposal_here(replica)
     assert faults(replica.receive(KEYS[PROPOSER], data)) == []
-    request = ProposalRequest(height=1, value=made.block.header.hash)
+    request = UndecidedBlockRequest(height=1, value=made.block.header.hash)
     served = passed_on(receive(replica, BETWEEN, *[request] * 50))
     assert served == [(KEYS[BETWEEN], data)] * SERVINGS
     assert passed_on(receive(replica, BETWEEN, change(request, value=V))) == []
@@ -214,7 +214,7 @@ def test_a_block_with_a_polka_is_fetched_from_those_that_voted_for_it() -> None:
         requests = [
             (output.to, read_message(read_envelope(output.data))) for output in outputs if isinstance(output, Send)
         ]
-        asked += [to for to, message in requests if message == ProposalRequest(height=1, value=value)]
+        asked += [to for to, message in requests if message == UndecidedBlockRequest(height=1, value=value)]
     assert sorted(asked) == sorted(KEYS[voter] for voter in (FAR, BETWEEN, OTHER)), "each in turn"
     answer = replica.receive(KEYS[FAR], data)
     assert faults(answer) == []
@@ -234,7 +234,7 @@ def test_a_connection_that_ends_is_announced_at_once() -> None:
 
 def test_a_stranger_gets_no_answers() -> None:
     replica = make_replica(OWN)
-    for message in (HaveList(height=1, steps=(), polka_round=-1), ProposalRequest(height=1, value=V)):
+    for message in (HaveList(height=1, steps=(), polka_round=-1), UndecidedBlockRequest(height=1, value=V)):
         outputs = replica.receive(bytes(32), sealed(FAR, message))
         assert faults(outputs) == ["BAD_ENVELOPE"]
 
@@ -262,7 +262,7 @@ class Withholding(SimNetwork):
             self.relayed[sender, to, data] += envelope.kind is not MessageKind.LINK_LIST
         elif sender in self.LIARS:
             message = read_message(envelope)
-            if isinstance(message, HaveList | ProposalRequest):
+            if isinstance(message, HaveList | UndecidedBlockRequest):
                 return
             if isinstance(message, LinkList):
                 everybody = signer_bitmap([other for other in range(self.faults.nodes) if other != sender])
