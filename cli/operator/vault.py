@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from member.vaults.escaping import EscapeRun
 
 DAY_S = 86_400
+TRUSTING_DAYS_MAX = 14
+"""A vault trusts a set for less time than its misbehaviour can be proven (`clearing.validators.evidence_age`)."""
 rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
 payer_option = click.option(
     "--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600."
@@ -50,7 +52,11 @@ _term_options = together(
     ),
     click.option("--wrapped-native", metavar="ADDRESS", help="The listed token that native coin is wrapped into."),
     click.option(
-        "--trusting-days", type=click.IntRange(1, 365), default=14, show_default=True, help="Trust in a validator set."
+        "--trusting-days",
+        type=click.IntRange(1, TRUSTING_DAYS_MAX),
+        default=TRUSTING_DAYS_MAX,
+        show_default=True,
+        help="Trust in a validator set.",
     ),
     click.option(
         "--pause-days", type=click.IntRange(1, 182), default=3, show_default=True, help="Longest pause by the guardian."

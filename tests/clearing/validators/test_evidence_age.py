@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.base.units import DAY_MS
 from clearing.state.state import State
 from clearing.validators.evidence_age import (
     EVIDENCE_HEIGHTS,
@@ -14,6 +15,7 @@ from clearing.validators.evidence_age import (
     oldest_provable_height,
 )
 from clearing.validators.validator_sets import validators_at
+from cli.operator.vault import TRUSTING_DAYS_MAX
 from node.config import StateSyncConfig
 from tests.kit.clearing.chamber import chamber_world
 
@@ -87,3 +89,7 @@ def test_a_short_chain_keeps_no_times() -> None:
         note_height_time(state)
     assert state.height_times.get(0) is None
     assert oldest_provable_height(state) == 1
+
+
+def test_a_vault_trusts_a_set_for_a_day_less_than_its_misbehaviour_can_be_proven() -> None:
+    assert (TRUSTING_DAYS_MAX + 1) * DAY_MS <= EVIDENCE_MS
