@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from hypothesis import given
@@ -144,6 +146,43 @@ def test_infinity_and_stray_bytes_are_no_points() -> None:
     for bad in (b"\xc0" + bytes(95), b"\xc0" + b"\1" * 95, b"", bytes(96)):
         with pytest.raises(RemoteFault):
             bls.decode_signature(bad)
+
+
+def openssl_verifies(key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+@given(secret=st.binary(min_size=32, max_size=32), message=st.binary(max_size=80), at=st.integers(0, 127))
+def test_envelope_signatures_agree_with_openssl(secret: bytes, message: bytes, at: int) -> None:
+    key, signature = ed25519.public_key(secret), ed25519.sign(secret, message)
+    other = Ed25519PrivateKey.from_private_bytes(secret)
+    assert (other.public_key().public_bytes_raw(), other.sign(message)) == (key, signature)
+    assert ed25519.verify(key, message, signature)
+    assert openssl_verifies(key, message, signature)
+    bent = bytearray(key + signature)
+    bent[at % len(bent)] ^= 1 << (at % 8)
+    key, signature = bytes(bent[:32]), bytes(bent[32:])
+    assert not ed25519.verify(key, message, signature)
+    assert not openssl_verifies(key, message, signature)
+
+
+def test_a_key_that_anybody_can_sign_for_is_no_envelope_key() -> None:
+    # The identity as key and as commitment: R = s·B - h·A holds for s = 0 and every message.
+    key = bytes([1]) + bytes(31)
+    signature = key + bytes(32)
+    assert openssl_verifies(key, b"whatever", signature)
+    assert not ed25519.verify(key, b"whatever", signature)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 63, 65])
+def test_keys_and_envelope_signatures_of_other_lengths_are_refused(size: int) -> None:
+    key, signature = ed25519.public_key(bytes(32)), ed25519.sign(bytes(32), b"message")
+    assert not ed25519.verify(bytes(size), b"message", signature)
+    assert not ed25519.verify(key, b"message", (signature + bytes(1))[:size])
 
 
 def high_s(signature: bytes) -> bytes:
