@@ -16,6 +16,7 @@ from bridge.contracts import vault
 from bridge.contracts.vault import Checkpoint, VaultCertificate, VaultClaim, VaultOrder
 from bridge.evm.hexadecimal import read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
+from bridge.relay.relay_rounds import RelayRounds
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import BATCH_MAX, Endpoint, Refusal, accepted, view_call
 from clearing.base.errors import RemoteFault
@@ -57,6 +58,15 @@ class Relayable:
     place: RelayerPlace = ALONE
     order: VaultOrder | None = None
     """The newest to this vault."""
+
+    @property
+    def wanted(self) -> tuple[bytes, bytes, int, int] | None:
+        """What the network wants the vault to have, beside a newer header; None while more than that is open."""
+        if self.claims or self.rotation is not None:
+            return None
+        header = self.header
+        order = -1 if self.order is None else self.order.nonce
+        return header.validators_hash, header.next_validators_hash, header.withdrawals_count, order
 
 
 class WithdrawalProofs(Protocol):
@@ -115,9 +125,11 @@ class Relayer:
         self, newest: Callable[[], Relayable | None], on_relayed: Callable[[Relayed], None], interval_seconds: float
     ) -> None:
         """Relay what `newest` returns, for ever. A fault is kept in `last_fault`, and the round is tried again."""
+        rounds = RelayRounds()
         while True:
             relayable = newest()
-            if relayable is not None:
+            if relayable is not None and rounds.is_due(relayable.wanted):
+                relayed = None
                 try:
                     relayed = await self.relay(relayable)
                 except RemoteFault as fault:
@@ -126,6 +138,7 @@ class Relayer:
                     self.last_fault = ""
                     if not relayed.is_idle:
                         on_relayed(relayed)
+                rounds.note(relayable.wanted, is_idle=relayed is not None and relayed.is_idle)
             await trio.sleep(interval_seconds)
 
     async def relay(self, relayable: Relayable) -> Relayed:
@@ -272,7 +285,8 @@ class Relayer:
 
     async def _followed(self) -> tuple[bytes, bool]:
         """Hash of the set that the vault follows, and whether it has the keys."""
-        validators_hash, code = [await self._view(call, 32) for call in (vault.VALIDATORS_HASH, vault.VALIDATORS_CODE)]
+        calls = [view_call(self._vault, call) for call in (vault.VALIDATORS_HASH, vault.VALIDATORS_CODE)]
+        validators_hash, code = await self._endpoint.views(calls, 32)
         return validators_hash, any(code)
 
     async def _unless_done(self, data: bytes, is_done: Callable[[], Awaitable[bool]]) -> Mined | None:

@@ -23,6 +23,7 @@ from bridge.watch.custody import CUSTODY_WAIT_SECONDS, CustodyReader
 from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
 from bridge.watch.pending_deposits import PendingDepositReader
+from bridge.watch.poll_pace import PollPace
 from bridge.watch.scanner import ProvenLog, VaultScanner
 from bridge.watch.status import BLOCKS_IN_DOUBT, HALTING, NOT_CHECKED, Alarm, WatcherStatus
 from bridge.watched_chain import WatchedChain
@@ -80,6 +81,7 @@ class Watcher:
         self._expired_query = expired_withdrawals
         self._expired_withdrawals = ExpiredWithdrawalReader(chain, quorum)
         self._last_expired: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
+        self._pace = PollPace()
         self._cursor: ScanCursor | None = store.load(chain.chain_id)
         self._check_chain_at = 0.0
         """On trio's clock; at once after a fault, because an endpoint that comes back may be another."""
@@ -117,11 +119,14 @@ class Watcher:
                 await self.read_expired_withdrawals()
             except RemoteFault:
                 progressed = False
-                pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
+                pause = seconds = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
             else:
                 pause = self.chain.poll_seconds
-            if not progressed:
-                await trio.sleep(pause)
+                # What is not final moves more often, and what is in dispute is looked at again soon.
+                is_calm = not self.chain.sight_depth and not self.dissents
+                seconds = self._pace.pause(pause, trio.current_time()) if is_calm else pause
+            if not progressed or self.status.scanned_number >= self.status.final_number:
+                await trio.sleep(seconds)
         return self.status.halt
 
     async def step(self) -> bool:
@@ -187,6 +192,7 @@ class Watcher:
         watched = self._cursor.number if self._cursor else self.chain.deployment_block - 1
         tips = await self._quorum.tips(self.chain.finality, watched)
         self.status.final_number = tips.final_number
+        self._pace.note(tips.final_number, trio.current_time())
         await self._quorum.recheck_dissents(tips.final_number)
         if tips.final_number < watched:
             if self._cursor is None:

@@ -16,6 +16,7 @@ from bridge.contracts.vault import VaultClaim, VaultOrder, checkpoint_arguments
 from bridge.evm.hexadecimal import hex_data
 from bridge.evm.layouts import ETHEREUM
 from bridge.relay.claim_queue import BATCH_MAX
+from bridge.relay.relay_rounds import RESTS, RelayRounds
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
@@ -690,6 +691,44 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     assert told[1].claims == (1,)
     assert (await one.latest()).height == 2
     nursery.cancel_scope.cancel()
+
+
+async def test_an_idle_relayer_rests_until_the_network_wants_something_new(deployed, endpoint, nursery):
+    asked, given = [], []
+    one = relayer(Between(endpoint, lie=lambda call, answer: asked.append(call) or answer), deployed)
+    quiet = certified(make_header(FOUR, 1))
+    newest = [quiet]
+
+    def shown():
+        given.append(newest[-1])
+        return newest[-1]
+
+    told = []
+    nursery.start_soon(one.run, shown, told.append, 0.01)
+    await until(lambda: len(given) > 4 * 6)
+    rounds = 1 + (len(given) - 1) // (RESTS + 1)
+    assert len(asked) <= 3 * (rounds + 1)
+    await wait(deployed.deposit, 1_000)
+    newest.append(released(deployed, (300,), height=2))
+    await until(lambda: told)
+    assert told[0].claims == (0,)
+    nursery.cancel_scope.cancel()
+
+
+def test_what_is_open_and_what_failed_is_asked_for_in_every_round():
+    rounds = RelayRounds()
+    for wanted in (None, 1):
+        for _ in range(3):
+            assert rounds.is_due(wanted)
+            rounds.note(wanted, is_idle=wanted is None)
+
+
+def test_after_an_idle_round_so_many_rest_and_something_new_ends_the_rest():
+    rounds = RelayRounds()
+    rounds.note(1, is_idle=True)
+    assert [rounds.is_due(1) for _ in range(RESTS + 1)] == [False] * RESTS + [True]
+    rounds.note(1, is_idle=True)
+    assert rounds.is_due(2)
 
 
 class Between(Endpoint):
