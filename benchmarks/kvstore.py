@@ -110,6 +110,9 @@ class KeyValueApplication:
         """Always the same."""
         return self._validators if 1 <= height <= self.height + 2 else None
 
+    def missing_version(self, height: int) -> int | None:  # noqa: ARG002
+        return None
+
     def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:  # noqa: ARG002
         """Nobody misbehaves."""
         return False

@@ -4,7 +4,7 @@ Rule: pure and total. Every well-formed block has exactly one outcome, the same 
 never changed. The phases below run in this order, and docstrings elsewhere name them by these numbers. This module
 must not know how blocks are agreed on or where collateral is seen.
 
- 1. Open: the clock moves on, and expired trade ids are dropped.
+ 1. Open: the clock moves on, a due protocol version begins, and expired trade ids are dropped.
  2. Governance: validator sets, misbehaviour, amendments that take effect.
  3. Time: averaging windows, premia and funding accrue for the time that has passed.
  4. Prices: index prices, feed statuses, price scan ranges.
@@ -23,6 +23,7 @@ import msgspec
 
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
+from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
 from clearing.collateral.cash_tokens import check_pegs
 from clearing.collateral.haircut_rates import refresh_haircuts, update_chain_silence
 from clearing.collateral.interest import accrue_interest
@@ -36,6 +37,7 @@ from clearing.deposits.deposit_refunds import release_refunds
 from clearing.epochs.exit_tree import header_exit_root
 from clearing.epochs.snapshot import close_epoch, snapshot_due
 from clearing.governance.enactment import enact_governance
+from clearing.governance.upgrades import begin_due_upgrade
 from clearing.invariants import check_block
 from clearing.margin_calls.cash_calls import end_met_cash_calls
 from clearing.margin_calls.margin_calls import check_house_margin, check_margins
@@ -50,6 +52,7 @@ from clearing.settlement.accrual import accrue_time
 from clearing.settlement.mark_to_market import mark_to_market
 from clearing.state.holdings import current_arrays
 from clearing.state.indexes import drop_expired
+from clearing.state.protocol_version import check_version
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import withdrawals_root
 from clearing.trades.pending_trades import novate_pending
@@ -64,12 +67,16 @@ from clearing.withdrawals.delayed_release import process_delayed_withdrawals, re
 from clearing.withdrawals.release import release_withdrawals, withdrawals_count
 
 
-def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
+def apply_block(
+    state: State, block: BlockInput, release: ProtocolVersions = RELEASE_VERSIONS
+) -> tuple[State, BlockResult]:
     """Apply one block to a fork of `state`, which is returned undecided: `absorb` decides it.
 
     Cost is proportional to what the block touches. Raises RemoteFault BAD_BLOCK when the block's structure is wrong,
-    LocalFault STALE_FORK when another fork was decided, Bug when an invariant is violated.
+    LocalFault RELEASE_TOO_OLD or RELEASE_TOO_NEW when this release lacks the rules of its height, STALE_FORK when
+    another fork was decided, Bug when an invariant is violated.
     """
+    check_version(state, block.height, release)
     context = BlockContext(state.fork(), check_block_structure(state, block))
     open_block(context)
     apply_governance(context)
@@ -104,12 +111,14 @@ def check_block_structure(state: State, block: BlockInput) -> BlockInput:
 
 
 def open_block(context: BlockContext) -> None:
-    """Phase 1: advance the clock, and delete trade ids that can no longer be submitted again."""
+    """Phase 1: advance the clock, change the protocol version where that is due, and delete trade ids that can no
+    longer be submitted again."""
     # Risk arrays used during price agreement are those of the last block: a replica that has just started must build
     # them first.
     current_arrays(context.state)
     before = context.state.now
     context.state.clock.put(0, msgspec.structs.replace(before, height=context.block.height, time_ms=context.time_ms))
+    begin_due_upgrade(context)
     drop_expired(context.state, before.time_ms, context.time_ms)
 
 

@@ -73,7 +73,12 @@ _GRAVITY = (
     ExitCode.BUG,
 )
 """Of several failures at once, the last in this order decides."""
-_SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT", "NOT_HALTED", "BAD_RELEASES"))
+_SAFETY_NAMES = frozenset(
+    (
+        *("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT", "NOT_HALTED", "BAD_RELEASES"),
+        *("RELEASE_TOO_OLD", "RELEASE_TOO_NEW"),
+    )
+)
 _CONFIG_NAMES = frozenset(
     ("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "BAD_PROFILE", "WRONG_PROFILE", "PRICE_SOURCE_UNUSABLE")
 )

@@ -122,6 +122,14 @@ class Application(Protocol):
         """
         ...
 
+    def missing_version(self, height: int) -> int | None:
+        """The protocol version of a height above the decided one, if this release lacks its rules; None: it has them.
+
+        A height at most `UPGRADE_NOTICE_BLOCKS` ahead has a version that no vote changes any more. A height without
+        rules is never prepared, processed, voted on or decided here.
+        """
+        ...
+
     def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
         """Whether the decided state holds this offence, or takes no more of this kind: blocks must not repeat it."""
         ...

@@ -24,6 +24,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.collateral import Attestation
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
+from clearing.state.protocol_version import version_at
 from clearing.state.state import State
 
 
@@ -137,6 +138,11 @@ class BlockContext:
     def terms(self) -> Terms:
         """Genesis and amendments, ready for look-ups."""
         return self.state.terms
+
+    @property
+    def protocol_version(self) -> int:
+        """The version whose rules this block follows. A rule that differs between versions asks for it."""
+        return version_at(self.state, self.block.height)
 
     @property
     def time_ms(self) -> int:

@@ -25,6 +25,7 @@ from clearing.governance.bounds import check_bounds
 from clearing.governance.halts import check_halt, check_resumption, halt_instrument, resume_instrument
 from clearing.governance.immutable_fields import check_immutable, check_safeguards
 from clearing.governance.listing import check_listing_change, write_listing_change
+from clearing.governance.upgrades import cancel_upgrade, check_cancellation, check_upgrade, schedule_upgrade
 from clearing.governance.vault_detachment import check_detachment, detach_vault
 from clearing.margin.statement.rulebook import write_rulebook
 from clearing.schema.codes import ClearingCode, reject
@@ -36,9 +37,11 @@ from clearing.schema.requests.governance import (
     GuardianOrder,
     InstrumentHalt,
     InstrumentResumption,
+    ProtocolUpgrade,
     SuspenseAssignment,
     TermsAmendment,
     TermsChangingAmendment,
+    UpgradeCancellation,
     ValidatorsAmendment,
     VaultDetachment,
 )
@@ -131,6 +134,10 @@ def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected
         return check_release(state, TERMS_AT, amendment.asset)
     if isinstance(amendment, GuardianOrder):
         return check_guardian_order(state, amendment)
+    if isinstance(amendment, ProtocolUpgrade):
+        return check_upgrade(state, amendment)
+    if isinstance(amendment, UpgradeCancellation):
+        return check_cancellation(state, amendment)
     return _check_suspense(state, amendment)
 
 
@@ -168,6 +175,10 @@ def enact_amendment(
         _assign_suspense(context, amendment)
     elif isinstance(amendment, AssetRelease):
         release_asset(context, amendment.asset)
+    elif isinstance(amendment, ProtocolUpgrade):
+        schedule_upgrade(context, amendment)
+    elif isinstance(amendment, UpgradeCancellation):
+        cancel_upgrade(context)
     return 0
 
 

@@ -282,6 +282,21 @@ class ClearingCode(CodeBook):
         481,
         "No listed vault has this chain and address, it was detached, or the guardian is the zero address.",
     )
+    UPGRADE_REFUSED = (
+        482,
+        "Only the next protocol version can be scheduled, for a height with the stated notice. A scheduled upgrade is "
+        "moved or cancelled by its height, and only before it is frozen. See `crossclear governance show`.",
+    )
+    RELEASE_TOO_OLD = (
+        483,
+        "From the stated height on, the network follows a protocol version that this release does not have. Install "
+        "the release that has it: docs/how-to/upgrade.md.",
+    )
+    RELEASE_TOO_NEW = (
+        484,
+        "This release no longer has the protocol version of these blocks. Run an older release up to the height of "
+        "the upgrade, or fetch a later state from peers.",
+    )
     VAULT_LEAVES = 480, "This vault is about to be detached, so it pays no new withdrawals. Withdraw on another chain."
 
 

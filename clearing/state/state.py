@@ -60,6 +60,7 @@ from clearing.schema.records.governance import (
     GovernanceCounters,
     HaltRecord,
     ProposalRecord,
+    ProtocolRecord,
     RemovedOffencesRecord,
     VoteRecord,
 )
@@ -314,6 +315,8 @@ class State:
     votes: Table[tuple[int, bytes], VoteRecord] = hashed("votes", Module.VALIDATORS, tuple[U63, Bytes32])
     amendments: Table[int, AmendmentRecord] = hashed("amendments", Module.VALIDATORS, U63)
     """All enacted amendments; `terms` are genesis and these."""
+    protocol: Table[int, ProtocolRecord] = hashed("protocol", Module.VALIDATORS, U32)
+    """Under 0; `clearing.state.protocol_version`."""
     halts: Table[int, HaltRecord] = hashed("halts", Module.VALIDATORS, U32)
     """By instrument."""
     detached_vaults: Table[tuple[int, bytes], DetachedVaultRecord] = hashed(

@@ -48,11 +48,23 @@ _change_options = together(
     click.option("--detach", type=NUMBER, metavar="CHAIN", help="Detach the vault on a chain."),
     click.option("--guardian", metavar="CHAIN=ADDRESS", help="Give the place of a vault's guardian to another key."),
     click.option("--suspense", metavar="ACCOUNT:CURRENCY:UNITS", help="Assign money in suspense to an account."),
+    click.option("--upgrade", metavar="VERSION=HEIGHT", help="Schedule or move an upgrade of the protocol."),
+    click.option("--cancel-upgrade", type=NUMBER, metavar="HEIGHT", help="Cancel the upgrade scheduled for HEIGHT."),
     click.option("--release-asset", type=NUMBER, metavar="ASSET", help="End the halt of an asset."),
 )
 
 
-_KINDS_OF_OPTIONS = ("validators", "halt", "resume", "detach", "guardian", "suspense", "release_asset")
+_KINDS_OF_OPTIONS = (
+    "validators",
+    "halt",
+    "resume",
+    "detach",
+    "guardian",
+    "suspense",
+    "release_asset",
+    "upgrade",
+    "cancel_upgrade",
+)
 
 
 @click.group()
@@ -89,7 +101,8 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
     from member.signing.governance import seat_of, sign_proposal
 
     terms = ask_node(url, lambda client: client.terms())
-    amendment = _amendment(terms, options)
+    scheduled = ask_node(url, lambda client: client.governance()).protocol.next_height if options["upgrade"] else 0
+    amendment = _amendment(terms, options, scheduled)
     network, secret = _network(options), _secret(options)
     seat = None
     if options["key_name"] is None:
@@ -147,6 +160,7 @@ def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, 
     """
     from clearing.base.errors import Rejected
     from clearing.governance.dry_run import amendment_impact
+    from clearing.state.protocol_version import protocol_of
     from cli.output import ExitCode
     from member.printing.governance import describe_amendment, describe_dry_run
     from node.api.governance import proposal_numbered
@@ -158,7 +172,7 @@ def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, 
         if amendment is None:
             raise click.BadParameter("no proposal with this number is open", param_hint="--proposal")
     else:
-        amendment = _amendment(state.terms.genesis, options)
+        amendment = _amendment(state.terms.genesis, options, protocol_of(state).next_height)
     found = amendment_impact(state, amendment)
     lines = describe_amendment(amendment, state.terms.genesis)
     if isinstance(found, Rejected):
@@ -213,8 +227,8 @@ def halt(instrument: int, until: int, url: str, **options: Any) -> None:
     say(f"instrument {instrument} is to be halted until height {until}")
 
 
-def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
-    """The change that the options state: exactly one kind."""
+def _amendment(terms: "Genesis", options: dict[str, Any], scheduled: int) -> "Amendment":
+    """The change that the options state: exactly one kind. `scheduled`: height of the upgrade that is moved, or 0."""
     from clearing.schema.requests import governance as kinds
     from member.signing.governance import terms_amendment
     from member.signing.validator_changes import read_change
@@ -241,6 +255,11 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
         chain_id = whole_number("--guardian", chain)
         vault = _vault_on(terms, chain_id, "--guardian")
         return kinds.GuardianOrder(chain_id, vault, hex_option("--guardian", address, 20) or b"")
+    if options["upgrade"] is not None:
+        version, height = (whole_number("--upgrade", part) for part in _split(options["upgrade"], "=", "--upgrade"))
+        return kinds.ProtocolUpgrade(version, height, scheduled)
+    if options["cancel_upgrade"] is not None:
+        return kinds.UpgradeCancellation(options["cancel_upgrade"])
     if options["release_asset"] is not None:
         return kinds.AssetRelease(options["release_asset"])
     parts = [whole_number("--suspense", part) for part in options["suspense"].split(":")]

@@ -20,11 +20,19 @@ class CurrentHeight:
         self._context = context
         self.chain = chain
         self.run = HeightRun(chain, context, recorded)
+        self._missing = context.application.missing_version(chain.height + 1)
+
+    @property
+    def missing_version(self) -> int | None:
+        """The protocol version that the running height needs and this release lacks. Then the replica stands still: it
+        signs nothing for this height and takes nothing in for it, from the network or from its log."""
+        return self._missing
 
     def advance(self, chain: ChainState, recorded: tuple[Record, ...]) -> None:
         """A block was decided and applied: the next height runs above `chain`."""
         self.chain = chain
         self.run = HeightRun(chain, self._context, recorded)
+        self._missing = self._context.application.missing_version(chain.height + 1)
 
     def add_late_extensions(self, extensions: tuple[SignedExtension, ...]) -> None:
         """More checked extensions of the last decided height, for the own next proposal."""

@@ -49,6 +49,8 @@ from consensus.wal import RecordKind
 
 RELAYED = (Vote, Proposal, CertificateMessage, LateExtension, LinkList)
 """What validators pass on in its own envelope (`consensus.replica.dissemination`)."""
+DECIDING = (Vote, Proposal, CertificateMessage)
+"""What a height is decided by."""
 EARLY_VOTES = 16
 LATER_ROUND_VOTES = 64
 LATER_ROUND_VOTES_REGAINED = 8
@@ -126,6 +128,11 @@ class Inbox:
         """Handle one message from an authenticated peer. Raises RemoteFault."""
         if envelope.sender != peer:
             self._check_relay(peer, envelope, message)
+        if self._current.missing_version is not None and isinstance(message, DECIDING):
+            height = message.certificate.height if isinstance(message, CertificateMessage) else message.height
+            if height >= self._current.run.height:  # Others have the rules that this release lacks.
+                self._catch_up.note_height(peer, height - 1)
+                return
         match message:
             case Vote() | Proposal():
                 if self._is_current(peer, envelope, message, data):

@@ -112,6 +112,11 @@ class Replica:
         return self._current.run
 
     @property
+    def missing_version(self) -> int | None:
+        """The protocol version that the next height needs and this release lacks; None while it takes part."""
+        return self._current.missing_version
+
+    @property
     def context(self) -> HeightContext:
         """What the parts of this replica share."""
         return self._context
@@ -190,7 +195,7 @@ class Replica:
 
     def start_height(self) -> None:
         """Enter round 0 and take the early messages."""
-        if self.run.state.step is not Step.NEW:
+        if self.run.state.step is not Step.NEW or self.missing_version is not None:
             return
         self._started_ms = self._clock.steady_ms()
         self.run.feed(StartHeight())
@@ -247,7 +252,9 @@ class Replica:
 
         Goes on with the next height while one is decided so. False when nothing is recorded of the running one.
         """
-        if self._replaying or not (recorded := self._recorded_above(self.chain.height)):
+        if self._replaying or self.missing_version is not None:
+            return False
+        if not (recorded := self._recorded_above(self.chain.height)):
             return False
         self._replaying = True
         while recorded:
@@ -258,7 +265,8 @@ class Replica:
                 self._finish_if_decided()
                 if self.run.height != height:
                     break
-            recorded = () if self.run.height == height else self._recorded_above(self.chain.height)
+            goes_on = self.run.height != height and self.missing_version is None
+            recorded = self._recorded_above(self.chain.height) if goes_on else ()
         self._replaying = False
         if self.run.state.step is not Step.NEW:
             self._check_replayed_lock()
@@ -282,6 +290,8 @@ class Replica:
     def _pace(self) -> None:
         """Wait for the minimum interval; start at once when others are ahead already."""
         self._paced = False
+        if self.missing_version is not None:
+            return
         elapsed = self._clock.steady_ms() - self._started_ms
         wait = 0 if self._inbox.has_early else max(0, self._config.block_interval_ms_min - elapsed)
         self._emit(StartTimer(TimerKind.PACE, self.run.height, 0, wait))

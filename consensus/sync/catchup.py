@@ -83,6 +83,8 @@ class CatchUp:
     def note_height(self, peer: bytes, height: int) -> None:
         """A peer has decided this height. One ahead is usual and waits a little; more is asked for at once."""
         self._sync.note_height(peer, height)
+        if self._lacks_rules:
+            return
         ahead = height - self._decided.chain.height
         if ahead == 1:
             self._schedule_ask(GRACE_MS)
@@ -103,7 +105,7 @@ class CatchUp:
     def ask(self) -> None:
         """Request missing blocks from several peers, and check again when answers are late."""
         own = self._certified[-1].block.header.height if self._certified else self._decided.chain.height
-        if self._sync.best_height() <= own:
+        if self._lacks_rules or self._sync.best_height() <= own:
             return
         for peer, request in self._sync.requests(own, self._context.clock.steady_ms()):
             self._send(Send(peer, Lane.SYNC, seal(self._context.signer, request)))
@@ -145,6 +147,8 @@ class CatchUp:
         """Apply the next fetched block; of those that are not certified yet, check a run first."""
         while self._certified and self._certified[0].block.header.height <= self._decided.chain.height:
             self._certified.popleft()
+        if self._lacks_rules:
+            return
         if not self._certified:
             self._certify()
         if self._certified:
@@ -156,9 +160,21 @@ class CatchUp:
             self._schedule_apply()
         self.ask()
 
+    @property
+    def best_height(self) -> int:
+        """The highest that a peer said to have decided, unproven."""
+        return self._sync.best_height()
+
+    @property
+    def _lacks_rules(self) -> bool:
+        """Whether this release cannot execute the next block: then none above is fetched or stored."""
+        return self._context.application.missing_version(self._decided.chain.height + 1) is not None
+
     def _certify(self) -> None:
-        chain = self._decided.chain
+        """Certify and store fetched blocks, as far as this release has their rules."""
+        chain, application = self._decided.chain, self._context.application
         run = self._sync.run_above(chain.height, RUN_MAX)
+        run = [block for at, block in enumerate(run, chain.height + 1) if application.missing_version(at) is None]
         if not run:
             return
         found = certify_run(chain, run, self._context.admission)

@@ -91,6 +91,20 @@ class GuardianOrderView(Body, frozen=True):
     """At which it was released."""
 
 
+class ProtocolView(Body, frozen=True):
+    """The protocol version that blocks follow, and the scheduled upgrade."""
+
+    version: int = 1
+    since_height: Id = 1
+    next_version: int = 0
+    """0: nothing is scheduled."""
+    next_height: Id = 0
+    frozen_above: Id = 0
+    """Above this height no vote moves or cancels it."""
+    release: str = ""
+    """The versions that this node's release has."""
+
+
 class GovernanceView(Body, frozen=True):
     """What can be voted on, and what was."""
 
@@ -110,6 +124,7 @@ class GovernanceView(Body, frozen=True):
     struck: tuple[StruckView, ...]
     orders: tuple[GuardianOrderView, ...] = ()
     """Ordered by chain and vault."""
+    protocol: ProtocolView = ProtocolView()
 
 
 class AccountStandingView(Body, frozen=True):

@@ -6,12 +6,13 @@ Rule: an amendment is described from its own bytes, whole, and compared with the
 from typing import Any
 
 from clearing.base.errors import Rejected
+from clearing.base.protocol import RELEASE_VERSIONS
 from clearing.base.validators import Validator
 from clearing.genesis.paths import UnknownPathError, change_at, change_genesis
 from clearing.governance.dry_run import AmendmentImpact
 from clearing.schema.requests.governance import Amendment, TermsAmendment, TermsChange
 from clearing.schema.terms.genesis import Genesis
-from member.api.governance import EffectView, GovernanceView
+from member.api.governance import EffectView, GovernanceView, ProtocolView
 from member.signing.governance import after_json, differences, kind_of, present_json
 from proofs.verify.verdict import printable
 
@@ -135,9 +136,19 @@ def describe_effect(view: EffectView) -> str:
     return "\n".join(lines)
 
 
+def _describe_protocol(protocol: ProtocolView) -> str:
+    here = f"; the node has {protocol.release}, this program {RELEASE_VERSIONS}" if protocol.release else ""
+    text = f"protocol {protocol.version} since height {protocol.since_height}"
+    if protocol.next_height:
+        text += f", protocol {protocol.next_version} from height {protocol.next_height} on, frozen above height "
+        text += str(protocol.frozen_above)
+    return text + here
+
+
 def describe_governance(view: GovernanceView) -> str:
     """Proposals, amendments, halts."""
     lines = [f"height {view.height}: {view.amendments_count} amendments, head {view.head}"]
+    lines.append(_describe_protocol(view.protocol))
     if not view.enabled:
         lines.append("this network has no governance")
     for proposal in view.proposals:

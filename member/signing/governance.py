@@ -44,6 +44,8 @@ _KINDS = {
     "SuspenseAssignment": "suspense",
     "AssetRelease": "asset_release",
     "GuardianOrder": "guardian",
+    "ProtocolUpgrade": "upgrade",
+    "UpgradeCancellation": "upgrade_cancellation",
 }
 
 

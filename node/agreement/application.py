@@ -16,6 +16,7 @@ from clearing.base.errors import BaseCode, Bug, LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
+from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
 from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import (
     BlockExtension,
@@ -28,6 +29,7 @@ from clearing.schema.blocks.block import (
 )
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.protocol_version import version_at
 from clearing.state.state import State
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.validator_sets import validator_sets, validators_at
@@ -133,6 +135,7 @@ class ClearingApplication:
         observe: Callable[[State], VoteExtension],
         height: int = 0,
         budget: BlockBudget | None = None,
+        release: ProtocolVersions = RELEASE_VERSIONS,
     ) -> None:
         """Raises LocalFault WRONG_NETWORK when the state is not of this genesis."""
         if state.terms.genesis is not genesis and state.terms.network != network_id(genesis):
@@ -143,6 +146,7 @@ class ClearingApplication:
         self._observe = observe
         self._height = height
         self._budget = budget
+        self._release = release
         self._executed: dict[tuple[bytes, ...], _Executed] = {}
         self._listeners: list[Callable[[DecidedHeight], None]] = []
 
@@ -173,7 +177,7 @@ class ClearingApplication:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "application", height=context.height, decided=self._height)
         started = time.perf_counter()
         block = _clearing_block(context, payload)
-        state, result = apply_block(self._state, block)
+        state, result = apply_block(self._state, block, self._release)
         if self._budget is not None:
             self._budget.executed(len(payload), time.perf_counter() - started)
         roots = self._roots(result, context.stated_commitments)
@@ -211,6 +215,11 @@ class ClearingApplication:
     def validators_at(self, height: int) -> ValidatorSet | None:
         """As the state has it."""
         return validators_at(self._state, height)
+
+    def missing_version(self, height: int) -> int | None:
+        """As the state has it, and this release."""
+        version = version_at(self._state, height)
+        return None if self._release.has(version) else version
 
     def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
         """As the state has it."""

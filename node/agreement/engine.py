@@ -135,8 +135,15 @@ class Engine:
         """Height, round and step that are worked on, for status pages."""
         if self._replica is None:
             return self.chain.height + 1, -1, "STOPPED"
+        if self._replica.missing_version is not None:
+            return self.chain.height + 1, -1, "UPGRADE NEEDED"
         state = self._replica.run.state
         return state.height, state.round, state.step.name
+
+    @property
+    def peers_height(self) -> int:
+        """The highest height that a peer said to have decided, unproven; 0 for none."""
+        return 0 if self._replica is None else self._replica.catch_up.best_height
 
     def notify_work(self) -> None:
         """Say that there is something to put into a block. Call it in trio's thread."""

@@ -6,14 +6,17 @@ from starlette.responses import Response
 
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
+from clearing.base.protocol import RELEASE_VERSIONS
 from clearing.genesis.json import genesis_to_json
 from clearing.governance.certified_amendments import certify_amendments, write_amendments
 from clearing.governance.dry_run import AccountStanding, AmendmentEffect, amendment_impact
+from clearing.governance.upgrades import UPGRADE_NOTICE_BLOCKS
 from clearing.governance.votes import tally_votes, voting_set
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters, ProposalRecord, ProposalStage
 from clearing.schema.requests.governance import Amendment, TermsAmendment
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import can_hold
+from clearing.state.protocol_version import protocol_of
 from clearing.state.state import State
 from clearing.withdrawals.guardian_orders import newest_guardian_orders
 from consensus.light_client import LightBlock
@@ -28,6 +31,7 @@ from member.api.governance import (
     HaltView,
     PlaceView,
     ProposalView,
+    ProtocolView,
     StruckView,
 )
 from member.api.types import hexed
@@ -115,6 +119,20 @@ def governance_of(state: State) -> GovernanceView:
             )
             for _, (nonce, order) in sorted(newest_guardian_orders(state).items())
         ),
+        protocol=protocol_view(state),
+    )
+
+
+def protocol_view(state: State) -> ProtocolView:
+    """The protocol version in force and the scheduled one."""
+    record = protocol_of(state)
+    return ProtocolView(
+        version=record.version,
+        since_height=record.since_height,
+        next_version=record.next_version,
+        next_height=record.next_height,
+        frozen_above=max(record.next_height - UPGRADE_NOTICE_BLOCKS, 0),
+        release=str(RELEASE_VERSIONS),
     )
 
 

@@ -27,6 +27,7 @@ from consensus.signing import CurveVerifier
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.position_check import PositionWatch, valid_positions
+from node.agreement.upgrade_watch import UpgradeWatch, refuse_release
 from node.agreement.validator_addresses import AddressWatch, own_record, valid_address
 from node.agreement.validator_membership import Membership
 from node.api.view import NodeView
@@ -102,11 +103,13 @@ class Node:
         self._construct_status()
         self._subscribe()
         self._engine.restore()
+        refuse_release(self._application.state)
         # Only now: positions of heights that a restart executes are not gossiped.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
         if config.proofs.enabled:
             self._packages.resume(self._blocks)
         log.info("restored", saved=restored.height, height=self._application.height)
+        self._upgrades.announce()
         if not self._membership.is_validator:
             log.warning("not in the validator set: this node follows and signs nothing", key=signer.envelope_key.hex())
 
@@ -222,6 +225,7 @@ class Node:
     def _construct_status(self) -> None:
         """What operators and members see: health, metrics, and the view behind the API."""
         config = self._config
+        self._upgrades = UpgradeWatch(self._application.state, self._store, lambda: self._engine.peers_height)
         remote = self._signer if isinstance(self._signer, RemoteSigner) else None
         self._health = HealthMonitor(
             self._network,
@@ -234,6 +238,7 @@ class Node:
             (lambda: remote.connected) if remote is not None else None,
             self._providers.diversity,
             self._conflicts.standings,
+            lambda: self._upgrades.standing,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -247,6 +252,7 @@ class Node:
             clock_ms,
             self._providers.diversity,
             self._conflicts.standings,
+            lambda: self._upgrades.standing,
         )
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
@@ -274,6 +280,7 @@ class Node:
             self._membership.decided,
             self._on_committed,
             self._persister.decided,
+            self._upgrades.decided,
             lambda _: self._network.admit(self._membership.keys),
             lambda decided: self._health.follow(genesis_without_detached(decided.state)),
             lambda decided: self._health.show_halts(halted_assets(decided.state)),

@@ -18,6 +18,7 @@ from clearing.base.errors import CrossclearError, LocalFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.blocks.store import load_committed
 from member.codes import NodeCode
+from node.agreement.upgrade_watch import refuse_noted_release
 from node.agreement.validator_membership import newest_set
 from node.app.node import Node, clock_ms
 from node.config import NodeConfig
@@ -117,6 +118,7 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
         guard = SignStateFile(config.path("sign-state"))
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
+        refuse_noted_release(store)
         cluster = "" if config.proofs.prover == "local" else config.proofs.prover
         prover = NodeProver(config.proofs.workers, partial(LocalProverPool, cluster=cluster))
         stack.callback(prover.close)

@@ -10,6 +10,7 @@ import trio
 from bridge.beacon.light_client import BeaconClient
 from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
+from node.agreement.upgrade_watch import UpgradeStanding
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
@@ -40,11 +41,13 @@ class HealthMonitor:
         signer_connected: Callable[[], bool] | None = None,
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
+        upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
         self._signer_connected = signer_connected
         self._diversity = diversity
         self._conflicts = conflicts
+        self._upgrade = upgrade
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
@@ -75,6 +78,7 @@ class HealthMonitor:
         return (
             self._peers(),
             Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
+            *self._upgrade_checks(),
             *self._signer_checks(),
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
@@ -96,6 +100,10 @@ class HealthMonitor:
         return Check(
             name="peers", ok=len(linked) >= needed, detail=f"{detail}; no link to {missing}" if missing else detail
         )
+
+    def _upgrade_checks(self) -> Sequence[Check]:
+        standing = self._upgrade()
+        return () if standing is None else (upgrade_check(standing),)
 
     def _signer_checks(self) -> Sequence[Check]:
         if self._signer_connected is None:
@@ -144,6 +152,11 @@ class HealthMonitor:
             watcher = self._bridge.watchers.get(chain_id)
             if watcher is not None and watcher.status.shortage:
                 yield Check(name=f"vault-{chain_id}", ok=False, detail=watcher.status.shortage)
+
+
+def upgrade_check(standing: UpgradeStanding) -> Check:
+    """Well until the node has stopped: a release that will be too old is for the operators' eyes before."""
+    return Check(name="upgrade", ok=standing.missing is None, detail=standing.detail)
 
 
 def _light_client_check(chain_id: int, light: BeaconClient) -> Check:

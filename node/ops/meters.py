@@ -16,6 +16,7 @@ from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.schema.records.prices import PriceStatus
 from consensus.outputs import Decided
 from node.agreement.application import DecidedHeight
+from node.agreement.upgrade_watch import UpgradeStanding
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
@@ -44,6 +45,7 @@ class Meters:
         clock_ms: Callable[[], int],
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
+        upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
     ) -> None:
         self._metrics = metrics
         self._network = network
@@ -56,6 +58,7 @@ class Meters:
         self._clock_ms = clock_ms
         self._diversity = diversity
         self._conflicts = conflicts
+        self._upgrade = upgrade
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -106,6 +109,9 @@ class Meters:
         metrics.missing_links.set(len(self._membership.others - self._network.peers))
         metrics.validators.set(len(self._membership.now.validators))
         metrics.validators_power.set(self._membership.now.total_power)
+        standing = self._upgrade()
+        if standing is not None:
+            show_upgrade(metrics, standing)
         metrics.mempool_size.set(len(self._pool))
         metrics.mempool_window.set(self._transactions.window)
         metrics.mempool_bytes.set(self._pool.size)
@@ -191,3 +197,11 @@ def _sums(counters: Any) -> dict[tuple[str, ...], float]:
         for label, value in counter.items():
             total[label,] = total.get((label,), 0) + value
     return total
+
+
+def show_upgrade(metrics: Metrics, standing: UpgradeStanding) -> None:
+    """Where the network and this release are."""
+    metrics.protocol_version.set(standing.record.version)
+    metrics.protocol_release.set(standing.release.newest)
+    metrics.upgrade_height.set(standing.record.next_height)
+    metrics.upgrade_needed.set(standing.missing or 0)

@@ -49,6 +49,12 @@ class Metrics:
         self.num_txs = self._gauge("consensus_num_txs", "Transactions in the last block")
         self.total_txs = self._counter("consensus_total_txs", "Transactions in all blocks")
         self.block_size = self._gauge("consensus_block_size_bytes", "Size of the last block")
+        self.protocol_version = self._gauge("protocol_version", "Protocol version in force")
+        self.protocol_release = self._gauge("protocol_release", "Newest protocol version that this release has")
+        self.upgrade_height = self._gauge("upgrade_height", "Height of the scheduled upgrade; 0 for none")
+        self.upgrade_needed = self._gauge(
+            "upgrade_needed", "Protocol version for lack of which this node has stopped; 0 while it runs"
+        )
         self.syncing = self._gauge("blocksync_syncing", "1 while this node catches up")
 
     def _traffic(self) -> None:

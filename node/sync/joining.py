@@ -23,6 +23,7 @@ from consensus.sync.state_sync import FirstSet
 from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, public_of
 from node.agreement.application import state_salt
+from node.agreement.upgrade_watch import refuse_release
 from node.chains.vault_anchor import newest_checkpoint
 from node.config import NodeConfig, config_of_chains
 from node.p2p.config import network_config
@@ -147,7 +148,8 @@ async def anchor_of(config: NodeConfig, genesis: Genesis) -> SyncAnchor:
 
 
 def check_state(genesis: Genesis, salt: bytes, light: LightBlock, data: bytes) -> None:
-    """Check a whole snapshot against its certified header. Raises RemoteFault."""
+    """Check a whole snapshot against its certified header. Raises RemoteFault, and LocalFault RELEASE_TOO_OLD or
+    RELEASE_TOO_NEW for a good one whose next block this release cannot execute."""
     try:
         restored = read_saved(genesis, salt, light.header, data)
         _check_sets(restored, light)
@@ -156,6 +158,7 @@ def check_state(genesis: Genesis, salt: bytes, light: LightBlock, data: bytes) -
     except Exception as error:
         # Hostile bytes may decode and still break an index that is rebuilt from them.
         raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "state", why=repr(error)) from error
+    refuse_release(restored.state)
 
 
 def _check_sets(restored: Restored, light: LightBlock) -> None:

@@ -78,6 +78,9 @@ from clearing.schema.receipts.governance import (
     ProposalClosed,
     ProposalMade,
     SuspenseAssigned,
+    UpgradeBegun,
+    UpgradeCancelled,
+    UpgradeScheduled,
     ValidatorRemoved,
     VaultDetached,
     VaultLiability,
@@ -237,6 +240,9 @@ Receipt: TypeAlias = (
     | ValidatorRemoved
     | SuspenseAssigned
     | GuardianOrdered
+    | UpgradeScheduled
+    | UpgradeCancelled
+    | UpgradeBegun
     | FundSized
     | FundCalled
     | FundPaid

@@ -116,6 +116,26 @@ class GuardianOrdered(Wire, frozen=True, tag=153):
     guardian: Bytes20
 
 
+class UpgradeScheduled(Wire, frozen=True, tag=158):
+    """From `height` on, blocks follow the rules of this protocol version. It replaces what was scheduled before."""
+
+    version: U32
+    height: U63
+
+
+class UpgradeCancelled(Wire, frozen=True, tag=159):
+    """A vote cancelled the upgrade to this protocol version that was scheduled for `height`."""
+
+    version: U32
+    height: U63
+
+
+class UpgradeBegun(Wire, frozen=True, tag=160):
+    """This block is the first that follows the rules of this protocol version."""
+
+    version: U32
+
+
 class SuspenseAssigned(Wire, frozen=True, tag=149):
     """Money in suspense was assigned to the account that a vote named."""
 

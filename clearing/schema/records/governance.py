@@ -89,6 +89,17 @@ class DetachedVaultRecord(Wire, frozen=True):
     """Number of the last validator set that it followed; it never follows a later one."""
 
 
+class ProtocolRecord(Wire, frozen=True):
+    """Under 0, from the first scheduled upgrade on: the protocol version in force, and the scheduled one."""
+
+    version: U32
+    since_height: U63
+    """The first block that followed it."""
+    next_version: U32 = 0
+    """0: nothing is scheduled."""
+    next_height: U63 = 0
+
+
 class RemovedOffencesRecord(Wire, frozen=True):
     """Under (envelope key, kind): the offences for which a validator was removed. A readmission starts
     from this count."""

@@ -101,6 +101,21 @@ class AssetRelease(Wire, frozen=True, tag=8):
     asset: U32
 
 
+class ProtocolUpgrade(Wire, frozen=True, tag=9):
+    """From `height` on, blocks follow the rules of protocol `version`, the next one."""
+
+    version: U32
+    height: U63
+    replaces_height: U63 = 0
+    """Of the scheduled upgrade that it moves; 0: none is scheduled."""
+
+
+class UpgradeCancellation(Wire, frozen=True, tag=10):
+    """The upgrade that is scheduled for this height does not take place."""
+
+    height: U63
+
+
 Amendment: TypeAlias = (
     TermsAmendment
     | ValidatorsAmendment
@@ -110,6 +125,8 @@ Amendment: TypeAlias = (
     | SuspenseAssignment
     | GuardianOrder
     | AssetRelease
+    | ProtocolUpgrade
+    | UpgradeCancellation
 )
 TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment
 """Amendments that change the terms. The result depends on genesis alone, so anybody can follow it."""

@@ -7,6 +7,7 @@ import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.codec import u256
+from clearing.base.protocol import RELEASE_VERSIONS
 from clearing.context.block_context import BlockContext
 from clearing.initial_state import initial_state
 from clearing.margin.requirement.account_margin import AccountMargin
@@ -81,6 +82,8 @@ class World(Requests, Validators, Funds):
         """What is told of each feed when prices are fresh."""
         self.heads = dict.fromkeys(VAULTS, 100) if beating else {}
         """The newest block of each chain that is heard of."""
+        self.release = RELEASE_VERSIONS
+        """The protocol versions that the program has."""
         self.owner = OWNER | {each.id: member.id for member in self.genesis.members for each in member.accounts}
         """Which member's key signs for an account."""
 
@@ -99,7 +102,7 @@ class World(Requests, Validators, Funds):
         return BlockInput(now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions))
 
     def apply(self, block: BlockInput) -> BlockResult:
-        fork, result = apply_block(self.state, block)
+        fork, result = apply_block(self.state, block, self.release)
         self.state = fork.absorb()
         self.time_ms = block.time_ms
         self.blocks.append(block)
@@ -116,14 +119,14 @@ class World(Requests, Validators, Funds):
         """The blocks from number `first` on give the same again: to genesis, or to a copy taken before them."""
         copy = copy or initial_state(self.genesis, SALT)
         for block, result in zip(self.blocks[first:], self.results[first:], strict=True):
-            fork, again = apply_block(copy, block)
+            fork, again = apply_block(copy, block, self.release)
             assert again == result
             copy = fork.absorb()
         assert roots(copy) == roots(self.state)
 
     def fork_with(self, block: BlockInput) -> BlockResult:
         """The outcome of a block that is not decided."""
-        return apply_block(self.state, block)[1]
+        return apply_block(self.state, block, self.release)[1]
 
     def context(self) -> BlockContext:
         """An empty block under way that is not decided."""

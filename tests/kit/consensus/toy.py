@@ -7,6 +7,7 @@ from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
+from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
 from clearing.base.validators import ValidatorSet
 from clearing.validators.evidence_age import EVIDENCE_HEIGHTS
 from consensus.application import AppRoots, ExecutionContext, Misbehaviour, MisbehaviourKind
@@ -28,8 +29,12 @@ class ToyApplication:
         name: int,
         flush_every: int = 1,
         change: tuple[int, ValidatorSet] | None = None,
+        upgrade_height: int = 0,
+        release: ProtocolVersions = RELEASE_VERSIONS,
     ) -> None:
-        """`change`: from this height on, another set; decided two heights before."""
+        """`change`: from this height on, another set; decided two heights before. `upgrade_height`: from there on,
+        the rules of version 2, by which the state is another; 0: never."""
+        self.upgrade_height, self.release = upgrade_height, release
         self._validators = validators
         self._change = change
         self._name = name
@@ -71,10 +76,17 @@ class ToyApplication:
             raise RemoteFault(BaseCode.MALFORMED, "toy payload", bytes=payload)
         if context.height != self.height + 1:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "toy height", height=context.height, have=self.height)
+        if self.missing_version(context.height) is not None:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "toy version", height=context.height)
         observed = b"".join(u256(item.validator) + u256(item.power) + item.data for item in context.extensions)
         accused = b"".join(u256(m.kind) + u256(m.height) + m.envelope_key for m in context.misbehaviour)
         root = tagged_hash(
-            "toy", self.root, u256(context.height), u256(context.time_ms), context.parent, payload + observed + accused
+            f"toy{'' if (version := self.version_at(context.height)) == 1 else version}",
+            self.root,
+            u256(context.height),
+            u256(context.time_ms),
+            context.parent,
+            payload + observed + accused,
         )
         self._executed[root] = context.misbehaviour
         self.processed.append(context.height)
@@ -104,6 +116,13 @@ class ToyApplication:
     def validators_at(self, height: int) -> ValidatorSet | None:
         known = max(1, self.height - EVIDENCE_HEIGHTS) <= height <= self.height + 2
         return self.set_of(height) if known else None
+
+    def version_at(self, height: int) -> int:
+        return 2 if self.upgrade_height and height >= self.upgrade_height else 1
+
+    def missing_version(self, height: int) -> int | None:
+        version = self.version_at(height)
+        return None if self.release.has(version) else version
 
     def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
         return (envelope_key, height, kind) in self.reported

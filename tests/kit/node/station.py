@@ -15,6 +15,7 @@ from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import VoteExtension, encode_extension
@@ -136,6 +137,7 @@ class Station:
     store: Store
     prover: QuickProver = field(default_factory=QuickProver)
     listeners: tuple[Callable[[DecidedHeight], None], ...] = ()
+    release: ProtocolVersions = RELEASE_VERSIONS
 
     def __post_init__(self) -> None:
         genesis = self.home.genesis
@@ -152,7 +154,13 @@ class Station:
         self.pool = Pool()
         self.said = VoteExtension()
         self.application = ClearingApplication(
-            genesis, self.restored.state, self.pool, self.epochs, lambda _: self.said, self.restored.height
+            genesis,
+            self.restored.state,
+            self.pool,
+            self.epochs,
+            lambda _: self.said,
+            self.restored.height,
+            release=self.release,
         )
         self.application.listen(lambda decided: self.epochs.decided(decided.header))
         self.application.listen(self.recorder.decided)

@@ -76,6 +76,31 @@ def test_a_change_goes_from_the_command_line_into_force(node: AskedNode, tmp_pat
     assert node.world.state.terms.market.trade_fee_ppm == 100
 
 
+def test_an_upgrade_is_scheduled_moved_and_cancelled_from_the_command_line(
+    node: AskedNode, tmp_path: Path, cli: CommandLine
+) -> None:
+    homes = {name: make_home(tmp_path, node.world, name) for name in (1, 2, 3)}
+    own = ["--devnet", "--home", homes[1]]
+
+    def agree(number: int) -> None:
+        for home in homes.values():
+            cli("governance", "vote", number, "--for", "--yes", "--devnet", "--home", home)
+        node.world.wait()
+
+    assert "protocol 1 since height 1; the node has 1, this program 1" in cli("governance", "show").out
+    text = cli("governance", "propose", "--upgrade", "2=500", *own).out
+    assert all(words in text for words in ("upgrade", "version 2", "height 500", "replaces_height 0"))
+    agree(1)
+    assert "protocol 2 from height 500 on, frozen above height 400" in cli("governance", "show").out
+    assert "replaces_height 500" in cli("governance", "propose", "--upgrade", "2=900", *own).out
+    agree(2)
+    shown = cli("governance", "show", "--output", "json").json["protocol"]
+    assert (shown["version"], shown["next_version"], shown["next_height"]) == (1, 2, 900)
+    cli("governance", "propose", "--cancel-upgrade", 900, *own)
+    agree(3)
+    assert cli("governance", "show", "--output", "json").json["protocol"]["next_version"] == 0
+
+
 def test_the_house_proposes_with_its_trade_key_and_halts_alone(node: AskedNode, home: Path, cli: CommandLine) -> None:
     mine = ["--devnet", "--home", home, "--key", "trade"]
     until = node.world.state.now.height + 9

@@ -25,13 +25,16 @@ from clearing.schema.requests.governance import (
     GuardianOrder,
     InstrumentHalt,
     InstrumentResumption,
+    ProtocolUpgrade,
     SuspenseAssignment,
     TermsAmendment,
     TermsChange,
+    UpgradeCancellation,
     ValidatorsAmendment,
     VaultDetachment,
 )
 from clearing.schema.terms.genesis import Genesis
+from clearing.state.protocol_version import protocol_of
 from clearing.validators.misbehaviour import is_reported
 from member.signing.requests import signed_by_validator
 from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
@@ -193,11 +196,21 @@ class Council:
             return VaultDetachment(1, VAULTS[1])
         if kind < 0.24:
             return GuardianOrder(chance.choice((1, 2)), VAULTS[1], bytes([chance.randint(0, 2)]) * 20)
+        if kind < 0.26:
+            return self.upgrade(world)
         if kind < 0.3 and value_at(genesis, f"instruments.{LISTED}") is None:
             pattern = value_at(genesis, f"instruments.{BTC_PERP}")
             more = msgspec.structs.replace(pattern, id=LISTED, name="BTC-MORE")
             return TermsAmendment((change_at(genesis, f"instruments.{LISTED}", more),))
         return self.terms(genesis)
+
+    def upgrade(self, world: Exchange) -> Amendment:
+        """Of the protocol version: far ahead, too near, moved, or cancelled."""
+        chance, now, scheduled = self.chance, world.state.now.height, protocol_of(world.state).next_height
+        if chance.random() < 0.3:
+            return UpgradeCancellation(scheduled)
+        height = now + chance.choice((1, 99, 10_000, 20_000))
+        return ProtocolUpgrade(chance.choice((1, 2, 2, 2, 3)), height, chance.choice((scheduled, scheduled, 0)))
 
     def terms(self, genesis: Genesis) -> TermsAmendment:
         """Other words in one or two places."""

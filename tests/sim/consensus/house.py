@@ -11,12 +11,14 @@ from clearing.accounts.signatories import signing_addresses
 from clearing.base.codec import decode, encode, u256
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
+from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
 from clearing.governance.proposals import check_admission
 from clearing.initial_state import initial_state
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.blocks.deposit_batch import write_facts
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.records.governance import ProtocolRecord
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
@@ -34,6 +36,9 @@ from tests.kit.clearing.whole_state import check_whole_state
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
 
+BOTH_VERSIONS = ProtocolVersions(1, 2)
+"""Of the release that nodes are upgraded to."""
+
 
 class ToyHouse:
     """The toy; it wants a block two seconds of three."""
@@ -41,6 +46,14 @@ class ToyHouse:
     def __init__(self, application: ToyApplication, clock: Clock) -> None:
         self.application = application
         self._clock = clock
+
+    @property
+    def release(self) -> ProtocolVersions:
+        return self.application.release
+
+    @release.setter
+    def release(self, release: ProtocolVersions) -> None:
+        self.application.release = release
 
     def boot(self) -> tuple[Application, ApplicationPosition]:
         return self.application, self.application.position
@@ -83,7 +96,19 @@ class _Seeds(dict[int, bytes]):
 class ClearingHouse:
     """The clearing application of a node: mempool, epochs and saved states are the node's own."""
 
-    def __init__(self, market: Market, index: int, key: bytes, clock: Clock, lag_ms: int, flush_every: int) -> None:
+    def __init__(
+        self,
+        market: Market,
+        index: int,
+        key: bytes,
+        clock: Clock,
+        lag_ms: int,
+        flush_every: int,
+        upgrade_height: int = 0,
+    ) -> None:
+        """`upgrade_height`: of version 2, as if a vote had scheduled it before the first block; 0: never."""
+        self._upgrade_height = upgrade_height
+        self.release = RELEASE_VERSIONS
         self.market = market
         self._index, self._key, self._clock = index, key, clock
         self._lag_ms, self._flush_every = lag_ms, flush_every
@@ -98,6 +123,8 @@ class ClearingHouse:
         height, state, record = 0, None, None
         if self._saved is None:
             state = initial_state(market.genesis, SALT)
+            if self._upgrade_height:
+                state.protocol.put(0, ProtocolRecord(1, 1, 2, self._upgrade_height))
         else:
             height, exported, kept = self._saved
             state, record = import_state(market.genesis, SALT, exported), decode(kept, EpochRecord, 1 << 26)
@@ -107,7 +134,9 @@ class ClearingHouse:
             judge_change=lambda ruling: check_admission(application.state, ruling),
         )
         epochs = EpochService(HashProver(), _Seeds(), MARKET.snapshot_delay_blocks, self._key, record)
-        application = ClearingApplication(market.genesis, state, pool, epochs, self._observe, height)
+        application = ClearingApplication(
+            market.genesis, state, pool, epochs, self._observe, height, release=self.release
+        )
         application.listen(lambda decided: epochs.decided(decided.header))
         application.listen(lambda decided: self._keep(decided, epochs))
         self.application, self.pool = application, pool

@@ -65,6 +65,10 @@ class Faults:
     """Pairs of nodes without a link, for ever."""
     down: tuple[int, ...] = ()
     """Nodes that never start."""
+    upgrade_height: int = 0
+    """From this height on, blocks follow the rules of version 2; 0: never."""
+    upgraded_ms: tuple[int, ...] = ()
+    """When each node gets the release with both versions; one without a time never does."""
     config: ReplicaConfig = field(default_factory=ReplicaConfig)
 
 
@@ -134,9 +138,10 @@ class SimNetwork:
     def house(self, node: SimNode) -> house.House:
         flush = self.random.randint(1, self.faults.flush_every_max)
         if self.market is None:
-            return house.ToyHouse(ToyApplication(self.validators, node.index, flush, self.change), node.clock)
-        lag = self.random.randrange(400)
-        return house.ClearingHouse(self.market, node.index, node.key, node.clock, lag, flush)
+            application = ToyApplication(self.validators, node.index, flush, self.change, self.faults.upgrade_height)
+            return house.ToyHouse(application, node.clock)
+        lag, upgrade = self.random.randrange(400), self.faults.upgrade_height
+        return house.ClearingHouse(self.market, node.index, node.key, node.clock, lag, flush, upgrade)
 
     def schedule(self, after_us: int, kind: str, node: int = -1, data: tuple[Any, ...] = ()) -> int:
         """Put an event on the heap; gives its number."""
@@ -228,6 +233,8 @@ class SimNetwork:
             self._groups = {}
         elif kind == "happen":
             self._happen()
+        elif kind == "upgrade":
+            node.upgrade()
         elif kind == "swap":
             self._swap(*self.faults.swaps[data[0]])
         elif kind == "submit":
@@ -298,6 +305,8 @@ class SimNetwork:
                 self.schedule((at + self.random.randrange(faults.partition_interval_ms)) * 1000, "join")
         if faults.clearing and faults.requests_interval_ms:
             self.schedule(faults.requests_interval_ms * 1000, "happen")
+        for index, at in enumerate(faults.upgraded_ms):
+            self.schedule(at * 1000, "upgrade", index)
         for number, (at, _, _) in enumerate(faults.swaps):
             self.schedule(at * 1000, "swap", -1, (number,))
 

@@ -24,6 +24,8 @@ from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, NoGuard
 from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS
 from tests.sim.consensus.disk import MachineDied, SimDisk
+from tests.sim.consensus.house import BOTH_VERSIONS
+from tests.sim.violation import require
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork
@@ -157,6 +159,15 @@ class SimNode:
         if self.index in faults.rotten and not self.network.healed and (faults.sign_state_synced or not power):
             self.disk.rot("wal")  # A log that rots and a sign state that was lost at once are more than either guards.
         self.restarts += 1
+
+    def upgrade(self) -> None:
+        """Its operator stops it, installs the release with both versions, and starts it again."""
+        above = self.network.faults.upgrade_height and self.store.height() >= self.network.faults.upgrade_height
+        require(not above, "a release without the rules decided their block", node=self.index, height=self.height)
+        if self.alive:
+            self.crash()
+        self.house.release = BOTH_VERSIONS
+        self.boot()
 
     def receive(self, peer: bytes, data: bytes) -> None:
         if self.replica is None:

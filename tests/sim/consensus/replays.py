@@ -108,6 +108,7 @@ def check_chain(node: "SimNode") -> tuple[set[bytes], bytes]:
     """Judge every block of a node as a stranger does, from genesis; who is accused in them, and the state."""
     network = node.network
     house = network.house(node)
+    house.release = node.house.release
     application, position = house.boot()
     watched = Watched(application, frozen=False)
     verifier = FakeVerifier()
