@@ -108,6 +108,26 @@ def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
     return ExitCode.OK
 
 
+@light.command()
+@_client_options
+def protocol(output: str, **given: Any) -> None:
+    """Verify which protocol version the newest height follows, and which upgrade is scheduled."""
+    import msgspec
+
+    from clearing.base.protocol import RELEASE_VERSIONS
+    from clearing.governance.shown_protocol import check_protocol, read_protocol
+    from member.light.source import http_sources
+
+    with _client(**given) as client, http_sources([given["url"]]) as (source,):
+        shown = read_protocol(source.protocol())
+        record = check_protocol(shown, client.update(shown.height).header)
+    text = f"height {shown.height}: protocol {record.version} since height {record.since_height}"
+    if record.next_height:
+        text += f", protocol {record.next_version} from height {record.next_height} on"
+    fields = msgspec.structs.asdict(record)
+    show({"height": shown.height, **fields}, f"{text}; this program has {RELEASE_VERSIONS}", output)
+
+
 @light.command("show")
 @_store
 @output_option

@@ -81,6 +81,15 @@ class HttpSource:
             raise RemoteFault(NodeCode.NODE_ANSWER, self.name, asked=height, shown=block.header.height)
         return block
 
+    def protocol(self) -> bytes:
+        """The file of `clearing.governance.shown_protocol` for its newest height. Raises LocalFault LIGHT_LACKING when
+        no upgrade was ever scheduled."""
+        status, body = self._ask("GET", "/v1/governance/protocol", None)
+        if status == 404:
+            raise LocalFault(ConsensusCode.LIGHT_LACKING, self.name, why="no upgrade was ever scheduled")
+        self._check(status, body)
+        return body
+
     def submit(self, attack: LightClientAttack) -> int:
         """See `LightSource`."""
         status, body = self._ask("POST", "/v1/evidence", encode(attack))

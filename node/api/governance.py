@@ -10,6 +10,7 @@ from clearing.base.protocol import RELEASE_VERSIONS
 from clearing.genesis.json import genesis_to_json
 from clearing.governance.certified_amendments import certify_amendments, write_amendments
 from clearing.governance.dry_run import AccountStanding, AmendmentEffect, amendment_impact
+from clearing.governance.shown_protocol import show_protocol
 from clearing.governance.upgrades import UPGRADE_NOTICE_BLOCKS
 from clearing.governance.votes import tally_votes, voting_set
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters, ProposalRecord, ProposalStage
@@ -68,6 +69,14 @@ def amendments(call: ApiCall) -> Response:
     """All amendments, with a certificate that none is missing, for `crossclear verify --amendments`."""
     file = amendments_file(call.state, call.view.light_block(None))
     return Response(known(file, "amendments", why="nothing was ever proposed"), media_type=OCTETS)
+
+
+@routes.get("/v1/governance/protocol", media=OCTETS)
+def protocol(call: ApiCall) -> Response:
+    """The protocol version and the scheduled upgrade, with an opening against the header of the newest height, for
+    `crossclear light protocol`."""
+    file = show_protocol(call.state)
+    return Response(known(file, "protocol", why="no upgrade was ever scheduled"), media_type=OCTETS)
 
 
 @routes.get(

@@ -10,11 +10,11 @@ from clearing.base.certificate import VoteKind
 from clearing.base.protocol import ProtocolVersions
 from consensus.core.state import Step
 from consensus.messages import BlockRequest, CertificateMessage, Proposal, Status, Vote
-from consensus.outputs import Persist, Send
+from consensus.outputs import Broadcast, Output, Persist, Send
 from consensus.replica.replica import Replica
 from consensus.timeouts import TimerKind
 from tests.kit.consensus.crypto import VALIDATORS
-from tests.kit.consensus.replicas import certificate, make_replica, messages_of, receive, vote
+from tests.kit.consensus.replicas import certificate, make_replica, messages_of, new_replica, receive, vote
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import CALM, Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of, toy_faults_of
@@ -76,6 +76,27 @@ def test_a_stopped_replica_serves_blocks_to_those_behind() -> None:
     _, replica = stopped()
     outputs = receive(replica, 1, BlockRequest(first=1, count=1))
     assert [output for output in outputs if isinstance(output, Send)]
+
+
+def test_a_log_of_the_height_is_not_replayed_without_its_rules_and_repeated_in_the_same_bytes_with_them() -> None:
+    """A newer release began the height, and an older one was started after it."""
+    application = ToyApplication(VALIDATORS, 0, upgrade_height=1, release=BOTH)
+    first = new_replica(application=application)
+    outputs = first.start() + first.on_timer(TimerKind.HEARTBEAT, 1, 0) + first.on_timer(TimerKind.PROPOSE, 1, 0)
+    outputs += first.on_timer(TimerKind.PACE, 1, 0)
+    records = tuple(record for output in outputs if isinstance(output, Persist) for record in output.records)
+    said = {output.data for output in outputs if isinstance(output, Broadcast) and is_voting(output)}
+    assert said
+    older = new_replica(application=ToyApplication(VALIDATORS, 0, upgrade_height=1), recorded=records)
+    assert not [output for output in older.start() if isinstance(output, Persist) or is_voting(output)]
+    assert older.run.state.step is Step.NEW
+    again = ToyApplication(VALIDATORS, 0, upgrade_height=1, release=BOTH)
+    newer = new_replica(application=again, recorded=records)
+    assert {output.data for output in newer.start() if isinstance(output, Broadcast) and is_voting(output)} == said
+
+
+def is_voting(output: Output) -> bool:
+    return any(isinstance(message, Vote | Proposal) for message in messages_of([output]))
 
 
 def test_all_stop_at_the_height_and_none_goes_beyond() -> None:

@@ -1,12 +1,16 @@
 """A protocol version begins at the height that a vote set, at all nodes alike; a release without its rules stops."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
-from clearing.base.errors import LocalFault
+from clearing.base.codec import encode
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.header import Header
 from clearing.base.protocol import RELEASE_VERSIONS, ProtocolVersions
+from clearing.governance.shown_protocol import check_protocol, read_protocol, show_protocol
 from clearing.governance.upgrades import UPGRADE_NOTICE_BLOCKS
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.governance import ProposalClosed, UpgradeBegun, UpgradeCancelled, UpgradeScheduled
@@ -16,6 +20,8 @@ from clearing.state.protocol_version import GENESIS_PROTOCOL, check_version, pro
 from tests.kit.clearing.chamber import parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB
 from tests.kit.clearing.world import World
+from tests.kit.headers import make_header
+from tests.kit.refusals import refused
 
 NOTICE = UPGRADE_NOTICE_BLOCKS
 BOTH = ProtocolVersions(1, 2)
@@ -39,6 +45,10 @@ def scheduled(house: World, ahead: int = NOTICE + SOON, replaces: int = 0) -> in
 def until(house: World, height: int) -> None:
     house.check = False
     house.wait(height - height_of(house))
+
+
+def header_of(house: World) -> Header:
+    return make_header(height_of(house), house.genesis.validators, module_roots=house.state.module_roots())
 
 
 def refused_place(house: World, amendment: ProtocolUpgrade | UpgradeCancellation) -> list[str]:
@@ -155,6 +165,26 @@ def test_a_state_read_back_has_the_scheduled_upgrade(house: World) -> None:
     height = scheduled(house)
     copy = house.read_back()
     assert protocol_of(copy) == ProtocolRecord(1, 1, 2, height)
+
+
+def test_a_header_shows_the_scheduled_upgrade_and_no_other(house: World) -> None:
+    assert show_protocol(house.state) is None
+    height = scheduled(house, 2 * NOTICE)
+    header, data = header_of(house), show_protocol(house.state)
+    assert data is not None
+    shown = read_protocol(data)
+    assert check_protocol(shown, header) == ProtocolRecord(1, 1, 2, height)
+    for record in (ProtocolRecord(1, 1), ProtocolRecord(2, height), ProtocolRecord(1, 1, 2, height + 1)):
+        with refused(BaseCode.BAD_MERKLE_PROOF):
+            check_protocol(msgspec.structs.replace(shown, record=record), header)
+    with refused(ClearingCode.BAD_SNAPSHOT):
+        check_protocol(shown, msgspec.structs.replace(header, height=header.height + 1))
+    house.agree(UpgradeCancellation(height))
+    house.wait(SOON)
+    with refused(BaseCode.BAD_MERKLE_PROOF):
+        check_protocol(msgspec.structs.replace(shown, height=height_of(house)), header_of(house))
+    with refused(ClearingCode.BAD_SNAPSHOT):
+        read_protocol(encode(msgspec.structs.replace(shown, format=2)))
 
 
 @given(

@@ -14,6 +14,8 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis.json import genesis_to_json
+from clearing.governance.shown_protocol import read_protocol
+from clearing.schema.records.governance import ProtocolRecord
 from cli.member.light import _trusted
 from consensus.application import Misbehaviour, MisbehaviourKind
 from consensus.codes import ConsensusCode
@@ -21,7 +23,7 @@ from consensus.evidence.attack import LightClientAttack, conflict
 from consensus.light_client import LightBlock
 from member.light.evidence import keep_attack
 from member.light.trust import TrustedHash
-from node.api import chain
+from node.api import chain, governance
 from node.api.calls import Turnstile
 from node.chains import vault_anchor
 from node.config import Api
@@ -34,6 +36,7 @@ from tests.kit.node.station import Home, Station, make_home
 
 replace = msgspec.structs.replace
 HEIGHTS = 6
+UPGRADE = ProtocolRecord(1, 1, 2, 900)
 PERIOD = ["--trusting-period-s", "999999999"]
 ACCUSED = Misbehaviour(MisbehaviourKind(1), 5, 0, b"k" * 32, 1)
 
@@ -80,6 +83,31 @@ async def served(station: Station, court: Court, times: int = 1) -> AsyncIterato
             urls += await nursery.start(serve_api, app, settings)
         yield urls
         nursery.cancel_scope.cancel()
+
+
+async def test_a_member_learns_of_an_upgrade_from_a_header_that_it_verified(
+    station: Station, home: Home, court: Court, tmp_path: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def protocol(*words: object, code: int = 0) -> Printed:
+        return await trio.to_thread.run_sync(lambda: cli("light", "protocol", *words, *PERIOD, code=code))
+
+    genesis, where = tmp_path / "genesis.json", ["--store", tmp_path / "light.sqlite"]
+    genesis.write_bytes(genesis_to_json(home.genesis))
+    station.decide()
+    async with served(station, court) as (url,):
+        where += ["--url", url, "--genesis", genesis]
+        assert "R0544" in (await protocol(*where, code=1)).err
+        # As if a vote had scheduled it.
+        station.state.protocol.put(0, UPGRADE)
+        station.decide()
+        shown = (await protocol(*where, "--output", "json")).json
+        assert shown == {"height": 2, **msgspec.structs.asdict(UPGRADE)}
+        assert "protocol 2 from height 900 on" in (await protocol(*where)).out
+        other = governance.show_protocol(station.state)
+        assert other is not None
+        lie = encode(replace(read_protocol(other), record=ProtocolRecord(1, 1)))
+        monkeypatch.setattr(governance, "show_protocol", lambda _: lie)
+        await protocol(*where, code=6)
 
 
 async def test_a_member_follows_a_node_from_genesis_and_verifies_heights(
