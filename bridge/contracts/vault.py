@@ -18,6 +18,7 @@ from clearing.base.codec import u256
 from clearing.base.ecdsa_certificate import ROUND, EcdsaCertificate
 from clearing.base.hashing import keccak256
 from clearing.base.header import Header
+from clearing.base.header_words import HeaderWords
 from clearing.base.validators import ValidatorSet
 from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root
 
@@ -49,16 +50,6 @@ class VaultClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class VaultConflict:
-    """Two certified headers of one height that a vault was shown. `since` in seconds."""
-
-    first: bytes
-    second: bytes
-    height: int
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
 class VaultOrder:
     """An order of the network to a vault: leaf `nonce` of the withdrawals tree names its guardian."""
 
@@ -74,7 +65,8 @@ def selector(signature: str) -> bytes:
 VaultCertificate: TypeAlias = Certificate | EcdsaCertificate
 """Of the vault's scheme."""
 CertifiedHeader: TypeAlias = tuple[Header, VaultCertificate]
-_CERTIFICATE = "(uint32,uint256,bytes)"
+CERTIFICATE = "(uint32,uint256,bytes)"
+"""The type of a certificate in calldata."""
 _ZERO = bytes(32)
 _EMPTY_ROOTS = frozenset(map(empty_subtree_root, range(DEPTH)))
 CHECKPOINT_BYTES = 7 * 32
@@ -98,14 +90,6 @@ PAUSE = selector("pause()")
 END_PAUSE = selector("endPause(bytes[])")
 REPLACE_GUARDIAN = selector("replaceGuardian(address,bytes[])")
 FOLLOW_ORDER = selector("followOrder(uint64,address,uint64,bytes32[])")
-FREEZE = selector("freeze(bytes,(uint32,uint256,bytes),bytes,(uint32,uint256,bytes))")
-FREEZE_BY_HISTORY = selector("freezeByHistory(bytes,(uint32,uint256,bytes),bytes,bytes32,bytes32[])")
-SHOW_BASE = selector("showBase(bytes,bytes,bytes32,bytes32[])")
-CHOOSE_BRANCH = selector("chooseBranch(bytes,(uint32,uint256,bytes),bytes[])")
-REJECT_CHILD = selector("rejectChild(bytes)")
-CONFLICT = selector("conflict()")
-CONFLICT_BYTES = 7 * 32
-"""The answer to `CONFLICT`."""
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
 ALLOWANCE = selector("allowance(address,address)")
@@ -255,48 +239,6 @@ def follow_order_call(nonce: int, guardian: bytes, root_number: int, siblings: S
     return FOLLOW_ORDER + encode(("uint64", "address", "uint64", "bytes32[]"), given)
 
 
-def freeze_call(first: CertifiedHeader, second: CertifiedHeader) -> bytes:
-    """Show two certified headers of one height. Raises RemoteFault BAD_POINT when an aggregate is no point."""
-    given = (*checkpoint_arguments(*first), *checkpoint_arguments(*second))
-    return FREEZE + encode(("bytes", _CERTIFICATE, "bytes", _CERTIFICATE), given)
-
-
-def freeze_by_history_call(
-    shown: CertifiedHeader, accepted: Header, before: bytes, later: Sequence[bytes] = ()
-) -> bytes:
-    """Show a certified header of a height at which the vault took another one as a checkpoint.
-
-    `before`: the vault's history before that checkpoint; `later`: hashes of its checkpoints after it.
-    """
-    given = (*checkpoint_arguments(*shown), accepted.words, before, list(later))
-    return FREEZE_BY_HISTORY + encode(("bytes", _CERTIFICATE, "bytes", "bytes32", "bytes32[]"), given)
-
-
-def show_base_call(base: Header | None, following: Header, before: bytes, later: Sequence[bytes] = ()) -> bytes:
-    """Show the vault's newest checkpoint below a conflict, and the one that it took next.
-
-    `base`: None when the conflict is below all checkpoints.
-    """
-    given = (base.words if base else b"", following.words, before, list(later))
-    return SHOW_BASE + encode(("bytes", "bytes", "bytes32", "bytes32[]"), given)
-
-
-def choose_branch_call(chosen: Header, signatures: Sequence[bytes], certificate: Certificate | None = None) -> bytes:
-    """Settle a conflict, by the cold quorum. `certificate`: of a header that is not one of the two that were shown."""
-    argument = checkpoint_arguments(chosen, certificate)[1] if certificate else (0, 0, b"")
-    return CHOOSE_BRANCH + encode(("bytes", _CERTIFICATE, "bytes[]"), (chosen.words, argument, list(signatures)))
-
-
-def reject_child_call(header: Header) -> bytes:
-    """Reject a header whose parent is rejected."""
-    return REJECT_CHILD + encode(("bytes",), (header.words,))
-
-
-def extended_history(history: bytes, header_hash: bytes) -> bytes:
-    """A vault's history with one more checkpoint; it begins with 32 zero bytes."""
-    return keccak256(history + header_hash)
-
-
 ERRORS_OF_ALL_CLAIMS = frozenset(map(selector, ("IsPaused(uint64)", "IsFrozen(uint64)", "UnknownRoot(uint64,uint64)")))
 """Selectors of errors that say nothing of the withdrawal claimed."""
 _BATCH_GAS = 400_000
@@ -321,20 +263,12 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     """The answer to `latest_call`. Raises RemoteFault MALFORMED_ANSWER."""
     if len(data) != CHECKPOINT_BYTES:
         raise malformed("latest", len(data))
-    *numbers, withdrawals_root, exit_root, history = _split_words(data)
-    height, count, trusted_at, root_number = (_number(word) for word in numbers)
+    *numbers, withdrawals_root, exit_root, history = split_words(data)
+    height, count, trusted_at, root_number = (read_number(word) for word in numbers)
     return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, history)
 
 
-def read_conflict(data: bytes) -> VaultConflict | None:
-    """The answer to `CONFLICT`; None while there is none. Raises RemoteFault MALFORMED_ANSWER."""
-    if len(data) != CONFLICT_BYTES:
-        raise malformed("conflict", len(data))
-    first, second, height, since, *_ = _split_words(data)
-    return VaultConflict(first, second, _number(height), _number(since)) if any(since) else None
-
-
-def _number(word: bytes) -> int:
+def read_number(word: bytes) -> int:
     """A number in the network's range. Raises RemoteFault MALFORMED_ANSWER."""
     value = int.from_bytes(word, "big")
     if value >> 63:
@@ -342,7 +276,7 @@ def _number(word: bytes) -> int:
     return value
 
 
-def _split_words(data: bytes) -> Sequence[bytes]:
+def split_words(data: bytes) -> Sequence[bytes]:
     """Words of 32 bytes."""
     return [data[start : start + 32] for start in range(0, len(data), 32)]
 
@@ -355,7 +289,9 @@ CertificateArgument: TypeAlias = tuple[int, int, bytes]
 WithdrawalArgument: TypeAlias = tuple[int, int, bytes, bytes, int, int]
 
 
-def checkpoint_arguments(header: Header, certificate: VaultCertificate) -> tuple[bytes, CertificateArgument]:
+def checkpoint_arguments(
+    header: Header | HeaderWords, certificate: VaultCertificate
+) -> tuple[bytes, CertificateArgument]:
     """Arguments of `checkpoint`. A consensus certificate is passed unchanged, its signature decompressed.
 
     Raises RemoteFault BAD_POINT when the aggregate is no point.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge.codes import BridgeCode
-from bridge.contracts.vault import CONFLICT, CertifiedHeader, freeze_call, read_conflict
+from bridge.contracts.conflicts import CONFLICT, ShownHeader, freeze_call, read_conflict
 from bridge.evm.hexadecimal import hex_data
 from bridge.relay.refusals import refusal_text
 from bridge.relay.transactions import Sender
@@ -41,7 +41,7 @@ class VaultFreezer:
         self._endpoint = endpoint
         self._at = at
 
-    async def freeze(self, first: CertifiedHeader, second: CertifiedHeader, sender: Sender | None) -> Freeze:
+    async def freeze(self, first: ShownHeader, second: ShownHeader, sender: Sender | None) -> Freeze:
         """Show both, unless that is done or refused; without a sender nothing is sent.
 
         Raises RemoteFault BAD_POINT for an aggregate that is no point, and as `Sender.send` does.

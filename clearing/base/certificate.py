@@ -12,6 +12,7 @@ from clearing.base.codec import U32, U63, Bytes32, Bytes96, Wire, u256
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.header import Header
+from clearing.base.header_words import HeaderWords
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
 
@@ -84,7 +85,9 @@ def verify_certificate(certificate: Certificate, validators: ValidatorSet, netwo
         raise RemoteFault(BaseCode.BAD_SIGNATURE, "certificate", height=certificate.height, round=certificate.round)
 
 
-def verify_finality(header: Header, certificate: Certificate, validators: ValidatorSet, network: bytes) -> None:
+def verify_finality(
+    header: Header | HeaderWords, certificate: Certificate, validators: ValidatorSet, network: bytes
+) -> None:
     """Check that `certificate` makes `header` final under `validators`. Raises RemoteFault."""
     if header.network != network:
         raise RemoteFault(BaseCode.WRONG_NETWORK, "header", stated=header.network, trusted=network)

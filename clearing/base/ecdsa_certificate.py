@@ -11,6 +11,7 @@ from clearing.base.certificate import VoteKind, signer_bitmap, signer_indices, v
 from clearing.base.codec import Bytes32, Bytes65, Wire
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import Header
+from clearing.base.header_words import HeaderWords
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 
@@ -30,7 +31,7 @@ class EcdsaCertificate(Wire, frozen=True):
         return b"".join(_compact(signature) for signature in self.signatures)
 
 
-def header_digest(header: Header) -> Hash32:
+def header_digest(header: Header | HeaderWords) -> Hash32:
     """The 32 bytes that a validator's secp256k1 key signs: those of a precommit of the header in round 0."""
     return vote_digest(header.network, header.validators_hash, VoteKind.PRECOMMIT, header.height, ROUND, header.hash)
 
@@ -41,7 +42,9 @@ def certificate_of(signatures: Mapping[int, bytes]) -> EcdsaCertificate:
     return EcdsaCertificate(signer_bitmap(ordered), tuple(signatures[index] for index in ordered))
 
 
-def verify_ecdsa_certificate(header: Header, certificate: EcdsaCertificate, validators: ValidatorSet) -> None:
+def verify_ecdsa_certificate(
+    header: Header | HeaderWords, certificate: EcdsaCertificate, validators: ValidatorSet
+) -> None:
     """Check what the contract checks (0.05 ms a signature).
 
     Raises RemoteFault WRONG_VALIDATOR_SET, STRAY_SIGNER, UNDER_QUORUM, BAD_SIGNATURE.

@@ -297,23 +297,25 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
 @vault.command()
 @click.argument("address")
 @rpc_option
-@click.option("--evidence", type=FILE, required=True, help="A light client's: two certified headers of one height.")
+@click.option(
+    "--evidence", type=FILE, required=True, help="A light client's or a node's: two certified headers of one height."
+)
 @click.option("--payer-file", type=NEW_FILE, help="The key that pays for gas. Without it nothing is sent.")
 @output_option
 def freeze(address: str, rpc: str, evidence: Path, payer_file: Path | None, output: str) -> None:
     """Show the vault at ADDRESS two certified headers of one height, so that it freezes. Anybody may.
 
     Without --payer-file it says what the vault would do. A vault that is frozen already is sent nothing. Repeat it for
-    each vault of the network: one file is evidence on every chain.
+    each vault of the network: one file is evidence on every chain whose vaults take its certificates. A node keeps such
+    files in conflicts/ of its home.
     """
     import trio
 
-    from member.light.evidence import read_attack
     from member.printing.vaults import freeze_text
-    from member.vaults.freezing import freeze_vault
+    from member.vaults.freezing import freeze_vault, read_evidence
 
     secret = read_hex_secret(payer_file) if payer_file is not None else None
-    found = trio.run(freeze_vault, rpc, _address("ADDRESS", address), read_attack(evidence), secret)
+    found = trio.run(freeze_vault, rpc, _address("ADDRESS", address), read_evidence(evidence), secret)
     show(found, freeze_text(found), output)
 
 

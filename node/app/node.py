@@ -24,6 +24,7 @@ from consensus.blocks.store import load_committed, load_set
 from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
+from member.vaults.conflict import Conflict, conflict_of
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.position_check import PositionWatch, valid_positions
@@ -35,7 +36,7 @@ from node.app.persister import Persister
 from node.app.service_settings import pool_limits, price_source, replica_config, tune_gc
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
-from node.chains.conflicts import Conflicts, conflict_of, valid_conflict
+from node.chains.conflicts import Conflicts, valid_conflict
 from node.chains.custody_evidence import CustodyEvidence
 from node.chains.header_signatures import HeaderSignatures, valid_header_signature
 from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
@@ -162,6 +163,7 @@ class Node:
             self._keys.checkpoint,
             lambda validators_hash: load_set(self._blocks, validators_hash),
             config_of_chains(config),
+            self._learn_conflict,
         )
         self._signatures.follow(amended)
         self._relayer = RelayerService(
@@ -353,11 +355,14 @@ class Node:
 
     def _submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
         """To the vaults, too, whomever it accuses. Raises as the engine does."""
+        self._learn_conflict(conflict_of(attack))
+        return self._engine.submit_attack(attack)
+
+    def _learn_conflict(self, conflict: Conflict) -> None:
         try:
-            self._conflicts.learn(conflict_of(attack))
+            self._conflicts.learn(conflict)
         except RemoteFault as fault:
             log.warning("conflict refused", fault=str(fault))
-        return self._engine.submit_attack(attack)
 
     def _observe(self, state: State) -> VoteExtension:
         return VoteExtension(prices=self._oracle.reports, facts=write_facts(self._facts.pending(state)))

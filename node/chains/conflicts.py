@@ -13,22 +13,19 @@ from pathlib import Path
 import structlog
 import trio
 
+from bridge.contracts.schemes import CertificateScheme
 from bridge.relay.claim_queue import RelayerPlace
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_freeze import Freeze, FreezeOutcome, VaultFreezer
-from clearing.base.certificate import Certificate, verify_finality
-from clearing.base.codec import Wire, decode, encode
+from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256
-from clearing.base.header import Header
 from clearing.base.token_bucket import TokenBuckets
 from clearing.base.validators import ValidatorSet
-from consensus.codes import ConsensusCode
-from consensus.evidence.attack import LightClientAttack
 from member.durable_files import write_whole
+from member.vaults.conflict import CONFLICT_BYTES_MAX, CONFLICT_SUFFIX, Conflict, check_conflict, read_conflict_bytes
 from node.p2p.network import Incoming, Network, Topic, carries
 
-CONFLICT_BYTES_MAX = 8 << 10
 KEPT_MAX = 16
 """Conflicts. Beyond that the oldest that no vault takes is dropped, or else the highest, which says the least."""
 PUBLISH_SECONDS = 60.0
@@ -40,20 +37,6 @@ CHECKS_PER_SECOND, CHECKS_AT_ONCE = 1, 8
 """Conflicts from one peer whose certificates are checked; each takes 3 ms."""
 
 log = structlog.get_logger(__name__)
-
-
-class Conflict(Wire, frozen=True):
-    """Two headers of one height with their certificates, the lower hash first."""
-
-    first: Header
-    first_certificate: Certificate
-    second: Header
-    second_certificate: Certificate
-
-    @property
-    def height(self) -> int:
-        """Of both."""
-        return self.first.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +75,6 @@ class ConflictStanding:
         return all(answer.is_final for answer in self.vaults)
 
 
-def conflict_of(attack: LightClientAttack) -> Conflict:
-    """What vaults need of an attack on a light client."""
-    low, high = sorted((attack.first, attack.second), key=lambda block: block.header.hash)
-    return Conflict(low.header, low.certificate, high.header, high.certificate)
-
-
 class Conflicts:
     """Those that this node knows, the lowest first. `sets`: the network's validator sets by hash, as far as known."""
 
@@ -110,10 +87,12 @@ class Conflicts:
         """With the time at which it was learned here, by the hash of its bytes."""
         self._answers: dict[int, dict[bytes, VaultAnswer]] = {}
         """By chain that this node writes to, and conflict."""
+        self._schemes: dict[int, CertificateScheme] = {}
+        """Of the vaults that this node writes to."""
         self._checks = TokenBuckets(CHECKS_PER_SECOND, CHECKS_AT_ONCE)
-        for path in sorted(folder.glob("*.conflict")) if folder.is_dir() else ():
+        for path in sorted(folder.glob("*" + CONFLICT_SUFFIX)) if folder.is_dir() else ():
             try:
-                self.learn(read_conflict_gossip(path.read_bytes()), 0.0)
+                self.learn(read_conflict_bytes(path.read_bytes()), 0.0)
             except (OSError, RemoteFault) as fault:
                 log.warning("conflict not read", file=path.name, fault=str(fault))
 
@@ -125,13 +104,13 @@ class Conflicts:
         identity = sha256(encode(conflict))
         if identity in self._known:
             return False
-        self._check(conflict)
+        check_conflict(conflict, self._sets, self._network)
         if len(self._known) >= KEPT_MAX:
             self._drop_one()
         self._known[identity] = (conflict, trio.current_time() if now is None else now)
         write_whole(self._path(identity, conflict), encode(conflict), 0o600)
-        hashes = {"first": conflict.first.hash.hex(), "second": conflict.second.hash.hex()}
-        log.error("conflicting headers", height=conflict.height, **hashes)
+        hashes = {"first": conflict.first.header.hash.hex(), "second": conflict.second.header.hash.hex()}
+        log.error("conflicting headers", height=conflict.height, scheme=conflict.scheme.value, **hashes)
         return True
 
     @property
@@ -144,7 +123,7 @@ class Conflicts:
         return [
             ConflictStanding(
                 conflict.height,
-                tuple(answers.get(identity, VaultAnswer(at, None)) for at, answers in sorted(self._answers.items())),
+                tuple(self._answers[at].get(identity, VaultAnswer(at, None)) for at in self._takers(conflict)),
             )
             for identity, (conflict, _) in self._lowest_first()
         ]
@@ -155,7 +134,7 @@ class Conflicts:
             if not self._checks.take(message.sender, trio.current_time()):
                 continue
             try:
-                self.learn(read_conflict_gossip(message.data))
+                self.learn(read_conflict_bytes(message.data))
             except RemoteFault as fault:
                 log.warning("conflict refused", peer=message.sender.hex(), fault=str(fault))
 
@@ -176,21 +155,22 @@ class Conflicts:
         sender: Sender,
         place: Callable[[], RelayerPlace],
         round_s: float,
+        scheme: CertificateScheme = CertificateScheme.BLS,
     ) -> None:
-        """Show all conflicts to one vault, for ever, each in this relayer's turn. It looks every `round_s` seconds."""
-        self._answers[chain_id] = {}
+        """Show one vault all conflicts of its scheme, for ever, each in this relayer's turn. It looks every `round_s`
+        seconds."""
+        self._answers[chain_id], self._schemes[chain_id] = {}, scheme
         again: dict[bytes, float] = {}
         while True:
             # The lowest first: a vault that it froze is not shown the higher ones.
             for identity, (conflict, since) in self._lowest_first():
-                if trio.current_time() < again.get(identity, 0.0):
+                if conflict.scheme is not scheme or trio.current_time() < again.get(identity, 0.0):
                     continue
                 where = place()
                 turn = (where.index - conflict.height) % where.relayers
                 is_due = trio.current_time() >= since + turn * self._turn_s
-                shown = (conflict.first, conflict.first_certificate), (conflict.second, conflict.second_certificate)
                 try:
-                    answer = VaultAnswer(chain_id, await freezer.freeze(*shown, sender if is_due else None))
+                    answer = VaultAnswer(chain_id, await freezer.freeze(*conflict.shown, sender if is_due else None))
                 except RemoteFault as fault:
                     answer = VaultAnswer(chain_id, None, str(fault))
                 self._note(identity, conflict, answer)
@@ -215,41 +195,29 @@ class Conflicts:
 
     def _drop_one(self) -> None:
         """One that no vault takes first: whoever has old keys could forge as many as there is room for."""
-        refused = [identity for identity in self._known if all(self._refuses(each, identity) for each in self._answers)]
+        refused = [
+            identity
+            for identity, (conflict, _) in self._known.items()
+            if all(self._refuses(each, identity) for each in self._takers(conflict))
+        ]
         identity = refused[0] if refused else self._lowest_first()[-1][0]
         conflict, _ = self._known.pop(identity)
         for answers in self._answers.values():
             answers.pop(identity, None)
         self._path(identity, conflict).unlink(missing_ok=True)
 
+    def _takers(self, conflict: Conflict) -> list[int]:
+        """Chains that this node writes to, whose vaults take evidence of this kind."""
+        return sorted(chain_id for chain_id, scheme in self._schemes.items() if scheme is conflict.scheme)
+
     def _refuses(self, chain_id: int, identity: bytes) -> bool:
         answer = self._answers[chain_id].get(identity)
         return answer is not None and answer.freeze is not None and answer.freeze.outcome is FreezeOutcome.REFUSED
 
-    def _check(self, conflict: Conflict) -> None:
-        first, second = conflict.first, conflict.second
-        if not _is_ordered(conflict):
-            raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "conflict", first=first.height, second=second.height)
-        shown = (first, conflict.first_certificate), (second, conflict.second_certificate)
-        for header, certificate in shown:
-            validators = self._sets(header.validators_hash)
-            if validators is None:
-                raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "conflict", unknown_set=header.validators_hash)
-            verify_finality(header, certificate, validators, self._network)
-
     def _path(self, identity: bytes, conflict: Conflict) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{conflict.height}-{identity[:8].hex()}.conflict"
+        return self._folder / f"{conflict.height}-{identity[:8].hex()}{CONFLICT_SUFFIX}"
 
 
-def read_conflict_gossip(data: bytes) -> Conflict:
-    """Raises RemoteFault as `decode` does."""
-    return decode(data, Conflict, CONFLICT_BYTES_MAX)
-
-
-def _is_ordered(conflict: Conflict) -> bool:
-    """Whether these are two different headers of one height, in order."""
-    return conflict.first.height == conflict.second.height and conflict.first.hash < conflict.second.hash
-
-
-valid_conflict = carries(Conflict, CONFLICT_BYTES_MAX, _is_ordered)
+valid_conflict = carries(Conflict, CONFLICT_BYTES_MAX, lambda conflict: conflict.is_ordered)
+"""Gossip validator: two headers of one height in order."""

@@ -10,6 +10,7 @@ newest few headers and the newest that rotates the set.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,7 @@ from clearing.base.validators import VALIDATORS_MAX, ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from consensus.codes import ConsensusCode
 from member.durable_files import write_whole
+from member.vaults.conflict import Conflict, certified_words, conflict_between
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic
 
@@ -37,6 +39,8 @@ KEPT_MAX = 8
 """Newest headers of one validator."""
 INTERVAL_MS = 1_000
 """Of the network's time, between headers that are signed; one that rotates the set does not wait."""
+OF_HEIGHT_MAX = 4
+"""Different headers of one height that one validator signed. An honest one signs one."""
 WANTED_MAX = 64
 """Headers that wait to be signed here; beyond it the oldest are left out."""
 SIGNERS_MAX = 4 * VALIDATORS_MAX
@@ -85,8 +89,10 @@ class HeaderSignatures:
         secret: bytes,
         sets: Callable[[bytes], ValidatorSet | None],
         configs: Mapping[int, ChainConfig],
+        on_conflict: Callable[[Conflict], object] = lambda _: None,
     ) -> None:
         """`path`: of what was signed. `sets`: the network's by hash, as far as known. `configs`: by chain id.
+        `on_conflict` is given two headers of one height that a quorum signed.
 
         Raises LocalFault SIGN_STATE_CORRUPT.
         """
@@ -97,8 +103,9 @@ class HeaderSignatures:
         self._wanted: deque[Header] = deque(maxlen=WANTED_MAX)
         """Final headers that are not signed yet, ascending."""
         self._came = trio.Event()
-        self._of: dict[bytes, dict[int, HeaderSignature]] = {}
-        """By signer's address and height."""
+        self._of: dict[bytes, dict[int, dict[bytes, HeaderSignature]]] = {}
+        """By signer's address, height and hash of the header."""
+        self._on_conflict = on_conflict
         self._checks = TokenBuckets(CHECKS_PER_SECOND, CHECKS_AT_ONCE)
         self._own = _read(path)
         self._last = self._own[-1].header if self._own else None
@@ -151,10 +158,11 @@ class HeaderSignatures:
             raise RemoteFault(BaseCode.BAD_SIGNATURE, "header", height=header.height, signer=signer)
         return self._keep(signer, signed)
 
-    def certified(self, newest: int) -> CertifiedHeader | None:
-        """The newest header, at most of height `newest`, that more than two thirds signed."""
+    def certified(self, newest: int, is_own: Callable[[Header], bool] = lambda _: True) -> CertifiedHeader | None:
+        """The newest header, at most of height `newest`, that more than two thirds signed and that is `is_own`."""
         heights = {height for kept in self._of.values() for height in kept if height <= newest}
-        return next((found for each in sorted(heights, reverse=True) for found in self._at(each)), None)
+        signed = (found for each in sorted(heights, reverse=True) for found in self._at(each))
+        return next((found for found in signed if is_own(found[0])), None)
 
     def certificate(self, header: Header) -> EcdsaCertificate | None:
         """Of this header, if more than two thirds signed it."""
@@ -189,34 +197,41 @@ class HeaderSignatures:
         return any(validator.evm_address == self._address for validator in validators.validators)
 
     def _keep(self, signer: bytes, signed: HeaderSignature) -> bool:
-        """The first of a height stays."""
-        kept = self._of.setdefault(signer, {})
-        height = signed.header.height
-        if height in kept:
-            if kept[height].header != signed.header:
-                log.error("two headers of one height signed", signer=signer.hex(), height=height)
+        """Several of one height are evidence, so that none takes the other's place."""
+        kept, header = self._of.setdefault(signer, {}), signed.header
+        of_height = kept.setdefault(header.height, {})
+        if header.hash in of_height or len(of_height) >= OF_HEIGHT_MAX:
             return False
-        kept[height] = signed
-        rotating = max((each for each in kept if kept[each].rotates), default=None)
+        of_height[header.hash] = signed
+        if len(of_height) > 1:
+            log.error("two headers of one height signed", signer=signer.hex(), height=header.height)
+        if any(len(each.get(header.height, ())) > 1 for each in self._of.values()):
+            self._report_conflict(header.height)
+        rotating = max((each for each in kept if any(one.rotates for one in kept[each].values())), default=None)
         for each in sorted(kept.keys() - {rotating}, reverse=True)[KEPT_MAX:]:
             del kept[each]
         if len(self._of) > SIGNERS_MAX:
             del self._of[min(self._of, key=lambda known: max(self._of[known]))]
-        return height in kept
+        return header.height in kept
+
+    def _report_conflict(self, height: int) -> None:
+        certified = [certified_words(*found) for found in self._at(height)]
+        for one, other in pairwise(certified):
+            self._on_conflict(conflict_between(one, other))
 
     def _at(self, height: int) -> Iterator[tuple[Header, EcdsaCertificate]]:
         """The headers of a height with a quorum's signatures, which is one unless a third of the power lies."""
         by_header: dict[bytes, dict[bytes, HeaderSignature]] = {}
         for signer, kept in self._of.items():
-            if height in kept:
-                by_header.setdefault(kept[height].header.hash, {})[signer] = kept[height]
+            for header_hash, signed in kept.get(height, {}).items():
+                by_header.setdefault(header_hash, {})[signer] = signed
         for signatures in by_header.values():
             header = next(iter(signatures.values())).header
             validators = self._set(header.validators_hash)
             places = enumerate(validators.validators) if validators is not None else ()
-            signed = {index: validator for index, validator in places if validator.evm_address in signatures}
-            if validators is not None and validators.is_quorum(sum(each.power for each in signed.values())):
-                found = {index: signatures[each.evm_address].signature for index, each in signed.items()}
+            signers = {index: validator for index, validator in places if validator.evm_address in signatures}
+            if validators is not None and validators.is_quorum(sum(each.power for each in signers.values())):
+                found = {index: signatures[each.evm_address].signature for index, each in signers.items()}
                 yield header, certificate_of(found)
 
     def _set(self, validators_hash: bytes) -> ValidatorSet | None:

@@ -21,6 +21,7 @@ from bridge.relay.transactions import Sender
 from bridge.relay.vault_freeze import VaultFreezer
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
+from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis
@@ -73,6 +74,8 @@ class RelayerService:
         self._conflicts = conflicts
         self._signatures = signatures
         self._newest: Decided | None = None
+        self._own_header = (0, b"")
+        """Height and hash of the last that was compared with the own blocks."""
         self.follow(genesis)
 
     def follow(self, genesis: Genesis) -> None:
@@ -97,7 +100,15 @@ class RelayerService:
                 relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
                 nursery.start_soon(self._serve, relayer, terms)
                 freezer, place = VaultFreezer(endpoint, terms.vault), self._place
-                nursery.start_soon(self._conflicts.show, terms.chain_id, freezer, sender, place, self._interval_seconds)
+                nursery.start_soon(
+                    self._conflicts.show,
+                    terms.chain_id,
+                    freezer,
+                    sender,
+                    place,
+                    self._interval_seconds,
+                    self._scheme(terms),
+                )
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
         fault = ""
@@ -131,7 +142,7 @@ class RelayerService:
         header, certificate = decided.committed.block.header, decided.committed.certificate
         certified: CertifiedHeader | None = (header, certificate)
         if scheme is CertificateScheme.ECDSA:
-            certified = self._signatures.certified(header.height)
+            certified = self._signatures.certified(header.height, self._is_own)
         if certified is None:
             return None
         certifying = sets.last if certified[0] == header else load_set(self._blocks, certified[0].validators_hash)
@@ -147,6 +158,15 @@ class RelayerService:
             self._place_in(sets.last),
             newest_order(state, terms.chain_id, terms.vault),
         )
+
+    def _is_own(self, header: Header) -> bool:
+        """Whether it is this node's header of its height: a quorum may have signed another one, too."""
+        if self._own_header != (header.height, header.hash):
+            committed = load_committed(self._blocks, header.height)
+            if committed is None or committed.block.header.hash != header.hash:
+                return False
+            self._own_header = (header.height, header.hash)
+        return True
 
     def _place(self) -> RelayerPlace:
         return self._place_in(validator_sets(self._application.state).last)

@@ -7,12 +7,15 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from bridge.contracts.schemes import CertificateScheme
+from clearing.base.codec import encode
 from clearing.base.hashing import sha256
 from clearing.base.secp256k1 import recover
 from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
 from devnet.anvil import Anvil
 from member.light.evidence import keep_attack
+from member.vaults.conflict import CONFLICT_SUFFIX, certified_words, conflict_between
 from tests.kit.bridge.vault_chain import (
     COLD,
     COLD_KEYS,
@@ -149,6 +152,18 @@ def test_a_light_client_s_evidence_freezes_a_vault_once(keep: Callable[..., Keep
     again = keeper.run("freeze", *evidence, *pay).json
     assert (again["outcome"], again["transaction"]) == ("frozen", "")
     assert keeper.place.user.web3.eth.block_number == block_number + 1
+
+
+@pytest.mark.parametrize("scheme", CertificateScheme)
+def test_a_node_s_evidence_freezes_a_vault_of_its_kind(keep: Callable[..., Keeper], scheme: CertificateScheme) -> None:
+    keeper = keep(scheme=scheme)
+    certify = FOUR.sign if scheme is CertificateScheme.ECDSA else FOUR.certify
+    made = [make_header(FOUR, 8, payload_root=sha256(name)) for name in (b"one", b"two")]
+    one, other = (certified_words(each, certify(each, (0, 1, 2))) for each in made)
+    file = keeper.folder / f"8-seen{CONFLICT_SUFFIX}"
+    file.write_bytes(encode(conflict_between(one, other)))
+    keeper.run("freeze", "--evidence", file, "--payer-file", keeper.payer)
+    assert keeper.run("status").json["is_frozen"] is True
 
 
 def test_a_vault_of_another_set_names_why_it_does_not_freeze(keep: Callable[..., Keeper]) -> None:

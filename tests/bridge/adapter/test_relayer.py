@@ -10,7 +10,7 @@ from eth_account import Account
 from web3 import Web3
 
 from bridge.codes import BridgeCode
-from bridge.contracts import load_artifact, vault
+from bridge.contracts import conflicts, load_artifact, vault
 from bridge.contracts.cold_quorum import GuardianReplacement
 from bridge.contracts.vault import VaultClaim, VaultOrder, checkpoint_arguments
 from bridge.evm.hexadecimal import hex_data
@@ -144,16 +144,16 @@ def test_calldata_is_what_the_committed_abi_says():
         vault.end_pause_call(signatures): ("endPause", [signatures]),
         vault.replace_guardian_call(token, signatures): ("replaceGuardian", [checksum, signatures]),
         vault.follow_order_call(5, token, 7, siblings): ("followOrder", [5, checksum, 7, siblings]),
-        vault.freeze_call(shown, other_shown): ("freeze", [words, argument, other_words, other_argument]),
-        vault.freeze_by_history_call(shown, other, history, later): (
+        conflicts.freeze_call(shown, other_shown): ("freeze", [words, argument, other_words, other_argument]),
+        conflicts.freeze_by_history_call(shown, other, history, later): (
             "freezeByHistory",
             [words, argument, other_words, history, later],
         ),
-        vault.show_base_call(header, other, history, later): ("showBase", [words, other_words, history, later]),
-        vault.show_base_call(None, other, history): ("showBase", [b"", other_words, history, []]),
-        vault.choose_branch_call(header, signatures, certificate): ("chooseBranch", [words, argument, signatures]),
-        vault.choose_branch_call(header, signatures): ("chooseBranch", [words, (0, 0, b""), signatures]),
-        vault.reject_child_call(header): ("rejectChild", [words]),
+        conflicts.show_base_call(header, other, history, later): ("showBase", [words, other_words, history, later]),
+        conflicts.show_base_call(None, other, history): ("showBase", [b"", other_words, history, []]),
+        conflicts.choose_branch_call(header, signatures, certificate): ("chooseBranch", [words, argument, signatures]),
+        conflicts.choose_branch_call(header, signatures): ("chooseBranch", [words, (0, 0, b""), signatures]),
+        conflicts.reject_child_call(header): ("rejectChild", [words]),
     }
     for data, (name, arguments) in expected.items():
         assert hex_data(data) == contract.encode_abi(name, arguments), name

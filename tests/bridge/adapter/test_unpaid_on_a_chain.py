@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from bridge.codes import BridgeCode
-from bridge.contracts.vault import DEADLINE, IS_PAID, VaultClaim, claim_argument, freeze_call
+from bridge.contracts.conflicts import freeze_call
+from bridge.contracts.vault import DEADLINE, IS_PAID, VaultClaim, claim_argument
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.expired_withdrawals import (

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from bridge.contracts.conflicts import freeze_call
 from bridge.contracts.schemes import CertificateScheme
 from bridge.contracts.stored_set import NO_SET, stored_set_hash
-from bridge.contracts.vault import checkpoint_arguments, freeze_call
+from bridge.contracts.vault import checkpoint_arguments
 from clearing.base import secp256k1
 from clearing.base.codec import u256
 from clearing.base.ecdsa_certificate import certificate_of, header_digest, verify_ecdsa_certificate

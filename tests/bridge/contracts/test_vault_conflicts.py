@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 
 from bridge.contracts.cold_quorum import BranchChoice, PauseEnd
-from bridge.contracts.vault import (
-    FROZEN_S,
+from bridge.contracts.conflicts import (
     choose_branch_call,
-    end_pause_call,
     extended_history,
     freeze_by_history_call,
     freeze_call,
     reject_child_call,
     show_base_call,
 )
+from bridge.contracts.vault import FROZEN_S, end_pause_call
 from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.hashing import sha256
 from clearing.base.header import Header

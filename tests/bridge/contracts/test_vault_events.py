@@ -7,7 +7,8 @@ from web3 import Web3
 from web3.logs import DISCARD
 
 from bridge.contracts.cold_quorum import BranchChoice, GuardianReplacement, PauseEnd
-from bridge.contracts.vault import choose_branch_call, end_pause_call, freeze_call, replace_guardian_call
+from bridge.contracts.conflicts import choose_branch_call, freeze_call
+from bridge.contracts.vault import end_pause_call, replace_guardian_call
 from clearing.base import secp256k1
 from clearing.base.hashing import sha256
 from clearing.base.header import Header

@@ -1,6 +1,7 @@
 """Two certified headers of one height freeze every vault that a node writes to, and one relayer pays on each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import trio
 from eth_account import Account
 
+from bridge.contracts.schemes import CertificateScheme
 from bridge.relay.claim_queue import RelayerPlace
 from bridge.relay.transactions import Sender
 from bridge.relay.vault_freeze import FreezeOutcome, VaultFreezer
@@ -18,11 +20,14 @@ from clearing.base.certificate import NIL, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256
-from clearing.base.validators import ValidatorSet
+from clearing.base.header import Header
+from clearing.base.header_words import HeaderWords
+from clearing.base.validators import VALIDATORS_MAX, ValidatorSet
 from clearing.initial_state import initial_state
 from clearing.schema.terms.chains import ChainTerms
 from devnet.anvil import Anvil
-from node.chains.conflicts import KEPT_MAX, Conflict, Conflicts, valid_conflict
+from member.vaults.conflict import CONFLICT_BYTES_MAX, Conflict, certified_words
+from node.chains.conflicts import KEPT_MAX, Conflicts, valid_conflict
 from node.chains.relayer_service import RelayerService
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Topic
@@ -39,14 +44,28 @@ RELAYERS = [bytes([number]) * 32 for number in (41, 42)]
 QUORUM = (0, 1, 2)
 
 NO_SIGNATURES: Any = None
-"""These vaults check BLS certificates."""
+"""Nothing is decided here, so that no checkpoint is posted."""
+
+
+def branches(height: int, signers: Signers = FOUR) -> list[Header]:
+    """Two headers, the lower hash first."""
+    made = [make_header(signers, height, payload_root=sha256(name)) for name in (b"one", b"two")]
+    return sorted(made, key=lambda header: header.hash)
 
 
 def conflict_at(height: int, signers: Signers = FOUR, by: tuple[int, ...] = QUORUM, **changes: Any) -> Conflict:
     """Two headers, each certified by three of four."""
-    made = [make_header(signers, height, payload_root=sha256(name)) for name in (b"one", b"two")]
-    first, second = sorted(made, key=lambda header: header.hash)
-    return Conflict(first, signers.certify(first, QUORUM), second, signers.certify(second, by, **changes))
+    first, second = branches(height, signers)
+    certificates = signers.certify(first, QUORUM), signers.certify(second, by, **changes)
+    return Conflict(certified_words(first, certificates[0]), certified_words(second, certificates[1]))
+
+
+def signed_conflict_at(height: int, signers: Signers = FOUR, by: tuple[int, ...] = QUORUM) -> Conflict:
+    """The same by secp256k1 keys."""
+    first, second = branches(height, signers)
+    return Conflict(
+        certified_words(first, signers.sign(first, QUORUM)), certified_words(second, signers.sign(second, by))
+    )
 
 
 def known_sets(hash_: bytes) -> ValidatorSet | None:
@@ -61,6 +80,10 @@ def sent_by(vault: VaultChain, secret: bytes) -> int:
     return int(vault.user.web3.eth.get_transaction_count(Account.from_key(secret).address))
 
 
+def profile(vault: VaultChain) -> str:
+    return "evm" if vault.terms.scheme is CertificateScheme.BLS else "evm-ecdsa"
+
+
 def relayer_of(index: int, node: Conflicts, vaults: list[VaultChain]) -> RelayerService:
     """Of a validator that has decided nothing yet."""
     genesis: Any = SimpleNamespace(
@@ -68,7 +91,7 @@ def relayer_of(index: int, node: Conflicts, vaults: list[VaultChain]) -> Relayer
     )
     configs = {
         each.chain.chain_id: ChainConfig(
-            chain_id=each.chain.chain_id, name="one", endpoints=(each.chain.url,), quorum=1
+            chain_id=each.chain.chain_id, name="one", endpoints=(each.chain.url,), quorum=1, profile=profile(each)
         )
         for each in vaults
     }
@@ -81,10 +104,11 @@ def relayer_of(index: int, node: Conflicts, vaults: list[VaultChain]) -> Relayer
 
 
 @pytest.mark.chain
+@pytest.mark.parametrize("scheme", CertificateScheme)
 async def test_what_one_node_learns_freezes_the_vaults_of_all_chains_once(
-    anvil: Callable[..., Anvil], tmp_path: Path
+    anvil: Callable[..., Anvil], tmp_path: Path, scheme: CertificateScheme
 ) -> None:
-    vaults = [VaultChain(anvil(chain_id), FOUR) for chain_id in (1001, 1002)]
+    vaults = [VaultChain(anvil(chain_id), FOUR, scheme=scheme) for chain_id in (1001, 1002)]
     for vault in vaults:
         for secret in RELAYERS:
             vault.chain.fund(Account.from_key(secret).address)
@@ -97,7 +121,8 @@ async def test_what_one_node_learns_freezes_the_vaults_of_all_chains_once(
             await nursery.start(network.run)
             nursery.start_soon(node.run, network)
             nursery.start_soon(relayer_of(index, node, vaults).run)
-        assert nodes[0].learn(conflict_at(9))  # the first turn is that of the second, which only hears of it
+        conflict = conflict_at(9) if scheme is CertificateScheme.BLS else signed_conflict_at(9)
+        assert nodes[0].learn(conflict)  # the first turn is that of the second, which only hears of it
         await until(lambda: all(node.standings() and node.standings()[0].is_shown for node in nodes))
         nursery.cancel_scope.cancel()
     for vault in vaults:
@@ -118,9 +143,7 @@ async def test_evidence_shown_again_and_a_higher_conflict_cost_nothing(vault_of:
         for secret in RELAYERS:
             sender = Sender(endpoint, vault_of.chain.chain_id, secret)
             shown = conflict_at(7)
-            again = await freezer.freeze(
-                (shown.first, shown.first_certificate), (shown.second, shown.second_certificate), sender
-            )
+            again = await freezer.freeze(*shown.shown, sender)
             assert again.outcome is FreezeOutcome.FROZEN
         assert [sent_by(vault_of, secret) for secret in RELAYERS] == [1, 0]
         place = RelayerPlace(0, 1)
@@ -140,9 +163,17 @@ def vault_of(anvil: Callable[..., Anvil]) -> VaultChain:
 
 STRANGERS = make_signers((1, 1, 1, 1), b"strangers")
 GOOD = conflict_at(5)
+SIGNED = signed_conflict_at(5)
 NO_CONFLICT = {
-    "one header twice": msgspec.structs.replace(GOOD, second=GOOD.first, second_certificate=GOOD.first_certificate),
-    "in another order": Conflict(GOOD.second, GOOD.second_certificate, GOOD.first, GOOD.first_certificate),
+    "one header twice": msgspec.structs.replace(GOOD, second=GOOD.first),
+    "in another order": Conflict(GOOD.second, GOOD.first),
+    "one kind each": msgspec.structs.replace(GOOD, second=SIGNED.second),
+    "signed under a quorum": signed_conflict_at(5, by=(0, 1)),
+    "signed by strangers": signed_conflict_at(5, STRANGERS),
+    "signed by strangers in the set's name": signed_conflict_at(5, replace(STRANGERS, validators=FOUR.validators)),
+    "words of another layout": msgspec.structs.replace(
+        GOOD, first=certified_words(HeaderWords(b"\0" + GOOD.first.header.words[1:]), GOOD.first.certificate)
+    ),
     "two heights": msgspec.structs.replace(GOOD, second=conflict_at(6).second),
     "a set that the node does not know": conflict_at(5, STRANGERS),
     "under a quorum": conflict_at(5, by=(0, 1)),
@@ -166,17 +197,18 @@ def test_gossip_is_two_headers_of_one_height_in_order() -> None:
         return valid_conflict(Incoming(KEYS[0], data))
 
     assert taken(encode(GOOD))
-    refused = [NO_CONFLICT[case] for case in ("one header twice", "in another order", "two heights")]
+    refused = [NO_CONFLICT[case] for case in ("one header twice", "in another order", "one kind each", "two heights")]
     assert not any(taken(encode(each)) for each in refused)
     assert not taken(b"\xff")
 
 
-def test_a_restart_forgets_no_conflict_and_survives_a_spoiled_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("conflict", [GOOD, SIGNED], ids=["final", "signed"])
+def test_a_restart_forgets_no_conflict_and_survives_a_spoiled_file(tmp_path: Path, conflict: Conflict) -> None:
     node = conflicts_of(tmp_path)
-    assert node.learn(GOOD, 0.0)
-    assert not node.learn(GOOD, 0.0)
+    assert node.learn(conflict, 0.0)
+    assert not node.learn(conflict, 0.0)
     (tmp_path / "1-spoiled.conflict").write_bytes(b"?")
-    assert conflicts_of(tmp_path).known == (GOOD,)
+    assert conflicts_of(tmp_path).known == (conflict,)
     (kept,) = tmp_path.glob("5-*.conflict")
     assert kept.stat().st_mode & 0o777 == 0o600
 
@@ -195,3 +227,22 @@ def test_a_node_that_writes_to_no_vault_has_nothing_left_to_do(tmp_path: Path) -
     node.learn(GOOD, 0.0)
     (standing,) = node.standings()
     assert (standing.height, standing.vaults, standing.is_shown) == (5, (), True)
+
+
+def test_a_conflict_of_the_largest_set_can_be_passed_on() -> None:
+    many = make_signers((1,) * VALIDATORS_MAX, b"many")
+    assert len(encode(signed_conflict_at(5, many, by=tuple(range(VALIDATORS_MAX))))) < CONFLICT_BYTES_MAX
+
+
+@pytest.mark.chain
+async def test_a_vault_is_shown_evidence_of_its_own_kind_only(anvil: Callable[..., Anvil], tmp_path: Path) -> None:
+    vaults = [VaultChain(anvil(1001 + place), FOUR, scheme=scheme) for place, scheme in enumerate(CertificateScheme)]
+    vaults[1].chain.fund(Account.from_key(RELAYERS[0]).address)
+    node = conflicts_of(tmp_path, turn_s=0.0)
+    node.learn(signed_conflict_at(9), 0.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(relayer_of(0, node, vaults).run)
+        await until(lambda: node.standings()[0].vaults and node.standings()[0].is_shown)
+        nursery.cancel_scope.cancel()
+    assert [vault.view("conflict")[2] for vault in vaults] == [0, 9]
+    assert [answer.chain_id for answer in node.standings()[0].vaults] == [1002]

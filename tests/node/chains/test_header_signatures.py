@@ -1,5 +1,6 @@
 """Signatures on headers for vaults without BLS certificates: who signs what, how often, and what is kept of others."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 import trio
 
+from bridge.contracts.schemes import CertificateScheme
 from clearing.base import secp256k1
 from clearing.base.codec import encode
 from clearing.base.ecdsa_certificate import header_digest, verify_ecdsa_certificate
@@ -15,9 +17,11 @@ from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.schema.terms.chains import ChainTerms
+from member.vaults.conflict import Conflict, check_conflict
 from node.chains.header_signatures import (
     INTERVAL_MS,
     KEPT_MAX,
+    OF_HEIGHT_MAX,
     SIGNERS_MAX,
     HeaderSignature,
     HeaderSignatures,
@@ -44,9 +48,12 @@ def header(height: int, *, of: Signers = FOUR, **changes: Any) -> Header:
     return make_header(of, height, **stated | changes)
 
 
-def node_of(folder: Path, index: int = 0, profile: str = "evm-ecdsa") -> HeaderSignatures:
+def node_of(
+    folder: Path, index: int = 0, profile: str = "evm-ecdsa", on_conflict: Callable[[Conflict], object] = id
+) -> HeaderSignatures:
     config = ChainConfig(chain_id=CHAIN, name="chain", endpoints=("http://127.0.0.1:1",), profile=profile)
-    made = HeaderSignatures(folder / f"signed-{index}", NETWORK, FOUR.evm_secrets[index], SETS.get, {CHAIN: config})
+    secret, configs = FOUR.evm_secrets[index], {CHAIN: config}
+    made = HeaderSignatures(folder / f"signed-{index}", NETWORK, secret, SETS.get, configs, on_conflict)
     made.follow(GENESIS)
     return made
 
@@ -135,16 +142,35 @@ def test_what_no_validator_signed_is_refused_by_its_code(tmp_path: Path) -> None
     assert not node._of
 
 
-def test_a_liars_other_header_takes_no_place_and_makes_no_certificate(tmp_path: Path) -> None:
+def test_a_liars_other_headers_take_no_honest_ones_place_and_make_no_certificate(tmp_path: Path) -> None:
     node, false = node_of(tmp_path), header(1, payload_root=sha256(b"false"))
     assert node.learn(signature(false, 0))
-    assert not node.learn(signature(header(1), 0))
+    for number in range(2 * OF_HEIGHT_MAX):
+        node.learn(signature(header(1, payload_root=sha256(b"%d" % number)), 0))
+    assert len(node._of[FOUR.validators.validators[0].evm_address][1]) == OF_HEIGHT_MAX
     for index in (1, 2):
         assert node.learn(signature(header(1), index))
     assert node.certified(1) is None
     assert node.learn(signature(header(1), 3))
     assert node.certified(1) == (header(1), node.certificate(header(1)))
     assert node.certificate(false) is None
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_two_headers_of_one_height_that_quorums_signed_are_a_conflict(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Whoever signs last: liars, or an honest validator who signed one of them."""
+    found: list[Conflict] = []
+    node, other = node_of(tmp_path, on_conflict=found.append), header(1, payload_root=sha256(b"other"))
+    both = [(header(1), (0, 1, 2)), (other, (1, 2, 3))]
+    for each, indices in both if order[0] == 0 else both[::-1]:
+        for index in [indices[place] for place in order]:
+            assert not found
+            assert node.learn(signature(each, index))
+    (conflict,) = found
+    assert conflict.scheme is CertificateScheme.ECDSA
+    check_conflict(conflict, SETS.get, NETWORK)
+    assert {each.header.hash for each in (conflict.first, conflict.second)} == {header(1).hash, other.hash}
+    assert node.certified(1, lambda each: each == other) == (other, node.certificate(other))
 
 
 def test_of_each_validator_the_newest_and_the_newest_rotation_are_kept(tmp_path: Path) -> None:

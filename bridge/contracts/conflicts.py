@@ -1,0 +1,97 @@
+"""The vault's functions about conflicting headers, as bytes: evidence, the base below it, and the cold quorum's choice.
+
+Rule: as in `bridge.contracts.vault`, every byte follows from its argument. Headers are shown by their words alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from eth_abi.abi import encode
+
+from bridge.contracts.vault import (
+    CERTIFICATE,
+    VaultCertificate,
+    checkpoint_arguments,
+    read_number,
+    selector,
+    split_words,
+)
+from bridge.evm.hexadecimal import malformed
+from clearing.base.certificate import Certificate
+from clearing.base.hashing import keccak256
+from clearing.base.header import Header
+from clearing.base.header_words import HeaderWords
+
+ShownHeader: TypeAlias = tuple[Header | HeaderWords, VaultCertificate]
+"""Evidence."""
+FREEZE = selector("freeze(bytes,(uint32,uint256,bytes),bytes,(uint32,uint256,bytes))")
+FREEZE_BY_HISTORY = selector("freezeByHistory(bytes,(uint32,uint256,bytes),bytes,bytes32,bytes32[])")
+SHOW_BASE = selector("showBase(bytes,bytes,bytes32,bytes32[])")
+CHOOSE_BRANCH = selector("chooseBranch(bytes,(uint32,uint256,bytes),bytes[])")
+REJECT_CHILD = selector("rejectChild(bytes)")
+CONFLICT = selector("conflict()")
+CONFLICT_BYTES = 7 * 32
+"""The answer to `CONFLICT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultConflict:
+    """Two certified headers of one height that a vault was shown. `since` in seconds."""
+
+    first: bytes
+    second: bytes
+    height: int
+    since: int
+
+
+def freeze_call(first: ShownHeader, second: ShownHeader) -> bytes:
+    """Show two certified headers of one height. Raises RemoteFault BAD_POINT when an aggregate is no point."""
+    given = (*checkpoint_arguments(*first), *checkpoint_arguments(*second))
+    return FREEZE + encode(("bytes", CERTIFICATE, "bytes", CERTIFICATE), given)
+
+
+def freeze_by_history_call(
+    shown: ShownHeader, accepted: Header | HeaderWords, before: bytes, later: Sequence[bytes] = ()
+) -> bytes:
+    """Show a certified header of a height at which the vault took another one as a checkpoint.
+
+    `before`: the vault's history before that checkpoint; `later`: hashes of its checkpoints after it.
+    """
+    given = (*checkpoint_arguments(*shown), accepted.words, before, list(later))
+    return FREEZE_BY_HISTORY + encode(("bytes", CERTIFICATE, "bytes", "bytes32", "bytes32[]"), given)
+
+
+def show_base_call(
+    base: Header | HeaderWords | None, following: Header | HeaderWords, before: bytes, later: Sequence[bytes] = ()
+) -> bytes:
+    """Show the vault's newest checkpoint below a conflict, and the one that it took next.
+
+    `base`: None when the conflict is below all checkpoints.
+    """
+    given = (base.words if base else b"", following.words, before, list(later))
+    return SHOW_BASE + encode(("bytes", "bytes", "bytes32", "bytes32[]"), given)
+
+
+def choose_branch_call(chosen: Header, signatures: Sequence[bytes], certificate: Certificate | None = None) -> bytes:
+    """Settle a conflict, by the cold quorum. `certificate`: of a header that is not one of the two that were shown."""
+    argument = checkpoint_arguments(chosen, certificate)[1] if certificate else (0, 0, b"")
+    return CHOOSE_BRANCH + encode(("bytes", CERTIFICATE, "bytes[]"), (chosen.words, argument, list(signatures)))
+
+
+def reject_child_call(header: Header) -> bytes:
+    """Reject a header whose parent is rejected."""
+    return REJECT_CHILD + encode(("bytes",), (header.words,))
+
+
+def extended_history(history: bytes, header_hash: bytes) -> bytes:
+    """A vault's history with one more checkpoint; it begins with 32 zero bytes."""
+    return keccak256(history + header_hash)
+
+
+def read_conflict(data: bytes) -> VaultConflict | None:
+    """The answer to `CONFLICT`; None while there is none. Raises RemoteFault MALFORMED_ANSWER."""
+    if len(data) != CONFLICT_BYTES:
+        raise malformed("conflict", len(data))
+    first, second, height, since, *_ = split_words(data)
+    return VaultConflict(first, second, read_number(height), read_number(since)) if any(since) else None
