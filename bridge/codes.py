@@ -103,6 +103,17 @@ class BridgeCode(CodeBook):
         "The solvency verifier has other keys of this epoch: a quorum signed two. Compare both with `crossclear "
         "onchain check`; the false ones are evidence.",
     )
+    VAULT_ON_OTHER_BRANCH = (
+        662,
+        "The vault accepted a certified header that is not this network's of that height: a quorum signed two, or its "
+        "keys were stolen. The chain is halted, and this node shows the vaults the evidence. Release the chain once "
+        "the cold quorum has chosen.",
+    )
+    VAULT_AHEAD = (
+        663,
+        "The vault accepted many headers above this node's height. Nothing more of the chain is read until this node "
+        "has them. If it is not behind, somebody else certifies headers for the vault.",
+    )
     STORAGE_PROOF_DIFFERS = (
         670,
         "A block's state proves other counters than a quorum of endpoints reported. Check the endpoints, and the "

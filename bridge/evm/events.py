@@ -33,7 +33,10 @@ from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact, Wit
 DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
 WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint64,uint256)")
 ROTATED = keccak256(b"ValidatorsRotated(uint64,bytes32)")
+CHECKPOINTED = keccak256(b"Checkpointed(uint64,bytes32,uint64)")
 VAULT_TOPICS = (DEPOSITED, WITHDRAWN, ROTATED)
+"""Of the ledger's facts."""
+WATCHED_TOPICS = (*VAULT_TOPICS, CHECKPOINTED)
 _SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 64), ROTATED: (3, 0)}
 """How many topics and bytes of data each has."""
 SOURCE_TAG = "crossclear/fact-source/v1"
@@ -73,7 +76,25 @@ class Rotated:
     validators_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """`Checkpointed(uint64 indexed height, bytes32 indexed headerHash, uint64 withdrawalsCount)`, as far as it is
+    read: the ledger knows the count."""
+
+    height: int
+    header_hash: bytes
+
+
 VaultEvent: TypeAlias = Deposited | Withdrawn | Rotated
+
+
+def read_checkpointed(log: Log) -> Checkpointed | None:
+    """The checkpoint in a log of the vault, None for its other events. Raises RemoteFault MALFORMED_EVENT."""
+    if not log.topics or log.topics[0] != CHECKPOINTED:
+        return None
+    if len(log.topics) != 3 or len(log.data) != 32:
+        raise _odd(log, "size")
+    return Checkpointed(_counter(log), log.topics[2])
 
 
 def read_event(log: Log) -> VaultEvent | None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from bridge.codes import BridgeCode
+from bridge.watch.branch import BranchFile
 from bridge.watch.cursor import FileFactStore, Halt
 from clearing.base.errors import LocalFault
 
@@ -64,7 +65,12 @@ def release(folder: Path, chain_id: int, code: int, reason: str, now_ms: int, *,
     is_rescanned = rescan or code == BridgeCode.FINALITY_VIOLATION
     made = Release(chain_id, halt.code, halt.reason, reason, cursor.number, is_rescanned, now_ms)
     _append(_record_path(folder, chain_id), msgspec.json.encode(made) + b"\n")
+    branch = BranchFile(folder, chain_id)
+    if (record := branch.load()) is not None:
+        # What strayed is settled; what waits is still to be compared, unless it is read again.
+        branch.write(msgspec.structs.replace(record, strayed=None))
     if is_rescanned:
+        branch.forget()
         store.forget(chain_id)
     else:
         store.record(msgspec.structs.replace(cursor, halt=None), ())

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
-from bridge.evm.events import VAULT_TOPICS, VaultEvent, read_event
+from bridge.evm.events import WATCHED_TOPICS, Checkpointed, VaultEvent, read_checkpointed, read_event
 from bridge.evm.header import BlockHeader, check_links, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list, read_object, read_quantity
 from bridge.evm.receipts import LOGS_MAX, Log
@@ -29,6 +29,14 @@ class ProvenLog:
     log_index: int
     log: Log
     event: VaultEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenBlock:
+    """The vault's events in one block, in order."""
+
+    logs: list[ProvenLog]
+    checkpoints: list[Checkpointed]
 
 
 class ChunkSize:
@@ -79,7 +87,7 @@ class VaultScanner:
     async def candidates(self, headers: Sequence[BlockHeader]) -> list[BlockHeader]:
         """Which of these consecutive blocks may hold events of the vault."""
         if self._chain.blooms:
-            return [header for header in headers if header.may_hold_log(self._chain.vault, VAULT_TOPICS)]
+            return [header for header in headers if header.may_hold_log(self._chain.vault, WATCHED_TOPICS)]
         first, found = headers[0].number, set[int]()
         while first <= headers[-1].number:
             by_endpoint, first = await self._logged(first, headers[-1].number)
@@ -91,7 +99,7 @@ class VaultScanner:
         by_endpoint, next_number = await self._logged(first, last)
         found = await _in_parts(self._quorum.final_headers, sorted(set().union(*by_endpoint.values())))
         if self._chain.blooms:
-            empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, VAULT_TOPICS)}
+            empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, WATCHED_TOPICS)}
             for index, named in by_endpoint.items():
                 if named & empty:
                     self._quorum.blame(index, malformed("logs of a block without", min(named & empty)))
@@ -100,14 +108,29 @@ class VaultScanner:
 
     async def proven_logs(self, header: BlockHeader) -> list[ProvenLog]:
         """The vault's events in one block, in order. Raises RemoteFault MALFORMED_EVENT for a proven odd one."""
-        found = []
+        return (await self.proven(header)).logs
+
+    async def proven(self, header: BlockHeader) -> ProvenBlock:
+        """The same with the checkpoints."""
+        found = ProvenBlock([], [])
         for receipt_index, receipt in enumerate(await self._quorum.receipts(header)):
             for log_index, log in enumerate(receipt.logs):
                 if log.address == self._chain.vault and receipt.succeeded:
-                    event = read_event(log)
+                    event, checkpoint = read_event(log), read_checkpointed(log)
                     if event is not None:
-                        found.append(ProvenLog(header, receipt_index, log_index, log, event))
+                        found.logs.append(ProvenLog(header, receipt_index, log_index, log, event))
+                    if checkpoint is not None:
+                        found.checkpoints.append(checkpoint)
         return found
+
+    async def has_checkpoint(self, number: int, checkpoint: Checkpointed) -> bool:
+        """Whether a final block has it: read again, linked to what a witness proved where one is required.
+
+        Raises RemoteFault as `final_headers`, `check_anchored` and `proven_logs` do.
+        """
+        (header,) = await self._quorum.final_headers((number,))
+        await self.check_anchored(header)
+        return checkpoint in (await self.proven(header)).checkpoints
 
     async def _logged(self, first: int, last: int) -> tuple[dict[int, set[int]], int]:
         """(by endpoint, numbers of blocks that it reports to have events; first number that is not covered).
@@ -136,7 +159,7 @@ class VaultScanner:
             return by_endpoint, end + 1
 
     def _filter(self, first: int, last: BlockHeader) -> dict[str, object]:
-        wanted = {"address": hex_data(self._chain.vault), "topics": [[hex_data(topic) for topic in VAULT_TOPICS]]}
+        wanted = {"address": hex_data(self._chain.vault), "topics": [[hex_data(topic) for topic in WATCHED_TOPICS]]}
         if first == last.number:
             return {**wanted, "blockHash": hex_data(last.hash)}
         return {**wanted, "fromBlock": hex_quantity(first), "toBlock": hex_quantity(last.number)}

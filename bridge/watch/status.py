@@ -19,6 +19,7 @@ HALTING = frozenset(
         BridgeCode.DEPOSITS_HASH_MISMATCH,
         BridgeCode.DISPUTE_UNDECIDED,
         BridgeCode.LIGHT_CLIENT_CONFLICT,
+        BridgeCode.VAULT_ON_OTHER_BRANCH,
     )
 )
 BLOCKS_IN_DOUBT = frozenset(

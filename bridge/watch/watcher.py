@@ -18,6 +18,7 @@ from bridge.rpc.dissent import Dissent
 from bridge.rpc.endpoint_health import EndpointHealth
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.witness import ANCHORED_MAX
+from bridge.watch.branch import AcceptedCheckpoint, BranchWatch
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
 from bridge.watch.custody import CUSTODY_WAIT_SECONDS, CustodyReader
 from bridge.watch.custody_evidence import EvidenceCollector
@@ -46,6 +47,7 @@ class _RangeResult:
     deposit_nonce: int
     deposits_hash: bytes
     facts: list[Fact] = field(default_factory=list)
+    checkpoints: list[AcceptedCheckpoint] = field(default_factory=list)
 
 
 class Watcher:
@@ -65,6 +67,7 @@ class Watcher:
         expired_withdrawals: ExpiredWithdrawalQuery | None = None,
         alarm: Callable[[Alarm, str], None] | None = None,
         custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
+        branch: BranchWatch | None = None,
     ) -> None:
         """`alarm` gets why a condition holds, when it begins, and "" when it ends."""
         self.chain = chain
@@ -80,6 +83,7 @@ class Watcher:
         self._evidence = evidence
         self._expired_query = expired_withdrawals
         self._expired_withdrawals = ExpiredWithdrawalReader(chain, quorum)
+        self._branch = branch
         self._last_expired: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
         self._pace = PollPace()
         self._cursor: ScanCursor | None = store.load(chain.chain_id)
@@ -186,6 +190,9 @@ class Watcher:
         self._last_expired = asked if view.is_complete else None
 
     async def _step(self) -> bool:
+        if self._branch is not None:
+            await self._branch.compare(self._scanner.has_checkpoint)
+            self._branch.check_room()
         if trio.current_time() >= self._check_chain_at:
             await self._quorum.check_chain(self.chain.chain_id)
             self._check_chain_at = trio.current_time() + CHAIN_CHECK_SECONDS
@@ -232,7 +239,7 @@ class Watcher:
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
         for header in headers:
             if header.hash in candidates:
-                await self._gather(gathered, await self._scanner.proven_logs(header))
+                await self._gather(gathered, header)
             if header.number % self.chain.custody_stride == 0 and last - header.number <= CUSTODY_AGE_MAX:
                 await self._gather_custody(gathered, header)
         await self._record_and_emit(cursor, headers, gathered)
@@ -242,12 +249,16 @@ class Watcher:
         candidates, covered = await self._scanner.chunk_candidates(cursor.number + 1, last)
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
         for header in candidates:
-            await self._gather(gathered, await self._scanner.proven_logs(header))
+            await self._gather(gathered, header)
         await self._record_and_emit(cursor, await self._quorum.final_headers((covered,)), gathered)
 
-    async def _gather(self, gathered: _RangeResult, sightings: Sequence[ProvenLog]) -> None:
+    async def _gather(self, gathered: _RangeResult, header: BlockHeader) -> None:
         """Add facts in order; deposits continue nonce by nonce, missing ones are looked for from deployment on."""
-        for sighting in sightings:
+        proven = await self._scanner.proven(header)
+        gathered.checkpoints += [
+            AcceptedCheckpoint(each.height, each.header_hash, header.number) for each in proven.checkpoints
+        ]
+        for sighting in proven.logs:
             event = sighting.event
             if isinstance(event, Deposited):
                 if event.nonce > gathered.deposit_nonce + 1:
@@ -336,6 +347,8 @@ class Watcher:
             deposits_hash=gathered.deposits_hash,
             ring=ring[-RING_MAX:],
         )
+        if self._branch is not None:
+            self._branch.add(gathered.checkpoints)
         self._store.record(self._cursor, facts)
         self.status.scanned_number = newest.number
         for fact in facts:

@@ -41,6 +41,7 @@ from node.chains.custody_evidence import CustodyEvidence
 from node.chains.header_signatures import HeaderSignatures, valid_header_signature
 from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
 from node.chains.relayer_service import RelayerService
+from node.chains.stored_branch import StoredBranch
 from node.config import NodeConfig, config_of_chains
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.epochs.packages import PackageService
@@ -122,7 +123,8 @@ class Node:
         self._membership = Membership(own_key, restored.state)
         self._facts = AttestationPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
-        self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts)
+        branch = StoredBranch(self._blocks)
+        self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts, branch)
         self._pool = Mempool(self._network_id, self._keys_of, pool_limits(config), self._judge_change)
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._epochs = EpochService(

@@ -19,6 +19,7 @@ from bridge.beacon.light_client import BeaconClient
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
+from bridge.watch.branch import BranchFile, BranchWatch, OwnBranch
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal, ExpiredWithdrawalQuery
@@ -85,13 +86,21 @@ class BridgeService:
     """Runs a watcher of each chain that genesis or an amendment lists."""
 
     def __init__(
-        self, genesis: Genesis, configs: Mapping[int, ChainConfig], folder: Path, pool: AttestationPool
+        self,
+        genesis: Genesis,
+        configs: Mapping[int, ChainConfig],
+        folder: Path,
+        pool: AttestationPool,
+        own: OwnBranch | None = None,
     ) -> None:
-        """`genesis`: as amended where the node starts. Raises LocalFault CONFIG_MISSING: a chain without settings."""
+        """`genesis`: as amended where the node starts. `own`: what checkpoints of the vaults are compared with.
+
+        Raises LocalFault CONFIG_MISSING: a chain without settings.
+        """
         missing = [chain.chain_id for chain in genesis.chains if chain.chain_id not in configs]
         if missing:
             raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
-        self._configs = configs
+        self._configs, self._own = configs, own
         self._pool = pool
         self._folder = folder
         self._store = FileFactStore(folder)
@@ -102,6 +111,7 @@ class BridgeService:
         self.watchers: dict[int, Watcher] = {}
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceCollector] = {}
+        self.branches: dict[int, BranchWatch] = {}
         self.pulses: dict[int, Pulse] = {}
         self.lights: dict[int, BeaconClient] = {}
         self._alarms = set[tuple[int, Alarm]]()
@@ -136,7 +146,11 @@ class BridgeService:
             back = ExpiredWithdrawalQuery(partial(self._expired_of, chain_id), partial(self._miss, chain_id, changed))
             emit = partial(self._emit, network, changed)
             alarm = partial(self._alarmed, chain_id, changed)
-            watcher = self.watchers[chain_id] = Watcher(chain, quorum, self._store, emit, sight, keeper, back, alarm)
+            file = BranchFile(self._folder, chain_id)
+            branch = self.branches[chain_id] = BranchWatch(file, chain_id, chain.vault, self._own)
+            watcher = self.watchers[chain_id] = Watcher(
+                chain, quorum, self._store, emit, sight, keeper, back, alarm, branch=branch
+            )
             nursery.start_soon(self._watch, watcher)
             nursery.start_soon(keeper.run)
             nursery.start_soon(self._submissions.follow, chain_id, SubmittedEventReader(chain, quorum), watcher, emit)

@@ -22,6 +22,8 @@ BLOCK_AGE_MS_MAX = 10_000
 ORACLE_AGE_MS_MAX = 5_000
 CHAIN_SILENCE_SECONDS_MAX = 30.0
 """Several times what one poll may take with every endpoint timing out."""
+AHEAD_SECONDS_MAX = 600.0
+"""How long a vault may have a checkpoint above the own height before an operator must look at it."""
 CHAIN_BEHIND_MAX = 64
 """Final blocks not looked at yet; more than the watcher links one by one is catching up."""
 
@@ -83,6 +85,7 @@ class HealthMonitor:
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
             *self._shortages(),
+            *self._vaults_ahead(),
             *(Check(name=f"asset-{asset}", ok=False, detail=why) for asset, why in self._halted_assets.items()),
             *(_light_client_check(chain_id, light) for chain_id, light in sorted(self._bridge.lights.items())),
             *map(_providers_check, self._diversity()),
@@ -152,6 +155,20 @@ class HealthMonitor:
             watcher = self._bridge.watchers.get(chain_id)
             if watcher is not None and watcher.status.shortage:
                 yield Check(name=f"vault-{chain_id}", ok=False, detail=watcher.status.shortage)
+
+    def _vaults_ahead(self) -> Iterator[Check]:
+        """Vaults with headers that this node has not got: no proof of anything, but after a while somebody must look.
+        What strays halts its chain, which says so."""
+        for chain_id in sorted(self._still_seconds_max):
+            branch = self._bridge.branches.get(chain_id)
+            if branch is not None and (waiting := branch.waiting):
+                found = f"{len(waiting)} headers above the own height, the first at {waiting[0].height}"
+                seconds = branch.waiting_seconds
+                yield Check(
+                    name=f"vault-branch-{chain_id}",
+                    ok=seconds <= AHEAD_SECONDS_MAX,
+                    detail=f"the vault has {found}, for {seconds:.0f} s",
+                )
 
 
 def upgrade_check(standing: UpgradeStanding) -> Check:

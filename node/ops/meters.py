@@ -131,6 +131,9 @@ class Meters:
             metrics.token_short.labels(chain=chain).set(1 if status.shortage else 0)
             metrics.chain_halted.labels(chain=chain).set(1 if status.halt else 0)
             metrics.chain_dissents.labels(chain=chain).set(len(watcher.dissents))
+        for chain_id, branch in self._bridge.branches.items():
+            metrics.vault_strayed.labels(chain=str(chain_id)).set(1 if branch.strayed else 0)
+            metrics.vault_ahead.labels(chain=str(chain_id)).set(len(branch.waiting))
         for chain_id, keeper in self._bridge.keepers.items():
             metrics.custody_proven.labels(chain=str(chain_id)).set(keeper.proven)
             metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)

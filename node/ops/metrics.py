@@ -88,6 +88,14 @@ class Metrics:
             "bridge_chain_withheld", "1 while nothing is attested because final blocks are in doubt", ("chain",)
         )
         self.chain_halted = self._gauge("bridge_chain_halted", "1 while the chain is halted", ("chain",))
+        self.vault_strayed = self._gauge(
+            "bridge_vault_on_other_branch", "1 after the vault accepted a header that is not this network's", ("chain",)
+        )
+        self.vault_ahead = self._gauge(
+            "bridge_vault_checkpoints_waiting",
+            "Headers of the vault above the own height",
+            ("chain",),
+        )
         self.chain_dissents = self._gauge(
             "bridge_chain_dissenting_endpoints", "Endpoints that contradict the quorum about a final block", ("chain",)
         )

@@ -14,6 +14,7 @@ from bridge.rpc.dissent import DISSENT_SECONDS
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.witness import FinalWitness
+from bridge.watch.branch import BranchWatch
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody import CUSTODY_WAIT_SECONDS
 from bridge.watch.status import Alarm
@@ -207,6 +208,7 @@ class Watch:
         custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
         layout: ChainLayout = ETHEREUM,
         witness: FinalWitness | None = None,
+        branch: BranchWatch | None = None,
     ) -> None:
         self.facts: list[Fact] = []
         self.store = FileFactStore(folder)
@@ -223,6 +225,7 @@ class Watch:
             emit,
             alarm=lambda alarm, why: self.alarms.append((alarm, bool(why))),
             custody_wait_seconds=custody_wait_seconds,
+            branch=branch,
         )
 
     async def until_quiet(self) -> None:

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from bridge.relay.vault_freeze import Freeze, FreezeOutcome
 from bridge.rpc.dissent import Dissent
+from bridge.watch.branch import AcceptedCheckpoint
 from bridge.watch.cursor import Halt
 from bridge.watch.status import WatcherStatus
 from clearing.base.hashing import sha256
@@ -27,7 +28,13 @@ from node.chains.bridge_service import BridgeService, Pulse
 from node.chains.conflicts import ConflictStanding, VaultAnswer
 from node.chains.submissions import CollateralEvent, Submission
 from node.config import ChainConfig
-from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, HealthMonitor
+from node.ops.health import (
+    AHEAD_SECONDS_MAX,
+    BLOCK_AGE_MS_MAX,
+    CHAIN_BEHIND_MAX,
+    CHAIN_SILENCE_SECONDS_MAX,
+    HealthMonitor,
+)
 from node.store.records import PackageRecord
 from tests.kit.clearing.genesis import BTC, ETH, make_genesis
 from tests.kit.clearing.world import reports
@@ -93,7 +100,7 @@ class _Sight:
         self.network = SimpleNamespace(peers=frozenset(bytes([each]) * 32 for each in (2, 3, 4)))
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status, dissents=()) for each, status in self.status.items()}
-        self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={})
+        self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={}, branches={})
         self.conflicts: tuple[ConflictStanding, ...] = ()
         self.make(decided_ms_ago=10)
 
@@ -143,6 +150,18 @@ async def test_conflicting_headers_are_shown_until_every_vault_has_answered(
     (check,) = (each for each in sight.health.checks() if not each.ok)
     assert check.detail == ("two certified headers of one height: chain 1 frozen; chain 2 not shown: R0603 unreachable")
     sight.conflicts = (ConflictStanding(7, (VaultAnswer(1, FROZEN), VaultAnswer(2, REFUSED))),)
+    assert sight.bad == []
+
+
+async def test_a_vault_ahead_of_this_node_fails_readiness_after_a_while(
+    sight: _Sight, autojump_clock: MockClock
+) -> None:
+    waiting = (AcceptedCheckpoint(9, bytes(32), 100),)
+    branch = sight.bridge.branches[2] = SimpleNamespace(waiting=waiting, waiting_seconds=AHEAD_SECONDS_MAX)
+    assert (sight.names[-1], sight.bad) == ("vault-branch-2", [])
+    branch.waiting_seconds += 1
+    assert sight.bad == ["vault-branch-2"]
+    sight.follow(sight.genesis.chains[0])
     assert sight.bad == []
 
 

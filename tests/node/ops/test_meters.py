@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from bridge.relay.vault_freeze import Freeze, FreezeOutcome
 from bridge.rpc.dissent import Dissent
 from bridge.rpc.endpoint_health import EndpointHealth
+from bridge.watch.branch import AcceptedCheckpoint
 from clearing.schema.blocks.receipt import Receipt, Refused
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
 from clearing.schema.records.prices import PriceStatus
@@ -61,7 +62,7 @@ class Node:
     def __init__(self) -> None:
         self.peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
         self.transactions = SimpleNamespace(refused=Counter(R0203=2), window=1024)
-        self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={}, lights={})
+        self.bridge = SimpleNamespace(watchers={}, pulses={}, keepers={}, lights={}, branches={})
         four = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
         services: dict[str, Any] = {
             "network": SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": self.peer})),
@@ -162,6 +163,20 @@ def test_a_light_client_has_its_height_its_age_and_its_endpoints(node: Node) -> 
     }
     light.is_stopped = True
     assert 'crossclear_bridge_light_client_stopped{chain="1"} 1.0' in node.lines
+
+
+def test_a_vault_on_another_branch_and_one_ahead_of_this_node_are_told(node: Node) -> None:
+    strayed = AcceptedCheckpoint(9, bytes(32), 100)
+    node.bridge.branches = {
+        1: SimpleNamespace(strayed=None, waiting=(strayed,)),
+        2: SimpleNamespace(strayed=strayed, waiting=()),
+    }
+    assert set(node.lines) >= {
+        'crossclear_bridge_vault_on_other_branch{chain="1"} 0.0',
+        'crossclear_bridge_vault_checkpoints_waiting{chain="1"} 1.0',
+        'crossclear_bridge_vault_on_other_branch{chain="2"} 1.0',
+        'crossclear_bridge_vault_checkpoints_waiting{chain="2"} 0.0',
+    }
 
 
 def test_a_block_is_counted_by_its_transactions_and_receipts(node: Node) -> None:
