@@ -114,6 +114,11 @@ class BridgeCode(CodeBook):
         "The vault accepted many headers above this node's height. Nothing more of the chain is read until this node "
         "has them. If it is not behind, somebody else certifies headers for the vault.",
     )
+    HEADER_NOT_FOUND = (
+        664,
+        "The header that a vault accepted does not stand in the transaction by which it did: a contract made it up "
+        "there. Trace the transaction, and show the vault the header by hand.",
+    )
     STORAGE_PROOF_DIFFERS = (
         670,
         "A block's state proves other counters than a quorum of endpoints reported. Check the endpoints, and the "

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 
+from bridge.contracts.schemes import CertificateScheme
 from bridge.contracts.vault import (
     CERTIFICATE,
+    CHECKPOINT,
     VaultCertificate,
     checkpoint_arguments,
     read_number,
@@ -18,11 +21,16 @@ from bridge.contracts.vault import (
     split_words,
 )
 from bridge.evm.hexadecimal import malformed
-from clearing.base.certificate import Certificate
-from clearing.base.hashing import keccak256
-from clearing.base.header import Header
-from clearing.base.header_words import HeaderWords
+from clearing.base import bls
+from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.codec import u256
+from clearing.base.ecdsa_certificate import certificate_of_compact
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import keccak256, sha256, tag_prefix
+from clearing.base.header import HEADER_TAG, Header
+from clearing.base.header_words import WORDS_BYTES, HeaderWords, read_header_words
 
+_HEAD = tag_prefix(HEADER_TAG)
 ShownHeader: TypeAlias = tuple[Header | HeaderWords, VaultCertificate]
 """Evidence."""
 FREEZE = selector("freeze(bytes,(uint32,uint256,bytes),bytes,(uint32,uint256,bytes))")
@@ -37,12 +45,14 @@ CONFLICT_BYTES = 7 * 32
 
 @dataclass(frozen=True, slots=True)
 class VaultConflict:
-    """Two certified headers of one height that a vault was shown. `since` in seconds."""
+    """Two certified headers of one height that a vault was shown. `since` in seconds; `has_base`: whether it knows its
+    newest checkpoint below."""
 
     first: bytes
     second: bytes
     height: int
     since: int
+    has_base: bool
 
 
 def freeze_call(first: ShownHeader, second: ShownHeader) -> bytes:
@@ -93,5 +103,45 @@ def read_conflict(data: bytes) -> VaultConflict | None:
     """The answer to `CONFLICT`; None while there is none. Raises RemoteFault MALFORMED_ANSWER."""
     if len(data) != CONFLICT_BYTES:
         raise malformed("conflict", len(data))
-    first, second, height, since, *_ = split_words(data)
-    return VaultConflict(first, second, read_number(height), read_number(since)) if any(since) else None
+    first, second, height, since, has_base, *_ = split_words(data)
+    if not any(since):
+        return None
+    return VaultConflict(first, second, read_number(height), read_number(since), any(has_base))
+
+
+def words_in(calldata: bytes, header_hash: bytes) -> HeaderWords | None:
+    """A header that stands anywhere in calldata, because another contract may have passed it to the vault."""
+    at = calldata.find(_HEAD)
+    while at >= 0:
+        words = calldata[at : at + WORDS_BYTES]
+        if len(words) == WORDS_BYTES and sha256(words) == header_hash:
+            return read_header_words(words)
+        at = calldata.find(_HEAD, at + 1)
+    return None
+
+
+def certificate_in(calldata: bytes, header: HeaderWords, scheme: CertificateScheme) -> VaultCertificate | None:
+    """The certificate of a header in a call of `checkpoint`, which may be within the call of another contract.
+
+    Nothing is checked of it but its form.
+    """
+    at = calldata.find(CHECKPOINT)
+    while at >= 0:
+        try:
+            words, (round_, signers, signed) = decode(("bytes", CERTIFICATE), calldata[at + 4 :], strict=False)
+            if words == header.words:
+                return _certificate(header, round_, u256(signers), signed, scheme)
+        except (DecodingError, OverflowError, RemoteFault):
+            pass
+        at = calldata.find(CHECKPOINT, at + 1)
+    return None
+
+
+def _certificate(
+    header: HeaderWords, round_: int, signers: bytes, signed: bytes, scheme: CertificateScheme
+) -> VaultCertificate:
+    if scheme is CertificateScheme.ECDSA:
+        return certificate_of_compact(signers, signed)
+    aggregate = bls.signature_of_coordinates(signed)
+    value, validators_hash = header.hash, header.validators_hash
+    return Certificate(VoteKind.PRECOMMIT, header.height, round_, value, validators_hash, signers, aggregate)

@@ -36,6 +36,7 @@ ROTATED = keccak256(b"ValidatorsRotated(uint64,bytes32)")
 CHECKPOINTED = keccak256(b"Checkpointed(uint64,bytes32,uint64)")
 VAULT_TOPICS = (DEPOSITED, WITHDRAWN, ROTATED)
 """Of the ledger's facts."""
+BRANCH_CHOSEN = keccak256(b"BranchChosen(uint64,bytes32)")
 WATCHED_TOPICS = (*VAULT_TOPICS, CHECKPOINTED)
 _SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 64), ROTATED: (3, 0)}
 """How many topics and bytes of data each has."""

@@ -31,18 +31,26 @@ class NumberedDeposit:
     hash_after: bytes
 
 
-class LogsBack:
-    """The logs of one event of a vault, newest first, down to `first_block`."""
+@dataclass(frozen=True, slots=True)
+class SentLog:
+    """A log and the hash of its transaction."""
 
-    def __init__(self, endpoint: Endpoint, at: bytes, topic: bytes, first_block: int) -> None:
+    log: Log
+    transaction: bytes
+
+
+class LogsBack:
+    """The logs of some events of a vault, newest first, down to `first_block`."""
+
+    def __init__(self, endpoint: Endpoint, at: bytes, topics: Sequence[bytes], first_block: int) -> None:
         self._endpoint = endpoint
         self._at = at
-        self._topic = topic
+        self._topics = topics
         self._first_block = first_block
         self._last: int | None = None
         self._span = SPAN_MOST
 
-    async def take(self) -> list[Log] | None:
+    async def take(self) -> list[SentLog] | None:
         """The logs of the next span, which may be none; None: all were read. Raises RemoteFault."""
         if self._last is None:
             self._last = read_quantity(await self._endpoint.call("eth_blockNumber"), "eth_blockNumber")
@@ -62,7 +70,7 @@ class LogsBack:
     async def _asked(self, first: int, last: int) -> object:
         wanted = {
             "address": hex_data(self._at),
-            "topics": [hex_data(self._topic)],
+            "topics": [[hex_data(topic) for topic in self._topics]],
             "fromBlock": hex_quantity(first),
             "toBlock": hex_quantity(last),
         }
@@ -74,15 +82,15 @@ class DepositsBack:
     """Deposits from number `newest` back, without a gap."""
 
     def __init__(self, endpoint: Endpoint, at: bytes, newest: int, first_block: int) -> None:
-        self._logs = LogsBack(endpoint, at, DEPOSITED, first_block)
+        self._logs = LogsBack(endpoint, at, (DEPOSITED,), first_block)
         self._next = newest
         self._read: list[NumberedDeposit] = []
 
     async def take(self, count: int) -> list[NumberedDeposit]:
         """So many of the next, newest first; fewer when that was all. Raises RemoteFault NONCE_GAP."""
         while len(self._read) < count and (logs := await self._logs.take()) is not None:
-            for log in logs:
-                self._add(log)
+            for sent in logs:
+                self._add(sent.log)
         taken, self._read = self._read[:count], self._read[count:]
         return taken
 
@@ -109,12 +117,12 @@ async def payments_of_words(
     endpoint: Endpoint, at: bytes, first_word: int, count: int, first_block: int
 ) -> PaymentWords:
     """All payments of `count` words from `first_word` on. Raises RemoteFault."""
-    logs = LogsBack(endpoint, at, WITHDRAWN, first_block)
+    logs = LogsBack(endpoint, at, (WITHDRAWN,), first_block)
     found: dict[int, list[PastPayment]] = {}
     newest = first_word
     while (span := await logs.take()) is not None:
-        for log in span:
-            event = read_event(log)
+        for sent in span:
+            event = read_event(sent.log)
             word = event.nonce // PAYMENTS_IN_WORD if isinstance(event, Withdrawn) else 0
             if isinstance(event, Withdrawn) and first_word <= word:
                 newest = max(newest, word)
@@ -130,14 +138,15 @@ def walk_call(deposits: Sequence[NumberedDeposit], hash_before: bytes) -> bytes:
     return escape.walk_deposits_call(hash_before, [numbered.deposit for numbered in deposits])
 
 
-def _read_logs(answer: object) -> list[Log] | None:
+def _read_logs(answer: object) -> list[SentLog] | None:
     """The logs of one answer, in order; None: too many. Raises RemoteFault MALFORMED_ANSWER."""
     if isinstance(answer, list) and len(answer) > LOGS_MAX:
         return None
     return [_read_log(entry) for entry in read_list(answer, "eth_getLogs", LOGS_MAX)]
 
 
-def _read_log(entry: object) -> Log:
+def _read_log(entry: object) -> SentLog:
     fields = read_object(entry, "log")
     topics = tuple(read_data(topic, "topic", 32) for topic in read_list(fields.get("topics"), "topics", 4))
-    return Log(read_data(fields.get("address"), "address", 20), topics, read_data(fields.get("data"), "data"))
+    log = Log(read_data(fields.get("address"), "address", 20), topics, read_data(fields.get("data"), "data"))
+    return SentLog(log, read_data(fields.get("transactionHash"), "transactionHash", 32))

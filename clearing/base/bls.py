@@ -169,6 +169,18 @@ def signature_coordinates(signature: bytes) -> bytes:
     return b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48))
 
 
+def signature_of_coordinates(coordinates: bytes) -> bytes:
+    """The 96 bytes of a signature of which `signature_coordinates` gives these. Raises RemoteFault BAD_POINT."""
+    try:
+        xy = b"".join(coordinates[i + 16 : i + 64] for i in range(0, 256, 64))
+        found = bytes(G2Point.from_xy_bytes_be(xy).to_compressed_bytes())
+    except (ValueError, TypeError):
+        found = b""
+    if not found or signature_coordinates(found) != coordinates:
+        raise RemoteFault(BaseCode.BAD_POINT, "coordinates", bytes=coordinates[:256])
+    return found
+
+
 @lru_cache(maxsize=256)
 def _message_point(message: bytes) -> G2Point:
     """The message as a point. Cached: a validator signs and checks the same few digests at each height."""

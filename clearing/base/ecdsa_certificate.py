@@ -15,6 +15,7 @@ from clearing.base.header_words import HeaderWords
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 
+_COMPACT_BYTES = 64
 ROUND = 0
 """In place of the round, whatever it was."""
 
@@ -29,6 +30,14 @@ class EcdsaCertificate(Wire, frozen=True):
     def compact(self) -> bytes:
         """As the contract takes the signatures: 64 bytes each, the parity in the top bit of s (EIP-2098)."""
         return b"".join(_compact(signature) for signature in self.signatures)
+
+
+def certificate_of_compact(signers: bytes, compact: bytes) -> EcdsaCertificate:
+    """What the contract was given, the inverse of `compact`. Whether it certifies is for `verify_ecdsa_certificate`."""
+    parts = [compact[at : at + _COMPACT_BYTES] for at in range(0, len(compact), _COMPACT_BYTES)]
+    if parts and len(parts[-1]) != _COMPACT_BYTES:
+        raise RemoteFault(BaseCode.MALFORMED, "certificate", bytes=len(compact))
+    return EcdsaCertificate(signers, tuple(map(_expanded, parts)))
 
 
 def header_digest(header: Header | HeaderWords) -> Hash32:
@@ -66,6 +75,11 @@ def verify_ecdsa_certificate(
         power += validators.validators[index].power
     if not validators.is_quorum(power):
         raise RemoteFault(BaseCode.UNDER_QUORUM, "certificate", power=power, total=validators.total_power)
+
+
+def _expanded(compact: bytes) -> bytes:
+    value = int.from_bytes(compact[32:], "big")
+    return compact[:32] + (value % 2**255).to_bytes(32, "big") + bytes((27 + (value >> 255),))
 
 
 def _compact(signature: bytes) -> bytes:

@@ -42,6 +42,7 @@ from node.chains.header_signatures import HeaderSignatures, valid_header_signatu
 from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
 from node.chains.relayer_service import RelayerService
 from node.chains.stored_branch import StoredBranch
+from node.chains.strayed_vaults import own_of_strayed
 from node.config import NodeConfig, config_of_chains
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.epochs.packages import PackageService
@@ -123,8 +124,10 @@ class Node:
         self._membership = Membership(own_key, restored.state)
         self._facts = AttestationPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
-        branch = StoredBranch(self._blocks)
-        self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts, branch)
+        self._branch = StoredBranch(self._blocks)
+        self._bridge = BridgeService(
+            amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
+        )
         self._pool = Mempool(self._network_id, self._keys_of, pool_limits(config), self._judge_change)
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._epochs = EpochService(
@@ -178,6 +181,7 @@ class Node:
             self._signer.envelope_key,
             self._conflicts,
             self._signatures,
+            self._bridge.strayed,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
@@ -387,6 +391,7 @@ class Node:
         self._epochs.decided(decided.header)
         self._transactions.decided(decided.block.transactions, decided.block.time_ms)
         self._bridge.settle(decided.state)
+        self._signatures.dispute(own_of_strayed(self._bridge.branches.values(), self._branch))
         if decided.state.terms is not self._terms:
             self._terms = decided.state.terms
             amended = genesis_without_detached(decided.state)

@@ -19,7 +19,7 @@ from bridge.beacon.light_client import BeaconClient
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum, Tips
-from bridge.watch.branch import BranchFile, BranchWatch, OwnBranch
+from bridge.watch.branch import AcceptedCheckpoint, BranchFile, BranchWatch, OwnBranch
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal, ExpiredWithdrawalQuery
@@ -177,6 +177,11 @@ class BridgeService:
         # But only when endpoints were asked whether one disputes the blocks.
         self._pool.withhold(chain.chain_id, withheld=True)
         self._listed.send_nowait(chain.chain_id)
+
+    def strayed(self, chain_id: int) -> AcceptedCheckpoint | None:
+        """What a chain's vault accepted instead of the network's header, as its watcher proved."""
+        branch = self.branches.get(chain_id)
+        return branch.strayed if branch is not None else None
 
     def look_for(self, event: CollateralEvent) -> Submission:
         """Prove and attest a submitted event, if this node watches its chain and has room."""

@@ -9,7 +9,7 @@ newest few headers and the newest that rotates the set.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +41,8 @@ INTERVAL_MS = 1_000
 """Of the network's time, between headers that are signed; one that rotates the set does not wait."""
 OF_HEIGHT_MAX = 4
 """Different headers of one height that one validator signed. An honest one signs one."""
+DISPUTED_MAX = 8
+"""Heights at which vaults took another header, and whose signatures are kept however old they are."""
 WANTED_MAX = 64
 """Headers that wait to be signed here; beyond it the oldest are left out."""
 SIGNERS_MAX = 4 * VALIDATORS_MAX
@@ -107,10 +109,16 @@ class HeaderSignatures:
         """By signer's address, height and hash of the header."""
         self._on_conflict = on_conflict
         self._checks = TokenBuckets(CHECKS_PER_SECOND, CHECKS_AT_ONCE)
+        self._disputed: dict[int, Header] = {}
+        """The own headers of heights at which a vault took another one."""
+        self._disputed_path = path.with_name(path.name + "-disputed")
+        self._answers = _read(self._disputed_path)
+        """What this validator signed of those."""
         self._own = _read(path)
         self._last = self._own[-1].header if self._own else None
         """The last header that every validator signs."""
-        for signed in self._own:
+        for signed in (*self._answers, *self._own):
+            self._disputed.update({signed.header.height: signed.header} if signed in self._answers else {})
             self._keep(self._address, signed)
 
     def follow(self, genesis: Genesis) -> None:
@@ -126,9 +134,38 @@ class HeaderSignatures:
             self._wanted.append(header)
             self._came.set()
 
+    def dispute(self, headers: Sequence[Header]) -> None:
+        """Sign these final headers, too, because a vault took others of their heights: a quorum's signatures on both
+        are what freezes vaults. Of most heights no header is signed, and a forger chooses the height."""
+        for header in headers if self._is_needed else ():
+            if header.height not in self._disputed:
+                if len(self._disputed) >= DISPUTED_MAX:
+                    oldest = next(iter(self._disputed))
+                    del self._disputed[oldest]
+                    self._answers = tuple(each for each in self._answers if each.header.height != oldest)
+                self._disputed[header.height] = header
+                self._came.set()
+
+    async def _sign_disputed(self) -> list[HeaderSignature]:
+        """Those that are not signed yet, on disk before they count. A header of which another one of its height was
+        signed here before is left out."""
+        signed_heights = {each.header.height for each in (*self._own, *self._answers)}
+        due = [
+            each for height, each in self._disputed.items() if height not in signed_heights and self._signs_for(each)
+        ]
+        made = [HeaderSignature(each, secp256k1.sign_digest(self._secret, header_digest(each))) for each in due]
+        if made:
+            self._answers = (*self._answers, *made)
+            data = encode(_Signed(self._answers))
+            await trio.to_thread.run_sync(write_whole, self._disputed_path, data, 0o600)
+        for signed in made:
+            self._keep(self._address, signed)
+        return made
+
     async def sign_wanted(self) -> list[HeaderSignature]:
         """Sign what is final and new, on disk before it counts. What was signed, ascending."""
-        made = []
+        made: list[HeaderSignature] = []
+        answered = await self._sign_disputed()
         while self._wanted:
             header = self._wanted.popleft()
             if self._may_sign(header):
@@ -140,7 +177,7 @@ class HeaderSignatures:
             await trio.to_thread.run_sync(write_whole, self._path, encode(_Signed(self._own)), 0o600)
         for signed in made:
             self._keep(self._address, signed)
-        return made
+        return [*answered, *made]
 
     def learn(self, signed: HeaderSignature) -> bool:
         """Keep a validator's signature; False when it is known.
@@ -186,15 +223,18 @@ class HeaderSignatures:
                 if not self._wanted:
                     await self._came.wait()
             news = await self.sign_wanted()
-            repeated = self._own if rest.cancelled_caught and self._is_needed else ()
+            repeated = (*self._answers, *self._own) if rest.cancelled_caught and self._is_needed else ()
             for signed in news or repeated:
                 network.publish(Topic.CHECKPOINTS, encode(signed))
 
     def _may_sign(self, header: Header) -> bool:
+        newest = max((each.header.height for each in (*self._answers, *self._own)), default=0)
+        return header.height > newest and self._signs_for(header)
+
+    def _signs_for(self, header: Header) -> bool:
+        """Whether this validator is one of those who certify it."""
         validators = self._set(header.validators_hash)
-        if validators is None or header.height <= max((each.header.height for each in self._own), default=0):
-            return False
-        return any(validator.evm_address == self._address for validator in validators.validators)
+        return validators is not None and any(each.evm_address == self._address for each in validators.validators)
 
     def _keep(self, signer: bytes, signed: HeaderSignature) -> bool:
         """Several of one height are evidence, so that none takes the other's place."""
@@ -208,7 +248,7 @@ class HeaderSignatures:
         if any(len(each.get(header.height, ())) > 1 for each in self._of.values()):
             self._report_conflict(header.height)
         rotating = max((each for each in kept if any(one.rotates for one in kept[each].values())), default=None)
-        for each in sorted(kept.keys() - {rotating}, reverse=True)[KEPT_MAX:]:
+        for each in sorted(kept.keys() - {rotating} - self._disputed.keys(), reverse=True)[KEPT_MAX:]:
             del kept[each]
         if len(self._of) > SIGNERS_MAX:
             del self._of[min(self._of, key=lambda known: max(self._of[known]))]
@@ -251,7 +291,7 @@ def _read(path: Path) -> tuple[HeaderSignature, ...]:
         return ()
     data = path.read_bytes()
     try:
-        return decode(data, _Signed, 4 * SIGNATURE_BYTES_MAX).newest
+        return decode(data, _Signed, 2 * DISPUTED_MAX * SIGNATURE_BYTES_MAX).newest
     except RemoteFault as fault:
         raise LocalFault(
             ConsensusCode.SIGN_STATE_CORRUPT, "signed headers", path=str(path), bytes=len(data), why=str(fault)[:200]

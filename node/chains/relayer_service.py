@@ -1,12 +1,12 @@
 """`RelayerService`: sends each vault the newest certified header when it needs one, claims withdrawals due there, and
-shows it the network's newest order and conflicts.
+shows it the network's newest order, conflicts, and where it stands below one.
 
 Rule: it is not trusted: the contract checks everything. What it claims is what the newest state does not know as paid
 or refunded yet.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from bridge.relay.transactions import Sender
 from bridge.relay.vault_freeze import VaultFreezer
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
+from bridge.watch.branch import AcceptedCheckpoint
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
@@ -35,6 +36,8 @@ from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
 from node.chains.conflicts import Conflicts
 from node.chains.header_signatures import HeaderSignatures
+from node.chains.stored_branch import StoredBranch
+from node.chains.strayed_vaults import StrayedVaults, VaultAccess
 from node.config import ChainConfig
 
 CHECKPOINT_SECONDS = 3600
@@ -59,7 +62,9 @@ class RelayerService:
         own_key: bytes,
         conflicts: Conflicts,
         signatures: HeaderSignatures,
+        strayed: Callable[[int], AcceptedCheckpoint | None] = lambda _: None,
     ) -> None:
+        """`strayed`: what the watcher of a chain proved that its vault took instead of the network's header."""
         self._relayed: set[int] = set()
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
         self._listed, self._to_relay = trio.open_memory_channel[ChainTerms](math.inf)
@@ -73,6 +78,8 @@ class RelayerService:
         self._own_key = own_key
         self._conflicts = conflicts
         self._signatures = signatures
+        self._branch = StoredBranch(blocks)
+        self._strayed = StrayedVaults(strayed, self._own_certified, self._branch, conflicts.learn, self._place)
         self._newest: Decided | None = None
         self._own_header = (0, b"")
         """Height and hash of the last that was compared with the own blocks."""
@@ -109,6 +116,10 @@ class RelayerService:
                     self._interval_seconds,
                     self._scheme(terms),
                 )
+                access = VaultAccess(
+                    terms.chain_id, terms.vault, terms.vault_block, self._scheme(terms), endpoint, sender
+                )
+                nursery.start_soon(self._strayed.serve, access, self._interval_seconds)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
         fault = ""
@@ -162,11 +173,18 @@ class RelayerService:
     def _is_own(self, header: Header) -> bool:
         """Whether it is this node's header of its height: a quorum may have signed another one, too."""
         if self._own_header != (header.height, header.hash):
-            committed = load_committed(self._blocks, header.height)
-            if committed is None or committed.block.header.hash != header.hash:
+            if self._branch.header_hash(header.height) != header.hash:
                 return False
             self._own_header = (header.height, header.hash)
         return True
+
+    def _own_certified(self, height: int, scheme: CertificateScheme) -> CertifiedHeader | None:
+        """The own header of a height with the certificate that vaults of a scheme take, as far as it is here."""
+        found = self._branch.certified(height)
+        if found is None or scheme is CertificateScheme.BLS:
+            return found
+        signed = self._signatures.certificate(found[0])
+        return None if signed is None else (found[0], signed)
 
     def _place(self) -> RelayerPlace:
         return self._place_in(validator_sets(self._application.state).last)

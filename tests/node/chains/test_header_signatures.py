@@ -19,6 +19,7 @@ from clearing.base.header import Header
 from clearing.schema.terms.chains import ChainTerms
 from member.vaults.conflict import Conflict, check_conflict
 from node.chains.header_signatures import (
+    DISPUTED_MAX,
     INTERVAL_MS,
     KEPT_MAX,
     OF_HEIGHT_MAX,
@@ -190,6 +191,38 @@ def test_the_number_of_signers_is_bounded_and_former_ones_go_first(tmp_path: Pat
         node._keep(sha256(b"%d" % height)[:20], signature(header(height), 0))
     assert len(node._of) == SIGNERS_MAX
     assert sha256(b"1")[:20] not in node._of
+
+
+async def test_a_header_beside_which_a_vault_took_another_is_signed_however_old_it_is(tmp_path: Path) -> None:
+    own, nodes = header(3, withdrawals_root=header(2).withdrawals_root), [node_of(tmp_path, each) for each in range(3)]
+    for node in nodes:
+        assert await signed(node, header(2), *map(header, range(4, 4 + 2 * KEPT_MAX)))
+    for node in nodes:
+        node.dispute([own])
+        (made,) = await node.sign_wanted()
+        assert made.header == own
+        assert await node.sign_wanted() == []
+        nodes[0].learn(made)
+    for height in range(100, 100 + 2 * KEPT_MAX):
+        for index in range(4):
+            nodes[0].learn(signature(header(height), index))
+    certificate = nodes[0].certificate(own)
+    assert certificate is not None
+    verify_ecdsa_certificate(own, certificate, FOUR.validators)
+    again = node_of(tmp_path)
+    again.dispute([header(3, payload_root=sha256(b"other"))])
+    assert await again.sign_wanted() == [], "never two of one height"
+
+
+async def test_disputed_headers_are_bounded_and_none_is_signed_without_a_vault_that_needs_it(tmp_path: Path) -> None:
+    node = node_of(tmp_path)
+    for height in range(1, 2 * DISPUTED_MAX):
+        node.dispute([header(height)])
+        await node.sign_wanted()
+    assert len(node._answers) == DISPUTED_MAX
+    idle = node_of(tmp_path, 1, "evm")
+    idle.dispute([header(3)])
+    assert await idle.sign_wanted() == []
 
 
 async def test_what_becomes_final_is_published_and_the_newest_again_and_again(
