@@ -18,7 +18,8 @@ from cli.output import ExitCode, output_option, show
 def doctor(config_path: Path, assignments: tuple[str, ...], name: str, output: str) -> int:
     """Examine every endpoint of every chain in the settings, and say what to do about what is wrong.
 
-    Chain id, latency, head and clock, finality, log range, EIP-2537, states, receipts; then whether they agree.
+    Chain id, latency, head and clock, finality, log range, EIP-2537, states, receipts; then whether they agree. Where
+    genesis is at hand: which certificates the chain's vault takes.
     Exits with 0 when all is well, with 5 when there are warnings only, with 6 when there is a fault. The node may run.
     """
     import trio

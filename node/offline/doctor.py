@@ -1,7 +1,7 @@
-"""`crossclear doctor`: the endpoints in a node's settings, examined.
+"""`crossclear doctor`: the endpoints in a node's settings, examined, and which certificates the vaults take.
 
-Rule: settings are all it needs; the node may run, and nothing is written. Endpoints are named by host and port: their
-addresses may contain secrets.
+Rule: settings are all it needs; vaults are examined where genesis is at hand. The node may run, and nothing is written.
+Endpoints are named by host and port: their addresses may contain secrets.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,18 @@ import msgspec
 from bridge.probe.chain_exam import examine_chain
 from bridge.probe.endpoint_exam import Needs
 from bridge.probe.findings import Examined, Gravity, worst
+from bridge.probe.vault_exam import examine_vault
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig
+from node.genesis_file import read_genesis
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminedChain:
-    """One `[[chains]]`: findings on each endpoint, then on all of them together."""
+    """One `[[chains]]`: findings on each endpoint, on all of them together, and on the vault that genesis lists."""
 
     chain_id: int
     name: str
@@ -38,17 +40,20 @@ class ExaminedChain:
 async def examine_chains(config: NodeConfig, now: Callable[[], float], name: str = "") -> tuple[ExaminedChain, ...]:
     """Examine every chain in the settings, or the one of that name. `now`: seconds since 1970 by the own clock.
 
-    Raises LocalFault CONFIG_VALUE where the settings name no such chain.
+    Raises LocalFault CONFIG_VALUE where the settings name no such chain, and as `read_genesis`.
     """
     wanted = [chain for chain in config.chains if name in ("", chain.name)]
     if name and not wanted:
         raise LocalFault(
             NodeCode.CONFIG_VALUE, "chains", name=name, known=", ".join(chain.name for chain in config.chains)
         )
-    return tuple([await _examine(chain, now) for chain in wanted])
+    path = config.path(config.node.genesis)
+    listed = read_genesis(path).chains if path.exists() else ()
+    vaults = {terms.chain_id: terms.vault for terms in listed}
+    return tuple([await _examine(chain, vaults.get(chain.chain_id), now) for chain in wanted])
 
 
-async def _examine(chain: ChainConfig, now: Callable[[], float]) -> ExaminedChain:
+async def _examine(chain: ChainConfig, vault: bytes | None, now: Callable[[], float]) -> ExaminedChain:
     profile = profile_of(chain.chain_id, chain.profile)
     policy = profile.finality(chain.quorum, chain.confirmations)
     needs = Needs(chain.chain_id, profile, policy.depth, chain.logs_span)
@@ -58,6 +63,8 @@ async def _examine(chain: ChainConfig, now: Callable[[], float]) -> ExaminedChai
             for url in chain.endpoints
         ]
         examined = await examine_chain(endpoints, chain.quorum, needs, now)
+        if vault is not None:
+            examined = (*examined, await examine_vault(endpoints, vault, profile.scheme))
     return ExaminedChain(chain.chain_id, chain.name, profile.name, examined)
 
 

@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.terms.chains import ChainTerms
 from devnet.anvil import Anvil
+from tests.kit.bridge.vault_chain import FOUR, VaultChain
+from tests.kit.clearing.genesis import make_genesis
 from tests.kit.command_line import CommandLine
 
 pytestmark = pytest.mark.chain
@@ -50,3 +55,19 @@ def test_a_warning_ends_with_five(
 
 def test_an_unknown_chain_is_refused(cli: CommandLine, settings: Callable[..., Path]) -> None:
     assert "known=local" in cli("doctor", "--config", settings(), "--chain", "other", code=3).err
+
+
+@pytest.mark.parametrize(("profile", "code"), [("evm", 0), ("evm-ecdsa", 6)])
+def test_the_vault_of_genesis_takes_the_certificates_that_the_profile_says(
+    cli: CommandLine, anvil: Callable[..., Anvil], tmp_path: Path, profile: str, code: int
+) -> None:
+    vault = VaultChain(anvil(), FOUR)
+    vault.chain.rpc("anvil_mine", "0x28")
+    terms = ChainTerms(31337, "local", vault.vault_at.address, 4, 1)
+    genesis = msgspec.structs.replace(make_genesis(), validators=FOUR.validators, chains=(terms,), assets=())
+    (tmp_path / "genesis.json").write_bytes(genesis_to_json(genesis))
+    path = tmp_path / "node.toml"
+    path.write_text(
+        f'[[chains]]\nchain_id = 31337\nname = "local"\nendpoints = ["{vault.chain.url}"]\nprofile = "{profile}"\n'
+    )
+    assert "BlsCertificateVerifier" in cli("doctor", "--config", path, code=code).out
