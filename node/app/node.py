@@ -247,6 +247,7 @@ class Node:
             self._providers.diversity,
             self._conflicts.standings,
             lambda: self._upgrades.standing,
+            self._signatures.collection,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -261,6 +262,7 @@ class Node:
             self._providers.diversity,
             self._conflicts.standings,
             lambda: self._upgrades.standing,
+            self._signatures.collection,
         )
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(

@@ -8,8 +8,10 @@ the same ones, and repeat the newest, so that a relayer that begins later has th
 newest few headers and the newest that rotates the set.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,6 +75,20 @@ class _Signed(Wire, frozen=True):
     newest: tuple[HeaderSignature, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureCollection:
+    """How far the collection of signatures is. `height`: of the newest header that all validators sign; 0: none yet."""
+
+    height: int
+    signed: int
+    """Validators who signed it."""
+    validators: int
+    certified_height: int
+    """Of the newest header that a quorum signed."""
+    waiting_seconds: float
+    """How long the oldest header above that one has waited; 0: none waits."""
+
+
 def is_for_vaults(last: Header | None, header: Header) -> bool:
     """Whether a vault learns from it of another set, or of withdrawals, exits or an epoch since the last such one."""
     if last is None or header.next_validators_hash != header.validators_hash:
@@ -117,6 +133,8 @@ class HeaderSignatures:
         self._own = _read(path)
         self._last = self._own[-1].header if self._own else None
         """The last header that every validator signs."""
+        self._due: deque[tuple[int, float]] = deque(maxlen=WANTED_MAX)
+        """Heights that every validator signs, above the newest that a quorum did, and since when, by the own clock."""
         for signed in (*self._answers, *self._own):
             self._disputed.update({signed.header.height: signed.header} if signed in self._answers else {})
             self._keep(self._address, signed)
@@ -132,7 +150,25 @@ class HeaderSignatures:
         if self._is_needed and is_for_vaults(self._last, header):
             self._last = header
             self._wanted.append(header)
+            self._due.append((header.height, time.monotonic()))
             self._came.set()
+
+    def collection(self) -> SignatureCollection | None:
+        """How far it is; None where no vault takes such signatures."""
+        if not self._is_needed:
+            return None
+        newest = self._last
+        if newest is None:
+            return SignatureCollection(0, 0, 0, 0, 0.0)
+        validators = self._set(newest.validators_hash)
+        members = validators.validators if validators is not None else ()
+        signed = sum(newest.hash in self._of.get(each.evm_address, {}).get(newest.height, {}) for each in members)
+        certified = self.certified(newest.height)
+        height = certified[0].height if certified is not None else 0
+        while self._due and self._due[0][0] <= height:
+            self._due.popleft()
+        waiting = time.monotonic() - self._due[0][1] if self._due else 0.0
+        return SignatureCollection(newest.height, signed, len(members), height, waiting)
 
     def dispute(self, headers: Sequence[Header]) -> None:
         """Sign these final headers, too, because a vault took others of their heights: a quorum's signatures on both

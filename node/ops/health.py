@@ -14,6 +14,7 @@ from node.agreement.upgrade_watch import UpgradeStanding
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
+from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -22,6 +23,8 @@ BLOCK_AGE_MS_MAX = 10_000
 ORACLE_AGE_MS_MAX = 5_000
 CHAIN_SILENCE_SECONDS_MAX = 30.0
 """Several times what one poll may take with every endpoint timing out."""
+UNSIGNED_SECONDS_MAX = 60.0
+"""How long a header may wait for a quorum's secp256k1 signatures: validators repeat theirs four times meanwhile."""
 AHEAD_SECONDS_MAX = 600.0
 """How long a vault may have a checkpoint above the own height before an operator must look at it."""
 CHAIN_BEHIND_MAX = 64
@@ -44,8 +47,10 @@ class HealthMonitor:
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
+        collection: Callable[[], SignatureCollection | None] = lambda: None,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
+        self._collection = collection
         self._signer_connected = signer_connected
         self._diversity = diversity
         self._conflicts = conflicts
@@ -90,6 +95,7 @@ class HealthMonitor:
             *(_light_client_check(chain_id, light) for chain_id, light in sorted(self._bridge.lights.items())),
             *map(_providers_check, self._diversity()),
             *map(_conflict_check, self._conflicts()),
+            *_collection_checks(self._collection()),
         )
 
     def _peers(self) -> Check:
@@ -194,6 +200,17 @@ def _conflict_check(conflict: ConflictStanding) -> Check:
         ok=conflict.is_shown,
         detail=f"two certified headers of one height: {answers}",
     )
+
+
+def _collection_checks(collection: SignatureCollection | None) -> Sequence[Check]:
+    """Vaults on chains without EIP-2537 learn nothing while too few validators sign."""
+    if collection is None:
+        return ()
+    signed = f"{collection.signed} of {collection.validators} validators signed header {collection.height}"
+    certified = f"the newest that a quorum signed is {collection.certified_height}"
+    waiting = f"{signed}; {certified}; one has waited for {collection.waiting_seconds:.0f} s"
+    ok = collection.waiting_seconds <= UNSIGNED_SECONDS_MAX
+    return (Check(name="header-signatures", ok=ok, detail=waiting),)
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

@@ -20,6 +20,7 @@ from node.agreement.upgrade_watch import UpgradeStanding
 from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
+from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
@@ -46,6 +47,7 @@ class Meters:
         diversity: Callable[[], Sequence[ProviderDiversity]] = tuple,
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
+        collection: Callable[[], SignatureCollection | None] = lambda: None,
     ) -> None:
         self._metrics = metrics
         self._network = network
@@ -59,6 +61,7 @@ class Meters:
         self._diversity = diversity
         self._conflicts = conflicts
         self._upgrade = upgrade
+        self._collection = collection
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -155,6 +158,10 @@ class Meters:
         metrics.conflicts_unfrozen.set(
             sum(not answer.is_frozen for conflict in conflicts for answer in conflict.vaults)
         )
+        if (collection := self._collection()) is not None:
+            metrics.header_signers.set(collection.signed)
+            metrics.header_certified.set(collection.certified_height)
+            metrics.header_waiting.set(collection.waiting_seconds)
         self._count_traffic()
         return metrics.render()
 

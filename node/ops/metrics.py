@@ -120,6 +120,15 @@ class Metrics:
         self.conflicts_unfrozen = self._gauge(
             "bridge_conflicts_unfrozen", "Vaults that this node writes to and that a known conflict has not frozen"
         )
+        self.header_signers = self._gauge(
+            "bridge_header_signers", "Validators whose secp256k1 signature on the newest header for vaults is here"
+        )
+        self.header_certified = self._gauge(
+            "bridge_header_certified_height", "Newest header that a quorum signed with secp256k1 keys"
+        )
+        self.header_waiting = self._gauge(
+            "bridge_header_waiting_seconds", "How long a header has waited for a quorum's secp256k1 signatures"
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.light_height = self._gauge(
             "bridge_light_client_final_height", "Newest block that the light client proved final", ("chain",)

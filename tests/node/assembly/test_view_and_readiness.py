@@ -26,6 +26,7 @@ from node.api.state import state
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, Pulse
 from node.chains.conflicts import ConflictStanding, VaultAnswer
+from node.chains.header_signatures import SignatureCollection
 from node.chains.submissions import CollateralEvent, Submission
 from node.config import ChainConfig
 from node.ops.health import (
@@ -33,6 +34,7 @@ from node.ops.health import (
     BLOCK_AGE_MS_MAX,
     CHAIN_BEHIND_MAX,
     CHAIN_SILENCE_SECONDS_MAX,
+    UNSIGNED_SECONDS_MAX,
     HealthMonitor,
 )
 from node.store.records import PackageRecord
@@ -102,6 +104,7 @@ class _Sight:
         watchers = {each: SimpleNamespace(status=status, dissents=()) for each, status in self.status.items()}
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={}, branches={})
         self.conflicts: tuple[ConflictStanding, ...] = ()
+        self.collection: SignatureCollection | None = None
         self.make(decided_ms_ago=10)
 
     def make(self, heartbeat_ms: int = 500, decided_ms_ago: int | None = None) -> None:
@@ -114,6 +117,7 @@ class _Sight:
             heartbeat_ms,
             lambda: self.now_ms,
             conflicts=lambda: self.conflicts,
+            collection=lambda: self.collection,
         )
         if decided_ms_ago is not None:
             self.health._decided_ms = self.now_ms - decided_ms_ago
@@ -151,6 +155,16 @@ async def test_conflicting_headers_are_shown_until_every_vault_has_answered(
     assert check.detail == ("two certified headers of one height: chain 1 frozen; chain 2 not shown: R0603 unreachable")
     sight.conflicts = (ConflictStanding(7, (VaultAnswer(1, FROZEN), VaultAnswer(2, REFUSED))),)
     assert sight.bad == []
+
+
+async def test_too_few_signatures_on_headers_fail_readiness_after_a_while(
+    sight: _Sight, autojump_clock: MockClock
+) -> None:
+    sight.collection = SignatureCollection(9, 1, 4, 3, UNSIGNED_SECONDS_MAX)
+    assert (sight.names[-1], sight.bad) == ("header-signatures", [])
+    sight.collection = SignatureCollection(9, 1, 4, 3, UNSIGNED_SECONDS_MAX + 1)
+    (check,) = (each for each in sight.health.checks() if not each.ok)
+    assert check.detail.startswith("1 of 4 validators signed header 9; the newest that a quorum signed is 3;")
 
 
 async def test_a_vault_ahead_of_this_node_fails_readiness_after_a_while(

@@ -26,6 +26,7 @@ from node.chains.header_signatures import (
     SIGNERS_MAX,
     HeaderSignature,
     HeaderSignatures,
+    SignatureCollection,
     valid_header_signature,
 )
 from node.config import ChainConfig
@@ -191,6 +192,27 @@ def test_the_number_of_signers_is_bounded_and_former_ones_go_first(tmp_path: Pat
         node._keep(sha256(b"%d" % height)[:20], signature(header(height), 0))
     assert len(node._of) == SIGNERS_MAX
     assert sha256(b"1")[:20] not in node._of
+
+
+async def test_how_far_the_collection_is_shows_until_a_quorum_signed_what_all_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=100.0)
+    monkeypatch.setattr("node.chains.header_signatures.time", clock)
+    node = node_of(tmp_path)
+    assert node.collection() == SignatureCollection(0, 0, 0, 0, 0.0)
+    for height in (1, 2, 3):
+        await signed(node, header(height))
+        clock.now += 10
+    assert node.collection() == SignatureCollection(3, 1, 4, 0, 30.0)
+    for index in (1, 2):
+        node.learn(signature(header(2), index))
+    assert node.collection() == SignatureCollection(3, 1, 4, 2, 10.0)
+    for index in (1, 2, 3):
+        node.learn(signature(header(3), index))
+    clock.now += 1_000
+    assert node.collection() == SignatureCollection(3, 4, 4, 3, 0.0), "a network that has nothing to sign is not stale"
+    assert node_of(tmp_path, 1, "evm").collection() is None
 
 
 async def test_a_header_beside_which_a_vault_took_another_is_signed_however_old_it_is(tmp_path: Path) -> None:

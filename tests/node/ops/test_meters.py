@@ -21,6 +21,7 @@ from clearing.schema.records.prices import PriceStatus
 from member.printing.network import peer_lines
 from node.api.state import peer_view
 from node.chains.conflicts import ConflictStanding, VaultAnswer
+from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector
@@ -80,7 +81,14 @@ class Node:
         diversity = ProviderDiversity(1, 3, 4, 5, (0, 750_000, 1_000_000))
         frozen, refused = (Freeze(outcome) for outcome in (FreezeOutcome.FROZEN, FreezeOutcome.REFUSED))
         conflict = ConflictStanding(7, (VaultAnswer(1, frozen), VaultAnswer(2, refused), VaultAnswer(3, None)))
-        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000, lambda: (diversity,), lambda: (conflict,))
+        self.meters = Meters(
+            Metrics(),
+            *services.values(),
+            lambda: 1_000,
+            lambda: (diversity,),
+            lambda: (conflict,),
+            collection=lambda: SignatureCollection(9, 2, 4, 8, 3.0),
+        )
 
     @property
     def lines(self) -> list[str]:
@@ -105,6 +113,9 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         'crossclear_bridge_providers{chain="1"} 5.0',
         "crossclear_bridge_conflicts 1.0",
         "crossclear_bridge_conflicts_unfrozen 2.0",
+        "crossclear_bridge_header_signers 2.0",
+        "crossclear_bridge_header_certified_height 8.0",
+        "crossclear_bridge_header_waiting_seconds 3.0",
         'crossclear_bridge_providers_published{chain="1"} 3.0',
         'crossclear_bridge_providers_reach_ratio{chain="1",providers="2"} 0.75',
     }
