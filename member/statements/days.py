@@ -2,12 +2,14 @@
 
 Rule: opening balance plus transfers is the closing balance, for every account and currency, and every balance that a
 block wrote is compared with what was added up. Days are those of block time in UTC. It keeps the last few days, and
-knows which of them it saw whole. It must not know how a statement looks.
+knows which of them it saw whole. Its lines are bounded: of accounts with the most of them it leaves out a day's lines,
+and says of which. It must not know how a statement looks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from heapq import nlargest
 
 from clearing.base.errors import Bug
 from clearing.base.units import DAY_MS
@@ -27,6 +29,10 @@ from member.explaining.receipt_index import receipt_accounts
 from member.statements.receipt_moves import EXACT, RECEIPT_OF_TRANSFER, SECOND_RECEIPT_OF_TRANSFER, lots_moved
 
 DAYS_KEPT = 2
+LINES_KEPT_MAX = 200_000
+"""Of all accounts and days together: some 80 MB. A trade is three to seven lines."""
+LINES_LEFT_PERCENT = 75
+"""So many of them are kept when there are more."""
 MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
 """Receipts of position changes without a trade that do not state the accounts and the lots."""
 
@@ -72,6 +78,8 @@ class Day:
     books: dict[int, Book]
     lines: dict[int, dict[LineKey, Sum]] = field(default_factory=dict)
     changes: dict[int, list[PositionChange]] = field(default_factory=dict)
+    left_out: set[int] = field(default_factory=set)
+    """Accounts whose lines and changes are not kept, because there were too many. Their balances and books are."""
     closing: dict[tuple[int, int], int] = field(default_factory=dict)
     closing_books: dict[int, Book] = field(default_factory=dict)
     first_height: int = 0
@@ -120,8 +128,16 @@ class Day:
 class StatementDays:
     """Adds up the decided blocks. `accounts`: those to follow, None for all accounts of members."""
 
-    def __init__(self, state: State, accounts: frozenset[int] | None = None, kept: int = DAYS_KEPT) -> None:
-        self._accounts, self._kept = accounts, kept
+    def __init__(
+        self,
+        state: State,
+        accounts: frozenset[int] | None = None,
+        kept: int = DAYS_KEPT,
+        lines_max: int | None = LINES_KEPT_MAX,
+    ) -> None:
+        """`lines_max` None keeps all lines, for a reader that wants one statement."""
+        self._accounts, self._kept, self._lines_max = accounts, kept, lines_max
+        self._lines = 0
         self._balances = {
             key: record.credits - record.debits for key, record in state.balances.ordered() if self._follows(key[0])
         }
@@ -159,6 +175,8 @@ class StatementDays:
             self._margins = cache(book.margins_when_asked(self._margined))
         day.margined, day.margins = self._margined, self._margins
         day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
+        if self._lines_max is not None and self._lines > self._lines_max:
+            self._leave_out(self._lines_max * LINES_LEFT_PERCENT // 100)
 
     def day(self, number: int) -> Day | None:
         """A day that is kept, by days since 1970."""
@@ -186,18 +204,38 @@ class StatementDays:
         day = self._days[number] = Day(number, number > self._since, dict(self._balances), dict(self._books))
         day.first_height = self._height + 1
         while len(self._days) > self._kept:
-            del self._days[next(iter(self._days))]
+            gone = self._days.pop(next(iter(self._days)))
+            self._lines -= gone.size({*gone.lines, *gone.changes})
         return day
+
+    def _leave_out(self, left: int) -> None:
+        """Forget lines of the accounts and days that have the most, until so many are left."""
+        sizes = [
+            (day.size((account,)), number, account)
+            for number, day in self._days.items()
+            for account in {*day.lines, *day.changes}
+        ]
+        for size, number, account in nlargest(len(sizes), sizes):
+            if self._lines <= left:
+                return
+            day = self._days[number]
+            day.lines.pop(account, None)
+            day.changes.pop(account, None)
+            day.left_out.add(account)
+            self._lines -= size
 
     def _add(self, day: Day, account: int, transfer: Transfer, credit: int, receipts: "_ReceiptsOfAccount") -> None:
         debit = transfer.amount - credit
         key = (account, transfer.currency)
         self._balances[key] = self._balances.get(key, 0) + credit - debit
+        if account in day.left_out:
+            return
         lines = day.lines.setdefault(account, {})
         line = lines.get((transfer.currency, transfer.code, transfer.cause))
         if line is None:
             at = receipts.of_transfer(transfer, account)
             lines[transfer.currency, transfer.code, transfer.cause] = Sum(credit, debit, 1, at, at)
+            self._lines += 1
             return
         line.credits += credit
         line.debits += debit
@@ -221,9 +259,10 @@ class StatementDays:
                 instrument: lots_after.get(instrument, 0) - lots_before.get(instrument, 0)
                 for instrument in sorted({*lots_before, *lots_after})
             }
-            found = receipts.position_changes(account, moved)
+            found = receipts.position_changes(account, moved) if account not in day.left_out else []
             if found:
                 day.changes.setdefault(account, []).extend(found)
+                self._lines += len(found)
             if after is not None:
                 self._books[account] = after
         return bool(changed)

@@ -204,7 +204,7 @@ def statement_inputs(state: State, days: StatementDays, address: bytes, number: 
     if member is None or day is None:
         return None
     accounts = [account for account, record in state.accounts.ordered() if record.member == member]
-    if day.size(accounts) > STATEMENT_LINES_MAX:
+    if day.size(accounts) > STATEMENT_LINES_MAX or not day.left_out.isdisjoint(accounts):
         return StatementInputs(state.terms, member, accounts, None)
     return StatementInputs(state.terms, member, accounts, day.excerpt(accounts))
 

@@ -37,7 +37,7 @@ def statement_of_log(log: OpenedLog, member: int, day: int) -> MemberStatement:
     Raises LocalFault API_NOT_FOUND when the log has no block of that day or genesis no such member, Bug when a balance
     is not the sum of its transfers, and as `node.offline.replay.replay`.
     """
-    days = StatementDays(initial_state(log.genesis, log.salt), kept=2)
+    days = StatementDays(initial_state(log.genesis, log.salt), kept=2, lines_max=None)
     newest: list[State] = []
 
     def add(decided: DecidedHeight) -> None:

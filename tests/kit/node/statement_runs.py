@@ -36,9 +36,9 @@ CURRENCIES = {"USD": cash_currency(USD), "WETH-1": token_currency(WETH_1)}
 class Followed(World):
     """A world whose blocks are added up, and whose truth after each day is kept from the state itself."""
 
-    def __init__(self, kept: int = 10) -> None:
+    def __init__(self, kept: int = 10, lines_max: int | None = None) -> None:
         super().__init__(make_genesis(risk=FULL), check=False)
-        self.days = StatementDays(self.state, kept=kept)
+        self.days = StatementDays(self.state, kept=kept, lines_max=lines_max)
         self.closes: dict[int, dict[str, object]] = {}
 
     def apply(self, block: BlockInput) -> BlockResult:
@@ -58,9 +58,9 @@ def truth(state: State) -> dict[str, object]:
     }
 
 
-def random_run(seed: int, blocks: int = 60) -> Followed:
+def random_run(seed: int, blocks: int = 60, lines_max: int | None = None) -> Followed:
     rng = random.Random(seed)
-    world = Followed()
+    world = Followed(lines_max=lines_max)
     btc, eth = 790_000, 20_000
     world.prices(btc, eth)
     facts = [world.deposit_fact(each, USDC_1, 40_000 * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)]

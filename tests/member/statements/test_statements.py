@@ -84,6 +84,29 @@ def check_links(own, receipts, account: int) -> None:
             assert abs(int(change.lots)) == receipt.lots
 
 
+def test_lines_are_bounded_by_leaving_out_the_longest():
+    """A day at a thousand trades a second would be gigabytes. What is left is what an unbounded book has."""
+    whole, bounded = random_run(4), random_run(4, lines_max=60)
+    assert sum(whole.days.day(number).size(ACCOUNTS) for number in whole.days.numbers) > 120
+    assert sum(bounded.days.day(number).size(ACCOUNTS) for number in bounded.days.numbers) <= 60
+    kept = 0
+    for number in whole.days.numbers:
+        all_of, some_of = whole.days.day(number), bounded.days.day(number)
+        assert (some_of.opening, some_of.closing) == (all_of.opening, all_of.closing)
+        assert some_of.closing_books == all_of.closing_books
+        assert some_of.left_out.isdisjoint({*some_of.lines, *some_of.changes})
+        for account in {*all_of.lines, *all_of.changes} - some_of.left_out:
+            assert some_of.lines.get(account) == all_of.lines.get(account)
+            assert some_of.changes.get(account) == all_of.changes.get(account)
+            kept += some_of.size((account,))
+    assert kept
+
+
+def test_a_bound_that_is_not_reached_leaves_nothing_out():
+    days = random_run(4, lines_max=100_000).days
+    assert not any(days.day(number).left_out for number in days.numbers)
+
+
 def test_fees_are_those_of_the_trades():
     world = random_run(9)
     for day in world.days.numbers:

@@ -45,6 +45,13 @@ async def test_a_member_gets_its_own_accounts_of_a_kept_day(monkeypatch: pytest.
     assert (await ask_view(view_of_days(), target)).status_code == 422
 
 
+async def test_a_day_whose_lines_were_left_out_is_refused_and_not_told_in_part() -> None:
+    view = FakeView(WORLD.state)
+    view.statements = random_run(5, lines_max=10).days
+    assert ALICE in view.statements.day(WORLD.days.numbers[0]).left_out
+    assert (await ask_view(view, f"/v1/statements/{DAY}")).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("day", "expected"),
     [("1999-01-01", (404, "R0840")), ("2023-02-30", (400, "R0842")), ("today", (400, "R0842"))],
