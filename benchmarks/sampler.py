@@ -111,6 +111,19 @@ def report(folder: Path, heights: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def share_of(folder: Path, parts: tuple[str, ...]) -> float | None:
+    """The share of the CPU of all files there in stacks with a frame in one of these; None without samples."""
+    total = inside = 0.0
+    for path in sorted(folder.glob("*.samples")):
+        cpu, stacks = pickle.loads(path.read_bytes())  # noqa: S301 - written by our own children
+        samples = sum(stacks.values())
+        for stack, count in stacks.items():
+            spent = cpu * count / samples
+            total += spent
+            inside += spent if any(part in _name(frame) for frame in stack for part in parts) else 0.0
+    return inside / total if total else None
+
+
 def component(names: Iterable[str]) -> str:
     """Which component a stack belongs to."""
     frames = list(names)
