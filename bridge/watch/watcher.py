@@ -221,6 +221,9 @@ class Watcher:
             await self._scan_far(cursor, tips.final_number - linked_max)
         else:
             await self._scan_linked(cursor, tips.final_number)
+        if self._branch is not None:
+            # At once: the next poll may be a while off.
+            await self._branch.compare(self._scanner.has_checkpoint)
         return True
 
     async def _scan_linked(self, cursor: ScanCursor, last: int) -> None:

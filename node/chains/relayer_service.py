@@ -119,7 +119,7 @@ class RelayerService:
                 access = VaultAccess(
                     terms.chain_id, terms.vault, terms.vault_block, self._scheme(terms), endpoint, sender
                 )
-                nursery.start_soon(self._strayed.serve, access, self._interval_seconds)
+                nursery.start_soon(self._strayed.serve, access)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
         fault = ""

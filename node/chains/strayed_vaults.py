@@ -27,6 +27,8 @@ from member.vaults.conflict import Conflict, certified_words, conflict_between
 from node.chains.conflicts import TURN_SECONDS
 from node.chains.stored_branch import StoredBranch
 
+QUIET_SECONDS = 30.0
+"""Between two looks at a vault for which nothing is left: each is a request."""
 AGAIN_SECONDS = 15.0
 """A vault is asked again so often: somebody may be faster, a reorg may take it back, an endpoint may have lied."""
 
@@ -66,8 +68,8 @@ class StrayedVaults:
         """Whose conflict the other vaults are shown, as far as the calldata gave it."""
         self._undone = set[tuple[int, AcceptedCheckpoint | None]]()
 
-    async def serve(self, vault: VaultAccess, round_s: float) -> None:
-        """Look after one vault for ever, every `round_s` seconds; a fault is logged once, and tried again."""
+    async def serve(self, vault: VaultAccess) -> None:
+        """Look after one vault for ever; a fault is logged once, and tried again."""
         said = ""
         while True:
             fault, is_settled = "", False
@@ -78,7 +80,7 @@ class StrayedVaults:
             if fault and fault != said:
                 log.warning("frozen or strayed vault not served", chain_id=vault.chain_id, fault=fault)
             said = fault
-            await trio.sleep(round_s if is_settled else AGAIN_SECONDS)
+            await trio.sleep(QUIET_SECONDS if is_settled else AGAIN_SECONDS)
 
     async def look(self, vault: VaultAccess) -> bool:
         """Do what is due for it now. Whether nothing is left, or it is another relayer's turn. Raises RemoteFault."""

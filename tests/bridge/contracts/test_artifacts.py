@@ -8,6 +8,9 @@ import pytest
 
 from bridge.contracts import ARTIFACTS, FOLDER, load_artifact, vault
 from bridge.contracts.compile import compile_artifacts
+from bridge.contracts.creation import vault_creations
+from bridge.contracts.deploy import VaultAsset, VaultTerms
+from bridge.contracts.schemes import CertificateScheme
 from bridge.evm import events
 from clearing.base.errors import LocalFault
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN
@@ -15,8 +18,13 @@ from clearing.base.hashing import keccak256
 from clearing.base.validators import VALIDATORS_MAX
 from devnet.genesis import DEVNET_BALANCES
 from devnet.toolchain import INSTALL_COMMAND, compiler_path
+from tests.kit.bridge.vault_chain import COLD_KEYS, make_signers
 
 CODE_BYTES_MAX = 24_576
+"""Of a contract (EIP-170)."""
+INIT_CODE_BYTES_MAX = 2 * CODE_BYTES_MAX
+"""Of what creates one, with the arguments of its constructor (EIP-3860)."""
+ASSETS = 16
 
 
 def _signatures(name: str, kind: str) -> dict[str, bytes]:
@@ -64,12 +72,14 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     assert functions["pausedUntil"][:4] == vault.PAUSED_UNTIL
     topics = (emitted["Deposited"], emitted["Withdrawn"], emitted["ValidatorsRotated"])
     assert topics == (events.DEPOSITED, events.WITHDRAWN, events.ROTATED)
+    assert (emitted["Checkpointed"], emitted["BranchChosen"]) == (events.CHECKPOINTED, events.BRANCH_CHOSEN)
     indexed = {
         e["name"]: [i["indexed"] for i in e["inputs"]] for e in load_artifact("Vault").abi if e["type"] == "event"
     }
     assert indexed["Deposited"] == [True, True, True, False, False, False]
     assert indexed["Withdrawn"] == [True, True, True, False, False]
     assert indexed["ValidatorsRotated"] == [True, True]
+    assert indexed["Checkpointed"] == [True, True, False]
 
 
 def test_storage_proofs_look_where_the_compiler_lays_the_counters() -> None:
@@ -84,8 +94,18 @@ def test_contracts_fit_the_limit_on_code() -> None:
     for path in ARTIFACTS.glob("*.json"):
         artifact = load_artifact(path.stem)
         assert 0 < artifact.code_bytes <= CODE_BYTES_MAX
-        # Of what creates it, with the largest set as argument (EIP-3860).
-        assert artifact.code_bytes < len(artifact.bytecode) <= 2 * CODE_BYTES_MAX - 192 * VALIDATORS_MAX
+        assert artifact.code_bytes < len(artifact.bytecode) <= INIT_CODE_BYTES_MAX
+
+
+@pytest.mark.parametrize("scheme", CertificateScheme)
+def test_a_vault_of_the_largest_set_can_be_created(scheme: CertificateScheme) -> None:
+    """What creates a contract is its code and the arguments of its constructor; only the vault's have the set."""
+    validators = make_signers((1,) * VALIDATORS_MAX).validators
+    assets = tuple(VaultAsset(bytes([index + 1]) * 20, 100, 500) for index in range(ASSETS))
+    terms = VaultTerms(bytes(32), validators, b"\1" * 20, COLD_KEYS, assets, scheme=scheme)
+    sizes = {each.name: len(each.code) for each in vault_creations(terms)}
+    assert max(sizes.values()) <= INIT_CODE_BYTES_MAX, sizes
+    assert len(validators.words) < sizes["Vault"]
 
 
 def test_the_vault_and_its_extension_lay_their_storage_out_alike() -> None:
