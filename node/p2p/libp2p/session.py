@@ -15,6 +15,7 @@ from clearing.base.errors import RemoteFault
 from clearing.base.token_bucket import TokenBucket
 from node.p2p.codes import P2pCode
 from node.p2p.config import HELLO_BYTES_MAX, NetworkConfig, PeerHello, check_hello
+from node.p2p.heartbeats import Heartbeats
 from node.p2p.libp2p.muxer import quick_state
 from node.p2p.network import LIMITS, ChannelLimits, Overflow, PeerChannel
 from node.p2p.peers import PeerStats
@@ -86,6 +87,7 @@ class Session:
         self._end = trio.Event()
         self._heard = math.inf
         self._writing: dict[PeerChannel | None, float] = {}
+        self._heartbeats = Heartbeats(config.heartbeat_seconds)
         self._control_reader = FrameReader("CONTROL", HELLO_BYTES_MAX)
         self._outboxes: dict[PeerChannel | None, Outbox] = {
             None: Outbox(_CONTROL_LIMITS, WRITE_BYTES),
@@ -202,6 +204,7 @@ class Session:
                 self._writing[channel] = trio.current_time()
                 await stream.write(data)
                 del self._writing[channel]
+                self._heartbeats.note_sent(trio.current_time())
                 self._stats.bytes_out[name] += len(data)
         except Exception as error:
             log.debug("writing %s to %s ended: %r", name, self.key.hex(), error)
@@ -251,11 +254,12 @@ class Session:
             self._stats.rtt_ms = max(0.0, trio.current_time() * 1000 - int.from_bytes(sent, "big") / 1000)
 
     async def _watch(self) -> None:
-        """Send heartbeats; close when nothing comes or nothing goes."""
+        """Send heartbeats where nothing else goes; close when nothing comes or nothing gets through."""
         period = self._config.heartbeat_seconds
         last = trio.current_time()
         while True:
-            self._outboxes[None].put(frame(_PING + int(trio.current_time() * 1_000_000).to_bytes(8, "big")))
+            if self._heartbeats.is_due(trio.current_time()):
+                self._outboxes[None].put(frame(_PING + int(trio.current_time() * 1_000_000).to_bytes(8, "big")))
             await trio.sleep(period)
             now = trio.current_time()
             if now - last > 2 * period:  # this process stood still: what they sent meanwhile is still to be read

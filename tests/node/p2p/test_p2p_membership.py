@@ -36,7 +36,7 @@ async def test_who_leaves_the_set_is_disconnected_and_stays_out_until_it_is_admi
             assert node.network.peers == {other.key for other in others if other is not node}
             assert node.network.stats.peer(left.key).closed[P2pCode.NO_LONGER_ADMITTED.label]
         await until(lambda: all(node.network.stats.refused[P2pCode.UNKNOWN_PEER.label] for node in others))
-        assert not left.network.peers
+        await until(lambda: not left.network.peers)
         for node in others:
             node.network.admit(keys)
         await c.all_connected()
