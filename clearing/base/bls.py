@@ -19,7 +19,7 @@ GROUP_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 _G1 = G1Point()
 _MINUS_G1 = -_G1
 _INFINITY_FLAG = 0x40
-_KEY_SUMS_MAX = 64
+_MADE_MAX = 64
 
 
 def secret_from_seed(seed: bytes) -> int:
@@ -37,7 +37,8 @@ def public_key(secret: int) -> bytes:
 
 def sign(secret: int, message: bytes) -> bytes:
     """96 bytes, compressed. Deterministic."""
-    return (_message_point(message) * _scalar(secret)).to_compressed_bytes()
+    point = _message_point(message) * _scalar(secret)
+    return _kept(bytes(point.to_compressed_bytes()), point)
 
 
 def prove_possession(secret: int) -> bytes:
@@ -69,10 +70,7 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
     data = bytes(total.to_compressed_bytes())
     if data[0] & _INFINITY_FLAG or not total.is_in_subgroup():
         raise RemoteFault(BaseCode.BAD_POINT, "sum of signatures", bytes=data)
-    _key_sums[data] = total
-    if len(_key_sums) > _KEY_SUMS_MAX:
-        del _key_sums[next(iter(_key_sums))]
-    return data
+    return _kept(data, total)
 
 
 def verify_aggregate(keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
@@ -103,13 +101,21 @@ def decode_key(key: bytes) -> G1Point:
     return point
 
 
-_key_sums: dict[bytes, G2Point] = {}
-"""Checked sums made by `aggregate`: mostly they are verified next, and need not be decoded again."""
+_made: dict[bytes, G2Point] = {}
+"""Points of the subgroup made here, by their bytes: checked sums, which mostly are verified next, and own signatures,
+which mostly are added up next. They need not be decoded again."""
+
+
+def _kept(data: bytes, point: G2Point) -> bytes:
+    _made[data] = point
+    if len(_made) > _MADE_MAX:
+        del _made[next(iter(_made))]
+    return data
 
 
 def decode_signature(signature: bytes) -> G2Point:
     """The point of a compressed signature. Raises RemoteFault BAD_POINT."""
-    point = _key_sums.get(signature)
+    point = _made.get(signature)
     return _in_subgroup(signature) if point is None else point
 
 
@@ -123,6 +129,9 @@ def _in_subgroup(signature: bytes) -> G2Point:
 
 def _on_curve(signature: bytes) -> G2Point:
     """The point of canonical bytes, without the subgroup check. Raises RemoteFault BAD_POINT."""
+    made = _made.get(signature)
+    if made is not None:
+        return made
     try:
         point = G2Point.from_compressed_bytes_unchecked(signature)
         good = len(signature) == 96 and not signature[0] & _INFINITY_FLAG and point.to_compressed_bytes() == signature

@@ -139,6 +139,16 @@ def test_signatures_agree_with_the_reference_implementation() -> None:
     assert Reference.FastAggregateVerify([v.bls_key for v in validators.validators[:2]], message, bls.aggregate(both))
 
 
+def test_a_share_made_here_adds_up_as_one_that_arrived() -> None:
+    secrets, message = (5, 6, 7), b"what all sign"
+    shares = [bls.sign(secret, message) for secret in secrets]
+    made = bls.aggregate(shares)
+    for other in range(100):  # so many later ones that none of the shares is remembered
+        bls.sign(8, bytes([other]))
+    assert bls.aggregate(shares) == made
+    assert bls.verify_aggregate([bls.public_key(secret) for secret in secrets], message, made)
+
+
 def test_infinity_and_stray_bytes_are_no_points() -> None:
     for bad in (b"\xc0" + bytes(47), b"\xc0" + b"\1" * 47, bytes(48), b"", b"\xff" * 48, bytes(96)):
         with refused(BaseCode.BAD_POINT):
