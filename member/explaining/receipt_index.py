@@ -116,6 +116,8 @@ _OF_ACCOUNTS = frozenset((WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, Wa
 
 def accounts_named(receipt: Receipt) -> tuple[int, ...]:
     """The accounts that such a receipt names, ascending; none for any other receipt."""
+    if type(receipt) not in _TABLE and not isinstance(receipt, default.LossAllocated):
+        return ()  # most receipts
     found: set[int] = set()
 
     def note(account: int) -> int:

@@ -284,6 +284,11 @@ class _ReceiptsOfAccount:
         return found
 
     @cached_property
+    def _accounts(self) -> list[tuple[int, ...]]:
+        """The accounts that each receipt names."""
+        return [receipt_accounts(receipt) for receipt in self._receipts]
+
+    @cached_property
     def _by_cause(self) -> dict[tuple[str, int], list[int]]:
         """Receipts by kind and the field that a transfer's cause names."""
         found: dict[tuple[str, int], list[int]] = {}
@@ -295,8 +300,8 @@ class _ReceiptsOfAccount:
     @cached_property
     def _by_account(self) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
-        for at, receipt in enumerate(self._receipts):
-            for account in receipt_accounts(receipt):
+        for at, accounts in enumerate(self._accounts):
+            for account in accounts:
                 found.setdefault(account, []).append(at)
         return found
 
@@ -320,9 +325,11 @@ class _ReceiptsOfAccount:
         kind, name = RECEIPT_OF_TRANSFER.get(transfer.code, ("", ""))
         candidates = self._by_cause.get((kind, transfer.cause), []) if name else []
         sides = {transfer.debit, transfer.credit}
-        # Two venues may use one trade id: then the receipt that names a side is meant.
-        for at in sorted(candidates, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
-            if not receipt_accounts(self._receipts[at]):  # it is about all transfers of this code and cause
+        if len(candidates) > 1:
+            # Two venues may use one trade id: then the receipt that names a side is meant.
+            candidates = sorted(candidates, key=lambda each: sides.isdisjoint(self._accounts[each]))
+        for at in candidates:
+            if not self._accounts[at]:  # it is about all transfers of this code and cause
                 self._of_all[key] = (self.height, at)
             return self.height, at
         kinds = (kind, SECOND_RECEIPT_OF_TRANSFER.get(transfer.code, kind))

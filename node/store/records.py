@@ -5,6 +5,7 @@ are distinguished.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.schema.blocks.block import BlockResult
@@ -56,15 +57,18 @@ class _Line(Wire, frozen=True):
 def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
     """All receipts of a height, in order."""
     return tuple(
-        ReceiptRecord(result.height, index, (*receipt_accounts(receipt), *_series(receipt)), encode(_Line(receipt)))
+        ReceiptRecord(
+            result.height, index, (*receipt_accounts(receipt), *_series(type(receipt))), encode(_Line(receipt))
+        )
         for index, receipt in enumerate(result.receipts)
     )
 
 
-def _series(receipt: Receipt) -> tuple[int, ...]:
+@cache
+def _series(kind: type[Receipt]) -> tuple[int, ...]:
     """Receipts that all members may read are also stored under the number of their series."""
     series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS), (Series.FUND, FUNDS))
-    return tuple(int(number) for number, kinds in series if type(receipt) in kinds)
+    return tuple(int(number) for number, kinds in series if kind in kinds)
 
 
 def receipt_at(record: ReceiptRecord) -> ReceiptAt:
