@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.margin.requirement.account_margin import AccountMargin, account_margin, surely_covered
 from clearing.margin.requirement.book_columns import has_same_listing
+from clearing.margin.requirement.known_spares import KnownSpares
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.schema.records.accounts import Book
@@ -72,13 +73,13 @@ def positions_of(state: State, account: int) -> Book:
 def current_holdings(state: State, account: int) -> Holdings:
     """All holdings of an account."""
     terms = state.terms
-    lots = dict.fromkeys(terms.instruments, 0)
+    lots = [0] * len(terms.instruments)
     for instrument, position in positions_of(state, account).lots:
-        lots[instrument] = position
+        lots[terms.array_index[instrument]] = position
     return Holdings(
         [balance(state, account, cash_currency(group)) for group in terms.cash_groups],
         [balance(state, account, token_currency(token.id)) for token in terms.tokens],
-        list(lots.values()),
+        lots,
     )
 
 
@@ -99,6 +100,14 @@ def holdings_margin(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
 def is_certainly_margined(arrays: RiskArrays, holdings: Holdings) -> bool:
     """True only where `holdings_margin` has `initial_ok`, at less cost. False is inconclusive."""
     return surely_covered(arrays, holdings.cash, holdings.tokens, holdings.lots)
+
+
+def is_still_margined(state: State, account: int, holdings: Holdings) -> bool:
+    """The same for an account that is asked for often, at still less cost: it is known what it had to spare."""
+    arrays = current_arrays(state)
+    if state.known_spares is None or state.known_spares.arrays is not arrays:
+        state.known_spares = KnownSpares(arrays)
+    return state.known_spares.surely_covered(account, holdings.cash, holdings.tokens, holdings.lots)
 
 
 def feeds_of_holdings(state: State, holdings: Holdings) -> set[int]:

@@ -13,6 +13,7 @@ from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
 from clearing.genesis.effective_terms import Terms
+from clearing.margin.requirement.known_spares import KnownSpares
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.codes import ClearingCode
@@ -371,6 +372,8 @@ class State:
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
         self.previous_arrays: RiskArrays | None = parent.previous_arrays if parent else None
         """The arrays last built, reused where nothing moved. Not part of what is agreed."""
+        self.known_spares: KnownSpares | None = parent.known_spares if parent else None
+        """What accounts that traded had to spare under the arrays that it names. Not part of what is agreed."""
         for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
@@ -411,6 +414,7 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache, parent.previous_arrays = self.arrays_cache, self.previous_arrays
+        parent.known_spares = self.known_spares
         parent.terms, parent.exit_tree = self.terms, self.exit_tree
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:

@@ -29,7 +29,7 @@ from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_certainly_margined
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
 from clearing.trades.trade_ids import bilateral_key, check_bilateral, use_bilateral
 from clearing.withdrawals.deficit_reserve import committed_micros
@@ -201,12 +201,15 @@ def is_position_too_large(context: BlockContext, instrument: Instrument, after: 
 
 def _gross_notional(context: BlockContext, holdings: Holdings) -> int:
     """Gross notional of an account's positions in micros, without netting, each at the index or its strike."""
-    listed = zip(context.terms.instruments.values(), holdings.lots, strict=True)
-    return sum(
-        notional_micros(instrument, lots, max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks))
-        for instrument, lots in listed
-        if lots
-    )
+    feeds: dict[int, int] = {}
+    gross = 0
+    for instrument, lots in zip(context.terms.instruments.values(), holdings.lots, strict=True):
+        if lots:
+            ticks = feeds.get(instrument.feed)
+            if ticks is None:
+                ticks = feeds[instrument.feed] = context.state.feeds[instrument.feed].ticks
+            gross += notional_micros(instrument, lots, max(ticks, instrument.strike_ticks))
+    return gross
 
 
 def _accounts_max(context: BlockContext) -> int:
@@ -215,12 +218,13 @@ def _accounts_max(context: BlockContext) -> int:
 
 
 def _check_margin(context: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
-    arrays, loans = current_arrays(context.state), soft_credit_total(context.state, account)
+    loans = soft_credit_total(context.state, account)
     reducing_only = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
     committed = committed_micros(context, account)
     free = not loans and not reducing_only
-    if free and not committed and is_certainly_margined(arrays, after):
+    if free and not committed and is_still_margined(context.state, account, after):
         return None
+    arrays = current_arrays(context.state)
     margin = holdings_margin(arrays, after)
     covered = margin.initial_ok and margin.equity - margin.initial >= committed
     if covered and free:

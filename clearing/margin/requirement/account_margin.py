@@ -87,8 +87,17 @@ def account_margin(
 def surely_covered(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> bool:
     """Whether equity covers the requirement even without credit between groups.
 
-    True only where `account_margin` has `initial_ok`; False is inconclusive. For the many accounts that are far from
-    their margin, at half the cost. Arguments as there.
+    True only where `account_margin` has `initial_ok`; False is inconclusive. Arguments as there.
+    """
+    return spare_without_credit(arrays, cash, tokens, positions) >= 0
+
+
+def spare_without_credit(
+    arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> int:
+    """Equity minus the requirement without credit between groups, in micros: never more than with it.
+
+    For the many accounts that are far from their margin, at half the cost of `account_margin`. Arguments as there.
     """
     _check_lengths(arrays, len(cash), len(tokens), len(positions))
     equity = sum(cash)
@@ -106,7 +115,7 @@ def surely_covered(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int
             equity += values[0]
         losses.append(values[0] - min(values) if values else 0)
     members = [matrix.members for matrix in arrays.matrices]
-    return equity >= plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
+    return equity - plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
 
 
 def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers) -> Exact:
