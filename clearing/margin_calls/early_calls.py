@@ -159,7 +159,7 @@ def _candidates(book: MarginBook, accounts: Sequence[int], outlook: Forecast, th
     """
     if not accounts:
         return []
-    batch = book.margins(accounts)
+    batch = book.totals(accounts)
     terms = [np.full(len(accounts), len(outlook.groups), np.int64)]
     for at, forecast in enumerate(outlook.groups):
         share_ppm = -(-forecast.deviation_nano * 1000 // forecast.range_ppm)

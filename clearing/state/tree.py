@@ -116,10 +116,13 @@ class ModuleTree:
         for index, entries in touched.items():
             self.buckets[index] = tuple(entries)
             self.nodes[BUCKETS + index] = sha256(_BUCKET_TAG + b"".join([leaf for _, leaf in entries])).digest()
-        level = {(BUCKETS + index) >> 1 for index in touched}
+        nodes, level = self.nodes, {(BUCKETS + index) >> 1 for index in touched}
         while level:
             for index in level:
-                self.nodes[index] = sha256(_NODE_TAG + self.node(2 * index) + self.node(2 * index + 1)).digest()
+                # One of the two children was rehashed here, mostly.
+                left = nodes.get(2 * index) or self.node(2 * index)
+                right = nodes.get(2 * index + 1) or self.node(2 * index + 1)
+                nodes[index] = sha256(_NODE_TAG + left + right).digest()
             level = {index >> 1 for index in level if index > 1}
 
     def fork(self) -> "ModuleTree":

@@ -10,7 +10,7 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import AccountsOfMember, BlockContext, UncoveredAccount, UncoveredAccounts
 from clearing.context.member_status import accounts_by_member
 from clearing.schema.terms.genesis import AccountKind
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import balance, cash_currency
 
 
@@ -56,9 +56,9 @@ def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
     is_client = record.kind is AccountKind.CLIENT
     if not owes and (is_client or account not in context.state.books):
         return None
-    holdings, arrays = current_holdings(context.state, account), current_arrays(context.state)
-    if is_certainly_margined(arrays, holdings):
+    holdings = current_holdings(context.state, account)
+    if is_still_margined(context.state, account, holdings):
         return None
-    margin = holdings_margin(arrays, holdings)
+    margin = holdings_margin(current_arrays(context.state), holdings)
     missing = -margin.equity if is_client else 0 if margin.maintenance_ok else margin.initial - margin.equity
     return UncoveredAccount(account, margin.equity, margin.initial, missing) if missing > 0 else None

@@ -5,6 +5,7 @@ listing alone, so books under different arrays of one listing share them. This m
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,8 +223,19 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
     )
 
 
-def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> MarginBatch:
-    """The margins of the accounts with these columns, in that order."""
+class Totals(NamedTuple):
+    """`MarginBatch` of n accounts without its terms, which cost most of it."""
+
+    equity: Exact
+    """[n] micros."""
+    losses: Exact
+    """[n, g] micros."""
+    initial: Exact
+    """[n] micros."""
+
+
+def gathered_totals(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> Totals:
+    """Equity, group losses and initial margin of the accounts with these columns, in that order."""
     equity: Exact = table[EQUITY]
     losses: Exact = table[layout.losses].T
     initial: Exact = table[INITIAL]
@@ -234,9 +246,15 @@ def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> M
         defined = defined_margin(arrays, layout, table[:, at])
         equity[at], initial[at] = defined.equity, defined.initial
         losses[at] = defined.group_losses
+    return Totals(equity, losses, initial)
+
+
+def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> MarginBatch:
+    """The margins of the accounts with these columns, in that order."""
+    totals = gathered_totals(table, arrays, layout)
     lots, tokens = table[layout.lots][layout.rank], table[layout.tokens]
-    terms = None if arrays.tariff.is_off else margin_terms_batch(arrays, losses.T, lots, tokens)
-    return MarginBatch(equity, losses, initial, arrays.parameters, terms)
+    terms = None if arrays.tariff.is_off else margin_terms_batch(arrays, totals.losses.T, lots, tokens)
+    return MarginBatch(*totals, arrays.parameters, terms)
 
 
 def defined_margin(arrays: RiskArrays, layout: RiskLayout, column: Integers) -> AccountMargin:

@@ -31,8 +31,10 @@ from clearing.margin.requirement.book_columns import (
     WIDE,
     Columns,
     RiskLayout,
+    Totals,
     defined_margin,
     gathered_batch,
+    gathered_totals,
     has_same_listing,
     risk_layout,
 )
@@ -209,6 +211,10 @@ class MarginBook:
     def margins(self, accounts: Sequence[int]) -> MarginBatch:
         """The margins of `accounts`, in that order. Raises KeyError for an unknown one."""
         return self.margins_when_asked(accounts)()
+
+    def totals(self, accounts: Sequence[int]) -> Totals:
+        """Of `accounts`, in that order, what `margins` has beside the terms. Raises KeyError for an unknown one."""
+        return gathered_totals(self._read(accounts), self._arrays, self.layout)
 
     def margins_when_asked(self, accounts: Sequence[int]) -> Callable[[], MarginBatch]:
         """A function that computes `margins` as of now when it is called: copying the holdings is cheap."""

@@ -142,8 +142,14 @@ def _product(matrix: GroupMatrix, lots: Integers, gross: int) -> Integers:
     return (upper << LIMB_BITS) + lower
 
 
+FEW = 64
+
+
 def largest_of(values: Exact) -> int:
     """Largest absolute value, as a Python integer; 0 for an empty array."""
+    if values.ndim == 1 and values.size <= FEW:
+        listed: list[int] = values.tolist()  # a call of numpy costs as much as fifty comparisons
+        return max(0, max(listed), -min(listed)) if listed else 0
     return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 

@@ -44,6 +44,8 @@ def moved(before: RiskArrays, after: RiskArrays, row) -> bool:
 
 def margins_of(book: MarginBook, listed: list[int]):
     batch = book.margins(listed)
+    for part, same in zip(book.totals(listed), (batch.equity, batch.losses, batch.initial), strict=True):
+        assert part.tolist() == same.tolist()
     return [batch.account(at) for at in range(len(listed))]
 
 

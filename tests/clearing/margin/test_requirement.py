@@ -17,7 +17,7 @@ from clearing.margin.requirement.account_margin import (
     surely_covered,
 )
 from clearing.margin.risk_arrays.arrays import RiskArrays
-from clearing.margin.risk_arrays.exact_products import group_matrix, value_and_loss
+from clearing.margin.risk_arrays.exact_products import FEW, group_matrix, largest_of, value_and_loss
 from clearing.schema.risk.parameters import (
     SPAN_SIXTEEN,
     JointCredit,
@@ -61,6 +61,13 @@ def test_add_ons_are_what_is_required_beside_the_group_losses(rows, arrays):
     found = add_ons(arrays, batch.losses.T, lots.T, tokens.T)
     assert found.tolist() == [margin.initial - sum(margin.group_losses) for margin in in_one_batch(arrays, rows)]
     assert found.dtype == np.int64
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=9), st.sampled_from((0, FEW)), st.booleans())
+def test_the_largest_of_few_values_is_found_as_of_many(values, more, wide):
+    listed = [*values, *(0 for _ in range(more))]
+    found = largest_of(np.array(listed, object if wide else np.int64))
+    assert (found, type(found)) == (max((abs(value) for value in listed), default=0), int)
 
 
 @given(holdings, worlds)
