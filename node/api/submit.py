@@ -3,7 +3,8 @@
 Rule: each transaction of a request has its own result; one refusal does not stop the others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 
 import msgspec
 import trio
@@ -20,7 +21,7 @@ from member.api.submit import (
     TransactionList,
     transaction_of,
 )
-from member.api.types import hexed
+from member.api.types import Problem, hexed
 from member.codes import NodeCode
 from node.api.calls import JSON, MSGPACK, ApiCall, ApiRefusal, Routes, problem_of, read_json, respond
 from node.pool.mempool import Accepted, transaction_hash
@@ -37,28 +38,41 @@ async def submit(call: ApiCall) -> Response:
     `Retry-After`: when there is room for those that were refused because more is offered than the network decides.
     """
     answers: list[tuple[Transaction, Accepted | Rejected]] = []
-    for number, transaction in enumerate(_transactions(call), start=1):
-        answers.append((transaction, call.view.submit(transaction)))
-        if number % CHECKED_AT_ONCE == 0:
+    checked = 0
+    for transaction in _transactions(call):
+        answer = call.view.submit(transaction)
+        answers.append((transaction, answer))
+        if _is_busy(answer):
+            continue  # refused before anything was checked
+        checked += 1
+        if checked % CHECKED_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     # What is accepted is durable before the answer.
     await call.view.journaled()
-    results = tuple(_result(transaction, answer) for transaction, answer in answers)
+    problem = cache(problem_of)
+    results = tuple(_result(transaction, answer, problem) for transaction, answer in answers)
     refused = all(result.status == "refused" for result in results)
     return respond(
         SubmitResults(results=results), 422 if refused else 202, _retry_after(answer for _, answer in answers)
     )
 
 
-def _result(transaction: Transaction, answer: Accepted | Rejected) -> SubmitResult:
+def _is_busy(answer: Accepted | Rejected) -> bool:
+    return isinstance(answer, Rejected) and answer.code is NodeCode.POOL_BUSY
+
+
+def _result(
+    transaction: Transaction, answer: Accepted | Rejected, problem: Callable[[Rejected], Problem]
+) -> SubmitResult:
     if isinstance(answer, Rejected):
-        return SubmitResult(hash=hexed(transaction_hash(transaction)), status="refused", problem=problem_of(answer))
+        return SubmitResult(hash=hexed(transaction_hash(transaction)), status="refused", problem=problem(answer))
     return SubmitResult(hash=hexed(answer.hash), status="known" if answer.known else "accepted")
 
 
 def _retry_after(answers: Iterable[Accepted | Rejected]) -> dict[str, str]:
-    busy = (each for each in answers if isinstance(each, Rejected) and each.code is NodeCode.POOL_BUSY)
-    waits = [int(str(dict(each.values)["wait_ms"])) for each in busy]
+    waits = [
+        int(str(dict(each.values)["wait_ms"])) for each in answers if isinstance(each, Rejected) and _is_busy(each)
+    ]
     return {"Retry-After": str(-(-max(waits) // 1000))} if waits else {}
 
 

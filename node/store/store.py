@@ -278,10 +278,12 @@ def _save_results(
 
 
 def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord]) -> None:
+    saved: dict[tuple[int, int], bytes] = {}
+    for height in sorted({receipt.height for receipt in receipts}):
+        rows = connection.execute("SELECT position, data FROM receipts WHERE height = ?", (height,))
+        saved.update(((height, position), data) for position, data in rows)
     for receipt in receipts:
-        key = (receipt.height, receipt.index)
-        row = connection.execute("SELECT data FROM receipts WHERE height = ? AND position = ?", key).fetchone()
-        if row is not None and row[0] != receipt.data:
+        if saved.get((receipt.height, receipt.index), receipt.data) != receipt.data:
             raise LocalFault(NodeCode.STORE_CONFLICT, "receipts", height=receipt.height, index=receipt.index)
     connection.executemany(
         "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", [(r.height, r.index, r.data) for r in receipts]
