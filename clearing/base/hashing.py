@@ -8,7 +8,7 @@ what Solidity maintains itself (withdrawals tree, `depositsHash`) and for EIP-71
 import hashlib
 from functools import lru_cache
 
-from Crypto.Hash import keccak as _keccak
+import sha3
 
 from clearing.base.ids import Hash32
 
@@ -34,4 +34,4 @@ def tagged_hash(tag: str, *parts: bytes) -> Hash32:
 
 def keccak256(data: bytes) -> Hash32:
     """Ethereum's Keccak-256."""
-    return Hash32(_keccak.new(digest_bits=256, data=data).digest())
+    return Hash32(sha3.keccak_256(data).digest())
