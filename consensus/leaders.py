@@ -7,7 +7,7 @@ blocks of one period are all that a node needs to know.
 
 Why a liar gains little. To fail on purpose costs the liar its own turns. A polka that it hides can make the next
 proposer fail with it, but never that one alone: the earlier failure goes first. The limit of a third leaves honest
-validators at least as many turns as liars, whoever is passed over. The round that a block shows must be that of a real
+validators at least as many turns as liars, in any case. The round that a block shows must be that of a real
 certificate. The idea of leaders by certified behaviour: Carousel (arXiv 2110.00960), HammerHead (arXiv 2309.12713).
 """
 

@@ -1,6 +1,6 @@
 """Dissent about final blocks: endpoints that contradict the quorum about one, or that lack it.
 
-Rule: while an endpoint dissents, nothing is final here, whoever is right: two endpoints that forge a block outvote one
+Rule: while an endpoint dissents, rightly or not, nothing is final here: two endpoints that forge a block outvote one
 that tells the truth. An endpoint agrees again when it states the quorum's hash of that block or of a later one; an
 endpoint that does not answer has not agreed. The time to decide is bounded. After it, a contradiction halts the chain,
 because crediting could lose money; an endpoint that only lacks the block is no longer waited for.

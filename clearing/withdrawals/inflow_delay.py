@@ -1,6 +1,6 @@
 """The delay of large inflow: value that came in lately may not leave the network yet.
 
-Rule: facts about a chain can be forged by whoever forges the endpoints that validators share. So value waits, the
+Rule: facts about a chain can be forged by anybody who forges the endpoints that validators share. So value waits, the
 longer the more of it came in, and people have time to notice.
 
 1. A deposit counts with what its owner, and what its chain, brought in within the window. The delay is that of the

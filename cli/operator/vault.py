@@ -367,7 +367,7 @@ def refund(
     out: Path | None,
     output: str,
 ) -> None:
-    """Refund what was deposited at ADDRESS after the snapshot of its escape, to whoever made the deposits.
+    """Refund what was deposited at ADDRESS after the snapshot of its escape, to those who made the deposits.
 
     Run it while the vault is shown its records, and again when it pays. While the network lives it sends nothing,
     because the network itself refunds what it does not credit: --deposit says how far that is.

@@ -194,7 +194,7 @@ class Conflicts:
         return sorted(self._known.items(), key=lambda item: item[1][0].height)
 
     def _drop_one(self) -> None:
-        """One that no vault takes first: whoever has old keys could forge as many as there is room for."""
+        """One that no vault takes first: anybody with old keys could forge as many as there is room for."""
         refused = [
             identity
             for identity, (conflict, _) in self._known.items()

@@ -156,7 +156,7 @@ class ShowingSome(Withholding):
 class Starving(Watched):
     """Four collectors in a row show final certificates bare, their own extensions to nobody, and propose nothing.
 
-    Where two of them collected, whoever proposes after the second has none of the extensions that it needs.
+    Where two of them collected, the proposer after the second has none of the extensions that it needs.
     """
 
     LIARS = frozenset(turns_of(validator_set(13), 5, Leaders()).led(3))

@@ -425,7 +425,7 @@ def test_a_liars_offences_reach_every_application_and_no_honest_one_is_accused(l
 
 
 def test_no_honest_validator_is_accused_under_any_fault() -> None:
-    """Crashes, torn logs, partitions and liars of every kind: whoever is accused is one of the liars."""
+    """Crashes, torn logs, partitions and liars of every kind: only liars are accused."""
     accused = 0
     for seed in range(24):
         network = SimNetwork(seed, toy_faults_of(seed))

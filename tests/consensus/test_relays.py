@@ -111,7 +111,7 @@ def test_no_list_leaves_while_heights_go_on() -> None:
 
 
 def test_an_observer_passes_no_votes_on() -> None:
-    """Whoever got them from it would charge it, and a network that stands still would ban all who watch it."""
+    """Any peer that got them from it would charge it, and a network that stands still would ban all who watch it."""
     stranger = next(each for each in validator_set(7).validators if each.envelope_key not in KEYS)
     observer = make_replica(signer=FakeSigner(NETWORK, stranger, SignGuard()))
     for voter in (1, 2):

@@ -33,7 +33,7 @@ class Overheard(SimNetwork):
     def send(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
         envelope = read_envelope(data)
         message = read_message(envelope)
-        if isinstance(message, Vote):  # Of whoever signed it: votes are passed on when nothing moves.
+        if isinstance(message, Vote):  # Of any signer: votes are passed on when nothing moves.
             self.voted.setdefault(message.height, set()).add(self.by_key[envelope.sender].index)
         super().send(sender, to, lane, data)
 

@@ -1,7 +1,7 @@
 """Verdicts of an earlier run, one in a line of a file, so that a run of hours can be taken up where it ended.
 
-Rule: a fault is known by its whole source, and only found faults are known: a survivor is tried again. Whoever weakens
-a test or changes another source starts a new file.
+Rule: a fault is known by its whole source, and only found faults are known: a survivor is tried again. Start a new
+file after a test was weakened or another source was changed.
 """
 
 import json

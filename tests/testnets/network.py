@@ -90,7 +90,7 @@ class TestNetwork:
 
     @property
     def following(self) -> list[RunningNode]:
-        """Honest nodes that peers let in: whoever was a validator and left is let in by nobody who does not list it."""
+        """Honest nodes that peers let in: a former validator is let in by nobody who does not list it."""
         left = {name for name in self.manifest.voters if not self.powers[name]}
         return [node for node in self.honest if node.name not in left]
 

@@ -1,7 +1,7 @@
 """The relay: a process that carries bytes between nodes, one listener for each ordered pair, so that links can be cut.
 
 Rule: it changes no byte and no order. A cut link is silent in both directions, as a cable that was pulled: what is on
-its way waits, whoever dials reaches nobody, and nothing is told to either side. Commands come as JSON lines on standard
+its way waits, who dials reaches nobody, and nothing is told to either side. Commands come as JSON lines on standard
 input, each answered by one line; the end of standard input ends it.
 
     python -m tests.testnets.relay      then: {"links": [{"pair": [0, 1], "port": 29500, "to": 29501, …}]}

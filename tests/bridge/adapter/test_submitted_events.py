@@ -1,4 +1,4 @@
-"""Whoever submits an event makes endpoints look for it, and neither has an honest one blamed nor much read in vain."""
+"""A submitter of an event makes endpoints look for it, and neither has an honest one blamed nor much read in vain."""
 
 import pytest
 

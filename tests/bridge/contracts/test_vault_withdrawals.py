@@ -1,4 +1,4 @@
-"""Who is paid by a vault: whoever a certified withdrawals tree names, once, in time, and nobody else."""
+"""Who is paid by a vault: those that a certified withdrawals tree names, once, in time, and nobody else."""
 
 from collections.abc import Callable
 from typing import Any

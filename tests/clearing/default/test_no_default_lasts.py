@@ -59,7 +59,7 @@ steps = st.lists(st.one_of(prices.map(lambda each: ("price", each)), bids.map(la
 
 
 def drive(world: World, story: list[tuple[str, tuple[int, ...]]]) -> None:
-    """Prices and bids, and rescues of whoever may be rescued."""
+    """Prices and bids, and rescues of members that may be rescued."""
     for kind, figures in story:
         if kind == "price":
             world.prices(*(price * move // 100 for price, move in zip(world.ticks.values(), figures, strict=True)))

@@ -1,4 +1,4 @@
-"""Whoever trusts a genesis follows what was voted since, and believes no other story."""
+"""Anybody who trusts a genesis follows what was voted since, and believes no other story."""
 
 import msgspec
 import pytest

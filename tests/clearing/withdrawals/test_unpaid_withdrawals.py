@@ -298,7 +298,7 @@ def test_whatever_is_claimed_each_withdrawal_ends_once_and_the_ledger_counts_the
 
 
 def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_judged() -> None:
-    """Else whoever waits for a token that fell would hand its loss to all others of the group."""
+    """Else a member that waits for a token that fell would hand its loss to all others of the group."""
     limits = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
     world = collateral_world(limits, waiting_grace_blocks=1, depeg=DEPEG)
     at_price(world, PAR)

@@ -139,5 +139,5 @@ def faults(outputs: Iterable[Output]) -> list[str]:
 
 
 def messages_of(outputs: Iterable[Output]) -> list[Message]:
-    """What leaves, whoever it is for."""
+    """What leaves, for any receiver."""
     return [read_message(read_envelope(output.data)) for output in outputs if isinstance(output, Broadcast | Send)]

@@ -169,7 +169,7 @@ def signed(
     time_ms: int = NOW,
     network: NetworkId = NETWORK,
 ) -> dict[str, str]:
-    """The header of a request of whoever has this key."""
+    """The header of a request by the owner of this key."""
     part = SignedPart(method, target, body)
     return {"Authorization": authorization(network, key, part, time_ms, secrets.token_bytes(32))}
 

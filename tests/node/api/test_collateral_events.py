@@ -1,4 +1,4 @@
-"""Whoever has a key or a token submits a collateral event; anybody sees how far it is, by the API and by command."""
+"""A submitter with key or token submits a collateral event; anybody sees how far it is, by the API and by command."""
 
 import json
 from pathlib import Path

@@ -178,7 +178,7 @@ def test_a_signer_that_hangs_costs_one_timeout_and_then_none(tmp_path: Path) -> 
             channel, _ = open_as_signer(link, SIGNER_LINK, lambda _: True, SECONDS)
             hello = channel.receive(SECONDS)
             assert hello
-            # Whoever says hello rightly may still hang at the first vote: play the true signer's answer back.
+            # A peer that says hello rightly may still hang at the first vote: play the true signer's answer back.
             channel.send(_hello_answer(hello), SECONDS)
             channel.receive(SECONDS)
             asked.wait(SECONDS)

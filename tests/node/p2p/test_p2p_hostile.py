@@ -63,7 +63,7 @@ async def test_plaintext_and_every_other_security_than_noise_are_refused(cluster
 
 @pytest.mark.parametrize("offered", ["/plaintext/2.0.0", "/tls/1.0.0"])
 async def test_a_dialed_peer_that_offers_anything_but_noise_is_refused(cluster, nursery, offered):
-    """Whoever holds a peer's address, but not its key, must not pass as the peer."""
+    """One that holds a peer's address, but not its key, must not pass as the peer."""
     asked = []
 
     async def serve(stream: trio.SocketStream) -> None:
@@ -340,7 +340,7 @@ async def test_only_one_task_writes_to_a_neighbours_gossip_stream(cluster):
         one.network.publish(Topic.TRADES, b"missed")
         gossip.peer_queues[path] = queue
         stream = gossip.peers.pop(path)
-        gossip.peers[path] = None  # whoever would write to it himself fails
+        gossip.peers[path] = None  # a task that would write to it itself fails
         await gossip.router.send_recent_messages(path, "trades")
         assert (await other.feeds[Topic.TRADES].receive()).data == b"missed"
         gossip.peers[path] = stream

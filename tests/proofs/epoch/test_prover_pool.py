@@ -219,7 +219,7 @@ def test_the_pool_of_a_node_proves_an_epoch_on_a_cluster(cluster, market):
 
 @pytest.mark.parametrize("worker", ["tcp://192.0.2.7:4001", "tcp://worker.example:4001"])
 def test_a_worker_elsewhere_of_a_scheduler_here_gets_no_holdings_without_tls(cluster, monkeypatch, worker):
-    """Whoever reaches the scheduler can join its workers, and shards go to all of them as they are."""
+    """Anybody who reaches the scheduler can join its workers, and shards go to all of them as they are."""
     found = cluster.scheduler_info
     workers = {**{each: {} for each in found["workers"]}, worker: {}}
     monkeypatch.setattr("distributed.Client.scheduler_info", lambda *_, **__: {**found, "workers": workers})

@@ -23,7 +23,7 @@ from proofs.statement.arithmetization import complete_holdings, layout_of
 
 SPACING = 10
 BUSY = 10**9
-"""Base units that come and go in an epoch, whoever holds what."""
+"""Base units that come and go in an epoch, no matter who holds what."""
 
 
 def shot_of(market, epoch, holdings=None, **changes):

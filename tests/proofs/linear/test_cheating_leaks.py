@@ -165,7 +165,7 @@ def test_the_prover_shares_nothing_between_a_joint_and_a_standalone_proof():
 
 @pytest.mark.parametrize("after", range(1, 6))
 def test_a_retry_from_the_middle_is_refused_for_it_would_share_blinders(after):
-    """A shard gives each of its rounds once: whoever starts again, starts with fresh blinders."""
+    """A shard gives each of its rounds once: a prover that starts again starts with fresh blinders."""
     witness = make_witness(LAYOUT, HELD, 0, (random_scalar(), random_scalar()))
     statement = state(LAYOUT, [secret(LAYOUT, HELD)])
 
@@ -212,7 +212,7 @@ def test_commitments_without_blinders_would_show_the_holdings():
 
 
 def test_the_blinders_of_a_commitment_once_known_show_the_holdings():
-    """Whoever learns a seed, or Σρ of all but one account's, can try holdings one by one."""
+    """Anybody who learns a seed, or Σρ of all but one account's, can try holdings one by one."""
     held, hiding = (5_000, 10, -34), (random_scalar(), random_scalar())
     shown = multi_scalar([*POINTS.lagrange[:3], *POINTS.hiding[:2]], [*held, *hiding])
     rest = shown + -multi_scalar(POINTS.hiding[:2], hiding)
@@ -313,7 +313,7 @@ def test_a_package_holds_no_sum_of_blinders_or_maxima(market, package):
 
 
 def test_a_member_that_mistypes_its_holdings_is_not_told_a_commitment_to_them(market, package):
-    """It has the blinders of the certified one, so whoever reads both in a report learns by how much they differ."""
+    """It has the blinders of the certified one, so a reader of both in a report learns by how much they differ."""
     good = read_package(package)
     (account, held), seed = market.HOLDINGS[1], market.seeds()[1]
     typed = (held[0] + 17, *held[1:])

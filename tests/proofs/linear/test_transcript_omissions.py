@@ -109,7 +109,7 @@ def test_each_accounts_own_items_tell_how_many_there_are():
 
 
 def test_without_the_protocol_a_proof_for_a_drill_passes_for_a_real_one():
-    """A member proves a supposed book to another program, with the same equation; whoever saw it shows it here."""
+    """A member proves a supposed book to another program, with the same equation; somebody who saw it shows it here."""
     for protocol in ("crossclear/drill/v1", "crossclear/linear/v2"):
         proves_only_in(without_protocol(), lambda protocol=protocol: honest(protocol=protocol))
 

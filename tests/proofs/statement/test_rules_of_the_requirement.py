@@ -185,7 +185,7 @@ def test_cash_below_its_limit_is_refused_however_much_collateral_there_is(market
 
 
 def test_an_isolated_group_of_a_rich_member_stands_on_its_own_collateral(market):
-    """It is an account: nothing of another account, whoever owns it, enters its rows."""
+    """It is an account: nothing of another account, even of the same owner, enters its rows."""
     lots = [0, 0, 0, 500]
     assert judged(market, least_cash(ARRAYS, [0], lots) - 1, [0], lots, 0).failed == "ranges_and_rows"
 

@@ -193,7 +193,7 @@ def test_holdings_that_stand_under_two_accounts_do_not_match_the_book(market):
 
 
 def test_two_accounts_shown_as_one_are_missed_by_their_owners(market):
-    """The one lie that sums cannot show: a debtor netted with a creditor. Whoever looks for its leaf finds it gone."""
+    """The one lie that sums cannot show: a debtor netted with a creditor. Its owner finds its leaf gone."""
     holdings = ((0, (5_000, 10, 0, 3)), (1, (11_000, 740, 0, -3)))
     data = market.honest(market.snapshot(holdings))
     assert verify_package(data).ok

@@ -86,7 +86,7 @@ def endless(*_: object) -> int:
 
 @bug("uncovered-bidder", "clearing.liquidation.auction.can_take_slice")
 def any_bidder(*_: object) -> bool:
-    """Whoever bids takes a slice, with margin or without."""
+    """Any bidder takes a slice, with margin or without."""
     return True
 
 
@@ -111,12 +111,12 @@ def member_signs_for_client(_: Bug, *of: Any) -> Any:
 
 @bug("ported-without-word", "clearing.accounts.porting._check_consents")
 def nobody_asked(*_: object, **__: object) -> None:
-    """Whoever takes a client needs nobody's word."""
+    """A member that takes a client needs nobody's word."""
 
 
 @bug("mandate", "clearing.trades.consent.check_mandate")
 def mandate_without_limits(check: Bug, context: BlockContext, at: str, account: int, venue: int, *_: int) -> Any:
-    """A venue trades as much as it likes for whoever gave it a mandate."""
+    """A venue trades as much as it likes for any member that gave it a mandate."""
     return check(context, at, account, venue, 1, 0, 0)
 
 

@@ -120,7 +120,7 @@ class Story:
     def trades(self, present: list[Agent]) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
         made: list[Transaction] = []
-        # Whoever may not trade tries all the same, but seldom.
+        # A member that may not trade tries all the same, but seldom.
         trading = [each for each in present if self._may_trade(each) or self.chance.random() < 0.05]
         for agent in trading:
             for offer in agent.offers(self.world):

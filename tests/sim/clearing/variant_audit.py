@@ -1,6 +1,6 @@
 """What must hold about accounts, clients' keys, venues and validators: computed apart from the rules.
 
-Rule: as `tests.sim.clearing.audit`. Whoever may move money, trade for another or change a set is worked out anew from
+Rule: as `tests.sim.clearing.audit`. Who may move money, trade for another or change a set is worked out anew from
 signatures, mandates and powers.
 """
 
@@ -180,7 +180,7 @@ class Operation:
             self.mandates(words)
 
     def mandates(self, words: TradeReport) -> None:
-        """Whoever has not signed gave the venue a mandate for so much."""
+        """A member that has not signed gave the venue a mandate for so much."""
         sides = ((words.buyer, words.buyer_signature), (words.seller, words.seller_signature))
         for account in (account for account, signature in sides if not signature and account != HOUSE_ACCOUNT):
             held = self.run.state.mandates.get((account, words.venue))

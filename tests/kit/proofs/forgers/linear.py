@@ -1,7 +1,7 @@
 """A forger of linear proofs that knows no witness: it sends constants, and solves for the one that nothing binds.
 
 Rule: Lz(ζ) is affine in every single message: C_W's blinder, D, m, f, S, t_1, t_2, D̄, S̄, each σ, each row's constant.
-Whoever may choose one of them after the challenges solves one equation for it and proves anything, so the transcript
+A prover that chooses one of them after the challenges solves one equation for it and proves anything, so the transcript
 has to hold all of them. Where the unknown must be small (σ, constants of rows) a lattice solves for several of them.
 Symbols as in `proofs/notes/protocol.md`, and L = Lz + Σ r^(i+1)(D_i − D̄_i).
 """
