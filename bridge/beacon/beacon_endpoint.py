@@ -7,15 +7,12 @@ API, "Beacon" / light_client (bootstrap, updates, finality_update).
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
-
 from bridge.beacon.beacon_json import read_bootstrap, read_update
 from bridge.beacon.containers import Bootstrap, Update
 from bridge.beacon.network import BeaconNetwork
-from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import hex_data, read_list, read_object
 from bridge.rpc.bounded_http import TIMEOUT_SECONDS, BoundedHttp
-from clearing.base.errors import RemoteFault
+from bridge.rpc.strict_json import read_json
 
 ANSWER_BYTES_MAX = 2 << 20
 """A mainnet update has 60 kB."""
@@ -71,7 +68,4 @@ class BeaconEndpoint:
         return read_update(read_object(answer, "finality_update").get("data"), self._network)
 
     async def _get(self, path: str) -> object:
-        try:
-            return msgspec.json.decode(await self._http.get(path))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RemoteFault(BridgeCode.MALFORMED_ANSWER, self.name, why=str(error)[:120]) from None
+        return read_json(await self._http.get(path), self.name)

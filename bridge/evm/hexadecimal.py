@@ -9,7 +9,7 @@ from bridge.codes import BridgeCode
 from clearing.base.errors import RemoteFault
 
 DATA_LIMIT = 1 << 20
-_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
+_QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]{0,63})", re.ASCII)
 
 
 def malformed(at: str, value: object) -> RemoteFault:
@@ -37,7 +37,11 @@ def read_list(value: object, at: str, limit: int) -> list[object]:
 
 
 def read_quantity(value: object, at: str, bits: int = 64) -> int:
-    """A quantity below 2^bits."""
+    """A quantity below 2^bits, without leading zeros (execution-apis, schemas/base-types.yaml, `uint`).
+
+    Clients of all profiles write it so, and go-ethereum's own library refuses anything else (common/hexutil). Capital
+    digits are taken, as there.
+    """
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         raise malformed(at, value)
     number = int(value, 16)

@@ -14,6 +14,7 @@ import msgspec
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import hex_data, malformed, read_data, read_list, read_object, read_quantity
 from bridge.rpc.bounded_http import TIMEOUT_SECONDS, BoundedHttp
+from bridge.rpc.strict_json import read_json
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES_MAX = 32 << 20
@@ -103,10 +104,7 @@ class Endpoint:
             {"jsonrpc": "2.0", "id": index, "method": call.method, "params": call.params}
             for index, call in enumerate(calls)
         ]
-        try:
-            answer = msgspec.json.decode(await self._http.post(msgspec.json.encode(requests)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RemoteFault(BridgeCode.MALFORMED_ANSWER, self.name, why=str(error)[:120]) from None
+        answer = read_json(await self._http.post(msgspec.json.encode(requests)), self.name)
         if isinstance(answer, dict):
             refused = _read_result(answer)
             raise refused.fault(self.name) if isinstance(refused, Refusal) else malformed(self.name, answer)

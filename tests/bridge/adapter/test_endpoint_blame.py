@@ -107,6 +107,10 @@ LIES = {
     "another_hash": (BLOCK, lambda block: {**block, **OTHER}, read_headers, "ENDPOINTS_DISAGREE"),
     "other_fields": (BLOCK, lambda block: {**block, "gasUsed": "0x5"}, read_headers, "HEADER_HASH_MISMATCH"),
     "no_fields": (BLOCK, lambda block: {**block, "miner": None}, read_headers, "MALFORMED_ANSWER"),
+    "padded_number": (BLOCK, lambda block: {**block, "number": "0x07"}, read_headers, "MALFORMED_ANSWER"),
+    "padded_field": (BLOCK, lambda block: {**block, "gasUsed": "0x07"}, read_headers, "MALFORMED_ANSWER"),
+    "padded_balance": ("eth_getBalance", lambda _: "0x05", read_balance, "MALFORMED_ANSWER"),
+    "padded_chain_id": ("eth_chainId", lambda _: "0x01", read_chain_id, "MALFORMED_ANSWER"),
     "no_object": (BLOCK, lambda block: [block], read_headers, "MALFORMED_ANSWER"),
     "a_final_hash": (
         BLOCK,

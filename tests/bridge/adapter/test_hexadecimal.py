@@ -36,7 +36,7 @@ def strict_digits(value: object) -> list[int] | None:
 
 def strict_quantity(value: object, bits: int) -> int | None:
     digits = strict_digits(value)
-    if not digits or len(digits) > 64:
+    if not digits or len(digits) > 64 or (digits[0] == 0 and len(digits) > 1):
         return None
     number = sum(digit << 4 * place for place, digit in enumerate(reversed(digits)))
     return number if number < 1 << bits else None
@@ -61,6 +61,10 @@ def taken(read: Callable[[], object]) -> object:
 
 @pytest.mark.parametrize("bits", [1, 63, 64, 256])
 @given(value=VALUES)
+@example("0x")
+@example("0x0")
+@example("0x00")
+@example("0x01")
 @example("0x" + "0" * 64)
 @example("0x" + "0" * 65)
 @example("0x" + "f" * 64)

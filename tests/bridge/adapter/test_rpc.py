@@ -41,7 +41,7 @@ async def drip(stream):
 
 @pytest.fixture
 async def serve(nursery):
-    """`await serve(answer)`: the URL of a server that sends these bytes to whoever asks; None: nothing, ever."""
+    """`await serve(answer)`: the URL of a server that sends these bytes to anybody who asks; None: nothing, ever."""
 
     async def start(answer):
         async def handle(stream):
@@ -72,6 +72,8 @@ CASES = {
     "id of another type": (ok([{"id": "0", "result": 1}]), BridgeCode.MALFORMED_ANSWER),
     "too many": (ok([{"id": 0, "result": 1}] * 2), BridgeCode.MALFORMED_ANSWER),
     "no result": (ok([{"id": 0}]), BridgeCode.MALFORMED_ANSWER),
+    "a key twice": (http(b'[{"id":0,"result":"0x1","result":"0x2"}]'), BridgeCode.MALFORMED_ANSWER),
+    "a key twice, escaped": (http(b'[{"id":0,"result":{"a":"0x1","\\u0061":"0x1"}}]'), BridgeCode.MALFORMED_ANSWER),
     "odd error": (ok([{"id": 0, "error": "no"}]), BridgeCode.MALFORMED_ANSWER),
     "error for all": (ok({"id": None, "error": {"code": -1, "message": "limit"}}), BridgeCode.ENDPOINT_REFUSED),
     "status": (http(b"slow down", "429 Too Many Requests"), BridgeCode.ENDPOINT_REFUSED),
@@ -98,7 +100,7 @@ async def test_nonsense_from_a_server_is_a_fault_with_a_code(serve, case):
 async def test_an_answer_of_very_many_small_values_is_refused_before_they_are_built(serve, monkeypatch):
     """Three bytes of JSON are a hundred of memory."""
     monkeypatch.setattr("bridge.rpc.endpoint.VALUES_MAX", 1_000)
-    monkeypatch.setattr("bridge.rpc.endpoint.msgspec.json.decode", None)
+    monkeypatch.setattr("bridge.rpc.strict_json.msgspec.json.decode", None)
     for small in (b"[],", b"{},", b"1,"):
         async with Endpoint(await serve(http(b'[{"id":0,"result":[' + small * 1_000 + b"1]}]"))) as endpoint:
             with refused(BridgeCode.ANSWER_OVERSIZE):
@@ -138,7 +140,7 @@ async def test_results_are_matched_by_id_not_by_place(serve):
 
 
 async def test_a_request_that_is_given_up_while_it_is_sent_leaves_nothing_behind(nursery):
-    """Whoever is cancelled in mid-request must not be warned of, long afterwards and in somebody else's place."""
+    """A request that is cancelled midway must cause no warning, long afterwards and in another's place."""
     reached = trio.Event()
 
     async def deaf(stream):
