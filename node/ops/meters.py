@@ -3,6 +3,7 @@
 Rule: it reads and counts; a metric that nothing feeds does not exist (a test says so).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ from clearing.schema.blocks.receipt import Refused
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
 from clearing.schema.receipts.validators import MisbehaviourRecorded
+from clearing.schema.receipts.withdrawals import InflowWaits
 from clearing.schema.records.prices import PriceStatus
+from clearing.state.state import State
 from consensus.outputs import Decided
 from node.agreement.application import DecidedHeight
 from node.agreement.upgrade_watch import UpgradeStanding
@@ -85,6 +88,25 @@ class Meters:
                 metrics.feed_rung.labels(feed=str(receipt.feed)).set(receipt.price_status)
             elif isinstance(receipt, OutliersDropped):
                 metrics.outliers.labels(feed=str(receipt.feed)).inc(len(receipt.dropped))
+            elif isinstance(receipt, InflowWaits):
+                which = (str(receipt.chain_id), str(receipt.asset))
+                metrics.inflow_delayed.labels(*which).inc()
+                metrics.inflow_delayed_micros.labels(*which).inc(receipt.micros)
+        self._measure_inflow(decided.state)
+
+    def _measure_inflow(self, state: State) -> None:
+        """What waits in a state. It keeps accounts and heights; of which chain and asset it came, the counters say."""
+        waiting = [
+            sum(part.micros for part in record.parts if part.until_height > state.now.height)
+            for _, record in state.waiting_inflows.ordered()
+        ]
+        self._metrics.inflow_waiting.set(sum(waiting))
+        self._metrics.inflow_accounts.set(sum(micros > 0 for micros in waiting))
+        held = Counter(
+            refund[0] for refund, record in state.held_refunds.ordered() if record.until_height > state.now.height
+        )
+        for chain_id in state.terms.chains:
+            self._metrics.refunds_held.labels(chain=str(chain_id)).set(held[chain_id])
 
     def decided(self, decided: Decided) -> None:
         """Count a height that consensus decided while running."""

@@ -76,6 +76,17 @@ class Metrics:
             "clearing_feed_rung", "0 usable, 1 no new risk, 2 no liquidation, 3 settled", ("feed",)
         )
         self.outliers = self._counter("clearing_outliers", "Price reports dropped as outliers", ("feed",))
+        self.inflow_delayed = self._counter(
+            "clearing_inflow_delayed", "Credited deposits that wait before they may leave", ("chain", "asset")
+        )
+        self.inflow_delayed_micros = self._counter(
+            "clearing_inflow_delayed_micros", "Value of these deposits, in micros", ("chain", "asset")
+        )
+        self.inflow_waiting = self._gauge("clearing_inflow_waiting_micros", "Value that waits now, in micros")
+        self.inflow_accounts = self._gauge("clearing_inflow_waiting_accounts", "Accounts with value that waits now")
+        self.refunds_held = self._gauge(
+            "clearing_refunds_held", "Refunds of deposits that wait at a vault now", ("chain",)
+        )
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of this node's price report", ("feed",))
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.custody_proven = self._gauge(

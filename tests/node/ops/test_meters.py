@@ -17,7 +17,10 @@ from bridge.rpc.endpoint_health import EndpointHealth
 from bridge.watch.branch import AcceptedCheckpoint
 from clearing.schema.blocks.receipt import Receipt, Refused
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
+from clearing.schema.receipts.withdrawals import InflowWaits
 from clearing.schema.records.prices import PriceStatus
+from clearing.schema.records.withdrawals import HeldRefundRecord, WaitingInflow, WaitingInflowRecord
+from clearing.state.state import State
 from member.printing.network import peer_lines
 from node.api.state import peer_view
 from node.chains.conflicts import ConflictStanding, VaultAnswer
@@ -26,7 +29,9 @@ from node.chains.provider_diversity import ProviderDiversity
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector
 from node.p2p.peers import NetworkStats, PeerStatus, Role
+from tests.kit.clearing.world import funded
 
+EMPTY = funded().state
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = PeerStatus(
     key=b"\x01" * 32,
@@ -95,9 +100,9 @@ class Node:
         """What is told, without descriptions."""
         return self.meters.render().decode().splitlines()
 
-    def commit(self, receipts: Sequence[Receipt], transactions: int = 0) -> None:
+    def commit(self, receipts: Sequence[Receipt], transactions: int = 0, state: State = EMPTY) -> None:
         block = SimpleNamespace(transactions=range(transactions))
-        self.meters.committed(SimpleNamespace(block=block, result=SimpleNamespace(receipts=receipts)))
+        self.meters.committed(SimpleNamespace(block=block, result=SimpleNamespace(receipts=receipts), state=state))
 
 
 @pytest.fixture
@@ -129,6 +134,31 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         "crossclear_proofs_proving_seconds_count 1.0",
     }
     assert second <= set(node.lines)
+
+
+def test_inflow_that_waits_is_counted_by_chain_and_asset_and_shown_while_it_does(node: Node) -> None:
+    state, chain_id = EMPTY.fork(), min(EMPTY.terms.chains)
+    now = state.now.height
+    ended, later = WaitingInflow(now, 100), WaitingInflow(now + 5, 7)
+    state.waiting_inflows.put(1, WaitingInflowRecord((ended, later)))
+    state.waiting_inflows.put(2, WaitingInflowRecord((ended,)))
+    state.held_refunds.put((chain_id, bytes(20), 1), HeldRefundRecord(now + 5))
+    state.held_refunds.put((chain_id, bytes(20), 2), HeldRefundRecord(now))
+    waits = InflowWaits(account=1, chain_id=chain_id, asset=3, micros=7, until_height=now + 5)
+    node.commit([waits, waits], state=state)
+    which = f'chain="{chain_id}",asset="3"'
+    other = f'asset="3",chain="{chain_id}"'
+    shown = {line.replace(other, which) for line in node.lines}
+    assert shown >= {
+        f"crossclear_clearing_inflow_delayed_total{{{which}}} 2.0",
+        f"crossclear_clearing_inflow_delayed_micros_total{{{which}}} 14.0",
+        "crossclear_clearing_inflow_waiting_micros 7.0",
+        "crossclear_clearing_inflow_waiting_accounts 1.0",
+        f'crossclear_clearing_refunds_held{{chain="{chain_id}"}} 1.0',
+    }
+    node.commit([])
+    assert "crossclear_clearing_inflow_waiting_micros 0.0" in node.lines
+    assert f'crossclear_clearing_refunds_held{{chain="{chain_id}"}} 0.0' in node.lines
 
 
 def watcher_of(*endpoints: EndpointHealth, dissenting: str = "") -> SimpleNamespace:
