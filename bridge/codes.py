@@ -145,7 +145,7 @@ class BridgeCode(CodeBook):
         "A beacon endpoint's object is not proven: the values say which check failed. Check the endpoint, its network, "
         "and whether this version knows Ethereum's newest fork.",
     )
-    STALE_LIGHT_UPDATE = 684, "A beacon endpoint serves an older header than the light client has. Check its sync."
+    STALE_LIGHT_UPDATE = 684, "A beacon endpoint serves nothing newer than the light client has. Check its sync."
     LIGHT_CLIENT_CONFLICT = (
         685,
         "Two thirds of a sync committee signed two final branches. The light client stopped, and its chain is halted. "
@@ -164,6 +164,11 @@ class BridgeCode(CodeBook):
         688,
         "The light client is required and has proven no block yet that endpoints call final. Nothing of the chain is "
         "credited meanwhile. Check its beacon endpoints and its checkpoint.",
+    )
+    NO_BEACON_CHAIN = (
+        689,
+        "There is no light client for this chain: it has no beacon chain, or one that this version does not read. Set "
+        "`light_client` to `off`. The values name the chain ids that are served.",
     )
     NO_CREATE2_FACTORY = (
         690,

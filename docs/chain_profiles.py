@@ -42,7 +42,7 @@ def _row(profile: ChainProfile) -> str:
 def _section(profile: ChainProfile) -> str:
     facts = profile.facts
     depth = f", and {facts.finality.depth} blocks under the head" if facts.finality.depth else ""
-    rows = (
+    rows: tuple[tuple[str, str, str], ...] = (
         ("final", f"tag `{facts.finality.tag}`{depth}. {facts.finality.meaning}", facts.finality.source),
         ("a block every", _time(facts.blocks.milliseconds), facts.blocks.source),
         ("logs", _logs(profile), facts.logs.source),
@@ -54,6 +54,9 @@ def _section(profile: ChainProfile) -> str:
         ("header", _header(profile), facts.header.source),
         ("receipts", _receipts(profile), facts.receipts.source),
     )
+    if facts.beacon_chains:
+        served = ", ".join(str(beacon.chain_id) for beacon in facts.beacon_chains)
+        rows += (("light client", f"of chain ids {served}", "; ".join(each.source for each in facts.beacon_chains)),)
     table = "".join(f"| {name} | {fact} | {source} |\n" for name, fact, source in rows)
     notes = "".join(f"- {note}\n" for note in facts.notes)
     return f"## {facts.title}\n\n| | | source |\n|---|---|---|\n{table}" + (f"\n{notes}" if notes else "")

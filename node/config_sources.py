@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.beacon.network import NETWORKS
+from bridge.beacon.networks import network_of
 from bridge.codes import BridgeCode
 from bridge.rpc.chain_profiles import GENERIC, known_profile, profile_of
 from bridge.rpc.providers import is_quorum, repeated_provider
@@ -94,13 +94,10 @@ def _check_profile(chain: ChainConfig, *, devnet: bool) -> None:
 
 
 def _check_light_client(chain: ChainConfig) -> None:
-    """Raises LocalFault CONFIG_VALUE for a light client that is set up by half, or for a chain without beacon chain."""
+    """Raises LocalFault CONFIG_VALUE for a light client that is set up by half, NO_BEACON_CHAIN where none serves."""
     if chain.light_client == "off":
         return
-    if chain.chain_id not in NETWORKS:
-        served = ", ".join(map(str, NETWORKS))
-        why = f"there is a light client of chain id {served} only"
-        raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{chain.name}.light_client", chain_id=chain.chain_id, why=why)
+    network_of(chain.chain_id, at=f"chains.{chain.name}.light_client")
     for key in ("beacon_endpoints", "checkpoint_root"):
         if not getattr(chain, key):
             raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{chain.name}.{key}", why="light_client needs it")

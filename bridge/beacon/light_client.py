@@ -155,7 +155,7 @@ class BeaconClient:
         first = period if state.next_committee is None else period + 1
         before = self._saved
         if now > first:
-            await self._read_updates(first, min(now - first + 1, UPDATES_MAX))
+            await self._read_updates(first, min(now - first + 1, UPDATES_MAX), is_due=True)
             return self._saved != before
         if state.next_committee is None:
             await self._read_next_committee(first)
@@ -174,20 +174,24 @@ class BeaconClient:
         self._check_age(saved.state.header.slot)
         return saved
 
-    async def _read_updates(self, first: int, count: int) -> None:
-        """Committees of the periods from `first` on, of the first endpoint that brings one."""
+    async def _read_updates(self, first: int, count: int, *, is_due: bool) -> None:
+        """Committees of the periods from `first` on, of the first endpoint that brings one. `is_due`: that period has
+        ended, so that an endpoint without one withholds it or is behind."""
 
         async def ask(source: BeaconSource) -> None:
+            before = self._saved
             for update in await source.updates(first, count):
                 self._take(update)
                 await trio.lowlevel.checkpoint()
+            if is_due and self._saved == before:
+                raise RemoteFault(BridgeCode.STALE_LIGHT_UPDATE, "updates", period=first, final=self.final_slot)
 
         await self._first_good(ask)
 
     async def _read_next_committee(self, period: int) -> None:
         """The committee after this period's, which nobody may be able to prove yet: early in a period none is."""
         try:
-            await self._read_updates(period, 1)
+            await self._read_updates(period, 1, is_due=False)
         except RemoteFault as fault:
             if fault.code is BridgeCode.LIGHT_CLIENT_CONFLICT:
                 raise

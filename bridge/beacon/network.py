@@ -1,7 +1,7 @@
 """`BeaconNetwork`: what differs between beacon chains, and what a slot means in one.
 
-Rule: constants only, each with its source. A fork that is not listed is not known: its signatures do not verify here,
-so an upgrade of Ethereum that this version lacks stops the light client and never misleads it.
+Rule: no network is named here; the profiles have them. A fork that is not listed is not known: its signatures do not
+verify here, so an upgrade of Ethereum that this version lacks stops the light client and never misleads it.
 """
 
 from dataclasses import dataclass
@@ -82,18 +82,3 @@ class BeaconNetwork:
         """
         fork_data = sha256(fork.version.ljust(32, b"\0") + self.genesis_validators_root)
         return sha256(header_root + DOMAIN_SYNC_COMMITTEE + fork_data[:28])
-
-
-MAINNET = BeaconNetwork(
-    genesis_time=1_606_824_023,
-    genesis_validators_root=bytes.fromhex("4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"),
-    forks=(
-        Fork(194_048, bytes.fromhex("03000000"), CAPELLA),
-        Fork(269_568, bytes.fromhex("04000000"), DENEB),
-        Fork(364_032, bytes.fromhex("05000000"), ELECTRA),
-        Fork(411_392, bytes.fromhex("06000000"), ELECTRA),
-    ),
-)
-"""Source: consensus specifications, configs/mainnet.yaml: Capella, Deneb, Electra, Fulu."""
-NETWORKS = {1: MAINNET}
-"""By the chain id of the execution chain."""

@@ -81,6 +81,24 @@ class ReceiptFacts(ProfileSection, frozen=True):
     layout: Text
 
 
+class BeaconFork(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From `epoch` on, sync committees sign for `version`, and the light client's objects have `layout`."""
+
+    epoch: Annotated[int, Meta(ge=0, le=2**40)]
+    version: Annotated[str, Meta(pattern="^0x[0-9a-f]{8}$", max_length=10)]
+    layout: Literal["capella", "deneb", "electra"]
+
+
+class BeaconFacts(ProfileSection, frozen=True):
+    """The beacon chain of one of the chain ids, of the mainnet preset, for the light client. `forks` ascend."""
+
+    chain_id: ChainId
+    genesis_time: Annotated[int, Meta(ge=0, le=2**40)]
+    """Unix seconds."""
+    genesis_validators_root: Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$", max_length=66)]
+    forks: Annotated[tuple[BeaconFork, ...], Meta(min_length=1, max_length=16)]
+
+
 class ProfileFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The contents of one file."""
 
@@ -94,6 +112,8 @@ class ProfileFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     precompiles: Precompiles
     header: HeaderFacts
     receipts: ReceiptFacts
+    beacon_chains: Annotated[tuple[BeaconFacts, ...], Meta(max_length=16)] = ()
+    """None of a chain id: no light client follows it."""
 
 
 class ChainProfile(Struct, frozen=True):
@@ -139,7 +159,19 @@ def read_profile(name: str, text: str) -> ChainProfile:
         raise _bad(name, "a tag that is not final needs a depth")
     if len(set(facts.chain_ids)) != len(facts.chain_ids):
         raise _bad(name, "a chain id twice")
+    _check_beacon_chains(name, facts)
     return ChainProfile(name, facts)
+
+
+def _check_beacon_chains(name: str, facts: ProfileFile) -> None:
+    ids = [beacon.chain_id for beacon in facts.beacon_chains]
+    if len(set(ids)) != len(ids) or not set(ids) <= set(facts.chain_ids):
+        raise _bad(name, "a beacon chain twice, or of a chain id that is not the profile's")
+    for beacon in facts.beacon_chains:
+        epochs = [fork.epoch for fork in beacon.forks]
+        versions = {fork.version for fork in beacon.forks}
+        if sorted(set(epochs)) != epochs or len(versions) != len(beacon.forks):
+            raise _bad(name, f"forks of the beacon chain of {beacon.chain_id} that do not ascend, or a version twice")
 
 
 @cache

@@ -9,18 +9,18 @@ from pathlib import Path
 from bridge.beacon.beacon_endpoint import BeaconEndpoint
 from bridge.beacon.light_client import BeaconClient, BeaconTrust
 from bridge.beacon.light_store import BeaconStore
-from bridge.beacon.network import NETWORKS
+from bridge.beacon.networks import network_of
 from node.config import ChainConfig
 
 
 def light_client_of(config: ChainConfig, folder: Path, opened: AsyncExitStack) -> BeaconClient | None:
     """The light client, its file in `folder`; `opened` closes its connections. None where it is off.
 
-    Raises LocalFault BAD_LIGHT_FILE.
+    Raises LocalFault BAD_LIGHT_FILE, NO_BEACON_CHAIN.
     """
     if config.light_client == "off":
         return None
-    network = NETWORKS[config.chain_id]
+    network = network_of(config.chain_id)
     sources = []
     for url in config.beacon_endpoints:
         source = BeaconEndpoint(url, network, timeout_seconds=config.timeout_ms / 1000)

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.beacon.beacon_json import read_bootstrap, read_update
-from bridge.beacon.network import MAINNET
 from bridge.codes import BridgeCode
 from clearing.base.errors import RemoteFault
-from tests.kit.bridge.recorded_beacon import MINIMAL
+from tests.kit.bridge.recorded_beacon import MAINNET, MINIMAL
 from tests.kit.refusals import refused
 
 ANY_JSON = st.recursive(

@@ -167,6 +167,7 @@ async def test_an_endpoint_that_lags_does_not_take_the_final_slot_back(following
         (b"[" * 10_000, BridgeCode.MALFORMED_ANSWER),
         (b"[" * 100_000, BridgeCode.ANSWER_OVERSIZE),
         (b"null", BridgeCode.MALFORMED_ANSWER),
+        (b'{"data":{},"data":{}}', BridgeCode.MALFORMED_ANSWER),
         (b'"' + b"0" * (3 << 20) + b'"', BridgeCode.ANSWER_OVERSIZE),
     ],
 )
@@ -188,3 +189,33 @@ async def test_no_endpoint_makes_it_read_more_updates_than_it_asked_for(followin
         await light.step()
         with refused(BridgeCode.MALFORMED_ANSWER, at="updates"):
             await light.step()
+
+
+@pytest.mark.parametrize("answer", [b"[]", None], ids=["none", "one that is known"])
+async def test_an_endpoint_that_withholds_committees_is_passed_over(following, chain, answer):
+    """Else the first in the list could keep the light client in a period that has ended."""
+    known: list[bytes] = []
+
+    def withheld(path: str, true: bytes) -> bytes:
+        if "updates" not in path:
+            return true
+        known.append(true)
+        return answer or known[0]
+
+    async with following(chain, chain) as (light, servers):
+        servers[0].alter = withheld
+        for periods in (2, 5):
+            chain.final_slot = periods * PERIOD_SLOTS + 5
+            assert await settled(light) == chain.final_slot
+        assert light.health[0].faults["STALE_LIGHT_UPDATE"] > 0
+        assert light.health[1].faults_total == 0
+
+
+async def test_early_in_a_period_nobody_is_blamed_for_a_committee_that_nobody_can_prove(following, chain):
+    chain.final_slot = 2 * PERIOD_SLOTS - 8
+    async with following() as (light, _):
+        await settled(light)
+        for slot in range(chain.final_slot, 2 * PERIOD_SLOTS + 8):
+            chain.final_slot = slot
+            await settled(light)
+        assert light.health[0].faults_total == 0

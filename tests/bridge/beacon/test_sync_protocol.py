@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from bridge.beacon.beacon_json import read_bootstrap, read_update
-from bridge.beacon.network import CAPELLA, DENEB, ELECTRA, MAINNET, Fork
+from bridge.beacon.network import CAPELLA, DENEB, ELECTRA, Fork
 from bridge.beacon.sync_protocol import LightState, bootstrapped, updated
 from bridge.codes import BridgeCode
 from clearing.base import bls
 from clearing.base.errors import RemoteFault
 from tests.kit.bridge.beacon_chain import NETWORK, PERIOD_SLOTS, BeaconChain, committee
-from tests.kit.bridge.recorded_beacon import MINIMAL, NOW
+from tests.kit.bridge.recorded_beacon import MAINNET, MINIMAL, NOW
 from tests.kit.refusals import refused
 
 Path = tuple[str | int, ...]

@@ -6,8 +6,10 @@ from typing import Any
 
 from bridge.beacon.beacon_json import read_bootstrap, read_update
 from bridge.beacon.containers import Bootstrap, Update
-from bridge.beacon.network import ELECTRA, MAINNET, BeaconNetwork, Fork
+from bridge.beacon.network import ELECTRA, BeaconNetwork, Fork
+from bridge.beacon.networks import network_of
 
+MAINNET = network_of(1)
 MINIMAL_ROOT = bytes.fromhex("0a08c27fe4ece2483f9e581f78c66379a06f96e9c24cd1390594ff939b26f95b")
 MINIMAL = BeaconNetwork(
     genesis_time=0,

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 import trio
 
-from bridge.beacon.network import NETWORKS
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService
 from node.config import ChainConfig
@@ -29,7 +28,8 @@ def chain(monkeypatch: pytest.MonkeyPatch) -> BeaconChain:
     made = BeaconChain()
     made.final_slot = 40
     genesis_time = int(time.time()) - 44 * SLOT_SECONDS
-    monkeypatch.setitem(NETWORKS, 1, replace(NETWORK, genesis_time=genesis_time, seconds_per_slot=SLOT_SECONDS))
+    network = replace(NETWORK, genesis_time=genesis_time, seconds_per_slot=SLOT_SECONDS)
+    monkeypatch.setattr("node.chains.light_clients.network_of", {1: network}.__getitem__)
     return made
 
 

@@ -240,13 +240,18 @@ LIGHT = {
         ({"checkpoint_root": ""}, "chains.eth.checkpoint_root"),
         ({"checkpoint_root": "0x" + "ab" * 31}, "chains[0].checkpoint_root"),
         ({"light_client": "trusted"}, "chains[0].light_client"),
-        ({"chain_id": 10}, "chains.eth.light_client"),
-        ({"chain_id": 31337, "profile": "evm"}, "chains.eth.light_client"),
     ],
 )
 def test_a_light_client_that_is_set_up_by_half_is_refused(changes: dict[str, Any], key: str) -> None:
     assert parse_config({"chains": [LIGHT]}).chains[0].light_client == "required"
     with refused(NodeCode.CONFIG_VALUE, LocalFault, key):
+        parse_config({"chains": [LIGHT | changes]})
+
+
+@pytest.mark.parametrize("changes", [{"chain_id": 10}, {"chain_id": 11155111}, {"chain_id": 31337, "profile": "evm"}])
+def test_a_light_client_of_a_chain_that_none_serves_is_refused_by_code(changes: dict[str, Any]) -> None:
+    assert parse_config({"chains": [LIGHT | {"chain_id": 560048}]}).chains[0].light_client == "required"
+    with refused(BridgeCode.NO_BEACON_CHAIN, LocalFault, "chains.eth.light_client"):
         parse_config({"chains": [LIGHT | changes]})
 
 
