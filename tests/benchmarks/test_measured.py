@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import backfill, defaults, governance, liquidation, margin, options
+from benchmarks import backfill, defaults, ethereum_light, governance, liquidation, margin, options
 from benchmarks.figures import Figure, of_times, percentile, shown
 from benchmarks.network import quantile
 from clearing.base.errors import Bug
@@ -54,6 +54,15 @@ def test_figures_are_shown_with_three_digits_and_no_exponent() -> None:
 def test_every_deposit_is_taken_in_before_the_backfill_is_measured() -> None:
     names = [each.name for each in backfill.measured(100)]
     assert names == [f"backfill, {endpoints} endpoints, 100 deposits" for endpoints in ("1 of 1", "2 of 3")]
+
+
+def test_the_light_client_of_ethereum_follows_before_it_is_measured() -> None:
+    names = [each.name for each in ethereum_light.measured(2, committee_size=32)]
+    assert names == [
+        "final header, 32 signers",
+        "the first one of a committee: its keys are decoded",
+        "update with the next committee, of 8 kB",
+    ]
 
 
 def test_every_amendment_is_judged_tried_out_and_put_in_force() -> None:

@@ -17,4 +17,4 @@ async def test_every_fault_of_endpoints_credits_the_truth_or_shows_why_not(anvil
     wrong = [row for row in rows(found) if "!" in row]
     assert wrong == []
     texts = {each.text for verdicts in found.values() for each in verdicts if each is not None}
-    assert {"credits", "waits R0644", "waits R0646", "waits R0606"} <= texts
+    assert {"credits", "waits R0644", "waits R0646", "waits R0606", "waits R0688", "halts R0685"} <= texts

@@ -70,14 +70,14 @@ def execution_header(block: dict[str, Any]) -> ExecutionHeader:
 
 
 @cache
-def secret(period: int, place: int) -> int:
-    return bls.secret_from_seed(sha256(f"{period} {place % KEYS}".encode()))
+def secret(period: int, place: int, keys: int = KEYS) -> int:
+    return bls.secret_from_seed(sha256(f"{period} {place % keys}".encode()))
 
 
 @cache
-def committee(period: int) -> SyncCommittee:
-    keys = tuple(bls.public_key(secret(period, place)) for place in range(NETWORK.committee_size))
-    return SyncCommittee(keys, bls.public_key(secret(period, 0)))
+def committee(period: int, size: int = NETWORK.committee_size, keys: int = KEYS) -> SyncCommittee:
+    pubkeys = tuple(bls.public_key(secret(period, place, keys)) for place in range(size))
+    return SyncCommittee(pubkeys, pubkeys[0])
 
 
 class Tree:
@@ -98,18 +98,28 @@ class Tree:
 
 
 class BeaconChain:
-    """Slot n has execution block n. `final_slot`: of the newest final header that it states."""
+    """Slot n has execution block n. `final_slot`: of the newest final header that it states. `signers`: all unless
+    given; `network`: NETWORK, or one that has another size of its committees; `keys`: how many each has."""
 
-    def __init__(self, execution: Execution = invented, signers: int = NETWORK.committee_size) -> None:
+    def __init__(
+        self,
+        execution: Execution = invented,
+        signers: int | None = None,
+        network: BeaconNetwork = NETWORK,
+        keys: int = KEYS,
+    ) -> None:
         self.final_slot = 0
         self._execution = execution
-        self._signers = signers
+        self._signers = network.committee_size if signers is None else signers
+        self._network = network
+        self._keys = keys
         self._headers: dict[int, BeaconHeader] = {}
+        self._aggregates: dict[int, dict[str, str]] = {}
 
     @property
     def unix_time(self) -> float:
         """When the newest finality update was signed."""
-        return NETWORK.time_of(self.final_slot + FINAL_DEPTH + 1)
+        return self._network.time_of(self.final_slot + FINAL_DEPTH + 1)
 
     def header(self, slot: int) -> BeaconHeader:
         if slot not in self._headers:
@@ -119,7 +129,7 @@ class BeaconChain:
     def bootstrap(self, slot: int) -> dict[str, Any]:
         return {
             "header": self._light_header(slot),
-            "current_sync_committee": _shown_committee(committee(slot // PERIOD_SLOTS)),
+            "current_sync_committee": _shown_committee(self._committee(slot // PERIOD_SLOTS)),
             "current_sync_committee_branch": self._state(slot).branch(ELECTRA.current_committee),
         }
 
@@ -145,16 +155,19 @@ class BeaconChain:
         """What the state that has this slot as final proves of the committee after its period."""
         attested = final_slot + FINAL_DEPTH
         return {
-            "next_sync_committee": _shown_committee(committee(attested // PERIOD_SLOTS + 1)),
+            "next_sync_committee": _shown_committee(self._committee(attested // PERIOD_SLOTS + 1)),
             "next_sync_committee_branch": self._state(attested).branch(ELECTRA.next_committee),
         }
+
+    def _committee(self, period: int) -> SyncCommittee:
+        return committee(period, self._network.committee_size, self._keys)
 
     def _state(self, slot: int) -> Tree:
         period = slot // PERIOD_SLOTS
         return Tree(
             {
-                ELECTRA.current_committee: committee(period).root,
-                ELECTRA.next_committee: committee(period + 1).root,
+                ELECTRA.current_committee: self._committee(period).root,
+                ELECTRA.next_committee: self._committee(period + 1).root,
                 ELECTRA.finalized_root: self.header(slot - FINAL_DEPTH).root if slot >= FINAL_DEPTH else ZERO,
             }
         )
@@ -170,11 +183,16 @@ class BeaconChain:
         }
 
     def _aggregate(self, attested: int) -> dict[str, str]:
+        if attested not in self._aggregates:
+            self._aggregates[attested] = self._signed(attested)
+        return self._aggregates[attested]
+
+    def _signed(self, attested: int) -> dict[str, str]:
         period = (attested + 1) // PERIOD_SLOTS
-        message = NETWORK.signing_root(self.header(attested).root, NETWORK.forks[0])
+        message = self._network.signing_root(self.header(attested).root, self._network.forks[0])
         places = range(self._signers)
-        signature = bls.aggregate([bls.sign(secret(period, place), message) for place in places])
-        bits = ((1 << self._signers) - 1).to_bytes(NETWORK.committee_size // 8, "little")
+        signature = bls.aggregate([bls.sign(secret(period, place, self._keys), message) for place in places])
+        bits = ((1 << self._signers) - 1).to_bytes(self._network.committee_size // 8, "little")
         return {"sync_committee_bits": "0x" + bits.hex(), "sync_committee_signature": "0x" + signature.hex()}
 
 

@@ -3,24 +3,30 @@
     python -m tests.kit.bridge.fault_matrix
 
 Every cell is a watcher of a real vault with one final deposit. It polls while some of its endpoints have the fault, and
-then while none has. The verdict is computed from what it reported:
+then while none has. With a light client, a second table has the faults of its beacon endpoints. The verdict is computed
+from what the watcher reported:
 
 - `credits`: the deposit was credited in spite of the fault;
 - `waits` with a reason: it was credited as soon as the fault ended, and readiness said why it was not before;
-- `UNTRUE`, `LOST`, `SILENT`, `halts`: something else was credited, it was never credited, nothing showed, or the chain
-  was halted. These must not be, nor may a fault of a minority that contradicts no final block make credits wait.
+- `halts` with a reason: the chain was halted, because two thirds of a sync committee signed two final branches;
+- `UNTRUE`, `LOST`, `SILENT`, any other `halts`: something else was credited, it was never credited, nothing showed, or
+  the chain was halted. These must not be, nor may a fault of a minority that contradicts no final block make credits
+  wait, nor a fault of some beacon endpoints while one is honest.
 """
 
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from bridge.beacon.light_client import BeaconClient, BeaconTrust
+from bridge.beacon.light_store import BeaconStore
 from bridge.contracts.vault import BALANCE_OF
 from bridge.evm.events import DEPOSITED
 from bridge.evm.hexadecimal import hex_data, hex_quantity
@@ -30,34 +36,57 @@ from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from devnet.anvil import start_anvil
+from tests.kit.bridge.beacon_chain import NETWORK, PERIOD_SLOTS, BeaconChain, execution_header
 from tests.kit.bridge.forged_chain import ForgedChain, linked_branch
+from tests.kit.bridge.lying_beacon import BEACON_FAULTS, BeaconFault, BeaconLiar
 from tests.kit.bridge.vault_chain import FOUR, VaultChain
 from tests.kit.bridge.watched_chain import Liar, Watch
 
 AMOUNT = 1_000
 POLLS = 8
+CHECKPOINT = 1
 Alter = Callable[[RpcCall, Result], Result]
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to watch a chain. `beacon`: of the light client that is required; None: there is none."""
+
+    chain: WatchedChain
+    beacon: BeaconChain | None = None
+
+
+@dataclass(frozen=True)
 class FaultWorld:
-    """A vault with one deposit, which is final."""
+    """A vault with one deposit, which is final, and a beacon chain of its blocks, in its second period."""
 
     vault: VaultChain
     block: int
     """Of the deposit."""
+    beacon: BeaconChain
 
     @classmethod
     def on(cls, vault: VaultChain) -> "FaultWorld":
         receipt = vault.deposit(AMOUNT)
-        vault.chain.mine(12)
-        return cls(vault, int(receipt["blockNumber"]))
+        vault.chain.mine(PERIOD_SLOTS + 12)
+
+        def block(at: str) -> dict[str, Any]:
+            found: dict[str, Any] = vault.chain.rpc("eth_getBlockByNumber", at, *[False])
+            return found
+
+        beacon = BeaconChain(cache(lambda number: execution_header(block(hex_quantity(number)))))
+        beacon.final_slot = int(block("finalized")["number"], 16)
+        return cls(vault, int(receipt["blockNumber"]), beacon)
 
     @property
-    def chains(self) -> dict[str, WatchedChain]:
-        """The ways to watch it."""
+    def ways(self) -> dict[str, Way]:
+        """By name, as the table has them."""
         watched = self.vault.watched(poll_seconds=0.01)
-        return {"log blooms": watched, "no log blooms": replace(watched, blooms=False)}
+        return {
+            "log blooms": Way(watched),
+            "no log blooms": Way(replace(watched, blooms=False)),
+            "light client": Way(watched, self.beacon),
+        }
 
 
 @dataclass(frozen=True)
@@ -70,6 +99,8 @@ class EndpointFault:
     """It disputes final blocks, or lacks them: then one is enough to stop credits."""
     needs_honest: bool = False
     """Nothing that a node can check contradicts it but another endpoint."""
+    about_finality: bool = False
+    """It is about which blocks are final: a light client sees it, too, and the table has it with one."""
 
 
 def _each(alter: Alter) -> Callable[[FaultWorld], Alter]:
@@ -88,12 +119,13 @@ def _block_field(name: str, value: str) -> Callable[[FaultWorld], Alter]:
     return _each(lambda call, result: {**result, name: value} if _is_block(call, result) else result)  # type: ignore[dict-item]
 
 
-def _final_number(world: FaultWorld, number: int) -> Alter:
-    def alter(call: RpcCall, result: Result) -> Result:
-        is_tag = call.params[:1] == ("finalized",)
-        return world.vault.chain.rpc("eth_getBlockByNumber", hex_quantity(number), *[False]) if is_tag else result
+def _padded(call: RpcCall, result: Result) -> Result:
+    return {**result, "number": "0x0" + result["number"][2:]} if _is_block(call, result) else result  # type: ignore[dict-item, index]
 
-    return alter
+
+def _final_number(world: FaultWorld, number: int) -> Alter:
+    block: Result = world.vault.chain.rpc("eth_getBlockByNumber", hex_quantity(number), *[False])
+    return lambda call, result: block if call.params[:1] == ("finalized",) else result
 
 
 def _without_blocks(world: FaultWorld) -> Alter:
@@ -146,12 +178,13 @@ FAULTS = (
     EndpointFault("limits every call", _each(lambda _call, _result: Refusal(-32005, "limit exceeded"))),
     EndpointFault("serves another chain", _each(lambda call, result: "0x1" if "chainId" in call.method else result)),
     EndpointFault("alters a field of headers", _block_field("receiptsRoot", "0x" + "11" * 32)),
-    EndpointFault("states other hashes", _block_field("hash", "0x" + "22" * 32), contradicts=True),
-    EndpointFault("forges a branch", _forged, contradicts=True, needs_honest=True),
-    EndpointFault("forges blocks ahead", _ahead, needs_honest=True),
-    EndpointFault("lacks final blocks", _without_blocks, contradicts=True),
-    EndpointFault("calls block 0 final", lambda world: _final_number(world, 0)),
-    EndpointFault("stands still", lambda world: _final_number(world, world.block - 1)),
+    EndpointFault("pads block numbers", _each(_padded)),
+    EndpointFault("states other hashes", _block_field("hash", "0x" + "22" * 32), contradicts=True, about_finality=True),
+    EndpointFault("forges a branch", _forged, contradicts=True, needs_honest=True, about_finality=True),
+    EndpointFault("forges blocks ahead", _ahead, needs_honest=True, about_finality=True),
+    EndpointFault("lacks final blocks", _without_blocks, contradicts=True, about_finality=True),
+    EndpointFault("calls block 0 final", lambda world: _final_number(world, 0), about_finality=True),
+    EndpointFault("stands still", lambda world: _final_number(world, world.block - 1), about_finality=True),
     EndpointFault("inflates a receipt", _each(_inflated)),
     EndpointFault("withholds logs", _each(lambda call, result: [] if call.method == "eth_getLogs" else result)),
     EndpointFault("has no receipts of blocks", _refusing("eth_getBlockReceipts")),
@@ -172,42 +205,109 @@ class Verdict:
 
 
 async def verdict_of(
-    world: FaultWorld, chain: WatchedChain, fault: EndpointFault, numbers: tuple[int, int, int], folder: Path
+    world: FaultWorld, way: Way, fault: EndpointFault | BeaconFault, numbers: tuple[int, int, int], folder: Path
 ) -> Verdict | None:
     """One cell; None where no endpoint is honest and nothing else could show the fault."""
     faulty, of, quorum = numbers
-    if fault.needs_honest and faulty == of:
+    if isinstance(fault, BeaconFault):
+        return (
+            None if fault.needs_honest and faulty == of else await _of_beacons(world, way, fault, (faulty, of), folder)
+        )
+    if fault.needs_honest and faulty == of and not (way.beacon and fault.about_finality):
         return None
     async with Endpoint(world.vault.chain.url) as true:
         sources = [Liar(true, name=f"e{index}") for index in range(of)]
         for source in sources[:faulty]:
             source.lost = fault.alter is None
             source.alter = fault.alter(world) if fault.alter else source.alter
-        watch = Watch(replace(chain, finality=FinalityPolicy(quorum)), sources, folder)
-        await _poll(watch)
-        status = watch.watcher.status
-        credited, shown = len(watch.deposits), _shown(watch, world)
-        for source in sources:
-            source.lost, source.alter = False, lambda _call, result: result
+        watched = Watched(world, replace(way.chain, finality=FinalityPolicy(quorum)), sources, _honest(way), folder)
+
+        def end() -> None:
+            for source in sources:
+                source.lost, source.alter = False, lambda _call, result: result
+
+        may_wait = fault.contradicts or faulty > of - quorum
+        return await watched.verdict(end, may_wait=may_wait)
+
+
+def _honest(way: Way) -> list[BeaconLiar]:
+    return [BeaconLiar(way.beacon)] if way.beacon else []
+
+
+async def _of_beacons(
+    world: FaultWorld, way: Way, fault: BeaconFault, numbers: tuple[int, int], folder: Path
+) -> Verdict:
+    """The verdict on a fault of beacon endpoints, while the chain's own endpoint is honest."""
+    faulty, of = numbers
+    beacons = [BeaconLiar(world.beacon, name=f"b{index}") for index in range(of)]
+    for beacon in beacons[:faulty]:
+        beacon.lost = fault.say is None
+        beacon.say = fault.say(world.beacon) if fault.say else beacon.say
+    async with Endpoint(world.vault.chain.url) as true:
+        watched = Watched(world, way.chain, [Liar(true)], beacons, folder)
+
+        def end() -> None:
+            for beacon in beacons:
+                beacon.lost, beacon.say = False, lambda _, answer: answer
+
+        return await watched.verdict(end, may_wait=faulty == of, halts=fault.halts)
+
+
+class Watched:
+    """A watcher and, where there are beacon endpoints, a light client that is required."""
+
+    def __init__(
+        self,
+        world: FaultWorld,
+        chain: WatchedChain,
+        sources: Sequence[object],
+        beacons: Sequence[BeaconLiar],
+        folder: Path,
+    ) -> None:
+        self._world = world
+        self._light = self._client(beacons, folder) if beacons else None
+        self._watch = Watch(chain, sources, folder, witness=self._light)
+
+    async def verdict(self, end: Callable[[], None], *, may_wait: bool, halts: bool = False) -> Verdict:
+        """What it makes of the fault, which `end` ends. `may_wait`: credits may come only after that."""
+        watch, status = self._watch, self._watch.watcher.status
+        await self._poll()
+        credited, shown = len(watch.deposits), _shown(watch, self._world)
+        end()
         if not _is_true(watch):
             return Verdict("UNTRUE", is_safe=False)
         if status.halt is not None:
-            return Verdict(f"halts {shown[:5]}", is_safe=False)
-        await _poll(watch)
-    if not _is_true(watch) or len(watch.deposits) != 1 or status.halt is not None:
-        return Verdict("LOST", is_safe=False)
-    if credited:
-        return Verdict("credits", is_safe=True)
-    if not shown:
-        return Verdict("SILENT", is_safe=False)
-    return Verdict(f"waits {shown[:5]}", is_safe=fault.contradicts or faulty > of - quorum)
+            return Verdict(f"halts R{status.halt.code:04}", is_safe=halts)
+        await self._poll()
+        if not _is_true(watch) or len(watch.deposits) != 1 or status.halt is not None:
+            return Verdict("LOST", is_safe=False)
+        if credited:
+            return Verdict("credits", is_safe=not halts)
+        if not shown:
+            return Verdict("SILENT", is_safe=False)
+        return Verdict(f"waits {shown[:5]}", is_safe=may_wait)
+
+    def _client(self, beacons: Sequence[BeaconLiar], folder: Path) -> BeaconClient:
+        folder.mkdir(parents=True)
+        beacon = self._world.beacon
+        trust = BeaconTrust(beacon.header(CHECKPOINT).root, is_required=True)
+        return BeaconClient(NETWORK, beacons, BeaconStore(folder, 1), trust, lambda: beacon.unix_time)
+
+    async def _poll(self) -> None:
+        for step in ([self._light.step] if self._light else []) + [self._watch.watcher.step]:
+            for _ in range(POLLS):
+                try:
+                    progressed = await step()
+                except RemoteFault:
+                    continue
+                if not progressed:
+                    break
 
 
 def _shown(watch: Watch, world: FaultWorld) -> str:
     """What readiness shows of the watcher; a chain that stands still is shown by its age."""
     status = watch.watcher.status
-    true = int(world.vault.chain.rpc("eth_getBlockByNumber", "finalized", *[False])["number"], 16)
-    is_still = "still" if status.final_number < true else ""
+    is_still = "still" if status.final_number < world.beacon.final_slot else ""
     return status.last_fault or status.custody_fault or status.shortage or is_still
 
 
@@ -217,25 +317,21 @@ def _is_true(watch: Watch) -> bool:
     return deposits and custody
 
 
-async def _poll(watch: Watch) -> None:
-    for _ in range(POLLS):
-        try:
-            progressed = await watch.watcher.step()
-        except RemoteFault:
-            continue
-        if not progressed:
-            return
-
-
 async def matrix(world: FaultWorld, folder: Path) -> dict[tuple[str, str], tuple[Verdict | None, ...]]:
-    """(chain, fault) to the verdicts, in the order of ENDPOINTS."""
+    """(way to watch, fault) to the verdicts, in the order of ENDPOINTS."""
     stores = count()
+    cells: list[tuple[str, Way, EndpointFault | BeaconFault]] = [
+        (name, way, fault)
+        for name, way in world.ways.items()
+        for fault in FAULTS
+        if way.beacon is None or fault.about_finality
+    ]
+    cells += [("its beacons", world.ways["light client"], fault) for fault in BEACON_FAULTS]
     return {
         (name, fault.name): tuple(
-            [await verdict_of(world, chain, fault, numbers, folder / str(next(stores))) for numbers in ENDPOINTS]
+            [await verdict_of(world, way, fault, numbers, folder / str(next(stores))) for numbers in ENDPOINTS]
         )
-        for name, chain in world.chains.items()
-        for fault in FAULTS
+        for name, way, fault in cells
     }
 
 
@@ -249,7 +345,7 @@ def rows(found: dict[tuple[str, str], tuple[Verdict | None, ...]]) -> Iterator[s
 
 
 def _row(chain: str, fault: str, cells: Sequence[str]) -> str:
-    return f"{chain:<14} {fault:<26} " + " ".join(f"{cell:<20}" for cell in cells).rstrip()
+    return f"{chain:<14} {fault:<30} " + " ".join(f"{cell:<20}" for cell in cells).rstrip()
 
 
 def main() -> int:
