@@ -17,7 +17,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants escapes docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants core-mutants escapes docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -86,6 +86,9 @@ contracts-check: setup build/checks/.ready ## invariants, symbolic checks and st
 
 contracts-mutants: setup ## small faults in the vault's sources, and the share that the tests find; hours: make contracts-mutants SAMPLE=10 CONTRACT=Deposits
 	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(CONTRACT),--contract $(CONTRACT))
+
+core-mutants: setup ## small faults in the consensus core, and the share that the tests find; an hour, most of it in faults that change nothing: make core-mutants SAMPLE=10 QUICK_ONLY=1
+	$(BIN)/python -m tests.mutation.core $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(QUICK_ONLY),--quick)
 
 escapes: setup ## random stories of the vault's escape against the real contracts: make escapes SEEDS=0:1000
 	$(BIN)/python -m tests.sim.escape --seeds $(SEEDS)
