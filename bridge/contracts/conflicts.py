@@ -46,13 +46,14 @@ CONFLICT_BYTES = 7 * 32
 @dataclass(frozen=True, slots=True)
 class VaultConflict:
     """Two certified headers of one height that a vault was shown. `since` in seconds; `has_base`: whether it knows its
-    newest checkpoint below."""
+    newest checkpoint below; `base_history`: the history up to it, or before, the part that is still to be shown."""
 
     first: bytes
     second: bytes
     height: int
     since: int
     has_base: bool
+    base_history: bytes
 
 
 def freeze_call(first: ShownHeader, second: ShownHeader) -> bytes:
@@ -73,13 +74,18 @@ def freeze_by_history_call(
 
 
 def show_base_call(
-    base: Header | HeaderWords | None, following: Header | HeaderWords, before: bytes, later: Sequence[bytes] = ()
+    base: Header | HeaderWords | None,
+    following: Header | HeaderWords | None,
+    before: bytes,
+    later: Sequence[bytes] = (),
 ) -> bytes:
-    """Show the vault's newest checkpoint below a conflict, and the one that it took next.
+    """Show the vault's newest checkpoint below a conflict, and one at or above it that the vault took next.
 
-    `base`: None when the conflict is below all checkpoints.
+    `base`: None when the conflict is below all checkpoints, or for a part of a history that is too long for one
+    transaction: the parts go from the newest checkpoint back, and each leaves the history `before` to be shown.
+    `later`: hashes of the part's checkpoints after `following`. `following`: None once the parts have come to the base.
     """
-    given = (base.words if base else b"", following.words, before, list(later))
+    given = (base.words if base else b"", following.words if following else b"", before, list(later))
     return SHOW_BASE + encode(("bytes", "bytes", "bytes32", "bytes32[]"), given)
 
 
@@ -103,10 +109,10 @@ def read_conflict(data: bytes) -> VaultConflict | None:
     """The answer to `CONFLICT`; None while there is none. Raises RemoteFault MALFORMED_ANSWER."""
     if len(data) != CONFLICT_BYTES:
         raise malformed("conflict", len(data))
-    first, second, height, since, has_base, *_ = split_words(data)
+    first, second, height, since, has_base, base_history, _ = split_words(data)
     if not any(since):
         return None
-    return VaultConflict(first, second, read_number(height), read_number(since), any(has_base))
+    return VaultConflict(first, second, read_number(height), read_number(since), any(has_base), base_history)
 
 
 def words_in(calldata: bytes, header_hash: bytes) -> HeaderWords | None:

@@ -31,6 +31,8 @@ QUIET_SECONDS = 30.0
 """Between two looks at a vault for which nothing is left: each is a request."""
 AGAIN_SECONDS = 15.0
 """A vault is asked again so often: somebody may be faster, a reorg may take it back, an endpoint may have lied."""
+SHOWN_AT_ONCE = 2_000
+"""Hashes of checkpoints in one transaction, of which nodes pass on 128 KiB at most: 64,000 bytes."""
 
 log = structlog.get_logger(__name__)
 
@@ -127,16 +129,21 @@ class StrayedVaults:
     async def _show_base(self, vault: VaultAccess, freezer: VaultFreezer, known: VaultConflict) -> bool:
         taken = await taken_headers(vault.endpoint, vault.at, vault.first_block)
         place = next((at for at, each in enumerate(taken) if each.height >= known.height), None)
-        if place is None:
+        rest = next((at for at, each in enumerate(taken) if each.before == known.base_history), len(taken))
+        if place is None or place > rest:
             return False
-        following = await self._words(vault, taken[place])
-        base = await self._words(vault, taken[place - 1]) if place else None
-        before = taken[place - 1].before if place else taken[place].before
-        later = [each.header_hash for each in taken[place + 1 :]]
+        # What is too long for one transaction is shown in parts, from the newest checkpoint back.
+        first = max(place, rest - SHOWN_AT_ONCE)
+        is_last = first == place
+        following = await self._words(vault, taken[first]) if first < rest else None
+        base = await self._words(vault, taken[place - 1]) if is_last and place else None
+        before = taken[place - 1].before if base else taken[first].before
+        later = [each.header_hash for each in taken[first + 1 : rest]]
         sent = await freezer.show_base(show_base_call(base, following, before, later), vault.sender)
         below = taken[place - 1].height if place else 0
-        log.info("base shown", chain_id=vault.chain_id, conflict=known.height, base=below, transaction=sent)
-        return True
+        shown = {"chain_id": vault.chain_id, "conflict": known.height, "base": below}
+        log.info("base shown", **shown, left=first - place, transaction=sent)
+        return is_last
 
     async def _words(self, vault: VaultAccess, header: TakenHeader) -> HeaderWords:
         """Out of the own blocks, or of the vault's calldata."""

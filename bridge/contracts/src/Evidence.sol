@@ -39,14 +39,16 @@ abstract contract Evidence is Guardian {
         bytes32[] calldata later
     ) external {
         (uint64 height, bytes32 second) = _certified(words, certificate);
-        bytes32 first = sha256(accepted);
-        _requireHistory(_extended(before, first), later);
-        _freeze(Finality.read(accepted).height, first, height, second);
+        _requireHistory(_history(before, accepted, later), _latest.history);
+        _freeze(Finality.read(accepted).height, sha256(accepted), height, second);
     }
 
-    /// Show the vault's newest checkpoint below the conflict, where its newest one is not below: the header, the one that the
-    /// vault accepted next, the history before both and the hashes of all after them. Without a header (no bytes) when the
-    /// conflict is below all checkpoints; there is no exit root then.
+    /// Show the vault's newest checkpoint below the conflict, where its newest one is not below: the header, one at or above the
+    /// conflict that the vault accepted next, the history before both and the hashes of all after them. Without a header (no
+    /// bytes) when the conflict is below all checkpoints; there is no exit root then.
+    ///
+    /// What does not fit one transaction is shown in parts, from the newest on: a part without a header leaves what is before
+    /// its checkpoints (`baseHistory`) to be shown. Where that ends with the wanted header, nothing is shown after it.
     function showBase(
         bytes calldata words,
         bytes calldata following,
@@ -54,19 +56,23 @@ abstract contract Evidence is Guardian {
         bytes32[] calldata later
     ) external {
         uint64 height = _conflict.height;
-        if (_conflict.since == 0) revert NoConflict(0, 0);
-        uint64 next = Finality.read(following).height;
-        if (next < height) revert NoConflict(next, height);
+        // No conflict, or none whose base is not known.
+        if (_conflict.since == 0 || _conflict.hasBase) revert NoConflict(0, height);
         (bytes32 base, bytes32 exitRoot) = (before, bytes32(0));
         if (words.length != 0) {
             Finality.Header memory header = Finality.read(words);
             if (header.height >= height) revert NoConflict(header.height, height);
             (base, exitRoot) = (_extended(before, sha256(words)), header.exitRoot);
-        } else if (before != 0) {
-            revert WrongHistory(before, 0);
         }
-        _requireHistory(_extended(base, sha256(following)), later);
-        _setBase(base, exitRoot);
+        bytes32 shown = base;
+        if (following.length != 0) {
+            uint64 next = Finality.read(following).height;
+            if (next < height) revert NoConflict(next, height);
+            // Heights ascend: those of the later ones are above it, too.
+            shown = _history(base, following, later);
+        }
+        _requireHistory(shown, _conflict.baseHistory);
+        _setBase(words.length != 0 || base == 0, base, exitRoot);
     }
 
     /// Settle the conflict by the cold quorum's decision `ChooseBranch`: the header with these words becomes the newest
@@ -96,6 +102,8 @@ abstract contract Evidence is Guardian {
         if (_validatorsFrom > header.height + 1) _validatorsFrom = header.height + 1;
         // After the above: sets that the vault has followed so far may be of the other branch.
         _branch++;
+        // A pause at a height of the other branch, which may lie above all of this one, is none of a checkpoint to come.
+        _pausedAtHeight = 0;
         _setPauseEnd(uint40(block.timestamp));
         emit BranchChosen(known.height, chosen);
     }
@@ -127,7 +135,7 @@ abstract contract Evidence is Guardian {
         if (height != otherHeight || first == second) revert NoConflict(height, otherHeight);
         if (_conflict.since == 0) {
             _cancelEscape(height);
-            _conflict.since = uint64(block.timestamp);
+            (_conflict.since, _conflict.baseHistory) = (uint64(block.timestamp), _latest.history);
             _setPauseEnd(FROZEN);
         } else {
             if (height >= _conflict.height) revert IsFrozen(_conflict.height);
@@ -135,7 +143,8 @@ abstract contract Evidence is Guardian {
             if (block.timestamp > until) revert ConflictStands(until, block.timestamp);
         }
         (_conflict.first, _conflict.second, _conflict.height, _conflict.hasBase) = (first, second, height, false);
-        if (_latest.height < height) _setBase(_latest.history, _latest.exitRoot);
+        // Height zero is below no checkpoint, and a new vault has none that could be shown.
+        if (_latest.height < height || _latest.history == 0) _setBase(true, _latest.history, _latest.exitRoot);
         emit Frozen(height, first, second);
     }
 
@@ -147,8 +156,8 @@ abstract contract Evidence is Guardian {
         emit EscapeCancelled(height);
     }
 
-    function _setBase(bytes32 history, bytes32 exitRoot) private {
-        (_conflict.hasBase, _conflict.baseHistory, _conflict.baseExitRoot) = (true, history, exitRoot);
+    function _setBase(bool known, bytes32 history, bytes32 exitRoot) private {
+        (_conflict.hasBase, _conflict.baseHistory, _conflict.baseExitRoot) = (known, history, exitRoot);
     }
 
     /// Check a header's certificate by the set that it names; its height and hash.
@@ -193,10 +202,16 @@ abstract contract Evidence is Guardian {
         }
     }
 
-    function _requireHistory(bytes32 history, bytes32[] calldata later) private view {
+    /// A history with the header of these words and later ones.
+    function _history(bytes32 history, bytes calldata words, bytes32[] calldata later) private pure returns (bytes32) {
+        history = _extended(history, sha256(words));
         for (uint256 i = 0; i < later.length; i++) {
             history = _extended(history, later[i]);
         }
-        if (history != _latest.history) revert WrongHistory(history, _latest.history);
+        return history;
+    }
+
+    function _requireHistory(bytes32 history, bytes32 known) private pure {
+        if (history != known) revert WrongHistory(history, known);
     }
 }

@@ -27,7 +27,8 @@ abstract contract Guardian is Checkpoints, Pauses, ColdQuorum {
         uint256 latestEnd = uint256(_latest.trustedAt) + trustingPeriod - pausePeriod;
         if (end > latestEnd) end = latestEnd;
         if (end <= block.timestamp) revert PauseTooLate(latestEnd, block.timestamp);
-        _pausedAtHeight = _latest.height + 1;
+        // In 64 bits: the greatest height of 40 has a next one, too.
+        _pausedAtHeight = uint64(_latest.height) + 1;
         _setPauseEnd(uint40(end));
         emit Paused(uint64(end));
     }

@@ -11,6 +11,8 @@ interface IVaultTrust {
     /// Hash of the set that certifies, and its keys; zero between a rotation and their installation.
     function validatorsHash() external view returns (bytes32);
     function validatorsCode() external view returns (address);
+    /// When a pause ends, in seconds; all bits are set while a conflict of the set that certifies is not settled.
+    function pausedUntil() external view returns (uint40);
     /// The newest certified header. `trustedAt` is in seconds.
     function latest()
         external

@@ -9,7 +9,7 @@ import {MerkleTree} from "./MerkleTree.sol";
 /// Tells other contracts that one account of a clearing network was solvent in a certified epoch, without its holdings.
 ///
 /// Rule: an epoch's keys are accepted if more than two thirds of the power that a vault trusts signed them, once and for
-/// good. They carry [U], [V] and c for the y that the leaves' root gives; anybody can derive them again from the public
+/// good. While conflicting certificates freeze the vault, it trusts nobody. They carry [U], [V] and c for the y that the leaves' root gives; anybody can derive them again from the public
 /// statement, but this contract cannot: keys for another y, signed by a quorum, would let it accept forged digits.
 contract SolvencyVerifier {
     struct Certificate {
@@ -44,6 +44,7 @@ contract SolvencyVerifier {
     error CertifiedAlready(uint256 epoch, bytes32 keysHash);
     error NotCertified(uint256 epoch, bytes32 shown, bytes32 certified);
     error TrustExpired(uint256 since);
+    error VaultFrozen();
     error ValidatorsNotInstalled(bytes32 trusted);
     error UnderQuorum(uint256 signed, uint256 total);
     error NotInEpoch(bytes32 root, bytes32 certified);
@@ -62,6 +63,7 @@ contract SolvencyVerifier {
         uint256 epoch = _word(words, 64);
         if (keysOf[epoch] != 0) revert CertifiedAlready(epoch, keysOf[epoch]);
         bytes32 keysHash = sha256(words);
+        if (vault.pausedUntil() == type(uint40).max) revert VaultFrozen();
         (,, uint64 trustedAt,,,,) = vault.latest();
         if (block.timestamp > uint256(trustedAt) + vault.trustingPeriod()) revert TrustExpired(trustedAt);
         bytes32 validators = vault.validatorsHash();

@@ -85,9 +85,11 @@ abstract contract VaultState is ReentrancyGuardTransient {
         bytes32 second;
         uint64 height;
         uint64 since;
-        /// Whether the next two are known: what the vault's newest checkpoint below the conflict left.
+        /// Whether the vault's newest checkpoint below the conflict is known.
         bool hasBase;
+        /// The history up to it; before it is known, up to one above which all checkpoints are at or above the conflict.
         bytes32 baseHistory;
+        /// Of that checkpoint, once it is known.
         bytes32 baseExitRoot;
     }
 

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from bridge.contracts import FOLDER
+from bridge.contracts.cold_quorum import BranchChoice
+from bridge.contracts.conflicts import choose_branch_call, freeze_call
 from bridge.contracts.deploy import deploy, deploy_solvency_verifier
 from bridge.contracts.solvency_verifier import (
     ProvenAccount,
@@ -410,6 +412,17 @@ def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callab
     chain.rpc("evm_increaseTime", hex(solvency.vault.terms.trusting_s + 60))
     assert refused(solvency.certify, keys) == "TrustExpired"
     chain.rpc("evm_revert", snapshot)
+    solvency.certify(keys)
+
+
+def test_a_set_that_a_conflict_froze_certifies_nothing(solvency: SolvencyChain) -> None:
+    """More than a third of it signed twice: the vault believes nothing of it until the conflict is settled."""
+    vault, keys = solvency.vault, make_epoch(2048, number=5).keys
+    one, two = (make_header(vault.signers, 8, payload_root=sha256(name)) for name in (b"one", b"two"))
+    shown = [(header, vault.signers.certify(header, (0, 1, 2))) for header in (one, two)]
+    vault.call(freeze_call(*shown))
+    assert refused(solvency.certify, keys) == "VaultFrozen"
+    vault.call(choose_branch_call(one, vault.decided(BranchChoice(one.hash))))
     solvency.certify(keys)
 
 

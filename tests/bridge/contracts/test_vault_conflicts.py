@@ -244,7 +244,7 @@ def test_the_base_is_the_newest_checkpoint_below_the_conflict(vault: VaultChain)
         "one that the vault does not have": (branches(4)[0], accepted[2], history(accepted[:1]), []),
         "no later ones": (accepted[1], accepted[2], ZERO, []),
         "none": (None, accepted[2], ZERO, []),
-        "none after one": (None, accepted[2], history(accepted[:2]), []),
+        "one after another that is left out": (None, accepted[2], history(accepted[:1]), []),
     }
     found = {name: refused(vault.call, show_base_call(*given)) for name, given in wrong.items()}
     assert found == dict.fromkeys(wrong, "WrongHistory") | {"an older one": "NoConflict", "one above": "NoConflict"}
@@ -512,3 +512,65 @@ def test_evidence_in_time_stops_the_escape_from_a_silent_network(vault: VaultCha
     exits.trigger()
     freeze(vault, *branches(8))
     assert refused(exits.trigger) == "NotSilent", "the time of the conflict counts"
+
+
+def test_a_base_below_any_number_of_checkpoints_is_shown_in_parts(vault: VaultChain) -> None:
+    """The hashes of all since may not fit a transaction: neither escape nor choice would ever be possible."""
+    accepted = checkpointed(vault, 3, 5, 8, 9, 12)
+    chosen, other = branches(4)
+    freeze(vault, chosen, other)
+    vault.call(show_base_call(None, accepted[3], history(accepted[:3]), [accepted[4].hash]))
+    assert base(vault)[0] is False
+    vault.call(show_base_call(None, accepted[1], history(accepted[:1]), [accepted[2].hash]))
+    assert base(vault)[0] is False
+    vault.call(show_base_call(accepted[0], None, ZERO))
+    assert base(vault) == (True, history(accepted[:1]), accepted[0].exit_root)
+    choose(vault, chosen)
+
+
+def test_no_part_goes_below_the_base(vault: VaultChain) -> None:
+    accepted = checkpointed(vault, 3, 5, 8, 9)
+    freeze(vault, *branches(6))
+    hashes = [header.hash for header in accepted]
+    assert refused(vault.call, show_base_call(None, accepted[1], history(accepted[:1]), hashes[2:])) == "NoConflict"
+    vault.call(show_base_call(None, accepted[3], history(accepted[:3])))
+    skipped = show_base_call(accepted[0], accepted[3], ZERO)
+    assert refused(vault.call, skipped) == "WrongHistory"
+    older = [show_base_call(accepted[0], None, ZERO, later) for later in ([], hashes[1:3])]
+    assert {refused(vault.call, call) for call in (*older, show_base_call(None, None, ZERO))} == {"WrongHistory"}
+    vault.call(show_base_call(None, None, history(accepted[:3])))
+    assert base(vault)[0] is False, "a part that shows nothing changes nothing"
+    freeze(vault, *branches(5))
+    vault.call(show_base_call(accepted[0], accepted[1], ZERO, [accepted[2].hash]))
+    assert base(vault) == (True, history(accepted[:1]), accepted[0].exit_root)
+    again = (show_base_call(None, None, history(accepted[:1])), show_base_call(accepted[0], None, ZERO))
+    assert {refused(vault.call, call) for call in again} == {"NoConflict"}, "it is known"
+    freeze(vault, *branches(4))
+    assert base(vault)[0] is False
+    vault.call(show_base_call(accepted[0], None, ZERO))
+    assert base(vault) == (True, history(accepted[:1]), accepted[0].exit_root), "it is below the lower conflict, too"
+
+
+def test_a_conflict_below_the_first_height_of_a_new_vault_has_a_base(vault: VaultChain) -> None:
+    one, two = branches(0)
+    freeze(vault, one, two)
+    assert base(vault) == (True, ZERO, ZERO)
+    choose(vault, one)
+    assert vault.view("latest")[6] == extended_history(ZERO, one.hash)
+
+
+@pytest.mark.parametrize("height", [2**40 - 1, 2**40 - 2])
+def test_a_choice_gives_the_guardian_its_brake_back(vault: VaultChain, height: int) -> None:
+    """It paused at a height of the other branch that the chosen one may never reach."""
+    (below,) = checkpointed(vault, 3)
+    astray = make_header(vault.signers, height)
+    vault.certified(astray)
+    vault.guard()
+    chosen, other = branches(8)
+    freeze(vault, chosen, other)
+    vault.call(show_base_call(below, astray, ZERO))
+    choose(vault, chosen)
+    end = vault.view("pausedUntil")
+    vault.at(end + vault.terms.pause_s)
+    vault.guard()
+    assert refused(vault.deposit, UNIT) == "IsPaused"

@@ -139,6 +139,18 @@ async def test_the_base_is_shown_whoever_froze_the_vault_by_one_relayer_in_its_t
     assert scene.learned == []
 
 
+async def test_a_base_that_is_far_below_is_shown_in_parts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.chains.strayed_vaults.SHOWN_AT_ONCE", 2)
+    vault, access = await scene.vault()
+    scene.takes(vault, *map(header, (2, 5, 6, 7, 9)))
+    vault.call(freeze_call(*((each, scene.certify(each)) for each in (header(4), header(4, b"false")))))
+    assert not await scene.service.look(access)
+    assert vault.view("conflict")[4] is False
+    assert await scene.service.look(access)
+    assert (vault.view("conflict")[4], vault.view("conflict")[6]) == (True, header(2).exit_root)
+    assert paid(vault) == 2
+
+
 async def test_a_header_that_calldata_hides_is_named_and_nothing_is_sent(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
