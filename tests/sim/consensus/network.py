@@ -14,7 +14,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
 from consensus.replica.replica import ReplicaConfig
 from tests.kit.consensus import toy
-from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.kit.consensus.replicas import GENESIS_MS, NETWORK
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus import house
@@ -142,6 +142,14 @@ class SimNetwork:
             return house.ToyHouse(application, node.clock)
         lag, upgrade = self.random.randrange(400), self.faults.upgrade_height
         return house.ClearingHouse(self.market, node.index, node.key, node.clock, lag, flush, upgrade)
+
+    def verifier(self, node: SimNode) -> FakeVerifier:
+        """What a replica that boots checks signatures by."""
+        return FakeVerifier()
+
+    def signer(self, node: SimNode) -> FakeSigner:
+        """What it signs by."""
+        return FakeSigner(self.id, node.validator, node.guard)
 
     def schedule(self, after_us: int, kind: str, node: int = -1, data: tuple[Any, ...] = ()) -> int:
         """Put an event on the heap; gives its number."""

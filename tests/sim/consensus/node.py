@@ -20,7 +20,7 @@ from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
-from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, NoGuard
+from tests.kit.consensus.crypto import FakeSigner, NoGuard
 from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS
 from tests.sim.consensus.disk import MachineDied, SimDisk
@@ -117,9 +117,9 @@ class SimNode:
         if self.lie is None:
             self.guard = SignStateFile(self.disk.path("sign"), sync=network.faults.sign_state_synced)
         application, position = self.house.boot()
-        verifier = FakeVerifier()
+        verifier = network.verifier(self)
         chain = restore_chain(network.id, GENESIS_MS, position, application, self.store, verifier)
-        signer = FakeSigner(network.id, self.validator, self.guard)
+        signer = network.signer(self)
         signer.stand_beside(log, chain.height)
         self.replica = Replica(
             chain,

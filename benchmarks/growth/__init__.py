@@ -1,0 +1,1 @@
+"""How costs grow: with accounts, with validators and with trades in a block; and what gives way first."""
