@@ -1,0 +1,54 @@
+"""Rules of long runs: what is flat, and a short simulated day."""
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.soak.day import simulate
+from benchmarks.soak.samples import Sample, trends
+
+
+def samples(memory: Callable[[int], float], handles: Callable[[int], int]) -> list[Sample]:
+    return [
+        Sample(
+            second=10.0 * each,
+            memory_mib=memory(each),
+            resident_mib=memory(each),
+            workers_mib=0.0,
+            handles=handles(each),
+            threads=8,
+            disk_mib=float(each),
+            height=each,
+            cpu_seconds=float(each),
+        )
+        for each in range(1, 361)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "handles", "flat"),
+    [
+        (lambda _: 200.0, lambda _: 40, {"memory_mib", "handles"}),
+        (lambda each: 150.0 + min(each, 80), lambda _: 40, {"memory_mib", "handles"}),
+        (lambda each: 200.0 + 0.1 * each, lambda _: 40, {"handles"}),
+        (lambda each: 200.0 + 20 * (each % 7), lambda each: 40 + each % 3, {"memory_mib", "handles"}),
+        (lambda _: 200.0, lambda each: 40 + each // 20, {"memory_mib"}),
+    ],
+    ids=["constant", "warm-up only", "memory leaks", "noise", "handles leak"],
+)
+def test_memory_and_handles_are_flat_after_the_warm_up_or_a_leak(
+    memory: Callable[[int], float], handles: Callable[[int], int], flat: set[str]
+) -> None:
+    found = {each.figure: each for each in trends("n0", samples(memory, handles))}
+    assert {name for name in ("memory_mib", "handles") if found[name].flat} == flat
+    assert found["threads"].flat
+    assert found["workers_mib"].flat
+    assert not found["disk_mib"].judged
+
+
+def test_a_simulated_day_ends_level_with_every_fault_healed() -> None:
+    """And the same seed is the same day."""
+    report, again = (simulate(0.25, 10_000, 3, lambda _: None) for _ in range(2))
+    assert report.heights >= 60
+    assert report.recovery_ms > 0
+    assert report.trace == again.trace
