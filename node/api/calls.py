@@ -178,7 +178,7 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A path or query parameter; `pattern` must match all of it."""
+    """A path or query parameter, or a header; `pattern` must match all of it."""
 
     name: str
     where: str

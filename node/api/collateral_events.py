@@ -26,7 +26,7 @@ from member.api.collateral_events import (
 from member.api.types import Problem, hexed
 from member.codes import NodeCode
 from node.api.calls import NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, problem_of, read_json, respond
-from node.api.event_stream import EVENT_STREAM, EventStream, StreamStep
+from node.api.event_stream import EVENT_ID, EVENT_STREAM, LAST_EVENT_ID, StreamStep, stream_of
 from node.chains.event_progress import EventProgress
 from node.chains.submissions import CollateralEvent, Submission
 
@@ -83,14 +83,18 @@ def collateral_event_status(call: ApiCall) -> CollateralEventView:
     "/v1/collateral-events/{chain_id}/{reference}/stream",
     Parameter("chain_id", "path", NUMBER, "the event's chain"),
     Parameter("reference", "path", "0x[0-9a-f]{64}", "`reference` of the submission: of a transaction its hash"),
+    Parameter(LAST_EVENT_ID, "header", EVENT_ID, "`id` of the last event that was received", required=False),
     answer=CollateralEventView,
+    statuses=(200, 204),
     media=EVENT_STREAM,
 )
 def collateral_event_stream(call: ApiCall) -> Response:
     """The same as server-sent events: one now, one at each step, the last when it is credited or refused.
 
     The `data` of each is the JSON of the status. A stream ends by itself, after 20 seconds at the latest: ask again, as
-    browsers do. 64 may be open at a node; more are refused with 429: ask for the status instead.
+    browsers do, with the last `id` in `Last-Event-ID`. Then come the later steps that streams of this node showed, at
+    most 16; without it, or after a restart, the newest. 204 when the last step was received: do not ask again. At most
+    64 are open at a node; more are refused with 429: ask for the status instead.
     """
     chain_id, reference = int(call.parameters["chain_id"]), call.parameters["reference"]
 
@@ -98,7 +102,7 @@ def collateral_event_stream(call: ApiCall) -> Response:
         view = _view(call, chain_id, reference)
         return StreamStep(msgspec.structs.replace(view, height=0), msgspec.json.encode(view), view.progress in ENDS)
 
-    return EventStream(look)
+    return stream_of((chain_id, reference), look, call.parameters.get(LAST_EVENT_ID, ""))
 
 
 def _view(call: ApiCall, chain_id: int, reference: str) -> CollateralEventView:

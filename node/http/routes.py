@@ -82,11 +82,12 @@ def openapi() -> dict[str, Any]:
 
 def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]:
     content = {route.media: {"schema": of[route.name]} if route.answer is not None else {}}
+    answer = {"description": "answer", "content": content}
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.description,
         "responses": {
-            **{str(status): {"description": "answer", "content": content} for status in route.statuses},
+            **{str(status): {"description": "nothing more"} if status == 204 else answer for status in route.statuses},
             "default": {"description": "refusal", "content": {JSON: {"schema": problem}}},
         },
     }

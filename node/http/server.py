@@ -225,6 +225,8 @@ def _parameters(route: Route, request: Request) -> dict[str, str]:
         if name in given or name not in known or known[name].where != "query":
             raise ApiRefusal(400, NodeCode.API_PARAMETER, "query", parameter=name)
         given[name] = value
+    headers = {name for name, parameter in known.items() if parameter.where == "header"}
+    given |= {name: request.headers[name] for name in headers if name in request.headers}
     for name, parameter in known.items():
         if name in given and re.fullmatch(parameter.pattern, given[name], re.ASCII) is None:
             raise ApiRefusal(400, NodeCode.API_PARAMETER, name, value=given[name])

@@ -207,8 +207,12 @@ async def test_the_status_names_each_event_and_why_one_is_refused(nursery: trio.
 
 
 def steps_of(answer: httpx.Response) -> list[str]:
-    lines = [line for line in answer.text.split("\n\n") if line.startswith("data: ")]
+    lines = [line for line in answer.text.split("\n") if line.startswith("data: ")]
     return [msgspec.json.decode(line[6:], type=CollateralEventView).progress for line in lines]
+
+
+def ids_of(answer: httpx.Response) -> list[str]:
+    return [line[4:] for line in answer.text.split("\n") if line.startswith("id: ")]
 
 
 async def test_a_stream_shows_each_step_and_ends_with_the_last(nursery: trio.Nursery, monkeypatch: Any) -> None:
@@ -247,6 +251,62 @@ async def test_a_stream_without_a_step_ends_by_itself(monkeypatch: Any) -> None:
         assert steps_of(answer) == ["submitted"]
         assert ": no step" in answer.text
         assert status_and_code(await client.get(f"{PATH}/1/0x{'99' * 32}/stream")) == (404, "R0840")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that end soon, and a history of this test alone."""
+    for name, seconds in (("LOOK_SECONDS", 0.01), ("STREAM_SECONDS_MAX", 0.05)):
+        monkeypatch.setattr(event_stream, name, seconds)
+    monkeypatch.setattr(event_stream, "history", event_stream.StepHistory())
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_reader_that_comes_back_gets_the_steps_that_it_missed(nursery: trio.Nursery) -> None:
+    world: World = funded()
+    fact = world.deposit_fact(ALICE_ACCOUNT, USDC_1, 5 * DOLLAR)
+    view = FakeView(world.state)
+    path = f"{PATH}/1/{HASH}/stream"
+    async with client_of(view) as client:
+        await asked(client, PATH, body=BODY)
+        (begun,) = ids_of(await client.get(path))
+        await follow(view, (fact,), nursery)
+        other = await client.get(path)
+        assert steps_of(other) == ["proven"], "without an id, the newest step"
+        world.block(facts=[fact])
+        view._state = world.state
+        view.submissions.settle(world.state)
+        resumed = await client.get(path, headers={"Last-Event-ID": begun})
+        assert steps_of(resumed) == ["proven", "credited"]
+        assert ids_of(resumed)[0] == ids_of(other)[0]
+        ended = await client.get(path, headers={"Last-Event-ID": ids_of(resumed)[-1]})
+        assert (ended.status_code, ended.content) == (204, b"")
+        assert steps_of(await client.get(path, headers={"Last-Event-ID": ids_of(other)[0]})) == ["credited"]
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_id_that_means_nothing_here_shows_the_newest_step() -> None:
+    async with client_of(FakeView()) as client:
+        await asked(client, PATH, body=BODY)
+        path = f"{PATH}/1/{HASH}/stream"
+        (last,) = ids_of(await client.get(path))
+        for unknown in ("ab" * 8 + "-1", last[:-1] + "9"):
+            assert steps_of(await client.get(path, headers={"Last-Event-ID": unknown})) == ["submitted"]
+        assert steps_of(await client.get(path, headers={"Last-Event-ID": last})) == []
+        for odd in ("x", last + "x", "1" * 40):
+            answer = await client.get(path, headers={"Last-Event-ID": odd})
+            assert status_and_code(answer) == (400, "R0842")
+
+
+def test_what_is_remembered_of_streams_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "SUBJECTS_MAX", 3)
+    history = event_stream.StepHistory()
+    for subject in range(5):
+        for number in range(1, 41):
+            assert history.note(subject, event_stream.StreamStep(number, b"{}", is_end=False)).number == number
+    kept = {subject: [each.number for each in history.after(subject, 0)] for subject in range(5)}
+    assert kept == {0: [], 1: []} | {subject: list(range(25, 41)) for subject in (2, 3, 4)}
 
 
 async def test_no_more_streams_are_open_than_the_node_has_room_for(monkeypatch: Any) -> None:
