@@ -25,6 +25,8 @@ QUIET_SECONDS = 5.0
 """After so long without a step a comment is sent, so that nobody takes the stream for dead."""
 STREAM_SECONDS_MAX = 20.0
 """Below the time after which the server closes a connection on which nothing is asked."""
+READER_SECONDS_MAX = 2 * STREAM_SECONDS_MAX
+"""After so long a reader that takes nothing is left."""
 SUBJECTS_MAX = 1024
 STEPS_MAX = 16
 """Remembered, and of each subject."""
@@ -128,7 +130,7 @@ class EventStream(Response):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_left, receive, nursery.cancel_scope)
                 # A reader that takes nothing ends it too.
-                nursery.cancel_scope.deadline = trio.current_time() + 2 * STREAM_SECONDS_MAX
+                nursery.cancel_scope.deadline = trio.current_time() + READER_SECONDS_MAX
                 await self._send_steps(send)
                 nursery.cancel_scope.cancel()
         finally:
