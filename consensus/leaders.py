@@ -46,17 +46,22 @@ class Leaders:
         return replace(self, failures=tuple(counts.items()))
 
     def passed_over(self, validators: ValidatorSet) -> frozenset[int]:
-        """Indices of those with the most failures, the earliest first, that together have at most a third of the
-        power."""
+        """Indices of those with the most failures, the earliest first, as far as they together have at most a third of
+        the power.
+
+        The first that exceeds the third ends the row. Passing over a lighter one behind it would let a heavy liar that
+        failed first stay, and an honest validator that it made fail go in its place.
+        """
         found, power = set[int](), 0
         for key, _ in sorted(self.failures, key=lambda failure: -failure[1]):
             index = validators.index_of.get(key)
             if index is None:
                 continue
             more = power + validators.validators[index].power
-            if not validators.is_skip(more):
-                found.add(index)
-                power = more
+            if validators.is_skip(more):
+                break
+            found.add(index)
+            power = more
         return frozenset(found)
 
 

@@ -108,6 +108,20 @@ def test_those_left_lead_in_proportion_to_their_power(weights: tuple[int, ...], 
     assert all(cycle.count(index) * total == weights[index] * len(cycle) for index in left)
 
 
+def test_nobody_is_passed_over_while_one_that_failed_before_it_stays() -> None:
+    """The third is 10 of 30: the heavy one that failed second does not fit, and what it made fail third stays too."""
+    validators = set_of((2, 3, 10, 10, 5))
+    assert failing(validators, 0, 2, 1).passed_over(validators) == {0}
+
+
+@given(powers, st.lists(st.integers(0, 11), max_size=12, unique=True))
+def test_the_passed_over_are_the_first_that_failed(weights: tuple[int, ...], row: list[int]) -> None:
+    validators = set_of(weights)
+    failed = [index for index in row if index < len(weights)]
+    out = failing(validators, *failed).passed_over(validators)
+    assert set(failed[: len(out)]) == out
+
+
 def test_the_one_with_more_failures_is_passed_over_first_then_the_earlier() -> None:
     validators = validator_set(4)
     once = Leaders().decided([key(validators, 2), key(validators, 1), key(validators, 0)])
