@@ -71,7 +71,7 @@ class Keeper:
 
 @pytest.fixture
 def keep(cli: CommandLine, anvil: Callable[..., Anvil], tmp_path: Path) -> Callable[..., Keeper]:
-    return lambda signers=FOUR: Keeper(cli, VaultChain(anvil(), signers), tmp_path)
+    return lambda signers=FOUR, **terms: Keeper(cli, VaultChain(anvil(), signers, **terms), tmp_path)
 
 
 def first_set() -> Signers:

@@ -38,12 +38,13 @@ class Chain:
         if len(found) > self._most:
             return [Refusal(-32005, "too many results")]
         self.largest = max(self.largest, len(found))
-        return [[log for log in found if log["topics"][0] == wanted["topics"][0]]]
+        return [[log for log in found if log["topics"][0] in wanted["topics"][0]]]
 
 
 def log(topic: bytes, nonce: int, third: bytes, data: bytes) -> dict[str, Any]:
     topics = (topic, u256(nonce), TOKEN.rjust(32, b"\0"), third.rjust(32, b"\0"))
-    return {"address": hex_data(VAULT), "topics": [hex_data(each) for each in topics], "data": hex_data(data)}
+    fields = {"address": hex_data(VAULT), "data": hex_data(data), "transactionHash": hex_data(u256(nonce))}
+    return fields | {"topics": [hex_data(each) for each in topics]}
 
 
 def deposited(nonce: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
     """A vault as it was deployed; what a test does to it, and to the clock of its chain, is taken back."""
     snapshot = shared_vault.chain.rpc("evm_snapshot")
     yield shared_vault
-    shared_vault.chain.rpc("evm_revert", snapshot)
+    assert shared_vault.chain.rpc("evm_revert", snapshot)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def refused_place(house: World, amendment: ProtocolUpgrade | UpgradeCancellation
 
 
 def test_a_version_begins_at_its_height_and_not_before(house: World) -> None:
-    house.release = BOTH
+    house.versions = BOTH
     height = scheduled(house)
     assert house.every(UpgradeScheduled) == [UpgradeScheduled(2, height)]
     until(house, height - 1)
@@ -82,7 +82,7 @@ def test_a_release_without_the_rules_executes_every_block_below_and_none_from_th
         assert stopped.value.values == {"height": height, "needed": 2, "since_height": height, "release": "1"}
     assert house.state.module_roots() == before
     # A release that has both goes on, with the same state, and rules ask for the version of their block.
-    house.release = BOTH
+    house.versions = BOTH
     assert house.context().protocol_version == 2
     house.block(house.perp_trade(ALICE, BOB))
 
@@ -124,7 +124,7 @@ def test_an_upgrade_is_moved_by_its_height_in_both_directions(house: World) -> N
     assert refused_place(house, ProtocolUpgrade(2, first, first)) == ["upgrade.height"]
     later = scheduled(house, 900, first)
     sooner = scheduled(house, NOTICE + SOON, later)
-    house.release = BOTH
+    house.versions = BOTH
     until(house, sooner)
     assert protocol_of(house.state) == ProtocolRecord(2, sooner)
 

@@ -82,7 +82,7 @@ class World(Requests, Validators, Funds):
         """What is told of each feed when prices are fresh."""
         self.heads = dict.fromkeys(VAULTS, 100) if beating else {}
         """The newest block of each chain that is heard of."""
-        self.release = RELEASE_VERSIONS
+        self.versions = RELEASE_VERSIONS
         """The protocol versions that the program has."""
         self.owner = OWNER | {each.id: member.id for member in self.genesis.members for each in member.accounts}
         """Which member's key signs for an account."""
@@ -102,7 +102,7 @@ class World(Requests, Validators, Funds):
         return BlockInput(now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions))
 
     def apply(self, block: BlockInput) -> BlockResult:
-        fork, result = apply_block(self.state, block, self.release)
+        fork, result = apply_block(self.state, block, self.versions)
         self.state = fork.absorb()
         self.time_ms = block.time_ms
         self.blocks.append(block)
@@ -119,14 +119,14 @@ class World(Requests, Validators, Funds):
         """The blocks from number `first` on give the same again: to genesis, or to a copy taken before them."""
         copy = copy or initial_state(self.genesis, SALT)
         for block, result in zip(self.blocks[first:], self.results[first:], strict=True):
-            fork, again = apply_block(copy, block, self.release)
+            fork, again = apply_block(copy, block, self.versions)
             assert again == result
             copy = fork.absorb()
         assert roots(copy) == roots(self.state)
 
     def fork_with(self, block: BlockInput) -> BlockResult:
         """The outcome of a block that is not decided."""
-        return apply_block(self.state, block, self.release)[1]
+        return apply_block(self.state, block, self.versions)[1]
 
     def context(self) -> BlockContext:
         """An empty block under way that is not decided."""

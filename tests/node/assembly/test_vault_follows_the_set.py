@@ -164,7 +164,7 @@ class Followed(World):
             for signed in await node.sign_wanted():
                 assert self.signatures[5].learn(signed) is (name != 5)
         application: Any = SimpleNamespace(state=self.state)
-        conflicts: Any = None
+        conflicts: Any = SimpleNamespace(learn=lambda _: None)
         service = RelayerService(
             self.genesis,
             self.configs,
