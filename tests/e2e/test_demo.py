@@ -71,15 +71,18 @@ def test_the_folder_holds_summary_package_block_logs_and_logs(demo_run: DemoFold
     assert all(path.is_file() for path in demo_run.block_logs)
     logs = sorted((demo_run.folder / "logs").glob("*.log"))
     assert [log.stem for log in logs] == [home.name for home in demo_run.homes]
+    proven = set()
     for log in logs:
         lines = log.read_text().splitlines()
         told = [json.loads(line) for line in lines if line.startswith("{")]
         assert [each for each in told if each["level"] in ("error", "critical")] == []
-        assert {"restored", "running", "stopped", "epoch proven"} <= {each["event"] for each in told}
+        assert {"restored", "running", "stopped"} <= {each["event"] for each in told}
+        proven |= {each["event"] for each in told} & {"epoch proven"}
         # Python's own process cleans up after the validator that was killed, and says so; nobody else says anything.
         others = [line for line in lines if not line.startswith("{")]
         assert not others or log == logs[-1]
         assert [line for line in others if "resource_tracker" not in line] == []
+    assert proven, "one package an epoch is promised, not one of each validator"
 
 
 def test_no_log_tells_a_secret(demo_run: DemoFolder) -> None:
@@ -106,7 +109,8 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
 
 
 def test_the_packages_of_all_validators_are_one_history(demo_run: DemoFolder) -> None:
-    folders = [str(home / "packages") for home in demo_run.homes]
+    # A slow validator may have proven nothing by the end.
+    folders = [str(folder) for home in demo_run.homes if (folder := home / "packages").exists()]
     options = ["--genesis", str(demo_run.genesis_path), "--allow", "gaps", "--output", "json"]
     answer = command_line("proof", "history", *folders, *options)
     assert answer.returncode == 0, answer.stdout
