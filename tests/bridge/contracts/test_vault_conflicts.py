@@ -229,6 +229,7 @@ def test_a_certified_header_beside_a_checkpoint_of_the_vault_is_evidence(vault: 
     vault.call(call)
     first, second, at, *_ = vault.view("conflict")
     assert (first, second, at) == (accepted[index].hash, other.hash, height)
+    assert base(vault)[0] is False, "the newest checkpoint is below no conflict of its own height"
 
 
 def test_the_base_is_the_newest_checkpoint_below_the_conflict(vault: VaultChain) -> None:
