@@ -1,5 +1,6 @@
 """Faults of the core are made from its syntax, a fixed sample is found, and one that changes nothing survives."""
 
+import sys
 from collections import Counter
 
 import pytest
@@ -71,6 +72,12 @@ def test_each_operator_changes_one_place_of_the_code_and_no_text() -> None:
 def test_every_source_of_the_core_has_tests_to_try_first() -> None:
     assert {path.name for path in SOURCES.glob("*.py")} - {"__init__.py"} == FIRST.keys()
     assert all(mutants_of(file) for file in FIRST)
+
+
+def test_who_tries_faults_keeps_the_own_modules() -> None:
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "consensus"}
+    failing("votes.py")
+    assert before.items() <= sys.modules.items()
 
 
 def test_every_explained_fault_exists_and_has_a_reason() -> None:

@@ -1,9 +1,9 @@
 """One mutant of the core against its tests: a forked process imports the mutant in the place of the module.
 
-Rule: this process imports everything once and then forgets the modules that know the core. A child inherits the rest,
-imports those again with one mutant among them, and ends with its verdict: a tenth of a second, where a new process
-needs ten. The tests come in stages, quick ones first; the first that fails ends the run. The last stage is the seeded
-simulator with its invariants. Limits are of processor time, so that a loaded machine finds no fault.
+Rule: this process imports everything once. A child forgets the modules that know the core, imports those again with one
+mutant among them, and ends with its verdict: a tenth of a second, where a new process needs ten. The tests come in
+stages, quick ones first; the first that fails ends the run. The last stage is the seeded simulator with its invariants.
+Limits are of processor time, so that a loaded machine finds no fault.
 """
 
 import importlib
@@ -118,6 +118,7 @@ def _fork(mutant: Mutant, found_before: Mapping[str, int], *, quick: bool) -> tu
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
+        _forget()
         sys.meta_path.insert(0, _InItsPlace(mutant))
         by = _first_failure(mutant.file, found_before, quick=quick)
         os.write(mine, json.dumps(by).encode())
@@ -162,12 +163,16 @@ class _InItsPlace(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def _load(names: Sequence[str], quick: bool) -> None:
-    """Import what the tests need, and forget what knows the core."""
+    """Import what the tests need."""
     importlib.import_module("tests.conftest")
     for file in _files(names):
         _imported(file)
     if not quick:
         importlib.import_module("tests.sim.consensus.network")
+
+
+def _forget() -> None:
+    """Forget what knows the core: in a child alone, because all else in this process has its classes."""
     for name in [each for each in sys.modules if any(f"{each}.".startswith(f"{top}.") for top in OF_THE_CORE)]:
         del sys.modules[name]
     for name in ("kit", "sim"):
