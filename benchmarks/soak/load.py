@@ -15,7 +15,7 @@ from clearing.base.errors import LocalFault
 from clearing.schema.requests.trades import Trade
 from devnet.members import now_ms, signed_trade
 from devnet.network import Devnet
-from member.api.submit import TransactionList
+from member.api.submit import TRANSACTIONS_MAX, TransactionList
 
 POSTS_PER_SECOND = 5.0
 MARK_SECONDS = 2.0
@@ -25,6 +25,12 @@ LONGER_MS = 500_000
 """Beyond a member's usual minute: on a busy machine a height may take that long, and what expires is not lost."""
 POSTS_WAITING_MAX = 20
 """Further posts are left out and counted, as a client would that has no answer yet."""
+
+
+def posts_of(pairs: int) -> list[int]:
+    """So many pairs of trades in as few posts as a node takes: after a pause of this process there are many."""
+    most = TRANSACTIONS_MAX // 2
+    return [min(most, pairs - sent) for sent in range(0, pairs, most)]
 
 
 class PairedLoad:
@@ -58,12 +64,14 @@ class PairedLoad:
                 if not pairs or not self._marks:
                     continue
                 owed -= 2 * pairs
-                if self._waiting >= POSTS_WAITING_MAX:
-                    self.refused["no answer yet"] += 2 * pairs
-                    continue
-                trades = tuple(trade for _ in range(pairs) for trade in self._pair())
-                nursery.start_soon(self._post, clients[post % len(clients)], trades)
-                post += 1
+                for some in posts_of(pairs):
+                    if self._waiting >= POSTS_WAITING_MAX:
+                        self.refused["no answer yet"] += 2 * some
+                        continue
+                    trades = tuple(trade for _ in range(some) for trade in self._pair())
+                    self._waiting += 1
+                    nursery.start_soon(self._post, clients[post % len(clients)], trades)
+                    post += 1
 
     def _pair(self) -> tuple[Trade, Trade]:
         buyer, seller = self._chance.sample(self._able, 2)
@@ -77,7 +85,7 @@ class PairedLoad:
         )
 
     async def _post(self, client: httpx.AsyncClient, trades: Sequence[Trade]) -> None:
-        self._waiting += 1
+        """Its place among those waiting is taken already."""
         body = encode(TransactionList(tuple(trades)))
         try:
             response = await client.post("/v1/submit", content=body, headers={"content-type": "application/msgpack"})

@@ -4,7 +4,9 @@ Rule: an index follows from hashed tables alone, so it is neither hashed nor exp
 also writes its index. Insertion order never affects a result.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import chain
 
 from clearing.schema.records.trades import DueTrade, PendingTradeRecord, TradeKey
 from clearing.state.state import State
@@ -14,20 +16,39 @@ CURRENCY_HOLDERS = 1
 CALLED_ACCOUNTS = 2
 
 
+PIECE_MAX = 512
+"""Accounts in one piece of a list of holders. A larger piece is cut into halves."""
+
+
 def holders(state: State, kind: int, of: int) -> tuple[int, ...]:
     """Accounts that hold an instrument (0) or a currency (1), or are under a margin call (2, `of` 0); ordered."""
-    return state.holders.get((kind, of)) or ()
+    return tuple(chain.from_iterable(state.holders.get((kind, of)) or ()))
 
 
 def set_holder(state: State, kind: int, of: int, account: int, *, holds: bool) -> None:
-    """Add an account to an index of holders, or remove it."""
-    listed = holders(state, kind, of)
-    at = bisect_left(listed, account)
-    is_listed = at < len(listed) and listed[at] == account
-    if holds and not is_listed:
-        state.holders.put((kind, of), (*listed[:at], account, *listed[at:]))
-    elif is_listed and not holds:
-        state.holders.put((kind, of), listed[:at] + listed[at + 1 :])
+    """Add an account to an index of holders, or remove it. Cost: one piece and the list of pieces, not all holders."""
+    pieces = state.holders.get((kind, of)) or ((),)
+    number = max(0, bisect_right(pieces, account, key=_first) - 1)
+    piece = pieces[number]
+    at = bisect_left(piece, account)
+    is_listed = at < len(piece) and piece[at] == account
+    if is_listed is holds:
+        return
+    changed = (*piece[:at], account, *piece[at:]) if holds else piece[:at] + piece[at + 1 :]
+    state.holders.put((kind, of), (*pieces[:number], *_pieces(changed), *pieces[number + 1 :]))
+
+
+def _first(piece: tuple[int, ...]) -> int:
+    """The empty piece stands alone, before all accounts."""
+    return piece[0] if piece else -1
+
+
+def _pieces(accounts: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """No piece for no accounts, one for few, and halves of the largest piece for more."""
+    if len(accounts) <= PIECE_MAX:
+        return (tuple(accounts),) if accounts else ()
+    step = PIECE_MAX // 2 + 1
+    return tuple(tuple(accounts[start : start + step]) for start in range(0, len(accounts), step))
 
 
 def _expiry_second(not_after_ms: int) -> int:
@@ -79,18 +100,11 @@ def index_pending(
 
 
 def rebuild_indexes(state: State) -> None:
-    """Fill the indexes of an imported state, except for the withdrawals tree."""
-    for (account, currency), _ in state.balances.ordered():
-        set_holder(state, CURRENCY_HOLDERS, currency, account, holds=True)
-    for account, book in state.books.ordered():
-        for instrument, _ in book.lots:
-            set_holder(state, INSTRUMENT_HOLDERS, instrument, account, holds=True)
-    for account, record in state.accounts.ordered():
-        set_holder(state, CALLED_ACCOUNTS, 0, account, holds=record.called_height != 0)
+    """Fill the indexes of an imported state, except for the withdrawals tree. Cost: linear in the state."""
+    _rebuild_holders(state)
     for trade, novated in state.novated_trades.ordered():
         index_expiry(state, trade, novated.not_after_ms)
-    for key, pending in state.pending_trades.ordered():
-        index_pending(state, key, None, pending)
+    _rebuild_pending(state)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():
         state.day_trade_ids.put((venue, trade_of_day.venue_trade_id), (day, number))
     for nonce, released in state.withdrawals.ordered():
@@ -98,3 +112,32 @@ def rebuild_indexes(state: State) -> None:
         over = expired is not None and (expired.refunded_height or released.deposit_refund)
         if not released.executed and not over:
             state.unpaid_withdrawals.put(nonce, released.asset)
+
+
+def _rebuild_holders(state: State) -> None:
+    """Each list is written once: account by account would copy it as often as it has accounts."""
+    listed: dict[tuple[int, int], list[int]] = {}
+    for (account, currency), _ in state.balances.ordered():
+        listed.setdefault((CURRENCY_HOLDERS, currency), []).append(account)
+    for account, book in state.books.ordered():
+        for instrument, _ in book.lots:
+            listed.setdefault((INSTRUMENT_HOLDERS, instrument), []).append(account)
+    for account, record in state.accounts.ordered():
+        if record.called_height:
+            listed.setdefault((CALLED_ACCOUNTS, 0), []).append(account)
+    for key, accounts in listed.items():
+        state.holders.put(key, _pieces(accounts))
+
+
+def _rebuild_pending(state: State) -> None:
+    """As `index_pending` of each, with one list written once."""
+    order: list[DueTrade] = []
+    counts: dict[int, int] = {}
+    for key, pending in state.pending_trades.ordered():
+        order.append(DueTrade(pending.due_ms, key))
+        for account in (pending.buyer, pending.seller):
+            counts[account] = counts.get(account, 0) + 1
+    if order:
+        state.pending_by_due_time.put(0, tuple(sorted(order)))
+    for account, count in counts.items():
+        state.pending_counts.put(account, count)

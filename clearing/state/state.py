@@ -339,9 +339,9 @@ class State:
     """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
     """By account, while there are gains windows."""
-    holders: Table[tuple[int, int], tuple[int, ...]]
-    """(0, instrument) or (1, currency): the accounts that hold it, ordered; (2, 0): the accounts under
-    a margin call."""
+    holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
+    """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
+    (2, 0): the accounts under a margin call."""
     expiring_trades: Table[tuple[int, int], TradeKey]
     """(second, n): the n-th trade id that can be deleted after that second."""
     expiring_trade_counts: Table[int, int]

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.soak.day import simulate
+from benchmarks.soak.load import posts_of
 from benchmarks.soak.samples import Sample, trends
+from member.api.submit import TRANSACTIONS_MAX
 
 
 def samples(memory: Callable[[int], float], handles: Callable[[int], int]) -> list[Sample]:
@@ -44,6 +46,12 @@ def test_memory_and_handles_are_flat_after_the_warm_up_or_a_leak(
     assert found["threads"].flat
     assert found["workers_mib"].flat
     assert not found["disk_mib"].judged
+
+
+@pytest.mark.parametrize("pairs", [0, 1, TRANSACTIONS_MAX // 2, TRANSACTIONS_MAX // 2 + 1, 400])
+def test_no_post_has_more_trades_than_a_node_takes(pairs: int) -> None:
+    assert sum(posts_of(pairs)) == pairs
+    assert all(0 < some <= TRANSACTIONS_MAX // 2 for some in posts_of(pairs))
 
 
 def test_a_simulated_day_ends_level_with_every_fault_healed() -> None:
