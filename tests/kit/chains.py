@@ -5,6 +5,7 @@ A missing chain fails under CI=true and else skips, saying how to install it.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,16 @@ def anvil(anvil_binary: Path, tmp_path: Path) -> Iterator[Callable[..., Anvil]]:
     yield start
     for chain in chains:
         chain.stop()
+
+
+@contextmanager
+def put_back(chain: Anvil) -> Iterator[None]:
+    """What is done to a chain inside is taken back, transactions that wait for a block included. May be nested.
+
+    A revert leaves the pool as it is. A mined transaction stays in the pool for a moment after its receipt can be read;
+    reverted then, it would be mined once more with the next one.
+    """
+    before = chain.rpc("evm_snapshot")
+    yield
+    assert chain.rpc("evm_revert", before)
+    chain.rpc("anvil_dropAllTransactions")

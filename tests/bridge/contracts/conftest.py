@@ -7,7 +7,7 @@ import pytest
 
 from devnet.anvil import Anvil, anvil_chain
 from tests.kit.bridge.vault_chain import FOUR, VaultChain
-from tests.kit.chains import anvil, anvil_binary
+from tests.kit.chains import anvil, anvil_binary, put_back
 
 __all__ = ["anvil", "anvil_binary"]
 
@@ -21,9 +21,8 @@ def shared_vault(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
     """A vault as it was deployed; what a test does to it, and to the clock of its chain, is taken back."""
-    snapshot = shared_vault.chain.rpc("evm_snapshot")
-    yield shared_vault
-    assert shared_vault.chain.rpc("evm_revert", snapshot)
+    with put_back(shared_vault.chain):
+        yield shared_vault
 
 
 @pytest.fixture

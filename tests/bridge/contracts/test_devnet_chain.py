@@ -14,10 +14,12 @@ from clearing.base.errors import LocalFault
 from devnet import toolchain
 from devnet.anvil import FINALITY_DEPTH, SLOTS_IN_AN_EPOCH, Anvil, anvil_chain, start_anvil
 from devnet.codes import DevnetCode
+from tests.kit.chains import put_back
 from tests.kit.refusals import refused
 from tests.kit.until import patiently, until_now
 
 HASHES_ONLY = (False,)
+MINES_AT_ONCE = True
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -54,6 +56,23 @@ def test_a_reorganisation_replaces_blocks_even_below_finality(anvil: Callable[..
 def test_a_chain_mines_by_itself_when_told_how_often(anvil: Callable[..., Anvil]) -> None:
     chain = anvil(block_seconds=0.1)
     until_now(lambda: number(chain, "latest") >= 3)
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_transaction_that_waits_is_put_back_too(anvil: Callable[..., Anvil], lacking: int) -> None:
+    """A revert leaves it in the pool, to be mined in a later test: for lack of a block, or of the one before it."""
+    chain, sender, receiver = anvil(), "0x" + 20 * "11", "0x" + 20 * "22"
+    chain.fund(sender)
+    chain.rpc("anvil_impersonateAccount", sender)
+    payment = {"from": sender, "to": receiver, "value": "0x1", "gas": hex(21_000)}
+    with put_back(chain):
+        chain.rpc("evm_setAutomine", not MINES_AT_ONCE)
+        chain.rpc("eth_sendTransaction", payment | {"nonce": hex(lacking)})
+    chain.rpc("evm_setAutomine", MINES_AT_ONCE)
+    chain.rpc("eth_sendTransaction", payment | {"nonce": "0x0", "value": "0x64"})
+    chain.mine(2)
+    assert int(chain.rpc("eth_getBalance", receiver, "latest"), 16) == 100
 
 
 @pytest.mark.chain

@@ -55,6 +55,7 @@ from tests.kit.bridge.vault_chain import (
     make_signers,
     refused,
 )
+from tests.kit.chains import put_back
 from tests.kit.proofs.forgers.lattice import forge_digits
 from tests.kit.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
 from tests.kit.proofs.onchain_lies import BAD_POINTS, POINTS, SCALARS, FalseClaim
@@ -130,9 +131,8 @@ def shared(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, epoch: 
 @pytest.fixture
 def solvency(shared: SolvencyChain) -> Iterator[SolvencyChain]:
     """As it was once the epoch was certified; what a test does to it is taken back."""
-    snapshot = shared.vault.chain.rpc("evm_snapshot")
-    yield shared
-    shared.vault.chain.rpc("evm_revert", snapshot)
+    with put_back(shared.vault.chain):
+        yield shared
 
 
 @pytest.mark.parametrize("index", range(5))
@@ -408,10 +408,9 @@ def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callab
     solvency = SolvencyChain(VaultChain(anvil(), FOUR))
     keys = make_epoch(2048, number=5).keys
     chain = solvency.vault.chain
-    snapshot = chain.rpc("evm_snapshot")
-    chain.rpc("evm_increaseTime", hex(solvency.vault.terms.trusting_s + 60))
-    assert refused(solvency.certify, keys) == "TrustExpired"
-    chain.rpc("evm_revert", snapshot)
+    with put_back(chain):
+        chain.rpc("evm_increaseTime", hex(solvency.vault.terms.trusting_s + 60))
+        assert refused(solvency.certify, keys) == "TrustExpired"
     solvency.certify(keys)
 
 

@@ -22,6 +22,7 @@ from devnet.anvil import Anvil
 from tests.kit.bridge.certified import Tree, certify, released
 from tests.kit.bridge.exits import Exits
 from tests.kit.bridge.vault_chain import FOUR, UNIT, Signers, VaultChain, make_header, make_signers, refusal, refused
+from tests.kit.chains import put_back
 
 pytestmark = pytest.mark.chain
 FOLLOWING = make_signers((1, 1, 1, 1), b"following")
@@ -135,11 +136,10 @@ def test_a_set_that_was_replaced_is_still_evidence_within_the_trusting_period(va
     vault.at(trusted_at + vault.terms.trusting_s - 60)
     vault.checkpoint(late, FOLLOWING.certify(late, QUORUM))
     call = freeze_call(*map(certified, branches(3)))
-    snapshot = vault.chain.rpc("evm_snapshot")
-    vault.at(trusted_at + vault.terms.trusting_s)
-    vault.call(call)
-    assert refused(vault.deposit, UNIT) == "IsFrozen"
-    vault.chain.rpc("evm_revert", snapshot)
+    with put_back(vault.chain):
+        vault.at(trusted_at + vault.terms.trusting_s)
+        vault.call(call)
+        assert refused(vault.deposit, UNIT) == "IsFrozen"
     vault.at(trusted_at + vault.terms.trusting_s + 1)
     assert refused(vault.call, call) == "TrustExpired"
 

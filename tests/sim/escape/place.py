@@ -17,6 +17,7 @@ from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
 from devnet.genesis import DEVNET_BALANCES
 from tests.kit.bridge.vault_chain import FOUR, UNIT, ChainUser, VaultChain
+from tests.kit.chains import put_back
 from tests.kit.until import patiently
 from tests.sim.escape.ledger import OWNERS
 
@@ -50,9 +51,9 @@ class Place:
     @contextmanager
     def put_back(self) -> Iterator[None]:
         """What is done inside, and the time that passes, are taken back. May be nested."""
-        before, time = self.chain.rpc("evm_snapshot"), self.vault.now()
-        yield
-        self.chain.rpc("evm_revert", before)
+        time = self.vault.now()
+        with put_back(self.chain):
+            yield
         self.chain.rpc("anvil_setTime", time)
 
     def send(self, data: bytes, event: bytes, sender: str = "") -> list[Event]:
