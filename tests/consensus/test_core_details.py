@@ -100,6 +100,12 @@ def test_a_fresh_proposal_in_time_is_prevoted_and_nothing_else_happens() -> None
     assert started(1).feed(proposal(1, V)) == [Fired(Rule.L22_PREVOTE, 1), CastVote(PREVOTE, 1, V)]
 
 
+def test_a_fresh_proposal_ahead_of_the_clock_is_prevoted_nil() -> None:
+    ahead = ProposalReceived(1, V, -1, valid=True, timely=False)
+    noted = [Fired(Rule.L22_PREVOTE, 1), Fired(Rule.AHEAD_OF_CLOCK, 1)]
+    assert started(1).feed(ahead) == [*noted, CastVote(PREVOTE, 1, NIL)]
+
+
 def test_a_polka_locks_by_its_own_rule_alone() -> None:
     core = started(1)
     core.feed(proposal(1, V))

@@ -132,6 +132,14 @@ def test_any_quorum_of_votes_shows_how_long_votes_take_and_ends_no_step() -> Non
     assert watch.observed == RoundTiming(None, None, 100, 10)
 
 
+@pytest.mark.parametrize("line", [16, 18, 55, 65, 101, 102, 103, 104, 105])
+def test_rules_that_end_no_step_time_none(line: int) -> None:
+    watch = watched((11, 0, 0), (22, 0, 10), (36, 0, 30), (line, 0, 40))
+    assert watch.observed == NOTHING
+    watch.fired(Rule(49), 0, 60)
+    assert watch.observed.precommit_ms == 30
+
+
 @pytest.mark.parametrize("line", [22, 28, 57])
 def test_each_way_to_prevote_begins_the_prevotes(line: int) -> None:
     assert watched((11, 0, 0), (line, 0, 20), (36, 0, 50), (49, 0, 90)).observed == RoundTiming(None, 30, 40, 30)
