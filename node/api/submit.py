@@ -1,9 +1,11 @@
 """Signed requests on their way in.
 
-Rule: each transaction of a request has its own result; one refusal does not stop the others.
+Rule: each transaction of a request has its own result; one refusal does not stop the others. However many requests
+arrive at once, one group of transactions is checked in a turn of the event loop: votes wait for no more.
 """
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 import msgspec
@@ -28,7 +30,11 @@ from node.pool.mempool import Accepted, transaction_hash
 
 routes = Routes()
 CHECKED_AT_ONCE = 4
-"""Checking a request costs about 0.1 ms of the event loop: votes must not wait for a hundred of them."""
+"""Checking a transaction costs about 0.1 ms of the event loop: votes must not wait for a hundred of them."""
+LOOKED_AT_ONCE = 32
+"""Refusing one before anything is checked costs some 0.005 ms."""
+_turn = trio.Lock()
+"""Of all requests: who has it, has this turn of the event loop. Acquiring it waits for another turn, in order."""
 
 
 @routes.post("/v1/submit", body=SubmitBody, body_media=(JSON, MSGPACK), answer=SubmitResults, statuses=(202, 422))
@@ -37,18 +43,30 @@ async def submit(call: ApiCall) -> Response:
 
     `Retry-After`: when there is room for those that were refused because more is offered than the network decides.
     """
+    async with _turn:
+        waiting = deque(_transactions(call))
     answers: list[tuple[Transaction, Accepted | Rejected]] = []
-    checked = 0
-    for transaction in _transactions(call):
-        answer = call.view.submit(transaction)
-        answers.append((transaction, answer))
-        if _is_busy(answer):
-            continue  # refused before anything was checked
-        checked += 1
-        if checked % CHECKED_AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
+    while waiting:
+        async with _turn:
+            answers += _submit_some(call, waiting)
     # What is accepted is durable before the answer.
     await call.view.journaled()
+    async with _turn:
+        return _answer(answers)
+
+
+def _submit_some(call: ApiCall, waiting: deque[Transaction]) -> Iterator[tuple[Transaction, Accepted | Rejected]]:
+    """Take as many of those that wait as one turn of the event loop may."""
+    checked = looked = 0
+    while waiting and checked < CHECKED_AT_ONCE and looked < LOOKED_AT_ONCE:
+        transaction = waiting.popleft()
+        answer = call.view.submit(transaction)
+        looked += 1
+        checked += not _is_busy(answer)
+        yield transaction, answer
+
+
+def _answer(answers: Sequence[tuple[Transaction, Accepted | Rejected]]) -> Response:
     problem = cache(problem_of)
     results = tuple(_result(transaction, answer, problem) for transaction, answer in answers)
     refused = all(result.status == "refused" for result in results)

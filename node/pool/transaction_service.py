@@ -110,6 +110,8 @@ class TransactionService:
         self._changed = changed
         self._journal = journal
         self._admission = AdmissionWindow(pool.limits.transactions_max)
+        self._gathered: set[bytes] = set()
+        """Hashes of what waits and was taken in here: it counts against this node's part of the window."""
         self._outbox: list[Transaction] = []
         self._filled = trio.Event()
         self.refused: Counter[str] = Counter()
@@ -136,6 +138,7 @@ class TransactionService:
         if isinstance(answer, Accepted) and self._unsure is not None:
             self._unsure.pop(answer.hash, None)
         if isinstance(answer, Accepted) and not answer.known:
+            self._gathered.add(answer.hash)
             self._offer((transaction,))
             self._changed()
         elif isinstance(answer, Rejected):
@@ -160,6 +163,7 @@ class TransactionService:
         self._journal.over(
             transaction_hash(transaction) for transaction, answer in answers if isinstance(answer, Rejected)
         )
+        self._gathered.update(transaction_hash(transaction) for transaction in again)
         self._offer(again)
         return len(again)
 
@@ -169,7 +173,9 @@ class TransactionService:
             self._forget_decided_before(time_ms)
         hashes = self._pool.remove(transactions)
         self._pool.expire(time_ms)
-        self._admission.decided(len(hashes), self._clock_ms(), self._pool.oldest_ms)
+        own = len(self._gathered.intersection(hashes))
+        self._gathered = {key for key in self._gathered if self._pool.holds(key)}
+        self._admission.decided(len(hashes), self._clock_ms(), self._pool.oldest_ms, own)
         if self._journal is not None:
             self._journal.over(hashes)
             self._journal.tidy(self._pool.holds)
@@ -209,7 +215,13 @@ class TransactionService:
         if isinstance(transaction, AdmittedRequest):
             return None
         waiting = len(self._pool)
-        wait_ms = self._admission.wait_ms(waiting, self._pool.waiting_of(transaction), self._pool.accounts)
+        wait_ms = self._admission.wait_ms(
+            waiting,
+            self._pool.waiting_of(transaction),
+            self._pool.accounts,
+            len(self._gathered),
+            len(self._submitters()),
+        )
         if not wait_ms or self._pool.knows(transaction_hash(transaction)):
             return None
         values = (("waiting", waiting), ("limit", self._admission.size), ("wait_ms", wait_ms))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +29,8 @@ from member.api.receipts import named
 from member.api.state import StateView
 from member.api.submit import SubmitBody, SubmitResults, TransactionList, body_of, transaction_of
 from member.explaining.receipt_index import receipt_accounts
+from node.api import submit
+from node.api.calls import MSGPACK, ApiCall
 from node.config import Api
 from node.http import server
 from node.http.routes import ROUTES, openapi
@@ -178,6 +181,20 @@ async def test_each_refused_transaction_tells_its_own_reason(client: httpx.Async
     assert (problem["code"], problem["at"]) == ("R0201", "not_after_ms")
     assert problem["remedy"]
     assert (await client.post("/v1/submit", content=submission(EXPIRED), headers=JSON)).status_code == 422
+
+
+async def test_however_many_requests_arrive_at_once_one_group_is_checked_in_a_turn_of_the_event_loop(
+    view: Any,
+) -> None:
+    trades = [msgspec.structs.replace(TRADE, venue_trade_id=number) for number in range(1, 41)]
+    body, whole, most, last = encode(TransactionList(tuple(trades))), 10, 0, 0
+    async with trio.open_nursery() as nursery:
+        for _ in range(whole):
+            nursery.start_soon(submit.submit, ApiCall(view, {}, body, MSGPACK))
+        while last < whole * len(trades):
+            await trio.lowlevel.checkpoint()
+            most, last = max(most, len(view.submitted) - last), len(view.submitted)
+    assert most <= 2 * submit.CHECKED_AT_ONCE, "of two turns, when this task is first in one and last in the next"
 
 
 async def test_a_busy_network_states_when_to_send_again(view: FakeView, client: httpx.AsyncClient) -> None:

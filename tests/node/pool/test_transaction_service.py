@@ -108,9 +108,10 @@ def test_a_node_whose_batches_nobody_takes_accepts_nothing_until_it_is_a_validat
 
 def test_more_than_the_network_decides_is_refused_at_once_with_the_time_to_wait(world: World) -> None:
     node = Node(world)
-    flood = trades_of(world, 2 * WINDOW_START + 1)
+    flood = trades_of(world, WINDOW_START + 1)
     answers = [node.service.submit(each) for each in flood]
-    assert [isinstance(each, Accepted) for each in answers] == [True] * WINDOW_START + [False] * (WINDOW_START + 1)
+    part = WINDOW_START // 2
+    assert [isinstance(each, Accepted) for each in answers] == [True] * part + [False] * (part + 1), "one node of two"
     refusal = answers[-1]
     assert isinstance(refusal, Rejected)
     assert refusal.code is NodeCode.POOL_BUSY
@@ -120,11 +121,34 @@ def test_more_than_the_network_decides_is_refused_at_once_with_the_time_to_wait(
 
 async def test_what_other_nodes_accepted_is_not_refused_here(world: World) -> None:
     node = Node(world)
-    flood = trades_of(world, WINDOW_START + 2)
+    flood = trades_of(world, WINDOW_START // 2 + 2)
     for each in flood[:-2]:
         node.service.submit(each)
     await node.hear(1, flood[-2])
     assert node.holds(flood[-2:]) == [True, False]
+
+
+async def test_two_nodes_that_hear_nothing_of_each_other_admit_no_more_than_one_window(world: World) -> None:
+    nodes = (Node(world), Node(world))
+    for at, each in enumerate(trades_of(world, 3 * WINDOW_START)):
+        nodes[at % 2].service.submit(each)
+    assert sum(len(node.pool) for node in nodes) == WINDOW_START
+
+
+async def test_what_a_block_decided_or_nobody_can_decide_any_more_makes_room_at_its_node(world: World) -> None:
+    node = Node(world)
+    flood = trades_of(world, WINDOW_START)
+    part = WINDOW_START // 2
+    for each in flood[:part]:
+        node.service.submit(each)
+    assert isinstance(node.service.submit(flood[part]), Rejected)
+    node.service.decided(flood[:10], world.time_ms)
+    answers = [node.service.submit(each) for each in flood[part:]]
+    assert sum(isinstance(each, Accepted) for each in answers) == 10
+    node.now_ms = flood[-1].not_after_ms + 1
+    node.service.decided((), node.now_ms)
+    late = [msgspec.structs.replace(each, not_after_ms=node.now_ms + 1000) for each in flood[:1]]
+    assert node.service.submit(late[0]).code is not NodeCode.POOL_BUSY
 
 
 async def test_what_is_gossiped_together_fits_one_message(world: World, autojump_clock: trio.testing.MockClock) -> None:
