@@ -9,6 +9,7 @@ Every code is a member of a `CodeBook`; its number never changes and is never re
 clearing, 05xx consensus, 06xx bridge, 07xx proofs, 08xx node.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self, TypeAlias
@@ -90,6 +91,15 @@ class LocalFault(CrossclearError):
 
 class Bug(Exception):
     """A broken invariant. Nothing may be signed after it; the process dumps its state and exits with 70."""
+
+
+def bugs_in(error: BaseException) -> Iterator[Bug]:
+    """The broken invariants among what ended a node."""
+    if isinstance(error, Bug):
+        yield error
+    elif isinstance(error, BaseExceptionGroup):
+        for exception in error.exceptions:
+            yield from bugs_in(exception)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,12 @@ class NodeView:
     def decided(self, decided: DecidedHeight) -> None:
         """Follow the application; subscribe this as its listener."""
         self.newest = decided.header
-        self.statements.decided(decided.header.time_ms, decided.result, decided.state)
+        try:
+            self.statements.decided(decided.header.time_ms, decided.result, decided.state)
+        except Exception:
+            # A block that was not added up leaves a gap: statements begin anew, as after a restart.
+            self.statements = StatementDays(decided.state)
+            raise
 
     @property
     def state(self) -> State:

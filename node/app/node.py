@@ -6,6 +6,7 @@ Rule: services are constructed here, handed what they need, and subscribed after
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 import trio
@@ -65,6 +66,7 @@ from node.signer.remote import RemoteSigner
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.store.wal import WalFile
+from node.supervision import Service, Supervisor
 from node.sync.restore import Restored, position_of, restore
 from node.sync.snapshots import SnapshotService
 from proofs.epoch.pool import EpochProver
@@ -74,6 +76,9 @@ HEIGHTS_PER_NEWS = 2
 
 CURRENT_MS = 30_000
 """A height decided within this of the own clock is current, not an old one replayed by a peer."""
+
+NOTHING_OBSERVED = VoteExtension(prices=(), facts=write_facts(()))
+"""Said where the own prices and facts cannot be read: the vote itself must not fail."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +105,7 @@ class Node:
         self._config, self._genesis, self._keys, self._store, self._signer = config, genesis, keys, store, signer
         self._blocks, self._network_id = StoredBlocks(store), network_id(genesis)
         self._heights_wanted = HEIGHTS_PER_NEWS
+        self._supervisor = Supervisor()
         restored = restore(genesis, state_salt(keys.network_seed), store, self._blocks)
         self._construct_state_machine(restored, prover)
         self._construct_network(restored, journal)
@@ -248,6 +254,7 @@ class Node:
             self._conflicts.standings,
             lambda: self._upgrades.standing,
             self._signatures.collection,
+            self._supervisor.checks,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -263,6 +270,7 @@ class Node:
             self._conflicts.standings,
             lambda: self._upgrades.standing,
             self._signatures.collection,
+            lambda: self._supervisor.standings,
         )
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
@@ -283,7 +291,9 @@ class Node:
         )
 
     def _subscribe(self) -> None:
-        """Listeners of every height that is executed, also by a restart; the membership comes first."""
+        """Listeners of every height that is executed, also by a restart; the membership comes first. Onlookers are
+        guarded: their failure must not end a height that others have decided."""
+        guarded = self._supervisor.guarded
         self._signer.listed_key = self._membership.listed_key
         self._network.admit(self._membership.keys)
         for listener in (
@@ -292,10 +302,10 @@ class Node:
             self._persister.decided,
             self._upgrades.decided,
             lambda _: self._network.admit(self._membership.keys),
-            lambda decided: self._health.follow(genesis_without_detached(decided.state)),
-            lambda decided: self._health.show_halts(halted_assets(decided.state)),
-            self._meters.committed,
-            self._view.decided,
+            guarded("readiness", lambda decided: self._health.follow(genesis_without_detached(decided.state)), None),
+            guarded("halts", lambda decided: self._health.show_halts(halted_assets(decided.state)), None),
+            guarded("metrics", self._meters.committed, None),
+            guarded("statements", self._view.decided, None),
         ):
             self._application.listen(listener)
 
@@ -308,45 +318,47 @@ class Node:
         """Run until cancelled. Raises Bug, and LocalFault PORT_TAKEN before anything is signed."""
         if self._config.api.enabled:
             check_port_free(self._config.api.host, self._config.api.port)
-        network = self._network
-        trades = network.subscribe(Topic.TRADES, valid_batch_size)
-        positions = network.subscribe(Topic.POSITIONS, valid_positions)
-        prices = network.subscribe(Topic.PRICES, valid_gossip)
-        collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
-        providers = network.subscribe(Topic.PROVIDERS, valid_providers)
-        conflicts = network.subscribe(Topic.CONFLICTS, valid_conflict)
-        addresses = network.subscribe(Topic.ADDRESSES, valid_address)
-        signatures = network.subscribe(Topic.CHECKPOINTS, valid_header_signature)
+        # Subscribed before the network runs: nothing that it brings is lost.
+        services = self._services()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._persister.run)
-            nursery.start_soon(self._snapshots.run)
-            if self._config.proofs.enabled:
-                nursery.start_soon(self._packages.run)
-            await nursery.start(network.run)
+            await nursery.start(self._network.run)
             log.info("offered again", transactions=self._transactions.resume())
-            nursery.start_soon(self._transactions.listen, trades)
-            nursery.start_soon(self._positions.listen, positions)
-            nursery.start_soon(self._oracle.listen, prices)
-            nursery.start_soon(self._bridge.listen, collateral)
-            nursery.start_soon(self._transactions.run, network, self._config.mempool.batch_ms)
-            nursery.start_soon(self._oracle.run, network, self._changed)
-            nursery.start_soon(self._bridge.run, network, self._changed)
-            nursery.start_soon(self._providers.listen, providers)
-            nursery.start_soon(self._providers.run, network)
-            nursery.start_soon(self._addresses.listen, addresses)
-            nursery.start_soon(self._addresses.run, network)
-            nursery.start_soon(self._conflicts.listen, conflicts)
-            nursery.start_soon(self._conflicts.run, network)
-            nursery.start_soon(self._signatures.listen, signatures)
-            nursery.start_soon(self._signatures.run, network)
+            for name, service in services.items():
+                nursery.start_soon(self._supervisor.keep, name, service)
             await nursery.start(self._engine.run)
             if self._config.relayer.enabled:
-                nursery.start_soon(self._relayer.run)
+                nursery.start_soon(self._supervisor.keep, "relayers", partial(self._relayer.run, self._supervisor.keep))
             if self._config.api.enabled:
                 api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
-                await nursery.start(serve_api, api, self._config.api)
+                await nursery.start(self._supervisor.keep_started, "api", partial(serve_api, api, self._config.api))
             tune_gc()
-            log.info("running", p2p_port=network.port, api_port=self._config.api.port)
+            log.info("running", p2p_port=self._network.port, api_port=self._config.api.port)
+
+    def _services(self) -> dict[str, Service]:
+        """What runs beside consensus, by name. None of it ends the node when it fails."""
+        network, subscribe = self._network, self._network.subscribe
+        services: dict[str, Service] = {
+            "snapshots": self._snapshots.run,
+            "transactions": partial(self._transactions.listen, subscribe(Topic.TRADES, valid_batch_size)),
+            "batches": partial(self._transactions.run, network, self._config.mempool.batch_ms),
+            "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
+            "oracle": partial(self._oracle.run, network, self._changed),
+            "prices": partial(self._oracle.listen, subscribe(Topic.PRICES, valid_gossip)),
+            "chains": partial(self._bridge.run, network, self._changed, self._supervisor.keep),
+            "collateral": partial(self._bridge.listen, subscribe(Topic.COLLATERAL, valid_collateral)),
+            "provider-news": partial(self._providers.listen, subscribe(Topic.PROVIDERS, valid_providers)),
+            "providers": partial(self._providers.run, network),
+            "address-news": partial(self._addresses.listen, subscribe(Topic.ADDRESSES, valid_address)),
+            "addresses": partial(self._addresses.run, network),
+            "conflict-news": partial(self._conflicts.listen, subscribe(Topic.CONFLICTS, valid_conflict)),
+            "conflicts": partial(self._conflicts.run, network),
+            "header-news": partial(self._signatures.listen, subscribe(Topic.CHECKPOINTS, valid_header_signature)),
+            "headers": partial(self._signatures.run, network),
+        }
+        if self._config.proofs.enabled:
+            services["packages"] = self._packages.run
+        return services
 
     def log_end(self) -> None:
         """Log what was measured, when everything has stopped."""
@@ -373,6 +385,9 @@ class Node:
             log.warning("conflict refused", fault=str(fault))
 
     def _observe(self, state: State) -> VoteExtension:
+        return self._supervisor.guarded("vote-extension", self._extension, NOTHING_OBSERVED)(state)
+
+    def _extension(self, state: State) -> VoteExtension:
         return VoteExtension(prices=self._oracle.reports, facts=write_facts(self._facts.pending(state)))
 
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
@@ -392,25 +407,30 @@ class Node:
         self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
         self._transactions.decided(decided.block.transactions, decided.block.time_ms)
-        self._bridge.settle(decided.state)
+        self._supervisor.guarded("chain-records", self._follow_chains, None)(decided.state)
+
+    def _follow_chains(self, state: State) -> None:
+        self._bridge.settle(state)
         self._signatures.dispute(own_of_strayed(self._bridge.branches.values(), self._branch))
-        if decided.state.terms is not self._terms:
-            self._terms = decided.state.terms
-            amended = genesis_without_detached(decided.state)
+        if state.terms is not self._terms:
+            amended = genesis_without_detached(state)
             self._bridge.follow(amended)
             self._relayer.follow(amended)
             self._signatures.follow(amended)
+            # Last: what failed is done again with the next block.
+            self._terms = state.terms
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
 
     def _on_decided(self, decided: Decided) -> None:
         self._budget.decided(len(decided.committed.block.payload), decided.rounds)
+        guarded = self._supervisor.guarded
         if self._config.proofs.enabled:
-            self._packages.decided(decided)
+            guarded("epochs-to-prove", self._packages.decided, None)(decided)
         self._health.decided()
         if not decided.fetched and abs(clock_ms() - decided.committed.block.header.time_ms) < CURRENT_MS:
             self._network.note_current()
-        self._meters.decided(decided)
-        self._relayer.decided(decided)
-        self._signatures.decided(decided.committed.block.header)
+        guarded("height-metrics", self._meters.decided, None)(decided)
+        guarded("newest-header", self._relayer.decided, None)(decided)
+        guarded("header-signing", self._signatures.decided, None)(decided.committed.block.header)

@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 import trio
 
-from clearing.base.errors import CrossclearError, LocalFault
+from clearing.base.errors import CrossclearError, LocalFault, bugs_in
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.blocks.store import load_committed
 from member.codes import NodeCode
@@ -24,7 +24,7 @@ from node.app.node import Node, clock_ms
 from node.config import NodeConfig
 from node.epochs.provers import NodeProver
 from node.genesis_file import read_genesis
-from node.ops.crash import CrashPosition, bugs_in, write_crash
+from node.ops.crash import CrashPosition, write_crash
 from node.ops.logs import configure_logs
 from node.pool.journal import PoolJournal
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys

@@ -39,6 +39,7 @@ from node.chains.light_clients import light_client_of
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic, carries
+from node.supervision import Keep, run_plainly
 
 GOSSIP_BYTES_MAX = 4096
 
@@ -118,12 +119,12 @@ class BridgeService:
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
         self.follow(genesis)
 
-    async def run(self, network: Network, changed: Callable[[], None]) -> None:
+    async def run(self, network: Network, changed: Callable[[], None], keep: Keep = run_plainly) -> None:
         """Watch every chain for ever, a new one from the block that lists it on; `changed` is called when there is
-        something new to attest."""
+        something new to attest. `keep` runs each chain's watcher, and starts it again when it fails."""
         async with trio.open_nursery() as nursery:
             async for chain_id in self._to_watch:
-                nursery.start_soon(self._run_chain, chain_id, network, changed)
+                nursery.start_soon(keep, f"chain-{chain_id}", partial(self._run_chain, chain_id, network, changed))
 
     async def _run_chain(self, chain_id: int, network: Network, changed: Callable[[], None]) -> None:
         """Watch one chain for ever, also after it was halted: what was submitted of it then says so."""

@@ -7,8 +7,8 @@ or refunded yet.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import structlog
 import trio
@@ -39,6 +39,7 @@ from node.chains.header_signatures import HeaderSignatures
 from node.chains.stored_branch import StoredBranch
 from node.chains.strayed_vaults import StrayedVaults, VaultAccess
 from node.config import ChainConfig
+from node.supervision import Keep, run_plainly
 
 CHECKPOINT_SECONDS = 3600
 """How old a vault's newest checkpoint may become without a withdrawal that waits."""
@@ -96,30 +97,27 @@ class RelayerService:
         """Note the newest certified height, which the application has executed."""
         self._newest = decided
 
-    async def run(self) -> None:
-        """Relay to all vaults for ever."""
-        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+    async def run(self, keep: Keep = run_plainly) -> None:
+        """Relay to all vaults for ever. `keep` runs each vault's relayer, and starts it again when it fails."""
+        async with trio.open_nursery() as nursery:
             async for terms in self._to_relay:
-                endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
-                # Loading the wallet library takes most of a second, and votes must not wait for it.
-                sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)
-                queue = ClaimQueue(takeover_seconds=TAKEOVER_ROUNDS * self._interval_seconds)
-                relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
-                nursery.start_soon(self._serve, relayer, terms)
-                freezer, place = VaultFreezer(endpoint, terms.vault), self._place
-                nursery.start_soon(
-                    self._conflicts.show,
-                    terms.chain_id,
-                    freezer,
-                    sender,
-                    place,
-                    self._interval_seconds,
-                    self._scheme(terms),
-                )
-                access = VaultAccess(
-                    terms.chain_id, terms.vault, terms.vault_block, self._scheme(terms), endpoint, sender
-                )
-                nursery.start_soon(self._strayed.serve, access)
+                nursery.start_soon(keep, f"relayer-{terms.chain_id}", partial(self._relay_to, terms))
+
+    async def _relay_to(self, terms: ChainTerms) -> None:
+        """Relay to one vault for ever."""
+        config = self._configs[terms.chain_id]
+        async with Endpoint(config.endpoints[0]) as endpoint, trio.open_nursery() as nursery:
+            # Loading the wallet library takes most of a second, and votes must not wait for it.
+            sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)
+            queue = ClaimQueue(takeover_seconds=TAKEOVER_ROUNDS * self._interval_seconds)
+            relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
+            nursery.start_soon(self._serve, relayer, terms)
+            freezer, scheme = VaultFreezer(endpoint, terms.vault), self._scheme(terms)
+            nursery.start_soon(
+                self._conflicts.show, terms.chain_id, freezer, sender, self._place, self._interval_seconds, scheme
+            )
+            access = VaultAccess(terms.chain_id, terms.vault, terms.vault_block, scheme, endpoint, sender)
+            nursery.start_soon(self._strayed.serve, access)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
         fault = ""

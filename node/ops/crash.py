@@ -6,14 +6,13 @@ variables); writing it never hides the `Bug` itself.
 
 import os
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from clearing.base.codec import encode
-from clearing.base.errors import Bug
+from clearing.base.errors import bugs_in
 from clearing.base.header import Header
 
 log = structlog.get_logger(__name__)
@@ -30,15 +29,6 @@ class CrashPosition(msgspec.Struct, frozen=True):
     """Height, round and step that consensus worked on; round -1 when it did not run."""
     signed: tuple[int, int, int]
     """Height, round and step of the newest signature."""
-
-
-def bugs_in(error: BaseException) -> Iterator[Bug]:
-    """The broken invariants among what ended a node."""
-    if isinstance(error, Bug):
-        yield error
-    elif isinstance(error, BaseExceptionGroup):
-        for exception in error.exceptions:
-            yield from bugs_in(exception)
 
 
 def write_crash(home: Path, error: BaseException, standing: CrashPosition, time_ms: int) -> Path | None:

@@ -48,8 +48,11 @@ class HealthMonitor:
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
         collection: Callable[[], SignatureCollection | None] = lambda: None,
+        services: Callable[[], Sequence[Check]] = tuple,
     ) -> None:
-        """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
+        """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
+        `services`: a condition for each service that failed."""
+        self._services = services
         self._collection = collection
         self._signer_connected = signer_connected
         self._diversity = diversity
@@ -96,6 +99,7 @@ class HealthMonitor:
             *map(_providers_check, self._diversity()),
             *map(_conflict_check, self._conflicts()),
             *_collection_checks(self._collection()),
+            *self._services(),
         )
 
     def _peers(self) -> Check:

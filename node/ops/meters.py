@@ -31,6 +31,7 @@ from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService
+from node.supervision import ServiceStanding
 
 
 class Meters:
@@ -51,7 +52,9 @@ class Meters:
         conflicts: Callable[[], Sequence[ConflictStanding]] = tuple,
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
         collection: Callable[[], SignatureCollection | None] = lambda: None,
+        services: Callable[[], Sequence[ServiceStanding]] = tuple,
     ) -> None:
+        self._services = services
         self._metrics = metrics
         self._network = network
         self._oracle = oracle
@@ -184,6 +187,9 @@ class Meters:
             metrics.header_signers.set(collection.signed)
             metrics.header_certified.set(collection.certified_height)
             metrics.header_waiting.set(collection.waiting_seconds)
+        services = self._services()
+        metrics.services_down.set(sum(service.is_waiting(trio.current_time()) for service in services))
+        self._raise("failures", metrics.service_failures, {(each.name,): each.failures for each in services})
         self._count_traffic()
         return metrics.render()
 

@@ -68,6 +68,8 @@ class Metrics:
         self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of pending transactions")
         self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused by the mempool", ("code",))
         self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))
+        self.service_failures = self._counter("service_failures", "Failures of services of this node", ("service",))
+        self.services_down = self._gauge("services_down", "Services that failed and wait to be started again")
 
     def _clearing(self) -> None:
         self.receipts_refused = self._counter("clearing_refused", "Transactions refused in blocks", ("code",))

@@ -1,10 +1,12 @@
 """What amendments list is watched and relayed to at once; a chain without settings harms nothing."""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 import trio
 
 from bridge.watch.cursor import FileFactStore, ScanCursor
@@ -18,6 +20,7 @@ from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService
 from node.chains.submissions import CollateralEvent, Submission
 from node.config import ChainConfig
+from node.supervision import Supervisor
 from tests.kit.clearing.genesis import ETH, VAULTS, make_genesis
 from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
@@ -77,6 +80,27 @@ async def test_a_new_chain_is_watched_from_the_block_that_lists_it(tmp_path: Pat
         bridge.follow(msgspec.structs.replace(AMENDED, feeds=()))
         nursery.cancel_scope.cancel()
     assert bridge.watchers[3].chain is chain
+
+
+async def test_a_watcher_that_fails_starts_again_and_the_other_chains_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, bridge = Supervisor(), BridgeService(GENESIS, CONFIGURED, tmp_path, AttestationPool(b"k" * 32))
+    real, runs = bridge._run_chain, Counter[int]()
+
+    async def failing_once(chain_id: int, *given: Any) -> None:
+        runs[chain_id] += 1
+        if (chain_id, runs[chain_id]) == (1, 1):
+            raise LookupError("what nobody foresaw")
+        await real(chain_id, *given)
+
+    monkeypatch.setattr(bridge, "_run_chain", failing_once)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bridge.run, Hub().join(b"k" * 32), lambda: None, supervisor.keep)
+        await until(lambda: set(bridge.watchers) == {1, 2})
+        nursery.cancel_scope.cancel()
+    assert runs == {1: 2, 2: 1}
+    assert [(each.name, each.failures) for each in supervisor.standings] == [("chain-1", 1), ("chain-2", 0)]
 
 
 async def test_blocks_that_a_restart_executes_list_chains_and_their_tokens_too(tmp_path: Path) -> None:

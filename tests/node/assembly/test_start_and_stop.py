@@ -10,16 +10,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
-from clearing.base.errors import Bug, LocalFault
+from clearing.base.errors import Bug, LocalFault, bugs_in
 from clearing.base.validators import ValidatorSet
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
 from cli.output import ExitCode
 from devnet.testnet import create_testnet
 from member.codes import NodeCode
-from node.ops.crash import CrashPosition, bugs_in, write_crash
+from node.ops.crash import CrashPosition, write_crash
 from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
 from tests.kit.until import until_now
@@ -188,3 +189,78 @@ def test_a_home_with_blocks_and_no_sign_state_ends_with_seven_again_and_again(ho
         code, log = _ended(_start(home))
         assert (code, NodeCode.SIGN_STATE_MISSING.label in log) == (ExitCode.SAFETY, True), log
     assert not (home / "sign-state").exists()
+
+
+ALL_FAIL_ONCE = """
+import trio
+import node.app.node
+from node.app.node import Node
+from node.supervision import Supervisor
+services, guarded, serve = Node._services, Supervisor.guarded, node.app.node.serve_api
+failed = set()
+
+def once(name):
+    if name not in failed:
+        failed.add(name)
+        raise LookupError(f"{name} met what nobody foresaw")
+
+def failing_service(name, service):
+    async def run():
+        once(name)
+        await service()
+    return run
+
+def failing_call(self, name, call, otherwise):
+    def failing(*given):
+        found = call(*given)
+        once(name)
+        return found
+    return guarded(self, name, failing, otherwise)
+
+async def failing_api(*given, task_status=trio.TASK_STATUS_IGNORED):
+    async def fail():
+        await trio.sleep(0.2)
+        once("api")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fail)
+        await serve(*given, task_status=task_status)
+
+Node._services = lambda self: {name: failing_service(name, each) for name, each in services(self).items()}
+Supervisor.guarded = failing_call
+node.app.node.serve_api = failing_api
+"""
+
+
+def test_a_failure_of_every_service_ends_no_node_and_shows_in_readiness(home: Path) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    node = _start(home, f"api.port={port}", before=ALL_FAIL_ONCE)
+
+    def answer(path: str) -> str:
+        try:
+            return httpx.get(url + path).text
+        except httpx.TransportError:
+            return ""
+
+    def failed() -> set[str]:
+        return {each["name"] for each in json.loads(answer("/readyz") or '{"checks": []}')["checks"]}
+
+    wanted = {
+        "transactions",
+        "batches",
+        "oracle",
+        "chains",
+        "collateral",
+        "positions",
+        "prices",
+        "packages",
+        "snapshots",
+    }
+    wanted |= {"providers", "addresses", "conflicts", "headers", "api", "metrics", "statements", "vote-extension"}
+    until_now(lambda: node.poll() is not None or {f"service-{name}" for name in wanted} <= failed())
+    height = max(json.loads(answer("/v1/state") or '{"height": 0}')["height"], 3)
+    until_now(lambda: node.poll() is not None or json.loads(answer("/v1/state") or '{"height": 0}')["height"] > height)
+    metrics = answer("/metrics")
+    assert all(f'crossclear_service_failures_total{{service="{name}"}} 1.0' in metrics for name in wanted)
+    node.send_signal(signal.SIGTERM)
+    code, log = _ended(node)
+    assert code == 0, log

@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from member.statements.days import StatementDays
 from member.statements.statement import as_csv, day_text
 from node.api import accounts
 from node.api.accounts import statement_inputs
+from node.api.view import NodeView
+from node.supervision import Supervisor
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BTC, ETH
 from tests.kit.clearing.world import reports
 from tests.kit.command_line import CommandLine
@@ -100,6 +103,27 @@ def test_a_restored_node_tells_that_its_first_day_is_not_whole(tmp_path: Path) -
         station.application.listen(lambda each: late.decided(each.header.time_ms, each.result, each.state))
         station.decide()
         assert not late.day(late.numbers[0]).whole
+
+
+async def test_a_block_that_could_not_be_added_up_begins_statements_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = Supervisor().guarded("statements", NodeView.decided, None)
+    monkeypatch.setattr(NodeView, "decided", guarded)
+    with new_station(tmp_path) as station:
+        view, real = live_view(station), StatementDays._follow_positions
+
+        def fail_at_two(days: StatementDays, *given: Any) -> Any:
+            if view.newest.height == 2:
+                raise LookupError("what nobody foresaw")
+            return real(days, *given)
+
+        station.decide(priced(1))
+        monkeypatch.setattr(StatementDays, "_follow_positions", fail_at_two)
+        station.decide(priced(2))
+        station.decide(priced(3))
+        found = view.statements.day(time_of(3) // DAY_MS)
+        assert (found.first_height, found.last_height, found.whole) == (3, 3, False)
 
 
 def test_the_command_makes_a_statement_out_of_a_log(recorded: Recorded, cli: CommandLine) -> None:
