@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault, RemoteFault
+from devnet.codes import DevnetCode
 from member.codes import NodeCode
 
 
@@ -45,6 +46,7 @@ _OF_CODE = {
     NodeCode.KEY_WEAK: ExitCode.SAFETY,
     NodeCode.SIGN_STATE_MISSING: ExitCode.SAFETY,
     NodeCode.OUTPUT_EXISTS: ExitCode.SAFETY,
+    DevnetCode.DEVNET_RUNNING: ExitCode.SAFETY,
     NodeCode.API_IN_CLEAR: ExitCode.SAFETY,
     NodeCode.STORE_CONFLICT: ExitCode.SAFETY,
     NodeCode.STORE_CORRUPT: ExitCode.SAFETY,

@@ -1,6 +1,5 @@
 """Bringing a devnet up: ports, chains, genesis, homes, vaults, processes, in this order; and taking it down again."""
 
-import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -17,6 +16,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from devnet.chains import GAS_MONEY_WEI, DevnetChain, Wallet, fund, place_vaults, running_chains
 from devnet.codes import DevnetCode
+from devnet.folder import claimed_folder
 from devnet.genesis import MemberIdentity, build_genesis
 from devnet.market import Market, hours_file, load_market
 from devnet.members import DevnetMember, make_members, now_ms
@@ -59,7 +59,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-MARKER = ".crossclear-devnet"
 READY_SECONDS = 300
 """A running node must be ready by then; a node that died is reported at once."""
 RELAYERS = 2
@@ -112,8 +111,8 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     """The whole network, ready. Raises LocalFault naming what did not start."""
     market, members = load_market(), make_members(options.seed, options.members)
     folder = options.output_dir.resolve()
-    _empty_folder(folder)
     async with AsyncExitStack() as stack:
+        stack.enter_context(claimed_folder(folder))
         chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
         testnet = create_testnet(
             folder / "nodes",
@@ -162,16 +161,6 @@ async def wait_ready(devnet: Devnet, name: str) -> None:
                 reason = "; ".join(f"{check.name}: {check.detail}" for check in readiness.checks if not check.ok)
             await trio.sleep(0.2)
     raise LocalFault(DevnetCode.NODE_NOT_READY, name, why=reason)
-
-
-def _empty_folder(folder: Path) -> None:
-    """Make the devnet's folder; one that a devnet made before is emptied. Raises LocalFault OUTPUT_EXISTS."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(folder), why="not made by a devnet")
-    if folder.exists():
-        shutil.rmtree(folder)
-    (folder / "logs").mkdir(parents=True)
-    (folder / MARKER).touch()
 
 
 def _genesis(
