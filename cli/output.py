@@ -9,7 +9,6 @@ import click
 import msgspec
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault, RemoteFault
-from devnet.codes import DevnetCode
 from member.codes import NodeCode
 
 
@@ -46,7 +45,6 @@ _OF_CODE = {
     NodeCode.KEY_WEAK: ExitCode.SAFETY,
     NodeCode.SIGN_STATE_MISSING: ExitCode.SAFETY,
     NodeCode.OUTPUT_EXISTS: ExitCode.SAFETY,
-    DevnetCode.DEVNET_RUNNING: ExitCode.SAFETY,
     NodeCode.API_IN_CLEAR: ExitCode.SAFETY,
     NodeCode.STORE_CONFLICT: ExitCode.SAFETY,
     NodeCode.STORE_CORRUPT: ExitCode.SAFETY,
@@ -78,7 +76,7 @@ _GRAVITY = (
 _SAFETY_NAMES = frozenset(
     (
         *("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT", "NOT_HALTED", "BAD_RELEASES"),
-        *("RELEASE_TOO_OLD", "RELEASE_TOO_NEW"),
+        *("RELEASE_TOO_OLD", "RELEASE_TOO_NEW", "DEVNET_RUNNING"),
     )
 )
 _CONFIG_NAMES = frozenset(

@@ -86,6 +86,10 @@ class NodeCode(CodeBook):
     OUTPUT_EXISTS = 855, "The output exists and is never overwritten. Choose another folder or file."
     UNKNOWN_CODE = 856, "No package has a code of this number or name. `crossclear explain --all` lists them."
     NODE_UNREACHABLE = 857, "No node answers at this address. Check that it is running and that its API is enabled."
+    API_REFUSED = (
+        874,
+        "The node refused the request by a code that this release does not know. Its own words are beside it.",
+    )
     NODE_ANSWER = 858, "The server at this address does not speak this API, or answers with too much. Check the URL."
     LOG_UNUSABLE = 859, "The log file cannot be opened. Check `logging.file` and its folder."
     CHANGE_FILE = 827, "The file describes no change of validators that this network can make. See the values."

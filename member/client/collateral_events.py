@@ -23,7 +23,7 @@ from member.api.collateral_events import (
 )
 from member.api.types import hexed
 from member.client.node_client import NodeClient
-from member.codes import NodeCode
+from member.client.node_refusal import NodeRefusal
 
 ASK_SECONDS = 1.0
 
@@ -74,9 +74,7 @@ async def follow_event(
     while True:
         try:
             view = (await client.event_steps(chain_id, reference))[-1]
-        except LocalFault as fault:
-            if fault.code is not NodeCode.API_INTERNAL:
-                raise
+        except NodeRefusal:
             # Too many streams are open, or the node has none.
             await sleep(ASK_SECONDS)
             view = await client.event_status(chain_id, reference)

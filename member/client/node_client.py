@@ -37,6 +37,7 @@ from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.types import Problem
 from member.api.withdrawals import WithdrawalProofView, WithdrawalsView
 from member.client.authorization import SignedPart, authorization, token_authorization
+from member.client.node_refusal import refusal_of
 from member.codes import NodeCode
 from member.signing.requests import UNSIGNED, signed, signed_cancellation
 from proofs.epoch.package import PACKAGE_BYTES_MAX
@@ -323,10 +324,9 @@ class NodeClient:
         try:
             problem = read_json(response.content, Problem)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise LocalFault(NodeCode.API_INTERNAL, str(self._http.base_url), status=response.status_code) from None
-        raise LocalFault(
-            NodeCode.API_INTERNAL, problem.at, status=response.status_code, code=problem.code, message=problem.message
-        )
+            # A proxy's page, or no node at all.
+            raise LocalFault(NodeCode.NODE_ANSWER, str(self._http.base_url), status=response.status_code) from None
+        raise refusal_of(problem, response.status_code, str(self._http.base_url))
 
 
 def _plain(headers: httpx.Headers) -> dict[str, str]:
