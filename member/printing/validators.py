@@ -15,12 +15,21 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
     before, after, request = change.before, change.after, change.request
     gone, come = change.moved
     enough = before.is_quorum(change.approved_power)
+    present = {validator.envelope_key: validator for validator in before.validators}
     data = {
         "number": request.number,
         "before": before.hash.hex(),
         "after": after.hash.hex(),
         "left": [key.hex() for key in request.left],
         "entered": {validator.envelope_key.hex(): validator.power for validator in request.entered},
+        "changed": {
+            each.envelope_key.hex(): {
+                name: {"before": before, "after": after}
+                for name, (before, after) in _changes(each, present[each.envelope_key]).items()
+            }
+            for each in request.entered
+            if each.envelope_key in present
+        },
         "power_gone": gone,
         "power_come": come,
         "power_before": before.total_power,
@@ -30,11 +39,10 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
         "approved_power": change.approved_power,
         "enough": enough,
     }
-    powers = {validator.envelope_key: validator.power for validator in before.validators}
     lines = [
         f"change {request.number} of validator set {before.hash.hex()}",
-        *(f"  leaves  {key.hex()} with power {powers[key]}" for key in request.left),
-        *(_entering(validator, powers.get(validator.envelope_key)) for validator in request.entered),
+        *(f"  leaves  {key.hex()} with power {present[key].power}" for key in request.left),
+        *(line for each in request.entered for line in _entering(each, present.get(each.envelope_key))),
         f"  makes   {after.hash.hex()}: {len(after.validators)} validators, power {after.total_power}",
         f"power that leaves: {gone} of {before.total_power}, power that enters: {come} of {after.total_power}"
         " (at most a third)",
@@ -44,10 +52,25 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
     return data, "\n".join(lines)
 
 
-def _entering(each: Validator, present: int | None) -> str:
+def _entering(each: Validator, present: Validator | None) -> list[str]:
+    """A newcomer, or what changes of a validator that stays."""
     if present is None:
-        return f"  enters  {each.envelope_key.hex()} with power {each.power}"
-    return f"  stays   {each.envelope_key.hex()} with power {each.power}, now {present}"
+        return [f"  enters  {each.envelope_key.hex()} with power {each.power}"]
+    changes = _changes(each, present)
+    return [
+        f"  stays   {each.envelope_key.hex()} and changes:",
+        *(f"            {name} from {before} to {after}" for name, (before, after) in changes.items()),
+    ]
+
+
+def _changes(each: Validator, present: Validator) -> dict[str, tuple[str, str]]:
+    """By name of the field: before and after. A proof of possession follows its key."""
+    fields = {
+        "power": (str(present.power), str(each.power)),
+        "bls_key": (present.bls_key.hex(), each.bls_key.hex()),
+        "evm_address": (present.evm_address.hex(), each.evm_address.hex()),
+    }
+    return {name: pair for name, pair in fields.items() if pair[0] != pair[1]}
 
 
 def validators_text(view: ValidatorsView) -> str:

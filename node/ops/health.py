@@ -88,6 +88,7 @@ class HealthMonitor:
         return (
             self._peers(),
             Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
+            self._validator(),
             *self._upgrade_checks(),
             *self._signer_checks(),
             *self._oracle_checks(now),
@@ -113,6 +114,14 @@ class HealthMonitor:
         return Check(
             name="peers", ok=len(linked) >= needed, detail=f"{detail}; no link to {missing}" if missing else detail
         )
+
+    def _validator(self) -> Check:
+        """For the operators' eyes: a node that only follows does its work, too."""
+        membership, key = self._membership, self._membership.own_key.hex()
+        if not membership.is_validator:
+            return Check(name="validator", ok=True, detail=f"not in the validator set: {key} signs nothing")
+        power = membership.now.validators[membership.now.index_of[membership.own_key]].power
+        return Check(name="validator", ok=True, detail=f"{key} with power {power} of {membership.now.total_power}")
 
     def _upgrade_checks(self) -> Sequence[Check]:
         standing = self._upgrade()

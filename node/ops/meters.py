@@ -27,6 +27,7 @@ from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
+from node.ops.silent_validators import SilentValidators
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.pool.mempool import Mempool
@@ -69,6 +70,7 @@ class Meters:
         self._upgrade = upgrade
         self._collection = collection
         self._decided_ms = 0
+        self._silent = SilentValidators()
         self._counted: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def committed(self, decided: DecidedHeight) -> None:
@@ -117,11 +119,10 @@ class Meters:
         if self._decided_ms:
             metrics.block_interval.observe((now - self._decided_ms) / 1000)
         self._decided_ms = now
-        signed = int.from_bytes(decided.committed.certificate.signers, "big").bit_count()
         metrics.height.set(block.header.height)
         metrics.rounds.set(decided.rounds - 1)
         metrics.block_size.set(len(block.payload))
-        metrics.missing_validators.set(len(self._membership.sets.last.validators) - signed)
+        metrics.missing_validators.set(self._silent.count(decided.committed, self._membership.sets.last))
         metrics.syncing.set(1 if decided.fetched else 0)
         if not decided.fetched:
             metrics.block_latency.observe(decided.duration_ms / 1000)
@@ -136,6 +137,7 @@ class Meters:
         metrics.peers.set(len(self._network.peers))
         metrics.missing_links.set(len(self._membership.others - self._network.peers))
         metrics.validators.set(len(self._membership.now.validators))
+        metrics.is_validator.set(1 if self._membership.is_validator else 0)
         metrics.validators_power.set(self._membership.now.total_power)
         standing = self._upgrade()
         if standing is not None:

@@ -40,7 +40,11 @@ class Metrics:
         self.rounds = self._gauge("consensus_rounds", "Rounds that the last height needed beyond the first")
         self.validators = self._gauge("consensus_validators", "Number of validators")
         self.validators_power = self._gauge("consensus_validators_power", "Total voting power")
-        self.missing_validators = self._gauge("consensus_missing_validators", "Validators missing in the last commit")
+        self.missing_validators = self._gauge(
+            "consensus_missing_validators",
+            "Validators that were neither in a certificate nor in time with their vote extension for 20 heights",
+        )
+        self.is_validator = self._gauge("consensus_is_validator", "1 while this node's key is in the validator set")
         self.byzantine_validators = self._gauge(
             "consensus_byzantine_validators", "Validators with evidence in the last block"
         )

@@ -22,6 +22,7 @@ from cli.output import ExitCode
 from member.api.chain import ValidatorsView
 from member.client import ask
 from member.codes import NodeCode
+from member.printing.validators import describe_validator_change
 from member.signing.validator_changes import (
     Card,
     CheckedChange,
@@ -40,6 +41,7 @@ from tests.kit.clearing.world import World, codes
 from tests.kit.command_line import CommandLine
 from tests.kit.member.asked_node import AskedNode, make_home
 from tests.kit.refusals import refused
+from tests.kit.validator_records import made_validator
 
 UNTIL = 2**50
 
@@ -216,11 +218,22 @@ def test_what_init_prints_is_a_card(tmp_path: Path, cli: CommandLine) -> None:
 def test_an_approval_for_another_network_is_refused(chamber: World, tmp_path: Path, cli: CommandLine) -> None:
     home, change = make_home(tmp_path, chamber, 1), tmp_path / "change.json"
     text = cli("validators", "propose", "--power", f"{key_of(1).hex()}=11", "--out", change).out
-    assert f"stays   {key_of(1).hex()} with power 11, now 10" in text
+    assert f"stays   {key_of(1).hex()} and changes:\n            power from 10 to 11" in text
     (home / "genesis.json").write_bytes(genesis_to_json(msgspec.structs.replace(chamber.genesis, name="other")))
     before = change.read_bytes()
     cli("validators", "approve", change, "--devnet", "--home", home, code=ExitCode.VERIFICATION)
     assert change.read_bytes() == before
+
+
+def test_a_change_of_keys_is_shown_key_by_key() -> None:
+    shown, newer = validators_of(chamber_world().state), made_validator(key_of(1), 77, 10)
+    change = propose(shown, [], [newer], {}, UNTIL)
+    before = next(each for each in change.before.validators if each.envelope_key == key_of(1))
+    data, text = describe_validator_change(change)
+    assert f"bls_key from {before.bls_key.hex()} to {newer.bls_key.hex()}" in text
+    assert f"evm_address from {before.evm_address.hex()} to {newer.evm_address.hex()}" in text
+    assert "power from" not in text
+    assert data["changed"][key_of(1).hex()]["bls_key"]["after"] == newer.bls_key.hex()
 
 
 @pytest.mark.parametrize("words", ["--leave zz", "--power 5", "--power 00=x", "--enter nowhere=5", "--enter x=0"])

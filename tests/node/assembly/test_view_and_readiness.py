@@ -140,7 +140,17 @@ def sight() -> _Sight:
 
 
 async def test_a_node_is_ready_while_everything_moves(sight: _Sight, autojump_clock: MockClock) -> None:
-    assert (sight.names, sight.bad) == (["peers", "blocks", "oracle", "chain-1", "chain-2"], [])
+    assert (sight.names, sight.bad) == (["peers", "blocks", "validator", "oracle", "chain-1", "chain-2"], [])
+
+
+async def test_a_node_outside_the_set_says_that_it_signs_nothing(sight: _Sight, autojump_clock: MockClock) -> None:
+    def shown() -> str:
+        (check,) = (each for each in sight.health.checks() if each.name == "validator")
+        return check.detail
+
+    assert shown() == f"{'01' * 32} with power 1 of 4"
+    sight.membership.own_key = b"\x09" * 32
+    assert shown() == f"not in the validator set: {'09' * 32} signs nothing"
 
 
 FROZEN, REFUSED = Freeze(FreezeOutcome.FROZEN), Freeze(FreezeOutcome.REFUSED, "TrustExpired(1)")

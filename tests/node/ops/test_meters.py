@@ -80,7 +80,10 @@ class Node:
             "pool": _Pool(),
             "transactions": self.transactions,
             "membership": SimpleNamespace(
-                now=four, sets=SimpleNamespace(last=four), others=frozenset((b"a", b"b", b"c"))
+                now=four,
+                sets=SimpleNamespace(last=four),
+                others=frozenset((b"a", b"b", b"c")),
+                is_validator=True,
             ),
         }
         diversity = ProviderDiversity(1, 3, 4, 5, (0, 750_000, 1_000_000))
@@ -117,6 +120,7 @@ def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> Non
         "crossclear_mempool_size 2.0",
         'crossclear_bridge_providers{chain="1"} 5.0',
         "crossclear_bridge_conflicts 1.0",
+        "crossclear_consensus_is_validator 1.0",
         "crossclear_bridge_conflicts_unfrozen 2.0",
         "crossclear_bridge_header_signers 2.0",
         "crossclear_bridge_header_certified_height 8.0",
