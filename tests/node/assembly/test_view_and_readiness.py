@@ -148,7 +148,7 @@ async def test_a_node_outside_the_set_says_that_it_signs_nothing(sight: _Sight, 
         (check,) = (each for each in sight.health.checks() if each.name == "validator")
         return check.detail
 
-    assert shown() == f"{'01' * 32} with power 1 of 4"
+    assert shown() == f"{'01' * 32} with power 10 of 40"
     sight.membership.own_key = b"\x09" * 32
     assert shown() == f"not in the validator set: {'09' * 32} signs nothing"
 
