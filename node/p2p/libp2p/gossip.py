@@ -6,19 +6,19 @@ size and the consent of a synchronous validator; everything else is counted by c
 Replaced: the read loop (a task a message, no order, no bound), the checks (another peer's address records and peer
 exchange are trusted), the rate limit (10 a second, silently), the outbound queue (32) and its writer (a write a
 message), the sequence numbers (seconds: a restarted node repeats itself), the second writers of a stream (they cut into
-a long write of the first, and the neighbour can read no further).
+a long write of the first, and the neighbour can read no further), the relay of everything to the whole mesh.
 """
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import trio
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
+from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX, Pubsub
 from libp2p.pubsub.pubsub_notifee import PubsubNotifee
@@ -29,11 +29,11 @@ from clearing.base.errors import RemoteFault
 from clearing.base.token_bucket import TokenBuckets
 from node.p2p.codes import P2pCode
 from node.p2p.libp2p.gossip_limits import ReplayWindows, bounded_control, wanted_ids
+from node.p2p.libp2p.gossip_router import RPC_BYTES_MAX, SEQNO_BYTES, GossipRouter
 from node.p2p.libp2p.host import envelope_key, peer_id
 from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
-from node.p2p.peers import NetworkStats, TopicStats
+from node.p2p.peers import NetworkStats
 
-RPC_BYTES_MAX = 1 << 20
 WRITE_BYTES = 64 << 10
 OUTBOUND_QUEUE = 4096
 SUBSCRIPTIONS_PER_RPC = 16
@@ -65,43 +65,6 @@ class TopicConsumer:
     to_consumer: trio.MemorySendChannel[Incoming]
 
 
-class _Router(GossipSub):  # type: ignore[misc]
-    """Mesh and gossip as libp2p keeps them; own messages go to every subscriber at once (flood publishing)."""
-
-    def forward(self, forwarder: ID, message: Any, stats: TopicStats) -> None:
-        self.mcache.put(message)
-        (topic,) = message.topicIDs
-        subscribers = self.pubsub.peer_topics.get(topic, set())
-        receivers = subscribers if forwarder == self.pubsub.my_id else subscribers & self.mesh.get(topic, set())
-        rpc = rpc_pb2.RPC(publish=[message])
-        for receiver in receivers - {forwarder, ID(message.from_id)}:
-            queue = self.pubsub.peer_queues.get(receiver)
-            if queue is None or not queue.push(rpc):  # it subscribed before our own stream to it stood, or it is slow
-                stats.dropped["outbound"] += 1
-
-    def serve(self, peer_id: ID, message_ids: Sequence[bytes]) -> int:
-        """Queue recent messages that a neighbour wants. Returns their bytes, which it has to pay for."""
-        queue, served = self.pubsub.peer_queues.get(peer_id), 0
-        for message_id in message_ids:
-            message = self.mcache.get(message_id)
-            if message is not None and queue is not None and queue.push(rpc_pb2.RPC(publish=[message])):
-                served += len(message.data)
-            if served > RPC_BYTES_MAX:
-                break
-        return served
-
-    async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
-        """Queue a topic's recent messages for a neighbour that has just subscribed to it."""
-        queue = self.pubsub.peer_queues.get(peer_id)
-        for message_id in self.mcache.window(topic):
-            message = self.mcache.get(message_id)
-            if queue is not None and message is not None:
-                queue.push(rpc_pb2.RPC(publish=[message]))
-
-    async def flush_pending_messages(self, peer_id: ID) -> None:
-        """Nothing: no message waits for a neighbour to be identified."""
-
-
 class Gossip(Pubsub):  # type: ignore[misc]
     """The gossip of one node.
 
@@ -124,7 +87,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         report: Callable[[bytes, RemoteFault], None],
         await_hello: Callable[[NetStream], Awaitable[bool]],
     ) -> None:
-        router = _Router(
+        router = GossipRouter(
             protocols=[PROTOCOL_ID_V11],
             degree=8,
             degree_low=6,
@@ -201,6 +164,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     def _forget_peer(self, peer: ID) -> None:
         """The connection of a peer ended or was replaced: its subscriptions came over it, its stream stood on it."""
         super()._handle_dead_peer(peer)
+        self.router.links.forget(peer)
 
     def _handle_dead_peer(self, peer_id: ID) -> None:
         """Nothing: libp2p calls it when any write to a peer fails, though the peer may have a newer connection."""
@@ -214,6 +178,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
             del self.peers[peer]
             self.peer_queues.pop(peer).close()
             self.router.remove_peer(peer)
+            self.router.links.forget(peer)
 
     async def write_msg(self, stream: NetStream, rpc_msg: Any) -> bool:
         """False when the stream broke."""
@@ -228,7 +193,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     def _next_seqno(self) -> bytes:
         """The time of the message, or one more than the last: a restarted process repeats none, see `replays`."""
         self.counter = max(self.counter + 1, time.time_ns())
-        return self.counter.to_bytes(8, "big")
+        return self.counter.to_bytes(SEQNO_BYTES, "big")
 
     def publish_now(self, topic: Topic, data: bytes) -> None:
         """Sign and queue for all subscribers; never blocks. Dropped and counted above what others let us sign."""
@@ -290,13 +255,14 @@ class Gossip(Pubsub):  # type: ignore[misc]
             return 0
         kept = bounded_control(rpc.control, self.feeds)
         if kept is not None:
+            self.router.announced(forwarder, kept)
             await self.router.handle_rpc(rpc_pb2.RPC(control=kept), forwarder)
         return int(self.router.serve(forwarder, wanted_ids(rpc.control)))
 
     def _take(self, forwarder: ID, message: Any, *, allowed: bool) -> None:
         topic = message.topicIDs[0] if len(message.topicIDs) == 1 else ""
         feed = self.feeds.get(topic)
-        if feed is None or len(message.seqno) != 8:
+        if feed is None or len(message.seqno) != SEQNO_BYTES:
             self._stats.topic("other").dropped["shape"] += 1
             self._blame(forwarder, P2pCode.BAD_GOSSIP, "shape")
             return
@@ -304,6 +270,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         number = int.from_bytes(message.seqno, "big")
         if self.replays.is_seen(_origin(message), number) or self._is_msg_seen(message):
             stats.duplicates += 1
+            self.router.repeated(forwarder, message)
             return
         cause = "rate" if not allowed else self._objection(feed, message, number)
         if cause:
