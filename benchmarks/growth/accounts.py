@@ -20,8 +20,12 @@ import psutil
 from benchmarks.growth.series import Point, Series
 from benchmarks.liquidation import filled, genesis_of
 from clearing.apply_block import apply_block
+from clearing.base.certificate import Certificate
+from clearing.base.header import Header
 from clearing.base.secp256k1 import recover
+from clearing.base.validators import ValidatorSet
 from clearing.epochs.snapshot import state_root, take_snapshot
+from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import BlockInput, VoteExtension
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.state.export import export_state, import_state
@@ -120,25 +124,35 @@ def _proven(world: World, accounts: int) -> dict[str, float]:
     """An epoch's commitments, all new, and its proof: both on one core."""
     if accounts > COMMITTED_MAX:
         return {}
-    world.block(facts=world.custody_facts(400))
-    shot = take_snapshot(world.state)
-    seeds = {each.account: (each.account + 1).to_bytes(32, "big") for each in shot.accounts}
+    shot, seeds = epoch_of(world)
     began = time.process_time()
     committed = commit_epoch(shot, seeds, DOMAIN)
     found = {"commitments of an epoch": 1000 * (time.process_time() - began)}
     if accounts > PROVEN_MAX:
         return found
+    head = head_of(shot, committed)
+    began = time.process_time()
+    prove_epoch(shot, seeds, *head, domain=DOMAIN)
+    return found | {"proof of an epoch": 1000 * (time.process_time() - began)}
+
+
+def epoch_of(world: World) -> tuple[RiskSnapshot, dict[int, bytes]]:
+    """What there is to prove of a world, with a seed for each account."""
+    world.block(facts=world.custody_facts(400))
+    shot = take_snapshot(world.state)
+    return shot, {each.account: (each.account + 1).to_bytes(32, "big") for each in shot.accounts}
+
+
+def head_of(shot: RiskSnapshot, committed: tuple[tuple[int, bytes], ...]) -> tuple[Header, Certificate, ValidatorSet]:
+    """A header that carries these commitments, certified by made-up validators."""
     stated = shot.statement
-    head = small_market.certified(
+    return small_market.certified(
         commitments_root(stated, committed, DOMAIN),
         network=stated.network,
         height=stated.height + 3,
         commitments_height=stated.height,
         epoch=stated.epoch,
     )
-    began = time.process_time()
-    prove_epoch(shot, seeds, *head, domain=DOMAIN)
-    return found | {"proof of an epoch": 1000 * (time.process_time() - began)}
 
 
 def restarted(accounts: int, file: Path) -> dict[str, float]:

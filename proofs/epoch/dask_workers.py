@@ -48,25 +48,30 @@ class Cluster:
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"the extra `dask` is missing: {error}") from None
         security = Security(require_encryption=True) if url.startswith("tls:") else None
         try:
-            self._client = Client(url, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
-            self.workers = sorted(self._client.scheduler_info(n_workers=-1)["workers"])[: SHARDS_MAX - 1]
+            self.client: Any = Client(url, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+            self.threads: dict[str, int] = {
+                worker: about.get("nthreads", 1)
+                for worker, about in sorted(self.client.scheduler_info(n_workers=-1)["workers"].items())
+            }
+            """Of each worker."""
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=str(error)) from None
-        if not self.workers:
+        if not self.threads:
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
-        remote = [] if security else [worker for worker in self.workers if urlsplit(worker).hostname not in _LOOPBACK]
+        self.workers = list(self.threads)[: SHARDS_MAX - 1]
+        remote = [] if security else [worker for worker in self.threads if urlsplit(worker).hostname not in _LOOPBACK]
         if remote:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {remote[0]}")
 
     def shard(self, number: int, board: ProgressBoard) -> "DaskShard":
         """A shard for one of the workers; it counts as shard `number + 1` of the board."""
-        return DaskShard(self._client, self.workers[number], board, number + 1)
+        return DaskShard(self.client, self.workers[number], board, number + 1)
 
     def close(self) -> None:
         """Release all shards."""
-        self._client.close()
+        self.client.close()
 
 
 class DaskShard(RemoteShard):

@@ -4,9 +4,9 @@ import argparse
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 
+from lab.engine import ENGINE_HELP, engine_at
 from tests.sim.clearing.planted import PLANTED, find
 from tests.sim.clearing.story import told_of
 
@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.clearing", description=__doc__)
     parser.add_argument("--seeds", default="0:10", help="first:last, last excluded")
     parser.add_argument("--blocks", type=int, default=BLOCKS, help="blocks a story")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--engine", default="processes:2", help=ENGINE_HELP)
     parser.add_argument("--plant", choices=sorted(PLANTED), help="run seeds with this bug until it is found")
     options = parser.parse_args()
     first, last = (int(part) for part in options.seeds.split(":"))
@@ -27,8 +27,8 @@ def main() -> int:
         return 0 if found else 1
     began, failed = time.monotonic(), 0
     sums: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-        for seed, fault, *counted in pool.map(told_of, range(first, last), [options.blocks] * (last - first)):
+    with engine_at(options.engine) as engine:
+        for seed, fault, *counted in engine.run(partial(told_of, blocks=options.blocks), range(first, last)):
             if fault:
                 failed += 1
                 print(f"seed {seed}: {fault}", flush=True)

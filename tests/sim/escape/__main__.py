@@ -6,9 +6,8 @@ With a plant the vault is compiled with this fault, and deployed in its place.
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
+from lab.engine import ENGINE_HELP, engine_at
 from tests.sim.escape.planted import PLANTED, find
 from tests.sim.escape.story import failures_of
 
@@ -19,7 +18,7 @@ def main() -> int:
     """1 when a story breaks a rule, or a fault is not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim.escape", description=__doc__)
     parser.add_argument("--seeds", default="0:20", help="first:last, last excluded")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--engine", default="processes:2", help=ENGINE_HELP)
     parser.add_argument("--plants", nargs="*", choices=sorted(PLANTED), help="find these faults, by default all")
     options = parser.parse_args()
     first, last = (int(part) for part in options.seeds.split(":"))
@@ -27,8 +26,8 @@ def main() -> int:
         return _find(options.plants or sorted(PLANTED), range(first, last))
     began, failed = time.monotonic(), 0
     parts = [range(at, min(at + SEEDS_AT_ONCE, last)) for at in range(first, last, SEEDS_AT_ONCE)]
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-        for found in pool.map(failures_of, parts):
+    with engine_at(options.engine) as engine:
+        for found in engine.run(failures_of, parts):
             for seed, fault in found:
                 failed += 1
                 print(f"seed {seed}: {fault}", flush=True)
