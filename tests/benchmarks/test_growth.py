@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from benchmarks.growth.costs import Costs
+from benchmarks.growth import costs
+from benchmarks.growth.costs import Costs, measured
 from benchmarks.growth.page import tables
 from benchmarks.growth.series import Point, Series, first_wall
 from benchmarks.growth.validators import CostedNetwork
@@ -27,6 +28,14 @@ MACHINE = Machine("x", 2, 8.0, "3.11", "Linux", 0.0)
 
 def series(*points: tuple[int, float], limit: float = 100.0, what: str = "x") -> Series:
     return Series("accounts", what, "ms", tuple(Point(*each) for each in points), limit, "Do y.")
+
+
+def test_costs_of_curves_are_measured_as_another_node_meets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that was made here would be added up without its decoding."""
+    monkeypatch.setattr(costs, "ROUNDS", 3)
+    found = measured()
+    assert found.aggregate_share > 0
+    assert found.verify_base > found.verify_key
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
