@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from member.default_ports import API_URL
+
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
     from node.config_sources import Effective
@@ -49,9 +51,7 @@ set_option: Callable[[F], F] = click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override file and environment: p2p.port=26610."
 )
 
-url_option: Callable[[F], F] = click.option(
-    "--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API."
-)
+url_option: Callable[[F], F] = click.option("--url", default=API_URL, show_default=True, help="The node's API.")
 password_option: Callable[[F], F] = click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
 weak_keys_option: Callable[[F], F] = click.option("--devnet", is_flag=True, help="Accept weakly derived keystores.")
 own_home_options: Callable[[F], F] = together(

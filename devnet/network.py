@@ -22,20 +22,21 @@ from devnet.market import Market, hours_file, load_market
 from devnet.members import DevnetMember, make_members, now_ms
 from devnet.options import DevnetOptions
 from devnet.processes import LAUNCHER, NodeProcess, node_processes
-from devnet.testnet import API_PORT_OFFSET, Testnet, create_testnet
+from devnet.testnet import Testnet, create_testnet
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
+from member.default_ports import API_PORT_OFFSET, P2P_PORT
 from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig
 
 
 @contextmanager
 def reserved_ports(validators: int) -> Iterator[int]:
-    """A port from which on, and 100 above, as many are free; no other devnet is given them meanwhile.
+    """A port from which on, and `API_PORT_OFFSET` above, as many are free; no other devnet is given them meanwhile.
 
     Nodes listen only seconds later, so the last port of the range is bound all the while. Raises LocalFault when no
     range is free.
     """
-    for base in range(26_600, 60_000, 2 * API_PORT_OFFSET):
+    for base in range(P2P_PORT, 60_000, 2 * API_PORT_OFFSET):
         with socket.socket() as mark:
             try:
                 mark.bind(("127.0.0.1", base + 2 * API_PORT_OFFSET - 1))

@@ -20,6 +20,7 @@ from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
+from member.default_ports import API_PORT_OFFSET, P2P_PORT
 from member.durable_files import write_new
 from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, own_validator, write_key
 from member.keys.keystore import Strength
@@ -29,7 +30,6 @@ from node.config_sources import dump_config
 from node.p2p.config import new_preshared_key, write_preshared_key
 
 SEED_TAG = "crossclear/testnet/seed/v1"
-API_PORT_OFFSET = 100
 GenesisBuilder = Callable[[ValidatorSet], Genesis]
 Configure = Callable[[int, NodeConfig], NodeConfig]
 """Validator index and the configuration made so far to the one that is written."""
@@ -66,7 +66,7 @@ def create_testnet(
     build_genesis: GenesisBuilder,
     *,
     validators: int = 4,
-    base_port: int = 26600,
+    base_port: int = P2P_PORT,
     chains: Sequence[ChainConfig] = (),
     host: str = "127.0.0.1",
     devnet: bool = False,
@@ -75,7 +75,7 @@ def create_testnet(
 ) -> Testnet:
     """Write `output_dir/genesis.json` and `output_dir/n<i>/` for each validator, of equal power.
 
-    p2p listens on base_port + i, the API on base_port + 100 + i. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, and
+    p2p listens on base_port + i, the API `API_PORT_OFFSET` above. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, and
     what `check_genesis` raises.
     """
     if seed is not None and not devnet:

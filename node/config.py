@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from member.default_ports import API_PORT, P2P_PORT
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
 HOST_FORM = r"\[?[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}\]?"
@@ -52,7 +54,7 @@ class P2P(Section, frozen=True):
     """`[p2p]`."""
 
     host: Host = "127.0.0.1"
-    port: Port = 26600
+    port: Port = P2P_PORT
     peers: tuple[PeerConfig, ...] = ()
     announce: Annotated[str, Meta(pattern=f"^({HOST_FORM}:{PORT_FORM})?$")] = ""
     """HOST:PORT at which other validators reach this node, for those whose `peers` lack it; empty: not announced."""
@@ -106,7 +108,7 @@ class Api(Section, frozen=True):
 
     enabled: bool = True
     host: Host = "127.0.0.1"
-    port: Port = 26680
+    port: Port = API_PORT
     body_bytes_max: Annotated[int, Meta(ge=1024, le=64 << 20)] = 1 << 20
     requests_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 50
     """Of one client address, on average."""

@@ -11,6 +11,7 @@ import msgspec
 from bridge.rpc.chain_profiles import GENERIC, known_profile
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, effective_config
 from cli.output import output_option, say, show
+from member.default_ports import API_PORT, API_PORT_OFFSET, P2P_PORT
 from node.config import ChainConfig
 from node.config_sources import parse_config
 
@@ -41,7 +42,9 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 @click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100), help="How many.")
 @click.option("--output-dir", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option("--genesis", type=FILE, required=True, help="A genesis.json whose validators and time are filled in.")
-@click.option("--base-port", default=26600, show_default=True, help="p2p of the first; APIs are 100 above.")
+@click.option(
+    "--base-port", default=P2P_PORT, show_default=True, help=f"p2p of the first; APIs are {API_PORT_OFFSET} above."
+)
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @click.option("--seed", type=int, help="Repeatable keys; with --devnet only.")
@@ -126,8 +129,10 @@ Back up {home}/keys and {home}/password, apart from each other. To start it agai
     help="64 hex digits, mode 0600; from a validator: crossclear keys export network-seed --kind seed.",
 )
 @click.option("--name", default="node", show_default=True, help="In logs and metrics.")
-@click.option("--listen", default="127.0.0.1:26600", show_default=True, metavar="HOST:PORT", help="For peers.")
-@click.option("--api", default="127.0.0.1:26680", show_default=True, metavar="HOST:PORT", help="`off` for no API.")
+@click.option("--listen", default=f"127.0.0.1:{P2P_PORT}", show_default=True, metavar="HOST:PORT", help="For peers.")
+@click.option(
+    "--api", default=f"127.0.0.1:{API_PORT}", show_default=True, metavar="HOST:PORT", help="`off` for no API."
+)
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
 @click.option("--trust", metavar="HEIGHT:HASH", help="A header from somebody you trust; default: genesis.")
 @click.option("--trust-chain", type=int, metavar="CHAIN_ID", help="Trust the newest checkpoint of this chain's vault.")

@@ -12,6 +12,7 @@ import msgspec
 from clearing.base.errors import LocalFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
+from member.default_ports import API_PORT, P2P_PORT
 from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_secret
@@ -34,8 +35,8 @@ class JoinOptions:
     """The network seed as 64 hex digits, mode 0600."""
     peers: tuple[PeerConfig, ...]
     name: str = "node"
-    listen: tuple[str, int] = ("127.0.0.1", 26600)
-    api: tuple[str, int] | None = ("127.0.0.1", 26680)
+    listen: tuple[str, int] = ("127.0.0.1", P2P_PORT)
+    api: tuple[str, int] | None = ("127.0.0.1", API_PORT)
     chains: tuple[ChainConfig, ...] = ()
     state_sync: StateSyncConfig = _FETCH_STATE
     devnet: bool = False
