@@ -18,7 +18,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -55,6 +55,9 @@ check: setup ## lint, types, import contracts
 
 bench: setup ## figures for this machine
 	$(BIN)/python -m benchmarks
+
+bench-ratios: setup ## what doesn't depend on the machine; fails where it is worse than docs/reference/ratios.md by a quarter
+	$(BIN)/python -m benchmarks.ratios --against benchmarks/ratios.json
 
 bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the committed table
 	$(BIN)/python -m benchmarks.gas

@@ -14,7 +14,7 @@ import msgspec
 from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
-from docs import chain_profiles, run_files, storage_layout
+from docs import chain_profiles, ratios, run_files, storage_layout
 from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
 from node.api.calls import Route
 from node.config import NodeConfig
@@ -153,6 +153,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "openapi.json": openapi,
     "metrics.md": metrics,
     "chains.md": lambda: MADE + chain_profiles.page(),
+    "ratios.md": lambda: MADE + ratios.page(),
     "storage.md": lambda: MADE + storage_layout.page(),
     "run-files.md": run_files.page,
     "margin-run.schema.json": run_files.margin_schema,

@@ -12,6 +12,8 @@ from benchmarks.network import Summary
 from benchmarks.ratios import MODERATE, Measured, Ratio, judged, ratio, ratios, worse
 from benchmarks.sampler import share_of
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.mark.parametrize(
     ("value", "goal", "met"),
@@ -75,12 +77,16 @@ def summary(rate: int) -> Summary:
     return Summary(rate, 100, 10.0, {1.0: 100.0}, [10.0], [14.0], [9.0], [30.0], float(rate), 0, 5, 0.0, 0.1, 0.0)
 
 
-def test_the_table_has_every_ratio_with_its_goal() -> None:
+def table() -> list[Ratio]:
     measured = Measured(0.05, 2.0, many=seen(0), overloaded=summary(4000), offered=2000, relay_share=0.01)
     measured.agreement = {rate: seen(rate) for rate in (0, 1000, 2000)}
     measured.peer = {rate: seen(rate) for rate in (1000, 2000)}
     measured.house = {rate: summary(rate) for rate in (0, MODERATE, 2000)}
-    found = ratios(measured)
+    return ratios(measured)
+
+
+def test_the_table_has_every_ratio_with_its_goal() -> None:
+    found = table()
     assert [(each.what.partition(",")[0], each.goal) for each in found] == [
         ("whole clearing house / agreement alone", ">= 0.7"),
         ("CPU of a trade and node / recovery of one secp256k1 signer", "<= 4"),
@@ -95,6 +101,13 @@ def test_the_table_has_every_ratio_with_its_goal() -> None:
         ("CPU of the relay / CPU of agreement alone", "<= 0.03"),
     ]
     assert all(each.value is not None for each in found)
+
+
+def test_the_committed_run_measured_every_ratio_of_the_table() -> None:
+    committed = msgspec.json.decode((ROOT / "benchmarks" / "ratios.json").read_bytes(), type=list[Ratio])
+    assert [(each.what, each.goal) for each in committed] == [(each.what, each.goal) for each in table()]
+    assert all(each == ratio(each.what, each.goal, each.value) for each in committed)
+    assert all(each.value is not None for each in committed)
 
 
 def test_a_share_of_cpu_counts_each_stack_once(tmp_path: Path) -> None:
