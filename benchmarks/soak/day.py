@@ -192,7 +192,8 @@ def weigh(node: SimNode) -> Iterator[Weight]:
     if node.replica is None or not isinstance(house, ClearingHouse) or house.application is None:
         return
     application = house.application
-    around = (node, node.network, node.store, node.disk, house.market, house.market.genesis, node.clock)
+    saved = house._saved  # noqa: SLF001 - the state and the epochs as they are on the simulated disk
+    around = (node, node.network, node.store, node.disk, house.market, house.market.genesis, node.clock, saved)
     kept = (application, house.pool, house._facts)  # noqa: SLF001 - it is weighed, not used
     yield Weight(
         hour=round(node.network.now_us / 1e6 / 3600, 3),

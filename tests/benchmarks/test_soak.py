@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.soak.day import simulate
+from benchmarks.soak.day import STEADY, Day, simulate, weigh
 from benchmarks.soak.load import posts_of
 from benchmarks.soak.samples import Sample, trends
 from member.api.submit import TRANSACTIONS_MAX
@@ -60,3 +60,15 @@ def test_a_simulated_day_ends_level_with_every_fault_healed() -> None:
     assert report.heights >= 60
     assert report.recovery_ms > 0
     assert report.trace == again.trace
+
+
+def test_what_a_simulated_disk_holds_is_no_memory() -> None:
+    """The saved state grows with what members hold; it is on the disk, and as such not weighed."""
+    day = Day(3, 0.05, 10_000)
+    day.day()
+    steady = day.nodes[STEADY]
+    (before,) = weigh(steady)
+    steady.house._saved = (1, bytes(1 << 20), bytes(1 << 20))
+    (after,) = weigh(steady)
+    assert before.height > 0
+    assert (after.application_kib, after.replica_kib) == (before.application_kib, before.replica_kib)
