@@ -3,6 +3,7 @@
 import click
 
 from cli.options import NUMBER, AnswerSource, source_options
+from cli.output import say
 
 
 @click.command()
@@ -37,3 +38,6 @@ def statement(day: str, source: AnswerSource, member: int | None, output: str) -
         as_csv(found) if output == "csv" else msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
     )
     click.echo(text, nl=False)
+    if not found.complete:
+        seen = f"heights {found.first_height} to {found.last_height}"
+        say(f"warning: this covers {seen} of {day} only; the whole of a day comes from a block log (--log)")

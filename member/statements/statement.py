@@ -225,12 +225,18 @@ def _place(at: At) -> str:
 
 
 def as_csv(statement: MemberStatement) -> str:
-    """One table: a row for each balance, transfer, position, change, fee and margin."""
+    """One table: a row for each balance, transfer, position, change, fee and margin.
+
+    The first row of each account says whether it covers the whole day, or only some of its heights.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for account in statement.accounts:
         base: dict[str, object] = {"day": statement.day, "account": account.account}
+        covered = {"section": "coverage", "name": "whole day" if statement.complete else "part of the day"}
+        heights = {"first_height": statement.first_height, "last_height": statement.last_height}
+        writer.writerow(base | covered | heights)
         writer.writerows(base | row for row in _rows(account))
     return text.getvalue()
 

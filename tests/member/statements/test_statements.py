@@ -3,6 +3,7 @@
 import csv
 import io
 
+import msgspec
 import pytest
 
 from clearing.base.errors import Bug
@@ -128,6 +129,18 @@ def test_csv_and_json_say_the_same():
         moved = [row for row in by_section["transfer"] if row["name"] == balance_row["name"]]
         net = sum(int(row["credits"]) - int(row["debits"]) for row in moved)
         assert int(balance_row["opening"]) + net == int(balance_row["closing"])
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_csv_says_whether_it_covers_the_whole_day(complete: bool):
+    world = random_run(2, 20)
+    told = msgspec.structs.replace(statement(world, world.days.numbers[0], ALICE), complete=complete)
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(told))) if row["section"] == "coverage"]
+    assert [row["account"] for row in rows] == [str(each.account) for each in told.accounts]
+    assert {row["name"] for row in rows} == {"whole day" if complete else "part of the day"}
+    assert {(row["first_height"], row["last_height"]) for row in rows} == {
+        (str(told.first_height), str(told.last_height))
+    }
 
 
 def test_a_day_ends_at_midnight_utc_by_block_time():

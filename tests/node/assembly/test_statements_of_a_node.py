@@ -131,7 +131,9 @@ def test_the_command_makes_a_statement_out_of_a_log(recorded: Recorded, cli: Com
     member = [*recorded.options, "--member", "0"]
     shown = cli("statement", day, *member, "--output", "json").json
     assert (shown["day"], shown["first_height"], shown["last_height"], shown["complete"]) == (day, 1, 5, False)
-    assert cli("statement", day, *member).out.startswith("day,account,section,")
+    printed = cli("statement", day, *member)
+    assert printed.out.startswith("day,account,section,")
+    assert f"covers heights 1 to 5 of {day} only" in printed.err
     cli("statement", day, *recorded.options, "--member", "77", code=1)
     cli("statement", "1999-01-01", *member, code=1)
     cli("statement", "yesterday", *member, code=2)
