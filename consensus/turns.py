@@ -3,10 +3,11 @@
 Rule: pure functions of (validator set, height, round, leaders). Proposing is weighted round robin: over one cycle each
 validator proposes in proportion to its power, as evenly spread as smooth weighted round robin spreads it; the next
 round and the next height go on to the next slot. Equals stand in the order of a hash of the period and their key: who
-chooses its key can choose its place in one period, not in all of them. Validators that failed to lead have no slots in
-the rounds below `HISTORY_ROUNDS`. In later rounds all have theirs, so that validators that know different histories
-agree there. Collectors let n validators send 2 n votes and not n². They need no trust: they send certificates, and a
-validator that receives none in time sends its vote to all.
+chooses its key can choose its place in one period, not in all of them. A cycle has SLOTS_MAX slots at most; what that
+rounds away in one period it gives in another, so that splitting power into many keys gains no turns. Validators that
+failed to lead have no slots in the rounds below `HISTORY_ROUNDS`. In later rounds all have theirs, so that validators
+that know different histories agree there. Collectors let n validators send 2 n votes and not n². They need no trust:
+they send certificates, and a validator that receives none in time sends its vote to all.
 
 The order is in no header and no block. It is a rule between running nodes: those of a release with another order take
 proposals from others (`TURN_TAG` has its version), and have to be stopped before this release starts.
@@ -74,7 +75,7 @@ def turns_of(validators: ValidatorSet, height: int, leaders: Leaders) -> Turns:
 def _schedule(seats: tuple[tuple[int, bytes, int], ...], period: int) -> tuple[int, ...]:
     """One cycle of (index, key, power)."""
     ranked = sorted(seats, key=lambda seat: tagged_hash(TURN_TAG, u256(period), seat[1]))
-    weights = _weights(tuple(power for _, _, power in ranked))
+    weights = _weights(tuple(power for _, _, power in ranked), period)
     total = sum(weights)
     credit = [0] * len(weights)
     cycle = []
@@ -86,14 +87,25 @@ def _schedule(seats: tuple[tuple[int, bytes, int], ...], period: int) -> tuple[i
     return tuple(cycle)
 
 
-def _weights(powers: tuple[int, ...]) -> tuple[int, ...]:
-    """Powers in lowest terms, scaled down to about SLOTS_MAX slots; none falls to zero."""
+def _weights(powers: tuple[int, ...], period: int) -> tuple[int, ...]:
+    """Slots of each: powers in lowest terms, or their shares of SLOTS_MAX, rounded up or down.
+
+    Rounding is systematic sampling: the powers lie in a row, and marks at equal distances fall on them. Where the first
+    mark is depends on the period. So each has exactly its share over many periods, in however many keys it is split;
+    one below a slot has one in some periods. A slot for each at least gave 1 % of the power in a hundred keys 9.6 % of
+    the turns.
+    """
     divisor = gcd(*powers)
     weights = tuple(power // divisor for power in powers)
     total = sum(weights)
     if total <= SLOTS_MAX:
         return weights
-    return tuple(max(1, weight * SLOTS_MAX // total) for weight in weights)
+    begin, slots = int.from_bytes(tagged_hash(TURN_TAG, u256(period))) % total, []
+    for weight in weights:
+        end = begin + weight * SLOTS_MAX
+        slots.append(end // total - begin // total)
+        begin = end
+    return tuple(slots)
 
 
 COLLECTED_ABOVE = 10
