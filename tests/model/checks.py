@@ -27,6 +27,8 @@ THIRD = f"{_VALIDATORS}; Heavy = {{h1}}; LiarPower = 2"
 """Powers 2, 1, 1, and a liar with 2: exactly a third."""
 HONEST_ROUND = "Links <- Line; Leader = 1; Collectors = {1, 2}; GivesUp = FALSE"
 LIARS_ROUND = "Links <- Line; Leader = 4; Collectors = {1, 2}; GivesUp = TRUE"
+FOUR_LEAD = "Count = 4; Liars = {4}; Period = 8; LastHeight = 20; LastRound = 3"
+SEVEN_LEAD = "Count = 7; Liars = {3, 6}; Period = 8; LastHeight = 20; LastRound = 4"
 
 CHECKS = (
     Check("certificates, equal powers", "Certified", f'{EQUAL}; Planted = "{NOTHING}"'),
@@ -40,13 +42,44 @@ CHECKS = (
     Check("nothing is pulled", "Dissemination", f'{HONEST_ROUND}; Planted = "no_pull"', "HonestRound"),
     Check("no block is fetched", "Dissemination", f'{HONEST_ROUND}; Planted = "no_fetch"', "HonestRound"),
     Check("no fetch by polka", "Dissemination", f'{LIARS_ROUND}; Planted = "fetch_final_only"', "NoHiddenLock"),
+    Check("leaders of four, one liar", "Leading", f'{FOUR_LEAD}; Late = {{}}; Twice = FALSE; Planted = "{NOTHING}"'),
+    Check(
+        "leaders of four, slow network", "Leading", f'{FOUR_LEAD}; Late = {{3}}; Twice = TRUE; Planted = "{NOTHING}"'
+    ),
+    Check("leaders of seven, two liars", "Leading", f'{SEVEN_LEAD}; Late = {{}}; Twice = FALSE; Planted = "{NOTHING}"'),
+    Check(
+        "leaders by the own certificate",
+        "Leading",
+        f'{FOUR_LEAD}; Late = {{}}; Twice = TRUE; Planted = "own_certificate"',
+        "SameLeaders",
+    ),
+    Check(
+        "leaders passed over for ever",
+        "Leading",
+        f'{FOUR_LEAD}; Late = {{3}}; Twice = TRUE; Planted = "no_period"',
+        "NotForever",
+    ),
+    Check(
+        "leaders passed over without limit",
+        "Leading",
+        f'{FOUR_LEAD}; Late = {{3}}; Twice = TRUE; Planted = "no_limit"',
+        "Third",
+    ),
+    Check(
+        "leaders never back",
+        "Leading",
+        f'{SEVEN_LEAD}; Late = {{}}; Twice = FALSE; Planted = "no_return"',
+        "NotStarved",
+    ),
 )
 INVARIANTS = {
     "Certified": ("Agreement", "Validity", "Certificates", "Locks", "Available"),
     "Dissemination": ("HonestRound", "Totality", "NoHiddenLock", "Integrity"),
+    "Leading": ("SameLeaders", "Third", "NotForever", "NotStarved", "SomebodyLeads"),
 }
 NAMES = {
     "Certified": "CONSTANTS h1, h2, h3, v, w",
+    "Leading": "",
     "Dissemination": "Line == {<<1, 2>>, <<2, 3>>}",
 }
 """What the configurations refer to."""

@@ -69,12 +69,18 @@ class Flood(SimNetwork):
         delay = sum(500 + self.random.randrange(spread) for _ in range(self._hops[sender, to]))
         self.schedule(delay, "deliver", to, (sender, int(lane), data))
 
+    def passes_on(self, _: int) -> bool:
+        """Whether a node is a relay for others."""
+        return True
+
     def _reached(self, sender: int) -> Iterator[tuple[int, int]]:
         """Breadth first: the nodes that a message reaches, and over how many links."""
         distance, waiting = {sender: 0}, deque([sender])
         while waiting:
             at = waiting.popleft()
             yield at, distance[at]
+            if at != sender and not self.passes_on(at):
+                continue
             for to in range(self.faults.nodes):
                 if to not in distance and self.linked(at, to) and to not in self.faults.down:
                     distance[to] = distance[at] + 1
