@@ -27,8 +27,9 @@ LISTS_AT_ONCE = 8
 """A validator's lists above this rate are ignored, and so not passed on: each may cost all others new routes."""
 STABLE_MS = 1000
 """A link that is missing for less may only be new."""
-SERVED_HEIGHTS = 16
-"""A neighbour that had to ask for the messages of a validator gets them at once for so many heights."""
+SERVED_HEIGHTS = 256
+"""A neighbour that had to ask for the messages of a validator gets them at once for so many heights: many turns of each
+origin, or asking anew for every origin in turn takes half of the heights when relays pass on nothing."""
 
 
 @dataclass(frozen=True, slots=True)
