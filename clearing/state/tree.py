@@ -117,11 +117,12 @@ class ModuleTree:
             self.buckets[index] = tuple(entries)
             self.nodes[BUCKETS + index] = sha256(_BUCKET_TAG + b"".join([leaf for _, leaf in entries])).digest()
         nodes, level = self.nodes, {(BUCKETS + index) >> 1 for index in touched}
+        below = nodes if self.parent is None else self.parent.nodes
         while level:
             for index in level:
-                # One of the two children was rehashed here, mostly.
-                left = nodes.get(2 * index) or self.node(2 * index)
-                right = nodes.get(2 * index + 1) or self.node(2 * index + 1)
+                # One of the two children was rehashed here, mostly; the other is in the parent, mostly.
+                left = nodes.get(2 * index) or below.get(2 * index) or self.node(2 * index)
+                right = nodes.get(2 * index + 1) or below.get(2 * index + 1) or self.node(2 * index + 1)
                 nodes[index] = sha256(_NODE_TAG + left + right).digest()
             level = {index >> 1 for index in level if index > 1}
 
