@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.context.request_checks import owner_key, trade_key
+from clearing.context.request_checks import owner_key
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import AccountPorting, CashTransfer, ClaimSwap, TokenTransfer
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberReadmission
@@ -131,6 +131,10 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
 
 def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
     """The addresses of which one must have signed; none when the state has no such account, member or venue."""
+    if who.signer is SignatoryRole.ACCOUNT:  # nearly all: both sides of every trade
+        traded = state.accounts.get(who.id)
+        owner = state.members.get(traded.member) if traded else None
+        return (owner.trade_address,) if owner else ()
     if who.signer in (SignatoryRole.VENUE, SignatoryRole.VENUE_OR_HOUSE):
         venue = state.terms.venues.get(who.id)
         if venue is None:
@@ -150,4 +154,4 @@ def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
         return (record.key,) if any(record.key) else (state.members[HOUSE_MEMBER].trade_address,)
     if who.signer is SignatoryRole.CLIENT:
         return (record.key,) if any(record.key) else ()
-    return (owner_key(state, who.id),) if who.signer is SignatoryRole.OWNER else (trade_key(state, who.id),)
+    return (owner_key(state, who.id),)

@@ -71,11 +71,10 @@ def check_member_active(context: BlockContext, at: str, account: int) -> Rejecte
 
 def check_member_reducing(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse any request of a member that is neither active nor restricted, including risk reduction."""
-    return (
-        None
-        if status_of_account(context.state, account) is MemberStatus.RESTRICTED
-        else check_member_active(context, at, account)
-    )
+    status = status_of_account(context.state, account)
+    if status is MemberStatus.ACTIVE or status is MemberStatus.RESTRICTED:
+        return None
+    return check_member_active(context, at, account)
 
 
 def check_member_leaving(context: BlockContext, at: str, account: int) -> Rejected | None:

@@ -258,15 +258,14 @@ class Mempool:
         digest = transaction.digest(self._network)
         for who in signatories(transaction):
             keys = self._keys_of(who)
-            named: dict[str, Detail] = {who.signer.value.replace(" ", "_"): who.id}
             if not keys:
-                return reject(_UNKNOWN.get(who.signer, ClearingCode.UNKNOWN_ACCOUNT), who.field, **named)
+                return reject(_UNKNOWN.get(who.signer, ClearingCode.UNKNOWN_ACCOUNT), who.field, **_named(who))
             try:
                 signer = secp256k1.recover(digest, who.signature)
             except RemoteFault:
-                return reject(ClearingCode.WRONG_SIGNER, who.field, **named, signature=who.signature)
+                return reject(ClearingCode.WRONG_SIGNER, who.field, **_named(who), signature=who.signature)
             if signer not in keys:
-                return reject(ClearingCode.WRONG_SIGNER, who.field, **named, signer=signer)
+                return reject(ClearingCode.WRONG_SIGNER, who.field, **_named(who), signer=signer)
         return None
 
     def _drop(self, key: bytes, entry: _Entry) -> None:
@@ -282,6 +281,11 @@ class Mempool:
                 self._count_of[account] = left
             else:
                 del self._count_of[account]
+
+
+def _named(who: Signatory) -> dict[str, Detail]:
+    """Who should have signed, for a refusal."""
+    return {who.signer.value.replace(" ", "_"): who.id}
 
 
 def _accounts(transaction: Transaction) -> tuple[int, ...]:
