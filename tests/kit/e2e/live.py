@@ -20,7 +20,9 @@ from devnet.demo.main import export_blocks, network_seed
 from devnet.demo.story import DevnetDeposit, deposit_all, until
 from devnet.members import now_ms, signed_trade
 from devnet.network import Devnet
+from member.api.submit import SubmitResult
 from member.client.node_client import NodeClient
+from member.codes import NodeCode
 from member.signing.requests import signed
 from node.agreement.application import DecidedHeight, state_salt
 from node.offline.replay import replay
@@ -95,6 +97,11 @@ def send_signal(devnet: Devnet, name: str, number: signal.Signals) -> None:
     os.kill(process.pid, number)
 
 
+def is_busy(result: SubmitResult) -> bool:
+    """Whether more was offered than the network decides soon: to be sent again later."""
+    return result.problem is not None and result.problem.code == NodeCode.POOL_BUSY.label
+
+
 @dataclass
 class TradeFlow:
     """Trades of one lot, one after another, through nodes that are chosen; remembers which were accepted."""
@@ -127,8 +134,12 @@ class TradeFlow:
             (result,) = (await client.submit((trade,))).results
         except LocalFault:
             return
+        self.unanswered.pop(number)
+        if is_busy(result):
+            # While the network stands still, what waits exceeds what it decides soon: sent again later, as a new trade.
+            return
         assert result.status == "accepted", result
-        self.accepted[number] = self.unanswered.pop(number)
+        self.accepted[number] = trade
 
     def _trade(self, number: int, buyer: int, seller: int, ticks: int) -> Trade:
         named = {member.id: member for member in self.devnet.members}
@@ -147,11 +158,16 @@ class TradeFlow:
         await until(f"{count} accepted trades", PATIENCE_SECONDS, look)
 
     async def hand_in_again(self, client: NodeClient) -> None:
-        """All of them, as a member does who saw its node end: what was decided may not be done twice."""
+        """All of them, as a member does who saw its node end: what was decided may not be done twice.
+
+        A node that started anew takes what was decided for new, so some have to wait for room.
+        """
         trades = [*self.accepted.values(), *self.unanswered.values()]
-        for start in range(0, len(trades), 50):
-            results = (await client.submit(tuple(trades[start : start + 50]))).results
-            assert {result.status for result in results} <= {"accepted", "known"}
+        while trades:
+            results = (await client.submit(tuple(trades[:50]))).results
+            assert all(result.status in ("accepted", "known") or is_busy(result) for result in results), results
+            trades = [trade for trade, result in zip(trades, results, strict=False) if is_busy(result)] + trades[50:]
+            await trio.sleep(0.2)
         self.accepted |= self.unanswered
         self.unanswered.clear()
 
