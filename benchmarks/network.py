@@ -1,7 +1,7 @@
 """The whole network under load: four validators as processes on this machine, signed trades through their HTTP APIs.
 
-Run `python -m benchmarks.network [--rates 0,500,1000,2000] [--seconds 10] [--profile FILE]` at the top of the
-repository.
+Run `python -m benchmarks.network [--rates 0,500,1000,2000] [--bundle 24] [--seconds 10] [--profile FILE]` at the top of
+the repository. `--bundle`: so many trades at most are signed together by the same two members; by default each alone.
 
 What is reported of each rate: heights a second; how long a height takes, by the nodes' own clocks (start of the height
 to its decision) and from outside (between two blocks durable on the first node's disk); from POST to its answer, and to
@@ -33,11 +33,12 @@ from benchmarks.sampler import report
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.schema.blocks.block import decode_extension
+from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.trades import BundledTrade, Trade, TradeBundle
 from consensus.messages import Block
 from devnet.demo.story import DevnetStory
-from devnet.members import now_ms, signed_trade
+from devnet.members import now_ms, signed_bundle, signed_trade
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from member.api.submit import TransactionList
@@ -130,7 +131,24 @@ class Generator:
             self._devnet.network, self._next, buyer, seller, instrument, self._chance.randint(1, 3), ticks, now_ms()
         )
 
-    async def submit(self, phase: Phase, seconds: float) -> None:
+    def _bundle(self, marks: Sequence[tuple[int, int]], count: int) -> TradeBundle:
+        account, counterparty = self._chance.sample(self._able, 2)
+        first, self._next = self._next + 1, self._next + count
+        trades = []
+        for number in range(first, first + count):
+            instrument, ticks = self._chance.choice(marks)
+            trades.append(BundledTrade(number, instrument, self._chance.choice((-3, -2, -1, 1, 2, 3)), ticks))
+        return signed_bundle(self._devnet.network, account, counterparty, tuple(trades), now_ms())
+
+    def _transactions(
+        self, marks: Sequence[tuple[int, int]], count: int, bundle: int
+    ) -> tuple[Trade | TradeBundle, ...]:
+        """So many trades, in bundles of at most `bundle`, or each by itself for 0."""
+        if not bundle:
+            return tuple(self._trade(marks) for _ in range(count))
+        return tuple(self._bundle(marks, min(bundle, count - at)) for at in range(0, count, bundle))
+
+    async def submit(self, phase: Phase, seconds: float, bundle: int = 0) -> None:
         """Submit for so long at the phase's rate; small requests, so that load comes evenly."""
         per_post = min(TRADES_PER_POST, max(1, phase.rate // BATCHES_PER_SECOND))
         count = int(phase.rate * seconds)
@@ -138,8 +156,8 @@ class Generator:
         marks = [(mark.instrument, int(mark.mark_ticks)) for mark in state.marks]
         posts = []
         for at in range(0, count, per_post):
-            trades = tuple(self._trade(marks) for _ in range(min(per_post, count - at)))
-            posts.append((tuple(each.venue_trade_id for each in trades), encode(TransactionList(trades))))
+            made = self._transactions(marks, min(per_post, count - at), bundle)
+            posts.append((tuple(trade_ids(each) for each in made), encode(TransactionList(made))))
             await trio.lowlevel.checkpoint()
         # Signing cost the machine time: let it settle.
         await trio.sleep(1.0)
@@ -152,32 +170,37 @@ class Generator:
                 client = self._clients[number % len(self._clients)]
                 nursery.start_soon(self._post, client, phase, numbers, body)
 
-    async def _post(self, client: httpx.AsyncClient, phase: Phase, numbers: tuple[int, ...], body: bytes) -> None:
-        at = time.time()
+    async def _post(
+        self, client: httpx.AsyncClient, phase: Phase, numbers: tuple[tuple[int, ...], ...], body: bytes
+    ) -> None:
+        """`numbers`: the trade ids of each transaction."""
+        at, count = time.time(), sum(map(len, numbers))
         try:
             response = await client.post("/v1/submit", content=body, headers={"content-type": "application/msgpack"})
         except httpx.HTTPError as error:
-            phase.refused[type(error).__name__] += len(numbers)
+            phase.refused[type(error).__name__] += count
             return
         phase.answers_ms.append(1000 * (time.time() - at))
         if response.status_code >= 400 and response.status_code != 422:
-            phase.refused[f"HTTP {response.status_code}"] += len(numbers)
+            phase.refused[f"HTTP {response.status_code}"] += count
             return
-        for number, result in zip(numbers, response.json()["results"], strict=True):
+        for ids, result in zip(numbers, response.json()["results"], strict=True):
             if result["status"] == "refused":
-                phase.refused[result["problem"]["code"]] += 1
+                phase.refused[result["problem"]["code"]] += len(ids)
             else:
-                phase.submitted[number] = at
+                phase.submitted.update(dict.fromkeys(ids, at))
 
 
-async def measure(devnet: Devnet, generator: Generator, disk: Disk, rate: int, seconds: float) -> Phase:
+async def measure(
+    devnet: Devnet, generator: Generator, disk: Disk, rate: int, seconds: float, bundle: int = 0
+) -> Phase:
     """One rate, until all that was submitted is in a block (or does not come any more)."""
     phase = Phase(rate)
     pids = process_ids(devnet)
     before = [await durations(devnet.url(name)) for name in devnet.nodes]
     cpu, began, phase.first = cpu_seconds(pids), time.monotonic(), disk.height() + 1
     if rate:
-        await generator.submit(phase, seconds)
+        await generator.submit(phase, seconds, bundle)
     else:
         await trio.sleep(seconds)
     with trio.move_on_after(20):
@@ -289,9 +312,9 @@ class House:
         """The first node's."""
         return self._disk.height()
 
-    async def at(self, rate: int, seconds: float) -> Summary:
-        """Measure one rate."""
-        return summary(await measure(self._devnet, self._generator, self._disk, rate, seconds), self._disk)
+    async def at(self, rate: int, seconds: float, bundle: int = 0) -> Summary:
+        """Measure one rate, with trades in bundles of at most `bundle`, or each by itself for 0."""
+        return summary(await measure(self._devnet, self._generator, self._disk, rate, seconds, bundle), self._disk)
 
 
 @asynccontextmanager
@@ -311,11 +334,13 @@ async def running_house(options: DevnetOptions) -> AsyncIterator[House]:
                 nursery.cancel_scope.cancel()
 
 
-async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> tuple[list[Summary], int]:
+async def run(
+    options: DevnetOptions, rates: Sequence[int], seconds: float, bundle: int = 0
+) -> tuple[list[Summary], int]:
     """Each rate on one devnet; also how many heights that took."""
     async with running_house(options) as house:
         first = house.height
-        found = [await house.at(rate, seconds) for rate in rates]
+        found = [await house.at(rate, seconds, bundle) for rate in rates]
         return found, house.height - first
 
 
@@ -327,8 +352,16 @@ def trade_waits(phase: Phase, disk: Disk, blocks: dict[int, Block]) -> Iterator[
     """Milliseconds from the POST of each trade to its block."""
     for height, block in blocks.items():
         for transaction in decode_payload(block).transactions:
-            if isinstance(transaction, Trade) and transaction.venue_trade_id in phase.submitted and height in disk.seen:
-                yield 1000 * (disk.seen[height] - phase.submitted[transaction.venue_trade_id])
+            for number in trade_ids(transaction):
+                if number in phase.submitted and height in disk.seen:
+                    yield 1000 * (disk.seen[height] - phase.submitted[number])
+
+
+def trade_ids(transaction: Transaction) -> tuple[int, ...]:
+    """The ids of the trades that a transaction asks for."""
+    if isinstance(transaction, TradeBundle):
+        return tuple(each.venue_trade_id for each in transaction.trades)
+    return (transaction.venue_trade_id,) if isinstance(transaction, Trade) else ()
 
 
 def price_waits(disk: Disk, blocks: dict[int, Block]) -> Iterator[float]:
@@ -405,7 +438,7 @@ def figures(*, quick: bool = False) -> list[Figure]:
 
 
 def measured(
-    rates: Sequence[int], seconds: float, keep: Path | None = None, profile: Path | None = None
+    rates: Sequence[int], seconds: float, keep: Path | None = None, profile: Path | None = None, bundle: int = 0
 ) -> list[Figure]:
     """All rates on one devnet in a folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -413,7 +446,7 @@ def measured(
         samples.mkdir()
         launcher = (sys.executable, "-m", "benchmarks.sampler", str(samples), "cli") if profile else ()
         options = DevnetOptions(keep or Path(folder) / "net", members=12, launcher=launcher)
-        found, heights = trio.run(run, options, rates, seconds)
+        found, heights = trio.run(run, options, rates, seconds, bundle)
         if profile is not None:
             profile.write_text(report(samples, heights), encoding="utf-8")
         return [figure for each in found for figure in each.figures()]
@@ -422,12 +455,13 @@ def measured(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rates", default=",".join(map(str, RATES)))
+    parser.add_argument("--bundle", type=int, default=0, help="trades in each bundle at most; 0: each by itself")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--keep", type=Path, help="keep the devnet's folder here")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="write where the CPU of all rates goes")
     options = parser.parse_args()
     rates = [int(rate) for rate in options.rates.split(",")]
-    for figure in measured(rates, options.seconds, options.keep, options.profile):
+    for figure in measured(rates, options.seconds, options.keep, options.profile, options.bundle):
         print(figure.line())
 
 

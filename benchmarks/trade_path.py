@@ -1,9 +1,10 @@
-"""What a trade costs one node: `python -m benchmarks.trade_path [--trades 100] [--rounds 7] [--profile FILE]`.
+"""What a trade costs one node: `python -m benchmarks.trade_path [--trades 100] [--bundle 0] [--rounds 7] [--profile]`.
 
 One of four validators with the devnet's market, in this process and without a network: a quarter of the trades come
 through its own API and three quarters by gossip, one block in four is its own proposal; every block is executed,
-decided and recorded. CPU time of each stage, the least of all rounds, so that figures are repeatable beside other load:
-microseconds a trade and node, and recoveries of one signer. What the same blocks cost without trades is taken off.
+decided and recorded. `--bundle`: trades that two members sign together; 0: each by itself. CPU time of each stage, the
+least of all rounds, so that figures are repeatable beside other load: microseconds a trade and node, and recoveries of
+one signer. What the same blocks cost without trades is taken off.
 HTTP, gossipsub and streams are not in it: `benchmarks.network` measures those.
 """
 
@@ -34,14 +35,14 @@ from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockResult, PriceReport, VoteExtension, encode_extension
 from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.trades import BundledTrade, Trade, TradeBundle
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.application import AppRoots, ExecutionContext, ObservedExtension
 from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import load_market
-from devnet.members import DevnetMember, make_members, signed_trade
+from devnet.members import DevnetMember, make_members, signed_bundle, signed_trade
 from member.api.submit import TransactionList
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight, encode_payload
@@ -203,6 +204,26 @@ class OneNode:
             made.append(signed_trade(self.network, self._next, buyer, seller, instrument, lots, ticks, self.now_ms))
         return tuple(made)
 
+    def bundles(self, count: int, size: int) -> tuple[TradeBundle, ...]:
+        """So many trades in bundles of `size`; each second bundle gives back the one before. Raises Bug for a rest."""
+        if count % size:
+            raise Bug(f"{count} trades are no bundles of {size}")
+        marks = [(number, mark.ticks) for number, mark in self.application.state.marks.ordered()]
+        made = []
+        for at in range(count // size):
+            if at % 2 == 0:
+                account, counterparty = self._chance.sample(self.members[1:], 2)
+                drawn = [(*self._chance.choice(marks), self._chance.choice((-3, -2, -1, 1, 2, 3))) for _ in range(size)]
+            else:
+                account, counterparty = counterparty, account
+            first, self._next = self._next + 1, self._next + size
+            trades = tuple(
+                BundledTrade(first + number, instrument, lots, ticks)
+                for number, (instrument, ticks, lots) in enumerate(drawn)
+            )
+            made.append(signed_bundle(self.network, account, counterparty, trades, self.now_ms))
+        return tuple(made)
+
     def context(self) -> ExecutionContext:
         """The next height; every validator says the same prices."""
         state = self.application.state
@@ -248,7 +269,7 @@ class OneNode:
             validators_hash=sets.now.hash, next_validators_hash=sets.next.hash, deposit_cursors=roots.deposit_cursors,
         )  # fmt: skip
 
-    async def take_in(self, trades: tuple[Trade, ...]) -> None:
+    async def take_in(self, trades: tuple[Trade, ...] | tuple[TradeBundle, ...]) -> None:
         """The first quarter through the own API, the others by three batches of others."""
         quarter = len(trades) // VALIDATORS
         own, others = trades[:quarter], trades[quarter:]
@@ -278,7 +299,7 @@ class OneNode:
 
 
 async def measured_stages(
-    trades: int, rounds: int, samples: Counter[str] | None = None
+    trades: int, rounds: int, samples: Counter[str] | None = None, bundle: int = 0
 ) -> tuple[dict[str, float], float]:
     """Microseconds a trade by stage, and of one recovery: each the least of all rounds."""
     least: dict[tuple[int, str], float] = {}
@@ -293,9 +314,8 @@ async def measured_stages(
                 if count and samples is not None:
                     node.stages.sample(samples)
                 if count:
-                    batch = node.trades(count)
-                    recovery_us = min(recovery_us, recovered_us(node.network, batch))
-                    await node.take_in(batch)
+                    recovery_us = min(recovery_us, recovered_us(node.network, node.trades(count)))
+                    await node.take_in(node.bundles(count, bundle) if bundle else node.trades(count))
                 if node.height(propose=at % VALIDATORS == 0) != count:
                     raise Bug("a trade was refused")
                 for name, spent in node.stages.spent.items():
@@ -323,11 +343,12 @@ def recovered_us(network: NetworkId, trades: Sequence[Trade]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--trades", type=int, default=100, help="in each block")
+    parser.add_argument("--bundle", type=int, default=0, help="trades in each bundle; 0: each trade by itself")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--profile", action="store_true", help="show the functions that cost most, with what they call")
     options = parser.parse_args()
     samples: Counter[str] | None = Counter() if options.profile else None
-    found, recovery_us = trio.run(measured_stages, options.trades, options.rounds, samples)
+    found, recovery_us = trio.run(measured_stages, options.trades, options.rounds, samples, options.bundle)
     for name, spent in {**found, ALL: sum(found.values())}.items():
         print(Figure(f"a trade and node, {name}", spent, "us").line(), f"{spent / recovery_us:6.2f} recoveries")
     print(Figure("one recovery of a signer", recovery_us, "us").line())

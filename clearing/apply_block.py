@@ -46,7 +46,7 @@ from clearing.price_ranges.update import update_ranges
 from clearing.prices.index_prices import agree_prices
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.blocks.receipt import refused_receipt
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import BLOCK_TRADES_MAX, Transaction, trades_asked
 from clearing.schema.codes import ClearingCode
 from clearing.settlement.accrual import accrue_time
 from clearing.settlement.mark_to_market import mark_to_market
@@ -95,8 +95,10 @@ def apply_block(
 
 
 def check_block_structure(state: State, block: BlockInput) -> BlockInput:
-    """Check heights, time and extensions. Returns the block with extensions ordered by validator.
-    Raises RemoteFault."""
+    """Check heights, time, extensions and the number of trades. Returns the block with extensions ordered by validator.
+
+    Raises RemoteFault.
+    """
     # The extensions are of the previous height, so their indices refer to the set that certified it.
     now, validators = state.now, validator_sets(state).last
     if block.height != now.height + 1 or block.time_ms < now.time_ms:
@@ -107,6 +109,9 @@ def check_block_structure(state: State, block: BlockInput) -> BlockInput:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block.extensions", validators=len(set(seen)), extensions=len(seen))
     if sum(extension.power for extension in ordered) > block.total_power:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block.total_power", total=block.total_power)
+    asked = sum(map(trades_asked, block.transactions))
+    if asked > BLOCK_TRADES_MAX:
+        raise RemoteFault(ClearingCode.BAD_BLOCK, "block.transactions", trades=asked, limit=BLOCK_TRADES_MAX)
     return msgspec.structs.replace(block, extensions=ordered)
 
 

@@ -32,7 +32,9 @@ from clearing.schema.requests.auctions import CollateralBid, DefaultBid, Liquida
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
+    SessionKey,
     Trade,
+    TradeBundle,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -43,12 +45,13 @@ from clearing.schema.requests.trades import (
 )
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+from clearing.trades.bilateral_trades import novate_bundle, novate_trade
 from clearing.trades.consent import set_mandate
-from clearing.trades.novation import novate_trade
 from clearing.trades.pending_trades import cancel_trade, correct_trade, give_up_trade
 from clearing.trades.reconciliation import compare_statement
 from clearing.trades.reopening_auctions import place_order
 from clearing.trades.reports import report_trade
+from clearing.trades.session_keys import name_session_key
 from clearing.trades.trade_ids import switch_venue
 from clearing.validators.set_changes import change_validator_set
 from clearing.withdrawals.delayed_release import cancel_withdrawal
@@ -89,4 +92,6 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     EmergencyHalt: halt_by_house,
     WithdrawalCancellation: cancel_withdrawal,
     FundContribution: pay_contribution,
+    SessionKey: name_session_key,
+    TradeBundle: novate_bundle,
 }

@@ -9,7 +9,7 @@ from clearing.base import secp256k1
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.margin.statement.snapshot import RiskStatement
-from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.trades import BundledTrade, Trade, TradeBundle
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.state.holdings import current_holdings
 from clearing.state.state import State
@@ -63,6 +63,18 @@ def signed_trade(
     not_after = now_ms + REQUEST_VALID_MS
     plain = Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, UNSIGNED, UNSIGNED)
     return signed(network, plain, buyer_signature=buyer.secret, seller_signature=seller.secret)
+
+
+def signed_bundle(
+    network: NetworkId,
+    account: DevnetMember,
+    counterparty: DevnetMember,
+    trades: tuple[BundledTrade, ...],
+    now_ms: int,
+) -> TradeBundle:
+    """Trades between two members that both signed once."""
+    plain = TradeBundle(VENUE, account.id, counterparty.id, trades, now_ms + REQUEST_VALID_MS, UNSIGNED, UNSIGNED)
+    return signed(network, plain, signature=account.secret, counterparty_signature=counterparty.secret)
 
 
 def signed_withdrawal(

@@ -21,7 +21,7 @@ from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, 
 from clearing.state.indexes import CALLED_ACCOUNTS, set_holder
 from clearing.state.ledger import balance, cash_currency, remove_account_balances, token_currency
 from clearing.state.state import State
-from clearing.trades.consent import end_mandates
+from clearing.trades.consent import end_delegations
 from clearing.withdrawals.delay_queue import delayed_withdrawals_of
 
 ACCOUNTS_OPENED_MAX = 2**16
@@ -98,7 +98,7 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
     if record.parent:
         siblings = context.state.accounts[record.parent].children
         _set_children(context, record.parent, tuple(sibling for sibling in siblings if sibling != account))
-    end_mandates(context, account)
+    end_delegations(context, account)
     remove_account_balances(context.state, account)
     set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=False)
     context.state.accounts.remove(account)

@@ -19,7 +19,7 @@ from clearing.schema.records.default import MemberStatus
 from clearing.schema.requests.accounts import AccountPorting
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.trades.consent import end_mandates
+from clearing.trades.consent import end_delegations
 
 AT = "account_porting"
 
@@ -110,7 +110,7 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
     for moved_account in moved:
         before = context.state.accounts[moved_account]
         context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
-        end_mandates(context, moved_account)
+        end_delegations(context, moved_account)
     return moved
 
 

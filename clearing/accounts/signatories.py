@@ -16,6 +16,7 @@ from clearing.schema.requests.default import ClientRescue, FundContribution, Mem
 from clearing.schema.requests.governance import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
     Trade,
+    TradeBundle,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -26,6 +27,7 @@ from clearing.schema.requests.trades import (
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 from clearing.state.state import State
+from clearing.trades.session_keys import session_keys
 from clearing.validators.validator_sets import set_numbers, stored_set
 
 MONEY_LEAVING_REQUESTS = (
@@ -45,6 +47,8 @@ class SignatoryRole(Enum):
 
     ACCOUNT = "account"
     """The trade key of the account's member."""
+    TRADER = "trader"
+    """The trade key of the account's member, or a session key of the account; for new trades."""
     OWNER = "owner"
     """The client's own key, or else the trade key of the account's member; for money leaving the account."""
     CLIENT = "client"
@@ -71,6 +75,13 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
     """All signatures that a request contains or needs."""
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
         return _trade_signatories(request)
+    if isinstance(request, TradeBundle):
+        return (
+            Signatory("signature", SignatoryRole.TRADER, request.account, request.signature),
+            Signatory(
+                "counterparty_signature", SignatoryRole.TRADER, request.counterparty, request.counterparty_signature
+            ),
+        )
     if isinstance(request, VenueStatement | VenueSwitch):
         kind = SignatoryRole.VENUE if isinstance(request, VenueStatement) else SignatoryRole.VENUE_OR_HOUSE
         return (Signatory("signature", kind, request.venue, request.signature),)
@@ -107,9 +118,10 @@ def _governance_signatories(request: GovernanceProposal | GovernanceVote | Emerg
 
 
 def _trade_signatories(request: Trade | TradeReport | TradeCorrection | TradeCancellation) -> tuple[Signatory, ...]:
+    role = SignatoryRole.TRADER if isinstance(request, Trade | TradeReport) else SignatoryRole.ACCOUNT
     sides = (
-        Signatory("buyer_signature", SignatoryRole.ACCOUNT, request.buyer, request.buyer_signature),
-        Signatory("seller_signature", SignatoryRole.ACCOUNT, request.seller, request.seller_signature),
+        Signatory("buyer_signature", role, request.buyer, request.buyer_signature),
+        Signatory("seller_signature", role, request.seller, request.seller_signature),
     )
     if isinstance(request, Trade) or not request.venue_signature:
         return sides
@@ -122,6 +134,9 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
         both = (request.buyer, request.seller)
         return both if both[0] != both[1] else both[:1]
+    if isinstance(request, TradeBundle):
+        both = (request.account, request.counterparty)
+        return both if both[0] != both[1] else both[:1]
     if isinstance(request, VenueStatement | VenueSwitch | ValidatorChange):
         return ()
     if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
@@ -131,10 +146,13 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
 
 def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
     """The addresses of which one must have signed; none when the state has no such account, member or venue."""
-    if who.signer is SignatoryRole.ACCOUNT:  # nearly all: both sides of every trade
+    if who.signer in (SignatoryRole.TRADER, SignatoryRole.ACCOUNT):  # nearly all: both sides of every trade
         traded = state.accounts.get(who.id)
         owner = state.members.get(traded.member) if traded else None
-        return (owner.trade_address,) if owner else ()
+        if owner is None:
+            return ()
+        further = session_keys(state, who.id) if who.signer is SignatoryRole.TRADER else ()
+        return (owner.trade_address, *(each.key for each in further))
     if who.signer in (SignatoryRole.VENUE, SignatoryRole.VENUE_OR_HOUSE):
         venue = state.terms.venues.get(who.id)
         if venue is None:

@@ -23,7 +23,7 @@ from clearing.schema.requests.accounts import (
 )
 from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
-from clearing.schema.requests.trades import VenueMandate
+from clearing.schema.requests.trades import SessionKey, VenueMandate
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
@@ -64,6 +64,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     TokenTransfer: BETWEEN_ACCOUNTS,
     ClaimSwap: BETWEEN_ACCOUNTS._replace(signatures=(("account", "signature"), ("recipient", "recipient_signature"))),
     VenueMandate: RequestChecks(SigningKey.MEMBER),
+    SessionKey: RequestChecks(SigningKey.MEMBER),
     ReopeningOrder: RequestChecks(SigningKey.MEMBER),
     CollateralBid: RequestChecks(SigningKey.MEMBER),
     LiquidationBid: RequestChecks(SigningKey.MEMBER, ("account", "liquidated")),
@@ -154,10 +155,15 @@ def owner_key(state: State, account: int) -> bytes:
 
 def check_signature_by(at: str, wanted: bytes, digest: bytes, signature: bytes, **who: Detail) -> Rejected | None:
     """The signature must be by the key of this address."""
+    signer = signer_of(at, digest, signature, **who)
+    if isinstance(signer, Rejected) or signer == wanted:
+        return signer if isinstance(signer, Rejected) else None
+    return reject(ClearingCode.WRONG_SIGNER, at, **who, signer=signer, wanted=wanted)
+
+
+def signer_of(at: str, digest: bytes, signature: bytes, **who: Detail) -> Rejected | bytes:
+    """The address whose key signed."""
     try:
-        signer = recover(digest, signature)
+        return recover(digest, signature)
     except RemoteFault:
         return reject(ClearingCode.WRONG_SIGNER, at, **who, signature=signature)
-    if signer != wanted:
-        return reject(ClearingCode.WRONG_SIGNER, at, **who, signer=signer, wanted=wanted)
-    return None

@@ -20,7 +20,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
 from clearing.state.state import State
-from clearing.trades.consent import end_mandates
+from clearing.trades.consent import end_delegations
 from clearing.withdrawals.delayed_release import recall_account_withdrawals
 
 Deficits = tuple[Deficit, ...]
@@ -205,7 +205,7 @@ def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
 
 def _end_open_business(context: BlockContext, account: int, *, own: bool) -> None:
     """End mandates and orders; in a member's own account calls and sales, too."""
-    end_mandates(context, account)
+    end_delegations(context, account)
     for instrument in context.terms.instruments:
         context.state.auction_orders.remove((instrument, account))
     if own:

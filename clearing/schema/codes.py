@@ -95,6 +95,16 @@ class ClearingCode(CodeBook):
         241,
         "Only client accounts that are not sub-accounts can be ported, to another member, after their calls are met.",
     )
+    SESSION_KEYS_FULL = (
+        242,
+        "The account has as many session keys as it may. Revoke one, or wait until one has expired.",
+    )
+    SESSION_TOO_LONG = 243, "A session key would be good for longer than it may. The values give the latest time."
+    SESSION_EXPIRED = 244, "The session key has expired. Name it again with the account's trade key, or sign with that."
+    SESSION_EXCEEDED = (
+        245,
+        "The trade exceeds the limits of the session key that signed it. Trade less, or sign with the trade key.",
+    )
     NO_SUCH_LIQUIDATION = (
         250,
         "No slices of this account are for sale in this block. The receipts list the open liquidations.",

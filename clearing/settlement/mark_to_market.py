@@ -118,3 +118,11 @@ def _touch_dated_holders(context: BlockContext) -> None:
 def notional_micros(instrument: Instrument, lots: int, ticks: int) -> int:
     """Micros of the absolute value of lots at a price."""
     return abs(lots) * ticks * instrument.micros_per_tick
+
+
+def traded_notional(instrument: Instrument, lots: int, ticks: int) -> int:
+    """The micros that a trade counts against the limits of a mandate or a session key.
+
+    An option counts by its strike where that is above its price.
+    """
+    return notional_micros(instrument, lots, max(ticks, instrument.strike_ticks))

@@ -94,6 +94,7 @@ from clearing.schema.records.trades import (
     MandateRecord,
     NovatedTradeRecord,
     PendingTradeRecord,
+    SessionKeysRecord,
     TradeKey,
     UsedTradeIdsRecord,
     VenueDay,
@@ -245,6 +246,8 @@ class State:
     venues: Table[int, VenueState] = hashed("venues", Module.MEMBERS, U63)
     mandates: Table[tuple[int, int], MandateRecord] = hashed("mandates", Module.MEMBERS, tuple[U63, U63])
     """(account, venue)."""
+    session_keys: Table[int, SessionKeysRecord] = hashed("session_keys", Module.MEMBERS, U63)
+    """By account."""
     used_trade_ids: Table[tuple[int, int], UsedTradeIdsRecord] = hashed("venue_ids", Module.REQUESTS, tuple[U63, U63])
     """(venue, trade id // 256)."""
     pending_trades: Table[TradeKey, PendingTradeRecord] = hashed(

@@ -1,8 +1,9 @@
 """Consent to a trade: required signatures, and the mandates that let a venue trade for an account.
 
 Rule: a trade in a venue's name needs the venue's signature. Each side must sign too, or have given the venue a mandate
-that covers the trade. A signature must be valid even where none is needed. The account's member signs mandates, one per
-account and venue. The newest counts, and does not reset the used part of the day's limit.
+that covers the trade. A signature must be valid even where none is needed. A session key may sign a new trade, but no
+change of a pending one. The account's member signs mandates, one per account and venue. The newest counts, and does not
+reset the used part of the day's limit.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,7 @@ from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import MandateChanged
 from clearing.schema.records.trades import MandateRecord
 from clearing.schema.requests.trades import TradeCancellation, TradeCorrection, TradeReport, VenueMandate
-from clearing.schema.terms.instruments import Instrument
-from clearing.settlement.mark_to_market import notional_micros
+from clearing.trades.session_keys import SessionUse, check_session, check_trader, end_session_keys, use_session
 from clearing.trades.trade_ids import current_venue_state
 
 AT = "mandate"
@@ -41,12 +41,6 @@ def set_mandate(context: BlockContext, index: int, request: VenueMandate) -> Rej
         MandateChanged(index, request.account, request.venue, *limits, request.expires_ms, request.nonce)
     )
     return None
-
-
-def mandate_exposure(instrument: Instrument, lots: int, ticks: int) -> int:
-    """The micros that a trade counts against a mandate; an option counts by its strike where that is
-    above its price."""
-    return notional_micros(instrument, lots, max(ticks, instrument.strike_ticks))
 
 
 def check_mandate(
@@ -76,8 +70,9 @@ def _use_mandate(context: BlockContext, account: int, venue: int, micros: int) -
     context.state.mandates.put((account, venue), msgspec.structs.replace(mandate, day=today, used_notional=used))
 
 
-def end_mandates(context: BlockContext, account: int) -> None:
-    """Delete all mandates of an account that is closed or has moved to another member."""
+def end_delegations(context: BlockContext, account: int) -> None:
+    """Delete all mandates and session keys of an account that is closed, defaulted or has moved to another member."""
+    end_session_keys(context, account)
     for venue in context.terms.venues:
         if (account, venue) in context.state.mandates:
             context.state.mandates.remove((account, venue))
@@ -85,10 +80,11 @@ def end_mandates(context: BlockContext, account: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The result of a passed check: the accounts that the venue acted for, and the notional it counts
-    against mandates."""
+    """The result of a passed check: the accounts that the venue acted for, the session keys that signed, and the
+    notional that counts against their limits."""
 
     mandated_accounts: tuple[int, ...]
+    sessions: tuple[SessionUse, ...]
     counted_notional: int
 
 
@@ -116,19 +112,30 @@ def check_consent(
         refusal = check_signature_by(at, venue.signer, digest, request.venue_signature, venue=venue.id)
         if refusal is not None:
             return refusal
-    mandated = []
+    mandated, sessions = [], []
     for account, signature in ((request.buyer, request.buyer_signature), (request.seller, request.seller_signature)):
-        if signature or not venue_signed:
-            refusal = check_signer(context, at, account, digest, signature)
-        else:
-            refusal = check_mandate(context, at, account, request.venue, lots, micros, counted)
+        answer: Rejected | SessionUse | None
+        if not signature and venue_signed:
+            answer = check_mandate(context, at, account, request.venue, lots, micros, counted)
             mandated.append(account)
-        if refusal is not None:
-            return refusal
-    return Consent(tuple(mandated), counted)
+        elif isinstance(request, TradeReport):
+            answer = check_trader(context, at, account, digest, signature)
+        else:
+            answer = check_signer(context, at, account, digest, signature)
+        if isinstance(answer, SessionUse):
+            sessions.append(answer)
+            answer = check_session(context, at, answer, lots, micros)
+        if answer is not None:
+            return answer
+    return Consent(tuple(mandated), tuple(sessions), counted)
 
 
 def use_consent(context: BlockContext, venue: int, consent: Consent) -> None:
-    """Count the trade against the mandates of the accounts that the venue acted for."""
+    """Count the trade against the mandates of the accounts that the venue acted for, and the session keys that signed.
+
+    `venue`: without mandated accounts it may be a label.
+    """
     for account in consent.mandated_accounts:
         _use_mandate(context, account, venue, consent.counted_notional)
+    for session in consent.sessions:
+        use_session(context, session, consent.counted_notional)

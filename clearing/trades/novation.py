@@ -17,13 +17,12 @@ from clearing.context.member_status import (
     is_restricted,
     is_restricted_to_reducing,
 )
-from clearing.context.request_checks import check_account, check_expiry, check_signer
+from clearing.context.request_checks import check_account
 from clearing.deposits.soft_credit import transfers_soft_credit
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import check_reducing, check_tradable
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.requests.trades import Trade
 from clearing.schema.terms.genesis import VenueTerms
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
@@ -31,7 +30,6 @@ from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
-from clearing.trades.trade_ids import bilateral_key, check_bilateral, use_bilateral
 from clearing.withdrawals.deficit_reserve import committed_micros
 from clearing.withdrawals.inflow_delay import carry_inflow, equities_before
 
@@ -54,25 +52,6 @@ class TradeTerms:
     instrument: int
     lots: int
     ticks: int
-
-
-def novate_trade(context: BlockContext, index: int, trade: Trade) -> Rejected | None:
-    """Novate the bilateral trade at `index` of the block, or refuse it and change nothing."""
-    terms = TradeTerms(
-        trade.venue, trade.venue_trade_id, trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks
-    )
-    key = bilateral_key(trade.venue, trade.venue_trade_id, trade.buyer, trade.seller)
-    refusal = (
-        check_bilateral(context, AT, key)
-        or check_trade_terms(context, AT, terms)
-        or check_expiry(context, AT, trade.not_after_ms)
-        or check_instrument_price(context, AT, trade.instrument)
-        or _check_parties(context, trade)
-        or clear_trade(context, index, terms)
-    )
-    if refusal is None:
-        use_bilateral(context, key, trade.not_after_ms)
-    return refusal
 
 
 def clear_trade(
@@ -150,17 +129,11 @@ def check_instrument_price(context: BlockContext, at: str, instrument: int) -> R
     return check_tradable(context, at, context.terms.instruments[instrument])
 
 
-def _check_parties(context: BlockContext, trade: Trade) -> Rejected | None:
-    """Both accounts exist, differ, and signed."""
-    if trade.buyer == trade.seller:
-        return reject(ClearingCode.SAME_ACCOUNT, AT, account=trade.buyer)
-    refusal = check_account(context, AT, trade.buyer) or check_account(context, AT, trade.seller)
-    if refusal is not None:
-        return refusal
-    digest = trade.digest(context.terms.network)
-    return check_signer(context, AT, trade.buyer, digest, trade.buyer_signature) or check_signer(
-        context, AT, trade.seller, digest, trade.seller_signature
-    )
+def check_sides(context: BlockContext, at: str, buyer: int, seller: int) -> Rejected | None:
+    """Both accounts exist and differ."""
+    if buyer == seller:
+        return reject(ClearingCode.SAME_ACCOUNT, at, account=buyer)
+    return check_account(context, at, buyer) or check_account(context, at, seller)
 
 
 def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Rejected | None:

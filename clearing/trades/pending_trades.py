@@ -27,8 +27,9 @@ from clearing.schema.receipts.trades import (
 )
 from clearing.schema.records.trades import PendingTradeRecord, TradeKey
 from clearing.schema.requests.trades import TradeCancellation, TradeCorrection, TradeGiveUp
+from clearing.settlement.mark_to_market import traded_notional
 from clearing.state.indexes import index_pending
-from clearing.trades.consent import check_consent, mandate_exposure, use_consent
+from clearing.trades.consent import check_consent, use_consent
 from clearing.trades.novation import TradeTerms, check_instrument_price, check_trade_terms, clear_trade
 from clearing.trades.reconciliation import record_day_trade
 from clearing.trades.trade_ids import use_bilateral
@@ -157,8 +158,8 @@ def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -
     if refusal is not None:
         return refusal
     instrument = context.terms.instruments[pending.instrument]
-    micros = mandate_exposure(instrument, request.lots, request.ticks)
-    more = max(micros - mandate_exposure(instrument, pending.lots, pending.ticks), 0)
+    micros = traded_notional(instrument, request.lots, request.ticks)
+    more = max(micros - traded_notional(instrument, pending.lots, pending.ticks), 0)
     consent = check_consent(context, at, request, request.lots, micros, more)
     if isinstance(consent, Rejected):
         return consent

@@ -6,13 +6,14 @@ sent again until its not-after. A pending trade is binding: neither side can wit
 
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
-from clearing.context.request_checks import check_account, check_expiry
+from clearing.context.request_checks import check_expiry
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.trades import PendingTradeRecord, TradeKey
 from clearing.schema.requests.trades import TradeReport
 from clearing.schema.terms.genesis import VenueTerms
-from clearing.trades.consent import check_consent, mandate_exposure, use_consent
-from clearing.trades.novation import TradeTerms, check_instrument_price, check_trade_terms, clear_trade
+from clearing.settlement.mark_to_market import traded_notional
+from clearing.trades.consent import check_consent, use_consent
+from clearing.trades.novation import TradeTerms, check_instrument_price, check_sides, check_trade_terms, clear_trade
 from clearing.trades.pending_trades import add_pending_trade, check_can_pend
 from clearing.trades.reconciliation import record_day_trade
 from clearing.trades.trade_ids import (
@@ -39,11 +40,11 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
         or check_trade_terms(context, AT, terms)
         or check_expiry(context, AT, report.not_after_ms)
         or _check_trade_time(context, report.traded_ms)
-        or _check_parties(context, report.buyer, report.seller)
+        or check_sides(context, AT, report.buyer, report.seller)
     )
     if refusal is not None:
         return refusal
-    micros = mandate_exposure(context.terms.instruments[report.instrument], report.lots, report.ticks)
+    micros = traded_notional(context.terms.instruments[report.instrument], report.lots, report.ticks)
     consent = check_consent(context, AT, report, report.lots, micros)
     if isinstance(consent, Rejected):
         return consent
@@ -58,19 +59,12 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
         use_bilateral(context, key, report.not_after_ms)
     else:
         use_venue_id(context, venue, report.venue_trade_id)
-        use_consent(context, venue.id, consent)
+    use_consent(context, report.venue, consent)
     if is_pending:
         add_pending_trade(context, index, key, _pending_from_report(context, report))
     elif venue is not None:
         record_day_trade(context, terms, report.traded_ms)
     return None
-
-
-def _check_parties(context: BlockContext, buyer: int, seller: int) -> Rejected | None:
-    """Both accounts exist and differ."""
-    if buyer == seller:
-        return reject(ClearingCode.SAME_ACCOUNT, AT, account=buyer)
-    return check_account(context, AT, buyer) or check_account(context, AT, seller)
 
 
 def _report_key(report: TradeReport, venue: VenueTerms | None) -> TradeKey:

@@ -1,8 +1,8 @@
-"""Answers about one account: balances, positions, calls, pending trades, mandates."""
+"""Answers about one account: balances, positions, calls, pending trades, mandates, session keys."""
 
 from typing import Literal
 
-from member.api.types import Body, Decimal, Natural
+from member.api.types import Address, Body, Decimal, Natural
 
 
 class PendingTradeView(Body, frozen=True):
@@ -38,13 +38,26 @@ class MandateView(Body, frozen=True):
     expires_ms: int
 
 
+class SessionKeyView(Body, frozen=True):
+    """What a session key may sign for the account. Notional in micros."""
+
+    key: Address
+    lots_max: Natural
+    notional_max: Natural
+    day_notional_max: Natural
+    used_today: Natural
+    expires_ms: int
+
+
 class TradingView(Body, frozen=True):
-    """Pending trades by due time, and mandates by venue, of one account after the stated height."""
+    """Pending trades by due time, mandates by venue, and session keys of one account after the stated height."""
 
     account: int
     height: int
     pending_trades: tuple[PendingTradeView, ...] = ()
     mandates: tuple[MandateView, ...] = ()
+    session_keys: tuple[SessionKeyView, ...] = ()
+    """Those that have expired are deleted when another is named."""
 
 
 class CashHolding(Body, frozen=True):

@@ -122,7 +122,7 @@ class NodeClient:
         return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
 
     async def trading(self, account: int) -> TradingView:
-        """Pending trades and mandates of an own account."""
+        """Pending trades, mandates and session keys of an own account."""
         return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
 
     async def deposit(self, chain_id: int, vault: bytes, nonce: int) -> DepositView:

@@ -34,7 +34,7 @@ from clearing.state.state import State
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.validator_sets import validator_sets, validators_at
 from consensus.application import AppRoots, ExecutionContext, MisbehaviourKind
-from node.pool.block_budget import BlockBudget
+from node.pool.block_budget import BlockBudget, payload_work
 
 PAYLOAD_BYTES_MAX = 2 << 20
 
@@ -179,7 +179,7 @@ class ClearingApplication:
         block = _clearing_block(context, payload)
         state, result = apply_block(self._state, block, self._release)
         if self._budget is not None:
-            self._budget.executed(len(payload), time.perf_counter() - started)
+            self._budget.executed(payload_work(len(payload), block.transactions), time.perf_counter() - started)
         roots = self._roots(result, context.stated_commitments)
         if len(self._executed) >= PENDING_MAX:
             self._executed.pop(next(iter(self._executed)))

@@ -1,4 +1,4 @@
-"""Accounts: margin and holdings, calls, pending trades and mandates, daily statements.
+"""Accounts: margin and holdings, calls, pending trades, mandates and session keys, daily statements.
 
 Rule: a member sees its own accounts only. The inputs of a statement are frozen at once; it is made in a worker thread.
 """
@@ -8,6 +8,7 @@ from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
+from clearing.trades.session_keys import session_keys
 from member.api.accounts import (
     AccountView,
     CallUnderWay,
@@ -15,10 +16,12 @@ from member.api.accounts import (
     MandateView,
     PendingTradeView,
     Position,
+    SessionKeyView,
     TokenHolding,
     TradingView,
 )
 from member.api.statements import MemberStatement
+from member.api.types import hexed
 from member.codes import NodeCode
 from member.statements.days import StatementDays
 from member.statements.statement import STATEMENT_LINES_MAX, StatementInputs, day_number, member_statement
@@ -114,12 +117,12 @@ def calls_of(state: State, account: int) -> tuple[CallUnderWay, ...]:
 
 @routes.get("/v1/accounts/{account}/trading", ACCOUNT, signed=True)
 def trading(call: ApiCall) -> TradingView:
-    """Pending trades, and the mandates of venues for an own account."""
+    """Pending trades, mandates of venues and session keys of an own account."""
     return ready(trading_of(call.state, own_account(call)), "account")
 
 
 def trading_of(state: State, account: int) -> TradingView | None:
-    """Pending trades and venue mandates of an account; None for no such account."""
+    """Pending trades, venue mandates and session keys of an account; None for no such account."""
     if account not in state.accounts:
         return None
     return TradingView(
@@ -127,6 +130,7 @@ def trading_of(state: State, account: int) -> TradingView | None:
         height=state.now.height,
         pending_trades=_pending_trades(state, account),
         mandates=_mandates(state, account),
+        session_keys=_session_keys(state, account),
     )
 
 
@@ -174,6 +178,21 @@ def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
         for venue in state.terms.venues.values()
         if (mandate := state.mandates.get((account, venue.id))) is not None
         for changed in (state.venues.get(venue.id),)
+    )
+
+
+def _session_keys(state: State, account: int) -> tuple[SessionKeyView, ...]:
+    today = state.now.time_ms // DAY_MS
+    return tuple(
+        SessionKeyView(
+            key=hexed(limits.key),
+            lots_max=str(limits.lots_max),
+            notional_max=str(limits.notional_max),
+            day_notional_max=str(limits.day_notional_max),
+            used_today=str(limits.used_notional if limits.day == today else 0),
+            expires_ms=limits.expires_ms,
+        )
+        for limits in session_keys(state, account)
     )
 
 

@@ -57,7 +57,7 @@ from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import Topic
-from node.pool.block_budget import BlockBudget, BudgetedPool
+from node.pool.block_budget import BlockBudget, BudgetedPool, payload_work
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService, valid_batch_size
@@ -136,6 +136,8 @@ class Node:
         )
         self._pool = Mempool(self._network_id, self._keys_of, pool_limits(config), self._judge_change)
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
+        self._further_bytes = 0
+        """Of the last block's bundles, for the budget."""
         self._epochs = EpochService(
             prover,
             AccountSeeds(self._keys.network_seed),
@@ -406,6 +408,7 @@ class Node:
     def _on_committed(self, decided: DecidedHeight) -> None:
         self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
+        self._further_bytes = payload_work(0, decided.block.transactions)
         self._transactions.decided(decided.block.transactions, decided.block.time_ms)
         self._supervisor.guarded("chain-records", self._follow_chains, None)(decided.state)
 
@@ -424,7 +427,7 @@ class Node:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
 
     def _on_decided(self, decided: Decided) -> None:
-        self._budget.decided(len(decided.committed.block.payload), decided.rounds)
+        self._budget.decided(len(decided.committed.block.payload) + self._further_bytes, decided.rounds)
         guarded = self._supervisor.guarded
         if self._config.proofs.enabled:
             guarded("epochs-to-prove", self._packages.decided, None)(decided)

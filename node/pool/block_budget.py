@@ -2,12 +2,14 @@
 
 Rule: a proposal that takes longer than the propose timeout gets no votes, and the next one would be larger still. So
 the budget starts low, follows the speed measured here, halves when a round failed, and grows with full blocks that
-passed. It limits own proposals only; those of others are judged by their content.
+passed. It limits own proposals only; those of others are judged by their content. The trades of a bundle are few bytes
+for their work, so each further one counts as `BUNDLED_TRADE_BYTES` more.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, trades_asked
 
 EXECUTION_SHARE = 0.2
 """Of the propose timeout: the proposer executes, then all others at once, on cores that they may share."""
@@ -20,6 +22,20 @@ MEASURED_BYTES_MIN = 2 << 10
 SECONDS_MIN = 1e-6
 MARGIN_SHARE = 0.25
 """At least so much of the time that a payload took is its own, whatever heights cost without one."""
+
+
+BUNDLED_TRADE_BYTES = 128
+"""What a bundle's further trade takes to execute, beyond its own bytes, in bytes of single trades."""
+
+
+def further_bytes(asked: int) -> int:
+    """Beyond its size, what a transaction of so many trades takes to execute, in bytes of single trades."""
+    return (asked - 1) * BUNDLED_TRADE_BYTES
+
+
+def payload_work(size: int, transactions: Iterable[Transaction]) -> int:
+    """What a payload of `size` bytes with these transactions takes to execute, in bytes of single trades."""
+    return size + sum(further_bytes(trades_asked(transaction)) for transaction in transactions)
 
 
 class BlockBudget:
@@ -41,7 +57,7 @@ class BlockBudget:
         return int(min(self._bytes_max, max(BYTES_MIN, wanted)))
 
     def executed(self, size: int, seconds: float) -> None:
-        """A payload of `size` bytes took so long here; what an empty one takes is not laid to its bytes."""
+        """A payload of this size (`payload_work`) took so long; what an empty one takes is not laid to its bytes."""
         if seconds < SECONDS_MIN:
             return
         if size < MEASURED_BYTES_MIN:
@@ -56,7 +72,7 @@ class BlockBudget:
         self._ceiling = max(float(BYTES_MIN), self.size / 2)
 
     def decided(self, size: int, rounds: int) -> None:
-        """A height was decided with a payload of `size` bytes in so many rounds."""
+        """A height was decided with a payload of this size (`payload_work`) in so many rounds."""
         if rounds > 1:
             self.failed()
         elif size >= self._ceiling / 2:

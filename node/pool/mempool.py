@@ -1,8 +1,9 @@
 """`Mempool`: signed transactions that wait for a block, each checked once.
 
-Rule: bounded in number, bytes and per account; an entry is in at most once, and a decided or expired one does not come
-back. Selection takes turns between accounts, first in first out within one. Nothing here is agreed: the state machine
-decides what a block may contain, and refusals use its codes where they fit. The caller states the time.
+Rule: bounded in trades, bytes and per account, where a bundle counts as many as it has trades and any other request as
+one; an entry is in at most once, and a decided or expired one does not come back. Selection takes turns between
+accounts, first in first out within one. Nothing here is agreed: the state machine decides what a block may contain, and
+refusals use its codes where they fit. The caller states the time.
 """
 
 import heapq
@@ -17,11 +18,12 @@ from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.governance.proposals import AdmittedRequest
-from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
+from clearing.schema.blocks.transaction import BLOCK_TRADES_MAX, Transaction, trades_asked, transaction_bytes_max
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.requests.governance import GovernanceProposal, GovernanceVote
 from clearing.schema.requests.validators import ValidatorChange
 from member.codes import NodeCode
+from node.pool.block_budget import further_bytes
 
 DONE_MAX = 1 << 17
 _EXPIRIES_SLACK = 4096
@@ -50,6 +52,7 @@ class PoolLimits:
     """What a pool holds at most, and how far ahead a request may expire."""
 
     transactions_max: int = 50_000
+    """A bundle counts as many as it has trades, here and for `per_account_max`."""
     bytes_max: int = 32 << 20
     per_account_max: int = 5_000
     block_bytes_max: int = 1 << 20
@@ -69,6 +72,8 @@ class Accepted:
 class _Entry:
     transaction: Transaction
     size: int
+    asked: int
+    """What it counts: `trades_asked`."""
     accounts: tuple[int, ...]
     """The accounts whose limits it counts against; it takes the turn of the first."""
     since_ms: int
@@ -106,6 +111,7 @@ class Mempool:
         self._expiries: list[tuple[int, bytes]] = []
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self._bytes = 0
+        self._asked = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -114,6 +120,11 @@ class Mempool:
     def size(self) -> int:
         """Bytes of all waiting transactions."""
         return self._bytes
+
+    @property
+    def asked(self) -> int:
+        """How many trades wait; any other request counts as one."""
+        return self._asked
 
     @property
     def limits(self) -> PoolLimits:
@@ -131,7 +142,7 @@ class Mempool:
         return len(self._turns)
 
     def waiting_of(self, transaction: Transaction) -> int:
-        """How many transactions of its busiest account wait."""
+        """How many trades of its busiest account wait."""
         return max((self._count_of.get(account, 0) for account in _accounts(transaction)), default=0)
 
     def add(self, transaction: Transaction, now_ms: int) -> Accepted | Rejected:
@@ -143,27 +154,29 @@ class Mempool:
         key = sha256(data)
         if self.knows(key):
             return Accepted(key, known=True)
-        accounts = _accounts(transaction)
-        refusal = self._check_room(accounts, len(data)) or self._check(transaction, now_ms)
+        accounts, asked = _accounts(transaction), trades_asked(transaction)
+        refusal = self._check_room(accounts, len(data), asked) or self._check(transaction, now_ms)
         if refusal is not None:
             return refusal
-        self._entries[key] = _Entry(transaction, len(data), accounts, now_ms)
+        self._entries[key] = _Entry(transaction, len(data), asked, accounts, now_ms)
         self._turns.setdefault(accounts[0], {})[key] = None
         for account in accounts:
-            self._count_of[account] = self._count_of.get(account, 0) + 1
+            self._count_of[account] = self._count_of.get(account, 0) + asked
         heapq.heappush(self._expiries, (transaction.not_after_ms, key))
         self._bytes += len(data)
+        self._asked += asked
         return Accepted(key)
 
     def select(self, time_ms: int, bytes_max: int | None = None) -> tuple[Transaction, ...]:
         """What to propose for a block of this time: one of each account in turn, each account's in order.
 
-        The sizes sum to at most `block_bytes_max`, and `bytes_max` if given. Nothing is removed. Linear in what is
-        returned and in the number of accounts that wait.
+        The sizes sum to at most `block_bytes_max`; with what the trades of bundles take to execute, to at most
+        `bytes_max` if given. Nothing is removed. Linear in what is returned and in the number of accounts that wait.
         """
         self.expire(time_ms)
         chosen: list[Transaction] = []
         room = self._limits.block_bytes_max if bytes_max is None else min(bytes_max, self._limits.block_bytes_max)
+        trades = BLOCK_TRADES_MAX
         turns = [iter(keys) for keys in self._turns.values()]
         while turns:
             again = []
@@ -172,9 +185,11 @@ class Mempool:
                 if key is None:
                     continue
                 entry = self._entries[key]
-                if entry.size > room:
+                size = entry.size + further_bytes(entry.asked)
+                if size > room or entry.asked > trades:
                     continue  # an account's order is kept: nothing after what did not fit
-                room -= entry.size
+                room -= size
+                trades -= entry.asked
                 chosen.append(entry.transaction)
                 again.append(turn)
             turns = again
@@ -229,17 +244,15 @@ class Mempool:
                 expired += 1
         return expired
 
-    def _check_room(self, accounts: tuple[int, ...], size: int) -> Rejected | None:
+    def _check_room(self, accounts: tuple[int, ...], size: int, asked: int) -> Rejected | None:
         limits = self._limits
-        if len(self._entries) >= limits.transactions_max or self._bytes + size > limits.bytes_max:
-            return Rejected(
-                NodeCode.POOL_FULL, "mempool", (("transactions", len(self._entries)), ("bytes", self._bytes))
-            )
+        if self._asked + asked > limits.transactions_max or self._bytes + size > limits.bytes_max:
+            return Rejected(NodeCode.POOL_FULL, "mempool", (("transactions", self._asked), ("bytes", self._bytes)))
         for account in accounts:
             most = limits.per_account_max
             if account <= VALIDATORS_SLOT:
                 most = CHANGES_MAX if account == VALIDATORS_SLOT else BALLOTS_MAX
-            if self._count_of.get(account, 0) >= most:
+            if self._count_of.get(account, 0) + asked > most:
                 values = (("account", account), ("limit", most))
                 return Rejected(NodeCode.POOL_ACCOUNT_LIMIT, "mempool", values)
         return None
@@ -271,12 +284,13 @@ class Mempool:
     def _drop(self, key: bytes, entry: _Entry) -> None:
         del self._entries[key]
         self._bytes -= entry.size
+        self._asked -= entry.asked
         turn = self._turns[entry.accounts[0]]
         del turn[key]
         if not turn:
             del self._turns[entry.accounts[0]]
         for account in entry.accounts:
-            left = self._count_of[account] - 1
+            left = self._count_of[account] - entry.asked
             if left:
                 self._count_of[account] = left
             else:
@@ -285,7 +299,8 @@ class Mempool:
 
 def _named(who: Signatory) -> dict[str, Detail]:
     """Who should have signed, for a refusal."""
-    return {who.signer.value.replace(" ", "_"): who.id}
+    name = SignatoryRole.ACCOUNT if who.signer is SignatoryRole.TRADER else who.signer
+    return {name.value.replace(" ", "_"): who.id}
 
 
 def _accounts(transaction: Transaction) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.hashing import tag_prefix, tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.governance.proposals import AdmittedRequest
-from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, trades_asked
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
@@ -110,8 +110,8 @@ class TransactionService:
         self._changed = changed
         self._journal = journal
         self._admission = AdmissionWindow(pool.limits.transactions_max)
-        self._gathered: set[bytes] = set()
-        """Hashes of what waits and was taken in here: it counts against this node's part of the window."""
+        self._gathered: dict[bytes, int] = {}
+        """What waits and was taken in here, and how many trades it asks for: against this node's part of the window."""
         self._outbox: list[Transaction] = []
         self._filled = trio.Event()
         self.refused: Counter[str] = Counter()
@@ -127,7 +127,7 @@ class TransactionService:
 
     @property
     def window(self) -> int:
-        """How many transactions may wait before this node refuses more."""
+        """How many trades may wait before this node refuses more; any other request counts as one."""
         return self._admission.size
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
@@ -138,7 +138,7 @@ class TransactionService:
         if isinstance(answer, Accepted) and self._unsure is not None:
             self._unsure.pop(answer.hash, None)
         if isinstance(answer, Accepted) and not answer.known:
-            self._gathered.add(answer.hash)
+            self._gathered[answer.hash] = trades_asked(transaction)
             self._offer((transaction,))
             self._changed()
         elif isinstance(answer, Rejected):
@@ -163,7 +163,7 @@ class TransactionService:
         self._journal.over(
             transaction_hash(transaction) for transaction, answer in answers if isinstance(answer, Rejected)
         )
-        self._gathered.update(transaction_hash(transaction) for transaction in again)
+        self._gathered.update((transaction_hash(transaction), trades_asked(transaction)) for transaction in again)
         self._offer(again)
         return len(again)
 
@@ -171,11 +171,12 @@ class TransactionService:
         """A block of this time decided these."""
         if self._unsure is not None:
             self._forget_decided_before(time_ms)
-        hashes = self._pool.remove(transactions)
+        decided = tuple(transactions)
+        hashes = self._pool.remove(decided)
         self._pool.expire(time_ms)
-        own = len(self._gathered.intersection(hashes))
-        self._gathered = {key for key in self._gathered if self._pool.holds(key)}
-        self._admission.decided(len(hashes), self._clock_ms(), self._pool.oldest_ms, own)
+        own = sum(self._gathered.get(key, 0) for key in hashes)
+        self._gathered = {key: asked for key, asked in self._gathered.items() if self._pool.holds(key)}
+        self._admission.decided(sum(map(trades_asked, decided)), self._clock_ms(), self._pool.oldest_ms, own)
         if self._journal is not None:
             self._journal.over(hashes)
             self._journal.tidy(self._pool.holds)
@@ -214,12 +215,12 @@ class TransactionService:
         """Whether there is room. Changes of validators, proposals and votes are few, and a flood must not stop them."""
         if isinstance(transaction, AdmittedRequest):
             return None
-        waiting = len(self._pool)
+        waiting = self._pool.asked
         wait_ms = self._admission.wait_ms(
             waiting,
             self._pool.waiting_of(transaction),
             self._pool.accounts,
-            len(self._gathered),
+            sum(self._gathered.values()),
             len(self._submitters()),
         )
         if not wait_ms or self._pool.knows(transaction_hash(transaction)):

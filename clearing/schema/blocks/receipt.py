@@ -121,11 +121,13 @@ from clearing.schema.receipts.settlement import (
     SettlementDeferred,
 )
 from clearing.schema.receipts.trades import (
+    BundledTradeRefused,
     MandateChanged,
     PendingTradeCancelled,
     PendingTradeCorrected,
     PendingTradeRefused,
     ReconciliationBreak,
+    SessionKeyChanged,
     StatementCompared,
     TradeGivenUp,
     TradeNovated,
@@ -283,14 +285,19 @@ Receipt: TypeAlias = (
     | MemberStatusChanged
     | HouseTakeover
     | PositionsTornUp
+    | SessionKeyChanged
+    | BundledTradeRefused
 )
 
 
 def refused_receipt(index: int, rejected: Rejected) -> Refused:
     """The receipt of a refusal."""
-    return Refused(
-        index, int(rejected.code), rejected.at, tuple((name, _receipt_value(value)) for name, value in rejected.values)
-    )
+    return Refused(index, int(rejected.code), rejected.at, receipt_values(rejected))
+
+
+def receipt_values(rejected: Rejected) -> tuple[tuple[str, str], ...]:
+    """Names and offending values of a refusal as a receipt has them."""
+    return tuple((name, _receipt_value(value)) for name, value in rejected.values)
 
 
 def _receipt_value(value: Detail) -> str:

@@ -17,7 +17,9 @@ from clearing.schema.requests.auctions import CollateralBid, DefaultBid, Liquida
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
+    SessionKey,
     Trade,
+    TradeBundle,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -31,6 +33,9 @@ from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, 
 
 TRANSACTION_BYTES_MAX = 1024
 """Limit for every kind that `transaction_bytes_max` does not list."""
+
+BLOCK_TRADES_MAX = 16_384
+"""A block's transactions ask for at most so many trades: its bytes alone would not bound the work of bundles."""
 
 Transaction: TypeAlias = (
     Trade
@@ -62,6 +67,8 @@ Transaction: TypeAlias = (
     | EmergencyHalt
     | FundContribution
     | WithdrawalCancellation
+    | SessionKey
+    | TradeBundle
 )
 
 
@@ -70,3 +77,8 @@ def transaction_bytes_max(transaction: Transaction) -> int:
     if isinstance(transaction, GovernanceProposal):
         return PROPOSAL_BYTES_MAX
     return CHANGE_BYTES_MAX if isinstance(transaction, ValidatorChange) else TRANSACTION_BYTES_MAX
+
+
+def trades_asked(transaction: Transaction) -> int:
+    """What a transaction counts where work is bounded: a bundle as many as it has trades, any other 1."""
+    return len(transaction.trades) if isinstance(transaction, TradeBundle) else 1

@@ -1,11 +1,11 @@
-"""Receipts about trades: novations, mandates, pending trades, venue statements and venue switches.
+"""Receipts about trades: novations, mandates, session keys, pending trades, venue statements and venue switches.
 
 Rule: a receipt reports; it never decides.
 """
 
 from enum import IntEnum
 
-from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.codec import I64, U32, U63, Bytes20, Wire
 
 PENDING_INDEX = 2**32 - 1
 """In place of a transaction's index: a pending trade became due."""
@@ -22,6 +22,36 @@ class MandateChanged(Wire, frozen=True, tag=20):
     day_notional_max: U63
     expires_ms: U63
     nonce: U63
+
+
+class SessionKeyChanged(Wire, frozen=True, tag=161):
+    """A session key of an account is new or has new limits, or is revoked (`expires_ms` 0). Notional in micros."""
+
+    index: U32
+    account: U63
+    key: Bytes20
+    lots_max: U63
+    notional_max: U63
+    day_notional_max: U63
+    expires_ms: U63
+    nonce: U63
+
+
+class BundledTradeRefused(Wire, frozen=True, tag=162):
+    """One trade of the bundle at `index` was refused and changed nothing; the bundle's others are not affected.
+
+    `number`: its place in the bundle, from 0. `values`: as in `Refused`.
+    """
+
+    index: U32
+    number: U32
+    venue: U63
+    venue_trade_id: U63
+    account: U63
+    counterparty: U63
+    code: U32
+    at: str
+    values: tuple[tuple[str, str], ...]
 
 
 class TradePending(Wire, frozen=True, tag=21):

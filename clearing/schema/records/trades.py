@@ -1,4 +1,4 @@
-"""Records of trades: used trade ids, venues, mandates, pending trades, and a venue's days.
+"""Records of trades: used trade ids, venues, mandates, session keys, pending trades, and a venue's days.
 
 Rule: data only. A used id stays used, so that no trade is novated twice.
 """
@@ -6,7 +6,7 @@ Rule: data only. A used id stays used, so that no trade is novated twice.
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from clearing.base.codec import U32, U63, Bytes32, Wire
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
 
 TradeKey: TypeAlias = tuple[int, int, int, int]
 """(venue or label, trade id, lower account, higher account); both accounts 0 for a venue of genesis."""
@@ -50,6 +50,25 @@ class MandateRecord(Wire, frozen=True):
     day: U63 = 0
     used_notional: U63 = 0
     """Micros of notional in `day`."""
+
+
+class SessionKeyLimits(Wire, frozen=True):
+    """What one session key may trade, and how much of the day's limit is used. As in `MandateRecord`."""
+
+    key: Bytes20
+    lots_max: U63
+    notional_max: U63
+    day_notional_max: U63
+    expires_ms: U63
+    day: U63 = 0
+    used_notional: U63 = 0
+
+
+class SessionKeysRecord(Wire, frozen=True):
+    """The session keys of an account, ordered by key. They are good only while `named_by` is its trade key."""
+
+    named_by: Bytes20
+    keys: tuple[SessionKeyLimits, ...]
 
 
 class PendingTradeRecord(Wire, frozen=True):

@@ -1,4 +1,4 @@
-"""Requests about trades: trades, venue reports, changes of pending trades, mandates and day statements.
+"""Requests about trades: trades, bundles, reports, changes of pending trades, mandates, session keys, day statements.
 
 Rule: data and digests only. A report is valid for one trade. A change names the revision that it changes, so it is
 applied at most once.
@@ -8,12 +8,14 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from clearing.base.codec import U32, U63, Bytes65, Wire, encode
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes65, Wire, encode
 from clearing.base.eip712 import TypedRequest
 from clearing.base.hashing import keccak256
 
 STATEMENT_LINES_MAX = 16
 """Keeps a part of a statement within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""
+BUNDLE_TRADES_MAX = 24
+"""Keeps a bundle within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""
 
 OptionalSignature = Annotated[bytes, msgspec.Meta(max_length=65)]
 _KEY_FIELDS = "uint64 venue,uint64 venueTradeId,uint64 low,uint64 high"
@@ -141,6 +143,33 @@ class VenueMandate(TypedRequest, frozen=True, tag=8):
     signature: Bytes65
 
 
+class SessionKey(TypedRequest, frozen=True, tag=15):
+    """A further key that signs trades for an account, within limits and until a time. It replaces the key's limits.
+
+    `expires_ms` 0 revokes. Notional is counted as in `VenueMandate`. The key ends with the trade key that named it.
+    """
+
+    SIGNED: ClassVar[str] = (
+        "SessionKey(uint64 account,address key,uint64 lotsMax,uint64 notionalMax,uint64 dayNotionalMax,"
+        "uint64 expiresMs,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's member."""
+
+    account: U63
+    key: Bytes20
+    """The address of the key."""
+    lots_max: U63
+    """Limit of one trade."""
+    notional_max: U63
+    """Limit of one trade."""
+    day_notional_max: U63
+    """Limit of all trades in one day of block time, UTC."""
+    expires_ms: U63
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+
 class StatementLine(Wire, frozen=True):
     """One trade as recorded in the venue's own book at the end of the day."""
 
@@ -215,3 +244,40 @@ class Trade(TypedRequest, frozen=True, tag=1):
     not_after_ms: U63
     buyer_signature: Bytes65
     seller_signature: Bytes65
+
+
+class BundledTrade(Wire, frozen=True):
+    """One trade of a bundle. `lots` above 0: `account` buys; below 0: `account` sells."""
+
+    venue_trade_id: U63
+    instrument: U32
+    lots: I64
+    ticks: U63
+
+
+BundledTrades = Annotated[tuple[BundledTrade, ...], msgspec.Meta(min_length=1, max_length=BUNDLE_TRADES_MAX)]
+
+
+class TradeBundle(TypedRequest, frozen=True, tag=16):
+    """Several trades between two accounts, agreed outside and signed once by each side.
+
+    Each is novated or refused by itself, as if it were a `Trade` with the same label, accounts and not-after.
+    """
+
+    SIGNED: ClassVar[str] = (
+        "TradeBundle(uint64 venue,uint64 account,uint64 counterparty,bytes32 trades,uint64 notAfterMs)"
+    )
+    """Signed by both sides."""
+
+    venue: U63
+    """As in `Trade`."""
+    account: U63
+    counterparty: U63
+    trades: BundledTrades
+    not_after_ms: U63
+    signature: Bytes65
+    counterparty_signature: Bytes65
+
+    def signed_values(self) -> tuple[int | bytes, ...]:
+        """`trades` is signed as Keccak over their canonical bytes."""
+        return (self.venue, self.account, self.counterparty, keccak256(encode(self.trades)), self.not_after_ms)

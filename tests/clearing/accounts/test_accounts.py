@@ -98,12 +98,13 @@ def test_only_an_empty_opened_account_is_closed(desk: World) -> None:
     desk.block(desk.transfer(account, ALICE, desk.cash(account)), held)
     assert desk.refused(desk.closing(account)) == [C.ACCOUNT_NOT_EMPTY]
     desk.block(desk.trade_cancellation(held, signers="bs"))
-    result = desk.block(desk.mandate(account), desk.closing(account))
+    result = desk.block(desk.mandate(account), desk.session_key(account), desk.closing(account))
     assert of_kind(result, AccountClosed)[0].account == account
     for table in (desk.state.accounts, desk.state.books, desk.state.nonces):
         assert account not in table
     assert not [key for key, _ in desk.state.balances.ordered() if key[0] == account]
     assert not [key for key, _ in desk.state.mandates.ordered() if key[0] == account]
+    assert account not in desk.state.session_keys
     assert of_kind(desk.deposit(account, USDC_1, DOLLAR), DepositStray), "a deposit to a closed account is a stray"
 
 

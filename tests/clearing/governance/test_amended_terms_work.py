@@ -29,10 +29,12 @@ from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from clearing.trades.session_keys import session_keys
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.detached import GONE, stuck, waited
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, ETH_PERP, USD, WETH_1
+from tests.kit.clearing.requests import SESSION_SECRET
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import DEPOSITOR, World, of_kind
 
@@ -120,6 +122,19 @@ def test_a_member_gets_another_key_and_the_old_one_is_worth_nothing(house: World
     assert house.refusals(house.perp_trade(ALICE, BOB)) == [ClearingCode.WRONG_SIGNER]
     house.owner[ALICE] = 44
     assert not house.refusals(house.perp_trade(ALICE, BOB))
+
+
+def test_with_a_members_old_key_the_session_keys_that_it_named_end(house: World) -> None:
+    """Who stole a key may have named session keys by it."""
+    house.block(house.session_key(ALICE))
+    trade = house.perp_trade(ALICE, BOB)
+    by_session = house.sign(trade, buyer_signature=SESSION_SECRET, seller_signature=house.key_of(BOB))
+    house.amend(("members.1.trade_address", address(secret(44))))
+    assert house.refusals(by_session) == [ClearingCode.WRONG_SIGNER]
+    house.owner[ALICE] = 44
+    house.block(house.session_key(ALICE, b"\x5f" * 32))
+    assert [each.key for each in session_keys(house.state, ALICE)] == [address(b"\x5f" * 32)]
+    assert house.refusals(by_session) == [ClearingCode.WRONG_SIGNER]
 
 
 def test_a_venue_is_listed(house: World) -> None:

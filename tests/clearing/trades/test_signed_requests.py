@@ -19,7 +19,6 @@ from clearing.context.request_checks import NONCE_STEP_MAX
 from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import AccountOpening
-from clearing.schema.requests.trades import StatementLine
 from clearing.schema.terms.genesis import AccountKind
 from tests.kit.clearing.defaults import CLIENT_SECRET, NO_FUND, default_world
 from tests.kit.clearing.funds import KEYED_CLIENT
@@ -55,7 +54,9 @@ def sample(info: msgspec.inspect.Type, number: int) -> Any:
     if isinstance(info, msgspec.inspect.EnumType):
         return AccountKind.CLIENT
     if isinstance(info, msgspec.inspect.VarTupleType):
-        return (StatementLine(1, 2, 3, 4, 5, 6),)
+        assert isinstance(info.item_type, msgspec.inspect.StructType)
+        line = info.item_type.cls
+        return (line(*range(1, 1 + len(line.__struct_fields__))),)
     return True if isinstance(info, msgspec.inspect.BoolType) else 2**31 + number
 
 

@@ -1,6 +1,6 @@
 """All that members, venues and clients sign in the small world, each a verb with the request's own fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,8 +19,11 @@ from clearing.schema.requests.accounts import (
 from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.trades import (
+    BundledTrade,
+    SessionKey,
     StatementLine,
     Trade,
+    TradeBundle,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -39,6 +42,8 @@ PRICE = 790_000
 VENUE, OTHER_VENUE, NO_VENUE = 7, 8, 0
 VENUE_SECRETS = {VENUE: b"\x07" * 32, OTHER_VENUE: b"\x08" * 32}
 CLIENT_SECRET = b"\x55" * 32
+SESSION_SECRET = b"\x5e" * 32
+HOUR_MS = 3_600_000
 CLIENT_KEY = address(CLIENT_SECRET)
 TODAY = START_MS // DAY_MS
 
@@ -70,6 +75,40 @@ class Requests:
         self.trade_ids += 1
         words = self.request(Trade, 1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, **changes)
         return self.sign(words, buyer_signature=self.key_of(buyer), seller_signature=self.key_of(seller))
+
+    def bundle(
+        self,
+        account: int,
+        counterparty: int,
+        *trades: tuple[int, int, int],
+        ids: Sequence[int] = (),
+        keys: tuple[bytes | None, bytes | None] = (None, None),
+        **changes: Any,
+    ) -> TradeBundle:
+        """`trades`: (instrument, lots, ticks), lots below 0 for what the account sells. `keys`: who signs instead."""
+        first = self.trade_ids + 1
+        self.trade_ids += len(trades)
+        numbers = ids or range(first, first + len(trades))
+        lines = tuple(BundledTrade(number, *trade) for number, trade in zip(numbers, trades, strict=True))
+        words = self.request(TradeBundle, 1, account, counterparty, lines, key=keys[0], **changes)
+        return self.sign(
+            words,
+            signature=keys[0] or self.key_of(account),
+            counterparty_signature=keys[1] or self.key_of(counterparty),
+        )
+
+    def session_key(
+        self,
+        account: int,
+        key: bytes = SESSION_SECRET,
+        lots: int = 10**6,
+        notional: int = 2**60,
+        day: int = 2**61,
+        **more: int,
+    ) -> SessionKey:
+        """`key`: the secret of the session key; good for an hour."""
+        expires_ms = more.pop("expires_ms", self.time_ms + HOUR_MS)
+        return self.request(SessionKey, account, address(key), lots, notional, day, expires_ms, **more)
 
     def withdrawal(self, account: int, asset: int, units: int, to: bytes = PAYEE, **changes: Any) -> Withdrawal:
         return self.request(Withdrawal, account, asset, units, to, **changes)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.pool.block_budget import BYTES_MIN, BYTES_START, EXECUTION_SHARE, BlockBudget
+from clearing.schema.requests.trades import BUNDLE_TRADES_MAX
+from node.pool.block_budget import BYTES_MIN, BYTES_START, EXECUTION_SHARE, BlockBudget, further_bytes
 
 MAX = 1 << 20
 
@@ -52,6 +53,10 @@ def test_what_heights_cost_without_a_payload_does_not_shrink_the_budget() -> Non
         budget.executed(0, 0.05)
         budget.executed(BYTES_MIN, 0.05 + BYTES_MIN / 500_000)
     assert budget.size >= 3 * BYTES_MIN
+
+
+def test_the_least_budget_takes_the_largest_bundle() -> None:
+    assert 1024 + further_bytes(BUNDLE_TRADES_MAX) <= BYTES_MIN
 
 
 @given(st.lists(st.tuples(st.integers(0, MAX), st.floats(0, 10), st.integers(1, 5))))

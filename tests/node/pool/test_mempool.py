@@ -13,10 +13,12 @@ from clearing.base.ids import NetworkId
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import CashTransfer
-from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.trades import BundledTrade, Trade, TradeBundle
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from member.signing.requests import signed
+from node.pool import mempool
+from node.pool.block_budget import BUNDLED_TRADE_BYTES
 from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
 from node.pool.transaction_service import make_batch, open_batch
 from tests.kit.refusals import refused
@@ -41,6 +43,12 @@ def transfer(
 def trade(buyer: int = 1, seller: int = 2, number: int = 1, network: NetworkId = NETWORK) -> Trade:
     blank = Trade(1, number, buyer, seller, 1, 2, 300, NOW + 1000, bytes(65), bytes(65))
     return signed(network, blank, buyer_signature=KEYS[buyer], seller_signature=KEYS[seller])
+
+
+def bundle(trades: int, first: int = 1) -> TradeBundle:
+    lines = tuple(BundledTrade(number, 1, 2, 300) for number in range(first, first + trades))
+    blank = TradeBundle(1, 1, 2, lines, NOW + 1000, bytes(65), bytes(65))
+    return signed(NETWORK, blank, signature=KEYS[1], counterparty_signature=KEYS[2])
 
 
 def pool(**limits: int) -> Mempool:
@@ -121,6 +129,36 @@ def test_one_account_cannot_fill_the_pool() -> None:
     assert code_of(waiting.add(trade(3, 1, 3), NOW)) is NodeCode.POOL_ACCOUNT_LIMIT
     waiting.remove([trade(1, 2, 1)])
     assert isinstance(waiting.add(trade(3, 1, 3), NOW), Accepted)
+
+
+def test_a_bundle_counts_as_many_as_it_has_trades() -> None:
+    waiting = pool(transactions_max=7)
+    assert isinstance(waiting.add(bundle(5), NOW), Accepted)
+    assert (len(waiting), waiting.asked, waiting.waiting_of(trade(2, 3))) == (1, 5, 5)
+    assert code_of(waiting.add(bundle(3, 10), NOW)) is NodeCode.POOL_FULL
+    assert isinstance(waiting.add(bundle(2, 10), NOW), Accepted)
+    waiting.remove([bundle(5)])
+    assert (waiting.asked, waiting.waiting_of(trade(2, 3))) == (2, 2)
+    assert code_of(pool(per_account_max=4).add(bundle(5), NOW)) is NodeCode.POOL_ACCOUNT_LIMIT
+
+
+def test_a_proposal_leaves_room_for_the_work_of_bundles() -> None:
+    """The trades of a bundle are few bytes for what they take to execute."""
+    waiting, bundles = pool(), [bundle(24, first) for first in range(1, 200, 24)]
+    for each in bundles:
+        waiting.add(each, NOW)
+    size = len(encode((bundles[-1],)))
+    chosen = waiting.select(NOW, 4 * (size + 23 * BUNDLED_TRADE_BYTES))
+    assert chosen == tuple(bundles[:4])
+    assert waiting.select(NOW) == tuple(bundles)
+
+
+def test_a_proposal_asks_for_no_more_trades_than_a_block_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mempool, "BLOCK_TRADES_MAX", 50)
+    waiting, bundles = pool(), [bundle(24, first) for first in range(1, 200, 24)]
+    for each in bundles:
+        waiting.add(each, NOW)
+    assert waiting.select(NOW) == tuple(bundles[:2])
 
 
 def test_the_pool_is_bounded_in_bytes() -> None:

@@ -111,6 +111,8 @@ def all_kinds(desk: World) -> list[Transaction]:
         desk.trade_cancellation(held, signers="bs"),
         desk.give_up(held, ALICE, 3),
         desk.mandate(ALICE),
+        desk.session_key(ALICE),
+        desk.bundle(ALICE, BOB, (BTC_PERP, 1, PRICE), (BTC_PERP, -1, PRICE)),
         desk.statement([line_of(told)]),
         desk.opening(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY),
         desk.closing(ALICE),

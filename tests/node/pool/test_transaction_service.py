@@ -27,6 +27,7 @@ from node.pool.transaction_service import (
     valid_batch_size,
 )
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
+from tests.kit.clearing.requests import PRICE
 from tests.kit.clearing.world import World, funded
 
 OWN, OTHER = b"\x06" * 32, b"\x05" * 32
@@ -117,6 +118,16 @@ def test_more_than_the_network_decides_is_refused_at_once_with_the_time_to_wait(
     assert refusal.code is NodeCode.POOL_BUSY
     assert dict(refusal.values)["wait_ms"] == 1
     assert node.service.submit(flood[0]) == Accepted(transaction_hash(flood[0]), known=True), "sent again, not refused"
+
+
+def test_a_bundle_takes_as_much_of_the_window_as_it_has_trades(world: World) -> None:
+    node = Node(world)
+    bundles = [world.bundle(ALICE, BOB, *[(BTC_PERP, 1, PRICE)] * 24) for _ in range(12)]
+    answers = [node.service.submit(each) for each in bundles]
+    # Admitted while there is any room: 24 x 11 of 256.
+    assert [isinstance(each, Accepted) for each in answers] == [True] * 11 + [False]
+    node.service.decided(bundles[:2], world.time_ms)
+    assert [isinstance(node.service.submit(each), Accepted) for each in bundles[11:]] == [True]
 
 
 async def test_what_other_nodes_accepted_is_not_refused_here(world: World) -> None:

@@ -29,6 +29,7 @@ from clearing.state.state import State
 from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.whole_state import check_whole_state
 from tests.sim.clearing.exchange import STORY_MARKET
+from tests.sim.clearing.session_audit import audit_signers
 from tests.sim.clearing.variant_audit import Operation
 from tests.sim.violation import require
 
@@ -152,6 +153,7 @@ class Watch:
                 require(left.initial_ok, "a bidder without margin took a slice", bid=transaction)
             if rejected is None:
                 operation.accepted()
+                audit_signers(context.state, context.terms.network, transaction, context.receipts[before[1] :])
             self.operations += rejected is None
             return rejected
 

@@ -120,6 +120,27 @@ def mandate_without_limits(check: Bug, context: BlockContext, at: str, account: 
     return check(context, at, account, venue, 1, 0, 0)
 
 
+@bug("session-limits", "clearing.trades.bilateral_trades.check_session")
+def session_without_limits(*_: object) -> None:
+    """A session key signs trades as large as it likes."""
+
+
+@bug("session-day", "clearing.trades.bilateral_trades.use_session")
+def day_not_counted(*_: object) -> None:
+    """What a session key traded in a day is not counted."""
+
+
+@bug("bundle-unsigned", "clearing.trades.bilateral_trades._check_signatures")
+def nobody_signs(*_: object) -> tuple[()]:
+    """A bundle, or a trade, needs nobody's signature."""
+    return ()
+
+
+@bug("bundle-twice", "clearing.trades.bilateral_trades.use_bilateral")
+def trade_not_remembered(*_: object) -> None:
+    """A bilateral trade can be novated again."""
+
+
 @bug("venue-id-twice", "clearing.trades.reports.use_venue_id")
 def id_not_used_up(*_: object, **__: object) -> None:
     """A venue's trade id can be used again."""

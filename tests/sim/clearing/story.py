@@ -21,6 +21,7 @@ from tests.sim.clearing.council import Council, Electorate
 from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
 from tests.sim.clearing.floor import Floor
+from tests.sim.clearing.session_signing import SessionSigning
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.variant_audit import VariantAudit
 from tests.sim.clearing.variants import NEWCOMER
@@ -46,6 +47,7 @@ class Story:
         self.electorate = Electorate(seed)
         self.council = Council(seed, self.electorate)
         self.floor = Floor(seed)
+        self.sessions = SessionSigning(seed)
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
@@ -76,7 +78,8 @@ class Story:
         world.move()
         facts = [fact for agent in self.agents for fact in agent.facts(world)] + self.bridge()
         present = [agent for agent in self.agents if agent.account in world.owned]
-        requests = self.trades(present) + self.floor.requests(world) + self.electorate.requests(world)
+        requests = self.sessions.signed(world, self.trades(present)) + self.sessions.names(world)
+        requests += self.floor.requests(world) + self.electorate.requests(world)
         for agent in present:
             requests += agent.requests(world) + agent.besides(world)
         if not world.is_calm:
