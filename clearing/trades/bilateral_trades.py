@@ -78,7 +78,7 @@ def novate_bundle(context: BlockContext, index: int, bundle: TradeBundle) -> Rej
             or _clear_signed(context, index, trade, sessions, bundle.not_after_ms)
         )
         if refusal is not None:
-            context.receipts.append(_refused(index, number, bundle, refusal))
+            context.receipts.append(_refused(index, number, trade, refusal))
     return None
 
 
@@ -125,14 +125,14 @@ def _clear_signed(
     return None
 
 
-def _refused(index: int, number: int, bundle: TradeBundle, refusal: Rejected) -> BundledTradeRefused:
+def _refused(index: int, number: int, trade: TradeTerms, refusal: Rejected) -> BundledTradeRefused:
     return BundledTradeRefused(
         index=index,
         number=number,
-        venue=bundle.venue,
-        venue_trade_id=bundle.trades[number].venue_trade_id,
-        account=bundle.account,
-        counterparty=bundle.counterparty,
+        venue=trade.venue,
+        venue_trade_id=trade.venue_trade_id,
+        buyer=trade.buyer,
+        seller=trade.seller,
         code=int(refusal.code),
         at=refusal.at,
         values=receipt_values(refusal),

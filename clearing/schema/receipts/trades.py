@@ -47,8 +47,8 @@ class BundledTradeRefused(Wire, frozen=True, tag=162):
     number: U32
     venue: U63
     venue_trade_id: U63
-    account: U63
-    counterparty: U63
+    buyer: U63
+    seller: U63
     code: U32
     at: str
     values: tuple[tuple[str, str], ...]

@@ -13,6 +13,7 @@ from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.trades import BundledTradeRefused, TradeNovated
 from clearing.schema.requests.trades import BUNDLE_TRADES_MAX, BundledTrade, TradeBundle
 from clearing.trades.session_keys import session_keys
+from member.explaining.receipt_index import receipt_accounts
 from tests.kit.clearing.desk import venue_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, ETH_PERP
 from tests.kit.clearing.requests import PRICE, SESSION_SECRET, VENUE
@@ -53,6 +54,7 @@ def test_a_refused_trade_of_a_bundle_has_a_receipt_and_stops_no_other(desk: Worl
     ]
     assert [each.venue_trade_id for each in found] == [bundle.trades[number].venue_trade_id for number in (1, 2, 3)]
     assert codes(result) == [], "the bundle itself is not refused"
+    assert {receipt_accounts(each) for each in found} == {(ALICE, BOB)}, "both sides may read it"
     assert desk.lots(ALICE, BTC_PERP) == 3
 
 
