@@ -116,7 +116,7 @@ class Node:
         # Only now: positions of heights that a restart executes are not gossiped.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
         if config.proofs.enabled:
-            self._packages.resume(self._blocks)
+            self._packages.resume()
         log.info("restored", saved=restored.height, height=self._application.height)
         self._upgrades.announce()
         if not self._membership.is_validator:
@@ -165,6 +165,8 @@ class Node:
             config.path(config.proofs.folder),
             lambda validators_hash: load_set(self._blocks, validators_hash),
             self._network_id,
+            self._blocks,
+            clock_ms,
             CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
         )
         self._conflicts = Conflicts(
@@ -257,6 +259,7 @@ class Node:
             lambda: self._upgrades.standing,
             self._signatures.collection,
             self._supervisor.checks,
+            self._packages if config.proofs.enabled else None,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),

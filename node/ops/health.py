@@ -16,6 +16,7 @@ from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
 from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
+from node.epochs.packages import PackageService
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
 
@@ -27,6 +28,8 @@ UNSIGNED_SECONDS_MAX = 60.0
 """How long a header may wait for a quorum's secp256k1 signatures: validators repeat theirs four times meanwhile."""
 AHEAD_SECONDS_MAX = 600.0
 """How long a vault may have a checkpoint above the own height before an operator must look at it."""
+LOST_SHOWN = 4
+"""Of the epochs that were given up, the newest."""
 CHAIN_BEHIND_MAX = 64
 """Final blocks not looked at yet; more than the watcher links one by one is catching up."""
 
@@ -49,10 +52,12 @@ class HealthMonitor:
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
         collection: Callable[[], SignatureCollection | None] = lambda: None,
         services: Callable[[], Sequence[Check]] = tuple,
+        packages: PackageService | None = None,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
-        `services`: a condition for each service that failed."""
+        `services`: a condition for each service that failed. `packages` is None for a node that proves nothing."""
         self._services = services
+        self._packages = packages
         self._collection = collection
         self._signer_connected = signer_connected
         self._diversity = diversity
@@ -100,6 +105,7 @@ class HealthMonitor:
             *map(_providers_check, self._diversity()),
             *map(_conflict_check, self._conflicts()),
             *_collection_checks(self._collection()),
+            *_proof_checks(self._packages),
             *self._services(),
         )
 
@@ -224,6 +230,18 @@ def _collection_checks(collection: SignatureCollection | None) -> Sequence[Check
     waiting = f"{signed}; {certified}; one has waited for {collection.waiting_seconds:.0f} s"
     ok = collection.waiting_seconds <= UNSIGNED_SECONDS_MAX
     return (Check(name="header-signatures", ok=ok, detail=waiting),)
+
+
+def _proof_checks(packages: PackageService | None) -> Sequence[Check]:
+    """Epochs that wait are for the operators' eyes. One that is given up here may lack a package for ever."""
+    if packages is None:
+        return ()
+    waiting = packages.waiting
+    detail = f"{len(waiting)} epochs wait for a proof" + (f", the oldest is {waiting[0]}" if waiting else "")
+    lost = "; ".join(
+        f"epoch {epoch} is not proven here: {why}" for epoch, why in sorted(packages.lost.items())[-LOST_SHOWN:]
+    )
+    return (Check(name="proofs", ok=not lost, detail=f"{detail}; {lost}" if lost else detail),)
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

@@ -147,6 +147,8 @@ class Meters:
         metrics.mempool_bytes.set(self._pool.size)
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)
+        metrics.proofs_waiting.set(len(self._packages.waiting))
+        metrics.proofs_lost.set(len(self._packages.lost))
         progress = self._packages.progress
         metrics.proof_progress.set(progress.done / max(progress.total, 1))
         while self._packages.seconds:

@@ -162,6 +162,8 @@ class Metrics:
         self.proof_progress = self._gauge(
             "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
         )
+        self.proofs_waiting = self._gauge("proofs_waiting", "Epochs that this validator still has to prove")
+        self.proofs_lost = self._gauge("proofs_lost", "Epochs that this validator gave up to prove, since its start")
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
 
     def _endpoints(self) -> None:

@@ -11,6 +11,7 @@ from devnet.network import running_devnet
 from devnet.options import DevnetOptions
 from tests.kit.e2e.live import (
     TradeFlow,
+    all_proven,
     all_ready,
     check_deposits,
     deposit,
@@ -84,6 +85,7 @@ async def test_a_network_survives_the_crash_of_any_and_of_all_validators(anvil_b
             nursery.cancel_scope.cancel()
         settled = await roots_equal(devnet, top)
         await roots_equal(devnet, settled + 10)
+        await all_proven(devnet)
 
     for told in recorded(devnet, folder):
         check_deposits(told, planned, lambda each: each.amount)

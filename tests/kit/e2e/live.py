@@ -77,6 +77,16 @@ async def roots_equal(devnet: Devnet, above: int) -> int:
     return height
 
 
+async def all_proven(devnet: Devnet) -> None:
+    """Until some node has the package of each epoch that closed, but for the last, which may still be proven."""
+    closed = (await next(iter(devnet.clients.values())).state()).epoch - 1
+    missing = set(range(1, closed))
+    while missing:
+        for client in devnet.clients.values():
+            missing -= {each for each in missing if await client.package(each) is not None}
+        await trio.sleep(0.2)
+
+
 async def all_ready(devnet: Devnet) -> None:
     """Until each node says that all its conditions hold."""
     for name, client in devnet.clients.items():

@@ -25,15 +25,17 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from member.codes import NodeCode
 from node.epochs import service as epochs
-from node.epochs.packages import PackageService
+from node.epochs.packages import ATTEMPTS_MAX as ATTEMPTS_OF_PACKAGES
+from node.epochs.packages import RECENT_MS, PackageService, _Waiting
 from node.epochs.provers import ATTEMPTS_MAX, NodeProver, RestartingPool
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
+from node.epochs.unproven import UnprovenEpoch
 from node.store.store import Store
 from proofs.epoch.pool import LocalProverPool
 from proofs.epoch.prover import commit_epoch
 from proofs.epoch.remote_shard import ProofProgress
 from tests.kit.node.proving import CARRIED, decide
-from tests.kit.node.station import MARKET, QuickProver, Station, new_station
+from tests.kit.node.station import MARKET, QuickProver, Station, new_station, time_of
 from tests.kit.refusals import refused
 from tests.kit.until import until, until_now
 from tests.kit.validator_records import unproven_validator
@@ -229,7 +231,16 @@ def _service(station: Station) -> PackageService:
     home = station.home
     folder = home.path / "packages"
     known = {home.genesis.validators.hash: home.genesis.validators}
-    service = PackageService(station.epochs, station.store, home.path, folder, known.get, home.network)
+    service = PackageService(
+        station.epochs,
+        station.store,
+        home.path,
+        folder,
+        known.get,
+        home.network,
+        station.blocks,
+        lambda: time_of(CARRIED),
+    )
     service._verify = lambda data, validators_hash: SimpleNamespace(ok=True)
     return service
 
@@ -266,8 +277,127 @@ async def test_an_epoch_is_proven_when_a_header_carries_it_and_once(proving: Pro
 async def test_a_package_that_a_restart_interrupted_is_proven_after_it(proving: Proving) -> None:
     again = Station(proving.station.home, proving.station.store)
     packages = _service(again)
-    packages.resume(again.blocks)
+    packages.resume()
     await _run_until(packages, lambda: len(again.prover.proofs) == 1)
+
+
+def restarted(proving: Proving) -> tuple[PackageService, QuickProver]:
+    """The node after a restart that executes no height which carries an epoch."""
+    again = Station(proving.station.home, proving.station.store)
+    again.epochs._provable.clear()
+    packages = _service(again)
+    packages.resume()
+    return packages, again.prover
+
+
+async def _saved(proving: Proving) -> PackageService:
+    """The first epoch is decided and on disk, and its proof is under way."""
+    proving.decided()
+    await _run_until(proving.packages, lambda: proving.packages._unproven.epochs == (1,))
+    return proving.packages
+
+
+async def test_an_epoch_that_waited_is_proven_after_a_restart_from_a_later_state(proving: Proving) -> None:
+    """As when all validators restart: nobody else has proven it, and no replayed height carries it."""
+    await _saved(proving)
+    packages, prover = restarted(proving)
+    assert packages.waiting == (1,)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+        await until(lambda: prover.proofs)
+        prover.proofs[-1].set_result(b"package")
+        await until(lambda: not packages.waiting)
+        nursery.cancel_scope.cancel()
+    assert proving.station.store.package(1).height == MARKET.epoch_blocks
+    assert packages._unproven.epochs == ()
+    assert restarted(proving)[0].waiting == ()
+
+
+async def test_an_epoch_is_on_disk_while_another_is_being_proven(proving: Proving) -> None:
+    packages = await _saved(proving)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+        await until(lambda: len(proving.station.prover.proofs) == 2)
+        packages._waiting[2] = _Waiting(_numbered(packages, 2))
+        packages._wake()
+        await until(lambda: packages._unproven.epochs == (1, 2))
+        nursery.cancel_scope.cancel()
+    assert packages._unproven._path(1).stat().st_mode & 0o777 == 0o600
+
+
+def _numbered(packages: PackageService, epoch: int) -> UnprovenEpoch:
+    """The first epoch under another number."""
+    first = packages._unproven.load(1)
+    assert first is not None
+    statement = msgspec.structs.replace(first.snapshot.statement, epoch=epoch)
+    return UnprovenEpoch(first.height, msgspec.structs.replace(first.snapshot, statement=statement))
+
+
+async def test_the_newest_epoch_is_proven_first(proving: Proving) -> None:
+    before = await _saved(proving)
+    for epoch in (2, 3):
+        before._unproven.save(_numbered(before, epoch))
+    packages, prover = restarted(proving)
+    order: list[int] = []
+    prove = prover.prove
+
+    def noted(snapshot: RiskSnapshot, *of: Any) -> "Future[bytes]":
+        order.append(snapshot.statement.epoch)
+        return prove(snapshot, *of)
+
+    prover.prove = noted  # type: ignore[method-assign]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+        for count in (1, 2, 3):
+            await until(lambda count=count: len(prover.proofs) == count)
+            prover.proofs[-1].set_result(b"package")
+        await until(lambda: not packages.waiting)
+        nursery.cancel_scope.cancel()
+    assert order == [3, 2, 1]
+
+
+async def test_what_waits_is_bounded_and_what_is_given_up_is_told(
+    proving: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _saved(proving)
+    monkeypatch.setattr("node.epochs.unproven.UNPROVEN_MAX", 1)
+    packages, _ = restarted(proving)
+    packages._waiting[2] = _Waiting(_numbered(packages, 2))
+    await _run_until(packages, lambda: bool(packages.lost))
+    assert packages.lost == {1: "too many epochs wait"}
+    assert (packages.waiting, packages._unproven.epochs) == ((2,), (2,))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93\x01", None])
+async def test_an_epoch_whose_file_is_damaged_is_told(proving: Proving, damage: bytes | None) -> None:
+    await _saved(proving)
+    packages, _ = restarted(proving)
+    file = packages._unproven._path(1)
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    await _run_until(packages, lambda: bool(packages.lost))
+    assert packages.lost == {1: "its snapshot or its block is gone"}
+    assert packages.waiting == ()
+
+
+async def test_a_proof_is_tried_again_then_told_and_tried_again_after_a_restart(
+    proving: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.epochs.packages.RETRY_SECONDS", 0.0)
+    packages, prover = proving.packages, proving.station.prover
+    proving.decided()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+        for count in range(1, 1 + ATTEMPTS_OF_PACKAGES):
+            await until(lambda count=count: len(prover.proofs) == count)
+            prover.proofs[-1].set_exception(LocalFault(NodeCode.PROVER_LOST, "prover"))
+        await until(lambda: bool(packages.lost))
+        await until(lambda: packages._unproven.epochs == (1,))
+        nursery.cancel_scope.cancel()
+    assert packages.lost == {1: "3 proofs failed"}
+    assert restarted(proving)[0].waiting == (1,)
 
 
 async def test_a_package_that_is_there_is_not_proven_again(proving: Proving) -> None:
@@ -275,14 +405,19 @@ async def test_a_package_that_is_there_is_not_proven_again(proving: Proving) -> 
     store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, b"first"))
     again = Station(home, store)
     packages = _service(again)
-    packages.resume(again.blocks)
+    packages.resume()
     proving.decided(packages)
-    assert packages._receive.statistics().current_buffer_used == 0
+    assert packages.waiting == ()
 
 
-async def test_fetched_heights_are_left_to_those_who_decided_them(proving: Proving) -> None:
+@pytest.mark.parametrize(("age_ms", "waiting"), [(RECENT_MS, (1,)), (RECENT_MS + 1, ())])
+async def test_fetched_heights_are_left_to_those_who_decided_them_unless_they_are_recent(
+    proving: Proving, age_ms: int, waiting: tuple[int, ...]
+) -> None:
+    """When all restart, some fetch the last heights from others who may not be the ones that prove."""
+    proving.packages._clock_ms = lambda: proving.committed.block.header.time_ms + age_ms
     proving.decided(fetched=True)
-    assert proving.packages._receive.statistics().current_buffer_used == 0
+    assert proving.packages.waiting == waiting
 
 
 FAILURES = (

@@ -105,6 +105,7 @@ class _Sight:
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses, lights={}, branches={})
         self.conflicts: tuple[ConflictStanding, ...] = ()
         self.collection: SignatureCollection | None = None
+        self.packages: Any = None
         self.make(decided_ms_ago=10)
 
     def make(self, heartbeat_ms: int = 500, decided_ms_ago: int | None = None) -> None:
@@ -118,6 +119,7 @@ class _Sight:
             lambda: self.now_ms,
             conflicts=lambda: self.conflicts,
             collection=lambda: self.collection,
+            packages=self.packages,
         )
         if decided_ms_ago is not None:
             self.health._decided_ms = self.now_ms - decided_ms_ago
@@ -175,6 +177,18 @@ async def test_too_few_signatures_on_headers_fail_readiness_after_a_while(
     sight.collection = SignatureCollection(9, 1, 4, 3, UNSIGNED_SECONDS_MAX + 1)
     (check,) = (each for each in sight.health.checks() if not each.ok)
     assert check.detail.startswith("1 of 4 validators signed header 9; the newest that a quorum signed is 3;")
+
+
+async def test_epochs_that_wait_are_shown_and_one_that_is_given_up_fails_readiness(
+    sight: _Sight, autojump_clock: MockClock
+) -> None:
+    sight.packages = SimpleNamespace(waiting=(7, 9), lost={})
+    sight.make(decided_ms_ago=10)
+    (check,) = (each for each in sight.health.checks() if each.name == "proofs")
+    assert (check.ok, check.detail) == (True, "2 epochs wait for a proof, the oldest is 7")
+    sight.packages.lost[5] = "3 proofs failed"
+    (check,) = (each for each in sight.health.checks() if not each.ok)
+    assert check.detail == "2 epochs wait for a proof, the oldest is 7; epoch 5 is not proven here: 3 proofs failed"
 
 
 async def test_a_vault_ahead_of_this_node_fails_readiness_after_a_while(

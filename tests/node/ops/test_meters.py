@@ -75,7 +75,12 @@ class Node:
             "oracle": SimpleNamespace(reports=()),
             "bridge": self.bridge,
             "packages": SimpleNamespace(
-                newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)), progress=SimpleNamespace(done=1, total=4)
+                newest_epoch=3,
+                newest_bytes=6030,
+                seconds=deque((1.5,)),
+                progress=SimpleNamespace(done=1, total=4),
+                waiting=(4, 5),
+                lost={2: "3 proofs failed"},
             ),
             "pool": _Pool(),
             "transactions": self.transactions,
