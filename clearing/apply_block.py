@@ -40,7 +40,7 @@ from clearing.governance.enactment import enact_governance
 from clearing.governance.upgrades import begin_due_upgrade
 from clearing.invariants import check_block
 from clearing.margin_calls.cash_calls import end_met_cash_calls
-from clearing.margin_calls.margin_calls import check_house_margin, check_margins
+from clearing.margin_calls.margin_calls import call_after_losses, check_house_margin, check_margins
 from clearing.price_ranges.delays import observe_withdrawals
 from clearing.price_ranges.update import update_ranges
 from clearing.prices.index_prices import agree_prices
@@ -191,10 +191,12 @@ def call_margin(context: BlockContext) -> None:
 
 
 def cover_losses(context: BlockContext) -> None:
-    """Phase 11: contributions that are due, defaults, then the fund's size and the house's own margin."""
+    """Phase 11: contributions that are due, defaults, the fund's size, then who is called for what these took, and the
+    house's own margin."""
     collect_contribution_calls(context)
     resolve_defaults(context)
     update_fund(context)
+    call_after_losses(context)
     check_house_margin(context)
 
 

@@ -1,9 +1,9 @@
 """Margin calls: every account that the block touched is checked, called, and liquidated when its time is over.
 
-Rule: an account below initial margin is called. Below its trigger, or when it owes more cash than the limit, it is
-liquidated after its deadline, largest shortfall first, up to a cap per block. Called accounts are checked in every
-block. The house's own account is called like any other and never liquidated. Own accounts of a member in default belong
-to `clearing.default`.
+Rule: an account below initial margin is called, also for what the losses of a default took from it. Below its trigger,
+or when it owes more cash than the limit, it is liquidated after its deadline, largest shortfall first, up to a cap per
+block. Called accounts are checked in every block. The house's own account is called like any other and never
+liquidated. Own accounts of a member in default belong to `clearing.default`.
 """
 
 import msgspec
@@ -48,6 +48,17 @@ def check_margins(context: BlockContext) -> None:
         after = margin if left is holdings else holdings_margin(current_arrays(context.state), left)
         if after.initial_ok:
             _end_calls(context, account, after)
+
+
+def call_after_losses(context: BlockContext) -> None:
+    """Call the accounts that losses after `check_margins` left below initial margin; the next block checks them first.
+
+    A later block would not look at them by itself: an account without positions is touched by no price.
+    """
+    book = margin_book(context.state)
+    for account in book.short(book.remargin(), context.terms.risk.cash_limit_micros):
+        if not is_in_default(context.state, account):
+            call_margin(context, account, book.margin(account))
 
 
 def _check_all(

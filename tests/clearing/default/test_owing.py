@@ -42,6 +42,24 @@ def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken(world: 
     assert (world.cash(CAROL), world.status(3)) == (0, MemberStatus.ACTIVE)
 
 
+def test_who_owes_what_it_was_assessed_is_called_in_the_same_block_and_defaults_without_a_position() -> None:
+    """Dave trades nothing: no price ever touches his account again."""
+    world = with_fund(msgspec.structs.replace(TERMS, assessment_blocks=6))
+    world.bring(bob=300_000)
+    world.block(world.withdrawal(DAVE, USDC_1, world.cash(DAVE) - 100 * DOLLAR))
+    world.fall(500_000)
+    world.prices(310_000)
+    world.prices(250_000)
+    taken = {}
+    while 4 not in taken:
+        taken = {each.member: each for each in of_kind(world.block(), AssessmentTaken)}
+    assert world.cash(DAVE) == 100 * DOLLAR - taken[4].micros < 0
+    assert world.state.accounts[DAVE].called_height == world.state.now.height
+    world.wait(40)
+    assert world.status(4) is MemberStatus.DEFAULTED
+    assert world.cash(DAVE) == 0
+
+
 def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_none_of_them(world: World) -> None:
     second = world.open_account(DAVE)
     owed, cash = outstanding_assessment(world.state, 4), world.cash(DAVE)
