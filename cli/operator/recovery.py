@@ -1,4 +1,5 @@
-"""`crossclear replay`, `rollback`, `wal`, `debug`: recovery of a stopped node, and where two states differ."""
+"""`crossclear chain`, `replay`, `rollback`, `wal`, `debug`: a node's blocks as a log, recovery of a stopped node, and
+where two states differ."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,38 @@ def replay(
         "receipts": result.receipts,
     }
     _show_fields(data, output)
+
+
+@click.group()
+def chain() -> None:
+    """The decided blocks of a node."""
+
+
+@chain.command("export")
+@click.argument("log", type=NEW_FILE)
+@click.option("--home", type=HOME, required=True, help="The node's folder.")
+@click.option("--first", type=click.IntRange(min=1), help="Default: the lowest that the node has.")
+@click.option("--last", type=click.IntRange(min=1), help="Default: the highest that the node has.")
+@output_option
+def export_chain(log: Path, home: Path, first: int | None, last: int | None, output: str) -> None:
+    """Write blocks with their certificates to a new LOG, for `replay`, `statement --log` and other commands with --log.
+
+    Needs no key and no password. The node may run. A log that begins above height 1, as of a node that fetched a state,
+    cannot be executed by itself.
+
+    Example: crossclear chain export blocks.log --home HOME
+    """
+    from node.offline.chain_export import export_blocks
+
+    def report(height: int) -> None:
+        if height % _PROGRESS_EVERY == 0:
+            say(f"height {height}")
+
+    done = export_blocks(home, log, first, last, report)
+    data = {"log": str(log), "first": done.first, "last": done.last, "blocks": done.blocks}
+    _show_fields(data, output)
+    if done.first > 1:
+        say(f"warning: the log begins at height {done.first}, so that it cannot be executed from genesis")
 
 
 @click.command()

@@ -29,13 +29,17 @@ def write_block_log(path: Path, network: bytes, blocks: Iterable[BlockRecord]) -
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path))
     part = path.with_name(path.name + ".part")
     count = 0
-    with part.open("wb") as file:
-        file.write(MAGIC + network)
-        for block in blocks:
-            file.write(_FRAMES.encode(encode(block)))
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with part.open("wb") as file:
+            file.write(MAGIC + network)
+            for block in blocks:
+                file.write(_FRAMES.encode(encode(block)))
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     part.rename(path)
     sync_folder(path.parent)
     return count
