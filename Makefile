@@ -75,7 +75,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	touch $@
 
 lock: ## pin every dependency anew (needs the network)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --override requirements.override --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra history --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 	$(BIN)/uv pip compile requirements-checks.in --generate-hashes \

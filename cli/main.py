@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Show the validator set; propose, approve and submit changes.",
         ),
         "governance": ("cli.operator.governance:governance", "Change the rules: propose, vote, try out, follow."),
+        "history": ("cli.operator.history:history", "Write a network's history to PostgreSQL or SQLite, and ask it."),
         "chain": ("cli.operator.recovery:chain", "Write the blocks of a node to a log that anybody can replay."),
         "replay": ("cli.operator.recovery:replay", "Execute a block log again and compare every root."),
         "wal": ("cli.operator.recovery:wal", "Inspect the consensus log of a stopped node, and repair it."),

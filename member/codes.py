@@ -124,6 +124,24 @@ class NodeCode(CodeBook):
         "The network lists the chain, and this node does not watch it yet. Configure the chain "
         "and restart the node, or ask another node.",
     )
+    HISTORY_URL = (
+        900,
+        "The database of a history is postgresql://USER@HOST/NAME or sqlite:///FILE.",
+    )
+    HISTORY_DATABASE = (
+        901,
+        "The database refused a statement or cannot be reached. Correct what it says; the history goes on from its "
+        "last height.",
+    )
+    HISTORY_OTHER = (
+        902,
+        "The database has the history of another network, of other blocks, or of another version. Name an empty one: "
+        "a history can be made anew.",
+    )
+    HISTORY_TAKEN = (
+        903,
+        "The height is in the history already: another process writes to it. End one of the two.",
+    )
     SUBMISSIONS_FULL = (
         873,
         "Too many submitted events wait to be proven. Submit it again later; the node's own watcher finds it too.",
