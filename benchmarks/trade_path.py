@@ -334,10 +334,10 @@ def recovered_us(network: NetworkId, trades: Sequence[Trade]) -> float:
     """Microseconds of recovering one signer."""
     recover = secp256k1.recover.__wrapped__
     signed = [(trade.digest(network), trade.buyer_signature) for trade in trades]
-    began = time.process_time_ns()
+    began = time.thread_time_ns()
     for digest, signature in signed:
         recover(digest, signature)
-    return (time.process_time_ns() - began) / 1000 / len(signed)
+    return (time.thread_time_ns() - began) / 1000 / len(signed)
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ from clearing.schema.requests.withdrawals import Withdrawal
 from member.api.types import Address, Body, Decimal, Hash, Id, Natural, Problem, Signature, SmallId
 
 BATCH_TRANSACTIONS_MAX = 100
+BODY_BYTES_MAX = 1 << 20
+"""Of one transaction; the limits of its kind are judged by whoever takes it."""
 
 
 class TransactionList(Wire, frozen=True):
@@ -135,7 +137,7 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
         return Literal[tuple(choice.name.lower() for choice in info.cls)]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
         item = _LINES[info.item_type.cls] = _made(info.item_type.cls, tag=None)
-        return Annotated[tuple[item, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
+        return Annotated[tuple[item, ...], Meta(min_length=info.min_length, max_length=info.max_length)]  # type: ignore[valid-type]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.BytesType):
         item = _of_bytes(info.item_type)
         return Annotated[tuple[item, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
@@ -195,14 +197,22 @@ class SubmitBody(Body, frozen=True):
 
 
 def transaction_of(body: Body) -> Transaction:
-    """The wire transaction that a JSON body describes. Raises msgspec.ValidationError for numbers beyond 63 bits."""
+    """The wire transaction that a JSON body describes.
+
+    Raises msgspec.ValidationError for what no peer could decode: numbers beyond 63 bits, too few of something.
+    """
     kind = _KIND_OF[type(body)]
     renamed: dict[str, str] = _RENAMED.get(kind) or {}
 
     def value_of(name: str) -> Any:
         return getattr(body, renamed.get(name) or name)
 
-    return cast(Transaction, _wire(kind, value_of))
+    made = _wire(kind, value_of)
+    try:
+        # A body's types don't have every bound of the wire's, and making a value checks none.
+        return cast(Transaction, decode(encode(made), kind, BODY_BYTES_MAX))
+    except RemoteFault as fault:
+        raise msgspec.ValidationError(str(fault)) from None
 
 
 def body_of(transaction: Transaction) -> Body:

@@ -27,6 +27,7 @@ from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World
 
 KINDS = get_args(Transaction)
+ANY_KIND: Any = Transaction
 I = msgspec.inspect  # noqa: E741 - the inspector
 NODE_KEY = b"k" * 32
 
@@ -88,6 +89,30 @@ def test_a_request_is_the_same_in_json_and_fits_its_limit(kind: type, data: st.D
     body = msgspec.json.decode(msgspec.json.encode(SubmitBody(transactions=(body_of(request),))), type=SubmitBody)
     assert transaction_of(body.transactions[0]) == request
     assert signatories(request), "somebody has to sign"
+
+
+def _bare(info: I.Type) -> Any:
+    """The least that a JSON body may say of a field, whatever the wire asks for."""
+    match info:
+        case I.Metadata():
+            return _bare(info.type)
+        case I.VarTupleType():
+            return ()
+        case I.StrType():
+            return ""
+    return example(info, other=False)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_body_becomes_what_a_peer_could_not_decode(kind: type) -> None:
+    """One such request would make a whole batch, and a whole block, unreadable to all others."""
+    bare = kind(*(_bare(field.type) for field in I.type_info(kind).fields))
+    text = msgspec.json.encode(SubmitBody(transactions=(body_of(bare),)))
+    try:
+        made = transaction_of(msgspec.json.decode(text, type=SubmitBody).transactions[0])
+    except msgspec.ValidationError:
+        return
+    assert decode(encode((made,)), tuple[ANY_KIND]) == (made,)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
