@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "collateral": ("cli.member.collateral:collateral", "Submit deposits to a node, and follow them to the credit."),
         "deposits": ("cli.member.deposits:deposits", "See what became of a deposit."),
+        "transactions": ("cli.member.transactions:transactions", "See what became of a transaction."),
         "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),

@@ -91,6 +91,11 @@ class MemberKey:
 
         return ask_as_member(self.url, self._secret(), question)
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a key is named."""
+        return self.key_name is not None or self.secret_file is not None
+
     def _secret(self) -> bytes:
         from member.keys.key_folder import PASSWORD_FILE, KeyKind, read_key
         from member.keys.secret_files import read_password

@@ -129,6 +129,8 @@ def api() -> str:
 def _signed(route: Route) -> str:
     if route.takes_token:
         return "yes, or token"
+    if route.may_sign:
+        return "or not"
     return "yes" if route.signed else ""
 
 

@@ -142,6 +142,15 @@ class NodeCode(CodeBook):
         903,
         "The height is in the history already: another process writes to it. End one of the two.",
     )
+    TRANSACTION_UNKNOWN = (
+        877,
+        "This node did not accept the transaction and saw it in no block, or has forgotten it (`mempool.fates_days`, "
+        "`mempool.fates_max`). Compare the hash, and ask the node that accepted it. Sending it again is harmless.",
+    )
+    TRANSACTIONS_UNREAD = (
+        878,
+        "The node still reads its stored blocks for transactions and does not know this one yet. Ask again later.",
+    )
     SUBMISSIONS_FULL = (
         873,
         "Too many submitted events wait to be proven. Submit it again later; the node's own watcher finds it too.",

@@ -34,6 +34,7 @@ from member.api.receipts import DefaultPage, FundPage, LiquidationPage, ReceiptP
 from member.api.state import Readiness, StateView
 from member.api.statements import MemberStatement
 from member.api.submit import SubmitResult, SubmitResults, TransactionList
+from member.api.transactions import TransactionView
 from member.api.types import Problem
 from member.api.withdrawals import WithdrawalProofView, WithdrawalsView
 from member.client.authorization import SignedPart, authorization, token_authorization
@@ -258,6 +259,13 @@ class NodeClient:
         if response.status_code not in (202, 422):
             self._check(response)
         return self._read(response, SubmitResults)
+
+    async def transaction(self, hash_: bytes) -> TransactionView:
+        """What became of a transaction, with receipts where this client's key is a party's.
+
+        Raises NodeRefusal TRANSACTION_UNKNOWN where the node never had it or has forgotten it.
+        """
+        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=self._secret is not None)
 
     async def cancel_withdrawal(self, account: int, number: int, nonce: int | None = None) -> SubmitResults:
         """Cancel a delayed withdrawal, signed with this client's key: the one that signs for the account's money.

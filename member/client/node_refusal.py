@@ -34,6 +34,11 @@ def refusal_of(problem: Problem, status: int, url: str) -> NodeRefusal:
     return NodeRefusal(code, problem.at[:TEXT_CHARS_MAX], status=status, node=url, message=message)
 
 
+def code_of(number: int) -> CodeBook | None:
+    """The code with this number, of any package that a node runs; None where this release has none."""
+    return _codes().get(f"R{number:04d}")
+
+
 @cache
 def _codes() -> dict[str, CodeBook]:
     books: tuple[type[CodeBook], ...] = (BaseCode, ClearingCode, ConsensusCode, BridgeCode, ProofCode, NodeCode)

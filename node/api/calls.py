@@ -90,7 +90,8 @@ RECEIPTS_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A checked request. `signer` is set exactly for signed routes, except where a token stands for a signature.
+    """A checked request. `signer` is set exactly for signed requests, which some routes take beside unsigned ones
+    or ones with a token.
     `submitter` names the one who signed or sent the token, on routes that take tokens."""
 
     view: NodeView
@@ -204,6 +205,8 @@ class Route:
     body: Any = None
     body_media: tuple[str, ...] = ()
     signed: bool = False
+    may_sign: bool = False
+    """Whether a route that anybody may ask shows more to a signed request."""
     takes_token: bool = False
     """Whether a signed route also takes the token of a submitter that the operator listed."""
     secret: bool = False

@@ -68,7 +68,7 @@ def _page(call: ApiCall, key: int) -> tuple[tuple[ReceiptView, ...], str]:
     after, limit = page_of(call)
     found = call.view.receipts(key, after, limit)
     masks = masks_of(call.state, call.signer)
-    page = tuple(_receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
+    page = tuple(receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
     return page, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
 
 
@@ -150,6 +150,6 @@ def _positions(state: State, account: int) -> tuple[SlicePosition, ...]:
     )
 
 
-def _receipt_view(at: ReceiptAt) -> ReceiptView:
+def receipt_view(at: ReceiptAt) -> ReceiptView:
     """A receipt in JSON's terms; `kind` is its type's name."""
     return ReceiptView(height=at.height, index=at.index, kind=type(at.receipt).__name__, details=named(at.receipt))

@@ -12,6 +12,7 @@ from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
 from clearing.state.state import State
 from consensus.application import Misbehaviour
@@ -21,11 +22,13 @@ from member.api.receipts import ReceiptAt
 from member.api.state import Check
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight
+from node.agreement.decided_transactions import DecidedTransactions
 from node.chains.submissions import CollateralEvent, Submission, SubmissionStatus
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
 from node.store.blocks import light_block_at
+from node.store.fate_table import FateRecord, FateState
 from node.store.records import PackageRecord, receipt_at
 from node.store.store import Store
 
@@ -67,6 +70,12 @@ class NodeView:
     """Every peer that may connect."""
     holdings: EpochHoldings | None = None
     exits: EpochExits | None = None
+    find_fate: Callable[[bytes], FateRecord | None] = lambda _: None
+    """What became of the transaction of a hash, if that is known."""
+    is_waiting: Callable[[bytes], bool] = lambda _: False
+    """Whether the transaction of a hash waits in the pool."""
+    fates_complete: Callable[[], bool] = lambda: True
+    """Whether all stored blocks were read for transactions."""
     statements: StatementDays = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +108,17 @@ class NodeView:
     def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """At most `limit` receipts of an account or of a `Series`, later than (height, index), in order."""
         return [receipt_at(record) for record in self.store.receipts_of(key, after, limit)]
+
+    def fate(self, hash_: bytes) -> FateRecord | None:
+        """What became of a transaction. One that waits is pending, though it was refused or given up before."""
+        found = self.find_fate(hash_)
+        if self.is_waiting(hash_) and (found is None or found.state is not FateState.APPLIED):
+            return FateRecord(hash_, FateState.PENDING, 0)
+        return found
+
+    def outcome(self, fate: FateRecord) -> tuple[Transaction, list[Receipt]] | None:
+        """A decided transaction and its receipts. Blocks for some 10 ms: for worker threads."""
+        return DecidedTransactions(self.store).outcome(fate)
 
     def package(self, epoch: int | None) -> PackageAt | None:
         """A package as it is on disk, by default the newest; one that no longer matches its digest is not shown."""

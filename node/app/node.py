@@ -27,6 +27,7 @@ from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
 from member.vaults.conflict import Conflict, conflict_of
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
+from node.agreement.decided_transactions import DecidedTransactions
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.position_check import PositionWatch, valid_positions
 from node.agreement.upgrade_watch import UpgradeWatch, refuse_release
@@ -58,12 +59,14 @@ from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import Topic
 from node.pool.block_budget import BlockBudget, BudgetedPool, payload_work
+from node.pool.fates import Fates, NotedBlock
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService, valid_batch_size
 from node.signer.node_keys import NodeKeys, NodeSigner
 from node.signer.remote import RemoteSigner
 from node.store.blocks import StoredBlocks
+from node.store.fate_table import FateTable
 from node.store.store import Store
 from node.store.wal import WalFile
 from node.supervision import Service, Supervisor
@@ -100,12 +103,15 @@ class Node:
         prover: EpochProver,
         signer: NodeSigner,
         journal: PoolJournal,
+        fates: FateTable,
     ) -> None:
         """Construct, then subscribe, then execute the blocks above the saved state. Raises LocalFault, Bug."""
         self._config, self._genesis, self._keys, self._store, self._signer = config, genesis, keys, store, signer
         self._blocks, self._network_id = StoredBlocks(store), network_id(genesis)
         self._heights_wanted = HEIGHTS_PER_NEWS
         self._supervisor = Supervisor()
+        limits = config.mempool
+        self._fates = Fates(fates, clock_ms, limits.fates_days, limits.fates_max)
         restored = restore(genesis, state_salt(keys.network_seed), store, self._blocks)
         self._construct_state_machine(restored, prover)
         self._construct_network(restored, journal)
@@ -134,7 +140,9 @@ class Node:
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
         )
-        self._pool = Mempool(self._network_id, self._keys_of, pool_limits(config), self._judge_change)
+        self._pool = Mempool(
+            self._network_id, self._keys_of, pool_limits(config), self._judge_change, self._fates.expired
+        )
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._further_bytes = 0
         """Of the last block's bundles, for the budget."""
@@ -213,7 +221,9 @@ class Node:
             self._changed,
             journal,
             restored.height > 0,
+            self._fates,
         )
+        self._executed_before = restored.height
         self._snapshots = SnapshotService(
             network,
             self._store,
@@ -293,6 +303,9 @@ class Node:
             peers=self._network.status,
             holdings=self._holdings,
             exits=self._exits,
+            find_fate=self._fates.find,
+            is_waiting=self._pool.holds,
+            fates_complete=lambda: self._fates.complete,
         )
 
     def _subscribe(self) -> None:
@@ -346,6 +359,7 @@ class Node:
         services: dict[str, Service] = {
             "snapshots": self._snapshots.run,
             "transactions": partial(self._transactions.listen, subscribe(Topic.TRADES, valid_batch_size)),
+            "fates": partial(self._fates.run, DecidedTransactions(self._store), self._executed_before),
             "batches": partial(self._transactions.run, network, self._config.mempool.batch_ms),
             "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
             "oracle": partial(self._oracle.run, network, self._changed),
@@ -412,7 +426,9 @@ class Node:
         self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
         self._further_bytes = payload_work(0, decided.block.transactions)
-        self._transactions.decided(decided.block.transactions, decided.block.time_ms)
+        hashes = self._transactions.decided(decided.block.transactions, decided.block.time_ms)
+        height, time_ms = decided.header.height, decided.block.time_ms
+        self._fates.decided(NotedBlock(height, time_ms, hashes, decided.result.receipts))
         self._supervisor.guarded("chain-records", self._follow_chains, None)(decided.state)
 
     def _follow_chains(self, state: State) -> None:

@@ -30,6 +30,7 @@ from node.pool.journal import PoolJournal
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
 from node.signer.sign_state import SignStateFile, has_sign_state
 from node.store.blocks import StoredBlocks
+from node.store.fate_table import FateTable
 from node.store.store import Store
 from node.sync.joining import begin_from_peers
 from proofs.epoch.pool import LocalProverPool
@@ -124,11 +125,12 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
         stack.callback(prover.close)
         journal = PoolJournal(config.path("pool.journal"))
         stack.callback(journal.close)
+        fates = stack.enter_context(FateTable(config.path("fates.sqlite"), network_id(genesis)))
         running = _STOPPED
         try:
             in_force = newest_set(genesis, StoredBlocks(store))
             signer = stack.enter_context(node_signer(config, network_id(genesis), in_force, keys, guard))
-            node = Node(config, genesis, keys, store, prover, signer, journal)
+            node = Node(config, genesis, keys, store, prover, signer, journal, fates)
             try:
                 yield node
             finally:

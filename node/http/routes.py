@@ -20,6 +20,7 @@ from node.api import (
     receipts,
     state,
     submit,
+    transactions,
     withdrawals,
 )
 from node.api.calls import JSON, Route
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = tuple(
         proofs,
         governance,
         submit,
+        transactions,
         collateral_events,
     )
     for route in topic.routes
@@ -110,4 +112,6 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
         }
     if route.signed:
         operation["security"] = [{"signature": []}, *([{"token": []}] if route.takes_token else [])]
+    elif route.may_sign:
+        operation["security"] = [{}, {"signature": []}]
     return operation

@@ -199,7 +199,7 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
     header = request.headers.get("authorization", "")
     if route.takes_token and is_bearer(header):
         submitter = served.submitters.check_token(header)
-    elif route.signed:
+    elif route.signed or (route.may_sign and header):
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         part = SignedPart(request.method, target, body)
         signer = served.authenticator.check(header, part, now_ms)

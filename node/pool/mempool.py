@@ -100,8 +100,11 @@ class Mempool:
         keys_of: KeysOf,
         limits: PoolLimits | None = None,
         judge_change: JudgeRuling = refuse_changes,
+        on_expired: Callable[[bytes], None] = lambda _: None,
     ) -> None:
+        """`on_expired` is called with the hash of each transaction whose not-after passed while it waited."""
         self._network = network
+        self._on_expired = on_expired
         self._judge_change = judge_change
         self._keys_of = keys_of
         self._limits = limits or PoolLimits()
@@ -241,6 +244,7 @@ class Mempool:
             entry = self._entries.get(key)
             if entry is not None:
                 self._drop(key, entry)
+                self._on_expired(key)
                 expired += 1
         return expired
 

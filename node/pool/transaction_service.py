@@ -15,13 +15,14 @@ from clearing.base import ed25519
 from clearing.base.codec import U63, Bytes32, Bytes64, Wire, decode, encode, u256
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.hashing import tag_prefix, tagged_hash
-from clearing.base.ids import NetworkId
+from clearing.base.ids import Hash32, NetworkId
 from clearing.governance.proposals import AdmittedRequest
 from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, trades_asked
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.pool.admission import AdmissionWindow
+from node.pool.fates import Fates
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 
@@ -97,10 +98,11 @@ class TransactionService:
         changed: Callable[[], None],
         journal: PoolJournal | None = None,
         restored: bool = False,
+        fates: Fates | None = None,
     ) -> None:
         """`submitters`: envelope keys of the nodes whose batches are accepted. `journal` keeps what was submitted
         door until a block has decided it; without one a crash loses it. `restored`: this node starts from a state, and
-        what the blocks up to it decided is not known here."""
+        what the blocks up to it decided is not known here. `fates` is told what the pool does not take back."""
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret
@@ -109,6 +111,7 @@ class TransactionService:
         self._clock_ms = clock_ms
         self._changed = changed
         self._journal = journal
+        self._fates = fates
         self._admission = AdmissionWindow(pool.limits.transactions_max)
         self._gathered: dict[bytes, int] = {}
         """What waits and was taken in here, and how many trades it asks for: against this node's part of the window."""
@@ -160,15 +163,19 @@ class TransactionService:
         now_ms = self._clock_ms()
         answers = [(transaction, self._pool.add(transaction, now_ms)) for transaction in self._journal.waiting]
         again = [transaction for transaction, answer in answers if isinstance(answer, Accepted) and not answer.known]
-        self._journal.over(
-            transaction_hash(transaction) for transaction, answer in answers if isinstance(answer, Rejected)
-        )
+        refused = {transaction_hash(each): answer for each, answer in answers if isinstance(answer, Rejected)}
+        if self._fates is not None:
+            for key, refusal in refused.items():
+                self._fates.dropped(key, refusal)
+            # Before the journal forgets them.
+            self._fates.save_ended()
+        self._journal.over(refused)
         self._gathered.update((transaction_hash(transaction), trades_asked(transaction)) for transaction in again)
         self._offer(again)
         return len(again)
 
-    def decided(self, transactions: Iterable[Transaction], time_ms: int) -> None:
-        """A block of this time decided these."""
+    def decided(self, transactions: Iterable[Transaction], time_ms: int) -> list[Hash32]:
+        """A block of this time decided these. Gives their hashes."""
         if self._unsure is not None:
             self._forget_decided_before(time_ms)
         decided = tuple(transactions)
@@ -179,7 +186,8 @@ class TransactionService:
         self._admission.decided(sum(map(trades_asked, decided)), self._clock_ms(), self._pool.oldest_ms, own)
         if self._journal is not None:
             self._journal.over(hashes)
-            self._journal.tidy(self._pool.holds)
+            self._journal.tidy(self._is_open)
+        return hashes
 
     async def run(self, network: Network, batch_ms: int) -> None:
         """Gossip what came in, for ever: what comes within `batch_ms` of the first goes together."""
@@ -210,6 +218,10 @@ class TransactionService:
             if new:
                 # What is known or refused makes no block come sooner, however often a peer repeats it.
                 self._changed()
+
+    def _is_open(self, key: bytes) -> bool:
+        """Whether a restart must find this one in the journal: it waits, or how it ended is not durable."""
+        return self._pool.holds(key) or (self._fates is not None and self._fates.is_unsaved(key))
 
     def _check_admission(self, transaction: Transaction) -> Rejected | None:
         """Whether there is room. Changes of validators, proposals and votes are few, and a flood must not stop them."""

@@ -170,6 +170,14 @@ class Store:
         rows = self._database.read("SELECT data FROM receipts WHERE height = ? ORDER BY position", (height,))
         return tuple(row[0] for row in rows)
 
+    def receipts_between(self, height: int, first: int, last: int) -> tuple[ReceiptRecord, ...]:
+        """The receipts of a height from one position to another, both included, in order."""
+        rows = self._database.read(
+            "SELECT position, data FROM receipts WHERE height = ? AND position BETWEEN ? AND ? ORDER BY position",
+            (height, first, last),
+        )
+        return tuple(ReceiptRecord(height, int(position), (), data) for position, data in rows)
+
     def receipts_of(self, account: int, after: tuple[int, int], limit: int) -> tuple[ReceiptRecord, ...]:
         """At most `limit` (capped) receipts that concern an account, later than (height, index), in order."""
         rows = self._database.read(

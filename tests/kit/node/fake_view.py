@@ -36,6 +36,7 @@ from node.http.server import build_api
 from node.ops.metrics import Metrics
 from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted, transaction_hash
+from node.store.fate_table import FateRecord
 from node.store.records import PackageRecord
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.clearing.signer import secret
@@ -122,6 +123,12 @@ class FakeView:
 
     async def journaled(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    def fate(self, hash_: bytes) -> FateRecord | None:
+        return None
+
+    def fates_complete(self) -> bool:
+        return self.ready
 
     def look_for_event(self, event: CollateralEvent) -> Submission:
         return self.refuses_events or self.submissions.submit(event)
