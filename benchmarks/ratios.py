@@ -4,9 +4,10 @@ Run `python -m benchmarks.ratios [--json FILE] [--against FILE] [--seconds 10] [
 
 Measured one after another: one recovery of a secp256k1 signer and one BLS verification (CPU time); agreement alone
 among four validators, idle and at rising rates until it no longer carries what is offered; the whole clearing house
-idle, at a moderate rate, at the rate that agreement was last offered, and at twice what it then carried; agreement
-among many validators; agreement once more under a sampler, for the relay's share of its CPU; CometBFT's kvstore with
-short pauses at the same rate, where Go is installed. All of it takes some eight minutes on two cores.
+idle, at a moderate rate and at the rate that agreement was last offered, each also with trades in bundles, and at twice
+what it carried of single ones; agreement among many validators; agreement once more under a sampler, for the relay's
+share of its CPU; CometBFT's kvstore with short pauses at the same rate, where Go is installed. All of it takes some
+eight minutes on two cores.
 
 `--json` writes a list of {"what", "value", "goal", "met"}. `--against` compares with such a list, and the program
 fails when a ratio is worse by more than a quarter. Rule: a value that could not be measured is null and never met.
@@ -35,6 +36,7 @@ from benchmarks.load import Seen, measure
 from benchmarks.machine import this_machine
 from benchmarks.sampler import share_of
 from clearing.base import bls, secp256k1
+from clearing.schema.requests.trades import BUNDLE_TRADES_MAX
 from devnet.options import DevnetOptions
 
 VALIDATORS = 4
@@ -42,6 +44,7 @@ MANY = 32
 SECONDS = 10.0
 MODERATE = 300
 """Trades a second at which the cost of one is measured: below what any machine carries."""
+BUNDLE = BUNDLE_TRADES_MAX
 OFFERED = (1000, 2000, 4000, 8000)
 CARRIED_SHARE = 0.9
 """A network that carries less of what is offered is at its limit."""
@@ -76,6 +79,8 @@ class Measured:
     many: Seen | None = None
     house: dict[int, network.Summary] = field(default_factory=dict)
     """By offered rate, 0: idle."""
+    bundled: dict[int, network.Summary] = field(default_factory=dict)
+    """As `house`, with trades in bundles."""
     overloaded: network.Summary | None = None
     offered: int = 0
     """The rate of the comparison."""
@@ -100,8 +105,7 @@ def ratios(seen: Measured, many: int = MANY) -> list[Ratio]:
     """The table, from what was measured."""
     idle, house = seen.agreement[0], seen.house
     quiet, moderate, loaded = house[0], house[MODERATE], house[seen.offered]
-    beyond_idle_ms = moderate.cpu_ms - quiet.cpu_ms / max(1, quiet.heights) * moderate.heights
-    trades = moderate.novated_per_second * moderate.seconds
+    bundled = seen.bundled
     height_ms = percentile(idle.gaps_ms, 0.5)
     return [
         ratio(
@@ -112,7 +116,17 @@ def ratios(seen: Measured, many: int = MANY) -> list[Ratio]:
         ratio(
             "CPU of a trade and node / recovery of one secp256k1 signer",
             "<= 4",
-            beyond_idle_ms / trades / seen.recovery_ms if trades else None,
+            trade_cpu_ms(quiet, moderate) / seen.recovery_ms,
+        ),
+        ratio(
+            f"in bundles of {BUNDLE}: whole clearing house / agreement alone, sustained trades, n = 4, same rate",
+            ">= 0.7",
+            bundled[seen.offered].novated_per_second / carried(seen.agreement[seen.offered]),
+        ),
+        ratio(
+            f"in bundles of {BUNDLE} at most: CPU of a trade and node / recovery of one secp256k1 signer",
+            "<= 4",
+            trade_cpu_ms(quiet, bundled[MODERATE]) / seen.recovery_ms,
         ),
         ratio(
             "CPU of an idle height and node / one BLS verification (two pairings)",
@@ -158,6 +172,13 @@ def ratios(seen: Measured, many: int = MANY) -> list[Ratio]:
         ),
         ratio("CPU of the relay / CPU of agreement alone, full mesh", "<= 0.03", seen.relay_share),
     ]
+
+
+def trade_cpu_ms(quiet: network.Summary, busy: network.Summary) -> float:
+    """CPU milliseconds of a trade and node, beyond what as many idle heights cost; infinite when none was novated."""
+    trades = busy.novated_per_second * busy.seconds
+    beyond = busy.cpu_ms - quiet.cpu_ms / max(1, quiet.heights) * busy.heights
+    return beyond / trades if trades else math.inf
 
 
 def carried(seen: Seen) -> float:
@@ -210,6 +231,8 @@ async def measure_house(seen: Measured, seconds: float) -> None:
         async with network.running_house(DevnetOptions(Path(folder) / "net", members=12)) as house:
             for rate in (0, MODERATE, seen.offered):
                 seen.house[rate] = await house.at(rate, seconds)
+            for rate in (MODERATE, seen.offered):
+                seen.bundled[rate] = await house.at(rate, seconds, BUNDLE)
             twice = 2 * max(MODERATE, int(seen.house[seen.offered].novated_per_second))
             seen.overloaded = await house.at(twice, seconds)
 

@@ -82,6 +82,7 @@ def table() -> list[Ratio]:
     measured.agreement = {rate: seen(rate) for rate in (0, 1000, 2000)}
     measured.peer = {rate: seen(rate) for rate in (1000, 2000)}
     measured.house = {rate: summary(rate) for rate in (0, MODERATE, 2000)}
+    measured.bundled = {rate: summary(rate) for rate in (MODERATE, 2000)}
     return ratios(measured)
 
 
@@ -90,6 +91,8 @@ def test_the_table_has_every_ratio_with_its_goal() -> None:
     assert [(each.what.partition(",")[0], each.goal) for each in found] == [
         ("whole clearing house / agreement alone", ">= 0.7"),
         ("CPU of a trade and node / recovery of one secp256k1 signer", "<= 4"),
+        ("in bundles of 24: whole clearing house / agreement alone", ">= 0.7"),
+        ("in bundles of 24 at most: CPU of a trade and node / recovery of one secp256k1 signer", "<= 4"),
         ("CPU of an idle height and node / one BLS verification (two pairings)", "<= 5"),
         ("price to agreed block p50", "<= 1.5"),
         ("height p50 at n = 32 / height p50 at n = 4", "<= 12"),
