@@ -40,6 +40,7 @@ _OF_CODE = {
     NodeCode.KEY_MISSING: ExitCode.CONFIG,
     NodeCode.NODE_UNREACHABLE: ExitCode.UNREACHABLE,
     NodeCode.API_NOT_READY: ExitCode.NOT_READY,
+    NodeCode.TRANSACTIONS_UNREAD: ExitCode.NOT_READY,
     NodeCode.KEY_EXISTS: ExitCode.SAFETY,
     NodeCode.KEY_PERMISSIONS: ExitCode.SAFETY,
     NodeCode.KEY_WEAK: ExitCode.SAFETY,

@@ -168,7 +168,7 @@ class MempoolConfig(Section, frozen=True):
     fates_days: Annotated[int, Meta(ge=1, le=3_650)] = 7
     """How long the node can say what became of a transaction."""
     fates_max: Annotated[int, Meta(ge=1_000, le=1_000_000_000)] = 1_000_000
-    """Of so many transactions at most; the oldest are forgotten first. Each takes about 200 bytes of disk."""
+    """Of so many transactions at most; the oldest are forgotten first. Each takes about 100 bytes of disk."""
 
 
 class Proofs(Section, frozen=True):

@@ -18,23 +18,25 @@ from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.store.database import Database
 
-VERSION = b"crossclear/fates/v1"
+VERSION = b"crossclear/fates/v2"
+PARTS = 16
+"""Tables that are filled one after the other. Hashes come in no order, so an insertion rewrites a page of an index: a
+small one is rewritten less often, and the oldest part is forgotten as a whole."""
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
-    # Numbers rise: the oldest are forgotten by a range of them.
-    "CREATE TABLE IF NOT EXISTS fates (number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,"
-    " time_ms INTEGER NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL, first_receipt INTEGER NOT NULL,"
-    " last_receipt INTEGER NOT NULL, code INTEGER NOT NULL, place TEXT NOT NULL)",
+    *(
+        f"CREATE TABLE IF NOT EXISTS fates_{part} (number INTEGER PRIMARY KEY, prefix INTEGER NOT NULL, hash BLOB NOT"
+        " NULL, state INTEGER NOT NULL, time_ms INTEGER NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL,"
+        " first_receipt INTEGER NOT NULL, last_receipt INTEGER NOT NULL, code INTEGER NOT NULL, place TEXT NOT NULL)"
+        for part in range(PARTS)
+    ),
+    *(f"CREATE INDEX IF NOT EXISTS fates_{part}_by_prefix ON fates_{part} (prefix)" for part in range(PARTS)),
 )
-_SAVE = (
-    "INSERT INTO fates (hash, state, time_ms, height, position, first_receipt, last_receipt, code, place)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET state = excluded.state,"
-    " time_ms = excluded.time_ms, height = excluded.height, position = excluded.position,"
-    " first_receipt = excluded.first_receipt, last_receipt = excluded.last_receipt, code = excluded.code,"
-    # As `supersedes`.
-    " place = excluded.place WHERE fates.state >= 3 OR (fates.state = 2 AND excluded.state <= 2)"
+_COLUMNS = "state, time_ms, height, position, first_receipt, last_receipt, code, place"
+_FIND = " UNION ALL ".join(
+    f"SELECT {_COLUMNS}, number FROM fates_{part} WHERE prefix = ? AND hash = ?"  # noqa: S608 - the names above
+    for part in range(PARTS)
 )
-_COLUMNS = "hash, state, time_ms, height, position, first_receipt, last_receipt, code, place"
 
 log = structlog.get_logger(__name__)
 
@@ -109,19 +111,25 @@ class FateTable:
         return int.from_bytes(rows[0][0], "big") if rows else 0
 
     def find(self, hash_: bytes) -> FateRecord | None:
-        """The fate of the transaction of this hash; one indexed row."""
-        rows = self._database.read(f"SELECT {_COLUMNS} FROM fates WHERE hash = ?", (hash_,))  # noqa: S608
-        if not rows:
-            return None
-        found, state, *others = rows[0]
-        return FateRecord(found, FateState(state), *others)
+        """The fate of the transaction of this hash; a few indexed rows."""
+        found = None
+        for state, *others in sorted(
+            self._database.read(_FIND, (_prefix(hash_), hash_) * PARTS), key=lambda row: row[-1]
+        ):
+            newer = FateRecord(hash_, FateState(state), *others[:-1])
+            if supersedes(newer, found):
+                found = newer
+        return found
 
     def count(self) -> int:
-        """How many are kept."""
-        return int(self._database.read("SELECT COUNT(*) FROM fates")[0][0])
+        """How many are kept; one that was saved twice counts twice."""
+        return sum(int(self._database.read(f"SELECT COUNT(*) FROM fates_{part}")[0][0]) for part in range(PARTS))  # noqa: S608
 
     def save(self, records: Sequence[FateRecord], height: int | None, oldest_ms: int, count_max: int) -> None:
-        """Keep these, durable on return, and forget the oldest. `height`: up to which blocks are noted now."""
+        """Keep these, durable on return, and forget the oldest, a sixteenth of `count_max` at once.
+
+        `height`: up to which blocks are noted now.
+        """
         self._database.write(lambda connection: _save(connection, records, height, oldest_ms, count_max))
 
     async def save_async(
@@ -134,7 +142,8 @@ class FateTable:
         """Forget the blocks above `top`, which a rollback took away."""
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM fates WHERE height > ?", (top,))
+            for part in range(PARTS):
+                connection.execute(f"DELETE FROM fates_{part} WHERE height > ?", (top,))  # noqa: S608
             _set_height(connection, top)
 
         if self.height() > top:
@@ -166,21 +175,52 @@ def _bind(connection: sqlite3.Connection, network: bytes) -> None:
 def _save(
     connection: sqlite3.Connection, records: Sequence[FateRecord], height: int | None, oldest_ms: int, count_max: int
 ) -> None:
-    connection.executemany(
-        _SAVE,
-        [
-            (r.hash, r.state, r.time_ms, r.height, r.index, r.first_receipt, r.last_receipt, r.code, r.place)
-            for r in records
-        ],
-    )
     if height is not None:
         _set_height(connection, height)
-    newest = connection.execute("SELECT MAX(number) FROM fates").fetchone()[0] or 0
+    room = max(1, count_max // PARTS)
+    newest = [
+        connection.execute(f"SELECT COALESCE(MAX(number), 0) FROM fates_{part}").fetchone()[0]  # noqa: S608
+        for part in range(PARTS)
+    ]
+    number = max(newest)
+    part = newest.index(number)
+    for first in range(0, len(records), room):
+        filled = connection.execute(f"SELECT COUNT(*) FROM fates_{part}").fetchone()[0]  # noqa: S608
+        if filled + len(records[first : first + room]) > room:
+            part = (part + 1) % PARTS
+            connection.execute(f"DELETE FROM fates_{part}")  # noqa: S608
+        rows = [
+            (number + place, *_row(record)) for place, record in enumerate(records[first : first + room], first + 1)
+        ]
+        connection.executemany(
+            f"INSERT INTO fates_{part} (number, prefix, hash, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            rows,
+        )
+    for each in range(PARTS):
+        _forget_old(connection, each, oldest_ms)
+
+
+def _forget_old(connection: sqlite3.Connection, part: int, oldest_ms: int) -> None:
+    """Forget those at the beginning of a part that are older."""
     young = connection.execute(
-        "SELECT number FROM fates WHERE time_ms >= ? ORDER BY number LIMIT 1", (oldest_ms,)
+        f"SELECT number FROM fates_{part} WHERE time_ms >= ? ORDER BY number LIMIT 1",  # noqa: S608
+        (oldest_ms,),
     ).fetchone()
-    first = max(newest - count_max, (young[0] if young else newest + 1) - 1)
-    connection.execute("DELETE FROM fates WHERE number <= ?", (first,))
+    if young is None:
+        connection.execute(f"DELETE FROM fates_{part}")  # noqa: S608
+    else:
+        connection.execute(f"DELETE FROM fates_{part} WHERE number < ?", young)  # noqa: S608
+
+
+def _row(record: FateRecord) -> tuple[object, ...]:
+    """Prefix, hash, and the others in the order of `_COLUMNS`."""
+    block = (record.height, record.index, record.first_receipt, record.last_receipt)
+    return (_prefix(record.hash), record.hash, int(record.state), record.time_ms, *block, record.code, record.place)
+
+
+def _prefix(hash_: bytes) -> int:
+    """What the index has of a hash; few share it, unless somebody searches for them."""
+    return int.from_bytes(hash_[:8], "big", signed=True)
 
 
 def _set_height(connection: sqlite3.Connection, height: int) -> None:

@@ -28,6 +28,7 @@ def refused_with(code: str, message: str = "words", remedy: str = "Do it.") -> L
         ("R0848", ExitCode.UNEXPECTED),
         ("R0203", ExitCode.UNEXPECTED),
         (NodeCode.API_NOT_READY.label, ExitCode.NOT_READY),
+        (NodeCode.TRANSACTIONS_UNREAD.label, ExitCode.NOT_READY),
     ],
 )
 def test_a_known_code_is_passed_on_with_its_remedy_and_exit_code(code: str, exit_code: ExitCode) -> None:

@@ -1,11 +1,12 @@
 """Rules of the table of fates: what counts, how much is kept, and that no file ends a node."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.store.fate_table import FateRecord, FateState, FateTable, supersedes
+from node.store.fate_table import PARTS, FateRecord, FateState, FateTable, supersedes
 
 NETWORK = b"n" * 32
 STORED = [state for state in FateState if state is not FateState.PENDING]
@@ -45,12 +46,32 @@ def test_what_was_applied_stays_so_and_only_a_block_replaces_a_blocks_refusal(
         assert table.find(first.hash) == (second if counts else first)
 
 
+def test_hashes_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    """Record numbers are small: the first bytes of these hashes are all zero, or all ones."""
+    high = replace(record(1, FateState.REFUSED), hash=b"\xff" * 32)
+    with open_table(tmp_path) as table:
+        table.save([record(1), record(2, FateState.EXPIRED), high], 1, *FOREVER)
+        assert table.find(record(1).hash) == record(1)
+        assert table.find(record(2).hash) == record(2, FateState.EXPIRED)
+        assert table.find(high.hash) == high
+        assert table.find(b"\xff" * 31 + b"\x00") is None
+
+
+def test_of_two_fates_that_are_saved_together_the_same_counts(tmp_path: Path) -> None:
+    applied, refused = record(1, FateState.APPLIED, 1_000), record(1, FateState.REFUSED, 2_000)
+    with open_table(tmp_path) as table:
+        table.save([applied, refused], 1, *FOREVER)
+        assert table.find(applied.hash) == applied
+
+
 def test_no_more_are_kept_than_stated_and_the_newest_are(tmp_path: Path) -> None:
     with open_table(tmp_path) as table:
         for first in range(0, 100, 10):
-            table.save([record(each) for each in range(first, first + 10)], first, 0, 25)
-            assert table.count() <= 25
-        assert [table.find(record(each).hash) is not None for each in range(100)] == [False] * 75 + [True] * 25
+            table.save([record(each) for each in range(first, first + 10)], first, 0, 3 * PARTS)
+            assert table.count() <= 3 * PARTS
+        kept = [table.find(record(each).hash) is not None for each in range(100)]
+        assert kept == sorted(kept), "the oldest are forgotten first"
+        assert sum(kept) == table.count() >= 2 * PARTS
 
 
 def test_none_is_kept_longer_than_stated(tmp_path: Path) -> None:
