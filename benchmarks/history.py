@@ -1,8 +1,9 @@
 """A history of a million receipts, in PostgreSQL and SQLite beside each other.
 
-Run `python -m benchmarks.history [--receipts 1000000]`. Blocks of 500 trades among a thousand accounts are written as
-`crossclear history run` writes them, a hundred blocks a transaction. Printed: receipts a second, and how long each
-example query takes: median and extremes of five, with what was read before in memory.
+Run `python -m benchmarks.history [--receipts 1000000]`. Blocks of 500 receipts among a thousand accounts are written
+as `crossclear history run` writes them, a hundred blocks a transaction; one receipt in fifty is a refusal, one a
+liquidation. Printed: receipts a second, and how long each example query takes, with its connection: median and
+extremes of five, with what was read before in memory.
 """
 
 import argparse
@@ -79,19 +80,21 @@ def _block(height: int) -> Row:
 
 def _trade(chance: random.Random, height: int, position: int) -> Row:
     buyer, seller = chance.sample(range(1, ACCOUNTS + 1), 2)
-    refused = position % 50 == 0
+    kind = {0: "Refused", 1: "SliceSold"}.get(position % 50, "TradeNovated")
     body: dict[str, Any] = {
         "index": position, "venue": 1, "venue_trade_id": height * TRADES + position,
         "instrument": chance.randint(1, INSTRUMENTS), "buyer": buyer, "seller": seller,
         "lots": str(chance.randint(1, 50)), "ticks": str(790_000 + chance.randint(-500, 500)), "mark_ticks": "790000",
         "buyer_received": "0", "fee_each": str(chance.randint(1, 10**6)), "venue_fee_each": "0",
     }  # fmt: skip
-    if refused:
+    if kind == "Refused":
         body |= {"code": 200 + chance.randint(1, 20), "at": "trade", "values": []}
+    elif kind == "SliceSold":
+        body |= {"account": str(seller)}
     return {
         "height": height,
         "position": position,
-        "kind": "Refused" if refused else "TradeNovated",
+        "kind": kind,
         "request": position,
         "body": body,
     }

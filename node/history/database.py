@@ -4,6 +4,7 @@ Rule: a height is written in one transaction, after the one below it, so a crash
 on where it was. Two writers don't mix: the second finds the height taken and is refused.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -119,10 +120,26 @@ def engine_of(url: str) -> Engine:
         raise LocalFault(NodeCode.HISTORY_URL, "database") from None
     if parsed.drivername not in DRIVERS:
         raise LocalFault(NodeCode.HISTORY_URL, "database", kind=parsed.drivername)
-    engine = create_engine(parsed.set(drivername=DRIVERS[parsed.drivername]))
+    engine = create_engine(parsed.set(drivername=DRIVERS[parsed.drivername]), json_serializer=_json_text)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _json_text(value: Any) -> str:
+    """PostgreSQL stores a zero byte in JSON and then fails every query that reads it: U+FFFD in its place."""
+    told = json.dumps(value)
+    return json.dumps(_without_zero(value)) if "\\u0000" in told else told
+
+
+def _without_zero(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, Mapping):
+        return {_without_zero(name): _without_zero(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_zero(each) for each in value]
+    return value
 
 
 def _make_private(engine: Engine) -> None:

@@ -7,7 +7,7 @@ another version is refused, because it can be made anew.
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 1
+VERSION = 2
 METADATA = MetaData()
 
 
@@ -87,6 +87,17 @@ POSITIONS = Table(
 )
 """Of every account, at the height that closes an epoch; none where there are no lots."""
 
+LIQUIDATION_KINDS = (
+    "BackstopTakeover",
+    "Liquidated",
+    "LiquidationDeferred",
+    "LiquidationEnded",
+    "LiquidationOpened",
+    "LiquidationStepTaken",
+    "SliceSold",
+)
+"""Receipts of liquidations; each names its account."""
+_LIQUIDATIONS = ", ".join(f"'{kind}'" for kind in LIQUIDATION_KINDS)
 VIEWS = {
     "trades": """
         SELECT r.height, b.time_ms, r.position,
@@ -100,10 +111,10 @@ VIEWS = {
                CAST(r.body->>'fee_each' AS BIGINT) AS fee_each
         FROM receipts r JOIN blocks b ON b.height = r.height
         WHERE r.kind = 'TradeNovated'""",
-    "liquidations": """
+    "liquidations": f"""
         SELECT r.height, b.time_ms, r.position, r.kind, CAST(r.body->>'account' AS BIGINT) AS account, r.body
         FROM receipts r JOIN blocks b ON b.height = r.height
-        WHERE r.kind IN ('Liquidated', 'LiquidationOpened', 'SliceSold', 'BackstopTakeover', 'LiquidationEnded')""",
+        WHERE r.kind IN ({_LIQUIDATIONS})""",  # noqa: S608 - kinds of our receipts
     "newest_balances": """
         SELECT n.account, n.currency, n.amount, n.height
         FROM balances n JOIN (
@@ -114,6 +125,7 @@ VIEWS = {
                CAST(r.body->>'code' AS BIGINT) AS code, r.body->>'at' AS place
         FROM requests q
         JOIN blocks b ON b.height = q.height
-        JOIN receipts r ON r.height = q.height AND r.kind = 'Refused' AND r.request = q.position""",
+        JOIN receipts r ON r.height = q.height AND r.request = q.position
+        WHERE r.kind IN ('Refused', 'BundledTradeRefused')""",
 }
 """By name; SQL that both databases understand."""

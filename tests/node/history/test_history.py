@@ -27,7 +27,6 @@ from node.history.indexer import Indexed, index
 from node.history.tables import METADATA
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.world import World
-from tests.kit.node.databases import KINDS, postgresql
 from tests.kit.node.proving import decided
 from tests.kit.node.station import MARKET, Station, new_station
 from tests.kit.refusals import refused
@@ -59,17 +58,6 @@ def station(tmp_path: Path) -> Iterator[Station]:
     with new_station(tmp_path / "net") as made:
         live(made, HEIGHTS)
         yield made
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    with postgresql(tmp_path_factory.mktemp("pg")) as new:
-        yield new
-
-
-@pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[], str]) -> str:
-    return server() if request.param == "postgresql" else f"sqlite:///{tmp_path / 'history.db'}"
 
 
 def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
