@@ -13,6 +13,7 @@ from member.default_ports import API_URL
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
+    from node.config import NodeConfig
     from node.config_sources import Effective
     from node.offline.homes import OpenedLog
 
@@ -65,13 +66,33 @@ def effective_config(config_path: Path, assignments: Sequence[str]) -> "Effectiv
     """File < environment < `--set`. Raises LocalFault CONFIG_*."""
     from node.config_sources import load_config
 
+    return load_config(config_path, os.environ, _flags(assignments))
+
+
+def read_settings(config_path: Path, assignments: Sequence[str]) -> "Effective":
+    """As `effective_config`, of the right types only, for telling all mistakes at once. Raises LocalFault CONFIG_*."""
+    from node.config_sources import read_config
+
+    return read_config(config_path, os.environ, _flags(assignments))
+
+
+def startable_config(config_path: Path, assignments: Sequence[str]) -> "NodeConfig":
+    """Settings without a mistake that `crossclear config validate` finds. Raises it, or an ExceptionGroup of all."""
+    from node.offline.config_checks import refuse_mistakes
+
+    config = read_settings(config_path, assignments).config
+    refuse_mistakes(config)
+    return config
+
+
+def _flags(assignments: Sequence[str]) -> dict[str, str]:
     flags = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise click.BadParameter(f"expected KEY=VALUE, got {assignment!r}", param_hint="--set")
         flags[key.strip()] = value
-    return load_config(config_path, os.environ, flags)
+    return flags
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ Rule: every refusal names the key's path and its source. `Effective.origin` name
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,17 @@ class Effective:
 
 
 def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Effective:
-    """Read, overlay and check. Raises LocalFault CONFIG_*.
+    """Read, overlay and check. Raises LocalFault CONFIG_*, the first of `value_faults` among them.
 
     `flags` maps dotted keys (`p2p.port`) to text. Without `node.home`, the home is the folder of the file.
     """
+    effective = read_config(path, environment, flags)
+    _refuse_first(effective.config)
+    return effective
+
+
+def read_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Effective:
+    """As `load_config`, without `value_faults`: for who reports all mistakes at once. Raises LocalFault CONFIG_*."""
     settings: dict[str, Any] = _read_toml(path) if path is not None else {}
     origin = dict.fromkeys(_leaves(settings, ""), "file")
     for variable, text in sorted(environment.items()):
@@ -56,33 +64,57 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
         settings.setdefault("node", {})
         if isinstance(settings["node"], dict):
             settings["node"]["home"] = str(path.resolve().parent)
-    return Effective(parse_config(settings), origin)
+    return Effective(_typed(settings), origin)
 
 
 def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
     """Check a tree of settings. Raises LocalFault CONFIG_UNKNOWN_KEY, CONFIG_MISSING, CONFIG_VALUE."""
+    config = _typed(settings)
+    _refuse_first(config)
+    return config
+
+
+def _typed(settings: Mapping[str, Any]) -> NodeConfig:
     try:
         # TOML has no tuples, and the environment has only text: lax conversion reads "26600" as a number.
-        config = msgspec.convert(settings, NodeConfig, strict=False)
+        return msgspec.convert(settings, NodeConfig, strict=False)
     except msgspec.ValidationError as error:
         raise _value_fault(str(error)) from None
+
+
+def _refuse_first(config: NodeConfig) -> None:
+    for fault in value_faults(config):
+        raise fault
+
+
+def value_faults(config: NodeConfig) -> Iterator[LocalFault]:
+    """What is wrong with values of the right type, as far as the settings alone tell it."""
+    checks = (_check_providers, _check_quorum, partial(_check_profile, devnet=config.node.devnet), _check_light_client)
     for chain in config.chains:
-        # One provider named twice would have two votes of the quorum.
-        if repeated := repeated_provider(chain.endpoints):
-            raise LocalFault(
-                NodeCode.CONFIG_VALUE, f"chains.{chain.name}.endpoints", why="a provider twice", endpoint=repeated
-            )
-        if not is_quorum(chain.quorum, len(chain.endpoints)):
-            raise LocalFault(
-                NodeCode.CONFIG_VALUE,
-                f"chains.{chain.name}.quorum",
-                value=chain.quorum,
-                endpoints=len(chain.endpoints),
-                why=BridgeCode.BAD_QUORUM.remedy,
-            )
-        _check_profile(chain, devnet=config.node.devnet)
-        _check_light_client(chain)
-    return config
+        for check in checks:
+            try:
+                check(chain)
+            except LocalFault as fault:
+                yield fault
+
+
+def _check_providers(chain: ChainConfig) -> None:
+    # One provider named twice would have two votes of the quorum.
+    if repeated := repeated_provider(chain.endpoints):
+        raise LocalFault(
+            NodeCode.CONFIG_VALUE, f"chains.{chain.name}.endpoints", why="a provider twice", endpoint=repeated
+        )
+
+
+def _check_quorum(chain: ChainConfig) -> None:
+    if not is_quorum(chain.quorum, len(chain.endpoints)):
+        raise LocalFault(
+            NodeCode.CONFIG_VALUE,
+            f"chains.{chain.name}.quorum",
+            value=chain.quorum,
+            endpoints=len(chain.endpoints),
+            why=BridgeCode.BAD_QUORUM.remedy,
+        )
 
 
 def _check_profile(chain: ChainConfig, *, devnet: bool) -> None:

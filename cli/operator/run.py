@@ -7,8 +7,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from cli.options import NEW_FOLDER, config_option, effective_config, set_option, url_option
-from cli.output import ExitCode, output_option, say, show
+from clearing.base.errors import LocalFault
+from cli.options import (
+    NEW_FOLDER,
+    config_option,
+    effective_config,
+    read_settings,
+    set_option,
+    startable_config,
+    url_option,
+)
+from cli.output import ExitCode, output_option, say, say_failure, show
 
 
 @click.command()
@@ -20,9 +29,9 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
     """Run a node in the foreground until SIGTERM or Ctrl-C."""
     if prover is not None:
         assignments = (*assignments, f"proofs.prover={prover}")
-    config = effective_config(config_path, assignments).config
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    config = startable_config(config_path, assignments)
     from node.app.process import run
 
     return run(config, until_stdin_closes=until_stdin_closes)
@@ -98,14 +107,32 @@ def config() -> None:
 @config.command()
 @config_option
 @set_option
-def validate(config_path: Path, assignments: tuple[str, ...]) -> None:
-    """Exit with 0 when the settings are good, with 3 and the key's path when not. Warn of what is valid and unwise."""
-    from node.config_sources import warnings_of
+@output_option
+def validate(config_path: Path, assignments: tuple[str, ...], output: str) -> int:
+    """Find every mistake in the settings, and in the files of the home that they name; nothing is started or opened.
 
-    effective = effective_config(config_path, assignments)
-    for warning in warnings_of(effective.config):
+    Exits with 0 when a node can start with them, with 3 when not: each mistake is told with its code, the key's path,
+    the value and what to do. Warns of what is valid and unwise.
+    """
+    from node.offline.config_checks import config_mistakes, config_warnings, mistakes_as_json
+
+    warnings: list[str] = []
+    try:
+        settings = read_settings(config_path, assignments).config
+        mistakes = config_mistakes(settings)
+        warnings = [] if mistakes else config_warnings(settings)
+    except LocalFault as unreadable:
+        mistakes = (unreadable,)
+    code = ExitCode.CONFIG if mistakes else ExitCode.OK
+    if output == "json":
+        show({"valid": not mistakes, "mistakes": mistakes_as_json(mistakes), "warnings": warnings}, "", output)
+        return code
+    for mistake in mistakes:
+        say_failure(mistake, code)
+    for warning in warnings:
         say(f"warning: {warning}")
-    say("settings are valid")
+    say(f"mistakes in the settings: {len(mistakes)}" if mistakes else "settings are valid")
+    return code
 
 
 @config.command("show")

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bridge.rpc.chain_profiles import GENERIC, known_profile
-from cli.options import FILE, NEW_FILE, NEW_FOLDER, effective_config
+from cli.options import FILE, NEW_FILE, NEW_FOLDER, startable_config
 from cli.output import output_option, say, show
 from member.default_ports import API_PORT, API_PORT_OFFSET, P2P_PORT
 from node.config import ChainConfig
@@ -191,4 +191,4 @@ def join(
         return 0
     from node.app.process import run
 
-    return run(effective_config(made.config_path, ()).config, until_stdin_closes=until_stdin_closes)
+    return run(startable_config(made.config_path, ()), until_stdin_closes=until_stdin_closes)

@@ -15,7 +15,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import Validator, validator_of
 from member.codes import NodeCode
-from member.keys.keystore import Keystore, Strength, open_keystore, parse_keystore, seal_keystore
+from member.keys.keystore import Keystore, Strength, is_weak, open_keystore, parse_keystore, seal_keystore
 from member.keys.secret_files import make_secret_folder, read_password, read_secret, write_secret
 
 KEYS_FOLDER = "keys"
@@ -116,9 +116,7 @@ def write_key(home: Path, name: str, kind: KeyKind, secret: bytes, password: str
 
 def read_key(home: Path, name: str, kind: KeyKind, password: str, *, allow_weak: bool = False) -> bytes:
     """Open a keystore and check that it is of the kind wanted and matches its stated public key."""
-    keystore = _load(key_path(home, name))
-    if keystore.kind != kind.value:
-        raise LocalFault(NodeCode.KEY_FORMAT, name, kind=keystore.kind, wanted=kind.value)
+    keystore = _load_of_kind(home, name, kind)
     secret = open_keystore(keystore, password, allow_weak=allow_weak)
     public = public_of(kind, secret)
     if keystore.pubkey and bytes.fromhex(keystore.pubkey) != public:
@@ -160,6 +158,17 @@ def own_validator(secrets_by_purpose: Mapping[Purpose, bytes], power: int = 1) -
     )
 
 
+def check_keystore(home: Path, name: str, kind: KeyKind, *, allow_weak: bool = False) -> str:
+    """Everything that `read_key` checks and that needs no password; the stated public key in hex, perhaps empty.
+
+    Raises LocalFault KEY_MISSING, KEY_PERMISSIONS, KEY_FORMAT, KEY_WEAK.
+    """
+    keystore = _load_of_kind(home, name, kind)
+    if not allow_weak and is_weak(keystore):
+        raise LocalFault(NodeCode.KEY_WEAK, name, kdf=keystore.crypto.kdf.function)
+    return keystore.pubkey
+
+
 def list_keys(home: Path) -> tuple[KeyEntry, ...]:
     """All keystores of a home, by name; nothing is decrypted."""
     entries = []
@@ -178,6 +187,13 @@ def new_password(home: Path) -> str:
     password = secrets.token_hex(16)
     write_secret(path, password.encode() + b"\n")
     return password
+
+
+def _load_of_kind(home: Path, name: str, kind: KeyKind) -> Keystore:
+    keystore = _load(key_path(home, name))
+    if keystore.kind != kind.value:
+        raise LocalFault(NodeCode.KEY_FORMAT, name, kind=keystore.kind, wanted=kind.value)
+    return keystore
 
 
 def _load(path: Path) -> Keystore:

@@ -133,7 +133,7 @@ def parse_keystore(data: bytes) -> Keystore:
 
 def open_keystore(keystore: Keystore, password: str, *, allow_weak: bool = False) -> bytes:
     """The secret. Raises LocalFault KEY_PASSWORD, KEY_WEAK. Takes about a second at standard strength."""
-    if not allow_weak and _is_weak(keystore.crypto.kdf):
+    if not allow_weak and is_weak(keystore):
         raise LocalFault(NodeCode.KEY_WEAK, "keystore", kdf=keystore.crypto.kdf.function)
     key = _derive(keystore.crypto.kdf, password)
     ciphertext = bytes.fromhex(keystore.crypto.cipher.message)
@@ -186,7 +186,9 @@ def _kdf_in_bounds(kdf: Kdf) -> bool:
     return kdf.function == "scrypt" and power_of_two and params.r > 0 and small
 
 
-def _is_weak(kdf: Kdf) -> bool:
+def is_weak(keystore: Keystore) -> bool:
+    """Whether only a devnet accepts its key derivation."""
+    kdf = keystore.crypto.kdf
     if kdf.function == "scrypt":
         return kdf.params.n < _SCRYPT_STRONG_N or kdf.params.r < 8
     return kdf.params.c < _PBKDF2_STRONG_ROUNDS

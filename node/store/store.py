@@ -6,6 +6,7 @@ the same key is refused. What belongs to one height goes into one transaction. I
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -227,6 +228,23 @@ class Store:
         """A named value."""
         rows = self._database.read("SELECT value FROM meta WHERE name = ?", (f"user/{name}",))
         return bytes(rows[0][0]) if rows else None
+
+
+def network_of_store(path: Path) -> bytes | None:
+    """The network that a store belongs to, read without a lock or a write; None where there is no store yet.
+
+    Raises LocalFault STORE_CORRUPT.
+    """
+    if not path.exists():
+        return None
+    # Without a log nobody writes, and a connection that may be written to would leave one behind.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = 'network'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise LocalFault(NodeCode.STORE_CORRUPT, str(path), why=str(error)) from None
+    return bytes(found[0]) if found else None
 
 
 def _bind(connection: sqlite3.Connection, network: bytes) -> None:

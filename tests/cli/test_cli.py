@@ -106,9 +106,20 @@ def test_explain_tells_the_remedy(cli: CommandLine) -> None:
     assert cli("explain", "nothing", code=2).out == cli("explain", code=2).out == ""
 
 
-def test_settings_are_checked_and_shown(tmp_path: Path, cli: CommandLine) -> None:
-    path = tmp_path / "node.toml"
-    path.write_text("[p2p]\nport = 5\n")
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[[str], Path]:
+    """Settings in a good home, whose keys are weak ones."""
+    path = create_testnet(tmp_path / "net", tiny_genesis, validators=1, devnet=True, seed=1).nodes[0].home / "node.toml"
+
+    def write(text: str) -> Path:
+        path.write_text(f"[node]\ndevnet = true\n{text}")
+        return path
+
+    return write
+
+
+def test_settings_are_checked_and_shown(tmp_path: Path, settings: Callable[[str], Path], cli: CommandLine) -> None:
+    path = settings("[p2p]\nport = 5\n")
     validate, show = (["config", verb, "--config", path] for verb in ("validate", "show"))
     cli(*validate)
     shown = cli(*show, "--set", "api.port=7", "--output", "json").json
@@ -293,25 +304,25 @@ def test_what_is_harmless_stays_as_it_is() -> None:
 CHAIN = '[[chains]]\nchain_id = 1\nname = "one"\nendpoints = [{endpoints}]\nquorum = {quorum}\n'
 
 
-def test_one_provider_spelt_thrice_is_one_and_a_quorum_of_one_is_warned_of(tmp_path: Path, cli: CommandLine) -> None:
-    path = tmp_path / "node.toml"
+def test_one_provider_spelt_thrice_is_one_and_a_quorum_of_one_is_warned_of(
+    settings: Callable[[str], Path], cli: CommandLine
+) -> None:
     thrice = '"http://localhost:8545", "http://127.0.0.1:8545", "http://127.0.0.1:8545/"'
-    path.write_text(CHAIN.format(endpoints=thrice, quorum=2))
+    path = settings(CHAIN.format(endpoints=thrice, quorum=2))
     assert "chains.one.endpoints" in cli("config", "validate", "--config", path, code=3).err
-    path.write_text(CHAIN.format(endpoints='"http://127.0.0.1:8545"', quorum=1))
+    path = settings(CHAIN.format(endpoints='"http://127.0.0.1:8545"', quorum=1))
     assert "chains.one.quorum is 1" in cli("config", "validate", "--config", path).err
-    path.write_text(CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2))
-    assert "warning" not in cli("config", "validate", "--config", path).err
+    path = settings(CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2))
+    assert "quorum is 1" not in cli("config", "validate", "--config", path).err
 
 
 def test_a_profile_of_another_chain_is_refused_with_the_chain_ids_that_it_serves(
-    tmp_path: Path, cli: CommandLine
+    settings: Callable[[str], Path], cli: CommandLine
 ) -> None:
-    path = tmp_path / "node.toml"
     chain = CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2)
-    path.write_text(chain + 'profile = "polygon"\n')
+    path = settings(chain + 'profile = "polygon"\n')
     error = cli("config", "validate", "--config", path, code=3).err
     assert "R0681" in error
     assert "137, 80002" in error
-    path.write_text(chain + 'profile = "ethereum"\n')
+    path = settings(chain + 'profile = "ethereum"\n')
     assert "settings are valid" in cli("config", "validate", "--config", path).err
