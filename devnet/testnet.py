@@ -28,6 +28,7 @@ from member.keys.secret_files import make_secret_folder
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, RelayerConfig
 from node.config_sources import dump_config
 from node.p2p.config import new_preshared_key, write_preshared_key
+from node.signer.sign_state import SIGN_STATE, new_sign_state
 
 SEED_TAG = "crossclear/testnet/seed/v1"
 GenesisBuilder = Callable[[ValidatorSet], Genesis]
@@ -145,6 +146,7 @@ def _write_home(
         entry = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength)
         if purpose is Purpose.RELAYER:
             relayer = bytes.fromhex(entry.public)
+    new_sign_state(home / SIGN_STATE)
     if preshared is not None and config.p2p.preshared_key_file:
         write_preshared_key(home / config.p2p.preshared_key_file, preshared)
     write_new(home / "genesis.json", genesis_json)

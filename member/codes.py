@@ -34,8 +34,8 @@ class NodeCode(CodeBook):
     KEY_MISSING = 815, "The home folder lacks this key. Run `crossclear keys list`, then `crossclear keys new`."
     SIGN_STATE_MISSING = (
         816,
-        "This node has decided blocks and lost its sign state: it could sign twice. Restore the sign state, or "
-        "join with new keys.",
+        "The key may have signed what this home does not know: it could sign twice. Remove the home's blocks and start "
+        "with `state_sync.enabled`, which keeps it silent as long as it must, or join with new keys.",
     )
     CONFIG_SYNTAX = 820, "node.toml is not TOML at the stated line."
     CONFIG_UNKNOWN_KEY = 821, "No such setting. See configs/node.toml for all of them."

@@ -194,7 +194,7 @@ class RelayerConfig(Section, frozen=True):
 class StateSyncConfig(Section, frozen=True):
     """`[state_sync]`: how a node without blocks begins."""
 
-    enabled: bool = False
+    enabled: bool = True
     """Fetch the state at an epoch's height in place of executing every block since genesis."""
     trust_height: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """A height whose header hash comes from a trusted source; 0: trust begins with genesis."""
@@ -205,8 +205,6 @@ class StateSyncConfig(Section, frozen=True):
     """How old a trusted header may be. Shorter than validators need to leave with what they put at stake."""
     offers_ms: Millis = 10_000
     """How long to wait for peers of more than a third of the power that offer one state; then blocks are executed."""
-    fresh_key: bool = False
-    """The own validator key has never signed. Else, without its sign state, it is silent for some heights."""
 
 
 class Logging(Section, frozen=True):

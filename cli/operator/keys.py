@@ -64,8 +64,17 @@ def import_(
     devnet: bool,
     output: str,
 ) -> None:
-    """Encrypt a secret from a file (mode 0600) into a keystore."""
-    _write(home, name, KeyKind(kind), read_hex_secret(secret_file), password_file, output, devnet=devnet)
+    """Encrypt a secret from a file (mode 0600) into a keystore.
+
+    With an imported voting key, a home that signed nothing yet no longer says so: the key may have signed elsewhere. A
+    node of it begins with a state from peers, and is silent for some heights.
+    """
+    from node.signer.sign_state import SIGN_STATE, forget_fresh_keys
+
+    secret = read_hex_secret(secret_file)
+    if kind == KeyKind.BLS.value and forget_fresh_keys(home / SIGN_STATE):
+        say("the imported key may have signed before: its node begins with a state from peers, and is silent at first")
+    _write(home, name, KeyKind(kind), secret, password_file, output, devnet=devnet)
 
 
 @keys.command()

@@ -166,7 +166,7 @@ def join(
     from node.sync.home import JoinOptions, address_of, make_home, peer_of, trust_of
 
     names = {chain.chain_id: chain.name for chain in read_genesis(genesis, "genesis").chains}
-    sync = StateSyncConfig(enabled=not from_genesis, fresh_key=True, trust_chain=trust_chain or 0)
+    sync = StateSyncConfig(enabled=not from_genesis, trust_chain=trust_chain or 0)
     options = JoinOptions(
         home=home,
         genesis=genesis,

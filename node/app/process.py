@@ -28,7 +28,7 @@ from node.ops.crash import CrashPosition, write_crash
 from node.ops.logs import configure_logs
 from node.pool.journal import PoolJournal
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
-from node.signer.sign_state import SignStateFile, has_sign_state
+from node.signer.sign_state import SIGN_STATE, SignStateFile, has_sign_state
 from node.store.blocks import StoredBlocks
 from node.store.fate_table import FateTable
 from node.store.store import Store
@@ -69,7 +69,7 @@ async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
 async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
     """Fetch a state from peers if the home has no blocks; False when it was stopped meanwhile."""
     genesis = read_genesis(config.path(config.node.genesis))
-    refuse_lost_sign_state(config, genesis)
+    refuse_lost_sign_state(config, genesis, recovers=True)
     begun = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
@@ -116,7 +116,7 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
         # Not synced: the log beside it is, and contains every step before it is sent.
-        guard = SignStateFile(config.path("sign-state"))
+        guard = SignStateFile(config.path(SIGN_STATE))
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
         refuse_noted_release(store)
@@ -157,14 +157,18 @@ def _dump(
     log.critical("invariant broken: nothing is signed any more", height=height, dump=str(path))
 
 
-def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis) -> None:
-    """A home that has blocks had a sign state, and a new one would forget what was signed.
+def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis, *, recovers: bool = False) -> None:
+    """Keys are made with a sign state: a new one would forget what was signed. Where a signer apart has it, only blocks
+    tell that the lock was used. `recovers`: what is missing is asked of peers, in a home without blocks.
 
     Raises LocalFault SIGN_STATE_MISSING.
     """
-    database = config.path("node.sqlite")
-    if has_sign_state(config.path("sign-state")) or not database.exists():
+    path, database = config.path(SIGN_STATE), config.path("node.sqlite")
+    if has_sign_state(path):
         return
-    with Store(database, network_id(genesis)) as store:
-        if store.height() > 0:
-            raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path("sign-state")), height=store.height())
+    height = 0
+    if database.exists():
+        with Store(database, network_id(genesis)) as store:
+            height = store.height()
+    if height > 0 or not (recovers or config.signer.address):
+        raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(path), height=height)

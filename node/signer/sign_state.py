@@ -1,7 +1,8 @@
 """The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
 
-Rule: every running node locks its sign state, so that no tool works on the home of a running node. A missing sign state
-is not created: it would look like a key that never signed.
+Rule: every running node locks its sign state, so that no tool works on the home of a running node. It is created
+together with the keys, and says of them that they never signed. A missing one is never created anew, because its key
+may have signed. Only when peers have shown how far, a recovered one takes its place.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from clearing.base.codec import U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import LocalFault
 from clearing.base.frames import Frames
 from consensus.codes import ConsensusCode
+from member.codes import NodeCode
 from member.durable_files import sync_folder
 
 _SLOT = 512
@@ -135,6 +137,16 @@ class SignStateFile(SignGuard):
         """Give the file up."""
         os.close(self._descriptor)
 
+    def publish(self, path: Path) -> None:
+        """Put a recovered state in its place, durably. Raises LocalFault DOUBLE_SIGN where there is one by now."""
+        recovered = recovered_path(path)
+        try:
+            path.hardlink_to(recovered)
+        except FileExistsError:
+            raise LocalFault(ConsensusCode.DOUBLE_SIGN, "sign state exists by now", path=str(path)) from None
+        recovered.unlink()
+        sync_folder(path.parent)
+
     def _create(self, path: Path) -> None:
         """Write the zero state to both slots, durably, before anything is signed: a used sign state is never empty."""
         os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
@@ -145,6 +157,31 @@ class SignStateFile(SignGuard):
 def has_sign_state(path: Path) -> bool:
     """Whether there is one. An empty file is none: a copy that failed leaves one, and opening would begin anew."""
     return path.exists() and path.stat().st_size > 0
+
+
+def new_sign_state(path: Path) -> None:
+    """Say of keys that were made just now that they signed nothing. Raises LocalFault OUTPUT_EXISTS."""
+    if path.exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path))
+    SignStateFile(path).close()
+
+
+def forget_fresh_keys(path: Path) -> bool:
+    """Take away a sign state that says that nothing was signed, for a key that may have signed elsewhere.
+
+    True when it did. Raises LocalFault DOUBLE_SIGN while a node runs.
+    """
+    with locked_sign_state(path) as guard:
+        if guard is None or guard.last > SignedStep():
+            return False
+        path.unlink()
+        sync_folder(path.parent)
+        return True
+
+
+def recovered_path(path: Path) -> Path:
+    """Where the sign state of a key that lost its own is made; it counts only after `publish`."""
+    return path.with_name(f"{path.name}.recovered")
 
 
 class _Slot(Wire, frozen=True):

@@ -19,9 +19,10 @@ from member.keys.secret_files import make_secret_folder, read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
 from node.config_sources import dump_config
 from node.genesis_file import read_genesis
+from node.signer.sign_state import SIGN_STATE, new_sign_state
 
 SEED_BYTES = 32
-_FETCH_STATE = StateSyncConfig(enabled=True, fresh_key=True)
+_FETCH_STATE = StateSyncConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def make_home(options: JoinOptions) -> Joining:
     secrets[Purpose.NETWORK_SEED] = seed
     for purpose, secret in secrets.items():
         write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
+    new_sign_state(options.home / SIGN_STATE)
     (options.home / "genesis.json").write_bytes(options.genesis.read_bytes())
     lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
     # Last, so that a home that was not finished is not taken for one.

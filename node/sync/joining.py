@@ -2,7 +2,8 @@
 
 Rule: it runs with the home locked and a network of its own, which ends before consensus starts. It writes only what was
 checked, in one transaction; the start that follows reads it back as any restart does, and compares every root again. A
-key that may have signed before its sign state was lost stays silent for as long as it could contradict itself.
+key may have signed before: its sign state is lost, or peers show its votes. It then stays silent for as long as it
+could contradict itself. Where no peer tells how long, the node doesn't start.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from node.config import NodeConfig, config_of_chains
 from node.p2p.config import network_config
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.signer.node_keys import NodeKeys
-from node.signer.sign_state import SignedStep, SignStateFile
+from node.signer.sign_state import SIGN_STATE, SignedStep, SignStateFile, has_sign_state, recovered_path
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
 from node.sync.chunks import ChunkStore
@@ -50,17 +51,23 @@ async def begin_from_peers(
 ) -> bool:
     """Fill an empty home with a state from peers; False when it is not empty, or blocks are to be executed instead.
 
-    Raises LocalFault: TRUST_EXPIRED, NO_ANCHOR, and what opening the home raises.
+    Raises LocalFault: TRUST_EXPIRED, NO_ANCHOR, SIGN_STATE_MISSING, and what opening the home raises.
     """
     network = network_id(genesis)
+    path = config.path(SIGN_STATE)
+    # Keys in a process of their own have their sign state there.
+    lost = not config.signer.address and not has_sign_state(path)
     kept = ChunkStore(config.path("incoming-state"))
-    guard = SignStateFile(config.path("sign-state"))
+    guard = SignStateFile(recovered_path(path) if lost else path)
     try:
         with Store(config.path("node.sqlite"), network) as store:
             if store.height() > 0:
                 kept.discard()
                 return False
             keys = open_keys()
+            if _is_alone(config, genesis, public_of(KeyKind.ED25519, keys.envelope)):
+                refuse_used_key(config, lost, "there is no peer to ask")
+                return False
             anchor = await anchor_of(config, genesis)
             log.info("looking for a state", anchor_height=anchor.height, anchor_hash=anchor.hash.hex())
             signer = _EnvelopeKey(network, keys.envelope)
@@ -69,12 +76,14 @@ async def begin_from_peers(
                 talk = PeerTalk(network, signer, CurveVerifier(), p2p)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(talk.run)
-                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard, kept)
+                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard, kept, lost=lost)
                     nursery.cancel_scope.cancel()
             if joined is None:
-                log.warning("no state is offered by enough validators: blocks are executed from the first")
+                log.info("blocks are executed from the first")
                 kept.discard()
                 return False
+            if lost:
+                guard.publish(path)
             store.save_joined(*rows_of(joined))
             kept.discard()
             log.info("joined", height=joined.light.header.height, state_root=joined.light.header.state_root.hex())
@@ -93,6 +102,8 @@ async def _fetch(
     clock_ms: Callable[[], int],
     guard: SignStateFile,
     kept: ChunkStore,
+    *,
+    lost: bool,
 ) -> Joined | None:
     salt = state_salt(keys.network_seed)
 
@@ -110,24 +121,45 @@ async def _fetch(
         settings.offers_ms / 1000,
         kept,
     )
-    joined = await sync.run()
-    # Keys in a process of their own have their sign state there.
-    if joined is not None and not settings.fresh_key and not config.signer.address:
-        await keep_silent(guard, sync, joined.light.next_validators, public_of(KeyKind.ED25519, keys.envelope))
+    own = public_of(KeyKind.ED25519, keys.envelope)
+    # The first of a new network must not wait for the others without an API.
+    joined = await sync.run(own, patient=lost or own not in genesis.validators.index_of)
+    if config.signer.address:
+        return joined
+    forgets = guard.last.height == 0 and not config.path(config.consensus.wal).exists()
+    used = lost or (forgets and not sync.is_new and await sync.is_voter(own))
+    if joined is None:
+        refuse_used_key(config, used, "no state is offered by enough validators")
+    elif used and forgets:
+        await keep_silent(guard, sync, joined.light.next_validators, own)
     return joined
 
 
+def _is_alone(config: NodeConfig, genesis: Genesis, own: bytes) -> bool:
+    """Whether it is a network of its own, as far as genesis and settings say."""
+    index = genesis.validators.index_of.get(own)
+    return (
+        index is not None
+        and not config.p2p.peers
+        and genesis.validators.is_quorum(genesis.validators.validators[index].power)
+    )
+
+
+def refuse_used_key(config: NodeConfig, used: bool, why: str) -> None:
+    """Raises LocalFault SIGN_STATE_MISSING for a key that may have signed: from the first block on, it would again."""
+    if used:
+        raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(SIGN_STATE)), why=why)
+
+
 async def keep_silent(guard: SignStateFile, sync: StateSync, validators: ValidatorSet, own: bytes) -> None:
-    """Close the heights that a validator with a new sign state could have signed before the old one was lost.
+    """Close the heights that the key could have signed before, as a validator of this set or of an earlier one.
 
     It had the block below the one it signed for, and that block's voters the one below: among a quorum of answers is
     one of them, so nothing was signed more than `UNSEEN_HEIGHTS` above the highest.
     """
-    if own not in validators.index_of or guard.last.height > 0:
-        return
     height = await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
     guard.advance(SignedStep(height, _LAST_ROUND, _LAST_STEP), bytes(32))
-    log.warning("a validator without sign state: it signs nothing up to this height", height=height)
+    log.warning("the key may have signed before: it signs nothing up to this height", height=height)
 
 
 async def anchor_of(config: NodeConfig, genesis: Genesis) -> SyncAnchor:

@@ -1,7 +1,8 @@
 """`PeerTalk`: questions to peers over the sync channel, and their answers, for a node that does not run consensus yet.
 
-Rule: an answer counts only for its question, from the peer that was asked, within its time; everything else that
-arrives is dropped unread. It knows the form of questions, not their purpose.
+Rule: an answer counts only for its question, from the peer that was asked, within its time. Who asks for a snapshot or
+a light block hears that there is none: so the nodes of a new network learn that it is new. Everything else that arrives
+is dropped unread. It knows the form of questions, not their purpose.
 """
 
 from collections.abc import Hashable
@@ -29,6 +30,7 @@ from consensus.sync.messages import (
     LightResponse,
     SnapshotOffers,
     SnapshotsRequest,
+    SyncMessage,
     read_sync_message,
     seal_sync,
 )
@@ -80,22 +82,30 @@ class PeerTalk:
         self._network.report(peer, fault)
 
     def _take(self, incoming: Incoming) -> None:
-        if not any(peer == incoming.sender for peer, _ in self._waiting):
-            return
         envelope = read_envelope(incoming.data)
-        if envelope.kind not in _ANSWERS:
-            return  # A question: it is asked again when this node can answer.
+        is_awaited = envelope.kind in _ANSWERS and any(peer == incoming.sender for peer, _ in self._waiting)
+        if envelope.kind not in _QUESTIONS and not is_awaited:
+            return
         digest = envelope_digest(self._network_id, envelope.sender, envelope.kind, envelope.body)
         if envelope.sender != incoming.sender or not self._verifier.verify_ed25519(
             envelope.sender, digest, envelope.signature
         ):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sync", sender=envelope.sender, peer=incoming.sender)
+        if envelope.kind in _QUESTIONS:
+            self._answer(incoming.sender, read_sync_message(envelope))
+            return
         is_block = envelope.kind is MessageKind.BLOCK_RESPONSE
         answer: Any = read_message(envelope) if is_block else read_sync_message(envelope)
         waiting = self._waiting.get((incoming.sender, _topic(answer)))
         if waiting is not None and not waiting[1]:
             waiting[1].append(answer)
             waiting[0].set()
+
+    def _answer(self, peer: bytes, question: SyncMessage) -> None:
+        nothing: SnapshotOffers | LightResponse = SnapshotOffers(manifests=())
+        if isinstance(question, LightRequest):
+            nothing = LightResponse(height=question.height, block=None)
+        self._network.send(peer, PeerChannel.SYNC, seal_sync(self._signer, nothing))
 
     def _seal(self, question: Question) -> bytes:
         if isinstance(question, BlockRequest):
@@ -109,6 +119,7 @@ _ANSWERS = (
     MessageKind.LIGHT_RESPONSE,
     MessageKind.BLOCK_RESPONSE,
 )
+_QUESTIONS = (MessageKind.SNAPSHOTS_REQUEST, MessageKind.LIGHT_REQUEST)
 
 
 def _topic(message: Question | Answer) -> Hashable:

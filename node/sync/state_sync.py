@@ -5,12 +5,13 @@ blocks by their header, chunks by their proof, the state by the header's roots. 
 with no agreed offer in time the answer is None, and blocks are executed instead.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 import trio
 
+from clearing.base.certificate import signer_indices
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import decode_extension
@@ -90,6 +91,11 @@ class StateSync:
         self._talk, self._anchor, self._policy, self._curves = talk, anchor, policy, curves
         self._clock_ms, self._check, self._offers_seconds = clock_ms, check, offers_seconds
         self._offers = Offers()
+        self._without_offers: set[bytes] = set()
+        self._without_blocks: set[bytes] = set()
+        """Who answered the last questions with nothing."""
+        self.is_new = False
+        """Whether more than two thirds of the first power have no block."""
         self._tried: dict[Manifest, list[bytes]] = {}
         self._trusted: dict[int, LightBlock] = {}
         self._linked: LightBlock | None = None
@@ -99,14 +105,20 @@ class StateSync:
         self._begun = None if kept is None else kept.manifest()
         """What an earlier start has chunks of: tried first, once."""
 
-    async def run(self) -> Joined | None:
+    async def run(self, own: bytes = b"", *, patient: bool = True) -> Joined | None:
         """The newest agreed snapshot; None when none is agreed on within `offers_seconds` of the first connection.
 
-        Raises LocalFault: TRUST_EXPIRED, or NO_ANCHOR when snapshots are offered and no peer shows the anchor.
+        Who is not `patient` waits no longer from now on, and not at all when validators of more than two thirds of the
+        first power, `own` included, offer none. Raises LocalFault: TRUST_EXPIRED, or NO_ANCHOR when snapshots are
+        offered and no peer shows the anchor.
         """
-        deadline = float("inf")
+        deadline = float("inf") if patient else trio.current_time() + self._offers_seconds
         while True:
             await self._collect()
+            if not patient and not self._anchor.height and self._is_quorum(own, self._without_offers):
+                self.is_new = self._is_quorum(own, self._without_blocks)
+                log.info("no validator has a state to offer yet", network_is_new=self.is_new)
+                return None
             if self._talk.peers:
                 deadline = min(deadline, trio.current_time() + self._offers_seconds)
             for manifest in sorted(self._offers.candidates(), key=lambda each: each != self._begun):
@@ -120,6 +132,10 @@ class StateSync:
                     )
                 return None
             await trio.sleep(ROUND_SECONDS)
+
+    def _is_quorum(self, own: bytes, peers: set[bytes]) -> bool:
+        first = self._anchor.first.validators
+        return bool(peers) and first.is_quorum(_power(first, peers | {own}))
 
     def _is_anchor_missing(self) -> bool:
         """Whether there is something to fetch that nothing leads to. Before a network's first block a single liar's
@@ -135,8 +151,7 @@ class StateSync:
         """
         known: dict[bytes, int] = {own: 0} if own in validators.index_of else {}
         while True:
-            power = sum(validators.validators[validators.index_of[key]].power for key in known)
-            if validators.is_quorum(power):
+            if validators.is_quorum(_power(validators, known)):
                 return max(known.values())
             for peer in self._talk.peers:
                 if peer in validators.index_of and peer not in known:
@@ -144,6 +159,16 @@ class StateSync:
                     if block is not None:
                         known[peer] = block.header.height
             await trio.sleep(ROUND_SECONDS)
+
+    async def is_voter(self, key: bytes) -> bool:
+        """Whether a certificate that peers show now has a vote of the validator of this envelope key."""
+        for peer in self._talk.peers:
+            await self._newest_of(peer)
+        return any(
+            block.validators.validators[index].envelope_key == key
+            for block in self._trusted.values()
+            for index in signer_indices(block.certificate.signers)
+        )
 
     async def _newest_of(self, peer: bytes) -> LightBlock | None:
         newest = await self._light(peer, LATEST)
@@ -157,15 +182,27 @@ class StateSync:
         return await self._walk(peer, height, newest)
 
     async def _collect(self) -> None:
-        async def one(peer: bytes) -> None:
+        self._without_offers.clear()
+        self._without_blocks.clear()
+
+        async def offers(peer: bytes) -> None:
             answer = await self._talk.ask(peer, SnapshotsRequest(), ANSWER_SECONDS)
             if isinstance(answer, SnapshotOffers):
                 self.progress.offers += 1
                 self._offers.note(peer, answer.manifests)
+                if not answer.manifests:
+                    self._without_offers.add(peer)
+
+        async def newest(peer: bytes) -> None:
+            answer = await self._talk.ask(peer, LightRequest(height=LATEST), ANSWER_SECONDS)
+            if isinstance(answer, LightResponse) and answer.block is None:
+                self._without_blocks.add(peer)
 
         async with trio.open_nursery() as nursery:
             for peer in self._talk.peers:
-                nursery.start_soon(one, peer)
+                nursery.start_soon(offers, peer)
+                if not self._trusted:
+                    nursery.start_soon(newest, peer)
 
     async def _try(self, manifest: Manifest) -> Joined | None:
         holders = self._offers.holders(manifest)
@@ -310,6 +347,11 @@ class StateSync:
         network, verifier = header.network, self._curves.blocks
         verifier.verify_certificate(certificate, light.validators, network)
         check_extended_commit(verifier, _Syntax(), network, light.validators, certificate, committed.extensions)
+
+
+def _power(validators: ValidatorSet, keys: Iterable[bytes]) -> int:
+    """The power of those that are in the set."""
+    return sum(validators.validators[validators.index_of[key]].power for key in keys if key in validators.index_of)
 
 
 class _Syntax:

@@ -75,7 +75,6 @@ class TestNetwork:
             told = await self.asked().newest_header()
             node.settings = {
                 "state_sync.enabled": "true",
-                "state_sync.fresh_key": "true",
                 "state_sync.trust_height": str(told.height),
                 "state_sync.trust_hash": told.hash.hex(),
             }

@@ -180,6 +180,15 @@ def test_bugs_are_found_in_any_nesting(tmp_path: Path) -> None:
     assert write_crash(tmp_path / "missing", inner, nowhere, 0) is None, "no room to write hides nothing"
 
 
+@pytest.mark.parametrize("fetches", ["true", "false"])
+def test_keys_without_a_sign_state_start_nothing_where_nobody_tells_what_they_signed(home: Path, fetches: str) -> None:
+    (home / "sign-state").unlink()
+    for _ in range(2):
+        code, log = _ended(_start(home, f"state_sync.enabled={fetches}"))
+        assert (code, NodeCode.SIGN_STATE_MISSING.label in log) == (ExitCode.SAFETY, True), log
+    assert not (home / "sign-state").exists()
+
+
 def test_a_home_with_blocks_and_no_sign_state_ends_with_seven_again_and_again(home: Path) -> None:
     node = _running(home)
     node.send_signal(signal.SIGTERM)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,46 +15,11 @@ from devnet.testnet import Testnet, create_testnet
 from node.signer.node_keys import open_node_keys
 from node.store.store import Store
 from tests.kit.node.house_alone import house_alone
+from tests.kit.node.verb_process import VerbProcess
 from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = 8
-
-
-class Process:
-    """A `crossclear` verb that ends when its standard input does, and the events that it logs."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments, "--until-stdin-closes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        self.lines: list[str] = []
-
-    def until(self, event: str) -> dict[str, Any]:
-        """The first event of this name from now on."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if line.startswith("{"):
-                told: dict[str, Any] = json.loads(line)
-                if told["event"] == event:
-                    return told
-        pytest.fail(f"ended without {event!r}: {''.join(self.lines[-20:])}")
-
-    def stop(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stderr is not None
-        if self.process.stdin.closed:
-            return
-        self.process.stdin.close()
-        self.lines += self.process.stderr.readlines()
-        self.process.stderr.close()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -66,14 +30,14 @@ def net(tmp_path: Path) -> Testnet:
 
 
 @pytest.fixture
-def processes() -> Iterator[list[Process]]:
-    started: list[Process] = []
+def processes() -> Iterator[list[VerbProcess]]:
+    started: list[VerbProcess] = []
     yield started
     for process in started:
         process.stop()
 
 
-def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path, processes: list[Process]) -> None:
+def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path, processes: list[VerbProcess]) -> None:
     ports = free_ports(4)
     home = tmp_path / "joined"
     first = net.nodes[0].home
@@ -103,11 +67,11 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
             "logging.format": "json",
         }
         given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        processes.append(Process("start", "--config", str(node.home / "node.toml"), *given))
+        processes.append(VerbProcess("start", "--config", str(node.home / "node.toml"), *given))
     while processes[0].until("epoch snapshot")["height"] < 3 * EPOCH:
         """Wait until there is something to join."""
     settings = ["--set", "logging.format=json", "--set", "proofs.enabled=false"]
-    joined = Process("start", "--config", told["config"], *settings)
+    joined = VerbProcess("start", "--config", told["config"], *settings)
     processes.append(joined)
     height = joined.until("joined")["height"]
     assert height >= 2 * EPOCH

@@ -15,7 +15,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
 from consensus.light_client import CurveLightVerifier, LightBlock
-from consensus.messages import read_envelope
+from consensus.messages import BlockRequest, read_envelope
 from consensus.signing import CurveVerifier
 from consensus.sync.messages import (
     CHUNK_BYTES,
@@ -323,16 +323,64 @@ async def test_the_newest_height_is_that_of_a_quorum_and_certified(world: World)
             assert await sync.newest_height(others_known, b"own" + bytes(29)) == HEIGHTS
 
 
-async def test_who_is_no_validator_or_has_its_sign_state_is_not_silenced(world: World, tmp_path: Path) -> None:
+async def test_a_validator_whose_vote_is_shown_is_not_new(world: World) -> None:
+    own = world.validators.validators[0].envelope_key
     async with world.serving(), world.joiner() as sync:
-        guard = SignStateFile(tmp_path / "sign-state")
-        await keep_silent(guard, sync, world.validators, ed25519.public_key(NEW))
-        assert guard.last.height == 0
-        guard.advance(SignedStep(7, 0, 1), b"d" * 32)
-        own = world.validators.validators[0].envelope_key
-        await keep_silent(guard, sync, world.validators, own)
-        assert guard.last.height == 7
-        guard.close()
+        assert await sync.is_voter(own)
+        assert not await sync.is_voter(ed25519.public_key(NEW))
+
+
+def offers_nothing(_: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return SnapshotOffers(manifests=()) if isinstance(answer, SnapshotOffers) else answer
+
+
+def has_no_block(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return offers_nothing(asked, no_light(asked, answer))
+
+
+async def begun(world: World, own: bytes, lie: Lie, *, patient: bool) -> list[bool]:
+    """Whether the network was new, of an attempt that found no state in 0.4 s; offers are waited for 60 s."""
+    found: list[bool] = []
+    async with trio.open_nursery() as nursery, world.joiner() as sync:
+        await world.serve(nursery, world.validator, lie)
+        with trio.move_on_after(0.4):
+            assert await sync.run(own, patient=patient) is None
+            found.append(sync.is_new)
+        nursery.cancel_scope.cancel()
+    return found
+
+
+async def test_a_network_where_nobody_offers_a_state_is_begun_at_once(world: World) -> None:
+    own = ed25519.public_key(NEW)
+    assert await begun(world, own, offers_nothing, patient=False) == [False]
+    assert await begun(world, own, has_no_block, patient=False) == [True]
+    assert await begun(world, own, nothing, patient=False) == [], "who says nothing may have something"
+    assert await begun(world, own, offers_nothing, patient=True) == []
+
+
+async def test_one_of_three_does_not_say_that_a_network_is_new(world: World) -> None:
+    (only,) = world.validators.validators
+    others = [change(only, envelope_key=ed25519.public_key(secret)) for secret in (NEW, HELPER)]
+    three = ValidatorSet(tuple(sorted((only, *others), key=lambda each: each.envelope_key)))
+    async with world.serving(), world.joiner(SyncAnchor(FirstSet(b"n" * 32, three)), offers_seconds=60.0) as sync:
+        assert not sync._is_quorum(ed25519.public_key(NEW), {world.validators.validators[0].envelope_key})
+        assert sync._is_quorum(ed25519.public_key(NEW), {each.envelope_key for each in (only, others[1])})
+
+
+async def test_who_has_not_begun_tells_others_that_it_has_nothing(world: World) -> None:
+    network, secret = world.origin.home.network, b"\x77" * 32
+    first, second = (world.hub.join(ed25519.public_key(each)) for each in (NEW, secret))
+    async with trio.open_nursery() as nursery:
+        talks = []
+        for each, key in ((first, NEW), (second, secret)):
+            await nursery.start(each.run)
+            talks.append(PeerTalk(network, Key(network, key), CurveVerifier(), each))
+            await nursery.start(talks[-1].run)
+        peer = ed25519.public_key(secret)
+        assert await talks[0].ask(peer, SnapshotsRequest(), 5) == SnapshotOffers(manifests=())
+        assert await talks[0].ask(peer, LightRequest(height=7), 5) == LightResponse(height=7, block=None)
+        assert await talks[0].ask(peer, BlockRequest(first=1, count=1), 0.1) is None
+        nursery.cancel_scope.cancel()
 
 
 # Serving
