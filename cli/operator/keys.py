@@ -11,7 +11,16 @@ import click
 
 from cli.options import HOME, NEW_FILE, NEW_FOLDER, password_option, read_hex_secret
 from cli.output import output_option, say, show
-from member.keys.key_folder import PASSWORD_FILE, KeyEntry, KeyKind, list_keys, new_secret, read_key, write_key
+from member.keys.key_folder import (
+    PASSWORD_FILE,
+    KeyEntry,
+    KeyKind,
+    Purpose,
+    list_keys,
+    new_secret,
+    read_key,
+    write_key,
+)
 from member.keys.keystore import Strength
 from member.keys.secret_files import read_password, write_secret
 
@@ -33,8 +42,12 @@ def keys() -> None:
 @_devnet
 @output_option
 def new(name: str, kind: str, home: Path, password_file: Path | None, devnet: bool, output: str) -> None:
-    """Make a key from the operating system's randomness."""
+    """Make a key from the operating system's randomness. With a new voting key, a home without sign state gets one."""
+    from node.signer.sign_state import SIGN_STATE, has_sign_state, new_sign_state
+
     _write(home, name, KeyKind(kind), new_secret(KeyKind(kind)), password_file, output, devnet=devnet)
+    if name == Purpose.VALIDATOR and not has_sign_state(home / SIGN_STATE):
+        new_sign_state(home / SIGN_STATE)
 
 
 @keys.command("list")

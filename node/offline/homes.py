@@ -21,6 +21,7 @@ from node.agreement.application import state_salt
 from node.config import NodeConfig
 from node.config_sources import dump_config, load_config, parse_config
 from node.genesis_file import read_genesis
+from node.signer.sign_state import SIGN_STATE, new_sign_state
 from node.store.block_log import block_log_network, read_block_log
 from node.store.records import BlockRecord
 from node.store.store import Store
@@ -107,6 +108,7 @@ def init_home(
         public[purpose.value] = write_key(
             home, purpose.value, KIND_OF[purpose], ring[purpose], password, strength
         ).public
+    new_sign_state(home / SIGN_STATE)
     if Purpose.VALIDATOR in ring:
         public |= card_of(ring)
     lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]

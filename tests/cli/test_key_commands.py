@@ -54,3 +54,19 @@ def test_no_voting_key_is_imported_into_the_home_of_a_node_that_runs(cli: Comman
     with closing(SignStateFile(home / SIGN_STATE)):
         import_voting_key(cli, home, code=ExitCode.SAFETY)
     assert not (home / "keys" / "validator.json").exists()
+
+
+def test_a_new_voting_key_and_a_new_home_signed_nothing(cli: CommandLine, home: Path, tmp_path: Path) -> None:
+    (home / SIGN_STATE).unlink()
+    (home / "keys" / "validator.json").unlink()
+    cli("keys", "new", "validator", "--kind", "bls", "--home", home, "--devnet")
+    cli("init", "--home", tmp_path / "made", "--devnet")
+    for each in (home, tmp_path / "made"):
+        with closing(SignStateFile(each / SIGN_STATE)) as guard:
+            assert guard.last == SignedStep()
+        (each / "keys" / "validator.json").unlink()
+    with closing(SignStateFile(home / SIGN_STATE)) as guard:
+        guard.advance(SignedStep(7, 0, 1), b"d" * 32)
+    cli("keys", "new", "validator", "--kind", "bls", "--home", home, "--devnet")
+    with closing(SignStateFile(home / SIGN_STATE)) as guard:
+        assert guard.last == SignedStep(7, 0, 1), "what another key signed is kept, too"
