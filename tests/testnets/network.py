@@ -78,6 +78,8 @@ class TestNetwork:
                 "state_sync.trust_height": str(told.height),
                 "state_sync.trust_hash": told.hash.hex(),
             }
+        else:
+            node.settings = {"state_sync.enabled": "false"}
         await node.start()
 
     def asked_node(self) -> RunningNode:
