@@ -23,6 +23,7 @@ from devnet.members import DevnetMember, make_members, now_ms
 from devnet.options import DevnetOptions
 from devnet.processes import LAUNCHER, NodeProcess, node_processes
 from devnet.testnet import Testnet, create_testnet
+from devnet.try_it import write_member_keys, write_note
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
 from member.default_ports import API_PORT_OFFSET, P2P_PORT
@@ -142,6 +143,8 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             devnet.clients[name] = await stack.enter_async_context(NodeClient(devnet.url(name), testnet.network))
         for name in nodes:
             await wait_ready(devnet, name)
+        write_member_keys(folder, members)
+        write_note(folder, testnet.genesis, members, devnet.url(next(iter(nodes))), chains[0].anvil.url)
         yield devnet
 
 

@@ -31,6 +31,7 @@ from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
 from devnet.testnet import Testnet, TestnetNode
+from devnet.try_it import NOTE
 from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from member.keys.secret_files import read_password
 from member.verifying.package import VerificationReport, anchor_of_genesis
@@ -92,7 +93,10 @@ def _introduce(devnet: Devnet, console: Console) -> None:
     for chain in devnet.chains:
         vault = chain.deployed.vault.hex()
         console.print(f"  {chain.deployed.name}  {chain.anvil.url}  vault 0x{vault}", highlight=False)
-    console.print(f"  {devnet.options.output_dir}  homes, logs, packages", highlight=False)
+    console.print(f"  {devnet.options.output_dir}  homes, members' keys, logs, packages", highlight=False)
+    console.print(
+        f"  {devnet.options.output_dir / NOTE}  commands for a member, once the accounts are funded", highlight=False
+    )
 
 
 PACKAGE = "epoch.ccp"
