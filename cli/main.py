@@ -19,6 +19,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "join": ("cli.operator.setup:join", "Join a running network with one command: make a home, sync, run."),
         "start": ("cli.operator.run:start", "Run a node until it is stopped."),
         "status": ("cli.operator.run:status", "Show the state of a running node."),
+        "check": ("cli.operator.run:check", "Say in one line how a node is, for a monitoring system."),
         "config": ("cli.operator.run:config", "Check and show settings."),
         "keys": ("cli.operator.keys:keys", "Make, list, import and export keys."),
         "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),

@@ -1,6 +1,7 @@
 """Options that several commands share: settings, a node's address, a member's key, and the source of an answer."""
 
 import os
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from member.default_ports import API_URL
+from member.default_ports import API_HOST, API_PORT, API_URL
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
@@ -52,7 +53,30 @@ set_option: Callable[[F], F] = click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override file and environment: p2p.port=26610."
 )
 
-url_option: Callable[[F], F] = click.option("--url", default=API_URL, show_default=True, help="The node's API.")
+NEAR_HOMES = (Path(), Path("nodes/n0"), Path("devnet-out/nodes/n0"))
+"""Where a home is looked for from the working folder: in it, in a devnet's, and beside a devnet's."""
+
+
+def url_at_hand(folder: Path) -> str:
+    """The API of the first home near `folder`; the default where none has one, or its settings can't be read."""
+    for near in NEAR_HOMES:
+        try:
+            api = tomllib.loads((folder / near / "node.toml").read_text(encoding="utf-8")).get("api", {})
+            host, port = str(api.get("host", API_HOST)), int(api.get("port", API_PORT))
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue
+        if api.get("enabled", True):
+            host = {"0.0.0.0": API_HOST, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return API_URL
+
+
+url_option: Callable[[F], F] = click.option(
+    "--url",
+    default=lambda: url_at_hand(Path()),
+    show_default=f"of the home or devnet in this folder, else {API_URL}",
+    help="The node's API.",
+)
 password_option: Callable[[F], F] = click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
 weak_keys_option: Callable[[F], F] = click.option("--devnet", is_flag=True, help="Accept weakly derived keystores.")
 own_home_options: Callable[[F], F] = together(

@@ -1,8 +1,10 @@
 """`crossclear start`, `devnet`, `status`, and `config show|validate`."""
 
 import os
+import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -81,7 +83,7 @@ _WATCH_S = 2.0
 
 @click.command()
 @url_option
-@click.option("--watch", is_flag=True, help="Repeat every two seconds, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Repeat every two seconds, until Ctrl-C; in a terminal, in place.")
 @output_option
 def status(url: str, watch: bool, output: str) -> int:
     """Print height, epoch, readiness, and each peer with its score.
@@ -91,12 +93,60 @@ def status(url: str, watch: bool, output: str) -> int:
     from member.client.ask import fetch_status
     from member.printing.network import status_text
 
+    if watch and output == "text" and sys.stdout.isatty():
+        _watch(url)
     while True:
         found = fetch_status(url)
         show(found, status_text(found), output)
         if not watch:
             return ExitCode.OK if found.readiness.ready else ExitCode.NOT_READY
         time.sleep(_WATCH_S)
+
+
+def _watch(url: str) -> NoReturn:
+    """One view, written anew in place; a node that does not answer is waited for."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from member.client.ask import fetch_status
+    from member.printing.network import status_text
+
+    with Live(console=Console(), auto_refresh=False) as view:
+        while True:
+            try:
+                told = status_text(fetch_status(url))
+            except LocalFault as fault:
+                told = str(fault)
+            view.update(Text(f"{url}\n{told}"), refresh=True)
+            time.sleep(_WATCH_S)
+
+
+@click.command()
+@url_option
+@click.option("--warning-age", default=10.0, show_default=True, help="Seconds since the newest block: a warning.")
+@click.option("--critical-age", default=60.0, show_default=True, help="Seconds since the newest block: an alarm.")
+def check(url: str, warning_age: float, critical_age: float) -> int:
+    """Say in one line how a node is, for Nagios, Icinga and others that run such plugins.
+
+    Exits with 0 when all is well, with 1 for a warning (a validator is not connected, the newest block is rather old),
+    with 2 when the node is not ready, its newest block is too old, or it does not answer, with 3 when the answer is not
+    understood. Behind the bar: height, connected peers, readiness, age.
+
+    Example: crossclear check --url http://127.0.0.1:26680 --critical-age 30
+    """
+    from member.client.ask import fetch_status
+    from member.printing.monitoring import AgeLimits, Level, judge, told
+
+    try:
+        level, line = judge(fetch_status(url), time.time_ns() // 1_000_000, AgeLimits(warning_age, critical_age))
+    except LocalFault as fault:
+        level, line = Level.CRITICAL, told(Level.CRITICAL, str(fault))
+    except Exception as error:
+        # A plugin's other exit codes would be taken for another level.
+        level, line = Level.UNKNOWN, told(Level.UNKNOWN, repr(error))
+    click.echo(line)
+    return level
 
 
 @click.group()
