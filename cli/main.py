@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "governance": ("cli.operator.governance:governance", "Change the rules: propose, vote, try out, follow."),
         "history": ("cli.operator.history:history", "Write a network's history to PostgreSQL or SQLite, and ask it."),
         "chain": ("cli.operator.recovery:chain", "Write the blocks of a node to a log that anybody can replay."),
+        "backup": ("cli.operator.backup:backup", "Make, check and restore backups of a node's blocks."),
         "replay": ("cli.operator.recovery:replay", "Execute a block log again and compare every root."),
         "wal": ("cli.operator.recovery:wal", "Inspect the consensus log of a stopped node, and repair it."),
         "rollback": ("cli.operator.recovery:rollback", "Remove the newest block of a stopped node."),

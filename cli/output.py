@@ -45,6 +45,7 @@ _OF_CODE = {
     NodeCode.KEY_PERMISSIONS: ExitCode.SAFETY,
     NodeCode.KEY_WEAK: ExitCode.SAFETY,
     NodeCode.SIGN_STATE_MISSING: ExitCode.SAFETY,
+    NodeCode.BAD_BACKUP: ExitCode.VERIFICATION,
     NodeCode.OUTPUT_EXISTS: ExitCode.SAFETY,
     NodeCode.API_IN_CLEAR: ExitCode.SAFETY,
     NodeCode.STORE_CONFLICT: ExitCode.SAFETY,

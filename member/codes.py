@@ -142,6 +142,10 @@ class NodeCode(CodeBook):
         903,
         "The height is in the history already: another process writes to it. End one of the two.",
     )
+    BAD_BACKUP = (
+        904,
+        "The backup is damaged, incomplete or of another network. Take another one: nothing was restored.",
+    )
     TRANSACTION_UNKNOWN = (
         877,
         "This node did not accept the transaction and saw it in no block, or has forgotten it (`mempool.fates_days`, "

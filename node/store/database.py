@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,6 +124,85 @@ class Database:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             elif self._checkpoint is None or self._checkpoint.done():
                 self._checkpoint = self._checkpointer.submit(_checkpoint_beside, self._path)
+
+
+class FrozenDatabase(Database):
+    """A file that nobody writes, read without a lock and without leaving anything beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self._closed = True  # as far as writing goes
+        try:
+            self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
+        except sqlite3.DatabaseError as error:
+            raise LocalFault(NodeCode.STORE_CORRUPT, path.name, why=str(error)) from error
+
+    def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """As `Database.read`."""
+        try:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LocalFault(NodeCode.STORE_CORRUPT, "read", why=str(error)) from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()
+
+
+def copy_heights(source: Path, target: Path, height: int, progress: Callable[[int], None]) -> None:
+    """Copy what belongs to heights up to `height` from a store that may be written meanwhile, to a new one.
+
+    Each step is a short transaction: a long one would keep the writer's log from being cut. Blocks, sets and receipts
+    of a height never change, so that the steps are of one state; snapshots, which are replaced, are copied first.
+    Raises LocalFault STORE_CORRUPT.
+    """
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute("ATTACH DATABASE ? AS source", (f"{source.resolve().as_uri()}?mode=ro",))
+            connection.execute("INSERT INTO meta SELECT * FROM source.meta")
+            for table, keys, rows in _COPIED:
+                _copy_table(connection, table, keys, rows, height, progress)
+            connection.execute("DETACH DATABASE source")
+    except sqlite3.DatabaseError as error:
+        raise LocalFault(NodeCode.STORE_CORRUPT, str(source), why=str(error)) from error
+
+
+_COPIED = (
+    ("snapshots", ("height",), 1),
+    ("blocks", ("height",), 64),
+    ("receipts", ("height", "position"), 2_000),
+    ("receipt_accounts", ("account", "height", "position"), 10_000),
+    ("validator_sets", ("hash",), 16),
+)
+"""Tables with their keys, and how many rows are copied at once. Packages are files beside the store."""
+
+
+def _copy_table(
+    connection: sqlite3.Connection,
+    table: str,
+    keys: tuple[str, ...],
+    rows: int,
+    height: int,
+    progress: Callable[[int], None],
+) -> None:
+    named, marks = ", ".join(keys), ", ".join("?" for _ in keys)
+    downwards = ", ".join(f"{key} DESC" for key in keys)
+    last: tuple[object, ...] | None = None
+    while True:
+        wanted = [f"({named}) > ({marks})"] if last is not None else []
+        wanted += [f"height <= {height:d}"] if "height" in keys else []
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        copied = connection.execute(
+            f"INSERT INTO main.{table} SELECT * FROM source.{table} {where} ORDER BY {named} LIMIT {rows:d}",  # noqa: S608
+            last or (),
+        ).rowcount
+        if not copied:
+            return
+        query = f"SELECT {named} FROM main.{table} ORDER BY {downwards} LIMIT 1"  # noqa: S608 - the names above
+        last = connection.execute(query).fetchone()
+        if table == "blocks" and last is not None:
+            progress(int(str(last[0])))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

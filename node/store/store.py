@@ -14,7 +14,7 @@ from types import TracebackType
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
 from member.codes import NodeCode
-from node.store.database import SCHEMA, VERSION, Database
+from node.store.database import SCHEMA, VERSION, Database, FrozenDatabase
 from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
 
 RECEIPTS_PAGE_MAX = 1000
@@ -230,6 +230,18 @@ class Store:
         return bytes(rows[0][0]) if rows else None
 
 
+class FrozenStore(Store):
+    """A store in a file that nobody writes. Only what reads works. Raises LocalFault."""
+
+    def __init__(self, path: Path, network: bytes) -> None:
+        self._database = FrozenDatabase(path)
+        try:
+            _check_binding(dict(self._database.read("SELECT name, value FROM meta")), network)
+        except BaseException:
+            self._database.close()
+            raise
+
+
 def network_of_store(path: Path) -> bytes | None:
     """The network that a store belongs to, read without a lock or a write; None where there is no store yet.
 
@@ -248,13 +260,18 @@ def network_of_store(path: Path) -> bytes | None:
 
 
 def _bind(connection: sqlite3.Connection, network: bytes) -> None:
-    wanted = {"version": VERSION, "network": network}
     found = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('version', 'network')").fetchall())
-    if not found:
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
-    elif found.get("version") != VERSION:
+    if found:
+        _check_binding(found, network)
+    else:
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", {"version": VERSION, "network": network}.items())
+
+
+def _check_binding(found: Mapping[str, bytes], network: bytes) -> None:
+    """Raises LocalFault STORE_VERSION, STORE_OTHER_NETWORK."""
+    if found.get("version") != VERSION:
         raise LocalFault(NodeCode.STORE_VERSION, "store", found=found.get("version", b""), wanted=VERSION)
-    elif found.get("network") != network:
+    if found.get("network") != network:
         raise LocalFault(NodeCode.STORE_OTHER_NETWORK, "store", found=found.get("network", b""), wanted=network)
 
 

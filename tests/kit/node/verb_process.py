@@ -11,7 +11,29 @@ from typing import Any
 
 import pytest
 
+from devnet.testnet import Testnet
+
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def start_words(net: Testnet, ports: list[int], index: int) -> list[str]:
+    """`start` of one of a network's nodes on these ports, without API, relayer and proofs."""
+    peers = [
+        {"key": each.envelope_key.hex(), "host": "127.0.0.1", "port": ports[each.index]}
+        for each in net.nodes
+        if each.index != index
+    ]
+    settings = {
+        "p2p.port": str(ports[index]),
+        "p2p.peers": json.dumps(peers),
+        "consensus.heartbeat_ms": "60",
+        "api.enabled": "false",
+        "relayer.enabled": "false",
+        "proofs.enabled": "false",
+        "logging.format": "json",
+    }
+    given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    return ["start", "--config", str(net.nodes[index].home / "node.toml"), *given]
 
 
 class VerbProcess:

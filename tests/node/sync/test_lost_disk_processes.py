@@ -1,6 +1,5 @@
 """Four processes begin a network at once; one of them loses its disk, and never contradicts itself."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from member.codes import NodeCode
 from node.signer.sign_state import SIGN_STATE
 from node.store.store import Store
 from tests.kit.node.house_alone import house_alone
-from tests.kit.node.verb_process import VerbProcess
+from tests.kit.node.verb_process import VerbProcess, start_words
 from tests.kit.ports import free_ports
 
 EPOCH = 8
@@ -40,41 +39,22 @@ def processes() -> Iterator[list[VerbProcess]]:
         process.stop()
 
 
-def arguments(net: Testnet, ports: list[int], index: int) -> list[str]:
-    peers = [
-        {"key": each.envelope_key.hex(), "host": "127.0.0.1", "port": ports[each.index]}
-        for each in net.nodes
-        if each.index != index
-    ]
-    settings = {
-        "p2p.port": str(ports[index]),
-        "p2p.peers": json.dumps(peers),
-        "consensus.heartbeat_ms": "60",
-        "api.enabled": "false",
-        "relayer.enabled": "false",
-        "proofs.enabled": "false",
-        "logging.format": "json",
-    }
-    given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-    return ["start", "--config", str(net.nodes[index].home / "node.toml"), *given]
-
-
 def test_a_lost_disk_makes_a_validator_silent_and_then_a_validator_again(
     net: Testnet, processes: list[VerbProcess]
 ) -> None:
     ports = free_ports(4)
     lost = net.nodes[3].home
-    processes += [VerbProcess(*arguments(net, ports, index)) for index in range(4)]
+    processes += [VerbProcess(*start_words(net, ports, index)) for index in range(4)]
     while processes[3].until("epoch snapshot")["height"] < 2 * EPOCH:
         """Wait until there is something to join."""
     processes[3].kill()
     for path in lost.iterdir():
         if path.name not in KEPT:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    refused = VerbProcess(*arguments(net, ports, 3), "--set", "state_sync.enabled=false")
+    refused = VerbProcess(*start_words(net, ports, 3), "--set", "state_sync.enabled=false")
     assert refused.ended() == (ExitCode.SAFETY, [NodeCode.SIGN_STATE_MISSING.label]), refused.lines
     assert {path.name for path in lost.iterdir()} == set(KEPT), "nothing is written"
-    again = VerbProcess(*arguments(net, ports, 3))
+    again = VerbProcess(*start_words(net, ports, 3))
     processes.append(again)
     silent_to = again.until("the key may have signed before: it signs nothing up to this height")["height"]
     joined = again.until("joined")["height"]

@@ -1,0 +1,97 @@
+"""`crossclear backup`: a node's blocks, receipts and states in a folder, checked, and back in a home."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import HOME, NEW_FOLDER
+from cli.output import output_option, say, show
+
+if TYPE_CHECKING:
+    from node.offline.backup import Manifest
+
+_SECONDS = 2.0
+"""Between two lines of progress."""
+_home = click.option("--home", type=HOME, required=True, help="The node's folder.")
+
+
+@click.group()
+def backup() -> None:
+    """Make, check and restore backups of a node's blocks. Keys are kept apart, and a sign state is never copied."""
+
+
+@backup.command()
+@click.argument("folder", type=NEW_FOLDER)
+@_home
+@output_option
+def create(folder: Path, home: Path, output: str) -> None:
+    """Write a backup of a home into a new FOLDER; the node may run.
+
+    It has blocks, receipts, the newest states and genesis, but neither keys, password, sign state nor packages. It
+    shows every position: keep it as a secret.
+
+    Example: crossclear backup create /backups/monday --home HOME
+    """
+    from node.offline.backup import create_backup
+    from node.offline.homes import open_home
+
+    opened = open_home(home)
+    _show(create_backup(opened.config, opened.genesis, folder, _progress("copied")), folder, output)
+
+
+@backup.command()
+@click.argument("folder", type=HOME)
+@output_option
+def verify(folder: Path, output: str) -> None:
+    """Check every file and block of a backup, and a certificate of each set of validators. Exits with 6 when one fails.
+
+    Example: crossclear backup verify /backups/monday
+    """
+    from node.offline.backup import verify_backup
+
+    _show(verify_backup(folder, _progress("checked")), folder, output)
+
+
+@backup.command()
+@click.argument("folder", type=HOME)
+@_home
+@output_option
+def restore(folder: Path, home: Path, output: str) -> None:
+    """Check a backup, and put its blocks into a home that has none. The node then fetches the blocks above.
+
+    The home keeps its own keys and sign state. Without sign state it is refused: such a node begins with a state from
+    peers. Exits with 6 when the backup is not whole, with 7 when the node runs.
+
+    Example: crossclear backup restore /backups/monday --home HOME
+    """
+    from node.offline.backup import restore_backup
+    from node.offline.homes import open_home
+
+    opened = open_home(home)
+    _show(restore_backup(folder, opened.config, opened.genesis, _progress("checked")), folder, output)
+    say(f"Next: crossclear start --config {home / 'node.toml'}")
+
+
+def _progress(done: str) -> Callable[[int, int], None]:
+    """Say where it is and how long it will still take, from time to time."""
+    began = told = time.monotonic()
+    first: int | None = None
+
+    def report(height: int, last: int) -> None:
+        nonlocal told, first
+        first = height if first is None else first
+        now = time.monotonic()
+        if now - told >= _SECONDS and height > first:
+            told = now
+            left = (now - began) / (height - first) * (last - height)
+            say(f"{done} height {height} of {last}, about {left:.0f} s left")
+
+    return report
+
+
+def _show(manifest: "Manifest", folder: Path, output: str) -> None:
+    text = f"{folder}: heights {manifest.first_height} to {manifest.height} of network {manifest.network}"
+    show(manifest, text, output)

@@ -1,0 +1,225 @@
+"""Rules of backups: whole or refused, checked block by block, without keys, and restored only where nothing is lost."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import sha256
+from clearing.schema.facts import Fact
+from member.codes import NodeCode
+from node.config import NodeConfig
+from node.config_sources import load_config
+from node.offline.backup import GENESIS, MANIFEST, STORE, create_backup, restore_backup, verify_backup
+from node.signer.sign_state import SIGN_STATE, SignStateFile
+from node.store.store import Store
+from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1
+from tests.kit.clearing.world import World
+from tests.kit.command_line import CommandLine
+from tests.kit.node.proving import decided
+from tests.kit.node.station import Home, new_station
+from tests.kit.refusals import refused
+
+HEIGHTS = 12
+
+
+def unseen(_height: int, _last: int) -> None:
+    """No progress."""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home of a network of one that decided `HEIGHTS`."""
+    with new_station(tmp_path_factory.mktemp("source")) as station:
+        for _ in decided(station, HEIGHTS, deposits):
+            pass
+        trio.run(station.write_results)
+        return station.home
+
+
+def deposits(words: World, height: int) -> tuple[Fact, ...]:
+    return (words.deposit_fact(ALICE, USDC_1, 1_000 * DOLLAR),) if height == 1 else ()
+
+
+def config_of(home: Path) -> NodeConfig:
+    return load_config(home / "node.toml", {}).config
+
+
+@pytest.fixture
+def backup(source: Home, tmp_path: Path) -> Path:
+    create_backup(config_of(source.path), source.genesis, tmp_path / "backup", unseen)
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def home(source: Home, tmp_path: Path) -> Path:
+    """The same home without blocks."""
+    copied = Path(shutil.copytree(source.path, tmp_path / "home"))
+    for path in copied.glob("node.sqlite*"):
+        path.unlink()
+    return copied
+
+
+def rows(path: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_restored_home_has_all_that_the_first_one_had(source: Home, backup: Path, home: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    manifest = restore_backup(backup, config_of(home), source.genesis, lambda *at: seen.append(at))
+    assert (manifest.first_height, manifest.height) == (1, HEIGHTS)
+    assert seen == [(height, HEIGHTS) for height in range(1, HEIGHTS + 1)]
+    for table in ("blocks", "receipts", "receipt_accounts", "validator_sets", "snapshots", "meta"):
+        query = f"SELECT * FROM {table} ORDER BY 1, 2"  # noqa: S608 - the names above
+        assert rows(home / STORE, query) == rows(source.path / STORE, query)
+        assert rows(home / STORE, query), table
+    assert (home / STORE).stat().st_mode & 0o777 == 0o600
+    with Store(home / STORE, source.network) as store:
+        assert store.height() == HEIGHTS
+
+
+def test_a_backup_is_closed_to_others_and_has_no_key(backup: Path) -> None:
+    assert backup.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in backup.iterdir()} == {
+        STORE: 0o600,
+        GENESIS: 0o600,
+        MANIFEST: 0o600,
+    }
+
+
+def test_a_backup_is_only_read(backup: Path) -> None:
+    before = {path.name: path.read_bytes() for path in backup.iterdir()}
+    verify_backup(backup, unseen)
+    assert {path.name: path.read_bytes() for path in backup.iterdir()} == before
+
+
+def test_what_is_decided_meanwhile_is_left_out(tmp_path: Path) -> None:
+    with new_station(tmp_path) as station:
+        for _ in decided(station, 3):
+            pass
+
+        def go_on(_height: int, _last: int) -> None:
+            for _ in decided(station, 1):
+                pass
+
+        made = create_backup(config_of(station.home.path), station.home.genesis, tmp_path / "backup", go_on)
+        assert station.store.height() > 3
+    assert verify_backup(tmp_path / "backup", unseen) == made
+    assert made.height == 3
+
+
+def sealed_again(backup: Path) -> None:
+    """A manifest that agrees with the files: what is wrong is not found by digests."""
+    told = json.loads((backup / MANIFEST).read_bytes())
+    told["files"] = {name: sha256((backup / name).read_bytes()).hex() for name in (STORE, GENESIS)}
+    (backup / MANIFEST).write_text(json.dumps(told))
+
+
+def flipped(name: str) -> Callable[[Path], None]:
+    def flip(backup: Path) -> None:
+        data = bytearray((backup / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (backup / name).write_bytes(data)
+
+    return flip
+
+
+def lacking(name: str) -> Callable[[Path], None]:
+    return lambda backup: (backup / name).unlink()
+
+
+def changed(statement: str, *, stated: tuple[str, object] | None = None) -> Callable[[Path], None]:
+    def change(backup: Path) -> None:
+        with closing(sqlite3.connect(backup / STORE)) as connection:
+            connection.execute(statement)
+            connection.commit()
+        sealed_again(backup)
+        if stated is not None:
+            told = json.loads((backup / MANIFEST).read_bytes()) | dict([stated])
+            (backup / MANIFEST).write_text(json.dumps(told))
+
+    return change
+
+
+def stated(name: str, value: object) -> Callable[[Path], None]:
+    def state(backup: Path) -> None:
+        told = json.loads((backup / MANIFEST).read_bytes()) | {name: value}
+        (backup / MANIFEST).write_text(json.dumps(told))
+
+    return state
+
+
+DAMAGES = {
+    "store": flipped(STORE),
+    "genesis": flipped(GENESIS),
+    "manifest": flipped(MANIFEST),
+    "no store": lacking(STORE),
+    "no genesis": lacking(GENESIS),
+    "no manifest": lacking(MANIFEST),
+    "a block less": changed("DELETE FROM blocks WHERE height = 7"),
+    "the newest less": changed("DELETE FROM blocks WHERE height = 12"),
+    "the newest less, and said so": changed("DELETE FROM blocks WHERE height = 12", stated=("height", 11)),
+    "another certificate": changed(
+        "UPDATE blocks SET certificate = (SELECT certificate FROM blocks WHERE height = 6) WHERE height = 7"
+    ),
+    "a block without its digest": changed("UPDATE blocks SET digest = zeroblob(32) WHERE height = 3"),
+    "no validators": changed("DELETE FROM validator_sets"),
+    "another network": changed("UPDATE meta SET value = zeroblob(32) WHERE name = 'network'"),
+    "no table": changed("DROP TABLE blocks"),
+    "format": stated("format", "crossclear/backup/v9"),
+    "network": stated("network", "00" * 32),
+    "header": stated("header_hash", "00" * 32),
+    "first height": stated("first_height", 2),
+    "more": stated("more", 1),
+    "no files": stated("files", {}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_backup_restores_nothing(
+    source: Home, backup: Path, home: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(backup)
+    before = sorted(path.name for path in home.iterdir())
+    for act in (
+        lambda: verify_backup(backup, unseen),
+        lambda: restore_backup(backup, config_of(home), source.genesis, unseen),
+    ):
+        with refused(NodeCode.BAD_BACKUP, LocalFault):
+            act()
+    assert sorted(path.name for path in home.iterdir()) == before
+
+
+def test_nothing_is_restored_over_blocks_or_without_a_sign_state_or_while_the_node_runs(
+    source: Home, backup: Path, home: Path, cli: CommandLine
+) -> None:
+    (home / STORE).touch()
+    with refused(NodeCode.OUTPUT_EXISTS, LocalFault):
+        restore_backup(backup, config_of(home), source.genesis, unseen)
+    (home / STORE).unlink()
+    with closing(SignStateFile(home / SIGN_STATE)):
+        cli("backup", "restore", backup, "--home", home, code=7)
+    kept = (home / SIGN_STATE).read_bytes()
+    (home / SIGN_STATE).unlink()
+    with refused(NodeCode.SIGN_STATE_MISSING, LocalFault):
+        restore_backup(backup, config_of(home), source.genesis, unseen)
+    (home / SIGN_STATE).write_bytes(kept)
+    assert not (home / STORE).exists()
+
+
+def test_the_commands_make_check_and_restore(source: Home, home: Path, tmp_path: Path, cli: CommandLine) -> None:
+    folder = tmp_path / "made"
+    made = cli("backup", "create", folder, "--home", source.path, "--output", "json").json
+    assert made["height"] == HEIGHTS
+    cli("backup", "create", folder, "--home", source.path, code=7)
+    assert cli("backup", "verify", folder, "--output", "json").json == made
+    assert cli("backup", "restore", folder, "--home", home, "--output", "json").json == made
+    flipped(STORE)(folder)
+    assert "R0904" in cli("backup", "verify", folder, code=6).err
