@@ -24,7 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "keys": ("cli.operator.keys:keys", "Make, list, import and export keys."),
         "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),
         "chains": ("cli.operator.chains:chains", "Show halted chains of a node, and release one."),
-        "doctor": ("cli.operator.doctor:doctor", "Examine every endpoint of every chain in the settings."),
+        "doctor": ("cli.operator.doctor:doctor", "Examine machine, settings, peers and endpoints of a node."),
         "vault": (
             "cli.operator.vault:vault",
             "Deploy, check, follow, update and pause a vault; state silence, refund deposits.",

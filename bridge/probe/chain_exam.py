@@ -12,7 +12,7 @@ import trio
 from bridge.evm.header import read_header
 from bridge.evm.hexadecimal import hex_quantity
 from bridge.probe.endpoint_exam import Needs, examine
-from bridge.probe.findings import EndpointFinding, Examined, Gravity, fault, ok, warning, worst
+from bridge.probe.findings import Examined, Finding, Gravity, fault, ok, warning, worst
 from bridge.rpc.block_receipts import Source
 from bridge.rpc.endpoint import RpcCall, accepted
 from clearing.base.errors import RemoteFault
@@ -44,7 +44,7 @@ async def examine_chain(
     return (*found, Examined("all endpoints", tuple(together)))
 
 
-def _quorum(good: int, quorum: int, endpoints: int) -> EndpointFinding:
+def _quorum(good: int, quorum: int, endpoints: int) -> Finding:
     shown = f"{good} of {endpoints} endpoints without a fault, quorum {quorum}"
     if good < quorum:
         return fault(
@@ -55,9 +55,7 @@ def _quorum(good: int, quorum: int, endpoints: int) -> EndpointFinding:
     return ok("quorum", shown)
 
 
-async def _agreement(
-    sources: Sequence[Source], found: Sequence[Examined], quorum: int, needs: Needs
-) -> list[EndpointFinding]:
+async def _agreement(sources: Sequence[Source], found: Sequence[Examined], quorum: int, needs: Needs) -> list[Finding]:
     """Whether they have one block at the lowest of their final heights, and how far these are apart."""
     finals = {index: each.final for index, each in enumerate(found) if each.final is not None}
     if len(finals) < 2:

@@ -15,7 +15,7 @@ from bridge.evm.events import VAULT_TOPICS
 from bridge.evm.header import BlockHeader, read_header
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list, read_object, read_quantity
 from bridge.evm.receipts import LOGS_MAX
-from bridge.probe.findings import EndpointFinding, Examined, fault, ok, warning
+from bridge.probe.findings import Examined, Finding, fault, ok, warning
 from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.chain_profiles import ChainProfile
 from bridge.rpc.endpoint import Refusal, RpcCall, accepted
@@ -65,7 +65,7 @@ class _Exam:
     """One examination; `head` and `final` are known once their checks have passed."""
 
     def __init__(self, source: Source, needs: Needs, now: Callable[[], float]) -> None:
-        self.findings: list[EndpointFinding] = []
+        self.findings: list[Finding] = []
         self.final: BlockHeader | None = None
         self._source = source
         self._needs = needs
@@ -88,19 +88,19 @@ class _Exam:
             await self._check("states", self._states)
             await self._check("receipts", self._receipts)
 
-    async def _check(self, name: str, check: Callable[[], Awaitable[EndpointFinding]]) -> None:
+    async def _check(self, name: str, check: Callable[[], Awaitable[Finding]]) -> None:
         try:
             self.findings.append(await check())
         except RemoteFault as error:
             self.findings.append(fault(name, str(error), error.code.remedy))
 
-    async def _chain_id(self) -> EndpointFinding:
+    async def _chain_id(self) -> Finding:
         served = read_quantity(await self._answer("eth_chainId"), "eth_chainId", 63)
         if served != self._needs.chain_id:
             return fault("chain id", f"{served}, configured {self._needs.chain_id}", "Name an endpoint of this chain.")
         return ok("chain id", str(served))
 
-    async def _latency(self) -> EndpointFinding:
+    async def _latency(self) -> Finding:
         taken: list[float] = []
         for _ in range(LATENCY_TRIES):
             begun = trio.current_time()
@@ -111,7 +111,7 @@ class _Exam:
             return warning("latency", f"{middle} ms", f"Take one nearer to this machine, under {SLOW_MS} ms.")
         return ok("latency", f"{middle} ms")
 
-    async def _clock(self) -> EndpointFinding:
+    async def _clock(self) -> Finding:
         self._head = await self._block("latest")
         late = round(self._now()) - self._head.timestamp
         found = f"block {self._head.number}, {abs(late)} s {'old' if late >= 0 else 'ahead of the own clock'}"
@@ -125,7 +125,7 @@ class _Exam:
             return warning("head", found, "Compare it with an explorer of the chain, and this clock with NTP.")
         return ok("head", found)
 
-    async def _finality(self) -> EndpointFinding:
+    async def _finality(self) -> Finding:
         facts = self._needs.profile.facts.finality
         head = self._head_number()
         numbers, refused = dict[str, int](), dict[str, str]()
@@ -152,7 +152,7 @@ class _Exam:
             return warning("finality", found, f"The tag {unknown[0]} is absent or 0; the profile does not need it.")
         return ok("finality", f"{found}, {head - final} blocks under the head")
 
-    async def _log_range(self) -> EndpointFinding:
+    async def _log_range(self) -> Finding:
         head, most = self._head_number(), self._needs.profile.log_range(self._needs.log_range).most
         span = most
         while True:
@@ -170,7 +170,7 @@ class _Exam:
             return warning("log range", shown, advice)
         return ok("log range", shown)
 
-    async def _eip2537(self) -> EndpointFinding:
+    async def _eip2537(self) -> Finding:
         found, stated = await has_eip2537(self._source), self._needs.profile.facts.precompiles.eip2537
         shown = "answered" if found else "not answered"
         if stated and not found:
@@ -181,7 +181,7 @@ class _Exam:
             return warning("EIP-2537", shown, "As the profile says: a vault of this chain takes secp256k1 signatures.")
         return ok("EIP-2537", shown)
 
-    async def _states(self) -> EndpointFinding:
+    async def _states(self) -> Finding:
         head, final = self._head_number(), self.final.number if self.final else 0
         needed = min(head - final + STATES_SPARE, head)
         oldest = None
@@ -210,7 +210,7 @@ class _Exam:
             return f"eth_call refused: {view.message}"
         return "" if read_object(proof, "eth_getProof").get("accountProof") else "eth_getProof without a proof"
 
-    async def _receipts(self) -> EndpointFinding:
+    async def _receipts(self) -> Finding:
         block = self.final
         if block is None:
             raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, self._source.name)

@@ -16,7 +16,7 @@ class Gravity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointFinding:
+class Finding:
     """One check. `found` may quote the endpoint; `advice` is empty where nothing is to be done."""
 
     check: str
@@ -30,7 +30,7 @@ class Examined:
     """All findings on one endpoint, or on the endpoints of a chain together. `final`: its newest final block."""
 
     name: str
-    findings: tuple[EndpointFinding, ...]
+    findings: tuple[Finding, ...]
     final: int | None = None
 
 
@@ -39,16 +39,16 @@ def worst(examined: Sequence[Examined]) -> Gravity:
     return max((finding.gravity for each in examined for finding in each.findings), default=Gravity.OK)
 
 
-def ok(check: str, found: str) -> EndpointFinding:
+def ok(check: str, found: str) -> Finding:
     """Nothing is to be done."""
-    return EndpointFinding(check, Gravity.OK, found)
+    return Finding(check, Gravity.OK, found)
 
 
-def warning(check: str, found: str, advice: str) -> EndpointFinding:
+def warning(check: str, found: str, advice: str) -> Finding:
     """The node works without it."""
-    return EndpointFinding(check, Gravity.WARNING, found, advice)
+    return Finding(check, Gravity.WARNING, found, advice)
 
 
-def fault(check: str, found: str, advice: str) -> EndpointFinding:
+def fault(check: str, found: str, advice: str) -> Finding:
     """The node does not work with it."""
-    return EndpointFinding(check, Gravity.FAULT, found, advice)
+    return Finding(check, Gravity.FAULT, found, advice)

@@ -9,7 +9,7 @@ from bridge.contracts import load_artifact
 from bridge.contracts.schemes import CertificateScheme
 from bridge.contracts.vault import VERIFIER
 from bridge.evm.hexadecimal import hex_data, malformed, read_data
-from bridge.probe.findings import EndpointFinding, Examined, fault, ok
+from bridge.probe.findings import Examined, Finding, fault, ok
 from bridge.rpc.block_receipts import Source
 from bridge.rpc.endpoint import RpcCall, accepted, view_call
 from clearing.base.errors import RemoteFault
@@ -33,7 +33,7 @@ async def examine_vault(sources: Sequence[Source], at: bytes, scheme: Certificat
     return Examined(f"vault {hex_data(at)}", (unread,))
 
 
-async def _verifier(source: Source, at: bytes, scheme: CertificateScheme) -> EndpointFinding:
+async def _verifier(source: Source, at: bytes, scheme: CertificateScheme) -> Finding:
     (answer,) = await source.batch((view_call(at, VERIFIER),))
     word = read_data(accepted(answer, "eth_call"), "verifier")
     if len(word) != 32 or any(word[:12]):

@@ -1,6 +1,6 @@
-"""`crossclear doctor`: the endpoints in a node's settings, examined, and which certificates the vaults take.
+"""`crossclear doctor`: a node's machine, settings, peers and endpoints, and which certificates the vaults take.
 
-Rule: settings are all it needs; vaults are examined where genesis is at hand. The node may run, and nothing is written.
+Rule: the chains need no more than settings; vaults are examined where genesis is at hand. The node may run.
 Endpoints are named by host and port: their addresses may contain secrets.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 
 from bridge.probe.chain_exam import examine_chain
 from bridge.probe.endpoint_exam import Needs
-from bridge.probe.findings import Examined, Gravity, worst
+from bridge.probe.findings import Examined, Finding, Gravity, fault, ok, warning, worst
 from bridge.probe.vault_exam import examine_vault
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint
@@ -20,6 +20,9 @@ from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig
 from node.genesis_file import read_genesis
+from node.offline.config_checks import config_mistakes, config_warnings
+from node.offline.machine_exam import judge_machine, read_machine
+from node.offline.peer_exam import examine_peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +71,70 @@ async def _examine(chain: ChainConfig, vault: bytes | None, now: Callable[[], fl
     return ExaminedChain(chain.chain_id, chain.name, profile.name, examined)
 
 
-def as_json(chains: tuple[ExaminedChain, ...]) -> list[dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the doctor looked at; empty where it was not asked to."""
+
+    node: tuple[Examined, ...] = ()
+    """This machine, the settings, the peers."""
+    chains: tuple[ExaminedChain, ...] = ()
+
+    @property
+    def gravity(self) -> Gravity:
+        """Of the gravest finding."""
+        return max((worst(self.node), *(chain.gravity for chain in self.chains)))
+
+
+async def examine_node(config: NodeConfig) -> tuple[Examined, ...]:
+    """This machine, the settings beside their files, and the peers. Raises OSError for a home that can't be written."""
+    return (judge_machine(read_machine(config.home)), _examine_settings(config), await examine_peers(config))
+
+
+def _examine_settings(config: NodeConfig) -> Examined:
+    mistakes = config_mistakes(config)
+    findings = [fault(each.at, str(each), each.code.remedy) for each in mistakes]
+    if not mistakes:
+        findings = [warning("unwise", each, "See configs/node.toml.") for each in config_warnings(config)]
+    return Examined("settings", tuple(findings) or (ok("mistakes", "none"),))
+
+
+def as_json(examination: Examination) -> dict[str, object]:
     """The same as plain values: gravity by name."""
-    return [
+    chains = [
         {
             "chain_id": chain.chain_id,
             "name": chain.name,
             "profile": chain.profile,
             "gravity": chain.gravity.name.lower(),
             "endpoints": [
-                {
-                    "endpoint": each.name,
-                    "findings": [
-                        {**msgspec.to_builtins(finding), "gravity": finding.gravity.name.lower()}
-                        for finding in each.findings
-                    ],
-                }
-                for each in chain.examined
+                {"endpoint": each.name, "findings": _findings_as_json(each.findings)} for each in chain.examined
             ],
         }
-        for chain in chains
+        for chain in examination.chains
     ]
+    node = {each.name: _findings_as_json(each.findings) for each in examination.node}
+    return {"gravity": examination.gravity.name.lower(), "node": node, "chains": chains}
 
 
-def as_text(chains: tuple[ExaminedChain, ...]) -> str:
+def _findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, object]]:
+    return [{**msgspec.to_builtins(finding), "gravity": finding.gravity.name.lower()} for finding in findings]
+
+
+def as_text(examination: Examination) -> str:
     """One line a check; what to do under each that is not ok."""
     lines = []
-    for chain in chains:
+    for each in examination.node:
+        lines += [each.name, *_finding_lines(each.findings, "  ")]
+    for chain in examination.chains:
         lines.append(f"chain {chain.chain_id} {chain.name}, profile {chain.profile}")
         for each in chain.examined:
-            lines.append(f"  {each.name}")
-            for finding in each.findings:
-                lines.append(f"    {finding.gravity.name.lower():8}{finding.check}: {finding.found}")
-                lines += [f"            {finding.advice}"] if finding.advice else []
-    gravest = max((chain.gravity for chain in chains), default=Gravity.OK)
-    return "\n".join([*lines, f"worst: {gravest.name.lower()}" if chains else "the settings name no chain"])
+            lines += [f"  {each.name}", *_finding_lines(each.findings, "    ")]
+    return "\n".join([*lines, f"worst: {examination.gravity.name.lower()}"])
+
+
+def _finding_lines(findings: tuple[Finding, ...], indent: str) -> list[str]:
+    lines = []
+    for finding in findings:
+        lines.append(f"{indent}{finding.gravity.name.lower():8}{finding.check}: {finding.found}")
+        lines += [f"{indent}        {finding.advice}"] if finding.advice else []
+    return lines

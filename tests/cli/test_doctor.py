@@ -33,14 +33,15 @@ def settings(anvil: Callable[..., Anvil], tmp_path: Path) -> Callable[..., Path]
 
 
 def test_good_endpoints_end_with_zero(cli: CommandLine, settings: Callable[..., Path]) -> None:
-    printed = cli("doctor", "--config", settings())
+    printed = cli("doctor", "--only", "chains", "--config", settings())
     assert "worst: ok" in printed.out
     assert "key-of-mine" not in printed.out + printed.err
-    assert cli("doctor", "--config", settings(), "--chain", "local", "--output", "json").json[0]["gravity"] == "ok"
+    assert cli("doctor", "--config", settings(), "--chain", "local", "--output", "json").json["gravity"] == "ok"
 
 
 def test_a_fault_ends_with_six_and_what_to_do(cli: CommandLine, settings: Callable[..., Path]) -> None:
-    (found,) = cli("doctor", "--config", settings(chain_id=77_777), "--output", "json", code=6).json
+    told = cli("doctor", "--only", "chains", "--config", settings(chain_id=77_777), "--output", "json", code=6).json
+    (found,) = told["chains"]
     (finding,) = found["endpoints"][0]["findings"]
     assert (finding["check"], finding["gravity"]) == ("chain id", "fault")
     assert finding["advice"]
@@ -50,7 +51,7 @@ def test_a_warning_ends_with_five(
     cli: CommandLine, settings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.probe.endpoint_exam.SLOW_MS", -1)
-    assert "warning latency" in cli("doctor", "--config", settings(), code=5).out
+    assert "warning latency" in cli("doctor", "--only", "chains", "--config", settings(), code=5).out
 
 
 def test_an_unknown_chain_is_refused(cli: CommandLine, settings: Callable[..., Path]) -> None:
@@ -70,4 +71,4 @@ def test_the_vault_of_genesis_takes_the_certificates_that_the_profile_says(
     path.write_text(
         f'[[chains]]\nchain_id = 31337\nname = "local"\nendpoints = ["{vault.chain.url}"]\nprofile = "{profile}"\n'
     )
-    assert "BlsCertificateVerifier" in cli("doctor", "--config", path, code=code).out
+    assert "BlsCertificateVerifier" in cli("doctor", "--only", "chains", "--config", path, code=code).out

@@ -10,7 +10,7 @@ import trio
 from bridge.probe import endpoint_exam
 from bridge.probe.chain_exam import examine_chain
 from bridge.probe.endpoint_exam import Needs
-from bridge.probe.findings import EndpointFinding, Examined, Gravity
+from bridge.probe.findings import Examined, Finding, Gravity
 from bridge.rpc.chain_profiles import profile_of
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from devnet.anvil import Anvil
@@ -78,7 +78,7 @@ class Place:
     def block(self, at: str) -> Any:
         return self.chain.rpc("eth_getBlockByNumber", at, *[False])
 
-    def finding(self, check: str, alter: Alter = lambda _, result: result, **more: Any) -> EndpointFinding:
+    def finding(self, check: str, alter: Alter = lambda _, result: result, **more: Any) -> Finding:
         (found,) = [each for each in self.exam(alter, **more)[0].findings if each.check == check]
         return found
 
