@@ -7,6 +7,7 @@ Rule: services are constructed here, handed what they need, and subscribed after
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 import trio
@@ -332,8 +333,9 @@ class Node:
         """Height, round and step that consensus works on."""
         return self._engine.running
 
-    async def run(self) -> None:
-        """Run until cancelled. Raises Bug, and LocalFault PORT_TAKEN before anything is signed."""
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled; started once the API serves. Raises Bug, and LocalFault PORT_TAKEN before anything is
+        signed."""
         if self._config.api.enabled:
             check_port_free(self._config.api.host, self._config.api.port)
         # Subscribed before the network runs: nothing that it brings is lost.
@@ -352,6 +354,7 @@ class Node:
                 await nursery.start(self._supervisor.keep_started, "api", partial(serve_api, api, self._config.api))
             tune_gc()
             log.info("running", p2p_port=self._network.port, api_port=self._config.api.port)
+            task_status.started()
 
     def _services(self) -> dict[str, Service]:
         """What runs beside consensus, by name. None of it ends the node when it fails."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 import trio
@@ -26,6 +27,7 @@ from node.epochs.provers import NodeProver
 from node.genesis_file import read_genesis
 from node.ops.crash import CrashPosition, write_crash
 from node.ops.logs import configure_logs
+from node.ops.systemd import SystemdNotice
 from node.pool.journal import PoolJournal
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
 from node.signer.sign_state import SIGN_STATE, SignStateFile, has_sign_state
@@ -61,9 +63,14 @@ async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
             if until_stdin_closes:
                 nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
-            await node.run()
-            nursery.cancel_scope.cancel()
+            await nursery.start(_run_node, node, nursery.cancel_scope)
+            await SystemdNotice(os.environ, os.getpid()).run(lambda: f"at height {node.working_at[0]}")
         node.log_end()
+
+
+async def _run_node(node: Node, scope: trio.CancelScope, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+    await node.run(task_status)
+    scope.cancel()
 
 
 async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:

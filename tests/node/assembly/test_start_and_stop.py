@@ -87,6 +87,22 @@ def test_a_signal_ends_a_node_in_time_with_zero(home: Path, number: signal.Signa
     assert not list(home.glob("crash-*"))
 
 
+def test_a_node_tells_systemd_that_it_runs_and_that_it_stops(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as received:
+        received.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        node = _running(home)
+        assert received.recv(4096).startswith(b"READY=1\n")
+        node.send_signal(signal.SIGTERM)
+        assert _ended(node)[0] == 0
+        received.settimeout(0)
+        told = b""
+        while not told.startswith(b"STOPPING=1"):
+            told = received.recv(4096)
+
+
 def test_broken_settings_end_with_three(home: Path) -> None:
     for settings in (
         ("p2p.prot=1",),
