@@ -31,11 +31,10 @@ def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 
 async def told(environment: dict[str, str], received: socket.socket, messages: int) -> list[dict[str, str]]:
     """So many messages, and the one at the end."""
-    found = []
+    found: list[bytes] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(SystemdNotice(environment, 7).run, lambda: "at height 3")
-        for _ in range(messages):
-            found.append(await trio.to_thread.run_sync(received.recv, 4096))
+        found += [await trio.to_thread.run_sync(received.recv, 4096) for _ in range(messages)]
         nursery.cancel_scope.cancel()
     while found[-1] != b"STOPPING=1":
         found.append(received.recv(4096))
