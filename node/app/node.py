@@ -52,6 +52,7 @@ from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.http.server import build_api, serve_api
 from node.ops.health import HealthMonitor
+from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 from node.oracle.service import OracleService, valid_gossip
@@ -288,6 +289,7 @@ class Node:
             self._signatures.collection,
             lambda: self._supervisor.standings,
         )
+        self._lines = HeightLines(lambda: len(self._network.peers))
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
             application=self._application,
@@ -324,6 +326,7 @@ class Node:
             guarded("readiness", lambda decided: self._health.follow(genesis_without_detached(decided.state)), None),
             guarded("halts", lambda decided: self._health.show_halts(halted_assets(decided.state)), None),
             guarded("metrics", self._meters.committed, None),
+            guarded("lines", self._lines.committed, None),
             guarded("statements", self._view.decided, None),
         ):
             self._application.listen(listener)
@@ -457,5 +460,6 @@ class Node:
         if not decided.fetched and abs(clock_ms() - decided.committed.block.header.time_ms) < CURRENT_MS:
             self._network.note_current()
         guarded("height-metrics", self._meters.decided, None)(decided)
+        guarded("height-lines", self._lines.decided, None)(decided)
         guarded("newest-header", self._relayer.decided, None)(decided)
         guarded("header-signing", self._signatures.decided, None)(decided.committed.block.header)

@@ -13,6 +13,7 @@ from structlog.typing import Processor
 
 from clearing.base.errors import CrossclearError
 from node.config import Logging
+from node.ops.repeated_lines import Repeats
 
 SECRET_KEYS = frozenset(("secret", "password", "seed", "private_key", "network_seed", "salt"))
 _BYTES_SHOWN = 32
@@ -34,6 +35,7 @@ def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None =
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            Repeats(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *exceptions,
             _format_values,

@@ -20,6 +20,7 @@ from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, Ma
 from cli.output import ExitCode
 from devnet.testnet import create_testnet
 from member.codes import NodeCode
+from member.keys.key_folder import KeyKind, list_keys, read_key
 from node.ops.crash import CrashPosition, write_crash
 from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
@@ -62,9 +63,9 @@ def _ended(node: subprocess.Popen[str]) -> tuple[int, str]:
     return node.returncode, log
 
 
-def _running(home: Path) -> subprocess.Popen[str]:
+def _running(home: Path, *settings: str) -> subprocess.Popen[str]:
     """A node that runs and has blocks."""
-    node = _start(home)
+    node = _start(home, *settings)
     assert any('"event": "running"' in line for line in node.stderr), "it ended"
     until_now(lambda: node.poll() is not None or _has_blocks(home))
     return node
@@ -101,6 +102,19 @@ def test_a_node_tells_systemd_that_it_runs_and_that_it_stops(
         told = b""
         while not told.startswith(b"STOPPING=1"):
             told = received.recv(4096)
+
+
+def test_no_secret_of_the_home_is_in_the_log(home: Path) -> None:
+    node = _running(home, "logging.level=debug")
+    node.send_signal(signal.SIGTERM)
+    code, log = _ended(node)
+    assert code == 0
+    assert '"event": "decided"' in log
+    password = (home / "password").read_text().strip()
+    keys = [(each.name, KeyKind(each.kind)) for each in list_keys(home)]
+    secrets = [read_key(home, name, kind, password, allow_weak=True).hex() for name, kind in keys]
+    assert len(secrets) >= 5
+    assert not [secret for secret in (password, *secrets) if secret in log]
 
 
 def test_broken_settings_end_with_three(home: Path) -> None:
