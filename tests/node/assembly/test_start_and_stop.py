@@ -29,6 +29,8 @@ from tests.kit.until import until_now
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS_MAX = 60
 """Less than any service manager waits, and more than a loaded machine needs."""
+PIPE_BYTES = 1 << 20
+"""Room for the log of minutes: nobody reads it while a test waits."""
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ def _start(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str
     given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", "logging.format=json", *ports, *settings]
     arguments = ["start", "--config", str(home / "node.toml"), *(part for each in given for part in ("--set", each))]
     program = f"import sys\n{before}\nfrom cli.main import run\nsys.exit(run({arguments!r}))\n"
-    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT, pipesize=PIPE_BYTES
+    )
 
 
 def _ended(node: subprocess.Popen[str]) -> tuple[int, str]:
