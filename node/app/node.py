@@ -272,6 +272,7 @@ class Node:
             self._signatures.collection,
             self._supervisor.checks,
             self._packages if config.proofs.enabled else None,
+            self._relayer.purses,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -288,6 +289,7 @@ class Node:
             lambda: self._upgrades.standing,
             self._signatures.collection,
             lambda: self._supervisor.standings,
+            self._relayer.purses,
         )
         self._lines = HeightLines(lambda: len(self._network.peers))
         committed = load_committed(self._blocks, self._application.height)

@@ -36,6 +36,7 @@ from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
 from node.chains.conflicts import Conflicts
 from node.chains.header_signatures import HeaderSignatures
+from node.chains.relayer_purse import RelayerPurse, weigh_purse
 from node.chains.stored_branch import StoredBranch
 from node.chains.strayed_vaults import StrayedVaults, VaultAccess
 from node.config import ChainConfig
@@ -67,6 +68,8 @@ class RelayerService:
     ) -> None:
         """`strayed`: what the watcher of a chain proved that its vault took instead of the network's header."""
         self._relayed: set[int] = set()
+        self.purses: dict[int, RelayerPurse] = {}
+        """By chain, once an endpoint has told it."""
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
         self._listed, self._to_relay = trio.open_memory_channel[ChainTerms](math.inf)
         self._configs = configs
@@ -112,6 +115,7 @@ class RelayerService:
             queue = ClaimQueue(takeover_seconds=TAKEOVER_ROUNDS * self._interval_seconds)
             relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
             nursery.start_soon(self._serve, relayer, terms)
+            nursery.start_soon(weigh_purse, endpoint, sender.address, self.purses, terms.chain_id)
             freezer, scheme = VaultFreezer(endpoint, terms.vault), self._scheme(terms)
             nursery.start_soon(
                 self._conflicts.show, terms.chain_id, freezer, sender, self._place, self._interval_seconds, scheme

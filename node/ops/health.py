@@ -16,6 +16,7 @@ from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
 from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
+from node.chains.relayer_purse import RelayerPurse
 from node.epochs.packages import PackageService
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -53,11 +54,13 @@ class HealthMonitor:
         collection: Callable[[], SignatureCollection | None] = lambda: None,
         services: Callable[[], Sequence[Check]] = tuple,
         packages: PackageService | None = None,
+        purses: Mapping[int, RelayerPurse] | None = None,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
         `services`: a condition for each service that failed. `packages` is None for a node that proves nothing."""
         self._services = services
         self._packages = packages
+        self._purses = {} if purses is None else purses
         self._collection = collection
         self._signer_connected = signer_connected
         self._diversity = diversity
@@ -106,6 +109,7 @@ class HealthMonitor:
             *map(_conflict_check, self._conflicts()),
             *_collection_checks(self._collection()),
             *_proof_checks(self._packages),
+            *(_purse_check(chain_id, purse) for chain_id, purse in sorted(self._purses.items())),
             *self._services(),
         )
 
@@ -242,6 +246,12 @@ def _proof_checks(packages: PackageService | None) -> Sequence[Check]:
         f"epoch {epoch} is not proven here: {why}" for epoch, why in sorted(packages.lost.items())[-LOST_SHOWN:]
     )
     return (Check(name="proofs", ok=not lost, detail=f"{detail}; {lost}" if lost else detail),)
+
+
+def _purse_check(chain_id: int, purse: RelayerPurse) -> Check:
+    """For the operators' eyes: other relayers stand in for one without gas."""
+    balance = f"0x{purse.address.hex()} has {purse.balance_wei} wei"
+    return Check(name=f"relayer-{chain_id}", ok=True, detail=f"{balance}: enough for {purse.rounds} checkpoints")
 
 
 def _providers_check(diversity: ProviderDiversity) -> Check:

@@ -25,6 +25,7 @@ from node.chains.bridge_service import BridgeService
 from node.chains.conflicts import ConflictStanding
 from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
+from node.chains.relayer_purse import RelayerPurse
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
 from node.ops.silent_validators import SilentValidators
@@ -33,6 +34,9 @@ from node.p2p.libp2p.network import LibP2PNetwork
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService
 from node.supervision import ServiceStanding
+
+WEI = 10**18
+"""Of one coin."""
 
 
 class Meters:
@@ -54,7 +58,9 @@ class Meters:
         upgrade: Callable[[], UpgradeStanding | None] = lambda: None,
         collection: Callable[[], SignatureCollection | None] = lambda: None,
         services: Callable[[], Sequence[ServiceStanding]] = tuple,
+        purses: Mapping[int, RelayerPurse] | None = None,
     ) -> None:
+        self._purses = {} if purses is None else purses
         self._services = services
         self._metrics = metrics
         self._network = network
@@ -171,6 +177,9 @@ class Meters:
             metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)
         for chain_id, pulse in self._bridge.pulses.items():
             metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
+        for chain_id, purse in self._purses.items():
+            metrics.relayer_balance.labels(chain=str(chain_id)).set(purse.balance_wei / WEI)
+            metrics.relayer_rounds.labels(chain=str(chain_id)).set(purse.rounds)
         for chain_id, light in self._bridge.lights.items():
             metrics.light_height.labels(chain=str(chain_id)).set(light.newest or 0)
             metrics.light_age.labels(chain=str(chain_id)).set(light.seconds_behind)

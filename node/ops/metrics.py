@@ -147,6 +147,12 @@ class Metrics:
             "bridge_header_waiting_seconds", "How long a header has waited for a quorum's secp256k1 signatures"
         )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
+        self.relayer_balance = self._gauge(
+            "relayer_balance_ether", "What this node's relayer has for gas, in the chain's coin", ("chain",)
+        )
+        self.relayer_rounds = self._gauge(
+            "relayer_rounds_left", "Checkpoints with claims that this pays at the present price of gas", ("chain",)
+        )
         self.light_height = self._gauge(
             "bridge_light_client_final_height", "Newest block that the light client proved final", ("chain",)
         )
