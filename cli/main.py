@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from cli.output import ExitCode, exit_of, say_failure
+from cli.output import ExitCode, asks_for_json, exit_of, say_failure, say_failure_as_json
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For operators of a node": {
@@ -114,11 +114,16 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the exit code."""
+    """Run a command line; the exit code. Where JSON is asked for, a failure is told in JSON, too, on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    say_why = say_failure_as_json if asks_for_json(words) else say_failure
     try:
-        result = cli.main(list(arguments) if arguments is not None else None, "crossclear", standalone_mode=False)
+        result = cli.main(words, "crossclear", standalone_mode=False)
     except click.ClickException as error:
-        error.show(sys.stderr)
+        if say_why is say_failure:
+            error.show(sys.stderr)
+        else:
+            say_why(error, ExitCode(error.exit_code))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -127,7 +132,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.UNEXPECTED
     except (Exception, BaseExceptionGroup) as error:
         code = exit_of(error)
-        say_failure(error, code)
+        say_why(error, code)
         return code
     return int(result) if isinstance(result, int) else ExitCode.OK
 

@@ -1,8 +1,10 @@
 """What commands print and how they end: data on stdout as text or JSON, failures on stderr, exit codes."""
 
+import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
@@ -146,3 +148,33 @@ def say_failure(error: BaseException, code: ExitCode) -> None:
         say("".join(traceback.format_exception(error)).rstrip())
     else:
         say(f"error: {error}")
+
+
+def asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line has `--output json`."""
+    return "--output=json" in words or ("--output", "json") in pairwise(words)
+
+
+def say_failure_as_json(error: BaseException, code: ExitCode) -> None:
+    """As `say_failure`, one object for all failures: exit code, and of each its code, name, place, values, remedy."""
+    failures = [_failure_fields(each) for each in _leaves(error)]
+    # ASCII: a stranger's text in it could steer a terminal. Values may be larger than msgspec's integers.
+    click.echo(json.dumps({"exit_code": int(code), "errors": failures}, indent=2, default=str), err=True)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _failure_fields(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, CrossclearError):
+        values = {name: value.hex() if isinstance(value, bytes) else value for name, value in error.values.items()}
+        code = {"code": error.code.label, "name": error.code.name.lower(), "at": error.at}
+        return {**code, "values": values, "remedy": error.code.remedy, "message": str(error)}
+    if isinstance(error, click.ClickException):
+        return {"code": "", "name": "usage", "message": error.format_message()}
+    return {"code": "", "name": type(error).__name__, "message": str(error)}

@@ -21,13 +21,16 @@ def collateral() -> None:
 @account_options
 @click.option("--token-file", type=NEW_FILE, help="A submitter's token in place of a member's key, mode 0600.")
 @click.option("--rpc", metavar="URL", help="Make receipt proofs from this endpoint of the chain, and submit those.")
+@output_option
 def collateral_submit(
-    chain_id: int, transaction: str, key: MemberKey, token_file: Path | None, rpc: str | None
+    chain_id: int, transaction: str, key: MemberKey, token_file: Path | None, rpc: str | None, output: str
 ) -> None:
     """Submit the events of vaults in TRANSACTION (its hash) of CHAIN.
 
     Without --rpc the node looks for the transaction itself. Submitting again is harmless. Prints a reference for each
     submission, by which `collateral status` follows it.
+
+    Example: crossclear collateral submit 31337 TRANSACTION --key trade --home HOME
     """
     from member.client.ask import ask_node
     from member.client.collateral_events import submit_proofs, submit_transaction
@@ -41,6 +44,9 @@ def collateral_submit(
             results = await submit_proofs(client, rpc, chain_id, hashed, token)
         else:
             results = (await submit_transaction(client, chain_id, hashed, token),)
+        if output == "json":
+            show(results, "", output)
+            return
         for result in results:
             say(result.status)
             click.echo(result.reference)

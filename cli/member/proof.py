@@ -127,11 +127,14 @@ def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], tho
     required=True,
     help="A node's API; repeat: each node keeps the packages that it proved.",
 )
-def fetch(folder: Path, urls: tuple[str, ...]) -> int:
+@output_option
+def fetch(folder: Path, urls: tuple[str, ...], output: str) -> int:
     """Fetch the epoch packages of nodes into FOLDER, for `history`. Uses a network.
 
     No node is believed: files are named by their hashes, and two of one epoch are both kept. Exits with 4 when a node
     did not answer to the end.
+
+    Example: crossclear proof fetch packages --url http://127.0.0.1:26680 --url http://127.0.0.1:26681
     """
     import trio
 
@@ -140,9 +143,12 @@ def fetch(folder: Path, urls: tuple[str, ...]) -> int:
 
     folder.mkdir(parents=True, exist_ok=True)
     results = trio.run(fetch_packages, urls, folder, say)
-    for result in results:
-        failed = f", then {printable(result.failure)}" if result.failure else ""
-        click.echo(f"{result.url}: {result.new} new packages, {result.known} known{failed}")
+    lines = [
+        f"{result.url}: {result.new} new packages, {result.known} known"
+        + (f", then {printable(result.failure)}" if result.failure else "")
+        for result in results
+    ]
+    show(results, "\n".join(lines), output)
     return ExitCode.UNREACHABLE if any(result.failure for result in results) else ExitCode.OK
 
 

@@ -1,11 +1,16 @@
 """`crossclear withdrawals show|request|cancel|status|claim`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, hex_option, read_hex_secret, url_option
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, show
+
+if TYPE_CHECKING:
+    from member.api.submit import SubmitResult
 
 
 @click.group()
@@ -30,16 +35,18 @@ def withdrawals_show(account: int, key: MemberKey, output: str) -> None:
 @click.argument("number", type=NUMBER)
 @click.option("--nonce", type=NUMBER, help="Of the request. Default: ask the node, which needs the member's key.")
 @account_options
-def withdrawals_cancel(account: int, number: int, nonce: int | None, key: MemberKey) -> None:
+@output_option
+def withdrawals_cancel(account: int, number: int, nonce: int | None, key: MemberKey, output: str) -> int:
     """Cancel the delayed withdrawal NUMBER, as `withdrawals show` lists it.
 
     The key is the one that signs for the account's money: its member's trade key, or the client's own key where the
-    client has one. The request is valid for a minute.
+    client has one. The request is valid for a minute. Exits with 6 when the node refuses it.
+
+    Example: crossclear withdrawals cancel 1 7 --key trade --home HOME
     """
     (result,) = key.ask(lambda client: client.cancel_withdrawal(account, number, nonce)).results
-    say(f"withdrawal {number} of account {account}: {result.status}")
-    if result.status not in ("accepted", "known"):
-        raise SystemExit(ExitCode.VERIFICATION)
+    show(result, _submitted(f"withdrawal {number}", account, result), output)
+    return _code_of(result)
 
 
 @withdrawals.command("request")
@@ -48,19 +55,29 @@ def withdrawals_cancel(account: int, number: int, nonce: int | None, key: Member
 @click.argument("units", type=click.IntRange(1, 2**63 - 1))
 @click.argument("to", metavar="ADDRESS")
 @account_options
-def withdrawals_request(account: int, asset: str, units: int, to: str, key: MemberKey) -> None:
+@output_option
+def withdrawals_request(account: int, asset: str, units: int, to: str, key: MemberKey, output: str) -> int:
     """Request UNITS clearing units of ASSET (its name or number) for ADDRESS on the asset's chain.
 
     A clearing unit of cash is a millionth of its currency. The key is the one that signs for the account's money. The
-    request is valid for a minute; `withdrawals show` lists what became of it.
+    request is valid for a minute; `transactions show` with the printed hash says what became of it, and `withdrawals
+    show` lists what is delayed or released. Exits with 6 when the node refuses it.
+
+    Example: crossclear withdrawals request 1 USDC 25000000 ADDRESS --key trade --home HOME
     """
     address = hex_option("ADDRESS", to, 20) or b""
     nonce, result = key.ask(lambda client: client.withdraw(account, asset, units, address))
-    say(f"request {nonce} of account {account}: {result.status}")
-    if result.problem is not None:
-        say(f"  {result.problem.code}: {result.problem.message}")
-    if result.status not in ("accepted", "known"):
-        raise SystemExit(ExitCode.VERIFICATION)
+    show({"nonce": nonce, **msgspec.structs.asdict(result)}, _submitted(f"request {nonce}", account, result), output)
+    return _code_of(result)
+
+
+def _submitted(what: str, account: int, result: "SubmitResult") -> str:
+    problem = f"\n  {result.problem.code}: {result.problem.message}" if result.problem is not None else ""
+    return f"{what} of account {account}: {result.status}, transaction {result.hash}{problem}"
+
+
+def _code_of(result: "SubmitResult") -> ExitCode:
+    return ExitCode.OK if result.status in ("accepted", "known") else ExitCode.VERIFICATION
 
 
 rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withdrawal's chain.")
@@ -90,11 +107,14 @@ def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> No
 @url_option
 @click.option("--rpc", metavar="URL", required=True, help="An endpoint of the withdrawal's chain.")
 @click.option("--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600.")
-def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path) -> int:
+@output_option
+def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path, output: str) -> int:
     """Claim released withdrawal NONCE at its vault. The money always goes to the withdrawal's address.
 
     Relayers do this by themselves; the command is for what none of them claimed. Exits with 6 while the vault does not
     know the withdrawal.
+
+    Example: crossclear withdrawals claim 7 --rpc URL --payer-file payer.key
     """
     from member.client.ask import ask_node
     from member.client.vault_claims import claim_at_vault
@@ -102,7 +122,9 @@ def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path) -> int:
 
     secret = read_hex_secret(payer_file)
     found, mined = ask_node(url, lambda client: claim_at_vault(client, rpc, nonce, secret))
-    say(at_vault_text(found))
+    text, data = at_vault_text(found), None
     if mined is not None:
-        say(f"paid in block {mined.block_number} by transaction 0x{mined.hash.hex()}, {mined.gas_used} gas")
+        data = {"transaction": f"0x{mined.hash.hex()}", "block": mined.block_number, "gas": mined.gas_used}
+        text += f"\npaid in block {mined.block_number} by transaction {data['transaction']}, {mined.gas_used} gas"
+    show({"withdrawal": found, "paid_by": data}, text, output)
     return ExitCode.OK if mined is not None or found.paid else ExitCode.VERIFICATION
