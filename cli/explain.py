@@ -84,7 +84,10 @@ def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
 @click.option("--all", "everything", is_flag=True, help="All codes, by number.")
 @output_option
 def explain(code: str | None, everything: bool, output: str) -> None:
-    """Explain CODE (R0203, 203 or its name) and what to do about it."""
+    """Explain CODE (R0203, 203 or its name) and what to do about it.
+
+    Example: crossclear explain R0816
+    """
     if (code is None) != everything:
         raise click.UsageError("give a code, or --all")
     found = all_explanations() if code is None else explanations_of(code)

@@ -71,8 +71,10 @@ def backtest(
     \b
     Examples:
       CROSSCLEAR_MARKET_DATA=../shared/data crossclear backtest
-      crossclear backtest prices.csv --json report.json --plot report.png --plot report.html
+      crossclear backtest prices.csv --plot report.png --plot report.html
       crossclear backtest prices.csv --confidence 0.995 --horizon 4 --books 20 --output json
+
+    Example: crossclear backtest prices.csv --json report.json
     """
     from clearing.schema.risk.price_ranges import RangeParameters
     from lab.backtest.plot import write_plot
@@ -118,6 +120,8 @@ def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
     """Evaluate a risk model on a portfolio from FILE (JSON; - is standard input): every intermediate as JSON.
 
     Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
+
+    Example: crossclear margin run portfolio.json --pretty
     """
     from lab.runs.margin import margin_run, read_margin_run
 
@@ -125,10 +129,11 @@ def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
     _print(margin_run(read_margin_run(_read(file), model)), pretty=pretty)
 
 
-def _verb(what: str, run: Callable[[bytes], dict[str, Any]]) -> click.Command:
+def _verb(group: str, what: str, run: Callable[[bytes], dict[str, Any]]) -> click.Command:
     """`run FILE` of one kind; `run` imports what it needs when it is called."""
+    example = f"Example: crossclear {group} run {group}.json --pretty"
 
-    @click.command("run", help=f"{what}\n\nNeeds neither node nor keys. {_REFUSED}")
+    @click.command("run", help=f"{what}\n\nNeeds neither node nor keys. {_REFUSED}\n\n{example}")
     @click.argument("file", type=_FILE)
     @_pretty
     def verb(file: Path, pretty: bool) -> None:
@@ -156,16 +161,21 @@ def _liquidation(data: bytes) -> dict[str, Any]:
 
 
 settle_run = _verb(
-    "Run the settlement steps of FILE (JSON; - is standard input): every payment and intermediate as JSON.", _settle
+    "settle",
+    "Run the settlement steps of FILE (JSON; - is standard input): every payment and intermediate as JSON.",
+    _settle,
 )
 
 waterfall_run = _verb(
+    "waterfall",
     "Run the losses of FILE (JSON; - is standard input) through the layers: who bears what, with the arithmetic.",
     _waterfall,
 )
 
 liquidation_run = _verb(
-    "Size and stage the liquidations of FILE (JSON; - is standard input): shares, steps, auction paths.", _liquidation
+    "liquidation",
+    "Size and stage the liquidations of FILE (JSON; - is standard input): shares, steps, auction paths.",
+    _liquidation,
 )
 
 

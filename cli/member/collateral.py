@@ -67,6 +67,8 @@ def collateral_status(chain_id: int, reference: str, url: str, output: str, *, w
     """Print how far a submitted event of CHAIN is. REFERENCE: what `submit` printed; a transaction's is its hash.
 
     Ask the node that it was submitted to. Exits with 6 when the event is refused.
+
+    Example: crossclear collateral status 31337 REFERENCE --wait
     """
     from member.client.ask import ask_node
     from member.client.collateral_events import follow_event

@@ -22,6 +22,8 @@ def deposits_status(chain: int, vault: str, nonce: int, url: str, output: str) -
 
     NONCE is the vault's number of the deposit, in its event `Deposited`. Where the deposit was not credited, it says
     why, and when it is credited or refunded.
+
+    Example: crossclear deposits status 31337 VAULT 7
     """
     from member.client.ask import ask_node
     from member.printing.deposits import deposit_text

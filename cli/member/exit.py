@@ -32,6 +32,8 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
     node answers. Vaults pay by the tree of the epoch before the newest closed one. Salts in the file are secret: plain
     http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
     from a node's blocks.
+
+    Example: crossclear exit show 1 --out exit.json --key trade --home HOME
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
     from member.printing.exits import exit_lines
@@ -62,6 +64,8 @@ def exit_verify(file: Path, trust: Trust, output: str) -> int:
     """Check offline that every payment in FILE is under the exit root in the state of a final header.
 
     Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
+
+    Example: crossclear exit verify exit.json --genesis genesis.json
     """
     from member.verifying.exits import FILE_BYTES_MAX, block_of, read_exit_file, verify_exit
     from member.verifying.package import read_limited, report_text
@@ -85,7 +89,10 @@ rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoi
 @rpc_option
 @output_option
 def exit_status(file: Path, rpc: str, output: str) -> None:
-    """Print what the vaults of one chain say of the payments in FILE, and how far their escape is. Needs no node."""
+    """Print what the vaults of one chain say of the payments in FILE, and how far their escape is. Needs no node.
+
+    Example: crossclear exit status exit.json --rpc URL
+    """
     import trio
 
     from member.client.vault_exits import exit_at_vaults
@@ -107,6 +114,8 @@ def exit_claim(file: Path, rpc: str, payer_file: Path, from_block: int, settle: 
 
     The money always goes to the addresses in FILE. Check it with `exit verify` first. Repeat the command when the next
     stage begins, until everything is paid. Needs no node.
+
+    Example: crossclear exit claim exit.json --rpc URL --payer-file payer.key
     """
     import trio
 

@@ -72,7 +72,11 @@ def light() -> None:
 )
 @click.option("--once", is_flag=True, help="Verify the newest height and end.")
 def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
-    """Verify each newest height until Ctrl-C. Exits with 6 when two headers of one height are certified."""
+    """Verify each newest height until Ctrl-C. Exits with 6 when two headers of one height are certified.
+
+    Example: crossclear light follow --store light.sqlite --url http://127.0.0.1:26680 --witness http://127.0.0.1:26681
+    --genesis genesis.json
+    """
     import msgspec
 
     from member.light.client import follow as run
@@ -96,7 +100,10 @@ def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
 @click.option("--hash", "hash_", metavar="HEX", help="The expected header hash.")
 @_client_options
 def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
-    """Verify one height, above or below what is trusted. Exits with 6 when its hash is another than --hash."""
+    """Verify one height, above or below what is trusted. Exits with 6 when its hash is another than --hash.
+
+    Example: crossclear light verify 1000 --store light.sqlite --url http://127.0.0.1:26680 --genesis genesis.json
+    """
     from member.printing.network import header_fields, header_line
 
     with _client(**given) as client:
@@ -111,7 +118,10 @@ def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
 @light.command()
 @_client_options
 def protocol(output: str, **given: Any) -> None:
-    """Verify which protocol version the newest height follows, and which upgrade is scheduled."""
+    """Verify which protocol version the newest height follows, and which upgrade is scheduled.
+
+    Example: crossclear light protocol --store light.sqlite --url http://127.0.0.1:26680 --genesis genesis.json
+    """
     import msgspec
 
     from clearing.base.protocol import RELEASE_VERSIONS
@@ -132,7 +142,10 @@ def protocol(output: str, **given: Any) -> None:
 @_store
 @output_option
 def show_(store_path: Path, output: str) -> None:
-    """Print what the store trusts. Uses no network."""
+    """Print what the store trusts. Uses no network.
+
+    Example: crossclear light show --store light.sqlite
+    """
     from member.light.store import LightStore
     from member.printing.network import store_description
 
@@ -144,7 +157,10 @@ def show_(store_path: Path, output: str) -> None:
 @click.argument("file", type=FILE)
 @click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat.")
 def submit(file: Path, urls: tuple[str, ...]) -> int:
-    """Submit an evidence file to nodes again. Exits with 4 when none accepts it."""
+    """Submit an evidence file to nodes again. Exits with 4 when none accepts it.
+
+    Example: crossclear light submit attack-7.evidence --url http://127.0.0.1:26680
+    """
     from member.light.evidence import read_attack, submit_everywhere
     from member.light.source import http_sources
 

@@ -26,6 +26,8 @@ def liquidations_explain(account: int | None, source: AnswerSource, output: str)
 
     A node shows a member its own accounts and masks the others. With --log every block is executed again, and the terms
     in force are known, so more is computed. Exits with 6 when a line does not agree with its receipt.
+
+    Example: crossclear liquidations explain --account 1 --log blocks.log --home HOME --genesis genesis.json
     """
     from member.explaining.liquidations import explain_liquidations
     from member.explaining.receipt_index import LIQUIDATIONS
@@ -46,6 +48,8 @@ def waterfall_explain(number: int | None, source: AnswerSource, output: str) -> 
     Shares are recomputed from the receipts, and sums are followed from the declaration to the end. A node masks
     accounts of other members; with --log every block is executed again. Exits with 6 when a line does not agree with
     its receipt.
+
+    Example: crossclear waterfall explain --number 1 --log blocks.log --home HOME --genesis genesis.json
     """
     from member.explaining.defaults import explain_defaults
     from member.explaining.receipt_index import DEFAULTS
@@ -64,6 +68,8 @@ def fund_explain(source: AnswerSource, output: str) -> int:
 
     Each member's contribution is followed from receipt to receipt. A node masks accounts of other members; with --log
     every block is executed again. Exits with 6 when a line does not agree with its receipt.
+
+    Example: crossclear fund explain --log blocks.log --home HOME --genesis genesis.json
     """
     from member.explaining.default_fund import explain_fund
     from member.explaining.receipt_index import FUNDS
@@ -138,7 +144,10 @@ fund.add_command(fund_explain)
 @url_option
 @output_option
 def fund_show(url: str, output: str) -> None:
-    """Print size, stress scenarios, and each member's contribution with its calls."""
+    """Print size, stress scenarios, and each member's contribution with its calls.
+
+    Example: crossclear fund show
+    """
     from member.client.ask import ask_node
     from member.printing.network import fund_lines
 
@@ -151,7 +160,10 @@ def fund_show(url: str, output: str) -> None:
 @click.option("--out", type=NEW_FILE, required=True, help="A new file.")
 @url_option
 def fund_opening(epoch: str, out: Path, url: str) -> None:
-    """Write seed and holdings of the account with the contributions, as `crossclear fund verify` takes them."""
+    """Write seed and holdings of the account with the contributions, as `crossclear fund verify` takes them.
+
+    Example: crossclear fund opening --out opening.bin
+    """
     from member.client.downloads import write_fund_opening
 
     opening = write_fund_opening(url, epoch_number(epoch), out)
@@ -167,6 +179,8 @@ def fund_verify(file: Path, opening: Path, trust: Trust, output: str) -> int:
     """Check an epoch package offline, and that contributions cover what it lists beyond the house's own fund.
 
     Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
+
+    Example: crossclear fund verify epoch.ccp --opening opening.bin --genesis genesis.json
     """
     from member.verifying.fund import verify_fund
     from member.verifying.package import report_text

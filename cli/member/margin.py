@@ -30,6 +30,8 @@ def margin_explain(account: int, source: AnswerSource, output: str) -> None:
     The terms of equity sum to equity, those of the requirement to initial margin. The liquidation price is found by
     bisection with the same engine: the nearest index at which the account would be liquidated, with everything else
     unchanged.
+
+    Example: crossclear margin explain 1 --key trade --home HOME
     """
     from member.printing.accounts import margin_text
 
@@ -62,7 +64,10 @@ def margin_simulate(
     token: tuple[str, ...],
     output: str,
 ) -> None:
-    """Print an own account's margin after a shock: deposits, then trades, then prices. Nothing is changed."""
+    """Print an own account's margin after a shock: deposits, then trades, then prices. Nothing is changed.
+
+    Example: crossclear margin simulate 1 --index 1=-10 --trade 4=20 --key trade --home HOME
+    """
     from member.printing.accounts import simulation_text
 
     shock = shock_body(index, volatility, trade, cash, token)

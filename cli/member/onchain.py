@@ -30,7 +30,10 @@ def onchain() -> None:
 @click.option("--out", type=NEW_FILE, required=True, help="The epoch's keys, leaves and the own signature.")
 @trust_options(light=False)
 def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust) -> int:
-    """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them."""
+    """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them.
+
+    Example: crossclear onchain make epoch.ccp --home HOME --sign --out part.cco --genesis genesis.json
+    """
     from member.durable_files import write_new
     from node.offline.onchain_keys import derive_from_state, onchain_state_of_home
     from proofs.onchain.file import write_file
@@ -50,7 +53,11 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust) -> int:
 @trust_options(light=False)
 @output_option
 def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, output: str) -> int:
-    """Join the signatures of several validators. Exits with 6 when they are no quorum yet."""
+    """Join the signatures of several validators. Exits with 6 when they are no quorum yet.
+
+    Example: crossclear onchain join one.cco two.cco three.cco --package epoch.ccp --out keys.cco --genesis
+    genesis.json
+    """
     from member.durable_files import write_new
     from member.verifying.onchain import epoch_report_text, join_epochs, report_of_epoch
     from proofs.onchain.file import write_file
@@ -72,6 +79,8 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
     """Derive the keys of FILE again from its leaves and the package, and count who signed them.
 
     A contract cannot do this: it takes the keys from the quorum.
+
+    Example: crossclear onchain check part.cco --package epoch.ccp --genesis genesis.json
     """
     from member.verifying.onchain import epoch_report_text, read_epoch, report_of_epoch
 
@@ -91,6 +100,9 @@ def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, t
     """Prove your own account under the keys in FILE, which a quorum must have signed.
 
     The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes.
+
+    Example: crossclear onchain prove keys.cco --package epoch.ccp --account 1 --seed-file seed --holdings
+    holdings.json --out proof.cca --genesis genesis.json
     """
     from member.durable_files import write_new
     from member.verifying.onchain import prove_own_account, read_epoch
@@ -111,7 +123,10 @@ def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, t
 @click.option("--keys", metavar="HEX", help="Their hash, as the contract keeps it.")
 @output_option
 def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> int:
-    """Check the proof of an account, exactly as the contract does."""
+    """Check the proof of an account, exactly as the contract does.
+
+    Example: crossclear onchain verify 1
+    """
     from member.verifying.onchain import account_report_text, check_account, read_epoch
 
     if (epoch is None) == (keys is None):
@@ -128,7 +143,10 @@ def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> 
 @trust_options(light=False)
 @output_option
 def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int:
-    """What a transaction carries: `certify` for an epoch's keys (with --package), `show` for an account's file."""
+    """What a transaction carries: `certify` for an epoch's keys (with --package), `show` for an account's file.
+
+    Example: crossclear onchain calldata proof.cca --package epoch.ccp --genesis genesis.json
+    """
     from member.verifying.onchain import calldata_of_account, calldata_of_epoch, read_epoch
 
     if package is None:
@@ -147,7 +165,11 @@ def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int
 @click.option("--key-file", type=FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
 @trust_options(light=False)
 def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trust: Trust) -> int:
-    """Send what `calldata` prints, and wait until it is mined. No other program may use the key."""
+    """Send what `calldata` prints, and wait until it is mined. No other program may use the key.
+
+    Example: crossclear onchain send proof.cca --package epoch.ccp --rpc URL --verifier ADDRESS --key-file payer.key
+    --genesis genesis.json
+    """
     import trio
 
     from member.verifying.onchain import Target, read_epoch, send_account, send_epoch

@@ -34,6 +34,9 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust) 
 
     Anybody with the package can check the proof; it reveals neither your holdings nor who you are. PACKAGE must be
     certified by validators that you trust: rows made up by somebody else could ask anything about your holdings.
+
+    Example: crossclear proof make epoch.ccp --account 1 --seed-file seed --holdings holdings.json --out own.ccs
+    --genesis genesis.json
     """
     from member.verifying.proof_files import make_file
 
@@ -59,6 +62,8 @@ def verify(files: tuple[Path, ...], package: Path, trust: Trust, output: str) ->
 
     Exits with 0 when all pass and with 6 when one fails. What the package itself proves is not checked here: see
     `crossclear verify`.
+
+    Example: crossclear proof verify own.ccs --package epoch.ccp --genesis genesis.json
     """
     from member.verifying.package import reports_text
     from member.verifying.proof_files import verify_files
@@ -78,6 +83,8 @@ def show_file(file: Path, raw: bool) -> None:
     """Print a package or a proof of one account as JSON: fields by name, rows as text, bytes as hex.
 
     Checks nothing.
+
+    Example: crossclear proof show epoch.ccp
     """
     from member.verifying.proof_files import FILE_BYTES_MAX, show_messagepack, view_of_file
 
@@ -107,6 +114,8 @@ def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], tho
     Finds missing epochs, two certified headers or books of one height or epoch, validator sets without a link, values
     that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, and packages of
     other networks. Exits with 0 when nothing is found and with 6 otherwise.
+
+    Example: crossclear proof history packages --genesis genesis.json
     """
     from member.verifying.proof_files import history_of, history_text
     from proofs.errors import ProofCode
@@ -162,6 +171,8 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey) -> int:
 
     Compare the holdings with your own records before you verify: only that comparison makes the check worth anything.
     Seed and holdings are secret: plain http is used only on this machine, and existing files are never overwritten.
+
+    Example: crossclear proof inputs --account 1 --out inputs --key trade --home HOME
     """
     from member.client.downloads import (
         fetch_inclusion,

@@ -17,6 +17,8 @@ def statement(day: str, source: AnswerSource, member: int | None, output: str) -
     Opening balance, transfers by code and closing balance reconcile to the ledger for every account and currency. A
     node keeps recent days and shows a member its own. With --log every block is executed and checked again: --home is
     then a node's folder, whose network seed salts the roots.
+
+    Example: crossclear statement 2026-11-23 --key trade --home HOME
     """
     import msgspec
 

@@ -27,6 +27,8 @@ def transactions_show(transaction_hash: str, key: MemberKey, output: str) -> Non
     It is pending, applied or refused in a block, dropped, or expired. A party's trade key (--key or --secret-file) also
     shows the receipts and the values of a refusal. A node knows what it accepted and what is in blocks, for as long as
     its settings say.
+
+    Example: crossclear transactions show HASH --key trade --home HOME
     """
     from member.client.ask import ask_node
     from member.printing.transactions import transaction_text

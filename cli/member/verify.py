@@ -24,6 +24,8 @@ def verify(file: Path, trust: Trust, own: "OwnAccountFiles | None", second_opini
 
     With an own account also that it is in the certified list with exactly these holdings. Exits with 0 when every check
     passes and with 6 when one fails. Needs neither node nor keys.
+
+    Example: crossclear verify epoch.ccp --genesis genesis.json --account 1 --seed-file seed --holdings holdings.json
     """
     from member.verifying.package import report_text, verify_file
 

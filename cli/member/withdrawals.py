@@ -23,7 +23,10 @@ def withdrawals() -> None:
 @account_options
 @output_option
 def withdrawals_show(account: int, key: MemberKey, output: str) -> None:
-    """Print delayed and released withdrawals, the use of each limit, and what deficits hold back."""
+    """Print delayed and released withdrawals, the use of each limit, and what deficits hold back.
+
+    Example: crossclear withdrawals show 1 --key trade --home HOME
+    """
     from member.printing.withdrawals import withdrawal_lines
 
     view = key.ask(lambda client: client.withdrawals(account))
@@ -89,7 +92,10 @@ rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withd
 @rpc_option
 @output_option
 def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> None:
-    """Print what became of released withdrawal NONCE: by the network, and with --rpc at its vault."""
+    """Print what became of released withdrawal NONCE: by the network, and with --rpc at its vault.
+
+    Example: crossclear withdrawals status 7 --rpc URL
+    """
     from member.client.ask import ask_node
     from member.client.vault_claims import find_at_vault
     from member.printing.withdrawals import at_vault_text, withdrawal_text

@@ -24,7 +24,10 @@ def chains() -> None:
 @set_option
 @output_option
 def halts(config_path: Path, assignments: tuple[str, ...], output: str) -> None:
-    """Show how far each chain was scanned, why it is halted, and every release so far. The node may run."""
+    """Show how far each chain was scanned, why it is halted, and every release so far. The node may run.
+
+    Example: crossclear chains halts --config HOME/node.toml
+    """
     from node.offline.chain_releases import chain_standings
 
     found = chain_standings(effective_config(config_path, assignments).config)
@@ -49,7 +52,10 @@ def release(
     assignments: tuple[str, ...],
     output: str,
 ) -> None:
-    """Release a halted chain of a stopped node. Exits with 7 while the node runs."""
+    """Release a halted chain of a stopped node. Exits with 7 while the node runs.
+
+    Example: crossclear chains release 1 --halt R0645 --reason "the endpoint was repaired" --config HOME/node.toml
+    """
     from node.offline.chain_releases import release_chain
 
     digits = code.upper().removeprefix("R")

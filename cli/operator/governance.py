@@ -80,7 +80,10 @@ def governance() -> None:
 @url_option
 @output_option
 def show_(url: str, output: str) -> None:
-    """Print open proposals, amendments, halts and detached vaults."""
+    """Print open proposals, amendments, halts and detached vaults.
+
+    Example: crossclear governance show
+    """
     from member.client.ask import ask_node
     from member.printing.governance import describe_governance
 
@@ -95,7 +98,10 @@ def show_(url: str, output: str) -> None:
 @url_option
 @output_option
 def propose(reason: str, url: str, output: str, **options: Any) -> None:
-    """Sign a proposal and submit it. Exits with 6 when the node refuses it."""
+    """Sign a proposal and submit it. Exits with 6 when the node refuses it.
+
+    Example: crossclear governance propose --set risk.groups.1.range_ppm=400000 --reason "wider range" --home HOME
+    """
     from member.client.ask import ask_node, proposal_number, submit_one
     from member.printing.governance import describe_amendment
     from member.signing.governance import seat_of, sign_proposal
@@ -124,7 +130,10 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
 @url_option
 @output_option
 def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool, **options: Any) -> None:
-    """Vote on proposal NUMBER with the own envelope key. What is signed is recomputed and printed first."""
+    """Vote on proposal NUMBER with the own envelope key. What is signed is recomputed and printed first.
+
+    Example: crossclear governance vote 7 --yes --home HOME
+    """
     from member.client.ask import ask_node, submit_one
     from member.printing.governance import describe_amendment
     from member.signing.governance import check_made_of, find_proposal, make_vote, seat_of
@@ -157,6 +166,8 @@ def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, 
 
     Shows everybody's margins: for operators. `effect` shows members their own accounts. Exits with 6 when the change
     would be refused.
+
+    Example: crossclear governance dry-run --set risk.groups.1.range_ppm=400000 --home HOME
     """
     from clearing.base.errors import Rejected
     from clearing.governance.dry_run import amendment_impact
@@ -187,7 +198,10 @@ def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, 
 @account_options
 @output_option
 def effect(number: int, output: str, key: MemberKey) -> None:
-    """Print what proposal NUMBER would do to the margins of the own accounts if it took effect now."""
+    """Print what proposal NUMBER would do to the margins of the own accounts if it took effect now.
+
+    Example: crossclear governance effect 7 --home HOME
+    """
     from member.printing.governance import describe_effect
 
     view = key.ask(lambda client: client.effect(number))
@@ -198,7 +212,10 @@ def effect(number: int, output: str, key: MemberKey) -> None:
 @click.option("--out", type=NEW_FILE, required=True, help="A new file.")
 @url_option
 def amendments(out: Path, url: str) -> None:
-    """Fetch all amendments with their certificate, for `crossclear verify --genesis G --amendments FILE`."""
+    """Fetch all amendments with their certificate, for `crossclear verify --genesis G --amendments FILE`.
+
+    Example: crossclear governance amendments --out amendments
+    """
     from clearing.governance.certified_amendments import read_amendments
     from member.client.ask import ask_node
     from member.durable_files import write_new
@@ -215,7 +232,10 @@ def amendments(out: Path, url: str) -> None:
 @_own_keys
 @url_option
 def halt(instrument: int, until: int, url: str, **options: Any) -> None:
-    """Halt INSTRUMENT in an emergency, in the house's name alone: until HEIGHT it can only be reduced."""
+    """Halt INSTRUMENT in an emergency, in the house's name alone: until HEIGHT it can only be reduced.
+
+    Example: crossclear governance halt 4 --until 120000 --home HOME
+    """
     from member.client.ask import ask_node, submit_one
     from member.signing.governance import sign_halt
 

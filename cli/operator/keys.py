@@ -42,7 +42,10 @@ def keys() -> None:
 @_devnet
 @output_option
 def new(name: str, kind: str, home: Path, password_file: Path | None, devnet: bool, output: str) -> None:
-    """Make a key from the operating system's randomness. With a new voting key, a home without sign state gets one."""
+    """Make a key from the operating system's randomness. With a new voting key, a home without sign state gets one.
+
+    Example: crossclear keys new relayer --kind secp256k1 --home HOME
+    """
     from node.signer.sign_state import SIGN_STATE, has_sign_state, new_sign_state
 
     _write(home, name, KeyKind(kind), new_secret(KeyKind(kind)), password_file, output, devnet=devnet)
@@ -54,7 +57,10 @@ def new(name: str, kind: str, home: Path, password_file: Path | None, devnet: bo
 @_home
 @output_option
 def list_(home: Path, output: str) -> None:
-    """Names, kinds and public keys. Opens nothing."""
+    """Names, kinds and public keys. Opens nothing.
+
+    Example: crossclear keys list --home HOME
+    """
     found = list_keys(home)
     text = "\n".join(f"{entry.name:<16} {entry.kind:<10} {entry.public}" for entry in found)
     show([_entry_fields(entry) for entry in found], text or "no keys", output)
@@ -81,6 +87,8 @@ def import_(
 
     With an imported voting key, a home that signed nothing yet no longer says so: the key may have signed elsewhere. A
     node of it begins with a state from peers, and is silent for some heights.
+
+    Example: crossclear keys import validator --kind bls --secret-file /secure/validator --home HOME
     """
     from node.signer.sign_state import SIGN_STATE, forget_fresh_keys
 
@@ -98,7 +106,10 @@ def import_(
 @password_option
 @_devnet
 def export(name: str, kind: str, target: Path, home: Path, password_file: Path | None, devnet: bool) -> None:
-    """Write a key's secret, unencrypted, to a new file of mode 0600 in a folder of mode 0700."""
+    """Write a key's secret, unencrypted, to a new file of mode 0600 in a folder of mode 0700.
+
+    Example: crossclear keys export validator --kind bls --to /secure/validator --home HOME
+    """
     secret = read_key(home, name, KeyKind(kind), _read(home, password_file), allow_weak=devnet)
     write_secret(target, secret.hex().encode() + b"\n")
     say(f"the secret of {name} is in {target}, unprotected: move it and delete the file")
@@ -150,7 +161,10 @@ def init(
     devnet: bool,
     output: str,
 ) -> None:
-    """Make a signer's home: signer.toml, and each key that was not imported before. Never overwrites."""
+    """Make a signer's home: signer.toml, and each key that was not imported before. Never overwrites.
+
+    Example: crossclear signer init --home SIGNER --listen unix:/run/crossclear/signer --move-from HOME
+    """
     from node.signer.home import init_home
 
     if move_from is not None:
@@ -178,7 +192,10 @@ def _move(home: Path, node_home: Path, address: str) -> dict[str, str]:
 @signer.command()
 @_signer_home
 def start(home: Path) -> int:
-    """Sign in the foreground until SIGTERM or Ctrl-C. Exits with 7 when this home is in use."""
+    """Sign in the foreground until SIGTERM or Ctrl-C. Exits with 7 when this home is in use.
+
+    Example: crossclear signer start --home SIGNER
+    """
     from node.signer.home import open_server
 
     ended = threading.Event()

@@ -41,7 +41,10 @@ def replay(
     devnet: bool,
     output: str,
 ) -> None:
-    """Execute a block log again and compare every certificate and every root. Exits with 6 at the first difference."""
+    """Execute a block log again and compare every certificate and every root. Exits with 6 at the first difference.
+
+    Example: crossclear replay blocks.log --genesis genesis.json --home HOME
+    """
     from node.offline.homes import open_log
     from node.offline.replay import replay as execute
 
@@ -102,6 +105,8 @@ def rollback(config_path: Path, assignments: tuple[str, ...], output: str) -> No
     """Remove the newest block of a stopped node, which then executes from below and fetches the same block again.
 
     Signatures stay valid: sign state and log are not touched. Exits with 7 while the node runs.
+
+    Example: crossclear rollback --config HOME/node.toml
     """
     from node.genesis_file import read_genesis
     from node.offline.recovery import roll_back
@@ -136,7 +141,10 @@ def wal() -> None:
 @_home
 @output_option
 def dump(file: Path | None, home: Path | None, output: str) -> None:
-    """Print every frame and record, and where bytes are damaged. Opens nothing for writing; the node may run."""
+    """Print every frame and record, and where bytes are damaged. Opens nothing for writing; the node may run.
+
+    Example: crossclear wal dump --home HOME
+    """
     from node.offline.recovery import dump_log, log_summary_text
     from node.store.wal import read_log
 
@@ -155,6 +163,8 @@ def repair(file: Path | None, home: Path | None, dry_run: bool, output: str) -> 
     """Cut the log before its first damage, and keep the damaged file under another name.
 
     The node then signs nothing in the height that was running; the others decide it. Exits with 7 while the node runs.
+
+    Example: crossclear wal repair --home HOME --dry-run
     """
     from node.offline.recovery import log_summary_text
     from node.signer.sign_state import locked_sign_state
@@ -194,6 +204,8 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
 
     Executes from each home's own saved state, and prints the first height at which the result differs from the
     certified header. Exits with 6 when the states differ.
+
+    Example: crossclear debug statediff HOME other-state.bin --genesis genesis.json
     """
     from node.offline.state_at import compare_states, state_diff_lines
 
@@ -213,7 +225,10 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
 @click.option("--height", type=click.IntRange(min=0), help="Default: the highest.")
 @click.option("--to", "target", type=NEW_FILE, required=True, help="A new file.")
 def export(home: Path, height: int | None, target: Path) -> None:
-    """Write the state of a height to a file of mode 0600, for `debug statediff` elsewhere. Contains all positions."""
+    """Write the state of a height to a file of mode 0600, for `debug statediff` elsewhere. Contains all positions.
+
+    Example: crossclear debug export --home HOME --to state.bin
+    """
     from node.offline.state_at import export_home
 
     found = export_home(home, height, target)

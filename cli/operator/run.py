@@ -28,7 +28,10 @@ from cli.output import ExitCode, output_option, say, say_failure, show
 @click.option("--prover", help="Where proofs are made: `local`, or `dask://host:port` (as `--set proofs.prover=…`).")
 @click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: never outlive the starter.")
 def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *, until_stdin_closes: bool) -> int:
-    """Run a node in the foreground until SIGTERM or Ctrl-C."""
+    """Run a node in the foreground until SIGTERM or Ctrl-C.
+
+    Example: crossclear start --config HOME/node.toml
+    """
     if prover is not None:
         assignments = (*assignments, f"proofs.prover={prover}")
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
@@ -57,7 +60,10 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
 def devnet(
     validators: int, chains: int, members: int, seed: int, speed: str, demo: bool, escape: bool, output_dir: Path
 ) -> int:
-    """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade."""
+    """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade.
+
+    Example: crossclear devnet --validators 4 --chains 2 --output-dir devnet-out
+    """
     from devnet.demo.main import main
     from devnet.options import DevnetOptions
 
@@ -89,6 +95,8 @@ def status(url: str, watch: bool, output: str) -> int:
     """Print height, epoch, readiness, and each peer with its score.
 
     Exits with 4 when no node answers, with 5 when it is not ready.
+
+    Example: crossclear status --url http://127.0.0.1:26680 --watch
     """
     from member.client.ask import fetch_status
     from member.printing.network import status_text
@@ -163,6 +171,8 @@ def validate(config_path: Path, assignments: tuple[str, ...], output: str) -> in
 
     Exits with 0 when a node can start with them, with 3 when not: each mistake is told with its code, the key's path,
     the value and what to do. Warns of what is valid and unwise.
+
+    Example: crossclear config validate --config HOME/node.toml
     """
     from node.offline.config_checks import config_mistakes, config_warnings, mistakes_as_json
 
@@ -191,7 +201,10 @@ def validate(config_path: Path, assignments: tuple[str, ...], output: str) -> in
 @click.option("--origin", is_flag=True, help="Who set each key, instead of the settings.")
 @output_option
 def show_config(config_path: Path, assignments: tuple[str, ...], origin: bool, output: str) -> None:
-    """Print the settings in force, defaults included, as TOML or JSON."""
+    """Print the settings in force, defaults included, as TOML or JSON.
+
+    Example: crossclear config show --config HOME/node.toml --set p2p.port=26610 --origin
+    """
     from node.config_sources import dump_config
 
     effective = effective_config(config_path, assignments)

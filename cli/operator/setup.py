@@ -30,7 +30,10 @@ _NEXT_STEPS = """Next:
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None:
-    """Make the keys and node.toml of one node, and print the next steps. Never overwrites."""
+    """Make the keys and node.toml of one node, and print the next steps. Never overwrites.
+
+    Example: crossclear init --home HOME
+    """
     from node.offline.homes import init_home
 
     public = init_home(home, profile, name, devnet=devnet)
@@ -61,7 +64,11 @@ def testnet(
     preshared_key: bool,
     output: str,
 ) -> None:
-    """Write genesis.json and one home for each validator, to be copied to their machines. Never overwrites."""
+    """Write genesis.json and one home for each validator, to be copied to their machines. Never overwrites.
+
+    Example: crossclear testnet --genesis genesis.json --validators 4 --output-dir nodes --endpoint
+    1=https://rpc.example
+    """
     from clearing.base.validators import ValidatorSet
     from clearing.genesis.json import genesis_from_json
     from clearing.schema.terms.genesis import Genesis
@@ -158,7 +165,11 @@ def join(
     until_stdin_closes: bool,
     output: str,
 ) -> int:
-    """Join a running network: make a home, fetch the state from peers, and follow."""
+    """Join a running network: make a home, fetch the state from peers, and follow.
+
+    Example: crossclear join --home HOME --genesis genesis.json --network-seed-file seed --peer KEY@HOST:26600
+    --endpoint 1=https://rpc.example
+    """
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.config import StateSyncConfig

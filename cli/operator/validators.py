@@ -27,7 +27,10 @@ def validators() -> None:
 @url_option
 @output_option
 def show_(url: str, output: str) -> None:
-    """Print the validator set, the change under way, and misbehaviour on record."""
+    """Print the validator set, the change under way, and misbehaviour on record.
+
+    Example: crossclear validators show
+    """
     from member.client.ask import ask_node
     from member.printing.validators import validators_text
 
@@ -39,7 +42,10 @@ def show_(url: str, output: str) -> None:
 @own_home_options
 @output_option
 def card(home: Path, password_file: Path | None, devnet: bool, output: str) -> None:
-    """Print the card of a new validator, for its proposer: public keys and proofs that it knows their secrets."""
+    """Print the card of a new validator, for its proposer: public keys and proofs that it knows their secrets.
+
+    Example: crossclear validators card --home HOME --output json
+    """
     from member.keys.key_folder import own_card
 
     fields = own_card(home, password_file, allow_weak=devnet)
@@ -67,7 +73,10 @@ def propose(
     out: Path,
     output: str,
 ) -> None:
-    """Write a change of the present set to a file. Nothing is signed or sent."""
+    """Write a change of the present set to a file. Nothing is signed or sent.
+
+    Example: crossclear validators propose --enter card.json=10 --out change.json
+    """
     from member.client.ask import ask_node
     from member.durable_files import write_new
     from member.printing.validators import describe_validator_change
@@ -99,7 +108,10 @@ def approve(
     out: Path | None,
     output: str,
 ) -> None:
-    """Sign a change with the own envelope key. Needs no network: compare the hashes with those of the proposer."""
+    """Sign a change with the own envelope key. Needs no network: compare the hashes with those of the proposer.
+
+    Example: crossclear validators approve change.json --home HOME
+    """
     from clearing.schema.terms.genesis import network_id
     from member.durable_files import write_new, write_whole
     from member.keys.key_folder import KIND_OF, Purpose, public_of, read_own_key
@@ -123,7 +135,10 @@ def approve(
 @url_option
 @output_option
 def submit(files: tuple[Path, ...], url: str, output: str) -> None:
-    """Join the approvals of all FILES of one change and submit it. Exits with 6 when the node refuses it."""
+    """Join the approvals of all FILES of one change and submit it. Exits with 6 when the node refuses it.
+
+    Example: crossclear validators submit change.json
+    """
     from member.client.ask import ask_node, submit_one
     from member.printing.validators import describe_validator_change
     from member.signing.validator_changes import joined, read_change

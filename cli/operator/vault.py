@@ -110,6 +110,9 @@ def deploy(
     All that the vault is bound to for ever is checked before anything is sent. The addresses follow from the terms
     alone, so that they are known before. A deployment that broke off is continued with a new --out. Keep the receipt:
     `vault verify` proves with it what the vault was created with. It is written before the first transaction.
+
+    Example: crossclear vault deploy --genesis genesis.json --guardian ADDRESS --cold-key ADDRESS --cold-threshold 1
+    --token ADDRESS --rpc URL --payer-file payer.key --dry-run
     """
     import trio
 
@@ -169,6 +172,8 @@ def verify(
     """Compare the vault at ADDRESS with the committed contracts and with what is stated.
 
     Exits with 6 when anything differs, and names it. The endpoint is believed: ask one of your own.
+
+    Example: crossclear vault verify VAULT --rpc URL --receipt deployed.json
     """
     import trio
 
@@ -198,7 +203,10 @@ token_option = click.option("--token", "tokens", metavar="ADDRESS", multiple=Tru
 @token_option
 @output_option
 def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None:
-    """Print what the vault at ADDRESS says of itself: checkpoint, set, pause, silence, and what it owes and has."""
+    """Print what the vault at ADDRESS says of itself: checkpoint, set, pause, silence, and what it owes and has.
+
+    Example: crossclear vault status VAULT --rpc URL
+    """
     import trio
 
     from member.printing.vaults import standing_text
@@ -226,6 +234,8 @@ def rotate(address: str, rpc: str, payer_file: Path, url: str, from_height: int,
     """Post what the vault at ADDRESS lacks: each change of validators, their keys, and a node's newest header.
 
     For when no relayer runs. The node is trusted with nothing: the vault checks every certificate. Repeat it at will.
+
+    Example: crossclear vault rotate VAULT --rpc URL --payer-file payer.key --url http://127.0.0.1:26680
     """
     import trio
 
@@ -253,6 +263,8 @@ def pause(address: str, rpc: str, guardian_file: Path, output: str) -> None:
     """Lock the vault at ADDRESS for its pause period.
 
     Only its guardian may. A cold quorum ends the pause before its time.
+
+    Example: crossclear vault pause VAULT --rpc URL --guardian-file guardian.key
     """
     import trio
 
@@ -275,6 +287,8 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
 
     Without signatures it prints what the cold keys sign: typed data for wallets, and its digest. With them, in any
     order, it sends them. Cold keys stay where they are: no command takes one.
+
+    Example: crossclear vault unpause VAULT --rpc URL --signature HEX --payer-file payer.key
     """
     import trio
 
@@ -308,6 +322,8 @@ def freeze(address: str, rpc: str, evidence: Path, payer_file: Path | None, outp
     Without --payer-file it says what the vault would do. A vault that is frozen already is sent nothing. Repeat it for
     each vault of the network: one file is evidence on every chain whose vaults take its certificates. A node keeps such
     files in conflicts/ of its home.
+
+    Example: crossclear vault freeze VAULT --rpc URL --evidence found.conflict --payer-file payer.key
     """
     import trio
 
@@ -335,6 +351,8 @@ def escape_(address: str, rpc: str, payer_file: Path, dry_run: bool, out: Path |
     """State that the network of the vault at ADDRESS is silent, which triggers its escape. Anybody may.
 
     Prints the stage, until when it lasts, and what to do next. Where the escape was triggered already it sends nothing.
+
+    Example: crossclear vault escape VAULT --rpc URL --payer-file payer.key --dry-run
     """
     import trio
 
@@ -371,6 +389,8 @@ def refund(
 
     Run it while the vault is shown its records, and again when it pays. While the network lives it sends nothing,
     because the network itself refunds what it does not credit: --deposit says how far that is.
+
+    Example: crossclear vault refund VAULT --token ADDRESS --rpc URL --payer-file payer.key --dry-run
     """
     import trio
 

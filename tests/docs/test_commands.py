@@ -1,9 +1,14 @@
 """Every command in the documentation exists with its options; the tutorial on the first proof does what it shows."""
 
 import doctest
+import inspect
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -57,6 +62,34 @@ def check_command(words: list[str]) -> None:
 @pytest.mark.parametrize(("page", "words"), COMMANDS, ids=lambda value: " ".join(value)[:60])
 def test_each_command_exists_with_its_options(page: str, words: list[str]) -> None:
     check_command(words)
+
+
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, by its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value)[:60])
+def test_the_help_of_each_command_ends_in_an_example_of_it(path: tuple[str, ...], command: click.Command) -> None:
+    _, found, example = inspect.cleandoc(command.help or "").rpartition("\n\nExample: crossclear ")
+    assert found, "no example"
+    words = shlex.split(" ".join(example.split()))
+    assert tuple(words[: len(path)]) == path
+    check_command(words)
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_CROSSCLEAR_COMPLETE": "bash_complete", "COMP_WORDS": "crossclear backup cr", "COMP_CWORD": "2"}
+    program = [sys.executable, "-m", "cli"]
+    ended = subprocess.run(program, env=os.environ | asked, cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.split() == ["plain,create"]
 
 
 def test_a_command_or_an_option_that_does_not_exist_is_found() -> None:
