@@ -1,5 +1,6 @@
 """What a member sees of its account and nobody else: margins, held trades and mandates, withdrawals."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -233,7 +234,9 @@ def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: 
     _, text, _ = withdrawals("show", "1", "--output", "json")
     assert msgspec.json.decode(text, type=WithdrawalsView) == withdrawals_of(view.state, 1)
     assert withdrawals("show", "2")[0] != 0, "another's"
-    assert withdrawals("cancel", "1", "0") == (0, "", "withdrawal 0 of account 1: accepted\n")
+    code, text, error = withdrawals("cancel", "1", "0")
+    assert (code, error) == (0, "")
+    assert re.fullmatch(r"withdrawal 0 of account 1: accepted, transaction 0x[0-9a-f]{64}\n", text)
     assert withdrawals("cancel", "1", "7", "--nonce", "77")[0] == 0
     next_nonce = account_of(view.state, 1).next_nonce
     for request, number, nonce in zip(view.submitted, (0, 7), (next_nonce, 77), strict=True):
