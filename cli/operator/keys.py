@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import HOME, NEW_FILE, NEW_FOLDER, password_option, read_hex_secret
+from cli.options import HOME, NEW_FILE, NEW_FOLDER, NUMBER, password_option, read_hex_secret
 from cli.output import output_option, say, show
 from member.keys.key_folder import (
     PASSWORD_FILE,
@@ -150,6 +150,12 @@ def signer() -> None:
     metavar="HOME",
     help="Take the keys and the sign state from this stopped node, and allow this node.",
 )
+@click.option(
+    "--signed-to",
+    type=NUMBER,
+    metavar="HEIGHT",
+    help="Of an imported voting key: the highest height that it may have signed; 0 for a new key.",
+)
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(
@@ -158,25 +164,28 @@ def init(
     address: str,
     allowed: tuple[str, ...],
     move_from: Path | None,
+    signed_to: int | None,
     devnet: bool,
     output: str,
 ) -> None:
     """Make a signer's home: signer.toml, and each key that was not imported before. Never overwrites.
+
+    With an imported voting key, say by --signed-to how far it may have signed.
 
     Example: crossclear signer init --home SIGNER --listen unix:/run/crossclear/signer --move-from HOME
     """
     from node.signer.home import init_home
 
     if move_from is not None:
-        if network or allowed or devnet:
-            raise click.UsageError("--move-from states network, node and devnet: leave the other options out")
+        if network or allowed or devnet or signed_to is not None:
+            raise click.UsageError("--move-from states all the rest: leave the other options out")
         moved = _move(home, move_from, address)
         show(moved, "\n".join(["[signer]", *(f'{name} = "{value}"' for name, value in moved.items())]), output)
         say(f"Next: put this into {move_from / 'node.toml'}, and take keys/validator.json out of that home for good.")
         return
     if network is None or not allowed:
         raise click.UsageError("--network and --allow are needed, or --move-from")
-    made = init_home(home, network=network, listen=address, allow=allowed, devnet=devnet)
+    made = init_home(home, network=network, listen=address, allow=allowed, devnet=devnet, signed_to=signed_to)
     show(made, "\n".join(f"{name} {key}" for name, key in made.items()), output)
     say("Next: in the node's node.toml set [signer] address and key (the link line); move `validator` out of its keys.")
 

@@ -32,8 +32,8 @@ from node.config import KeyHex, NodeConfig, Section
 from node.signer.channel import address_of, listen
 from node.signer.local import logged_step
 from node.signer.server import SignerServer
+from node.signer.sign_state import LAST_IN_HEIGHT, SignedStep, SignStateFile, has_sign_state, locked_sign_state
 from node.signer.sign_state import SIGN_STATE as NODE_SIGN_STATE
-from node.signer.sign_state import SignedStep, SignStateFile, has_sign_state, locked_sign_state
 
 SETTINGS = "signer.toml"
 SIGN_STATE = "signer-state"
@@ -51,11 +51,21 @@ class SignerSettings(Section, frozen=True):
     devnet: bool = False
 
 
-def init_home(home: Path, *, network: str, listen: str, allow: Sequence[str], devnet: bool) -> dict[str, str]:
-    """Write what is missing; public keys by name. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, KEY_*."""
+def init_home(
+    home: Path, *, network: str, listen: str, allow: Sequence[str], devnet: bool, signed_to: int | None = None
+) -> dict[str, str]:
+    """Write what is missing; public keys by name. `signed_to`: the highest height that an imported voting key may have
+    signed; nothing up to it is signed any more, and 0 says that it signed nothing.
+
+    Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, KEY_*, and SIGN_STATE_MISSING for an imported voting key of which
+    nobody says how far it signed.
+    """
     target = home / SETTINGS
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
+    is_imported = key_path(home, "validator").exists() and not has_sign_state(home / SIGN_STATE)
+    if is_imported and signed_to is None:
+        raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(home / SIGN_STATE), why="say with --signed-to how far")
     tree = {"listen": listen, "network": network, "allow": list(allow), "devnet": devnet}
     _settings(tree, target)
     make_secret_folder(home)
@@ -64,7 +74,10 @@ def init_home(home: Path, *, network: str, listen: str, allow: Sequence[str], de
     for name, kind in KEYS.items():
         if not key_path(home, name).exists():
             write_key(home, name, kind, new_secret(kind), password, strength)
-    SignStateFile(home / SIGN_STATE).close()
+    guard = SignStateFile(home / SIGN_STATE)
+    if is_imported and signed_to:
+        guard.advance(SignedStep(signed_to, *LAST_IN_HEIGHT), bytes(32))
+    guard.close()
     lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in tree.items()]
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")

@@ -21,7 +21,7 @@ from member.durable_files import sync_folder
 
 _SLOT = 512
 """Bytes of each of the two slots: a disk writes one as a whole."""
-_LAST = (2**63 - 1, 2)
+LAST_IN_HEIGHT = (2**63 - 1, 2)
 """Round and step above all that are signed."""
 
 
@@ -53,10 +53,10 @@ class SignGuard:
         self.log_frames = log_frames
         if lacking:
             self._close_height()
-        return not lacking and (self.last.height <= decided or (self.last.round, self.last.step) != _LAST)
+        return not lacking and (self.last.height <= decided or (self.last.round, self.last.step) != LAST_IN_HEIGHT)
 
     def _close_height(self) -> None:
-        last = SignedStep(self.last.height, *_LAST)
+        last = SignedStep(self.last.height, *LAST_IN_HEIGHT)
         if last != self.last:
             self.advance(last, bytes(32))
             self.sync()  # No log repeats it: it must survive a loss of power.

@@ -30,7 +30,7 @@ from node.config import NodeConfig, config_of_chains
 from node.p2p.config import network_config
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.signer.node_keys import NodeKeys
-from node.signer.sign_state import SIGN_STATE, SignedStep, SignStateFile, has_sign_state, recovered_path
+from node.signer.sign_state import LAST_IN_HEIGHT, SIGN_STATE, SignedStep, SignStateFile, has_sign_state, recovered_path
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
 from node.sync.chunks import ChunkStore
@@ -40,8 +40,6 @@ from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
 
 UNSEEN_HEIGHTS = 2
 """So far above what a quorum shows, a validator could have signed."""
-_LAST_ROUND = 2**63 - 1
-_LAST_STEP = 2
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +156,7 @@ async def keep_silent(guard: SignStateFile, sync: StateSync, validators: Validat
     one of them, so nothing was signed more than `UNSEEN_HEIGHTS` above the highest.
     """
     height = await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
-    guard.advance(SignedStep(height, _LAST_ROUND, _LAST_STEP), bytes(32))
+    guard.advance(SignedStep(height, *LAST_IN_HEIGHT), bytes(32))
     log.warning("the key may have signed before: it signs nothing up to this height", height=height)
 
 

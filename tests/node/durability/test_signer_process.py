@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from cli.main import run
 from consensus.blocks.store import load_committed
+from consensus.codes import ConsensusCode
 from devnet.testnet import create_testnet
 from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, list_keys, read_key, write_key
@@ -28,7 +30,7 @@ from node.signer.home import open_server
 from node.signer.local import LocalSigner
 from node.signer.node_keys import node_signer, open_node_keys
 from node.signer.remote import RemoteSigner
-from node.signer.sign_state import SignGuard
+from node.signer.sign_state import SignedStep, SignGuard, SignStateFile
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.consensus.crypto import VALIDATORS, secrets_of
 from tests.kit.consensus.engines import NETWORK, Peer, reach, running
@@ -51,7 +53,10 @@ def signer_home(folder: Path, node_link: bytes, secrets: tuple[bytes, int], addr
     ):
         write_key(home, name, kind, secret, "secret words", Strength.DEVNET)
     arguments = ["--home", str(home), "--network", network.hex(), "--listen", address, "--devnet"]
-    assert run(["signer", "init", *arguments, "--allow", ed25519.public_key(node_link).hex()]) == 0
+    arguments += ["--allow", ed25519.public_key(node_link).hex()]
+    assert run(["signer", "init", *arguments]) == 7, "nobody says what the key has signed"
+    assert not (home / "signer-state").exists()
+    assert run(["signer", "init", *arguments, "--signed-to", "0"]) == 0
     return home
 
 
@@ -111,6 +116,19 @@ def test_a_signers_home_is_never_overwritten_and_never_without_its_state(
         lost(home / "signer-state")
         assert run(["signer", "start", "--home", str(home)]) == 7
         assert "R0816" in capsys.readouterr().err
+
+
+def test_an_imported_voting_key_signs_nothing_up_to_the_height_that_is_said(tmp_path: Path) -> None:
+    home = tmp_path / "signer"
+    home.mkdir(mode=0o700)
+    write_secret(home / "password", b"secret words\n")
+    write_key(home, "validator", KeyKind.BLS, (7).to_bytes(32, "big"), "secret words", Strength.DEVNET)
+    arguments = ["--home", str(home), "--network", NETWORK.hex(), "--listen", "unix:x", "--allow", "ab" * 32]
+    assert run(["signer", "init", *arguments, "--devnet", "--signed-to", "9"]) == 0
+    with closing(SignStateFile(home / "signer-state")) as guard:
+        with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
+            guard.advance(SignedStep(9, 5, 2), b"d" * 32)
+        guard.advance(SignedStep(10, 0, 0), b"d" * 32)
 
 
 @pytest.mark.parametrize(
