@@ -152,8 +152,9 @@ def refuse_used_key(config: NodeConfig, used: bool, why: str) -> None:
 async def keep_silent(guard: SignStateFile, sync: StateSync, validators: ValidatorSet, own: bytes) -> None:
     """Close the heights that the key could have signed before, as a validator of this set or of an earlier one.
 
-    It had the block below the one it signed for, and that block's voters the one below: among a quorum of answers is
-    one of them, so nothing was signed more than `UNSEEN_HEIGHTS` above the highest.
+    It had the block below the one it signed for, and that block's voters the one below. Among the others of a quorum is
+    an honest one of them, also when less than a third of the power lies besides. So nothing was signed more than
+    `UNSEEN_HEIGHTS` above the highest.
     """
     height = await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
     guard.advance(SignedStep(height, *LAST_IN_HEIGHT), bytes(32))

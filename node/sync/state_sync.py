@@ -146,15 +146,20 @@ class StateSync:
         return bool(offered) and not self._trusted
 
     async def newest_height(self, validators: ValidatorSet, own: bytes) -> int:
-        """The highest certified height among the newest ones of validators with more than two thirds of the power,
-        the own included; waits until so many have answered.
+        """The highest certified height among the newest ones of other validators with more than two thirds of the power
+        (of all others where they have no more than that); waits until so many have answered.
+
+        The own key counts for nothing: a quorum that is told of together with it may have no honest voter in common
+        with the one that decided the last height, where one of the others lies.
         """
-        known: dict[bytes, int] = {own: 0} if own in validators.index_of else {}
+        known: dict[bytes, int] = {}
+        others = sum(each.power for each in validators.validators if each.envelope_key != own)
         while True:
-            if validators.is_quorum(_power(validators, known)):
-                return max(known.values())
+            power = _power(validators, known)
+            if validators.is_quorum(power) or power == others:
+                return max(known.values(), default=0)
             for peer in self._talk.peers:
-                if peer in validators.index_of and peer not in known:
+                if peer != own and peer in validators.index_of and peer not in known:
                     block = await self._newest_of(peer)
                     if block is not None:
                         known[peer] = block.header.height

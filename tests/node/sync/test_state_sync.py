@@ -288,7 +288,7 @@ async def test_a_validator_without_sign_state_is_silent_where_it_could_have_sign
         async with world.joiner() as sync:
             assert await sync.run() is not None
             await keep_silent(guard, sync, world.validators, world.validators.validators[0].envelope_key)
-    # Alone it is a quorum of its own: nobody tells it more than it knows, which is nothing.
+    # It is alone: there is nobody to tell it more than it knows, which is nothing.
     assert guard.last.height == UNSEEN_HEIGHTS
     with pytest.raises(LocalFault):
         guard.advance(SignedStep(UNSEEN_HEIGHTS, 0, 1), b"d" * 32)
@@ -321,6 +321,29 @@ async def test_the_newest_height_is_that_of_a_quorum_and_certified(world: World)
                 inner.cancel_scope.cancel()
             others_known = ValidatorSet(tuple(each for each in validators.validators if each != others[0]))
             assert await sync.newest_height(others_known, b"own" + bytes(29)) == HEIGHTS
+
+
+async def test_the_own_power_does_not_stand_for_an_answer(world: World) -> None:
+    """With it, a liar and one that is behind would be enough, and neither need know what was signed."""
+    (only,) = world.validators.validators
+    own = ed25519.public_key(NEW)
+    keys = (only.envelope_key, own, *(ed25519.public_key(secret) for secret in (LIAR, HELPER)))
+    four = ValidatorSet(tuple(change(only, envelope_key=key) for key in sorted(keys)))
+    heights: list[int] = []
+    async with world.serving() as (nursery, _):
+        await world.serve(nursery, HELPER)
+        async with world.joiner() as sync:
+            assert await sync.run() is not None
+
+            async def ask() -> None:
+                heights.append(await sync.newest_height(four, own))
+
+            async with trio.open_nursery() as inner:
+                inner.start_soon(ask)
+                await trio.sleep(0.3)
+                assert heights == [], "two others of four are no quorum"
+                await world.serve(nursery, LIAR)
+            assert heights == [HEIGHTS]
 
 
 async def test_a_validator_whose_vote_is_shown_is_not_new(world: World) -> None:
