@@ -16,6 +16,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For operators of a node": {
         "init": ("cli.operator.setup:init", "Make keys and node.toml for one node."),
         "testnet": ("cli.operator.setup:testnet", "Write genesis and the homes of several nodes."),
+        "genesis": (
+            "cli.operator.genesis:genesis",
+            "Begin a network from validators' cards: draft, genesis, homes.",
+        ),
         "join": ("cli.operator.setup:join", "Join a running network with one command: make a home, sync, run."),
         "start": ("cli.operator.run:start", "Run a node until it is stopped."),
         "status": ("cli.operator.run:status", "Show the state of a running node."),

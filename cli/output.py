@@ -84,7 +84,10 @@ _SAFETY_NAMES = frozenset(
     )
 )
 _CONFIG_NAMES = frozenset(
-    ("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "BAD_PROFILE", "WRONG_PROFILE", "PRICE_SOURCE_UNUSABLE")
+    (
+        *("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "BAD_PROFILE", "WRONG_PROFILE", "PRICE_SOURCE_UNUSABLE"),
+        *("BAD_DRAFT", "MARKET_FILE_INVALID"),
+    )
 )
 """Of other packages, whose code books would be slow to import."""
 

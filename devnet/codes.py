@@ -1,4 +1,4 @@
-"""`DevnetCode`: what a devnet refuses or fails at. Numbers 086x, and 0824."""
+"""`DevnetCode`: what a devnet refuses or fails at. Numbers 086x, 0824 and 0905."""
 
 from clearing.base.errors import CodeBook
 
@@ -15,6 +15,7 @@ class DevnetCode(CodeBook):
     SUBMISSION_REFUSED = 866, "A node refused what a devnet member submitted. The values have the node's answer."
     STORY_STUCK = 867, "The demonstration waits for an event that did not happen. The values name it."
     MARKET_FILE_INVALID = 868, "The devnet's market file has a wrong or unknown key; the values name it."
+    BAD_DRAFT = 905, "The draft of the network is wrong at the stated place. Correct it in network.toml."
     DEVNET_RUNNING = (
         824,
         "A devnet, or a node of one, still runs in this folder. End it, or name another `--output-dir`.",

@@ -3,8 +3,8 @@
 Rule: a function of its arguments; it reads no file and starts nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -43,7 +43,7 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms, PriceTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, InflowDelayTerms
 from devnet.codes import DevnetCode
-from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable
+from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable, TokenFigures
 
 DEVNET_BALANCES = 0
 """The slot in which `TestToken` and `WrappedNative` keep their balances."""
@@ -67,7 +67,9 @@ class DeployedChain:
     vault: bytes
     vault_block: int
     tokens: dict[str, bytes]
-    """Symbol to address."""
+    """Symbol to address, of those tokens of the market that are there."""
+    balance_slots: Mapping[str, int | None] = field(default_factory=dict)
+    """The slots of tokens that keep their balances elsewhere than the devnet's; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _part(kind: type[GenesisPart], table: dict[str, Any], at: str) -> GenesisPar
 
 def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
     crisis = _part(CrisisParameters, market.crisis, "crisis")
-    tokens = [token for _ in chains for token in market.tokens]
+    tokens = [token for _, token in _listed(market, chains)]
     gates = tuple(
         AssetWithdrawalLimits(number, **_named(token.gate))
         for number, token in enumerate(tokens, start=1)
@@ -179,7 +181,6 @@ def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParamete
 
 
 def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:
-    pairs = [(chain, token) for chain in chains for token in market.tokens]
     return tuple(
         Asset(
             id=number,
@@ -194,10 +195,19 @@ def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, 
             haircut_ppm=token.haircut_ppm,
             cap_units=token.cap_units,
             haircut=HaircutTerms(**_named(token.haircut)),
-            balances=BalanceLocation(BalanceOrder.KEY_FIRST, u256(DEVNET_BALANCES)),
+            balances=_balances(chain.balance_slots.get(token.symbol, DEVNET_BALANCES)),
         )
-        for number, (chain, token) in enumerate(pairs, start=1)
+        for number, (chain, token) in enumerate(_listed(market, chains), start=1)
     )
+
+
+def _listed(market: Market, chains: tuple[DeployedChain, ...]) -> list[tuple[DeployedChain, TokenFigures]]:
+    """The assets, in the order of their numbers."""
+    return [(chain, token) for chain in chains for token in market.tokens if token.symbol in chain.tokens]
+
+
+def _balances(slot: int | None) -> BalanceLocation:
+    return BalanceLocation() if slot is None else BalanceLocation(BalanceOrder.KEY_FIRST, u256(slot))
 
 
 def _cash_group(figures: CashFigures) -> CashGroup:
@@ -240,10 +250,9 @@ def _charges(market: Market) -> tuple[LotCharge, ...]:
 
 
 def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[ConcentrationTier, ...]:
-    pairs = [token for _ in chains for token in market.tokens]
     return tuple(
         ConcentrationTier(number, tier.above_units, tier.haircut_ppm)
-        for number, token in enumerate(pairs, start=1)
+        for number, (_, token) in enumerate(_listed(market, chains), start=1)
         for tier in token.concentration
     )
 

@@ -17,9 +17,9 @@ from node.config_sources import parse_config
 
 _NEXT_STEPS = """Next:
   1. back up {home}/keys and {home}/password, apart from each other;
-  2. send the line above to the author of genesis.json, and put genesis.json into {home};
-  3. crossclear keys import network-seed --kind seed --secret-file FILE --home {home}  (from the other validators);
-  4. set [p2p] peers and [[chains]] in {home}/node.toml, then: crossclear config validate --config {home}/node.toml;
+  2. send what `crossclear validators card --home {home} --output json` prints to the author of the genesis;
+  3. crossclear genesis install FOLDER --home {home}  (FOLDER has genesis.json, peers.toml, network-seed: the author's);
+  4. crossclear config validate --config {home}/node.toml;
   5. crossclear start --config {home}/node.toml"""
 
 

@@ -59,7 +59,7 @@ def make_home(options: JoinOptions) -> Joining:
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
     genesis = read_genesis(options.genesis, "genesis")
-    seed = _read_seed(options.seed_file)
+    seed = read_seed(options.seed_file)
     _check_peers(options.peers)
     _check_chains(genesis, options.chains)
     make_secret_folder(options.home)
@@ -91,7 +91,7 @@ def _config_of(options: JoinOptions) -> NodeConfig:
     )
 
 
-def _read_seed(path: Path) -> bytes:
+def read_seed(path: Path) -> bytes:
     """The network seed from its file. Raises LocalFault KEY_*."""
     text = read_secret(path).strip().removeprefix(b"0x")
     try:
