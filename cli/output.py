@@ -125,6 +125,14 @@ def show(data: object, text: str, output: str) -> None:
     )
 
 
+def tell(data: object, text: str, output: str) -> None:
+    """Print `data` as JSON, or say `text`: for a command whose result is a file, or something done elsewhere."""
+    if output == "json":
+        show(data, "", output)
+    else:
+        say(text)
+
+
 def say(text: str) -> None:
     """Print something that is not data, on stderr."""
     click.echo(harmless(text), err=True)

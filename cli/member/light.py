@@ -156,7 +156,8 @@ def show_(store_path: Path, output: str) -> None:
 @light.command()
 @click.argument("file", type=FILE)
 @click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat.")
-def submit(file: Path, urls: tuple[str, ...]) -> int:
+@output_option
+def submit(file: Path, urls: tuple[str, ...], output: str) -> int:
     """Submit an evidence file to nodes again. Exits with 4 when none accepts it.
 
     Example: crossclear light submit attack-7.evidence --url http://127.0.0.1:26680
@@ -166,6 +167,8 @@ def submit(file: Path, urls: tuple[str, ...]) -> int:
 
     with http_sources(urls) as sources:
         taken = submit_everywhere(read_attack(file), sources, say)
+    if output == "json":
+        show({"accepted": taken}, "", output)
     return ExitCode.OK if taken else ExitCode.UNREACHABLE
 
 

@@ -8,7 +8,7 @@ import click
 
 from cli.lab import liquidation_run, waterfall_run
 from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, epoch_number, source_options, url_option
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def fund_show(url: str, output: str) -> None:
 @click.option("--epoch", default="latest", show_default=True, help="Of the package to be checked.")
 @click.option("--out", type=NEW_FILE, required=True, help="A new file.")
 @url_option
-def fund_opening(epoch: str, out: Path, url: str) -> None:
+@output_option
+def fund_opening(epoch: str, out: Path, url: str, output: str) -> None:
     """Write seed and holdings of the account with the contributions, as `crossclear fund verify` takes them.
 
     Example: crossclear fund opening --out opening.bin
@@ -167,7 +168,8 @@ def fund_opening(epoch: str, out: Path, url: str) -> None:
     from member.client.downloads import write_fund_opening
 
     opening = write_fund_opening(url, epoch_number(epoch), out)
-    say(f"{out}: the fund at epoch {opening.epoch}, height {opening.height}; check it with `crossclear fund verify`")
+    text = f"{out}: the fund at epoch {opening.epoch}, height {opening.height}; check it with `crossclear fund verify`"
+    tell({"file": str(out), "epoch": opening.epoch, "height": opening.height}, text, output)
 
 
 @fund.command("verify")

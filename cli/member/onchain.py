@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import FILE, HOME, NEW_FILE, hex_option
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def onchain() -> None:
 @click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the keys as the home's validator.")
 @click.option("--out", type=NEW_FILE, required=True, help="The epoch's keys, leaves and the own signature.")
 @trust_options(light=False)
-def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust) -> int:
+@output_option
+def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, output: str) -> int:
     """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them.
 
     Example: crossclear onchain make epoch.ccp --home HOME --sign --out part.cco --genesis genesis.json
@@ -42,7 +43,9 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust) -> int:
     state, secrets = onchain_state_of_home(home, certified.statement.height, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
-    say(f"{out}: epoch {made.keys.epoch}, {made.keys.accounts} accounts, {len(made.shares)} signature(s)")
+    told = {"file": str(out), "epoch": made.keys.epoch, "accounts": made.keys.accounts, "signatures": len(made.shares)}
+    text = f"{out}: epoch {made.keys.epoch}, {made.keys.accounts} accounts, {len(made.shares)} signature(s)"
+    tell(told, text, output)
     return ExitCode.OK
 
 
@@ -96,7 +99,8 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
 @own_options
 @click.option("--out", type=NEW_FILE, required=True, help="The proof of your account.")
 @trust_options(light=False)
-def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust) -> int:
+@output_option
+def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, output: str) -> int:
     """Prove your own account under the keys in FILE, which a quorum must have signed.
 
     The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes.
@@ -113,7 +117,7 @@ def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, t
     certified = _package(package, trust, strict=True)
     data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX))
     write_new(out, data)
-    say(f"{out}: {len(data)} bytes")
+    tell({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes", output)
     return ExitCode.OK
 
 
@@ -164,7 +168,8 @@ def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int
 @click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
 @click.option("--key-file", type=FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
 @trust_options(light=False)
-def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trust: Trust) -> int:
+@output_option
+def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trust: Trust, output: str) -> int:
     """Send what `calldata` prints, and wait until it is mined. No other program may use the key.
 
     Example: crossclear onchain send proof.cca --package epoch.ccp --rpc URL --verifier ADDRESS --key-file payer.key
@@ -179,7 +184,8 @@ def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Pa
         sent = trio.run(send_account, file, target)
     else:
         sent = trio.run(send_epoch, read_epoch(file), _package(package, trust), target)
-    say(f"mined: 0x{sent}" if sent else "the contract has these keys already")
+    text = f"mined: 0x{sent}" if sent else "the contract has these keys already"
+    tell({"transaction": f"0x{sent}" if sent else None}, text, output)
     return ExitCode.OK
 
 

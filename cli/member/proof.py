@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def proof() -> None:
 @own_options
 @click.option("--out", type=NEW_FILE, required=True, help="The proof, 500 bytes.")
 @trust_options()
-def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust) -> int:
+@output_option
+def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, output: str) -> int:
     """Prove that your own account meets its requirement in PACKAGE, and nothing else about it.
 
     Anybody with the package can check the proof; it reveals neither your holdings nor who you are. PACKAGE must be
@@ -48,7 +49,7 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust) 
         say(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
     size = make_file(package, trust.amended(anchor, package), account, out)
-    say(f"{out}: {size} bytes")
+    tell({"file": str(out), "bytes": size}, f"{out}: {size} bytes", output)
     return ExitCode.OK
 
 
@@ -166,7 +167,8 @@ def fetch(folder: Path, urls: tuple[str, ...], output: str) -> int:
 @click.option("--epoch", default="latest", show_default=True, help="Of the package to be checked.")
 @click.option("--out", type=NEW_FOLDER, required=True, help="A folder that only you can read.")
 @account_options
-def inputs(account: int, epoch: str, out: Path, key: MemberKey) -> int:
+@output_option
+def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> int:
     """Write an own account's seed and holdings at an epoch, as `crossclear verify` takes them.
 
     Compare the holdings with your own records before you verify: only that comparison makes the check worth anything.
@@ -188,6 +190,10 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey) -> int:
     refuse_existing(*inclusion_paths(out))
     view = key.ask(lambda client: fetch_inclusion(client, account, wanted))
     seed, holdings = write_inclusion(view, out)
+    if output == "json":
+        files = {"seed": str(seed), "holdings_file": str(holdings)}
+        show({**files, "epoch": view.epoch, "height": view.height, "holdings": view.holdings}, "", output)
+        return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
     for name in sorted(view.holdings):
         click.echo(printable(f"{name} {view.holdings[name]}"))  # the node's text could steer a terminal

@@ -21,7 +21,7 @@ from cli.options import (
     weak_keys_option,
     whole_number,
 )
-from cli.output import output_option, say, show
+from cli.output import output_option, say, show, tell
 from member.printing.governance import dry_run_fields
 
 if TYPE_CHECKING:
@@ -211,7 +211,8 @@ def effect(number: int, output: str, key: MemberKey) -> None:
 @governance.command()
 @click.option("--out", type=NEW_FILE, required=True, help="A new file.")
 @url_option
-def amendments(out: Path, url: str) -> None:
+@output_option
+def amendments(out: Path, url: str, output: str) -> None:
     """Fetch all amendments with their certificate, for `crossclear verify --genesis G --amendments FILE`.
 
     Example: crossclear governance amendments --out amendments
@@ -223,7 +224,9 @@ def amendments(out: Path, url: str) -> None:
     data = ask_node(url, lambda client: client.amendments())
     found = read_amendments(data)
     write_new(out, data)
-    say(f"{len(found.amendments)} amendments, certified at height {found.header.height}: {out}")
+    count, height = len(found.amendments), found.header.height
+    data_told = {"amendments": count, "height": height, "file": str(out)}
+    tell(data_told, f"{count} amendments, certified at height {height}: {out}", output)
 
 
 @governance.command()
@@ -231,10 +234,11 @@ def amendments(out: Path, url: str) -> None:
 @click.option("--until", type=NUMBER, required=True, metavar="HEIGHT", help="The height at which trading continues.")
 @_own_keys
 @url_option
-def halt(instrument: int, until: int, url: str, **options: Any) -> None:
+@output_option
+def halt(instrument: int, until: int, url: str, output: str, **options: Any) -> None:
     """Halt INSTRUMENT in an emergency, in the house's name alone: until HEIGHT it can only be reduced.
 
-    Example: crossclear governance halt 4 --until 120000 --home HOME
+    Example: crossclear governance halt 4 --until 120000 --key house --home HOME
     """
     from member.client.ask import ask_node, submit_one
     from member.signing.governance import sign_halt
@@ -243,8 +247,9 @@ def halt(instrument: int, until: int, url: str, **options: Any) -> None:
         raise click.UsageError("--key names the house's trade key")
     view = ask_node(url, lambda client: client.governance())
     request = sign_halt(view, instrument, until, _until(options), _network(options), _secret(options))
-    ask_node(url, lambda client: submit_one(client, request))
-    say(f"instrument {instrument} is to be halted until height {until}")
+    result = ask_node(url, lambda client: submit_one(client, request))
+    data = {"instrument": instrument, "until": until, "hash": result.hash}
+    tell(data, f"instrument {instrument} is to be halted until height {until}", output)
 
 
 def _amendment(terms: "Genesis", options: dict[str, Any], scheduled: int) -> "Amendment":

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cli.options import HOME, NEW_FILE, NEW_FOLDER, NUMBER, password_option, read_hex_secret
-from cli.output import output_option, say, show
+from cli.output import output_option, say, show, tell
 from member.keys.key_folder import (
     PASSWORD_FILE,
     KeyEntry,
@@ -105,14 +105,18 @@ def import_(
 @_home
 @password_option
 @_devnet
-def export(name: str, kind: str, target: Path, home: Path, password_file: Path | None, devnet: bool) -> None:
+@output_option
+def export(
+    name: str, kind: str, target: Path, home: Path, password_file: Path | None, devnet: bool, output: str
+) -> None:
     """Write a key's secret, unencrypted, to a new file of mode 0600 in a folder of mode 0700.
 
     Example: crossclear keys export validator --kind bls --to /secure/validator --home HOME
     """
     secret = read_key(home, name, KeyKind(kind), _read(home, password_file), allow_weak=devnet)
     write_secret(target, secret.hex().encode() + b"\n")
-    say(f"the secret of {name} is in {target}, unprotected: move it and delete the file")
+    text = f"the secret of {name} is in {target}, unprotected: move it and delete the file"
+    tell({"name": name, "file": str(target)}, text, output)
 
 
 def _read(home: Path, password_file: Path | None) -> str:

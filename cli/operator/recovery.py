@@ -16,7 +16,7 @@ from cli.options import (
     set_option,
     weak_keys_option,
 )
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, show, tell
 
 if TYPE_CHECKING:
     from node.agreement.application import DecidedHeight
@@ -224,7 +224,8 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
 @click.option("--home", type=HOME, required=True, help="A node's folder.")
 @click.option("--height", type=click.IntRange(min=0), help="Default: the highest.")
 @click.option("--to", "target", type=NEW_FILE, required=True, help="A new file.")
-def export(home: Path, height: int | None, target: Path) -> None:
+@output_option
+def export(home: Path, height: int | None, target: Path, output: str) -> None:
     """Write the state of a height to a file of mode 0600, for `debug statediff` elsewhere. Contains all positions.
 
     Example: crossclear debug export --home HOME --to state.bin
@@ -232,4 +233,4 @@ def export(home: Path, height: int | None, target: Path) -> None:
     from node.offline.state_at import export_home
 
     found = export_home(home, height, target)
-    say(f"height {found.height}: {target}")
+    tell({"height": found.height, "file": str(target)}, f"height {found.height}: {target}", output)

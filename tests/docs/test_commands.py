@@ -85,6 +85,21 @@ def test_the_help_of_each_command_ends_in_an_example_of_it(path: tuple[str, ...]
     check_command(words)
 
 
+WITHOUT_OUTPUT = {
+    **dict.fromkeys([("start",), ("signer", "start"), ("devnet",)], "runs until it is stopped, and logs"),
+    **dict.fromkeys([("check",)], "one line, as monitoring systems read it"),
+    **dict.fromkeys(
+        [("margin", "run"), ("settle", "run"), ("liquidation", "run"), ("waterfall", "run"), ("proof", "show")],
+        "always JSON",
+    ),
+}
+
+
+def test_every_command_prints_json_when_asked_to() -> None:
+    without = {path for path, command in commands() if not any(option.name == "output" for option in command.params)}
+    assert without == set(WITHOUT_OUTPUT)
+
+
 def test_a_shell_completes_commands() -> None:
     asked = {"_CROSSCLEAR_COMPLETE": "bash_complete", "COMP_WORDS": "crossclear backup cr", "COMP_CWORD": "2"}
     program = [sys.executable, "-m", "cli"]
