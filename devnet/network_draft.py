@@ -149,10 +149,23 @@ def draft_mistakes(folder: Path, draft: Draft) -> list[LocalFault]:
 
 
 def build_draft(folder: Path, draft: Draft, time_ms: int) -> Genesis:
-    """The genesis of a draft without mistakes. Raises LocalFault, of `check_genesis` too."""
+    """The genesis of a draft without mistakes.
+
+    Raises LocalFault MARKET_FILE_INVALID, and BAD_DRAFT for what the rules of a genesis refuse.
+    """
+    market = load_market(folder / MARKET)
+    try:
+        return _build(market, draft, time_ms)
+    except CrossclearError as fault:
+        if isinstance(fault.code, DevnetCode):
+            raise
+        raise LocalFault(DevnetCode.BAD_DRAFT, fault.at, why=str(fault)) from fault
+
+
+def _build(market: Market, draft: Draft, time_ms: int) -> Genesis:
     ordered = sorted((_validator(each) for each in draft.validators), key=lambda each: each.envelope_key)
     return build_genesis(
-        load_market(folder / MARKET),
+        market,
         name=draft.name,
         time_ms=time_ms,
         validators=ValidatorSet(tuple(ordered)),
@@ -225,6 +238,7 @@ def _chain_mistakes(folder: Path, draft: Draft) -> Iterator[LocalFault]:
     known = {token.symbol for token in market.tokens} if market is not None else set()
     for index, chain in enumerate(draft.chains):
         yield from _repeated(f"chains[{index}].tokens", "symbol", (each.symbol for each in chain.tokens))
+        yield from _repeated(f"chains[{index}].tokens", "address", (each.address.lower() for each in chain.tokens))
         for position, token in enumerate(chain.tokens):
             if market is not None and token.symbol not in known:
                 listed = ", ".join(sorted(known))

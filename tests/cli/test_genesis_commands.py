@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,29 @@ def test_genesis_has_what_the_draft_has(cli: CommandLine, drafted: Path) -> None
     cli("genesis", "build", drafted, code=ExitCode.SAFETY)
 
 
+def test_terms_of_a_token_go_to_its_asset_wherever_it_is_listed(cli: CommandLine, folder: Path, tmp_path: Path) -> None:
+    """The first chain lacks what the second has: numbers of assets are no numbers of tokens."""
+    cli("genesis", "add-validator", folder, card_of(cli, tmp_path / "home"), "--address", "127.0.0.1:26600")
+    market = tomllib.loads((folder / "market.toml").read_text())["tokens"]
+    symbols = [token["symbol"] for token in market]
+    assert symbols[0] != symbols[-1]
+    for chain, listed in ((1, symbols[-1:]), (2, symbols)):
+        at = [f"0x{symbols.index(symbol) + 1:040x}" for symbol in listed]
+        words = [word for pair in zip(listed, at, strict=True) for word in ("--token", "=".join(pair))]
+        cli("genesis", "add-chain", folder, chain, "--name", f"c{chain}", "--vault", VAULT, *words)
+    cli("genesis", "build", folder)
+    genesis = genesis_from_json((folder / GENESIS).read_bytes())
+    of_asset = {asset.id: asset.name.partition("@")[0] for asset in genesis.assets}
+    assert list(of_asset.values()) == [*symbols[-1:], *symbols]
+    assert not any(asset.balances.is_known for asset in genesis.assets)
+    tiers = {token["symbol"]: len(token.get("concentration", ())) for token in market}
+    assert Counter(of_asset[tier.asset] for tier in genesis.risk.concentration) == Counter(
+        {symbol: tiers[symbol] * (1 + (symbol == symbols[-1])) for symbol in symbols if tiers[symbol]}
+    )
+    gated = {token["symbol"] for token in market if "gate" in token}
+    assert {of_asset[limits.asset] for limits in genesis.crisis.gates.assets} == gated
+
+
 def test_comments_stay_where_they_are(cli: CommandLine, drafted: Path) -> None:
     before = (drafted / DRAFT).read_text() + "\n# Mine.\n"
     (drafted / DRAFT).write_text(before)
@@ -110,6 +134,15 @@ def test_a_mistake_of_a_draft_is_told_with_its_place_and_nothing_is_built(
     assert not (drafted / GENESIS).exists()
 
 
+def test_what_the_rules_of_a_genesis_refuse_is_a_mistake_of_the_draft(cli: CommandLine, drafted: Path) -> None:
+    market = drafted / "market.toml"
+    market.write_text(market.read_text().replace("epoch_blocks = ", "epoch_blocks = 0 #", 1))
+    for verb in ("check", "build"):
+        assert "R0905" in cli("genesis", verb, drafted, code=ExitCode.CONFIG).err
+    market.write_text("[")
+    assert "R0868" in cli("genesis", "check", drafted, code=ExitCode.CONFIG).err
+
+
 def test_what_would_be_a_mistake_is_not_added(cli: CommandLine, drafted: Path, tmp_path: Path) -> None:
     before = (drafted / DRAFT).read_text()
     again = ("genesis", "add-validator", drafted, tmp_path / "home.card", "--address", "127.0.0.1:26601")
@@ -119,6 +152,7 @@ def test_what_would_be_a_mistake_is_not_added(cli: CommandLine, drafted: Path, t
     chain = ("genesis", "add-chain", drafted, "2", "--name", "two", "--vault", VAULT)
     cli(*chain, "--token", f"NONE={WETH}", code=ExitCode.CONFIG)
     cli(*chain, "--token", f"USDC={WETH}:x", code=ExitCode.USAGE)
+    cli(*chain, "--token", f"USDC={WETH}", "--token", f"WETH={WETH}", code=ExitCode.CONFIG)
     assert (drafted / DRAFT).read_text() == before
 
 
