@@ -41,7 +41,7 @@ from node.api.calls import (
 routes = Routes()
 
 
-@routes.get("/v1/accounts/{account}", ACCOUNT, signed=True)
+@routes.get("/v1/accounts/{account}", ACCOUNT, signed=True, refusals=(403, 503))
 def account(call: ApiCall) -> AccountView:
     """Holdings and margin of an own account."""
     return ready(account_of(call.state, own_account(call)), "account")
@@ -115,7 +115,7 @@ def calls_of(state: State, account: int) -> tuple[CallUnderWay, ...]:
     )
 
 
-@routes.get("/v1/accounts/{account}/trading", ACCOUNT, signed=True)
+@routes.get("/v1/accounts/{account}/trading", ACCOUNT, signed=True, refusals=(403, 503))
 def trading(call: ApiCall) -> TradingView:
     """Pending trades, mandates of venues and session keys of an own account."""
     return ready(trading_of(call.state, own_account(call)), "account")
@@ -198,8 +198,9 @@ def _session_keys(state: State, account: int) -> tuple[SessionKeyView, ...]:
 
 @routes.get(
     "/v1/statements/{day}",
-    Parameter("day", "path", "[0-9]{4}-[0-9]{2}-[0-9]{2}", "day in UTC, by block time"),
+    Parameter("day", "path", "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}", "day in UTC, by block time", format="date"),
     signed=True,
+    refusals=(404, 422),
 )
 async def statement(call: ApiCall) -> MemberStatement:
     """A recent day of all accounts of the member that signs: balances, transfers, positions, fees, closing margin."""

@@ -51,6 +51,13 @@ def respond_refusal(refusal: ApiRefusal) -> Response:
     return respond(refusal.problem, refusal.status, refusal.headers)
 
 
+def too_many(at: str, wait_ms: int, /, **values: Detail) -> ApiRefusal:
+    """Refusal 429: more is asked for than there is room for. It states when to ask again, in whole seconds."""
+    refusal = ApiRefusal(429, NodeCode.API_RATE, at, **values)
+    refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
+    return refusal
+
+
 def internal_refusal() -> ApiRefusal:
     """All that a caller learns of an internal failure."""
     return ApiRefusal(500, NodeCode.API_INTERNAL, "request")
@@ -58,6 +65,8 @@ def internal_refusal() -> ApiRefusal:
 
 THREADS = 1
 WAITING_MAX = 8
+WORKER_WAIT_MS = 1_000
+"""When there may be room again; what runs there takes a fraction of it."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _workers = trio.CapacityLimiter(THREADS)
@@ -66,7 +75,7 @@ _workers = trio.CapacityLimiter(THREADS)
 async def run_in_worker(work: Callable[[*Ts], T], *inputs: *Ts) -> T:
     """The result of `work`. Raises ApiRefusal 429 when too many wait."""
     if _workers.statistics().tasks_waiting >= WAITING_MAX:
-        raise ApiRefusal(429, NodeCode.API_RATE, "request", waiting=WAITING_MAX)
+        raise too_many("request", WORKER_WAIT_MS, waiting=WAITING_MAX)
     return await trio.to_thread.run_sync(work, *inputs, limiter=_workers)
 
 
@@ -152,9 +161,7 @@ def known(answer: T | None, at: str, /, **values: Detail) -> T:
 def check_wait(wait_ms: int, at: str) -> None:
     """Raises ApiRefusal 429 with the time to wait, unless that is 0."""
     if wait_ms:
-        refusal = ApiRefusal(429, NodeCode.API_RATE, at, wait_ms=wait_ms)
-        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
-        raise refusal
+        raise too_many(at, wait_ms, wait_ms=wait_ms)
 
 
 def number_or_latest(text: str) -> int | None:
@@ -186,6 +193,8 @@ class Parameter:
     pattern: str
     description: str
     required: bool = True
+    format: str = ""
+    """A JSON Schema format that the handler checks beside the pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +210,8 @@ class Route:
     """The type of the JSON answer, or None for bytes of `media`."""
     media: str = JSON
     statuses: tuple[int, ...] = (200,)
+    refusals: tuple[int, ...] = ()
+    """Statuses of the refusals that the handler raises, beside those of the checks before it."""
     parameters: tuple[Parameter, ...] = ()
     body: Any = None
     body_media: tuple[str, ...] = ()
@@ -213,6 +224,22 @@ class Route:
     """Whether answers contain a secret: never cached, and refused where the API is reachable unencrypted."""
     limited: bool = True
     """Whether requests count against the client's rate; health checks do not."""
+
+    @property
+    def refusal_statuses(self) -> tuple[int, ...]:
+        """Every status of a refusal: of the server's checks, in their order, of the handler, and of a failure."""
+        checks = {
+            429: self.limited or self.signed or self.may_sign,
+            403: self.secret or self.takes_token,
+            400: True,
+            404: any(parameter.where == "path" for parameter in self.parameters),
+            415: self.body is not None,
+            413: True,
+            401: self.signed or self.may_sign,
+            500: True,
+        }
+        found = {status for status, applies in checks.items() if applies} | set(self.refusals)
+        return tuple(sorted(found - set(self.statuses)))
 
 
 class Routes:

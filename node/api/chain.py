@@ -49,7 +49,7 @@ EVIDENCE_EVERY_S = 2.0
 _turnstile = Turnstile(EVIDENCE_EVERY_S)
 
 
-@routes.get("/v1/headers/{height}", HEIGHT)
+@routes.get("/v1/headers/{height}", HEIGHT, refusals=(404,))
 def header(call: ApiCall) -> HeaderView:
     """A certified header."""
     return _header_view(_light_block(call))
@@ -69,7 +69,7 @@ def _header_view(block: LightBlock) -> HeaderView:
     )
 
 
-@routes.get("/v1/light/{height}", HEIGHT)
+@routes.get("/v1/light/{height}", HEIGHT, refusals=(404,))
 def light_block(call: ApiCall) -> LightBlockView:
     """A height for light clients: header, certificate and both validator sets."""
     return light_block_view(_light_block(call))
@@ -93,7 +93,7 @@ def light_block_view(block: LightBlock) -> LightBlockView:
     )
 
 
-@routes.post("/v1/evidence", body=Any, body_media=(MSGPACK,), answer=EvidenceResult, statuses=(202,))
+@routes.post("/v1/evidence", body=Any, body_media=(MSGPACK,), answer=EvidenceResult, statuses=(202,), refusals=(422,))
 async def evidence(call: ApiCall) -> Response:
     """Submit evidence of an attack on a light client: MessagePack of common, first and second light block."""
     try:

@@ -40,6 +40,7 @@ routes = Routes()
     statuses=(202,),
     signed=True,
     takes_token=True,
+    refusals=(422, 503),
 )
 def collateral_event(call: ApiCall) -> Response:
     """Points the node at a vault's event, by its transaction or with its receipt proof; the node proves it itself.
@@ -68,6 +69,7 @@ _NOT_TAKEN = {
     "/v1/collateral-events/{chain_id}/{reference}",
     Parameter("chain_id", "path", NUMBER, "the event's chain"),
     Parameter("reference", "path", "0x[0-9a-f]{64}", "`reference` of the submission: of a transaction its hash"),
+    refusals=(404,),
 )
 def collateral_event_status(call: ApiCall) -> CollateralEventView:
     """How far a submitted event is, until it is credited or refused.
@@ -86,6 +88,7 @@ def collateral_event_status(call: ApiCall) -> CollateralEventView:
     Parameter(LAST_EVENT_ID, "header", EVENT_ID, "`id` of the last event that was received", required=False),
     answer=CollateralEventView,
     statuses=(200, 204),
+    refusals=(404,),
     media=EVENT_STREAM,
 )
 def collateral_event_stream(call: ApiCall) -> Response:

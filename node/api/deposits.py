@@ -22,6 +22,7 @@ Key = tuple[int, bytes, int]
     Parameter("chain_id", "path", NUMBER, "chain of the vault"),
     Parameter("vault", "path", "0x[0-9a-fA-F]{40}", "address of the vault"),
     Parameter("nonce", "path", "[1-9][0-9]{0,17}", VAULT_DEPOSIT),
+    refusals=(404,),
 )
 def deposit(call: ApiCall) -> DepositView:
     """What became of a deposit, why it was not credited, and what happens next. Anybody may ask."""

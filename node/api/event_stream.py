@@ -5,6 +5,7 @@ the last one it got misses none that is remembered. What is remembered is bounde
 reader gets the newest step.
 """
 
+import math
 import os
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,8 +15,7 @@ from typing import Any
 import trio
 from starlette.responses import Response
 
-from member.codes import NodeCode
-from node.api.calls import ApiRefusal, respond_refusal
+from node.api.calls import ApiRefusal, respond_refusal, too_many
 
 EVENT_STREAM = "text/event-stream"
 STREAMS_MAX = 64
@@ -165,7 +165,7 @@ class EventStream(Response):
 
 
 def _too_many() -> ApiRefusal:
-    return ApiRefusal(429, NodeCode.API_RATE, "stream", open=STREAMS_MAX)
+    return too_many("stream", math.ceil(1000 * STREAM_SECONDS_MAX), open=STREAMS_MAX)
 
 
 def _body(data: bytes) -> Message:

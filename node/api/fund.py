@@ -22,6 +22,7 @@ def fund(call: ApiCall) -> FundView:
 @routes.get(
     "/v1/fund/opening/{epoch}",
     Parameter("epoch", "path", f"latest|{NUMBER}", "epoch; `latest`: of the newest package here"),
+    refusals=(404, 501),
 )
 async def fund_opening(call: ApiCall) -> FundOpening:
     """Seed and holdings of the contributions' account at an epoch's snapshot, for

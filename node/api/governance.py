@@ -64,14 +64,14 @@ def terms(call: ApiCall) -> Response:
     return Response(_written[0][1], media_type=JSON)
 
 
-@routes.get("/v1/governance/amendments", media=OCTETS)
+@routes.get("/v1/governance/amendments", media=OCTETS, refusals=(404,))
 def amendments(call: ApiCall) -> Response:
     """All amendments, with a certificate that none is missing, for `crossclear verify --amendments`."""
     file = amendments_file(call.state, call.view.light_block(None))
     return Response(known(file, "amendments", why="nothing was ever proposed"), media_type=OCTETS)
 
 
-@routes.get("/v1/governance/protocol", media=OCTETS)
+@routes.get("/v1/governance/protocol", media=OCTETS, refusals=(404,))
 def protocol(call: ApiCall) -> Response:
     """The protocol version and the scheduled upgrade, with an opening against the header of the newest height, for
     `crossclear light protocol`."""
@@ -83,6 +83,7 @@ def protocol(call: ApiCall) -> Response:
     "/v1/governance/proposals/{number}/effect",
     Parameter("number", "path", NUMBER, "number of the proposal"),
     signed=True,
+    refusals=(404,),
 )
 def effect(call: ApiCall) -> EffectView:
     """The effect of a proposal on the margins of own accounts, if it were enacted at this height."""

@@ -22,13 +22,13 @@ from node.api.calls import ACCOUNT, ApiCall, ApiRefusal, Routes, own_account, re
 routes = Routes()
 
 
-@routes.get("/v1/accounts/{account}/margin", ACCOUNT, signed=True)
+@routes.get("/v1/accounts/{account}/margin", ACCOUNT, signed=True, refusals=(403,))
 async def margin(call: ApiCall) -> MarginView:
     """Every term of an own account's margin, with inputs, price source and rounding, and its liquidation prices."""
     return await run_in_worker(margin_view, _inputs(call))
 
 
-@routes.post("/v1/accounts/{account}/margin/simulate", ACCOUNT, body=SimulateBody, signed=True)
+@routes.post("/v1/accounts/{account}/margin/simulate", ACCOUNT, body=SimulateBody, signed=True, refusals=(403, 422))
 async def simulate_margin(call: ApiCall) -> SimulationView:
     """The same before and after a shock; nothing is changed."""
     inputs = _inputs(call)

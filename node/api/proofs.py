@@ -43,6 +43,7 @@ routes = Routes()
     Parameter("epoch", "path", f"latest|{NUMBER}", "epoch; `latest`: of the newest package here"),
     signed=True,
     secret=True,
+    refusals=(403, 404, 501),
 )
 async def inclusion(call: ApiCall) -> InclusionView:
     """Seed and holdings of an own account at an epoch's snapshot, for `crossclear verify`. Only on the node's own
@@ -82,6 +83,7 @@ async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch,
     name="exit",
     signed=True,
     secret=True,
+    refusals=(403, 404),
 )
 async def own_exit(call: ApiCall) -> ExitView:
     """What an own account could withdraw if everything ended at an epoch: its leaves of the exit tree with their paths.
@@ -164,7 +166,12 @@ def proofs(call: ApiCall) -> PackagePage:
     return PackagePage(packages=lines, next=str(lines[-1].epoch) if len(lines) == PACKAGES_MAX else "")
 
 
-@routes.get("/v1/proofs/{epoch}", Parameter("epoch", "path", f"latest|{NUMBER}", "epoch, or `latest`"), media=OCTETS)
+@routes.get(
+    "/v1/proofs/{epoch}",
+    Parameter("epoch", "path", f"latest|{NUMBER}", "epoch, or `latest`"),
+    media=OCTETS,
+    refusals=(404,),
+)
 def proof(call: ApiCall) -> Response:
     """An epoch package, for `crossclear verify`."""
     text = call.parameters["epoch"]

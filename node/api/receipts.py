@@ -29,7 +29,7 @@ SALES_MAX = 256
 """Sales on one page."""
 
 
-@routes.get("/v1/receipts", Parameter("account", "query", NUMBER, "account id"), *PAGED, signed=True)
+@routes.get("/v1/receipts", Parameter("account", "query", NUMBER, "account id"), *PAGED, signed=True, refusals=(403,))
 def receipts(call: ApiCall) -> ReceiptPage:
     """What happened to an own account, page by page."""
     # Other accounts are masked here too: the same receipt is masked in the series of all, and one name in clear

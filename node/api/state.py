@@ -37,7 +37,7 @@ from node.p2p.peers import PeerStatus
 routes = Routes()
 
 
-@routes.get("/v1/state")
+@routes.get("/v1/state", refusals=(503,))
 def state(call: ApiCall) -> StateView:
     """The newest decided height."""
     header, state = ready(call.view.newest, "state"), call.state

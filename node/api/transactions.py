@@ -43,6 +43,7 @@ STATES: dict[FateState, Literal["pending", "applied", "refused", "dropped", "exp
     "/v1/transactions/{hash}",
     Parameter("hash", "path", "0x[0-9a-f]{64}", "`hash` of the answer to the submission"),
     may_sign=True,
+    refusals=(404, 503),
 )
 async def transaction(call: ApiCall) -> TransactionView:
     """What became of a transaction that this node accepted or that is in a block.

@@ -39,6 +39,7 @@ routes = Routes()
     "/v1/withdrawals/{nonce}/proof",
     Parameter("nonce", "path", NUMBER, "number of the withdrawal, as its receipt names it"),
     Parameter("count", "query", NUMBER, "leaves under the root; default all so far", required=False),
+    refusals=(404,),
 )
 def withdrawal_claim(call: ApiCall) -> WithdrawalProofView:
     """A released withdrawal, whether it was paid, and its proof under the root over the first `count` withdrawals: the
@@ -53,6 +54,7 @@ def withdrawal_claim(call: ApiCall) -> WithdrawalProofView:
     "/v1/guardian-orders/{nonce}",
     Parameter("nonce", "path", NUMBER, "number of the order, as GET /v1/governance names it"),
     Parameter("count", "query", NUMBER, "leaves under the root; default all so far", required=False),
+    refusals=(404,),
 )
 def guardian_order(call: ApiCall) -> GuardianOrderProofView:
     """An order of the network that names a vault's guardian, with its proof: anybody may show it to the vault."""
@@ -110,7 +112,7 @@ def _status(state: State, nonce: int) -> Literal["open", "paid", "expired", "ref
     return "refunded" if expired.refunded_height else "expired"
 
 
-@routes.get("/v1/accounts/{account}/withdrawals", ACCOUNT, signed=True)
+@routes.get("/v1/accounts/{account}/withdrawals", ACCOUNT, signed=True, refusals=(403, 503))
 def withdrawals(call: ApiCall) -> WithdrawalsView:
     """Withdrawals of an own account that are delayed or were not seen paid, and what the limits leave."""
     return ready(withdrawals_of(call.state, own_account(call)), "account")

@@ -23,7 +23,8 @@ from node.api import (
     transactions,
     withdrawals,
 )
-from node.api.calls import JSON, Route
+from node.api.calls import JSON, Parameter, Route
+from node.api.event_stream import EVENT_ID, EVENT_STREAM
 
 ROUTES: tuple[Route, ...] = tuple(
     route
@@ -44,7 +45,23 @@ ROUTES: tuple[Route, ...] = tuple(
     )
     for route in topic.routes
 )
+REFUSALS = {
+    400: "A parameter, the body or a combination of them is malformed, unknown or out of bounds.",
+    401: "The request is not signed by a member for this node and this minute, or its token is not listed.",
+    403: "The account is not the signer's, or the answer would travel unencrypted.",
+    404: "This node has nothing under these parameters.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
+    422: "The request is well formed, and a rule refuses it.",
+    429: "Too many requests, or too many at once.",
+    500: "The node failed.",
+    501: "This node does not keep what is asked for.",
+    503: "This node cannot answer yet, or takes no more at present: ask again later, or another node.",
+}
+"""What each status of a refusal means; the code in the body says which rule refused."""
+_RETRY_AFTER = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _REF = "#/components/schemas/{name}"
+_REFUSAL_REF = "#/components/responses/Refusal{status}"
 
 
 def openapi() -> dict[str, Any]:
@@ -58,13 +75,21 @@ def openapi() -> dict[str, Any]:
     of = dict(zip(names, schemas, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of, schemas[-1])
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of)
     return {
         "openapi": "3.1.0",
         "info": {"title": "crossclear node", "version": "1"},
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": {
+                f"Refusal{status}": {
+                    "description": description,
+                    "content": {JSON: {"schema": schemas[-1]}},
+                    **({"headers": {"Retry-After": _RETRY_AFTER}} if status == 429 else {}),
+                }
+                for status, description in REFUSALS.items()
+            },
             "securitySchemes": {
                 "signature": {
                     "type": "apiKey",
@@ -82,15 +107,33 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]:
-    content = {route.media: {"schema": of[route.name]} if route.answer is not None else {}}
+def _schema_of(parameter: Parameter) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^({parameter.pattern})$"}
+    return schema | ({"format": parameter.format} if parameter.format else {})
+
+
+def _shown(route: Route, answer: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an answer; of a stream, that of each event, whose `data` is the answer's JSON."""
+    if route.media != EVENT_STREAM:
+        return answer
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": answer}
+    return {
+        "type": "object",
+        "description": "one event of the stream",
+        "properties": {"id": {"type": "string", "pattern": f"^({EVENT_ID})$"}, "data": data},
+        "required": ["id", "data"],
+    }
+
+
+def _operation(route: Route, of: dict[str, Any]) -> dict[str, Any]:
+    content = {route.media: {"schema": _shown(route, of[route.name])} if route.answer is not None else {}}
     answer = {"description": "answer", "content": content}
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.description,
         "responses": {
             **{str(status): {"description": "nothing more"} if status == 204 else answer for status in route.statuses},
-            "default": {"description": "refusal", "content": {JSON: {"schema": problem}}},
+            **{str(status): {"$ref": _REFUSAL_REF.format(status=status)} for status in route.refusal_statuses},
         },
     }
     if route.parameters:
@@ -100,7 +143,7 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
                 "in": parameter.where,
                 "required": parameter.required,
                 "description": parameter.description,
-                "schema": {"type": "string", "pattern": f"^({parameter.pattern})$"},
+                "schema": _schema_of(parameter),
             }
             for parameter in route.parameters
         ]

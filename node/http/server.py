@@ -29,7 +29,17 @@ from clearing.base.errors import Bug, RemoteFault
 from clearing.base.token_bucket import TokenBuckets
 from member.client.authorization import HEADER_PATTERN, SignedPart, is_bearer, request_digest
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, Route, check_wait, internal_refusal, member_of, respond, respond_refusal
+from node.api.calls import (
+    ApiCall,
+    ApiRefusal,
+    Route,
+    check_wait,
+    internal_refusal,
+    member_of,
+    respond,
+    respond_refusal,
+    too_many,
+)
 from node.api.view import NodeView
 from node.config import Api
 from node.http.routes import ROUTES, openapi
@@ -75,7 +85,7 @@ class Authenticator:
         if len(self._seen) >= NONCES_MAX:
             self._seen = {key: until for key, until in self._seen.items() if until >= now_ms}
         if len(self._seen) >= NONCES_MAX:
-            raise ApiRefusal(429, NodeCode.API_RATE, "authorization")
+            raise too_many("authorization", 2 * self._skew_ms_max)
         # A request signed `skew` ahead of the clock stays acceptable for twice the skew.
         self._seen[(address, nonce)] = now_ms + 2 * self._skew_ms_max
 
@@ -139,6 +149,8 @@ def build_api(
     routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
     routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _routing_refusal})
+    # A slash more is another path. A redirection would name the host that the client stated.
+    app.router.redirect_slashes = False
     app.state.alarm = served.alarm
     return app
 
@@ -260,7 +272,10 @@ async def _routing_refusal(request: Request, error: Exception) -> Response:
     codes = {404: NodeCode.API_NOT_FOUND, 405: NodeCode.API_METHOD}
     if status not in codes:
         return respond_refusal(internal_refusal())
-    return respond_refusal(ApiRefusal(status, codes[status], "path", path=request.url.path[:200]))
+    refusal = ApiRefusal(status, codes[status], "path", path=request.url.path[:200])
+    if isinstance(error, HTTPException):
+        refusal.headers.update(error.headers or {})  # of 405: the methods that the path takes
+    return respond_refusal(refusal)
 
 
 NONCES_MAX = 100_000

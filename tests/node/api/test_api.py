@@ -29,7 +29,7 @@ from member.api.receipts import named
 from member.api.state import StateView
 from member.api.submit import SubmitBody, SubmitResults, TransactionList, body_of, transaction_of
 from member.explaining.receipt_index import receipt_accounts
-from node.api import submit
+from node.api import calls, submit
 from node.api.calls import MSGPACK, ApiCall
 from node.config import Api
 from node.http import server
@@ -126,8 +126,10 @@ async def test_remembered_nonces_are_bounded_and_refuse_when_full(
     now = NOW
     async with client_of(view, lambda: now) as client:
         path = "/v1/accounts/1"
-        for expected in (200, 200, 429):
+        for expected in (200, 200):
             assert (await client.get(path, headers=signed(ALICE, path))).status_code == expected
+        refused = await client.get(path, headers=signed(ALICE, path))
+        assert (status_and_code(refused), refused.headers["retry-after"]) == ((429, "R0845"), "60")
         now += 60_001
         assert (await client.get(path, headers=signed(ALICE, path, time_ms=now))).status_code == 200
 
@@ -155,6 +157,14 @@ TRADE = Trade(1, 2, 1, 2, 3, 40, 50_000, NOW, b"b" * 65, b"s" * 65)
 WITHDRAWAL = Withdrawal(1, 2, 3_000_000, b"t" * 20, 1, NOW, b"w" * 65)
 TRANSFER = CashTransfer(1, 2, 1, 5, 1, NOW, b"c" * 65)
 EXPIRED = CashTransfer(1, 2, 1, 5, 1, 0, b"c" * 65)
+
+
+async def test_a_refusal_for_want_of_workers_states_when_to_ask_again(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "WAITING_MAX", 0)
+    refused = await client.get("/v1/accounts/1/margin", headers=signed(ALICE, "/v1/accounts/1/margin"))
+    assert (status_and_code(refused), refused.headers["retry-after"]) == ((429, "R0845"), "1")
 
 
 def submission(*transactions: Transaction) -> bytes:
@@ -330,7 +340,7 @@ async def test_the_description_and_the_server_come_from_one_table(view: FakeView
         assert [each["name"] for each in operation.get("parameters", [])] == [each.name for each in route.parameters]
         assert ("security" in operation) == (route.signed or route.may_sign)
         assert ({} in operation.get("security", [])) == route.may_sign, "unsigned requests are answered too"
-        assert set(operation["responses"]) == {str(status) for status in route.statuses} | {"default"}
+        assert set(operation["responses"]) == {str(status) for status in (*route.statuses, *route.refusal_statuses)}
         assert all(f"{{{each.name}}}" in route.path for each in route.parameters if each.where == "path")
 
 

@@ -314,7 +314,8 @@ async def test_no_more_streams_are_open_than_the_node_has_room_for(monkeypatch: 
     event_stream._open.acquire_on_behalf_of_nowait("somebody")
     async with client_of(FakeView()) as client:
         await asked(client, PATH, body=BODY)
-        assert status_and_code(await client.get(f"{PATH}/1/{HASH}/stream")) == (429, "R0845")
+        refused = await client.get(f"{PATH}/1/{HASH}/stream")
+        assert (status_and_code(refused), refused.headers["retry-after"]) == ((429, "R0845"), "20")
 
 
 async def test_a_command_waits_by_the_stream(keys: dict[str, Path], capsys: Any, nursery: trio.Nursery) -> None:
