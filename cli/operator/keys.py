@@ -1,15 +1,27 @@
-"""`crossclear keys new|list|import|export` and `crossclear signer init|start`: keys, and the process that holds them.
+"""`crossclear keys new|list|import|export|rotate` and `crossclear signer init|start|rotate`: keys, and the process
+that holds them.
 
 Rule: a secret is never printed and never an argument.
 """
 
 import signal
 import threading
+import time
 from pathlib import Path
 
 import click
 
-from cli.options import HOME, NEW_FILE, NEW_FOLDER, NUMBER, password_option, read_hex_secret
+from cli.options import (
+    FILE,
+    HOME,
+    NEW_FILE,
+    NEW_FOLDER,
+    NUMBER,
+    own_home_options,
+    password_option,
+    read_hex_secret,
+    url_option,
+)
 from cli.output import output_option, say, show, tell
 from member.keys.key_folder import (
     PASSWORD_FILE,
@@ -29,9 +41,12 @@ _home = click.option("--home", type=NEW_FOLDER, default=Path(), help="The node's
 _devnet = click.option("--devnet", is_flag=True, help="Weak derivation, for keys that guard nothing.")
 
 
+DAY_MS = 86_400_000
+
+
 @click.group()
 def keys() -> None:
-    """Make, list, import and export keys: EIP-2335 keystores, mode 0600, never overwritten."""
+    """Make, list, import, export and rotate keys: EIP-2335 keystores, mode 0600, never overwritten."""
 
 
 @keys.command()
@@ -117,6 +132,57 @@ def export(
     write_secret(target, secret.hex().encode() + b"\n")
     text = f"the secret of {name} is in {target}, unprotected: move it and delete the file"
     tell({"name": name, "file": str(target)}, text, output)
+
+
+@keys.command()
+@url_option
+@own_home_options
+@click.option("--signer", "signer_card", type=FILE, help="What `crossclear signer rotate` printed, as JSON.")
+@click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="How long it can be approved.")
+@click.option("--out", type=NEW_FILE, required=True, help="A new file, for the change of the set.")
+@output_option
+def rotate(
+    url: str,
+    home: Path,
+    password_file: Path | None,
+    devnet: bool,
+    signer_card: Path | None,
+    days: int,
+    out: Path,
+    output: str,
+) -> None:
+    """Replace a validator's voting key and checkpoint key: make the next ones, and write the change of the validator
+    set with the own approval. The node may run: it signs with the new keys from the height on at which the set lists
+    them, and keeps the old ones as `…-retired-…`. Keys that wait already are used again.
+
+    Example: crossclear keys rotate --home HOME --out change.json
+    """
+    from member.client.ask import ask_node
+    from member.durable_files import write_new
+    from member.printing.validators import describe_validator_change
+    from member.signing.key_rotation import read_vote_key_card, rotation_change
+    from member.signing.validator_changes import encode_change
+    from node.genesis_file import read_genesis
+
+    shown = ask_node(url, lambda client: client.validators())
+    change = rotation_change(
+        shown,
+        read_genesis(home / "genesis.json"),
+        home,
+        _read(home, password_file),
+        None if signer_card is None else read_vote_key_card(signer_card),
+        time.time_ns() // 1_000_000 + days * DAY_MS,
+        Strength.DEVNET if devnet else Strength.STANDARD,
+    )
+    write_new(out, encode_change(change))
+    show(*describe_validator_change(change), output)
+    if change.before.is_quorum(change.approved_power):
+        say(f"Next: crossclear validators submit {out}")
+    else:
+        say(
+            f"Next: others approve it (crossclear validators approve {out} --home THEIRS), "
+            f"then crossclear validators submit {out}"
+        )
 
 
 def _read(home: Path, password_file: Path | None) -> str:
@@ -214,9 +280,26 @@ def start(home: Path) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with open_server(home) as (server, address):
+    with open_server(home) as (server, rotation, address):
         threading.Thread(target=server.run, name="signer", daemon=True).start()
         say(f"signing at {address}")
         while not ended.wait(1.0):
-            pass
+            rotation.settle(rotation.open_new())
     return 0
+
+
+@signer.command("rotate")
+@_signer_home
+@output_option
+def rotate_signer(home: Path, output: str) -> None:
+    """Make the next voting key of this signer, and print what `crossclear keys rotate --signer` needs. The signer may
+    run: it votes with the new key once the set lists it, and keeps the old one as `validator-retired-…`.
+
+    Example: crossclear signer rotate --home SIGNER --output json
+    """
+    from member.signing.key_rotation import vote_key_card
+    from node.signer.home import make_next_vote_key
+
+    card = vote_key_card(make_next_vote_key(home))
+    show(card, "\n".join(f"{name} {value}" for name, value in card.items()), output)
+    say("Next: crossclear keys rotate --signer next.json --home HOME, where next.json is this answer as JSON")

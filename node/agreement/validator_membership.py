@@ -4,7 +4,7 @@ Rule: reads the decided state only, so that every service of a node changes sets
 set: it then follows and signs nothing.
 """
 
-from clearing.base.validators import ValidatorSet
+from clearing.base.validators import Validator, ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.validators.validator_sets import ValidatorSets, validator_sets
@@ -54,6 +54,12 @@ class Membership:
                 index = validators.index_of.get(self.own_key)
                 return None if index is None else validators.validators[index].bls_key
         return None
+
+    @property
+    def own_records(self) -> tuple[Validator, ...]:
+        """What the sets around the decided height say of us: one each that lists us."""
+        sets = (self._sets.attesting, self._sets.last, self._sets.now, self._sets.next)
+        return tuple(each.validators[each.index_of[self.own_key]] for each in sets if self.own_key in each.index_of)
 
     @property
     def is_validator(self) -> bool:

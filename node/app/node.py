@@ -26,6 +26,7 @@ from consensus.blocks.store import load_committed, load_set
 from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
+from member.keys.key_folder import KeyKind, Purpose, public_of
 from member.vaults.conflict import Conflict, conflict_of
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.decided_transactions import DecidedTransactions
@@ -65,8 +66,10 @@ from node.pool.fates import Fates, NotedBlock
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService, valid_batch_size
+from node.signer.local import LocalSigner
 from node.signer.node_keys import NodeKeys, NodeSigner
 from node.signer.remote import RemoteSigner
+from node.signer.rotation import KeyRotation, RotatedKey
 from node.store.blocks import StoredBlocks
 from node.store.fate_table import FateTable
 from node.store.store import Store
@@ -190,7 +193,10 @@ class Node:
             config_of_chains(config),
             self._learn_conflict,
         )
+        if self._keys.next_checkpoint:
+            self._signatures.add_secret(self._keys.next_checkpoint)
         self._signatures.follow(amended)
+        self._rotation = self._key_rotation()
         self._relayer = RelayerService(
             amended,
             config_of_chains(config),
@@ -202,6 +208,35 @@ class Node:
             self._conflicts,
             self._signatures,
             self._bridge.strayed,
+        )
+
+    def _key_rotation(self) -> KeyRotation:
+        """Of the keys that this process has."""
+        config, keys, signer, own = self._config, self._keys, self._signer, self._membership
+        rotated = [
+            RotatedKey(
+                Purpose.CHECKPOINT, self._signatures.add_secret, lambda: {each.evm_address for each in own.own_records}
+            )
+        ]
+        known = [public_of(KeyKind.SECP256K1, keys.next_checkpoint)] if keys.next_checkpoint else []
+        if isinstance(signer, LocalSigner):
+            add = signer.add_vote_key
+            rotated.append(
+                RotatedKey(
+                    Purpose.VALIDATOR,
+                    lambda secret: add(int.from_bytes(secret, "big")),
+                    lambda: {each.bls_key for each in own.own_records},
+                )
+            )
+            known += signer.vote_keys
+        else:
+            signer.expected_key = lambda: own.listed_key(own.now.hash) or b""
+        return KeyRotation(
+            config.home,
+            config.path(config.node.password_file),
+            rotated,
+            allow_weak=config.node.devnet,
+            known=known,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
@@ -382,6 +417,7 @@ class Node:
             "conflicts": partial(self._conflicts.run, network),
             "header-news": partial(self._signatures.listen, subscribe(Topic.CHECKPOINTS, valid_header_signature)),
             "headers": partial(self._signatures.run, network),
+            "keys": self._rotation.run,
         }
         if self._config.proofs.enabled:
             services["packages"] = self._packages.run

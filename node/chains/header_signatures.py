@@ -115,7 +115,7 @@ class HeaderSignatures:
         Raises LocalFault SIGN_STATE_CORRUPT.
         """
         self._path, self._network, self._configs = path, network, configs
-        self._secret, self._address = secret, secp256k1.address(secret)
+        self._secrets: dict[bytes, bytes] = {secp256k1.address(secret): secret}
         self._load_set, self._sets = sets, dict[bytes, ValidatorSet]()
         self._is_needed = False
         self._wanted: deque[Header] = deque(maxlen=WANTED_MAX)
@@ -137,7 +137,12 @@ class HeaderSignatures:
         """Heights that every validator signs, above the newest that a quorum did, and since when, by the own clock."""
         for signed in (*self._answers, *self._own):
             self._disputed.update({signed.header.height: signed.header} if signed in self._answers else {})
-            self._keep(self._address, signed)
+            self._keep(secp256k1.recover(header_digest(signed.header), signed.signature), signed)
+
+    def add_secret(self, secret: bytes) -> None:
+        """Sign with this key, too, for the sets that list it: the next one of a rotation."""
+        self._secrets[secp256k1.address(secret)] = secret
+        self._came.set()
 
     def follow(self, genesis: Genesis) -> None:
         """Sign from now on if the profile of any of these chains says so. Raises LocalFault WRONG_PROFILE."""
@@ -186,34 +191,33 @@ class HeaderSignatures:
         """Those that are not signed yet, on disk before they count. A header of which another one of its height was
         signed here before is left out."""
         signed_heights = {each.header.height for each in (*self._own, *self._answers)}
-        due = [
-            each for height, each in self._disputed.items() if height not in signed_heights and self._signs_for(each)
-        ]
-        made = [HeaderSignature(each, secp256k1.sign_digest(self._secret, header_digest(each))) for each in due]
+        due = [each for height, each in self._disputed.items() if height not in signed_heights]
+        made = [(own, _signed(each, self._secrets[own])) for each in due if (own := self._signs_for(each))]
         if made:
-            self._answers = (*self._answers, *made)
+            self._answers = (*self._answers, *(signed for _, signed in made))
             data = encode(_Signed(self._answers))
             await trio.to_thread.run_sync(write_whole, self._disputed_path, data, 0o600)
-        for signed in made:
-            self._keep(self._address, signed)
-        return made
+        return self._keep_own(made)
 
     async def sign_wanted(self) -> list[HeaderSignature]:
         """Sign what is final and new, on disk before it counts. What was signed, ascending."""
-        made: list[HeaderSignature] = []
+        made: list[tuple[bytes, HeaderSignature]] = []
         answered = await self._sign_disputed()
         while self._wanted:
             header = self._wanted.popleft()
-            if self._may_sign(header):
-                signed = HeaderSignature(header, secp256k1.sign_digest(self._secret, header_digest(header)))
+            if own := self._may_sign(header):
+                signed = _signed(header, self._secrets[own])
                 rotating = [each for each in (*self._own, signed) if each.rotates][-1:]
                 self._own = tuple(rotating if signed.rotates else [*rotating, signed])
-                made.append(signed)
+                made.append((own, signed))
         if made:
             await trio.to_thread.run_sync(write_whole, self._path, encode(_Signed(self._own)), 0o600)
-        for signed in made:
-            self._keep(self._address, signed)
-        return [*answered, *made]
+        return [*answered, *self._keep_own(made)]
+
+    def _keep_own(self, made: Sequence[tuple[bytes, HeaderSignature]]) -> list[HeaderSignature]:
+        for own, signed in made:
+            self._keep(own, signed)
+        return [signed for _, signed in made]
 
     def learn(self, signed: HeaderSignature) -> bool:
         """Keep a validator's signature; False when it is known.
@@ -263,14 +267,15 @@ class HeaderSignatures:
             for signed in news or repeated:
                 network.publish(Topic.CHECKPOINTS, encode(signed))
 
-    def _may_sign(self, header: Header) -> bool:
+    def _may_sign(self, header: Header) -> bytes:
         newest = max((each.header.height for each in (*self._answers, *self._own)), default=0)
-        return header.height > newest and self._signs_for(header)
+        return self._signs_for(header) if header.height > newest else b""
 
-    def _signs_for(self, header: Header) -> bool:
-        """Whether this validator is one of those who certify it."""
+    def _signs_for(self, header: Header) -> bytes:
+        """The own address among those who certify it; empty where there is none."""
         validators = self._set(header.validators_hash)
-        return validators is not None and any(each.evm_address == self._address for each in validators.validators)
+        listed = (each.evm_address for each in validators.validators) if validators is not None else ()
+        return next((address for address in listed if address in self._secrets), b"")
 
     def _keep(self, signer: bytes, signed: HeaderSignature) -> bool:
         """Several of one height are evidence, so that none takes the other's place."""
@@ -319,6 +324,10 @@ class HeaderSignatures:
                 del self._sets[next(iter(self._sets))]
             self._sets[validators_hash] = found
         return self._sets[validators_hash]
+
+
+def _signed(header: Header, secret: bytes) -> HeaderSignature:
+    return HeaderSignature(header, secp256k1.sign_digest(secret, header_digest(header)))
 
 
 def _read(path: Path) -> tuple[HeaderSignature, ...]:

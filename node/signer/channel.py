@@ -121,9 +121,15 @@ class RequestKind(IntEnum):
     EXTENSION = 4
 
 
-class VoteRequest(Wire, frozen=True):
-    """A BLS share of a vote."""
+BlsKey = Annotated[bytes, msgspec.Meta(min_length=48, max_length=48)]
+VOTE_KEYS_MAX = 2
+"""The voting key in use, and the next one of a rotation."""
 
+
+class VoteRequest(Wire, frozen=True):
+    """A BLS share of a vote, by the key that the set lists."""
+
+    vote_key: BlsKey
     validators_hash: Bytes32
     kind: VoteKind
     height: U63
@@ -156,7 +162,7 @@ class SignerHello(Wire, frozen=True):
 
     network: Bytes32
     envelope_key: Bytes32
-    bls_key: Annotated[bytes, msgspec.Meta(min_length=48, max_length=48)]
+    vote_keys: Annotated[tuple[BlsKey, ...], msgspec.Meta(min_length=1, max_length=VOTE_KEYS_MAX)]
 
 
 class Request(Wire, frozen=True):

@@ -19,6 +19,7 @@ from member.codes import NodeCode
 from member.keys.key_folder import (
     PASSWORD_FILE,
     KeyKind,
+    Purpose,
     key_path,
     list_keys,
     new_password,
@@ -27,10 +28,12 @@ from member.keys.key_folder import (
     write_key,
 )
 from member.keys.keystore import Strength
+from member.keys.rotation import make_next_key
 from member.keys.secret_files import make_secret_folder, read_password
 from node.config import KeyHex, NodeConfig, Section
 from node.signer.channel import address_of, listen
 from node.signer.local import logged_step
+from node.signer.rotation import KeyRotation, RotatedKey
 from node.signer.server import SignerServer
 from node.signer.sign_state import LAST_IN_HEIGHT, SignedStep, SignStateFile, has_sign_state, locked_sign_state
 from node.signer.sign_state import SIGN_STATE as NODE_SIGN_STATE
@@ -128,9 +131,19 @@ def _signed(config: NodeConfig, guard: SignStateFile | None) -> tuple[SignedStep
     return last
 
 
+def make_next_vote_key(home: Path) -> int:
+    """The next voting key, made unless one waits; the signer may run. Raises LocalFault CONFIG_*, KEY_*."""
+    strength = Strength.DEVNET if _read_settings(home / SETTINGS).devnet else Strength.STANDARD
+    secret = make_next_key(home, Purpose.VALIDATOR, read_password(home / PASSWORD_FILE), strength)
+    return int.from_bytes(secret, "big")
+
+
 @contextmanager
-def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
-    """The server, not running yet, and where it listens. Raises LocalFault: DOUBLE_SIGN for a home in use, KEY_*."""
+def open_server(home: Path) -> Iterator[tuple[SignerServer, KeyRotation, str]]:
+    """The server, not running yet, the rotation of its voting key, and where it listens.
+
+    Raises LocalFault: DOUBLE_SIGN for a home in use, KEY_*.
+    """
     settings = _read_settings(home / SETTINGS)
     state = home / SIGN_STATE
     if not has_sign_state(state):
@@ -149,8 +162,17 @@ def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
             int.from_bytes(opened["validator"], "big"),
             guard,
         )
+        rotated = RotatedKey(
+            Purpose.VALIDATOR,
+            lambda secret: server.add_vote_key(int.from_bytes(secret, "big")),
+            lambda: (server.last_vote_key,),
+        )
+        rotation = KeyRotation(
+            home, home / PASSWORD_FILE, (rotated,), allow_weak=settings.devnet, known=server.vote_keys
+        )
+        rotation.settle(rotation.open_new())
         try:
-            yield server, address_of(listener)
+            yield server, rotation, address_of(listener)
         finally:
             server.close()
     finally:

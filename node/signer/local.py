@@ -4,7 +4,7 @@ Rule: a vote or proposal is signed only if the guard allows its step, and leaves
 Extensions and envelopes are not guarded: they carry no vote of their own.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from clearing.base import bls, ed25519
 from clearing.base.certificate import VoteKind, vote_digest
@@ -49,11 +49,13 @@ class GuardedSigner:
             self._guard.advance(logged, bytes(32))
         return whole
 
-    def _require_listed(self, validators_hash: bytes, own: bytes) -> None:
-        """A share by another key than the set lists is proof of misbehaviour. Raises LocalFault VOTE_KEY_NOT_LISTED."""
+    def _listed_of(self, validators_hash: bytes, own: Sequence[bytes]) -> bytes:
+        """The one of the own keys that the set lists; the first where the set is not known. A share by another key is
+        proof of misbehaviour. Raises LocalFault VOTE_KEY_NOT_LISTED."""
         listed = self.listed_key(validators_hash)
-        if listed not in (None, own):
-            raise LocalFault(NodeCode.VOTE_KEY_NOT_LISTED, "vote", own=own, listed=listed or b"")
+        if listed is not None and listed not in own:
+            raise LocalFault(NodeCode.VOTE_KEY_NOT_LISTED, "vote", own=own[0], listed=listed)
+        return own[0] if listed is None else listed
 
     def _advance(self, to: SignedStep, digest: bytes) -> None:
         self._guard.advance(to, digest, write=self._log is None)
@@ -89,8 +91,7 @@ class LocalSigner(GuardedSigner):
         super().__init__(guard)
         self._network = network
         self._envelope_secret = envelope_secret
-        self._bls_secret = bls_secret
-        self._vote_key = bls.public_key(bls_secret)
+        self._vote_secrets = {bls.public_key(bls_secret): bls_secret}
         self._envelope_key = ed25519.public_key(envelope_secret)
 
     @property
@@ -98,12 +99,31 @@ class LocalSigner(GuardedSigner):
         """See `Signer`."""
         return self._envelope_key
 
+    @property
+    def vote_keys(self) -> tuple[bytes, ...]:
+        """The key in use, and the next one of a rotation."""
+        return tuple(self._vote_secrets)
+
+    def add_vote_key(self, bls_secret: int) -> None:
+        """Vote with this key, too, where the set lists it. The guard counts for all keys together."""
+        self._vote_secrets[bls.public_key(bls_secret)] = bls_secret
+
     def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
         """See `Signer`. 0.7 ms. Raises LocalFault VOTE_KEY_NOT_LISTED, which consensus takes as silence."""
-        self._require_listed(validators_hash, self._vote_key)
+        return self.sign_vote_by(
+            self._listed_of(validators_hash, self.vote_keys), validators_hash, kind, height, round_, value
+        )
+
+    def sign_vote_by(
+        self, own: bytes, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes
+    ) -> bytes:
+        """`sign_vote` by this one of `vote_keys`. Raises LocalFault DOUBLE_SIGN, VOTE_KEY_NOT_LISTED."""
+        secret = self._vote_secrets.get(own)
+        if secret is None:
+            raise LocalFault(NodeCode.VOTE_KEY_NOT_LISTED, "vote", own=self.vote_keys[0], listed=own)
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
         self._advance(SignedStep(height, round_, int(kind)), digest)
-        return bls.sign(self._bls_secret, digest)
+        return bls.sign(secret, digest)
 
     def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
         """See `Signer`."""

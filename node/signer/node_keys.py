@@ -14,6 +14,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from member.codes import NodeCode
 from member.keys.key_folder import KIND_OF, KeyKind, Purpose, public_of, read_key
+from member.keys.rotation import read_next_key
 from member.keys.secret_files import read_password
 from node.config import NodeConfig
 from node.signer.local import LocalSigner
@@ -32,6 +33,9 @@ class NodeKeys:
     """secp256k1: signs headers for vaults on chains without EIP-2537."""
     relayer: bytes
     network_seed: bytes
+    next_validator: int = 0
+    """Of a rotation that is under way, as below; 0 and empty: none."""
+    next_checkpoint: bytes = b""
 
 
 def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False, signs: bool = True) -> NodeKeys:
@@ -44,12 +48,17 @@ def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False,
     def read(purpose: Purpose) -> bytes:
         return read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=allow_weak)
 
+    def read_next(purpose: Purpose) -> bytes:
+        return read_next_key(home, purpose, password, allow_weak=allow_weak) or b""
+
     return NodeKeys(
         validator=int.from_bytes(read(Purpose.VALIDATOR), "big") if signs else 0,
         envelope=read(Purpose.ENVELOPE),
         checkpoint=read(Purpose.CHECKPOINT),
         relayer=read(Purpose.RELAYER),
         network_seed=read(Purpose.NETWORK_SEED),
+        next_validator=int.from_bytes(read_next(Purpose.VALIDATOR), "big") if signs else 0,
+        next_checkpoint=read_next(Purpose.CHECKPOINT),
     )
 
 
@@ -63,7 +72,10 @@ def node_signer(
     """The signer, dialing already if it is remote. Raises LocalFault CONFIG_MISSING, KEY_*."""
     given = config.signer
     if not given.address:
-        yield LocalSigner(network, keys.envelope, keys.validator, guard)
+        local = LocalSigner(network, keys.envelope, keys.validator, guard)
+        if keys.next_validator:
+            local.add_vote_key(keys.next_validator)
+        yield local
         return
     if not given.key:
         raise LocalFault(NodeCode.CONFIG_MISSING, "signer.key", address=given.address)

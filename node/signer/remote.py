@@ -7,6 +7,7 @@ the signer's: what it refuses is not sent.
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -55,12 +56,14 @@ class RemoteSigner(GuardedSigner):
         guard: SignGuard,
         timeout_s: float = 0.5,
     ) -> None:
-        """`bls_key`: the one of this node in the validator set; a signer with another is refused. Empty: any."""
+        """`bls_key`: the one of this node in the validator set; a signer without it is refused. Empty: any."""
         super().__init__(guard)
         self._address, self._signer_key, self._link_secret = address, signer_key, link_secret
-        self._network, self._envelope_secret, self._bls_key = network, envelope_secret, bls_key
+        self._network, self._envelope_secret = network, envelope_secret
+        self.expected_key: Callable[[], bytes] = lambda: bls_key
+        """The voting key that a signer must have; empty: any."""
         self._envelope_key = ed25519.public_key(envelope_secret)
-        self._vote_key = b""
+        self._vote_keys: tuple[bytes, ...] = ()
         """Of the signer that is connected, or was last."""
         self._timeout_s = timeout_s
         self._asking = threading.Lock()
@@ -106,12 +109,16 @@ class RemoteSigner(GuardedSigner):
 
     def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
         """See `Signer`. Raises LocalFault SIGNER_SILENT, VOTE_KEY_NOT_LISTED besides: the set may change under us."""
+        if not self._vote_keys:
+            self.silences += 1
+            raise LocalFault(NodeCode.SIGNER_SILENT, "signer", why="not connected")
+        own = self._listed_of(validators_hash, self._vote_keys)
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
         self._advance(SignedStep(height, round_, int(kind)), digest)
-        body = VoteRequest(validators_hash=validators_hash, kind=kind, height=height, round=round_, value=value)
-        share = self._ask(RequestKind.VOTE, body)
-        self._require_listed(validators_hash, self._vote_key)
-        return share
+        body = VoteRequest(
+            vote_key=own, validators_hash=validators_hash, kind=kind, height=height, round=round_, value=value
+        )
+        return self._ask(RequestKind.VOTE, body)
 
     def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
         """See `Signer`. Raises LocalFault SIGNER_SILENT besides."""
@@ -189,7 +196,8 @@ class RemoteSigner(GuardedSigner):
                     reported = ""
                     log.info("signer connected", address=self._address)
                 elif time.monotonic() - self._asked_at >= ALIVE_S:
-                    self._exchange(RequestKind.HELLO, b"", self._timeout_s)
+                    hello = decode(self._exchange(RequestKind.HELLO, b"", self._timeout_s), SignerHello)
+                    self._vote_keys = hello.vote_keys
             except CrossclearError as fault:
                 self.attempts += 1
                 if str(fault) != reported:
@@ -208,11 +216,13 @@ class RemoteSigner(GuardedSigner):
             for name, there, here in (
                 ("network", hello.network, self._network),
                 ("envelope_key", hello.envelope_key, self._envelope_key),
-                ("bls_key", hello.bls_key, self._bls_key or hello.bls_key),
             ):
                 if there != here:
                     raise LocalFault(NodeCode.SIGNER_CHANNEL, name, signer=there, wanted=here)
+            expected = self.expected_key()
+            if expected and expected not in hello.vote_keys:
+                raise LocalFault(NodeCode.SIGNER_CHANNEL, "vote_key", signer=hello.vote_keys[0], wanted=expected)
         except BaseException:
             link.close()
             raise
-        self._vote_key, self._channel = hello.bls_key, channel
+        self._vote_keys, self._channel = hello.vote_keys, channel

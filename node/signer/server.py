@@ -12,13 +12,13 @@ from contextlib import suppress
 
 import structlog
 
-from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
 from member.codes import NodeCode
 from node.signer.channel import (
     FRAME_BYTES_MAX,
+    VOTE_KEYS_MAX,
     Answer,
     ExtensionRequest,
     ProposalRequest,
@@ -60,13 +60,23 @@ class SignerServer:
         self._link_secret = link_secret
         self._allowed = frozenset(allowed)
         self._signer = LocalSigner(network, envelope_secret, bls_secret, guard)
-        self._hello = SignerHello(
-            network=network, envelope_key=self._signer.envelope_key, bls_key=bls.public_key(bls_secret)
-        )
+        self._network = network
+        self.last_vote_key = b""
+        """The one that the newest vote was signed with; empty before the first."""
         self._signing = threading.Lock()
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._links: set[socket.socket] = set()
         self._closed = False
+
+    @property
+    def vote_keys(self) -> tuple[bytes, ...]:
+        """See `LocalSigner`."""
+        return self._signer.vote_keys
+
+    def add_vote_key(self, bls_secret: int) -> None:
+        """Vote with this key, too, when a node asks for it: it knows which one the set lists."""
+        with self._signing:
+            self._signer.add_vote_key(bls_secret)
 
     def run(self) -> None:
         """Accept until closed. More than CONNECTIONS_MAX at once are turned away."""
@@ -125,10 +135,15 @@ class SignerServer:
     def _sign(self, request: Request) -> bytes:
         match request.kind:
             case RequestKind.HELLO:
-                return encode(self._hello)
+                keys, envelope_key = self._signer.vote_keys[-VOTE_KEYS_MAX:], self._signer.envelope_key
+                return encode(SignerHello(network=self._network, envelope_key=envelope_key, vote_keys=keys))
             case RequestKind.VOTE:
                 vote = decode(request.body, VoteRequest)
-                return self._signer.sign_vote(vote.validators_hash, vote.kind, vote.height, vote.round, vote.value)
+                share = self._signer.sign_vote_by(
+                    vote.vote_key, vote.validators_hash, vote.kind, vote.height, vote.round, vote.value
+                )
+                self.last_vote_key = vote.vote_key
+                return share
             case RequestKind.PROPOSAL:
                 made = decode(request.body, ProposalRequest)
                 return self._signer.sign_proposal(

@@ -104,6 +104,19 @@ def test_a_spoilt_file_of_what_was_signed_lets_nothing_be_signed(tmp_path: Path)
         node_of(tmp_path)
 
 
+async def test_each_header_is_signed_by_the_key_that_its_set_lists(tmp_path: Path) -> None:
+    """During a rotation both keys are at hand; a header that is signed by one is not signed by the other."""
+    node = node_of(tmp_path)
+    node.add_secret(NEXT.evm_secrets[0])
+    for each in (header(7), header(8, of=NEXT)):
+        node.decided(each)
+    first, second = await node.sign_wanted()
+    assert (first, second) == (signature(header(7), 0), signature(header(8, of=NEXT), 0, NEXT))
+    again = node_of(tmp_path)
+    again.add_secret(NEXT.evm_secrets[0])
+    assert await signed(again, header(8), header(8, of=NEXT), header(8, of=NEXT, time_ms=1)) == []
+
+
 async def test_only_what_tells_a_vault_something_is_signed_and_at_most_once_a_second(tmp_path: Path) -> None:
     first = header(1)
     same = {"withdrawals_root": first.withdrawals_root}

@@ -143,6 +143,34 @@ def test_no_vote_is_cast_with_another_key_than_the_set_lists(tmp_path: Path) -> 
         assert remote.sign_vote(V, VoteKind.PREVOTE, 9, 0, V), "a set that is not known here"
 
 
+def test_a_signer_votes_with_the_key_that_the_set_lists_and_with_no_other_of_a_step(tmp_path: Path) -> None:
+    """Both keys are at hand during a rotation, and one guard counts for both."""
+    rotated = secrets_of(4)[1][1]
+    guard = SignStateFile(tmp_path / "state")
+    listener = listen("tcp:127.0.0.1:0")
+    server = SignerServer(listener, NETWORK, SIGNER_LINK, [ed25519.public_key(NODE_LINK)], ENVELOPE, BLS, guard)
+    server.add_vote_key(rotated)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    listed = {SET.hash: BLS_KEY, W: bls.public_key(rotated), V: SET.validators[2].bls_key}
+    try:
+        with asking(address_of(listener)) as remote:
+            remote.listed_key = listed.get
+            assert server.last_vote_key == b""
+            for at, (of_set, key) in enumerate(((SET.hash, BLS_KEY), (W, bls.public_key(rotated))), 3):
+                share = remote.sign_vote(of_set, VoteKind.PRECOMMIT, at, 0, V)
+                assert bls.verify_aggregate([key], vote_digest(NETWORK, of_set, VoteKind.PRECOMMIT, at, 0, V), share)
+                assert server.last_vote_key == key
+            with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
+                remote.sign_vote(SET.hash, VoteKind.PRECOMMIT, 4, 0, V)
+            with refused(NodeCode.VOTE_KEY_NOT_LISTED, LocalFault):
+                remote.sign_vote(V, VoteKind.PRECOMMIT, 5, 0, V)
+    finally:
+        server.close()
+        thread.join()
+        guard.close()
+
+
 def test_what_the_nodes_own_guard_refuses_is_not_asked(tmp_path: Path) -> None:
     own = SignGuard(SignedStep(5, 0, 1), V)
     with serving(tmp_path) as (where, guard), asking(where, own) as remote:
@@ -196,7 +224,7 @@ def test_a_signer_that_hangs_costs_one_timeout_and_then_none(tmp_path: Path) -> 
 
 
 def _hello_answer(request: bytes) -> bytes:
-    hello = SignerHello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, bls_key=BLS_KEY)
+    hello = SignerHello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, vote_keys=(BLS_KEY,))
     return encode(Answer(number=decode(request, Request).number, code=0, data=encode(hello)))
 
 

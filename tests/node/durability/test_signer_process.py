@@ -1,5 +1,6 @@
 """A validator whose keys are in another process: set up by the commands, and no height is lost but while it is away."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,8 +13,8 @@ import pytest
 import trio
 import trio.testing
 
-from clearing.base import ed25519
-from clearing.base.certificate import signer_indices
+from clearing.base import bls, ed25519
+from clearing.base.certificate import VoteKind, signer_indices, vote_digest
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import Genesis
@@ -106,6 +107,50 @@ def test_a_signer_process_starts_signs_once_a_home_and_stops(
     assert (home / "signer-state").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_running_signer_takes_up_its_next_key_and_retires_the_old_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = secrets_of(4)[0]
+    home = signer_home(tmp_path, b"\1" * 32, secrets, f"unix:{tmp_path}/socket", NETWORK)
+    old = VALIDATORS.validators[0].bls_key
+    for next_key in ("", "again"):
+        process = start_process(home)
+        try:
+            capsys.readouterr()
+            assert run(["signer", "rotate", "--home", str(home), "--output", "json"]) == 0
+            new = bytes.fromhex(json.loads(capsys.readouterr().out)["validator"])
+            assert new != old
+            link = f"unix:{tmp_path}/socket", link_key(home), b"\1" * 32
+            remote = RemoteSigner(*link, NETWORK, secrets[0], old, SignGuard(), SECONDS)
+            remote.start()
+            try:
+                assert remote.wait_connected(SECONDS)
+                height = 3 if next_key else 1
+                for at, key in ((height, old), (height + 1, new)):
+                    remote.listed_key = {VALIDATORS.hash: key}.get
+                    share = vote_once_at_hand(remote, at)
+                    digest = vote_digest(NETWORK, VALIDATORS.hash, VoteKind.PREVOTE, at, 0, b"v" * 32)
+                    assert bls.verify_aggregate([key], digest, share)
+            finally:
+                remote.close()
+            retired = home / "keys" / f"validator-retired-{old.hex()[:16]}.json"
+            while not retired.exists() or (home / "keys" / "validator-next.json").exists():
+                threading.Event().wait(0.05)
+        finally:
+            assert stop(process) == 0
+        old = new
+
+
+def vote_once_at_hand(remote: RemoteSigner, height: int) -> bytes:
+    """The share, once the node has heard of the signer's keys: it asks every few seconds."""
+    while True:
+        try:
+            return remote.sign_vote(VALIDATORS.hash, VoteKind.PREVOTE, height, 0, b"v" * 32)
+        except LocalFault as fault:
+            assert fault.code is NodeCode.VOTE_KEY_NOT_LISTED
+            threading.Event().wait(0.1)
+
+
 def test_a_signers_home_is_never_overwritten_and_never_without_its_state(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,7 +211,7 @@ async def test_a_network_decides_with_one_remote_signer_and_beyond_its_absence(
         return sum(0 in signer_indices(each.certificate.signers) for each in found if each is not None)
 
     async with running(()) as nursery:
-        with open_server(home) as (server, _):
+        with open_server(home) as (server, *_):
             await serve(server.run, remote)
             for peer in peers:
                 await nursery.start(peer.run)
@@ -176,7 +221,7 @@ async def test_a_network_decides_with_one_remote_signer_and_beyond_its_absence(
         await reach(peers, away + 6)
         assert remote.silences > 0
         assert signed_by_us(away + 3) == 0
-        with open_server(home) as (server, _):
+        with open_server(home) as (server, *_):
             await serve(server.run, remote)
             back = peers[0].store.height() + 2
             await reach(peers, back + 12)
