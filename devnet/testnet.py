@@ -1,9 +1,10 @@
 """Homes of several nodes at once: keys, genesis with their validator set, node.toml with their addresses.
 
-Rule: home `n<i>` belongs to validator index i; every home gets the same genesis and the same network seed; nothing that
-exists is overwritten. The seed that makes keys repeatable is for devnets only.
+Rule: home `n<i>`, or the i-th that is named, belongs to validator index i; every home gets the same genesis and the
+same network seed; nothing that exists is overwritten. The seed that makes keys repeatable is for devnets only.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
-from member.default_ports import API_PORT_OFFSET, P2P_PORT
+from member.default_ports import API_HOST, API_PORT_OFFSET, P2P_PORT
 from member.durable_files import write_new
 from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, own_validator, write_key
 from member.keys.keystore import Strength
@@ -30,10 +31,48 @@ from node.config_sources import dump_config
 from node.p2p.config import new_preshared_key, write_preshared_key
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 
+ANY_HOST = "0.0.0.0"  # noqa: S104 - what listens there lets known keys in alone
 SEED_TAG = "crossclear/testnet/seed/v1"
 GenesisBuilder = Callable[[ValidatorSet], Genesis]
 Configure = Callable[[int, NodeConfig], NodeConfig]
 """Validator index and the configuration made so far to the one that is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node will run: the name of its home, and the address at which the others reach it."""
+
+    name: str
+    host: str
+    port: int
+
+
+def places_of(texts: Sequence[str], base_port: int = P2P_PORT) -> tuple[Place, ...]:
+    """Places out of `[NAME=]HOST[:PORT]`. Without a name `n0`, `n1` and so on, without a port `base_port`.
+
+    Raises LocalFault CONFIG_VALUE for what is no address, and where two have one name or one address.
+    """
+    places = tuple(_place(index, text, base_port) for index, text in enumerate(texts))
+    for what in ({each.name for each in places}, {(each.host, each.port) for each in places}):
+        if len(what) < len(places):
+            raise LocalFault(
+                NodeCode.CONFIG_VALUE, "host", why="two have one name or one address", given=" ".join(texts)
+            )
+    return places
+
+
+def _place(index: int, text: str, base_port: int) -> Place:
+    found = _PLACE.fullmatch(text)
+    port = int(found["port"] or base_port) if found is not None else 0
+    if found is None or not 0 < port <= 65535 - API_PORT_OFFSET:
+        raise LocalFault(NodeCode.CONFIG_VALUE, "host", value=text, why="expected [NAME=]HOST[:PORT]")
+    return Place(found["name"] or f"n{index}", found["ipv6"] or found["host"], port)
+
+
+_PLACE = re.compile(
+    r"((?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?"
+    r"(\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252}))(:(?P<port>[0-9]{1,5}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +112,22 @@ def create_testnet(
     devnet: bool = False,
     seed: int | None = None,
     configure: Configure | None = None,
+    places: Sequence[Place] = (),
 ) -> Testnet:
     """Write `output_dir/genesis.json` and `output_dir/n<i>/` for each validator, of equal power.
 
-    p2p listens on base_port + i, the API `API_PORT_OFFSET` above. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, and
-    what `check_genesis` raises.
+    p2p listens on base_port + i, the API `API_PORT_OFFSET` above. `places`: one for each validator, on machines of
+    their own: p2p listens on every address there and announces its own, and homes have the places' names. Raises
+    LocalFault OUTPUT_EXISTS, CONFIG_VALUE, and what `check_genesis` raises.
     """
+    if places and len(places) != validators:
+        raise LocalFault(NodeCode.CONFIG_VALUE, "host", validators=validators, hosts=len(places))
     if seed is not None and not devnet:
         raise LocalFault(NodeCode.CONFIG_VALUE, "seed", why="repeatable keys are for devnets only")
     if not 1 <= validators <= API_PORT_OFFSET or not 0 < base_port <= 65535 - 2 * API_PORT_OFFSET:
         raise LocalFault(NodeCode.CONFIG_VALUE, "testnet", validators=validators, base_port=base_port)
-    if output_dir.exists() and any(output_dir.glob("n*/node.toml")):
+    at = tuple(places) or tuple(Place(f"n{index}", host, base_port + index) for index in range(validators))
+    if output_dir.exists() and any(output_dir.glob("*/node.toml")):
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(output_dir))
     rings = sorted((_secrets(seed, index) for index in range(validators)), key=_envelope_key)
     network_seed = new_secret(KIND_OF[Purpose.NETWORK_SEED], _entropy(seed, validators, Purpose.NETWORK_SEED))
@@ -94,20 +138,27 @@ def create_testnet(
     genesis_path = output_dir / "genesis.json"
     write_new(genesis_path, genesis_json)
     peers = tuple(
-        PeerConfig(key=_envelope_key(ring).hex(), host=host, port=base_port + index) for index, ring in enumerate(rings)
+        PeerConfig(key=_envelope_key(ring).hex(), host=place.host, port=place.port)
+        for place, ring in zip(at, rings, strict=True)
     )
     preshared = new_preshared_key()  # written where a configuration names a file for it
     nodes = []
-    for index, ring in enumerate(rings):
+    for index, (place, ring) in enumerate(zip(at, rings, strict=True)):
+        announced = f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
         config = NodeConfig(
-            node=NodeSection(name=f"n{index}", devnet=devnet),
-            p2p=P2P(host=host, port=base_port + index, peers=tuple(p for i, p in enumerate(peers) if i != index)),
+            node=NodeSection(name=place.name, devnet=devnet),
+            p2p=P2P(
+                host=ANY_HOST if places else host,
+                port=place.port,
+                announce=announced if places else "",
+                peers=tuple(p for i, p in enumerate(peers) if i != index),
+            ),
             chains=tuple(chains),
-            api=Api(host=host, port=base_port + API_PORT_OFFSET + index),
+            api=Api(host=API_HOST if places else host, port=place.port + API_PORT_OFFSET),
             relayer=RelayerConfig(enabled=index == 0),
         )
         config = configure(index, config) if configure else config
-        home = output_dir / f"n{index}"
+        home = output_dir / place.name
         relayer = _write_home(home, config, {**ring, Purpose.NETWORK_SEED: network_seed}, genesis_json, preshared)
         config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, home=str(home.resolve())))
         nodes.append(TestnetNode(index, home, config, _envelope_key(ring), relayer))

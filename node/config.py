@@ -207,6 +207,21 @@ class StateSyncConfig(Section, frozen=True):
     """How long to wait for peers of more than a third of the power that offer one state; then blocks are executed."""
 
 
+BLOCKS_KEPT_MIN = 1_000
+"""Minutes of blocks: peers that fell behind must find them."""
+
+
+class StorageConfig(Section, frozen=True):
+    """`[storage]`: what is kept. Only a node that keeps all can give others every block since genesis."""
+
+    blocks_kept: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Of the newest blocks with their receipts, at least 1,000; older ones are forgotten. 0: all stay."""
+    snapshots_kept: Annotated[int, Meta(ge=2, le=1_000)] = 3
+    """Of the states saved at epochs. A joining node must fetch one before it is replaced."""
+    packages_kept: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Of the newest epochs' packages. 0: all stay."""
+
+
 class Logging(Section, frozen=True):
     """`[logging]`."""
 
@@ -244,6 +259,7 @@ class NodeConfig(Section, frozen=True):
     logging: Logging = Logging()
     state_sync: StateSyncConfig = StateSyncConfig()
     signer: SignerConfig = SignerConfig()
+    storage: StorageConfig = StorageConfig()
 
     @property
     def home(self) -> Path:

@@ -21,7 +21,7 @@ from bridge.rpc.providers import is_quorum, repeated_provider
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
 from member.codes import NodeCode
-from node.config import ChainConfig, NodeConfig
+from node.config import BLOCKS_KEPT_MIN, ChainConfig, NodeConfig
 
 ENV_PREFIX = "CROSSCLEAR_"
 # Told apart from settings by having no double underscore; these steer tests and tools.
@@ -89,6 +89,9 @@ def _refuse_first(config: NodeConfig) -> None:
 
 def value_faults(config: NodeConfig) -> Iterator[LocalFault]:
     """What is wrong with values of the right type, as far as the settings alone tell it."""
+    if 0 < config.storage.blocks_kept < BLOCKS_KEPT_MIN:
+        why = f"at least {BLOCKS_KEPT_MIN}, or 0 for all"
+        yield LocalFault(NodeCode.CONFIG_VALUE, "storage.blocks_kept", value=config.storage.blocks_kept, why=why)
     checks = (_check_providers, _check_quorum, partial(_check_profile, devnet=config.node.devnet), _check_light_client)
     for chain in config.chains:
         for check in checks:

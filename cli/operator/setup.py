@@ -15,6 +15,9 @@ from member.default_ports import API_PORT, API_PORT_OFFSET, P2P_PORT
 from node.config import ChainConfig
 from node.config_sources import parse_config
 
+VALIDATORS = 4
+"""Of a testnet where nothing is said: the least that goes on without any one of them."""
+
 _NEXT_STEPS = """Next:
   1. back up {home}/keys and {home}/password, apart from each other;
   2. send what `crossclear validators card --home {home} --output json` prints to the author of the genesis;
@@ -42,7 +45,10 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 
 
 @click.command()
-@click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100), help="How many.")
+@click.option("--validators", type=click.IntRange(1, 100), help="How many. Default: 4, or as many as hosts.")
+@click.option(
+    "--host", "hosts", multiple=True, metavar="[NAME=]HOST[:PORT]", help="Where a validator will run; one for each."
+)
 @click.option("--output-dir", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option("--genesis", type=FILE, required=True, help="A genesis.json whose validators and time are filled in.")
 @click.option(
@@ -54,7 +60,8 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 @click.option("--preshared-key", is_flag=True, help="Make a key that all homes share and every connection needs.")
 @output_option
 def testnet(
-    validators: int,
+    validators: int | None,
+    hosts: tuple[str, ...],
     output_dir: Path,
     genesis: Path,
     base_port: int,
@@ -66,13 +73,16 @@ def testnet(
 ) -> None:
     """Write genesis.json and one home for each validator, to be copied to their machines. Never overwrites.
 
-    Example: crossclear testnet --genesis genesis.json --validators 4 --output-dir nodes --endpoint
-    1=https://rpc.example
+    With --host each home is for the machine of that name or address, by default on port 26600; without, all are for
+    this machine, on ports of their own.
+
+    Example: crossclear testnet --genesis genesis.json --host a=10.0.0.1 --host b=10.0.0.2 --host c=10.0.0.3
+    --output-dir nodes --endpoint 1=https://rpc.example
     """
     from clearing.base.validators import ValidatorSet
     from clearing.genesis.json import genesis_from_json
     from clearing.schema.terms.genesis import Genesis
-    from devnet.testnet import create_testnet, with_preshared_key
+    from devnet.testnet import create_testnet, places_of, with_preshared_key
 
     template = genesis_from_json(genesis.read_bytes())
 
@@ -83,8 +93,9 @@ def testnet(
     made = create_testnet(
         output_dir,
         build,
-        validators=validators,
+        validators=validators or len(hosts) or VALIDATORS,
         base_port=base_port,
+        places=places_of(hosts, base_port),
         chains=chains_of(endpoints, {chain.chain_id: chain.name for chain in template.chains}),
         devnet=devnet,
         seed=seed,
@@ -98,6 +109,11 @@ def testnet(
     }
     text = [f"network {made.network.hex()}", *(f"{node.home} {node.envelope_key.hex()}" for node in made.nodes)]
     show(data, "\n".join(text), output)
+    first = made.nodes[0].home.name
+    say(
+        "Next: copy each home to its machine on a safe way, for its keys are in it; there, for example,\n"
+        f"  crossclear doctor --config {first}/node.toml\n  crossclear start --config {first}/node.toml"
+    )
 
 
 def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[ChainConfig, ...]:

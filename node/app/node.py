@@ -72,6 +72,7 @@ from node.signer.remote import RemoteSigner
 from node.signer.rotation import KeyRotation, RotatedKey
 from node.store.blocks import StoredBlocks
 from node.store.fate_table import FateTable
+from node.store.pruning import Pruner
 from node.store.store import Store
 from node.store.wal import WalFile
 from node.supervision import Service, Supervisor
@@ -418,10 +419,22 @@ class Node:
             "header-news": partial(self._signatures.listen, subscribe(Topic.CHECKPOINTS, valid_header_signature)),
             "headers": partial(self._signatures.run, network),
             "keys": self._rotation.run,
+            "pruning": Pruner(
+                self._store,
+                self._config.home,
+                self._config.storage.blocks_kept,
+                self._config.storage.packages_kept,
+                self._needed_from,
+            ).run,
         }
         if self._config.proofs.enabled:
             services["packages"] = self._packages.run
         return services
+
+    def _needed_from(self) -> int:
+        """The lowest height whose block is needed: by a proof that waits, or by vaults that wait for a set."""
+        change = self._application.state.set_changes.get(0)
+        return min(self._packages.needed_from, self._application.height if change is None else change.height)
 
     def log_end(self) -> None:
         """Log what was measured, when everything has stopped."""

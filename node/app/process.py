@@ -125,7 +125,9 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
         # Not synced: the log beside it is, and contains every step before it is sent.
         guard = SignStateFile(config.path(SIGN_STATE))
         stack.callback(guard.close)
-        store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
+        store = stack.enter_context(
+            Store(config.path("node.sqlite"), network_id(genesis), config.storage.snapshots_kept)
+        )
         refuse_noted_release(store)
         cluster = "" if config.proofs.prover == "local" else config.proofs.prover
         prover = NodeProver(config.proofs.workers, partial(LocalProverPool, cluster=cluster))

@@ -45,6 +45,10 @@ class _Waiting:
     """An epoch without a package. `unsaved`: until it is on disk."""
 
     unsaved: UnprovenEpoch | None = None
+    height: int = 0
+    """Of its block; 0: not looked up yet."""
+    since_ms: int = 0
+    """When this process learned of it, by the own clock."""
     failures: int = 0
     retry_at: float = 0.0
 
@@ -89,6 +93,17 @@ class PackageService:
         return tuple(sorted(self._waiting))
 
     @property
+    def waited_seconds(self) -> float:
+        """How long the epoch that waits longest has waited for its package; 0 when none waits."""
+        since = min((waiting.since_ms for waiting in self._waiting.values()), default=None)
+        return 0.0 if since is None else max(0, self._clock_ms() - since) / 1000
+
+    @property
+    def needed_from(self) -> int:
+        """The lowest height whose block a proof needs; above all heights when none waits."""
+        return min((waiting.height for waiting in self._waiting.values()), default=2**63 - 1)
+
+    @property
     def lost(self) -> Mapping[int, str]:
         """Epochs that this validator had to prove and does not: why, since it was started."""
         return self._lost
@@ -104,7 +119,7 @@ class PackageService:
     def resume(self) -> None:
         """After a restart: what waited on disk, and the newest epoch that the replayed heights carry."""
         for epoch in self._unproven.epochs:
-            self._waiting[epoch] = _Waiting()
+            self._waiting[epoch] = _Waiting(since_ms=self._clock_ms())
         for height in self._epochs.provable_heights:
             committed = load_committed(self._blocks, height)
             if committed is not None:
@@ -123,7 +138,7 @@ class PackageService:
         epoch = snapshot.statement.epoch
         # A second proof of an epoch has other bytes: it would take the place of the file that the store describes.
         if self._store.package(epoch) is None and epoch not in self._waiting:
-            self._waiting[epoch] = _Waiting(UnprovenEpoch(header.height, snapshot))
+            self._waiting[epoch] = _Waiting(UnprovenEpoch(header.height, snapshot), header.height, self._clock_ms())
             self._wake()
 
     async def run(self, clock: Callable[[], float] = trio.current_time) -> None:
@@ -201,6 +216,7 @@ class PackageService:
     async def _found(self, epoch: int, waiting: _Waiting) -> tuple[RiskSnapshot, CommittedBlock, ValidatorSet] | None:
         """What the proof is made of; None where it is damaged, or the block was rolled back. Raises OSError."""
         saved = waiting.unsaved or await trio.to_thread.run_sync(self._unproven.load, epoch)
+        waiting.height = saved.height if saved is not None else waiting.height
         committed = load_committed(self._blocks, saved.height) if saved is not None else None
         if saved is None or committed is None:
             return None

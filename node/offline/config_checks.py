@@ -81,7 +81,7 @@ def _repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, Hashable]]:
 # Peers
 
 
-def _own_key(config: NodeConfig) -> str:
+def own_key(config: NodeConfig) -> str:
     """The own envelope key in hex, as its keystore states it; empty where that is not known."""
     try:
         return check_keystore(config.home, Purpose.ENVELOPE.value, KeyKind.ED25519, allow_weak=True)
@@ -90,7 +90,7 @@ def _own_key(config: NodeConfig) -> str:
 
 
 def _own_key_as_peer(config: NodeConfig) -> Iterator[LocalFault]:
-    own = _own_key(config)
+    own = own_key(config)
     for listed in ("peers", "observers"):
         for index, each in enumerate(getattr(config.p2p, listed)):
             if each.key == own:

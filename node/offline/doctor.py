@@ -20,7 +20,8 @@ from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig
 from node.genesis_file import read_genesis
-from node.offline.config_checks import config_mistakes, config_warnings
+from node.offline.clock_exam import examine_clocks
+from node.offline.config_checks import config_mistakes, config_warnings, own_key
 from node.offline.machine_exam import judge_machine, read_machine
 from node.offline.peer_exam import examine_peers
 
@@ -76,7 +77,7 @@ class Examination:
     """What the doctor looked at; empty where it was not asked to."""
 
     node: tuple[Examined, ...] = ()
-    """This machine, the settings, the peers."""
+    """This machine, the settings, the peers, the clocks."""
     chains: tuple[ExaminedChain, ...] = ()
 
     @property
@@ -86,8 +87,16 @@ class Examination:
 
 
 async def examine_node(config: NodeConfig) -> tuple[Examined, ...]:
-    """This machine, the settings beside their files, and the peers. Raises OSError for a home that can't be written."""
-    return (judge_machine(read_machine(config.home)), _examine_settings(config), await examine_peers(config))
+    """This machine, the settings beside their files, the peers, and the clocks of all validators.
+
+    Raises OSError for a home that can't be written.
+    """
+    return (
+        judge_machine(read_machine(config.home)),
+        _examine_settings(config),
+        await examine_peers(config),
+        examine_clocks(config, own_key(config)),
+    )
 
 
 def _examine_settings(config: NodeConfig) -> Examined:

@@ -29,6 +29,8 @@ UNSIGNED_SECONDS_MAX = 60.0
 """How long a header may wait for a quorum's secp256k1 signatures: validators repeat theirs four times meanwhile."""
 AHEAD_SECONDS_MAX = 600.0
 """How long a vault may have a checkpoint above the own height before an operator must look at it."""
+PROOF_WAIT_SECONDS_MAX = 900.0
+"""How long an epoch may wait for its package: a proof takes seconds to minutes, and is tried three times."""
 LOST_SHOWN = 4
 """Of the epochs that were given up, the newest."""
 CHAIN_BEHIND_MAX = 64
@@ -237,15 +239,18 @@ def _collection_checks(collection: SignatureCollection | None) -> Sequence[Check
 
 
 def _proof_checks(packages: PackageService | None) -> Sequence[Check]:
-    """Epochs that wait are for the operators' eyes. One that is given up here may lack a package for ever."""
+    """An epoch that is given up here may lack a package for ever; one that waits for long says that proofs are late."""
     if packages is None:
         return ()
     waiting = packages.waiting
-    detail = f"{len(waiting)} epochs wait for a proof" + (f", the oldest is {waiting[0]}" if waiting else "")
+    waited = packages.waited_seconds
+    oldest = f", the oldest is {waiting[0]}, one for {waited:.0f} s" if waiting else ""
+    detail = f"{len(waiting)} epochs wait for a proof{oldest}"
     lost = "; ".join(
         f"epoch {epoch} is not proven here: {why}" for epoch, why in sorted(packages.lost.items())[-LOST_SHOWN:]
     )
-    return (Check(name="proofs", ok=not lost, detail=f"{detail}; {lost}" if lost else detail),)
+    ok = not lost and waited <= PROOF_WAIT_SECONDS_MAX
+    return (Check(name="proofs", ok=ok, detail=f"{detail}; {lost}" if lost else detail),)
 
 
 def _purse_check(chain_id: int, purse: RelayerPurse) -> Check:

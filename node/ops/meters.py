@@ -154,6 +154,7 @@ class Meters:
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)
         metrics.proofs_waiting.set(len(self._packages.waiting))
+        metrics.proofs_wait.set(self._packages.waited_seconds)
         metrics.proofs_lost.set(len(self._packages.lost))
         progress = self._packages.progress
         metrics.proof_progress.set(progress.done / max(progress.total, 1))

@@ -169,6 +169,9 @@ class Metrics:
             "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
         )
         self.proofs_waiting = self._gauge("proofs_waiting", "Epochs that this validator still has to prove")
+        self.proofs_wait = self._gauge(
+            "proofs_wait_seconds", "How long the epoch that waits longest has waited for its package"
+        )
         self.proofs_lost = self._gauge("proofs_lost", "Epochs that this validator gave up to prove, since its start")
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
 

@@ -36,7 +36,9 @@ class Commit:
 class Store:
     """One node's database. `network` binds it: a store of another network is refused. Raises LocalFault."""
 
-    def __init__(self, path: Path, network: bytes) -> None:
+    def __init__(self, path: Path, network: bytes, snapshots_kept: int = SNAPSHOTS_KEPT) -> None:
+        """`snapshots_kept`: how many of the newest saved states stay."""
+        self._snapshots_kept = snapshots_kept
         self._database = Database(path, SCHEMA)
         try:
             self._database.write(lambda connection: _bind(connection, network))
@@ -78,7 +80,7 @@ class Store:
 
     def save(self, commit: Commit) -> None:
         """Save one height, durable on return. Raises LocalFault STORE_GAP, STORE_CONFLICT."""
-        self._database.write(_saving(commit))
+        self._database.write(_saving(commit, self._snapshots_kept))
 
     def save_blocks(self, records: Sequence[BlockRecord]) -> None:
         """Save consecutive heights in one transaction. Raises LocalFault STORE_GAP, STORE_CONFLICT."""
@@ -91,13 +93,15 @@ class Store:
 
     def save_results(self, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None = None) -> None:
         """Save what executing a block gave, durable on return; saving it again (a replay) changes nothing."""
-        self._database.write(lambda connection: _save_results(connection, receipts, snapshot))
+        self._database.write(lambda connection: _save_results(connection, receipts, snapshot, self._snapshots_kept))
 
     async def save_results_async(
         self, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None = None
     ) -> None:
         """As `save_results`, without blocking the event loop."""
-        await self._database.write_async(lambda connection: _save_results(connection, receipts, snapshot))
+        await self._database.write_async(
+            lambda connection: _save_results(connection, receipts, snapshot, self._snapshots_kept)
+        )
 
     def blocks(self, first: int = 1) -> Iterator[BlockRecord]:
         """Blocks from a height on, one at a time."""
@@ -109,6 +113,16 @@ class Store:
     def remove_newest(self, height: int) -> None:
         """Forget the newest block, its receipts and the state after it, together. Raises LocalFault STORE_GAP."""
         self._database.write(lambda connection: _remove_newest(connection, height))
+
+    async def forget_blocks_async(self, below: int, heights: int) -> None:
+        """Forget the lowest blocks below a height, at most so many, with their receipts. The newest block stays."""
+        await self._database.write_async(lambda connection: _forget_blocks(connection, below, heights))
+
+    async def forget_receipt_accounts_async(self, after: int, below: int, accounts: int) -> int | None:
+        """Forget which receipts below a height concern the next accounts above `after`; the last one of them."""
+        return await self._database.write_async(
+            lambda connection: _forget_receipt_accounts(connection, after, below, accounts)
+        )
 
     # Validator sets
 
@@ -126,8 +140,8 @@ class Store:
     # Snapshots of the state
 
     def save_snapshot(self, height: int, data: bytes) -> None:
-        """Save the state after `height`, keep the newest `SNAPSHOTS_KEPT`, durable on return."""
-        self._database.write(lambda connection: _save_snapshot(connection, height, data))
+        """Save the state after `height`, keep the newest ones, durable on return."""
+        self._database.write(lambda connection: _save_snapshot(connection, height, data, self._snapshots_kept))
 
     def snapshot(self, at_most: int = 2**63 - 1) -> tuple[int, bytes] | None:
         """The newest snapshot at or below a height. Raises LocalFault STORE_CORRUPT."""
@@ -160,7 +174,7 @@ class Store:
             if connection.execute("SELECT 1 FROM blocks LIMIT 1").fetchone() is not None:
                 raise LocalFault(NodeCode.STORE_CONFLICT, "joined", height=commit.block.height)
             connection.executemany("INSERT OR IGNORE INTO validator_sets VALUES (?, ?)", sorted(sets.items()))
-            _saving(commit)(connection)
+            _saving(commit, self._snapshots_kept)(connection)
 
         self._database.write(write)
 
@@ -215,6 +229,21 @@ class Store:
             (after, min(limit, PACKAGES_PAGE_MAX)),
         )
         return tuple(PackageRecord(*row) for row in rows)
+
+    def packages_beyond(self, kept: int, limit: int) -> tuple[PackageRecord, ...]:
+        """At most `limit` packages other than the newest `kept`, the oldest first."""
+        rows = self._database.read(
+            "SELECT epoch, height, path, size, digest FROM packages"
+            " WHERE epoch NOT IN (SELECT epoch FROM packages ORDER BY epoch DESC LIMIT ?) ORDER BY epoch LIMIT ?",
+            (kept, limit),
+        )
+        return tuple(PackageRecord(*row) for row in rows)
+
+    async def forget_packages_async(self, last: int) -> None:
+        """Forget the packages of epochs up to this one."""
+        await self._database.write_async(
+            lambda connection: connection.execute("DELETE FROM packages WHERE epoch <= ?", (last,))
+        )
 
     # Anything else, small
 
@@ -275,12 +304,12 @@ def _check_binding(found: Mapping[str, bytes], network: bytes) -> None:
         raise LocalFault(NodeCode.STORE_OTHER_NETWORK, "store", found=found.get("network", b""), wanted=network)
 
 
-def _saving(commit: Commit) -> _Write:
+def _saving(commit: Commit, snapshots_kept: int) -> _Write:
     def write(connection: sqlite3.Connection) -> None:
         if _save_block(connection, commit.block):
             _save_receipts(connection, commit.receipts)
         if commit.snapshot is not None:
-            _save_snapshot(connection, commit.block.height, commit.snapshot)
+            _save_snapshot(connection, commit.block.height, commit.snapshot, snapshots_kept)
 
     return write
 
@@ -312,12 +341,39 @@ def _remove_newest(connection: sqlite3.Connection, height: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE height >= ?", (height,))  # noqa: S608 - the names above
 
 
+def _forget_blocks(connection: sqlite3.Connection, below: int, heights: int) -> None:
+    first, top = connection.execute("SELECT MIN(height), MAX(height) FROM blocks").fetchone()
+    if first is None:
+        return
+    until = min(below, first + heights, top)
+    for table in ("blocks", "receipts"):
+        connection.execute(f"DELETE FROM {table} WHERE height < ?", (until,))  # noqa: S608 - the names above
+
+
+def _forget_receipt_accounts(connection: sqlite3.Connection, after: int, below: int, accounts: int) -> int | None:
+    """By account, which is how the table is ordered."""
+    last: int | None = None
+    for _ in range(accounts):
+        row = connection.execute(
+            "SELECT account FROM receipt_accounts WHERE account > ? ORDER BY account LIMIT 1",
+            (after if last is None else last,),
+        ).fetchone()
+        if row is None:
+            return last
+        last = int(row[0])
+        connection.execute("DELETE FROM receipt_accounts WHERE account = ? AND height < ?", (last, below))
+    return last
+
+
 def _save_results(
-    connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None
+    connection: sqlite3.Connection,
+    receipts: Sequence[ReceiptRecord],
+    snapshot: tuple[int, bytes] | None,
+    snapshots_kept: int,
 ) -> None:
     _save_receipts(connection, receipts)
     if snapshot is not None:
-        _save_snapshot(connection, *snapshot)
+        _save_snapshot(connection, *snapshot, snapshots_kept)
 
 
 def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord]) -> None:
@@ -337,11 +393,11 @@ def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRec
     )
 
 
-def _save_snapshot(connection: sqlite3.Connection, height: int, data: bytes) -> None:
+def _save_snapshot(connection: sqlite3.Connection, height: int, data: bytes, kept: int) -> None:
     connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (height, data, sha256(data)))
     connection.execute(
         "DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM snapshots ORDER BY height DESC LIMIT ?)",
-        (SNAPSHOTS_KEPT,),
+        (kept,),
     )
 
 

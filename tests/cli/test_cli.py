@@ -201,6 +201,30 @@ def test_a_seed_repeats_a_testnet_and_is_refused_outside_devnets(tmp_path: Path)
         create_testnet(tmp_path / "a", tiny_genesis, devnet=True, seed=7)
 
 
+def test_a_testnet_on_several_machines_knows_their_names_and_ports(tmp_path: Path, cli: CommandLine) -> None:
+    template, out = tmp_path / "template.json", tmp_path / "net"
+    template.write_bytes(genesis_to_json(tiny_genesis()))
+    hosts = ("--host", "a=10.0.0.1", "--host", "b=b.example:30000", "--host", "[2001:db8::7]")
+    cli("testnet", "--genesis", template, "--devnet", "--output-dir", out, *hosts)
+    configs = [load_config(out / name / "node.toml", {}).config for name in ("a", "b", "n2")]
+    assert [each.node.name for each in configs] == ["a", "b", "n2"]
+    assert [each.p2p.announce for each in configs] == ["10.0.0.1:26600", "b.example:30000", "[2001:db8::7]:26600"]
+    assert {each.p2p.host for each in configs} == {"0.0.0.0"}  # noqa: S104 - compared
+    assert {each.api.host for each in configs} == {"127.0.0.1"}
+    assert [(each.p2p.port, each.api.port) for each in configs] == [(26600, 26680), (30000, 30080), (26600, 26680)]
+    assert [(peer.host, peer.port) for peer in configs[0].p2p.peers] == [("b.example", 30000), ("2001:db8::7", 26600)]
+    cli("config", "validate", "--config", out / "n2" / "node.toml")
+
+
+@pytest.mark.parametrize("hosts", [["a b"], ["a=", "b"], ["a:0"], ["a:70000"], ["x=a", "x=b"], ["a", "a"], ["a:b:c"]])
+def test_hosts_that_are_no_addresses_or_twice_are_refused(tmp_path: Path, cli: CommandLine, hosts: list[str]) -> None:
+    template = tmp_path / "template.json"
+    template.write_bytes(genesis_to_json(tiny_genesis()))
+    words = [word for host in hosts for word in ("--host", host)]
+    cli("testnet", "--genesis", template, "--devnet", "--output-dir", tmp_path / "net", *words, code=ExitCode.CONFIG)
+    assert not (tmp_path / "net").exists()
+
+
 def test_testnet_fills_a_genesis_template(tmp_path: Path, cli: CommandLine) -> None:
     template, out = tmp_path / "template.json", tmp_path / "net"
     template.write_bytes(genesis_to_json(tiny_genesis()))

@@ -9,9 +9,12 @@ import pytest
 
 from bridge.probe.findings import Gravity
 from devnet.testnet import create_testnet
+from node.offline.clock_exam import ClockReading, examine_clocks, judge_clocks, read_clocks
 from node.offline.machine_exam import MachineReadings, judge_machine, read_machine
 from tests.kit.command_line import CommandLine
 from tests.kit.node.house_alone import house_alone
+from tests.kit.node.proving import decide
+from tests.kit.node.station import new_station
 from tests.kit.ports import free_port
 
 GIB = 1 << 30
@@ -54,6 +57,38 @@ def test_a_machine_is_read_and_nothing_is_left(tmp_path: Path) -> None:
     assert found.sync_ms > 0
     assert found.open_files > 0
     assert list(tmp_path.iterdir()) == []
+
+
+OWN, OTHER = b"o" * 32, b"p" * 32
+
+
+@pytest.mark.parametrize(
+    ("own_ms", "other_ms", "own", "other"),
+    [
+        ((0, 5, -3), (0, 9, 2), Gravity.OK, Gravity.OK),
+        ((1_000, 1_000, 1_000), (-1_000,), Gravity.OK, Gravity.OK),
+        ((1_001, 1_001, 0), (0,), Gravity.FAULT, Gravity.OK),
+        ((0,), (-1_001, 30_000, -1_001), Gravity.OK, Gravity.WARNING),
+        ((0, 0, 50_000), (0, 0, -50_000), Gravity.OK, Gravity.OK),  # late votes are exceptions
+    ],
+)
+def test_a_clock_that_is_off_is_told_by_its_validator(
+    own_ms: tuple[int, ...], other_ms: tuple[int, ...], own: Gravity, other: Gravity
+) -> None:
+    readings = [ClockReading(OWN, each) for each in own_ms] + [ClockReading(OTHER, each) for each in other_ms]
+    findings = {each.check: each for each in judge_clocks(readings, OWN.hex()).findings}
+    assert {name: each.gravity for name, each in findings.items()} == {"this node": own, OTHER.hex()[:10]: other}
+    assert bool(findings["this node"].advice) == (own != Gravity.OK)
+
+
+def test_clocks_are_read_from_the_newest_blocks(tmp_path: Path) -> None:
+    with new_station(tmp_path) as station:
+        assert read_clocks(station.store) == ()
+        decide(station, 3)
+        own = station.home.genesis.validators.validators[0].envelope_key
+        assert read_clocks(station.store) == (ClockReading(own, 0),) * 3
+        (finding,) = examine_clocks(station.home.config, own.hex()).findings
+    assert (finding.check, finding.gravity) == ("this node", Gravity.OK)
 
 
 @pytest.fixture

@@ -333,6 +333,17 @@ def _numbered(packages: PackageService, epoch: int) -> UnprovenEpoch:
     return UnprovenEpoch(first.height, msgspec.structs.replace(first.snapshot, statement=statement))
 
 
+async def test_what_waits_says_for_how_long_and_keeps_the_block_that_it_needs(proving: Proving) -> None:
+    assert (proving.packages.waited_seconds, proving.packages.needed_from) == (0.0, 2**63 - 1)
+    await _saved(proving)
+    proving.packages._clock_ms = lambda: time_of(CARRIED) + 5_000
+    assert (proving.packages.waited_seconds, proving.packages.needed_from) == (5.0, CARRIED)
+    packages, prover = restarted(proving)
+    assert packages.needed_from == 0, "of what waits since before nothing is known until it is read"
+    await _run_until(packages, lambda: bool(prover.proofs))
+    assert packages.needed_from == CARRIED
+
+
 async def test_the_newest_epoch_is_proven_first(proving: Proving) -> None:
     before = await _saved(proving)
     for epoch in (2, 3):

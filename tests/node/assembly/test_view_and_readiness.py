@@ -34,6 +34,7 @@ from node.ops.health import (
     BLOCK_AGE_MS_MAX,
     CHAIN_BEHIND_MAX,
     CHAIN_SILENCE_SECONDS_MAX,
+    PROOF_WAIT_SECONDS_MAX,
     UNSIGNED_SECONDS_MAX,
     HealthMonitor,
 )
@@ -182,13 +183,17 @@ async def test_too_few_signatures_on_headers_fail_readiness_after_a_while(
 async def test_epochs_that_wait_are_shown_and_one_that_is_given_up_fails_readiness(
     sight: _Sight, autojump_clock: MockClock
 ) -> None:
-    sight.packages = SimpleNamespace(waiting=(7, 9), lost={})
+    sight.packages = SimpleNamespace(waiting=(7, 9), waited_seconds=PROOF_WAIT_SECONDS_MAX, lost={})
     sight.make(decided_ms_ago=10)
     (check,) = (each for each in sight.health.checks() if each.name == "proofs")
-    assert (check.ok, check.detail) == (True, "2 epochs wait for a proof, the oldest is 7")
+    waits = "2 epochs wait for a proof, the oldest is 7, one for 900 s"
+    assert (check.ok, check.detail) == (True, waits)
+    sight.packages.waited_seconds += 1
+    assert sight.bad == ["proofs"]
+    sight.packages.waited_seconds -= 1
     sight.packages.lost[5] = "3 proofs failed"
     (check,) = (each for each in sight.health.checks() if not each.ok)
-    assert check.detail == "2 epochs wait for a proof, the oldest is 7; epoch 5 is not proven here: 3 proofs failed"
+    assert check.detail == f"{waits}; epoch 5 is not proven here: 3 proofs failed"
 
 
 async def test_a_vault_ahead_of_this_node_fails_readiness_after_a_while(

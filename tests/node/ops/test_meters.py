@@ -80,6 +80,7 @@ class Node:
                 seconds=deque((1.5,)),
                 progress=SimpleNamespace(done=1, total=4),
                 waiting=(4, 5),
+                waited_seconds=61.0,
                 lost={2: "3 proofs failed"},
             ),
             "pool": _Pool(),
