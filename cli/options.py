@@ -67,7 +67,8 @@ def url_at_hand(folder: Path) -> str:
             continue
         if api.get("enabled", True):
             host = {"0.0.0.0": API_HOST, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            scheme = "https" if api.get("tls_certificate") else "http"
+            return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     return API_URL
 
 

@@ -146,6 +146,11 @@ class NodeCode(CodeBook):
         904,
         "The backup is damaged, incomplete or of another network. Take another one: nothing was restored.",
     )
+    TLS_UNUSABLE = (
+        906,
+        "The API cannot speak TLS with `api.tls_certificate` and `api.tls_key`: give both, in PEM, and the key of this "
+        "certificate, unencrypted.",
+    )
     TRANSACTION_UNKNOWN = (
         877,
         "This node did not accept the transaction and saw it in no block, or has forgotten it (`mempool.fates_days`, "

@@ -17,6 +17,7 @@ PORT_FORM = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0
 Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
+Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:-]{1,253})$")]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -116,6 +117,14 @@ class Api(Section, frozen=True):
     clock_skew_ms_max: Millis = 30_000
     behind_tls: bool = False
     """Only a proxy that ends TLS reaches `host`, which is not this machine alone: secrets may be answered there."""
+    proxies: Annotated[int, Meta(ge=0, le=8)] = 0
+    """How many proxies stand before the API and add to `X-Forwarded-For`; the rate limit then counts their clients."""
+    tls_certificate: str = ""
+    """A file in PEM, with the chain: the API itself speaks TLS. Read at the start. Empty: it does not."""
+    tls_key: str = ""  # a path, not a key
+    """Its private key in PEM, unencrypted, in a file of mode 0600."""
+    origins: Annotated[tuple[Origin, ...], Meta(max_length=64)] = ()
+    """Web pages of these origins may read answers (CORS); `*`: of every origin. Cookies are never used."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
 
 

@@ -37,14 +37,19 @@ def write_secret(path: Path, data: bytes) -> None:
 
 def read_secret(path: Path) -> bytes:
     """Bytes of a secret file. Raises LocalFault KEY_MISSING, KEY_PERMISSIONS, KEY_FORMAT (too long)."""
-    if not path.is_file():
-        raise LocalFault(NodeCode.KEY_MISSING, str(path))
-    _check_closed(path)
+    check_secret_file(path)
     with path.open("rb") as file:
         data = file.read(SECRET_BYTES_MAX + 1)
     if len(data) > SECRET_BYTES_MAX:
         raise LocalFault(NodeCode.KEY_FORMAT, str(path), bytes=len(data), limit=SECRET_BYTES_MAX)
     return data
+
+
+def check_secret_file(path: Path) -> None:
+    """That others cannot read a file, which something else opens. Raises LocalFault KEY_MISSING, KEY_PERMISSIONS."""
+    if not path.is_file():
+        raise LocalFault(NodeCode.KEY_MISSING, str(path))
+    _check_closed(path)
 
 
 def read_password(path: Path) -> str:

@@ -392,7 +392,9 @@ class Node:
                 nursery.start_soon(self._supervisor.keep, "relayers", partial(self._relayer.run, self._supervisor.keep))
             if self._config.api.enabled:
                 api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
-                await nursery.start(self._supervisor.keep_started, "api", partial(serve_api, api, self._config.api))
+                await nursery.start(
+                    self._supervisor.keep_started, "api", partial(serve_api, api, self._config.api, self._config.home)
+                )
             tune_gc()
             log.info("running", p2p_port=self._network.port, api_port=self._config.api.port)
             task_status.started()

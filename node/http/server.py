@@ -11,15 +11,19 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
+from hypercorn.middleware import ProxyFixMiddleware
 from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -44,6 +48,7 @@ from node.api.view import NodeView
 from node.config import Api
 from node.http.routes import ROUTES, openapi
 from node.http.submitters import Submitters, is_encrypted
+from node.http.tls import tls_files
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +153,18 @@ def build_api(
 
     routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
     routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _routing_refusal})
+    cross_origin = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type"),
+        expose_headers=("Retry-After",),
+    )
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _routing_refusal},
+        middleware=[cross_origin] if settings.origins else [],
+    )
     # A slash more is another path. A redirection would name the host that the client stated.
     app.router.redirect_slashes = False
     app.state.alarm = served.alarm
@@ -158,9 +174,13 @@ def build_api(
 async def serve_api(
     app: Starlette,
     settings: Api,
+    home: Path = Path(),
     task_status: Any = trio.TASK_STATUS_IGNORED,  # the stubs of trio lack TaskStatus
 ) -> None:
-    """Serve until cancelled; `started` with the addresses that are listened on. Raises a `Bug` that a request met."""
+    """Serve until cancelled; `started` with the addresses that are listened on. `home`: of the files for TLS.
+
+    Raises a `Bug` that a request met, and LocalFault TLS_UNUSABLE.
+    """
     config = Config()
     config.bind = [f"{settings.host}:{settings.port}"]
     config.accesslog = None
@@ -171,9 +191,14 @@ async def serve_api(
     config.h11_max_incomplete_size = 1 << 15
     config.keep_alive_timeout = 30
     config.read_timeout = 30
+    if settings.tls_certificate:
+        certificate, key = tls_files(settings, home)
+        config.certfile, config.keyfile = str(certificate), str(key)
+        config.alpn_protocols = ["http/1.1"]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)
-        await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        served: Any = ProxyFixMiddleware(app, trusted_hops=settings.proxies) if settings.proxies else app
+        await serve(served, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
 
 def _endpoint(route: Route, served: ApiContext) -> Endpoint:

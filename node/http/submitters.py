@@ -44,4 +44,4 @@ class Submitters:
 
 def is_encrypted(settings: Api) -> bool:
     """Whether nothing that the API is sent or answers leaves the machine unencrypted."""
-    return settings.behind_tls or is_loopback(settings.host)
+    return settings.behind_tls or bool(settings.tls_certificate) or is_loopback(settings.host)

@@ -14,6 +14,7 @@ from member.keys.secret_files import read_password
 from node.config import Host, NodeConfig
 from node.config_sources import value_faults, warnings_of
 from node.genesis_file import read_genesis
+from node.http.tls import tls_files
 from node.oracle.source import load_hours
 from node.p2p.config import read_preshared_key
 from node.store.store import network_of_store
@@ -262,6 +263,15 @@ def _submitter_twice(config: NodeConfig) -> Iterator[LocalFault]:
             yield _mistake(NodeCode.CONFIG_VALUE, f"api.submitters[{index}].{field}", value, why)
 
 
+def _tls_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
+    api = config.api
+    if bool(api.tls_certificate) is not bool(api.tls_key):
+        missing = "api.tls_key" if api.tls_certificate else "api.tls_certificate"
+        yield _mistake(NodeCode.CONFIG_MISSING, missing, "", "give both files, or none")
+    elif api.enabled and api.tls_certificate:
+        yield from _at("api.tls_certificate", config.path(api.tls_certificate), lambda: tls_files(api, config.home))
+
+
 _CHECKS: tuple[Callable[[NodeConfig], Iterable[CrossclearError]], ...] = (
     value_faults,
     _own_key_as_peer,
@@ -280,4 +290,5 @@ _CHECKS: tuple[Callable[[NodeConfig], Iterable[CrossclearError]], ...] = (
     _trust_chain_unknown,
     _signer_without_key,
     _submitter_twice,
+    _tls_unusable,
 )
