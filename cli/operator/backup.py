@@ -1,7 +1,5 @@
 """`crossclear backup`: a node's blocks, receipts and states in a folder, checked, and back in a home."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +7,11 @@ import click
 
 from cli.options import HOME, NEW_FOLDER
 from cli.output import output_option, say, show
+from cli.progress import progress
 
 if TYPE_CHECKING:
     from node.offline.backup import Manifest
 
-_SECONDS = 2.0
-"""Between two lines of progress."""
 _home = click.option("--home", type=HOME, required=True, help="The node's folder.")
 
 
@@ -39,7 +36,7 @@ def create(folder: Path, home: Path, output: str) -> None:
     from node.offline.homes import open_home
 
     opened = open_home(home)
-    _show(create_backup(opened.config, opened.genesis, folder, _progress("copied")), folder, output)
+    _show(create_backup(opened.config, opened.genesis, folder, progress("copied")), folder, output)
 
 
 @backup.command()
@@ -52,7 +49,7 @@ def verify(folder: Path, output: str) -> None:
     """
     from node.offline.backup import verify_backup
 
-    _show(verify_backup(folder, _progress("checked")), folder, output)
+    _show(verify_backup(folder, progress("checked")), folder, output)
 
 
 @backup.command()
@@ -71,25 +68,8 @@ def restore(folder: Path, home: Path, output: str) -> None:
     from node.offline.homes import open_home
 
     opened = open_home(home)
-    _show(restore_backup(folder, opened.config, opened.genesis, _progress("checked")), folder, output)
+    _show(restore_backup(folder, opened.config, opened.genesis, progress("checked")), folder, output)
     say(f"Next: crossclear start --config {home / 'node.toml'}")
-
-
-def _progress(done: str) -> Callable[[int, int], None]:
-    """Say where it is and how long it will still take, from time to time."""
-    began = told = time.monotonic()
-    first: int | None = None
-
-    def report(height: int, last: int) -> None:
-        nonlocal told, first
-        first = height if first is None else first
-        now = time.monotonic()
-        if now - told >= _SECONDS and height > first:
-            told = now
-            left = (now - began) / (height - first) * (last - height)
-            say(f"{done} height {height} of {last}, about {left:.0f} s left")
-
-    return report
 
 
 def _show(manifest: "Manifest", folder: Path, output: str) -> None:

@@ -2,7 +2,7 @@
 where two states differ."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,11 +17,7 @@ from cli.options import (
     weak_keys_option,
 )
 from cli.output import ExitCode, output_option, say, show, tell
-
-if TYPE_CHECKING:
-    from node.agreement.application import DecidedHeight
-
-_PROGRESS_EVERY = 1000
+from cli.progress import progress
 
 
 @click.command()
@@ -47,13 +43,11 @@ def replay(
     """
     from node.offline.homes import open_log
     from node.offline.replay import replay as execute
-
-    def report(decided: "DecidedHeight") -> None:
-        if decided.header.height % _PROGRESS_EVERY == 0:
-            say(f"height {decided.header.height}")
+    from node.store.block_log import count_blocks
 
     opened = open_log(log, genesis, home, password_file, cut_torn_tail=cut_torn_tail, allow_weak=devnet)
-    result = execute(opened.genesis, opened.salt, opened.records, report)
+    report, last = progress("executed"), count_blocks(log)
+    result = execute(opened.genesis, opened.salt, opened.records, lambda each: report(each.header.height, last))
     data = {
         "height": result.height,
         "header_hash": result.header_hash.hex(),
@@ -86,11 +80,7 @@ def export_chain(log: Path, home: Path, first: int | None, last: int | None, out
     """
     from node.offline.chain_export import export_blocks
 
-    def report(height: int) -> None:
-        if height % _PROGRESS_EVERY == 0:
-            say(f"height {height}")
-
-    done = export_blocks(home, log, first, last, report)
+    done = export_blocks(home, log, first, last, progress("written"))
     data = {"log": str(log), "first": done.first, "last": done.last, "blocks": done.blocks}
     _show_fields(data, output)
     if done.first > 1:

@@ -91,6 +91,8 @@ class Day:
     margined: list[int] = field(default_factory=list)
     margins: Callable[[], MarginBatch] | None = None
     """Of `margined`, computed on demand: each block might be a day's last."""
+    shown_margins: dict[int, AccountMargin] | None = None
+    """By account, of a day that is over; None until they are asked for."""
 
     def size(self, accounts: Iterable[int]) -> int:
         """How many lines these accounts' statements have."""
@@ -115,9 +117,21 @@ class Day:
 
     def margin(self, account: int) -> AccountMargin | None:
         """At the close; None for an account that was always empty, and the house."""
+        if self.shown_margins is not None:
+            return self.shown_margins.get(account)
         if self.margins is None or account not in self.rows:
             return None
         return self.margins().account(self.rows[account])
+
+    def closing_margins(self) -> dict[int, AccountMargin]:
+        """By account. Of a day that is over they are computed once, and what they came from is given up."""
+        if self.shown_margins is None:
+            batch = self.margins() if self.margins is not None else None
+            found = {} if batch is None else {account: batch.account(row) for account, row in self.rows.items()}
+            if not self.over:
+                return found
+            self.shown_margins, self.margins = found, None
+        return self.shown_margins
 
     @property
     def rows(self) -> dict[int, int]:
@@ -134,8 +148,10 @@ class StatementDays:
         accounts: frozenset[int] | None = None,
         kept: int = DAYS_KEPT,
         lines_max: int | None = LINES_KEPT_MAX,
+        resumed: tuple[int, Sequence[Day]] | None = None,
     ) -> None:
-        """`lines_max` None keeps all lines, for a reader that wants one statement."""
+        """`lines_max` None keeps all lines, for a reader that wants one statement. `resumed`: `since` and `kept` of the
+        one that stood at the height of `state` before."""
         self._accounts, self._kept, self._lines_max = accounts, kept, lines_max
         self._lines = 0
         self._balances = {
@@ -148,7 +164,14 @@ class StatementDays:
         self._margined: list[int] = []
         self._margins: Callable[[], MarginBatch] | None = None
         # A day is seen whole from its first block on: the one before is of an earlier day, or genesis.
-        self._since = state.now.time_ms // DAY_MS if state.now.height else -1
+        self.since = state.now.time_ms // DAY_MS if state.now.height else -1
+        """The day of the height that it began with, which is not whole; -1: it began with genesis."""
+        if resumed is not None:
+            self.since = resumed[0]
+            self._days = {day.day: day for day in resumed[1]}
+            self._lines = sum(day.size({*day.lines, *day.changes}) for day in resumed[1])
+            for day in resumed[1][-1:]:  # perhaps its last block was added up
+                self._margin_at_close(day, state)
 
     def decided(self, time_ms: int, result: BlockResult, state: State) -> None:
         """Add a decided block; `state` is the one after it. Raises Bug when balances are not what was added up."""
@@ -168,12 +191,7 @@ class StatementDays:
             if balance(state, account, currency) != self._balances[account, currency]:
                 raise Bug(f"the balance of account {account} in currency {currency} is not the sum of its transfers")
         moved = self._follow_positions(day, state, receipts)
-        book = margin_book(state)
-        if touched or moved or self._margins is None or book.arrays is not self._arrays:
-            self._arrays = book.arrays
-            self._margined = [account for account in book.accounts() if self._follows(account)]
-            self._margins = cache(book.margins_when_asked(self._margined))
-        day.margined, day.margins = self._margined, self._margins
+        self._margin_at_close(day, state, same=not (touched or moved))
         day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
         if self._lines_max is not None and self._lines > self._lines_max:
             self._leave_out(self._lines_max * LINES_LEFT_PERCENT // 100)
@@ -184,6 +202,20 @@ class StatementDays:
         if found is not None and not found.over:
             found.closing, found.closing_books = self._balances, self._books
         return found
+
+    @property
+    def height(self) -> int:
+        """The newest that was added up."""
+        return self._height
+
+    @property
+    def kept(self) -> tuple[Day, ...]:
+        """The days, rising."""
+        return tuple(self._days.values())
+
+    def balance(self, account: int, currency: int) -> int:
+        """As added up to now."""
+        return self._balances.get((account, currency), 0)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -201,12 +233,21 @@ class StatementDays:
         for before in self._days.values():
             if not before.over:
                 before.over, before.closing, before.closing_books = True, dict(self._balances), dict(self._books)
-        day = self._days[number] = Day(number, number > self._since, dict(self._balances), dict(self._books))
+        day = self._days[number] = Day(number, number > self.since, dict(self._balances), dict(self._books))
         day.first_height = self._height + 1
         while len(self._days) > self._kept:
             gone = self._days.pop(next(iter(self._days)))
             self._lines -= gone.size({*gone.lines, *gone.changes})
         return day
+
+    def _margin_at_close(self, day: Day, state: State, *, same: bool = False) -> None:
+        """What margins would be if the day ended here; `same`: holdings are those of the block before."""
+        book = margin_book(state)
+        if not same or self._margins is None or book.arrays is not self._arrays:
+            self._arrays = book.arrays
+            self._margined = [account for account in book.accounts() if self._follows(account)]
+            self._margins = cache(book.margins_when_asked(self._margined))
+        day.margined, day.margins = self._margined, self._margins
 
     def _leave_out(self, left: int) -> None:
         """Forget lines of the accounts and days that have the most, until so many are left."""

@@ -76,10 +76,12 @@ class NodeView:
     """Whether the transaction of a hash waits in the pool."""
     fates_complete: Callable[[], bool] = lambda: True
     """Whether all stored blocks were read for transactions."""
+    resumed: StatementDays | None = None
+    """Statements that go on from before a restart; by default new ones."""
     statements: StatementDays = field(init=False)
 
     def __post_init__(self) -> None:
-        self.statements = StatementDays(self.application.state)
+        self.statements = self.resumed or StatementDays(self.application.state)
 
     def decided(self, decided: DecidedHeight) -> None:
         """Follow the application; subscribe this as its listener."""

@@ -27,6 +27,7 @@ from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
 from member.keys.key_folder import KeyKind, Purpose, public_of
+from member.statements.saved_days import SavedDays, save_days
 from member.vaults.conflict import Conflict, conflict_of
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.decided_transactions import DecidedTransactions
@@ -48,7 +49,7 @@ from node.chains.relayer_service import RelayerService
 from node.chains.stored_branch import StoredBranch
 from node.chains.strayed_vaults import own_of_strayed
 from node.config import NodeConfig, config_of_chains
-from node.epochs.member_files import EpochExits, EpochHoldings
+from node.epochs.member_files import EpochExits, EpochHoldings, EpochStatements
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.http.server import build_api, serve_api
@@ -161,7 +162,15 @@ class Node:
         )
         self._holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
         self._exits = EpochExits(config.path("exits"))
-        self._persister = Persister(self._store, self._epochs, holdings=self._holdings, exits=self._exits)
+        self._statements = EpochStatements(config.path("statements"))
+        self._persister = Persister(
+            self._store,
+            self._epochs,
+            holdings=self._holdings,
+            exits=self._exits,
+            statements=self._statements,
+            statement_record=self._supervisor.guarded("saved-statements", self._statement_record, None),
+        )
         self._persister.restored(restored.height, restored.state)
         self._application = ClearingApplication(
             self._genesis,
@@ -327,7 +336,7 @@ class Node:
             lambda: self._supervisor.standings,
             self._relayer.purses,
         )
-        self._lines = HeightLines(lambda: len(self._network.peers))
+        self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
             application=self._application,
@@ -347,6 +356,7 @@ class Node:
             find_fate=self._fates.find,
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
+            resumed=self._statements.at(self._application.state),
         )
 
     def _subscribe(self) -> None:
@@ -358,7 +368,6 @@ class Node:
         for listener in (
             self._membership.decided,
             self._on_committed,
-            self._persister.decided,
             self._upgrades.decided,
             lambda _: self._network.admit(self._membership.keys),
             guarded("readiness", lambda decided: self._health.follow(genesis_without_detached(decided.state)), None),
@@ -366,6 +375,7 @@ class Node:
             guarded("metrics", self._meters.committed, None),
             guarded("lines", self._lines.committed, None),
             guarded("statements", self._view.decided, None),
+            self._persister.decided,
         ):
             self._application.listen(listener)
 
@@ -432,6 +442,11 @@ class Node:
         if self._config.proofs.enabled:
             services["packages"] = self._packages.run
         return services
+
+    def _statement_record(self, decided: DecidedHeight) -> SavedDays | None:
+        """The statements after a height, beside the state that is saved there; None where they were not added up."""
+        days = self._view.statements
+        return save_days(days, decided.state.now.epoch) if days.height == decided.header.height else None
 
     def _needed_from(self) -> int:
         """The lowest height whose block is needed: by a proof that waits, or by vaults that wait for a set."""

@@ -15,11 +15,14 @@ import trio
 from clearing.base.errors import CrossclearError
 from clearing.epochs.snapshot import snapshot_due
 from clearing.state.state import State
+from member.statements.saved_days import SavedDays
 from node.agreement.application import DecidedHeight
 from node.epochs.member_files import (
     EpochExits,
+    EpochFiles,
     EpochHoldings,
     EpochHoldingsRecord,
+    EpochStatements,
     ExitTreeRecord,
     epoch_holdings,
     exit_tree_record,
@@ -40,6 +43,7 @@ class _Outcome:
     receipts: tuple[ReceiptRecord, ...]
     holdings: EpochHoldingsRecord | None
     exits: ExitTreeRecord | None
+    statements: SavedDays | None
     saved: tuple[int, bytes] | None
 
 
@@ -53,7 +57,11 @@ class Persister:
         clock: Callable[[], float] = time.perf_counter,
         holdings: EpochHoldings | None = None,
         exits: EpochExits | None = None,
+        statements: EpochStatements | None = None,
+        statement_record: Callable[[DecidedHeight], SavedDays | None] = lambda _: None,
     ) -> None:
+        """`statement_record`: the statements after a height, where they are added up."""
+        self._statements, self._statement_record = statements, statement_record
         self._store = store
         self._epochs = epochs
         self._holdings = holdings
@@ -65,7 +73,7 @@ class Persister:
 
     def decided(self, decided: DecidedHeight) -> None:
         """Queue receipts, and what members may ask of the epoch and the state where one closed."""
-        saved, holdings, exits = None, None, None
+        saved, holdings, exits, statements = None, None, None, None
         if decided.result.snapshot_due and self._exits is not None:
             exits = exit_tree_record(decided.state)
         if decided.result.snapshot_due and self._holdings is not None:
@@ -73,10 +81,11 @@ class Persister:
             holdings = epoch_holdings(snapshot, decided.state) if snapshot is not None else None
         if decided.result.snapshot_due and not (decided.fetched and self._clock() < self._not_before):
             started = self._clock()
+            statements = self._statement_record(decided) if self._statements is not None else None
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
             ended = self._clock()
             self._not_before = ended + SAVING_SHARE * (ended - started)
-        self._send.send_nowait(_Outcome(receipt_records(decided.result), holdings, exits, saved))
+        self._send.send_nowait(_Outcome(receipt_records(decided.result), holdings, exits, statements, saved))
 
     def restored(self, height: int, state: State) -> None:
         """Keep the epoch that the restored state closed: for a state fetched from peers, no block here does."""
@@ -95,11 +104,13 @@ class Persister:
                 await trio.to_thread.run_sync(_keep, self._holdings, outcome.holdings)
             if outcome.exits is not None and self._exits is not None:
                 await trio.to_thread.run_sync(_keep, self._exits, outcome.exits)
+            if outcome.statements is not None and self._statements is not None:
+                await trio.to_thread.run_sync(_keep, self._statements, outcome.statements)
             if outcome.receipts or outcome.saved is not None:
                 await self._store.save_results_async(outcome.receipts, outcome.saved)
 
 
-def _keep(files: EpochHoldings | EpochExits, record: EpochHoldingsRecord | ExitTreeRecord) -> None:
+def _keep(files: EpochFiles, record: EpochHoldingsRecord | ExitTreeRecord | SavedDays) -> None:
     """Members can ask another node: a disk that fails here must not end this one."""
     try:
         files.write_epoch(record)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, decode, encode, u256
-from clearing.base.errors import CrossclearError
+from clearing.base.errors import CrossclearError, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32
 from clearing.epochs.exit_tree import closed_exit_tree, open_exit_root
@@ -25,6 +25,8 @@ from clearing.state.record_opening import RecordOpening
 from clearing.state.state import State
 from member.durable_files import write_whole
 from member.keys.secret_files import make_secret_folder
+from member.statements.days import StatementDays
+from member.statements.saved_days import SavedDays, resume_days
 
 EPOCHS_MAX = 64
 BYTES_MAX = 256 << 20
@@ -56,7 +58,7 @@ class EpochFiles:
         names = [path.stem for path in self._folder.glob(f"*{self._suffix}")] if self._folder.is_dir() else []
         return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
 
-    def write_epoch(self, record: "EpochHoldingsRecord | ExitTreeRecord") -> None:
+    def write_epoch(self, record: "EpochHoldingsRecord | ExitTreeRecord | SavedDays") -> None:
         """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
         make_secret_folder(self._folder)
         data, path = encode(record), self._path(record.epoch)
@@ -327,6 +329,23 @@ class EpochExits(EpochFiles):
         """As `EpochHoldings.own`."""
         found = self.account_at(account, epoch)
         return found if found is not None and found.owner == owner else None
+
+
+class EpochStatements(EpochFiles):
+    """The folder of statements that were under way when an epoch closed: beside each saved state."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "statements", ".days", EPOCHS_MIN + 1)
+
+    def at(self, state: State) -> StatementDays:
+        """Statements that go on from a saved state; new ones, which say so, where nothing of it is kept."""
+        record = self.read_record(state.now.epoch, SavedDays) if state.now.height else None
+        if record is not None:
+            try:
+                return resume_days(record, state)
+            except RemoteFault as fault:
+                log.warning("statements begin anew", fault=str(fault))
+        return StatementDays(state)
 
 
 def _leaf(kept: ExitLeafRecord) -> ExitLeaf:

@@ -25,6 +25,7 @@ from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.state.state import State
 from member.codes import NodeCode
 from member.durable_files import write_whole
+from member.printing.pace import Pace
 from node.store.records import PackageRecord
 from proofs.epoch.package import SUFFIX, commitments_root
 from proofs.epoch.pool import EpochProver
@@ -182,9 +183,12 @@ class EpochService:
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
 
+        pace = Pace()
+
         def log_progress() -> None:
             progress, epoch = self.progress, snapshot.statement.epoch
-            log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total)
+            left = pace.seconds_left(progress.done, progress.total)
+            log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total, seconds_left=left)
 
         seeds = self._seeds_of(snapshot)
         return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), log_progress)

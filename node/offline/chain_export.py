@@ -28,9 +28,13 @@ class ExportedBlocks:
 
 
 def export_blocks(
-    home: Path, log: Path, first: int | None, last: int | None, progress: Callable[[int], None] = lambda _: None
+    home: Path,
+    log: Path,
+    first: int | None,
+    last: int | None,
+    progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> ExportedBlocks:
-    """Write the blocks from `first` to `last`, by default all, to a new file; `progress` is told each height.
+    """Write the blocks from `first` to `last`, by default all, to a new file. `progress` is told each and the last.
 
     Raises LocalFault STORE_GAP where the home does not have all of them, OUTPUT_EXISTS, STORE_CORRUPT.
     """
@@ -45,9 +49,9 @@ def export_blocks(
     return ExportedBlocks(network, begin, end, blocks)
 
 
-def _blocks(store: Store, first: int, last: int, progress: Callable[[int], None]) -> Iterator[BlockRecord]:
+def _blocks(store: Store, first: int, last: int, progress: Callable[[int, int], None]) -> Iterator[BlockRecord]:
     for record in store.blocks(first):
         if record.height > last:
             return
-        progress(record.height)
+        progress(record.height, last)
         yield record

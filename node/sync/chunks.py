@@ -18,6 +18,7 @@ from clearing.base.errors import RemoteFault
 from consensus.codes import ConsensusCode
 from consensus.sync.messages import CHUNK_BYTES, CHUNK_PROOF_MAX, ChunkRequest, ChunkResponse, Manifest
 from consensus.sync.state_sync import Assembly
+from member.printing.pace import Pace
 from node.sync.peer_talk import PeerTalk
 
 CHUNKS_PER_PEER = 4
@@ -132,17 +133,17 @@ class ChunkFetch:
 
     async def run(self, manifest: Manifest, holders: Sequence[bytes]) -> bytes | None:
         """All chunks, several of each holder at a time; None when too many failed."""
-        assembly = Assembly(manifest)
+        assembly, pace = Assembly(manifest), Pace()
         if self.kept is not None:
             self.progress.chunks_on_disk = await trio.to_thread.run_sync(self.kept.begin, manifest, assembly.take)
         async with trio.open_nursery() as nursery:
             for peer in holders:
                 strikes = [STRIKES]
                 for _ in range(CHUNKS_PER_PEER):
-                    nursery.start_soon(self._fetch, peer, assembly, strikes)
+                    nursery.start_soon(self._fetch, peer, assembly, strikes, pace)
         return assembly.data() if not assembly.missing else None
 
-    async def _fetch(self, peer: bytes, assembly: Assembly, strikes: list[int]) -> None:
+    async def _fetch(self, peer: bytes, assembly: Assembly, strikes: list[int], pace: Pace) -> None:
         """Fetch until nothing is missing, or this peer has failed too often; idle ones wait for what others fail."""
         manifest = assembly.manifest
         while assembly.missing and strikes[0] > 0:
@@ -167,7 +168,15 @@ class ChunkFetch:
                 if fault.at != "none":
                     self.talk.report(peer, fault)
             if assembly.missing:
+                self._tell(assembly, pace)
                 await trio.sleep_until(next_at)
+
+    def _tell(self, assembly: Assembly, pace: Pace) -> None:
+        total = assembly.manifest.chunks
+        done = total - assembly.missing
+        left = pace.seconds_left(done, total)
+        if pace.is_due():
+            log.info("snapshot is being fetched", chunks=done, of=total, seconds_left=left)
 
 
 _LENGTH_BYTES = 4

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from clearing.base.units import DAY_MS
 from devnet.demo.story import USDC, DevnetDeposit
 from devnet.network import running_devnet
 from devnet.options import DevnetOptions
+from member.statements.statement import day_text
 from tests.kit.e2e.live import (
     TradeFlow,
     all_proven,
@@ -77,6 +79,12 @@ async def test_a_network_survives_the_crash_of_any_and_of_all_validators(anvil_b
         await all_ready(devnet)
         for client in devnet.clients.values():
             assert {height: (await client.header(height)).hash for height in before} == before
+
+        first = await devnet.clients["n0"].header(1)
+        async with devnet.client_of(one) as client:
+            told = await client.statement(day_text(first.time_ms // DAY_MS))
+            assert told.first_height == 1, "statements go on over every crash"
+            assert [each for account in told.accounts for each in account.transfers]
 
         await flow.hand_in_again(devnet.clients["n2"])
         async with trio.open_nursery() as nursery:

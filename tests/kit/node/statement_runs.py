@@ -1,13 +1,16 @@
 """Random days of a world whose blocks are added up for statements."""
 
 import random
+from collections.abc import Callable
 
+from clearing.base.codec import decode, encode
 from clearing.base.units import DAY_MS
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 from member.statements.days import StatementDays
+from member.statements.saved_days import SavedDays, resume_days, save_days
 from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
@@ -36,8 +39,12 @@ CURRENCIES = {"USD": cash_currency(USD), "WETH-1": token_currency(WETH_1)}
 class Followed(World):
     """A world whose blocks are added up, and whose truth after each day is kept from the state itself."""
 
-    def __init__(self, kept: int = 10, lines_max: int | None = None) -> None:
+    def __init__(
+        self, kept: int = 10, lines_max: int | None = None, restarts: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`restarts`: whether statements are saved and read again after a block."""
         super().__init__(make_genesis(risk=FULL), check=False)
+        self._restarts, self._kept, self._lines_max = restarts, kept, lines_max
         self.days = StatementDays(self.state, kept=kept, lines_max=lines_max)
         self.closes: dict[int, dict[str, object]] = {}
 
@@ -45,6 +52,9 @@ class Followed(World):
         result = super().apply(block)
         self.days.decided(block.time_ms, result, self.state)
         self.closes[block.time_ms // DAY_MS] = truth(self.state)
+        if self._restarts():
+            saved = decode(encode(save_days(self.days, self.state.now.epoch)), SavedDays, 1 << 30)
+            self.days = resume_days(saved, self.state, kept=self._kept, lines_max=self._lines_max)
         return result
 
 
@@ -58,9 +68,9 @@ def truth(state: State) -> dict[str, object]:
     }
 
 
-def random_run(seed: int, blocks: int = 60, lines_max: int | None = None) -> Followed:
-    rng = random.Random(seed)
-    world = Followed(lines_max=lines_max)
+def random_run(seed: int, blocks: int = 60, lines_max: int | None = None, restarts: bool = False) -> Followed:
+    rng, stops = random.Random(seed), random.Random(f"restarts {seed}")
+    world = Followed(lines_max=lines_max, restarts=lambda: restarts and stops.random() < 0.3)
     btc, eth = 790_000, 20_000
     world.prices(btc, eth)
     facts = [world.deposit_fact(each, USDC_1, 40_000 * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)]

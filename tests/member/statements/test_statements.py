@@ -6,17 +6,19 @@ import io
 import msgspec
 import pytest
 
-from clearing.base.errors import Bug
+from clearing.base.errors import BaseCode, Bug
 from clearing.base.units import DAY_MS
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.settlement import Settled
 from clearing.schema.receipts.trades import TradeNovated
 from member.api.statements import MemberStatement
 from member.statements.days import StatementDays
+from member.statements.saved_days import resume_days, save_days
 from member.statements.statement import as_csv, day_number, day_text, member_statement
 from tests.kit.clearing.genesis import ALICE, BOB, HOUSE, START_MS, USD, USDC_1
 from tests.kit.clearing.world import of_kind
 from tests.kit.node.statement_runs import ACCOUNTS, CURRENCIES, Followed, random_run
+from tests.kit.refusals import refused
 
 
 def statement(world: Followed, day: int, account: int) -> MemberStatement:
@@ -26,8 +28,9 @@ def statement(world: Followed, day: int, account: int) -> MemberStatement:
 
 
 @pytest.mark.parametrize("seed", [0, 2, 4, 5])
-def test_statements_of_a_random_run_reconcile_to_the_ledger(seed):
-    world = random_run(seed)
+@pytest.mark.parametrize("restarts", [False, True])
+def test_statements_of_a_random_run_reconcile_to_the_ledger(seed, restarts):
+    world = random_run(seed, restarts=restarts)
     numbers = world.days.numbers
     assert len(numbers) >= 2
     receipts = {result.height: result.receipts for result in world.results}
@@ -63,6 +66,31 @@ def test_statements_of_a_random_run_reconcile_to_the_ledger(seed):
         opening, lots = close["balances"], close["lots"]
     assert any(of_kind(result, Liquidated) for result in world.results)
     assert any(of_kind(result, Settled) for result in world.results)
+
+
+@pytest.mark.parametrize("lines_max", [None, 60])
+def test_statements_after_restarts_are_those_without(lines_max):
+    plain, restarted = (random_run(3, lines_max=lines_max, restarts=each) for each in (False, True))
+    assert plain.days.numbers == restarted.days.numbers
+    for day in plain.days.numbers:
+        for account in ACCOUNTS:
+            if account not in plain.days.day(day).left_out:
+                assert statement(restarted, day, account) == statement(plain, day, account)
+        assert restarted.days.day(day).left_out == plain.days.day(day).left_out
+
+
+def test_a_record_of_another_state_is_refused():
+    world = random_run(0, blocks=10)
+    saved = save_days(world.days, 1)
+    last = saved.days[-1]
+    (account, currency, amount), *others = last.opening or ((ALICE, 1, 0),)
+    lying = msgspec.structs.replace(last, opening=((account, currency, amount + 1), *others))
+    for wrong in (
+        msgspec.structs.replace(saved, height=saved.height - 1),
+        msgspec.structs.replace(saved, days=(*saved.days[:-1], lying)),
+    ):
+        with refused(BaseCode.MALFORMED):
+            resume_days(wrong, world.state)
 
 
 def check_links(own, receipts, account: int) -> None:

@@ -34,7 +34,7 @@ def requests(words: World, height: int) -> tuple[Transaction, ...]:
 
 def test_a_line_has_what_was_decided_and_how(tmp_path: Path) -> None:
     with new_station(tmp_path) as station, capture_logs() as lines:
-        told = HeightLines(lambda: 3)
+        told = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
         station.application.listen(told.committed)
         for committed in decided(station, 5, facts, requests):
             told.decided(Decided(committed, rounds=2, duration_ms=40, fetched=False))
@@ -46,7 +46,9 @@ def test_a_line_has_what_was_decided_and_how(tmp_path: Path) -> None:
 
 def test_fetched_heights_are_told_now_and_then(tmp_path: Path) -> None:
     with new_station(tmp_path) as station, capture_logs() as lines:
-        told = HeightLines(lambda: 3)
+        told = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
         for committed in decided(station, FETCHED_EVERY + 1):
             told.decided(Decided(committed, rounds=1, duration_ms=0, fetched=True))
-    assert [line["height"] for line in lines if line["event"] == "fetched"] == [FETCHED_EVERY]
+    (line,) = (line for line in lines if line["event"] == "fetched")
+    assert (line["height"], line["behind"]) == (FETCHED_EVERY, FETCHED_EVERY)
+    assert line["seconds_left"] >= 0

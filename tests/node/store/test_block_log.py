@@ -16,7 +16,7 @@ from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, new_password, new_secret, write_key
 from member.keys.keystore import Strength
 from node.offline.replay import replay
-from node.store.block_log import MAGIC, block_log_network, read_block_log, write_block_log
+from node.store.block_log import MAGIC, block_log_network, count_blocks, read_block_log, write_block_log
 from node.store.records import BlockRecord
 from tests.kit.command_line import CommandLine
 from tests.kit.node.recorded import HEIGHTS, Recorded
@@ -35,6 +35,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_log_reads_back_as_it_was_written(log: Path) -> None:
     assert list(read_block_log(log)) == BLOCKS
+    assert count_blocks(log) == 5
     assert block_log_network(log) == NETWORK
 
 
@@ -141,3 +142,13 @@ def test_another_network_seed_is_refused(recorded: Recorded, tmp_path: Path, cli
     seed = new_secret(KeyKind.SEED)
     write_key(tmp_path, "network-seed", KeyKind.SEED, seed, new_password(tmp_path), Strength.DEVNET)
     cli("replay", recorded.log_file, "--home", tmp_path, "--devnet", *recorded.genesis_options, code=6)
+
+
+@settings(max_examples=50)
+@given(cut=st.integers(0, 400))
+def test_whole_records_of_a_torn_log_are_counted(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    path = tmp_path_factory.mktemp("torn") / "blocks.log"
+    write_block_log(path, NETWORK, BLOCKS)
+    data = path.read_bytes()
+    path.write_bytes(data[: max(len(MAGIC) + 32, len(data) - cut)])
+    assert count_blocks(path) == len(list(read_block_log(path, cut_torn_tail=True)))
