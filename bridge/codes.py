@@ -188,6 +188,11 @@ class BridgeCode(CodeBook):
     )
     TERMS_REFUSED = 694, "The vault's constructor refuses these terms. The values name its error; nothing was sent."
     WRONG_CODE = 695, "What is at the address is not the committed contract. Do not use it."
+    BAD_DEPOSIT = (
+        698,
+        "The vault does not take this amount, or the wallet does not have it. Give base units of the token: a multiple "
+        "of `unit`, at least `minimum`, at most `balance`. A unit of 0 says that the vault does not list the token.",
+    )
     BAD_VAULT_RECEIPT = 696, "The file is not a receipt of `crossclear vault deploy`. The values say why."
     NOT_PAUSED = (
         697,

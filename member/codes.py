@@ -151,6 +151,11 @@ class NodeCode(CodeBook):
         "The API cannot speak TLS with `api.tls_certificate` and `api.tls_key`: give both, in PEM, and the key of this "
         "certificate, unencrypted.",
     )
+    DISK_UNUSABLE = (
+        907,
+        "The disk of the home is full, read-only or failing, so the node ended; what it had decided is kept. Free "
+        "room, or mount it writable, look for faults of the disk in the kernel's log, and start the node again.",
+    )
     TRANSACTION_UNKNOWN = (
         877,
         "This node did not accept the transaction and saw it in no block, or has forgotten it (`mempool.fates_days`, "

@@ -47,7 +47,8 @@ class ProofCode(CodeBook):
     CUSTODY_UNLISTED = (
         723,
         "Custody names a vault, token, unit or slot that the trusted genesis does not have, or names none for an "
-        "asset that it has.",
+        "asset that it has. After a vote on chains or tokens, fetch what was voted (`crossclear governance "
+        "amendments`) and name it with `--amendments`.",
     )
     EQUIVOCATION = 730, "Validators certified two values for one height or epoch. Believe neither and keep both files."
     SET_NOT_LINKED = (

@@ -23,15 +23,23 @@ def make_secret_folder(folder: Path) -> None:
 def write_secret(path: Path, data: bytes) -> None:
     """Create a file of mode 0600, durable on return. Raises LocalFault KEY_EXISTS, KEY_PERMISSIONS."""
     _check_closed(path.parent)
+    if os.path.lexists(path):
+        raise LocalFault(NodeCode.KEY_EXISTS, str(path))
+    # Whole before it has its name: a reader, or a crash, never meets a half of it.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(partial)
     except FileExistsError:
         raise LocalFault(NodeCode.KEY_EXISTS, str(path)) from None
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

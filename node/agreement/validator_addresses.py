@@ -6,7 +6,7 @@ operator names an address (`p2p.announce`). Bounded: one record a validator, one
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 import structlog
@@ -14,7 +14,6 @@ import trio
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import RemoteFault
-from node.agreement.validator_membership import Membership
 from node.p2p.config import Peer
 from node.p2p.network import Incoming, Network, Topic
 
@@ -34,10 +33,29 @@ class AddressRecord(Wire, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 
+class Listed(Protocol):
+    """Who is a validator: `Membership`, or what a node that joins knows of it."""
+
+    @property
+    def own_key(self) -> bytes:
+        """This node's envelope key."""
+        ...
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Envelope keys of the validators."""
+        ...
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node is one of them."""
+        ...
+
+
 class AddressWatch:
     """Publishes the own record, and passes the newest of each validator to `learn`."""
 
-    def __init__(self, own: AddressRecord | None, membership: Membership, learn: Callable[[Peer], None]) -> None:
+    def __init__(self, own: AddressRecord | None, membership: Listed, learn: Callable[[Peer], None]) -> None:
         self._own = own
         self._membership = membership
         self._learn = learn

@@ -4,6 +4,7 @@ Rule: services are constructed here, handed what they need, and subscribed after
 1. restore; 2. consensus log; 3. network; 4. everything that talks. Cancelling the nursery stops them all.
 """
 
+import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -318,6 +319,7 @@ class Node:
             self._supervisor.checks,
             self._packages if config.proofs.enabled else None,
             self._relayer.purses,
+            self._free_bytes,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -335,6 +337,7 @@ class Node:
             self._signatures.collection,
             lambda: self._supervisor.standings,
             self._relayer.purses,
+            self._free_bytes,
         )
         self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)
@@ -447,6 +450,10 @@ class Node:
         """The statements after a height, beside the state that is saved there; None where they were not added up."""
         days = self._view.statements
         return save_days(days, decided.state.now.epoch) if days.height == decided.header.height else None
+
+    def _free_bytes(self) -> int:
+        """Room on the disk of the home."""
+        return shutil.disk_usage(self._config.home).free
 
     def _needed_from(self) -> int:
         """The lowest height whose block is needed: by a proof that waits, or by vaults that wait for a set."""

@@ -32,6 +32,7 @@ from node.pool.journal import PoolJournal
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
 from node.signer.sign_state import SIGN_STATE, SignStateFile, has_sign_state
 from node.store.blocks import StoredBlocks
+from node.store.disk_faults import bug_behind, disk_fault
 from node.store.fate_table import FateTable
 from node.store.store import Store
 from node.sync.joining import begin_from_peers
@@ -51,7 +52,16 @@ def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
         configure_logs(config.logging, node=config.node.name)
     except OSError as error:
         raise LocalFault(NodeCode.LOG_UNUSABLE, "logging.file", why=str(error)) from None
-    trio.run(_run, config, until_stdin_closes)
+    try:
+        trio.run(_run, config, until_stdin_closes)
+    except BaseException as error:
+        bug = bug_behind(error)
+        if bug is not None and next(bugs_in(error), None) is None:
+            raise bug from error  # closing the files failed after it
+        fault = disk_fault(error, config.home)
+        if fault is None:
+            raise
+        raise fault from error
     return 0
 
 

@@ -82,6 +82,8 @@ class PackageService:
         self._waiting: dict[int, _Waiting] = {}
         self._more = trio.Event()
         self._lost: dict[int, str] = {}
+        self._failed: dict[int, int] = {}
+        """Heights of lost epochs that a restart tries again: their blocks are needed."""
         self.newest_epoch = 0
         self.newest_bytes = 0
         self.seconds: deque[float] = deque(maxlen=1024)
@@ -101,7 +103,8 @@ class PackageService:
     @property
     def needed_from(self) -> int:
         """The lowest height whose block a proof needs; above all heights when none waits."""
-        return min((waiting.height for waiting in self._waiting.values()), default=2**63 - 1)
+        heights = [*(waiting.height for waiting in self._waiting.values()), *self._failed.values()]
+        return min(heights, default=2**63 - 1)
 
     @property
     def lost(self) -> Mapping[int, str]:
@@ -211,6 +214,7 @@ class PackageService:
         if waiting.failures >= ATTEMPTS_MAX:
             # Its file stays: a restart tries again.
             self._lost[epoch] = f"{ATTEMPTS_MAX} proofs failed"
+            self._failed[epoch] = waiting.height
             del self._waiting[epoch]
 
     async def _found(self, epoch: int, waiting: _Waiting) -> tuple[RiskSnapshot, CommittedBlock, ValidatorSet] | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
-from hypercorn.middleware import ProxyFixMiddleware
 from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -197,8 +197,7 @@ async def serve_api(
         config.alpn_protocols = ["http/1.1"]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)
-        served: Any = ProxyFixMiddleware(app, trusted_hops=settings.proxies) if settings.proxies else app
-        await serve(served, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
 
 def _endpoint(route: Route, served: ApiContext) -> Endpoint:
@@ -237,7 +236,9 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
     if route.takes_token and is_bearer(header):
         submitter = served.submitters.check_token(header)
     elif route.signed or (route.may_sign and header):
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        # Of the request line alone: headers could make another URL of it.
+        path, query = request.scope["raw_path"], request.scope["query_string"]
+        target = (path + (b"?" + query if query else b"")).decode("latin-1")
         part = SignedPart(request.method, target, body)
         signer = served.authenticator.check(header, part, now_ms)
         submitter = signer.hex()
@@ -250,9 +251,25 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
 
 
 def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
-    client = request.client.host if request.client else ""
+    client = _client(request, served.settings.proxies)
     if not served.limiter.take(client, now_ms):
         check_wait(math.ceil(served.limiter.wait(client, now_ms)), "request")
+
+
+def _client(request: Request, proxies: int) -> str:
+    """Whose rate counts: the peer, or whom the outermost of our proxies saw; the peer where that is no address."""
+    peer = request.client.host if request.client else ""
+    if not proxies:
+        return peer
+    claimed = [each.strip() for line in request.headers.getlist("x-forwarded-for") for each in line.split(",")]
+    told = claimed[-proxies] if len(claimed) >= proxies else ""
+    host = told[1 : told.find("]")] if told.startswith("[") else told
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return ip_address(host).compressed
+    except ValueError:
+        return peer
 
 
 def _parameters(route: Route, request: Request) -> dict[str, str]:

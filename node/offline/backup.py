@@ -28,7 +28,7 @@ from node.config import NodeConfig
 from node.genesis_file import read_genesis
 from node.signer.sign_state import SIGN_STATE, locked_sign_state
 from node.store.blocks import StoredBlocks
-from node.store.database import copy_heights
+from node.store.database import copy_heights, keep_whole
 from node.store.store import FrozenStore, Store
 
 STORE, GENESIS, MANIFEST = "node.sqlite", "genesis.json", "backup.json"
@@ -72,7 +72,7 @@ def create_backup(config: NodeConfig, genesis: Genesis, folder: Path, progress: 
         make_secret_folder(folder)
         (folder / STORE).touch(mode=0o600)
         copy_heights(source, folder / STORE, height, lambda copied: progress(copied, height))
-        first = store.first_height()
+        first = keep_whole(folder / STORE, store.first_height(), height)
     write_whole(folder / GENESIS, config.path(config.node.genesis).read_bytes(), 0o600)
     _sync(folder / STORE)
     files = {name: _digest(folder / name) for name in (STORE, GENESIS)}

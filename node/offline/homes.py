@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
+from member.durable_files import write_whole
 from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, read_own_key, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder
@@ -64,6 +67,14 @@ def open_home(home: Path) -> OfflineHome:
     """Read a home's node.toml and genesis. Raises LocalFault CONFIG_*, and what the checks of genesis raise."""
     config = load_config(home / "node.toml", os.environ).config
     return OfflineHome(config, read_genesis(config.path(config.node.genesis)))
+
+
+def write_signer(home: Path, signer: dict[str, str]) -> None:
+    """Put a signer's address and key into a home's node.toml, which loses its comments. Raises LocalFault CONFIG_*."""
+    config = load_config(home / "node.toml", {}).config
+    filled = msgspec.structs.replace(config, signer=msgspec.structs.replace(config.signer, **signer))
+    lines = [line for line in dump_config(filled).splitlines() if not line.startswith("home = ")]
+    write_whole(home / "node.toml", ("\n".join(lines) + "\n").encode())
 
 
 def open_log(

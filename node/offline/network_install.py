@@ -21,7 +21,7 @@ from member.keys.secret_files import read_password
 from node.config import ChainConfig, NodeConfig, PeerConfig
 from node.config_sources import dump_config, load_config, parse_config
 from node.genesis_file import read_genesis
-from node.sync.home import read_seed
+from node.sync.home import address_text, read_seed
 
 PEERS_BYTES_MAX = 1 << 20
 
@@ -89,7 +89,8 @@ def _filled(config: NodeConfig, network: NewNetwork, peers: tuple[PeerConfig, ..
     if listen is None:
         raise LocalFault(NodeCode.CONFIG_MISSING, "p2p.port", why="the peers' file lacks this node: give --listen")
     others = tuple(peer for peer in peers if peer.key != own)
-    p2p = msgspec.structs.replace(config.p2p, host=listen[0], port=listen[1], peers=others)
+    place = next((address_text(peer.host, peer.port) for peer in peers if peer.key == own), config.p2p.announce)
+    p2p = msgspec.structs.replace(config.p2p, host=listen[0], port=listen[1], announce=place, peers=others)
     api = config.api
     if network.api is not None:
         api = msgspec.structs.replace(api, host=network.api[0], port=network.api[1])

@@ -31,6 +31,8 @@ AHEAD_SECONDS_MAX = 600.0
 """How long a vault may have a checkpoint above the own height before an operator must look at it."""
 PROOF_WAIT_SECONDS_MAX = 900.0
 """How long an epoch may wait for its package: a proof takes seconds to minutes, and is tried three times."""
+FREE_BYTES_MIN = 256 << 20
+"""Below that the home's disk may be full within hours; the node ends when it is (R0907)."""
 LOST_SHOWN = 4
 """Of the epochs that were given up, the newest."""
 CHAIN_BEHIND_MAX = 64
@@ -57,10 +59,12 @@ class HealthMonitor:
         services: Callable[[], Sequence[Check]] = tuple,
         packages: PackageService | None = None,
         purses: Mapping[int, RelayerPurse] | None = None,
+        free_bytes: Callable[[], int] | None = None,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
         `services`: a condition for each service that failed. `packages` is None for a node that proves nothing."""
         self._services = services
+        self._free_bytes = free_bytes
         self._packages = packages
         self._purses = {} if purses is None else purses
         self._collection = collection
@@ -111,6 +115,7 @@ class HealthMonitor:
             *map(_conflict_check, self._conflicts()),
             *_collection_checks(self._collection()),
             *_proof_checks(self._packages),
+            *_disk_checks(self._free_bytes),
             *(_purse_check(chain_id, purse) for chain_id, purse in sorted(self._purses.items())),
             *self._services(),
         )
@@ -251,6 +256,13 @@ def _proof_checks(packages: PackageService | None) -> Sequence[Check]:
     )
     ok = not lost and waited <= PROOF_WAIT_SECONDS_MAX
     return (Check(name="proofs", ok=ok, detail=f"{detail}; {lost}" if lost else detail),)
+
+
+def _disk_checks(free_bytes: Callable[[], int] | None) -> Sequence[Check]:
+    if free_bytes is None:
+        return ()
+    free = free_bytes()
+    return (Check(name="disk", ok=free >= FREE_BYTES_MIN, detail=f"the home has room for {free >> 20} MiB more"),)
 
 
 def _purse_check(chain_id: int, purse: RelayerPurse) -> Check:

@@ -59,7 +59,9 @@ class Meters:
         collection: Callable[[], SignatureCollection | None] = lambda: None,
         services: Callable[[], Sequence[ServiceStanding]] = tuple,
         purses: Mapping[int, RelayerPurse] | None = None,
+        free_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._free_bytes = free_bytes
         self._purses = {} if purses is None else purses
         self._services = services
         self._metrics = metrics
@@ -154,6 +156,7 @@ class Meters:
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)
         metrics.proofs_waiting.set(len(self._packages.waiting))
+        metrics.home_free.set(self._free_bytes())
         metrics.proofs_wait.set(self._packages.waited_seconds)
         metrics.proofs_lost.set(len(self._packages.lost))
         progress = self._packages.progress

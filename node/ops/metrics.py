@@ -173,6 +173,7 @@ class Metrics:
             "proofs_wait_seconds", "How long the epoch that waits longest has waited for its package"
         )
         self.proofs_lost = self._gauge("proofs_lost", "Epochs that this validator gave up to prove, since its start")
+        self.home_free = self._gauge("home_free_bytes", "Room on the disk of the home")
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
 
     def _endpoints(self) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import structlog
+
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from member.codes import NodeCode
@@ -20,6 +22,8 @@ from node.config import NodeConfig
 from node.signer.local import LocalSigner
 from node.signer.remote import RemoteSigner
 from node.signer.sign_state import SignGuard
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,7 +53,12 @@ def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False,
         return read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=allow_weak)
 
     def read_next(purpose: Purpose) -> bytes:
-        return read_next_key(home, purpose, password, allow_weak=allow_weak) or b""
+        try:
+            return read_next_key(home, purpose, password, allow_weak=allow_weak) or b""
+        except (LocalFault, OSError) as fault:
+            # It must not stop the key in use; the rotation tries it again.
+            log.error("next key cannot be opened", purpose=purpose.value, fault=str(fault))
+            return b""
 
     return NodeKeys(
         validator=int.from_bytes(read(Purpose.VALIDATOR), "big") if signs else 0,

@@ -37,6 +37,8 @@ from node.signer.sign_state import SignedStep, SignGuard
 RETRY_S = 0.25
 ALIVE_S = 5.0
 """How often an idle channel is probed."""
+KEY_S = 0.5
+"""The same while the set lists a key that it did not have."""
 DIAL_S = 5.0
 
 log = structlog.get_logger(__name__)
@@ -69,7 +71,9 @@ class RemoteSigner(GuardedSigner):
         self._asking = threading.Lock()
         self._channel: SignerChannel | None = None
         self._numbers = 0
-        self._asked_at = 0.0
+        self._greeted_at = 0.0
+        self._lacks_key = False
+        """Whether the set lists a key that the signer did not have when it was asked last."""
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._keep_connected, name="signer-dialer", daemon=True)
@@ -112,7 +116,12 @@ class RemoteSigner(GuardedSigner):
         if not self._vote_keys:
             self.silences += 1
             raise LocalFault(NodeCode.SIGNER_SILENT, "signer", why="not connected")
-        own = self._listed_of(validators_hash, self._vote_keys)
+        try:
+            own = self._listed_of(validators_hash, self._vote_keys)
+        except LocalFault:
+            self._lacks_key = True  # the signer may have it by now
+            self._wake.set()
+            raise
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
         self._advance(SignedStep(height, round_, int(kind)), digest)
         body = VoteRequest(
@@ -171,8 +180,8 @@ class RemoteSigner(GuardedSigner):
 
     def _exchange_on(self, channel: SignerChannel, kind: RequestKind, body: bytes, until: float) -> bytes:
         self._numbers += 1
-        self._asked_at = time.monotonic()
-        channel.send(encode(Request(number=self._numbers, kind=kind, body=body)), until - self._asked_at)
+        request = encode(Request(number=self._numbers, kind=kind, body=body))
+        channel.send(request, until - time.monotonic())
         answer = decode(channel.receive(until - time.monotonic()), Answer, FRAME_BYTES_MAX)
         if answer.number != self._numbers:
             raise LocalFault(NodeCode.SIGNER_CHANNEL, "answer", number=answer.number, asked=self._numbers)
@@ -195,9 +204,11 @@ class RemoteSigner(GuardedSigner):
                     self._connect()
                     reported = ""
                     log.info("signer connected", address=self._address)
-                elif time.monotonic() - self._asked_at >= ALIVE_S:
+                elif time.monotonic() - self._greeted_at >= (KEY_S if self._lacks_key else ALIVE_S):
+                    # Whatever else is asked: only this tells of the next key of a rotation.
+                    self._greeted_at = time.monotonic()
                     hello = decode(self._exchange(RequestKind.HELLO, b"", self._timeout_s), SignerHello)
-                    self._vote_keys = hello.vote_keys
+                    self._vote_keys, self._lacks_key = hello.vote_keys, False
             except CrossclearError as fault:
                 self.attempts += 1
                 if str(fault) != reported:
@@ -205,7 +216,7 @@ class RemoteSigner(GuardedSigner):
                     log.error("signer not reachable: nothing is signed", address=self._address, fault=reported)
             self._wake.clear()
             if not self._closed:
-                self._wake.wait(ALIVE_S if self._channel is not None else RETRY_S)
+                self._wake.wait(KEY_S if self._channel is not None else RETRY_S)
 
     def _connect(self) -> None:
         link = dial(self._address, DIAL_S)
@@ -225,4 +236,5 @@ class RemoteSigner(GuardedSigner):
         except BaseException:
             link.close()
             raise
+        self._greeted_at = time.monotonic()
         self._vote_keys, self._channel = hello.vote_keys, channel

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from clearing.base.errors import LocalFault
 from member.keys.key_folder import KIND_OF, Purpose, public_of
 from member.keys.rotation import has_next_key, promote_next_key, read_next_key
 from member.keys.secret_files import read_password
@@ -42,19 +43,33 @@ class KeyRotation:
         self._known = set(known)
         self._waiting: dict[Purpose, bytes] = {}
         """The public key that waits under the next name."""
+        self._told: dict[Purpose, str] = {}
+        """What was wrong with it, as told last."""
 
     def open_new(self) -> list[tuple[RotatedKey, bytes]]:
-        """The secrets of next keys that appeared; takes seconds for each. Raises LocalFault KEY_*."""
+        """The secrets of next keys that appeared; takes seconds for each.
+
+        One that cannot be opened is told once and left out: it must not stop the key in use.
+        """
         opened = []
         for key in self._keys:
             if not has_next_key(self._home, key.purpose):
                 self._waiting.pop(key.purpose, None)
             elif key.purpose not in self._waiting:
-                password = read_password(self._password_file)
-                secret = read_next_key(self._home, key.purpose, password, allow_weak=self._allow_weak)
+                secret = self._open(key.purpose)
                 if secret is not None:
                     opened.append((key, secret))
         return opened
+
+    def _open(self, purpose: Purpose) -> bytes | None:
+        try:
+            password = read_password(self._password_file)
+            return read_next_key(self._home, purpose, password, allow_weak=self._allow_weak)
+        except (LocalFault, OSError) as fault:
+            if self._told.get(purpose) != str(fault):
+                self._told[purpose] = str(fault)
+                log.error("next key cannot be opened", purpose=purpose.value, fault=str(fault))
+            return None
 
     def settle(self, opened: Sequence[tuple[RotatedKey, bytes]]) -> None:
         """Hand new keys out, and put those in place that alone are listed. Raises LocalFault KEY_*."""

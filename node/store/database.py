@@ -153,6 +153,7 @@ def copy_heights(source: Path, target: Path, height: int, progress: Callable[[in
 
     Each step is a short transaction: a long one would keep the writer's log from being cut. Blocks, sets and receipts
     of a height never change, so that the steps are of one state; snapshots, which are replaced, are copied first.
+    Heights that the writer forgets meanwhile may be there by half: `keep_whole` cuts them off.
     Raises LocalFault STORE_CORRUPT.
     """
     try:
@@ -166,6 +167,22 @@ def copy_heights(source: Path, target: Path, height: int, progress: Callable[[in
             connection.execute("DETACH DATABASE source")
     except sqlite3.DatabaseError as error:
         raise LocalFault(NodeCode.STORE_CORRUPT, str(source), why=str(error)) from error
+
+
+def keep_whole(target: Path, first: int, height: int) -> int:
+    """Cut off a copy what lies below a gap, or below `first`: a node that prunes forgets heights while they are copied,
+    and receipts of heights whose blocks are copied already. The lowest height that is left. Raises LocalFault."""
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+            heights = [row[0] for row in connection.execute("SELECT height FROM blocks ORDER BY height DESC")]
+            wanted = range(height, height - len(heights), -1)
+            whole = [each for each, due in zip(heights, wanted, strict=True) if each == due]
+            first = max(first, min(whole, default=height))
+            for table in ("blocks", "receipts", "receipt_accounts"):
+                connection.execute(f"DELETE FROM {table} WHERE height < ?", (first,))  # noqa: S608 - the names above
+    except sqlite3.DatabaseError as error:
+        raise LocalFault(NodeCode.STORE_CORRUPT, str(target), why=str(error)) from error
+    return first
 
 
 _COPIED = (

@@ -37,6 +37,8 @@ class JoinOptions:
     peers: tuple[PeerConfig, ...]
     name: str = "node"
     listen: tuple[str, int] = ("127.0.0.1", P2P_PORT)
+    announce: tuple[str, int] | None = None
+    """Where validators reach it once it is one of them; by default where it listens, unless that is every address."""
     api: tuple[str, int] | None = ("127.0.0.1", API_PORT)
     chains: tuple[ChainConfig, ...] = ()
     state_sync: StateSyncConfig = _FETCH_STATE
@@ -84,11 +86,27 @@ def _config_of(options: JoinOptions) -> NodeConfig:
     api = Api(enabled=False) if options.api is None else Api(host=options.api[0], port=options.api[1])
     return NodeConfig(
         node=NodeSection(name=options.name, profile="observer", devnet=options.devnet),
-        p2p=P2P(host=host, port=port, peers=options.peers),
+        p2p=P2P(host=host, port=port, announce=_announced(options), peers=options.peers),
         chains=options.chains,
         api=api,
         state_sync=options.state_sync,
     )
+
+
+def _announced(options: JoinOptions) -> str:
+    host, port = options.announce or options.listen
+    is_place = options.announce is not None or not is_every_address(host)
+    return address_text(host, port) if is_place else ""
+
+
+def is_every_address(host: str) -> bool:
+    """Whether listening at this host is listening at every address."""
+    return host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def address_text(host: str, port: int) -> str:
+    """`HOST:PORT`, as `address_of` reads it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def read_seed(path: Path) -> bytes:

@@ -7,6 +7,7 @@ could contradict itself. Where no peer tells how long, the node doesn't start.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -25,10 +26,12 @@ from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, public_of
 from node.agreement.application import state_salt
 from node.agreement.upgrade_watch import refuse_release
+from node.agreement.validator_addresses import AddressWatch, own_record, valid_address
 from node.chains.vault_anchor import newest_checkpoint
 from node.config import NodeConfig, config_of_chains
 from node.p2p.config import network_config
 from node.p2p.libp2p.network import LibP2PNetwork
+from node.p2p.network import Topic
 from node.signer.node_keys import NodeKeys
 from node.signer.sign_state import LAST_IN_HEIGHT, SIGN_STATE, SignedStep, SignStateFile, has_sign_state, recovered_path
 from node.store.records import BlockRecord
@@ -70,14 +73,29 @@ async def begin_from_peers(
             log.info("looking for a state", anchor_height=anchor.height, anchor_hash=anchor.hash.hex())
             signer = _EnvelopeKey(network, keys.envelope)
             p2p = LibP2PNetwork(network_config(config, network, keys))
+            announced = p2p.subscribe(Topic.ADDRESSES, valid_address)
             async with p2p.running():
                 talk = PeerTalk(network, signer, CurveVerifier(), p2p)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(talk.run)
-                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard, kept, lost=lost)
+
+                    listed = _Listed(signer.envelope_key)
+                    addresses = AddressWatch(own_record(config.p2p.announce, clock_ms()), listed, p2p.learn)
+
+                    def meet(validators: ValidatorSet) -> None:
+                        """Let all of them connect, and dial those that announce themselves: settings name a few."""
+                        is_first, listed.keys = not listed.keys, frozenset(validators.index_of)
+                        p2p.admit(listed.keys)
+                        if is_first:
+                            nursery.start_soon(addresses.run, p2p)
+                            nursery.start_soon(addresses.listen, announced)
+
+                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard, kept, meet, lost=lost)
                     nursery.cancel_scope.cancel()
             if joined is None:
                 log.info("blocks are executed from the first")
+                if lost:
+                    guard.publish(path)
                 kept.discard()
                 return False
             if lost:
@@ -100,6 +118,7 @@ async def _fetch(
     clock_ms: Callable[[], int],
     guard: SignStateFile,
     kept: ChunkStore,
+    meet: Callable[[ValidatorSet], None],
     *,
     lost: bool,
 ) -> Joined | None:
@@ -126,11 +145,36 @@ async def _fetch(
         return joined
     forgets = guard.last.height == 0 and not config.path(config.consensus.wal).exists()
     used = lost or (forgets and not sync.is_new and await sync.is_voter(own))
-    if joined is None:
-        refuse_used_key(config, used, "no state is offered by enough validators")
-    elif used and forgets:
+    if joined is None and used:
+        # As before the first epoch closes: nothing is signed while the blocks are executed.
+        newest = await sync.newest_set()
+        nobody = newest is None or not frozenset(newest.index_of) - {own}
+        refuse_used_key(config, nobody, "no state is offered by enough validators, and none of them shows a block")
+        while newest is not None:
+            meet(newest)
+            height = await silent_height(sync, newest, own)
+            asked, newest = newest, sync.highest_set
+            if newest is None or newest.hash == asked.hash:
+                # A peer may have shown an old header first: those who were asked are those of the highest.
+                close_heights(guard, height)
+                break
+    elif joined is not None and used and forgets:
+        meet(joined.light.next_validators)
         await keep_silent(guard, sync, joined.light.next_validators, own)
     return joined
+
+
+@dataclass(slots=True)
+class _Listed:
+    """Implements `node.agreement.validator_addresses.Listed` by a set that peers have shown."""
+
+    own_key: bytes
+    keys: frozenset[bytes] = frozenset()
+
+    @property
+    def is_validator(self) -> bool:
+        """See `Listed`."""
+        return self.own_key in self.keys
 
 
 def _is_alone(config: NodeConfig, genesis: Genesis, own: bytes) -> bool:
@@ -156,7 +200,16 @@ async def keep_silent(guard: SignStateFile, sync: StateSync, validators: Validat
     an honest one of them, also when less than a third of the power lies besides. So nothing was signed more than
     `UNSEEN_HEIGHTS` above the highest.
     """
-    height = await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
+    close_heights(guard, await silent_height(sync, validators, own))
+
+
+async def silent_height(sync: StateSync, validators: ValidatorSet, own: bytes) -> int:
+    """The highest height that the key may have signed for. Waits for the answers of these validators."""
+    return await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
+
+
+def close_heights(guard: SignStateFile, height: int) -> None:
+    """Sign nothing up to this height."""
     guard.advance(SignedStep(height, *LAST_IN_HEIGHT), bytes(32))
     log.warning("the key may have signed before: it signs nothing up to this height", height=height)
 

@@ -157,13 +157,25 @@ class StateSync:
         while True:
             power = _power(validators, known)
             if validators.is_quorum(power) or power == others:
-                return max(known.values(), default=0)
+                # What anybody has shown is certified, too.
+                return max((*known.values(), *self._trusted))
             for peer in self._talk.peers:
                 if peer != own and peer in validators.index_of and peer not in known:
                     block = await self._newest_of(peer)
                     if block is not None:
                         known[peer] = block.header.height
             await trio.sleep(ROUND_SECONDS)
+
+    async def newest_set(self) -> ValidatorSet | None:
+        """The set that the highest certified header names which peers show now; None when none shows any."""
+        for peer in self._talk.peers:
+            await self._newest_of(peer)
+        return self.highest_set
+
+    @property
+    def highest_set(self) -> ValidatorSet | None:
+        """The same of the headers that are known already."""
+        return self._trusted[max(self._trusted)].next_validators if self._trusted else None
 
     async def is_voter(self, key: bytes) -> bool:
         """Whether a certificate that peers show now has a vote of the validator of this envelope key."""

@@ -16,13 +16,13 @@ from devnet.testnet import Testnet
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def start_words(net: Testnet, ports: list[int], index: int) -> list[str]:
-    """`start` of one of a network's nodes on these ports, without API, relayer and proofs."""
+def start_words(net: Testnet, ports: list[int], index: int, peers_max: int = 100) -> list[str]:
+    """`start` of one of a network's nodes on these ports, without API, relayer and proofs. It knows so many others."""
     peers = [
         {"key": each.envelope_key.hex(), "host": "127.0.0.1", "port": ports[each.index]}
         for each in net.nodes
         if each.index != index
-    ]
+    ][:peers_max]
     settings = {
         "p2p.port": str(ports[index]),
         "p2p.peers": json.dumps(peers),
@@ -69,9 +69,10 @@ class VerbProcess:
         return self.process.wait(), re.findall(r"R0[0-9]{3}", "".join(self.lines))
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL. Afterwards `lines` has all that it said."""
         self.process.kill()
         self.process.wait()
+        self._reader.join()
         self._close()
 
     def stop(self) -> None:

@@ -10,6 +10,9 @@ from member.codes import NodeCode
 from member.keys.key_folder import KIND_OF, Purpose, key_path, list_keys, new_secret, read_key, write_key
 from member.keys.keystore import Strength
 from member.keys.rotation import ROTATED, has_next_key, make_next_key, next_name, promote_next_key, read_next_key
+from member.keys.secret_files import write_secret
+from node.signer.node_keys import open_node_keys
+from node.signer.rotation import KeyRotation, RotatedKey
 from tests.kit.refusals import refused
 
 WORDS = "secret words"
@@ -73,3 +76,38 @@ def test_another_key_is_never_taken_for_the_retired_one(home: Path) -> None:
     with refused(NodeCode.KEY_EXISTS, LocalFault):
         promote_next_key(home, purpose)
     assert has_next_key(home, purpose)
+
+
+def test_a_next_key_that_cannot_be_opened_does_not_stop_the_one_in_use(home: Path) -> None:
+    """As of a command that was killed, or that another user ran."""
+    write_secret(home / "password", WORDS.encode())
+    for purpose in (Purpose.ENVELOPE, Purpose.RELAYER, Purpose.NETWORK_SEED):
+        write_key(home, purpose.value, KIND_OF[purpose], new_secret(KIND_OF[purpose]), WORDS, Strength.DEVNET)
+    torn = key_path(home, next_name(Purpose.VALIDATOR))
+    added: list[bytes] = []
+    rotated = RotatedKey(Purpose.VALIDATOR, added.append, lambda: ())
+    rotation = KeyRotation(home, home / "password", (rotated,), allow_weak=True, known=())
+    for spoil in (lambda: torn.write_bytes(b""), lambda: torn.chmod(0o644)):
+        spoil()
+        rotation.settle(rotation.open_new())
+        assert added == []
+        assert open_node_keys(home, home / "password", allow_weak=True).next_validator == 0
+    torn.unlink()
+    made = make_next_key(home, Purpose.VALIDATOR, WORDS, Strength.DEVNET)
+    rotation.settle(rotation.open_new())
+    assert added == [made]
+
+
+def test_a_secret_has_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fails)
+        with pytest.raises(OSError, match="full"):
+            write_secret(tmp_path / "secret", b"words")
+    assert list(tmp_path.iterdir()) == []
+    write_secret(tmp_path / "secret", b"words")
+    with refused(NodeCode.KEY_EXISTS, LocalFault):
+        write_secret(tmp_path / "secret", b"others")
+    assert (tmp_path / "secret").stat().st_nlink == 1

@@ -24,7 +24,7 @@ from node.http.server import build_api, serve_api
 from node.http.submitters import is_encrypted
 from node.http.tls import tls_files
 from node.offline.config_checks import config_mistakes
-from tests.kit.node.fake_view import FakeView
+from tests.kit.node.fake_view import ALICE, NOW, FakeView, signed
 from tests.kit.refusals import refused
 
 TLS = {"tls_certificate": "api.pem", "tls_key": "api.key"}
@@ -117,7 +117,7 @@ async def test_behind_a_proxy_the_rate_is_that_of_its_client(home: Path) -> None
         async with serving(home, **limits) as url, httpx.AsyncClient(base_url=url) as client:
             told = [
                 (await client.get("/v1/state", headers={"X-Forwarded-For": f"{claimed}, {told}"})).status_code
-                for claimed, told in (("9.9.9.1", "8.8.8.1"), ("9.9.9.1", "8.8.8.2"), ("9.9.9.3", "8.8.8.2"))
+                for claimed, told in (("9.9.9.1", "8.8.8.1"), ("9.9.9.1", "8.8.8.2"), ("9.9.9.3", "8.8.8.2:77"))
             ]
         assert told == expected
 
@@ -141,3 +141,19 @@ async def test_pages_of_listed_origins_alone_read_answers(
         asked = {"Origin": asking, "Access-Control-Request-Method": "POST"}
         before = await client.options("/v1/submit", headers=asked)
         assert (before.status_code == 200) == (allowed is not None)
+
+
+async def test_no_header_changes_what_a_signature_is_for(home: Path) -> None:
+    """A proxy may hand on what the client says of scheme and host."""
+    api = parse_config({"api": {"port": 0, "proxies": 1}}).api
+    app = build_api(FakeView(), api, lambda: NOW)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        (url,) = await nursery.start(partial(serve_api, app, api, home))
+        async with httpx.AsyncClient(base_url=url) as client:
+            right = await client.get("/v1/accounts/1", headers=signed(ALICE, "/v1/accounts/1"))
+            assert right.status_code == 200
+            for said in ("https://h/healthz#", "https://["):
+                for name in ("X-Forwarded-Proto", "X-Forwarded-Host"):
+                    told = await client.get("/v1/accounts/1", headers=signed(ALICE, "/healthz") | {name: said})
+                    assert told.status_code == 401
+        nursery.cancel_scope.cancel()

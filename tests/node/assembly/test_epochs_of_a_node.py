@@ -344,6 +344,19 @@ async def test_what_waits_says_for_how_long_and_keeps_the_block_that_it_needs(pr
     assert packages.needed_from == CARRIED
 
 
+async def test_an_epoch_that_a_restart_tries_again_keeps_its_block(proving: Proving) -> None:
+    packages = await _saved(proving)
+
+    async def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    packages._found = fails  # type: ignore[assignment]
+    for _ in range(ATTEMPTS_OF_PACKAGES):
+        await packages._prove(1, packages._waiting[1], trio.current_time)
+    assert (packages.waiting, packages.needed_from) == ((), CARRIED)
+    assert restarted(proving)[0].waiting == (1,)
+
+
 async def test_the_newest_epoch_is_proven_first(proving: Proving) -> None:
     before = await _saved(proving)
     for epoch in (2, 3):

@@ -377,3 +377,28 @@ def test_a_socket_path_in_use_is_not_taken_over_and_one_left_behind_is(tmp_path:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with refused(NodeCode.CONFIG_VALUE, LocalFault):
         listen(address)
+
+
+def test_a_node_that_is_never_idle_learns_of_the_next_key(tmp_path: Path) -> None:
+    """Proposals and votes go on all the time, and a set lists the next key: the node asks the signer for it at once."""
+    rotated = secrets_of(4)[1][1]
+    guard = SignStateFile(tmp_path / "state")
+    listener = listen("tcp:127.0.0.1:0")
+    server = SignerServer(listener, NETWORK, SIGNER_LINK, [ed25519.public_key(NODE_LINK)], ENVELOPE, BLS, guard)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with asking(address_of(listener)) as remote:
+            remote.listed_key = {W: bls.public_key(rotated)}.get
+            server.add_vote_key(rotated)
+            height = 1
+            while server.last_vote_key != bls.public_key(rotated):
+                remote.sign_proposal(W, height, 0, -1, V)
+                with suppress(LocalFault):
+                    remote.sign_vote(W, VoteKind.PREVOTE, height, 0, V)
+                height += 1
+                threading.Event().wait(0.05)
+    finally:
+        server.close()
+        thread.join()
+        guard.close()

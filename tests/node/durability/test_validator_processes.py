@@ -7,77 +7,28 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from cli.main import run
 from consensus.wal import read_frames
-from devnet.testnet import create_testnet
 from node.signer.local import logged_step
 from node.signer.sign_state import SignStateFile
-from tests.kit.node.house_alone import house_alone
-from tests.kit.ports import free_port
+from tests.kit.node.lone_validator import LoneValidator, lone_validator
 from tests.kit.until import until_now
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@dataclass
-class Validator:
-    """A network of one without chains or feeds: it decides empty heights."""
-
-    home: Path
-    port: int
-    http: httpx.Client
-
-    @contextmanager
-    def running(self, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
-        given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", f"api.port={self.port}", *settings]
-        arguments = ["start", "--config", str(self.home / "node.toml"), "--set", f"p2p.port={free_port()}"]
-        arguments += [part for each in given for part in ("--set", each)]
-        with (self.home / "told").open("ab") as told:
-            node = subprocess.Popen([sys.executable, "-m", "cli", *arguments], stderr=told, cwd=ROOT)
-        try:
-            yield node
-        finally:
-            if node.poll() is None:
-                node.terminate()
-            node.wait()
-
-    def get(self, path: str) -> Any:
-        """The answer, or None while nobody answers."""
-        try:
-            answer = self.http.get(f"http://127.0.0.1:{self.port}{path}")
-        except httpx.TransportError:
-            return None
-        return answer.json() if answer.status_code in (200, 503) else None
-
-    @property
-    def height(self) -> int:
-        return int((self.get("/v1/state") or {}).get("height", 0))
-
-    def reach(self, height: int, node: subprocess.Popen[bytes]) -> None:
-        until_now(lambda: self.height >= height or node.poll() is not None)
-        assert node.poll() is None, (self.home / "told").read_text()
-
-    def hash_at(self, height: int) -> str:
-        return str(self.get(f"/v1/headers/{height}")["hash"])
-
-
 @pytest.fixture
-def validator(tmp_path: Path) -> Iterator[Validator]:
-    made = create_testnet(tmp_path / "net", partial(house_alone, time_ms=1_000), validators=1, devnet=True, seed=9)
-    with httpx.Client(trust_env=False, timeout=60) as http:
-        yield Validator(made.nodes[0].home, free_port(), http)
+def validator(tmp_path: Path) -> Iterator[LoneValidator]:
+    with lone_validator(tmp_path) as made:
+        yield made
 
 
 def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
-    validator: Validator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    validator: LoneValidator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is alone: the block that was taken away can only come out of its own log, and nobody else signs."""
     home, address = tmp_path / "signer", f"unix:{tmp_path}/socket"
@@ -118,7 +69,7 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
     assert not list(validator.home.glob("crash-*"))
 
 
-def moved(validator: Validator, home: Path, move: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+def moved(validator: LoneValidator, home: Path, move: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Move the keys; the settings that the node then needs."""
     assert run([*move, "--output", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -134,7 +85,7 @@ def moved(validator: Validator, home: Path, move: list[str], capsys: pytest.Capt
     return [f"signer.{name}={value}" for name, value in told.items()]
 
 
-def failing(validator: Validator) -> set[str]:
+def failing(validator: LoneValidator) -> set[str]:
     """Names of the conditions that do not hold."""
     found = validator.get("/readyz") or {"checks": []}
     return {each["name"] for each in found["checks"] if not each["ok"]}

@@ -7,6 +7,7 @@ import pytest
 import trio
 import trio.testing
 
+from node.store.database import copy_heights, keep_whole
 from node.store.pruning import ACCOUNTS_AT_ONCE, HEIGHTS_AT_ONCE, Pruner
 from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
 from node.store.store import Commit, Store
@@ -98,3 +99,19 @@ def test_old_packages_go_with_their_files(store: Store, tmp_path: Path) -> None:
     trio.run(pruner(store, tmp_path, packages=5).prune)
     assert [each.epoch for each in store.packages(0, 100)] == [36, 37, 38, 39, 40]
     assert sorted(path.name for path in tmp_path.glob("epoch-*")) == [f"epoch-{epoch}" for epoch in range(36, 41)]
+
+
+@pytest.mark.parametrize("at", ["blocks", "receipts"])
+def test_a_copy_that_is_made_meanwhile_has_only_whole_heights(store: Store, tmp_path: Path, at: str) -> None:
+    """Blocks are copied before receipts, and a height goes with both."""
+
+    def meanwhile(copied: int) -> None:
+        if store.first_height() == 1 and copied == (HEIGHTS_AT_ONCE if at == "blocks" else HEIGHTS):
+            trio.run(pruner(store, tmp_path, 1).prune)
+
+    copy_heights(tmp_path / "node.sqlite", tmp_path / "copy.sqlite", HEIGHTS, meanwhile)
+    assert keep_whole(tmp_path / "copy.sqlite", store.first_height(), HEIGHTS) == 100
+    with Store(tmp_path / "copy.sqlite", NETWORK) as copied:
+        assert [each.height for each in copied.blocks()] == list(range(100, HEIGHTS + 1))
+        assert all(copied.receipts_at(height) == (b"own", b"all") for height in range(100, HEIGHTS + 1))
+        assert copied.receipts_at(99) == ()

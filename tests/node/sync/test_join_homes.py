@@ -67,6 +67,22 @@ def test_a_home_has_keys_of_its_own_the_networks_seed_and_its_peers(net: Testnet
     assert home.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "announced"),
+    [
+        (("--listen", "127.0.0.1:27123"), "127.0.0.1:27123"),
+        (("--listen", "0.0.0.0:27123"), ""),
+        (("--listen", "[::]:27123", "--announce", "[2001:db8::7]:9"), "[2001:db8::7]:9"),
+        (("--listen", "10.0.0.1:27123", "--announce", "n.example:9"), "n.example:9"),
+    ],
+)
+def test_a_new_node_announces_where_it_can_be_reached(
+    net: Testnet, tmp_path: Path, given: tuple[str, ...], announced: str
+) -> None:
+    told = run(*arguments(net, tmp_path / "new"), *given)
+    assert effective_config(Path(told["config"]), ()).config.p2p.announce == announced
+
+
 def test_a_chain_without_endpoint_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:
     given = arguments(net, tmp_path / "a")
     at = given.index("2=http://127.0.0.1:2")
