@@ -59,6 +59,15 @@ class Anvil:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def chain_pid(self) -> int:
+        """Of the chain itself, which the owner's process has as its first child; 0 where the system does not say."""
+        own = self._process.pid
+        try:
+            return int(Path(f"/proc/{own}/task/{own}/children").read_text().split()[0])
+        except (OSError, IndexError):
+            return 0
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process.poll() is None

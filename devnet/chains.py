@@ -21,7 +21,7 @@ from bridge.contracts.deploy import (
     deploy_wrapped_native,
     next_vault_address,
 )
-from bridge.contracts.vault import balance_of_call
+from bridge.contracts.vault import balance_of_call, selector
 from bridge.rpc.endpoint import Endpoint, RpcCall
 from clearing.base import secp256k1
 from clearing.base.errors import Bug, LocalFault
@@ -37,6 +37,8 @@ from member.keys.key_folder import KeyKind, new_secret
 
 bound_recursion()  # eth-account and py-ecc raise it
 
+MINT = selector("mint(address,uint256)")
+"""Of a devnet's tokens, which anybody may mint."""
 GAS_LIMIT = 3_000_000
 TIP_WEI = 1_000_000_000
 FEE_WEI = 100_000_000_000

@@ -22,6 +22,7 @@ from devnet.market import Market, hours_file, load_market
 from devnet.members import DevnetMember, make_members, now_ms
 from devnet.options import DevnetOptions
 from devnet.processes import LAUNCHER, NodeProcess, node_processes
+from devnet.spare_chain import running_spare_chain, stock
 from devnet.testnet import Testnet, create_testnet
 from devnet.try_it import write_member_keys, write_note
 from member.client.node_client import NodeClient
@@ -116,6 +117,10 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     async with AsyncExitStack() as stack:
         stack.enter_context(claimed_folder(folder))
         chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
+        spare = None
+        if options.spare_chain:
+            context = running_spare_chain(options, folder)
+            spare = await trio.to_thread.run_sync(stack.enter_context, context)
         testnet = create_testnet(
             folder / "nodes",
             lambda validators: _genesis(market, validators, chains, members),
@@ -124,7 +129,8 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             chains=[
                 ChainConfig(chain_id=chain.anvil.chain_id, name=chain.deployed.name, endpoints=(chain.anvil.url,))
                 for chain in chains
-            ],
+            ]
+            + ([] if spare is None else [spare.settings]),
             devnet=True,
             seed=options.seed,
             configure=lambda index, config: _configure(market, folder, index, config),
@@ -134,6 +140,8 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
         paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
         for endpoint in endpoints:
             await fund(endpoint, paying, GAS_MONEY_WEI)
+        if spare is not None:
+            await stock(spare, paying, members)
         homes = {node.config.node.name: node.home for node in testnet.nodes}
         nodes = await stack.enter_async_context(node_processes(homes, folder / "logs", options.launcher or LAUNCHER))
         devnet = Devnet(

@@ -24,6 +24,8 @@ class DevnetOptions:
     """What to start nodes by, in place of the command line's own module."""
     demo: bool = False
     """Play the demonstration to its end and judge it, instead of running until interrupted."""
+    spare_chain: bool = False
+    """Start one chain more that nodes know and the network does not list, with a token and gas for everybody."""
     escape: bool = False
     """End the demonstration by the escape drill: all validators stop for ever, and the vaults pay by exit files."""
 

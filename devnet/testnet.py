@@ -7,6 +7,7 @@ same network seed; nothing that exists is overwritten. The seed that makes keys 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -30,8 +31,10 @@ from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConf
 from node.config_sources import dump_config
 from node.p2p.config import new_preshared_key, write_preshared_key
 from node.signer.sign_state import SIGN_STATE, new_sign_state
+from node.sync.home import address_text
 
 ANY_HOST = "0.0.0.0"  # noqa: S104 - what listens there lets known keys in alone
+GENESIS = "genesis.json"
 SEED_TAG = "crossclear/testnet/seed/v1"
 GenesisBuilder = Callable[[ValidatorSet], Genesis]
 Configure = Callable[[int, NodeConfig], NodeConfig]
@@ -53,10 +56,11 @@ def places_of(texts: Sequence[str], base_port: int = P2P_PORT) -> tuple[Place, .
     Raises LocalFault CONFIG_VALUE for what is no address, and where two have one name or one address.
     """
     places = tuple(_place(index, text, base_port) for index, text in enumerate(texts))
-    for what in ({each.name for each in places}, {(each.host, each.port) for each in places}):
-        if len(what) < len(places):
+    listens = [(each.host, each.port + above) for each in places for above in (0, API_PORT_OFFSET)]
+    for what in ([each.name for each in places], listens):
+        if len(set(what)) < len(what):
             raise LocalFault(
-                NodeCode.CONFIG_VALUE, "host", why="two have one name or one address", given=" ".join(texts)
+                NodeCode.CONFIG_VALUE, "host", why="two have one name, or one port of one host", given=" ".join(texts)
             )
     return places
 
@@ -64,9 +68,21 @@ def places_of(texts: Sequence[str], base_port: int = P2P_PORT) -> tuple[Place, .
 def _place(index: int, text: str, base_port: int) -> Place:
     found = _PLACE.fullmatch(text)
     port = int(found["port"] or base_port) if found is not None else 0
-    if found is None or not 0 < port <= 65535 - API_PORT_OFFSET:
-        raise LocalFault(NodeCode.CONFIG_VALUE, "host", value=text, why="expected [NAME=]HOST[:PORT]")
-    return Place(found["name"] or f"n{index}", found["ipv6"] or found["host"], port)
+    host, name = (found["ipv6"] or found["host"], found["name"]) if found is not None else ("", "")
+    is_place = _is_place(host) and name != GENESIS and 0 < port <= 65535 - API_PORT_OFFSET
+    if not is_place:
+        raise LocalFault(NodeCode.CONFIG_VALUE, "host", value=text, why="expected [NAME=]HOST[:PORT] of one machine")
+    return Place(name or f"n{index}", host, port)
+
+
+def _is_place(host: str) -> bool:
+    """A name, or the address of one machine."""
+    if re.fullmatch(r"[0-9.]*|.*:.*", host) is None:
+        return True
+    try:
+        return not ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 _PLACE = re.compile(
@@ -135,7 +151,7 @@ def create_testnet(
     check_genesis(genesis)
     output_dir.mkdir(parents=True, exist_ok=True)  # open to others; the homes in it are not
     genesis_json = genesis_to_json(genesis)
-    genesis_path = output_dir / "genesis.json"
+    genesis_path = output_dir / GENESIS
     write_new(genesis_path, genesis_json)
     peers = tuple(
         PeerConfig(key=_envelope_key(ring).hex(), host=place.host, port=place.port)
@@ -144,13 +160,12 @@ def create_testnet(
     preshared = new_preshared_key()  # written where a configuration names a file for it
     nodes = []
     for index, (place, ring) in enumerate(zip(at, rings, strict=True)):
-        announced = f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
         config = NodeConfig(
             node=NodeSection(name=place.name, devnet=devnet),
             p2p=P2P(
                 host=ANY_HOST if places else host,
                 port=place.port,
-                announce=announced if places else "",
+                announce=address_text(place.host, place.port) if places else "",
                 peers=tuple(p for i, p in enumerate(peers) if i != index),
             ),
             chains=tuple(chains),

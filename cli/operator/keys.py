@@ -226,6 +226,7 @@ def signer() -> None:
     metavar="HEIGHT",
     help="Of an imported voting key: the highest height that it may have signed; 0 for a new key.",
 )
+@click.option("--configure", is_flag=True, help="With --move-from: write [signer] into that home's node.toml.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(
@@ -235,6 +236,7 @@ def init(
     allowed: tuple[str, ...],
     move_from: Path | None,
     signed_to: int | None,
+    configure: bool,
     devnet: bool,
     output: str,
 ) -> None:
@@ -249,23 +251,27 @@ def init(
     if move_from is not None:
         if network or allowed or devnet or signed_to is not None:
             raise click.UsageError("--move-from states all the rest: leave the other options out")
-        moved = _move(home, move_from, address)
+        moved = _move(home, move_from, address, configure=configure)
         show(moved, "\n".join(["[signer]", *(f'{name} = "{value}"' for name, value in moved.items())]), output)
-        say(f"Next: put this into {move_from / 'node.toml'}, and take keys/validator.json out of that home for good.")
+        todo = "" if configure else f"put this into {move_from / 'node.toml'}, and "
+        say(f"Next: {todo}take keys/validator.json out of {move_from} for good.")
         return
-    if network is None or not allowed:
+    if network is None or not allowed or configure:
         raise click.UsageError("--network and --allow are needed, or --move-from")
     made = init_home(home, network=network, listen=address, allow=allowed, devnet=devnet, signed_to=signed_to)
     show(made, "\n".join(f"{name} {key}" for name, key in made.items()), output)
     say("Next: in the node's node.toml set [signer] address and key (the link line); move `validator` out of its keys.")
 
 
-def _move(home: Path, node_home: Path, address: str) -> dict[str, str]:
-    from node.offline.homes import open_home
+def _move(home: Path, node_home: Path, address: str, *, configure: bool) -> dict[str, str]:
+    from node.offline.homes import open_home, write_signer
     from node.signer.home import move_validator
 
     opened = open_home(node_home)
-    return move_validator(opened.config, opened.genesis, home, address)
+    moved = move_validator(opened.config, opened.genesis, home, address)
+    if configure:
+        write_signer(node_home, moved)
+    return moved
 
 
 @signer.command()

@@ -49,6 +49,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
 @click.option("--seed", default=7, show_default=True, help="Seed of all randomness.")
 @click.option("--speed", default="2880x", show_default=True, help="Recorded time per wall time.")
 @click.option("--demo", is_flag=True, help="Play the demonstration to its end and judge it.")
+@click.option("--spare-chain", is_flag=True, help="One chain more, which the network does not list yet.")
 @click.option("--escape", is_flag=True, help="End the demonstration by the escape drill: no validator, the vaults pay.")
 @click.option(
     "--output-dir",
@@ -58,7 +59,15 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
     help="Folder for everything that is written.",
 )
 def devnet(
-    validators: int, chains: int, members: int, seed: int, speed: str, demo: bool, escape: bool, output_dir: Path
+    validators: int,
+    chains: int,
+    members: int,
+    seed: int,
+    speed: str,
+    demo: bool,
+    spare_chain: bool,
+    escape: bool,
+    output_dir: Path,
 ) -> int:
     """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade.
 
@@ -79,6 +88,7 @@ def devnet(
         seed=seed,
         speed=pace,
         demo=demo,
+        spare_chain=spare_chain,
         escape=escape,
     )
     return main(options)

@@ -154,6 +154,9 @@ Back up {home}/keys and {home}/password, apart from each other. To start it agai
 @click.option("--name", default="node", show_default=True, help="In logs and metrics.")
 @click.option("--listen", default=f"127.0.0.1:{P2P_PORT}", show_default=True, metavar="HOST:PORT", help="For peers.")
 @click.option(
+    "--announce", metavar="HOST:PORT", help="Where validators reach it. Default: --listen, unless it is every address."
+)
+@click.option(
     "--api", default=f"127.0.0.1:{API_PORT}", show_default=True, metavar="HOST:PORT", help="`off` for no API."
 )
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
@@ -171,6 +174,7 @@ def join(
     network_seed_file: Path,
     name: str,
     listen: str,
+    announce: str | None,
     api: str,
     endpoints: tuple[str, ...],
     trust: str | None,
@@ -201,6 +205,7 @@ def join(
         peers=tuple(peer_of(text) for text in peers),
         name=name,
         listen=address_of(listen),
+        announce=None if announce is None else address_of(announce),
         api=None if api == "off" else address_of(api),
         chains=chains_of(endpoints, names),
         state_sync=sync if trust is None else trust_of(trust, sync),

@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import trio
 
-from bridge.contracts.vault import approve_call, deposit_call, deposit_native_call, selector
+from bridge.contracts.vault import approve_call, deposit_call, deposit_native_call
 from bridge.evm.events import WITHDRAWN
 from bridge.evm.hexadecimal import hex_data, read_list, read_object
 from bridge.relay.vault_records import LOGS_MAX
 from bridge.rpc.endpoint import Endpoint
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
-from devnet.chains import DevnetChain
+from devnet.chains import MINT, DevnetChain
 from devnet.codes import DevnetCode
 from devnet.demo.escape_drill import EscapeDrill, TokenDrill
 from devnet.demo.trading import Bidder, Trading
@@ -48,7 +48,6 @@ async def until(what: str, seconds: float, look: Callable[[], Awaitable[T | None
     raise LocalFault(DevnetCode.STORY_STUCK, what, seconds=int(seconds))
 
 
-MINT = selector("mint(address,uint256)")
 USDC = 10**6
 WETH = 10**18
 MISTYPES, MISTYPED, NO_ACCOUNT = "bob", 3_000 * USDC, 999

@@ -216,7 +216,24 @@ def test_a_testnet_on_several_machines_knows_their_names_and_ports(tmp_path: Pat
     cli("config", "validate", "--config", out / "n2" / "node.toml")
 
 
-@pytest.mark.parametrize("hosts", [["a b"], ["a=", "b"], ["a:0"], ["a:70000"], ["x=a", "x=b"], ["a", "a"], ["a:b:c"]])
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        ["a b"],
+        ["a=", "b"],
+        ["a:0"],
+        ["a:70000"],
+        ["x=a", "x=b"],
+        ["a", "a"],
+        ["a:b:c"],
+        ["genesis.json=a"],
+        ["h:26600", "h:26680"],
+        ["0.0.0.0"],  # noqa: S104 - refused
+        ["[::]"],
+        ["[::::]"],
+        ["999.1.1.1"],
+    ],
+)
 def test_hosts_that_are_no_addresses_or_twice_are_refused(tmp_path: Path, cli: CommandLine, hosts: list[str]) -> None:
     template = tmp_path / "template.json"
     template.write_bytes(genesis_to_json(tiny_genesis()))

@@ -26,6 +26,7 @@ PAGES = sorted(
     ]
 )
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELL = {">", ">>", "|", "||"}
 PROMPT = re.compile(r"^(?:\$|[a-z]+\$)\s+|^\.venv/bin/")
 
 
@@ -35,9 +36,11 @@ def commands_of(page: Path) -> list[list[str]]:
     for _, block in FENCE.findall(page.read_text(encoding="utf-8")):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             called = PROMPT.sub("", PROMPT.sub("", line.strip()))
-            if called.startswith("crossclear "):
+            if called.startswith("crossclear ") and not called.startswith("crossclear --version"):
                 words = shlex.split(called, comments=True)[1:]
-                found.append([word for word in takewhile(lambda word: word not in {">", "|"}, words) if word != "…"])
+                found.append(
+                    [word for word in takewhile(lambda word: word not in {">", ">>", "|", "||"}, words) if word != "…"]
+                )
     return found
 
 

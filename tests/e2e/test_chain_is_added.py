@@ -12,7 +12,8 @@ from eth_abi.abi import encode as abi_encode
 
 from bridge.contracts.vault import DEPOSIT, approve_call
 from cli.main import run
-from devnet.demo.story import MINT, USDC, DevnetDeposit, until
+from devnet.chains import MINT
+from devnet.demo.story import USDC, DevnetDeposit, until
 from devnet.members import now_ms, signed_withdrawal
 from devnet.network import Devnet, running_devnet, wait_ready
 from devnet.options import DevnetOptions

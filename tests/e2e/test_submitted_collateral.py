@@ -16,7 +16,8 @@ from bridge.contracts.vault import approve_call, deposit_call
 from clearing.base.hashing import sha256
 from cli.main import run
 from devnet import network as devnet_network
-from devnet.demo.story import MINT, USDC
+from devnet.chains import MINT
+from devnet.demo.story import USDC
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from node.config import NodeConfig, Submitter

@@ -11,8 +11,8 @@ from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "tutorials"
-ENDS_ALL = "trap 'kill $(jobs -p) 2> kill.log; wait' EXIT\nset -euo pipefail -m\n"
-"""Job control, so that `%3` is the third, as in a terminal."""
+ENDS_ALL = "trap 'kill $(jobs -p) 2> kill.log; wait' EXIT\nset -eu -m\n"
+"""Job control, so that `%?node3/` is the job with that in its command, as in a terminal."""
 
 
 def commands_of(page: str) -> str:
