@@ -197,7 +197,8 @@ def install(
     config = install_network(home, network)
     made = {"network": network_id(found).hex(), "config": str(home / "node.toml"), "peers": len(config.p2p.peers)}
     show(made, "\n".join(f"{what} {value}" for what, value in made.items()), output)
-    say(f"Next: crossclear doctor --config {home / 'node.toml'}; then crossclear start --config {home / 'node.toml'}")
+    settings = home / "node.toml"
+    say(f"Next: crossclear config validate --config {settings}; then crossclear start --config {settings}")
 
 
 def _address(option: str, text: str) -> str:

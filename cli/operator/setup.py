@@ -138,7 +138,8 @@ def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[ChainC
 _JOIN_NEXT_STEPS = """Peers let this node in when their node.toml holds:
   [[p2p.observers]]
   key = "{key}"
-Back up {home}/keys and {home}/password, apart from each other. To start it again: crossclear start --config {config}"""
+(With keys imported in place of these, the envelope key of those.)
+Back up {home}/keys and {home}/password, apart from each other. To start it: crossclear start --config {config}"""
 
 
 @click.command()

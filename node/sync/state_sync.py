@@ -158,7 +158,7 @@ class StateSync:
             power = _power(validators, known)
             if validators.is_quorum(power) or power == others:
                 # What anybody has shown is certified, too.
-                return max((*known.values(), *self._trusted))
+                return max((*known.values(), *self._trusted), default=0)
             for peer in self._talk.peers:
                 if peer != own and peer in validators.index_of and peer not in known:
                     block = await self._newest_of(peer)
