@@ -4,6 +4,7 @@ Rule: every refusal names the key's path and its source. `Effective.origin` name
 `crossclear config show --origin`.
 """
 
+import copy
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,9 @@ ENV_PREFIX = "CROSSCLEAR_"
 # Told apart from settings by having no double underscore; these steer tests and tools.
 CONFIG_BYTES_MAX = 1 << 20
 _PATH = re.compile(r"at `\$\.?(?P<path>[^`]*)`")
+_LISTED = re.compile(r"at `\$\.(?P<list>[^`\[]*)\[(?P<index>[0-9]+)\]")
+TYPE_FAULTS_MAX = 100
+_ABSENT = object()
 _FIELD = re.compile(r"field `(?P<field>[^`]*)`")
 
 
@@ -43,13 +47,19 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
 
     `flags` maps dotted keys (`p2p.port`) to text. Without `node.home`, the home is the folder of the file.
     """
-    effective = read_config(path, environment, flags)
+    try:
+        effective = read_config(path, environment, flags)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     _refuse_first(effective.config)
     return effective
 
 
 def read_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Effective:
-    """As `load_config`, without `value_faults`: for who reports all mistakes at once. Raises LocalFault CONFIG_*."""
+    """As `load_config`, without `value_faults`: for who reports all mistakes at once.
+
+    Raises LocalFault CONFIG_*, or an ExceptionGroup of them where several values are of the wrong type.
+    """
     settings: dict[str, Any] = _read_toml(path) if path is not None else {}
     origin = dict.fromkeys(_leaves(settings, ""), "file")
     for variable, text in sorted(environment.items()):
@@ -64,6 +74,9 @@ def read_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
         settings.setdefault("node", {})
         if isinstance(settings["node"], dict):
             settings["node"]["home"] = str(path.resolve().parent)
+    faults = type_faults(settings)
+    if len(faults) > 1:
+        raise ExceptionGroup("settings", faults)
     return Effective(_typed(settings), origin)
 
 
@@ -80,6 +93,63 @@ def _typed(settings: Mapping[str, Any]) -> NodeConfig:
         return msgspec.convert(settings, NodeConfig, strict=False)
     except msgspec.ValidationError as error:
         raise _value_fault(str(error)) from None
+
+
+def type_faults(settings: Mapping[str, Any]) -> list[LocalFault]:
+    """Every key that is unknown, missing, or of the wrong type; of a table in a list the first of its own.
+
+    msgspec tells the first. Without what it told, it tells the next.
+    """
+    tree, found = copy.deepcopy(dict(settings)), list[LocalFault]()
+    left_out: dict[str, list[int]] = {}
+    while len(found) < TYPE_FAULTS_MAX:
+        try:
+            msgspec.convert(tree, NodeConfig, strict=False)
+        except msgspec.ValidationError as error:
+            path, field = _place(str(error))
+            fault = _value_fault(_renumbered(str(error), left_out))
+            found.append(fault)
+            if not _leave_out(tree, path, field, left_out):
+                return found
+        else:
+            return found
+    return found
+
+
+def _place(message: str) -> tuple[str, str]:
+    """Path and field of a validation message."""
+    path_match, field_match = _PATH.search(message), _FIELD.search(message)
+    return path_match["path"] if path_match else "", field_match["field"] if field_match else ""
+
+
+def _renumbered(message: str, left_out: Mapping[str, list[int]]) -> str:
+    """With the index that a table has in the file: those before it may be left out."""
+    listed = _LISTED.search(message)
+    if listed is None or listed["list"] not in left_out:
+        return message
+    index = int(listed["index"])
+    for gone in sorted(left_out[listed["list"]]):
+        index += gone <= index
+    return message[: listed.start("index")] + str(index) + message[listed.end("index") :]
+
+
+def _leave_out(tree: dict[str, Any], path: str, field: str, left_out: dict[str, list[int]]) -> bool:
+    """Take a faulty key, or a faulty table of a list, out of the tree; whether there was one."""
+    listed = _LISTED.search(f"at `$.{path}`")
+    steps = (listed["list"] if listed is not None else path).split(".") if path else []
+    table: Any = tree
+    for step in steps[: None if field and listed is None else -1]:
+        table = table.get(step) if isinstance(table, dict) else None
+    if listed is not None:
+        rows, index = (table or {}).get(steps[-1]), int(listed["index"])
+        before = left_out.setdefault(listed["list"], [])
+        original = index
+        for gone in sorted(before):
+            original += gone <= original
+        before.append(original)
+        return isinstance(rows, list) and index < len(rows) and rows.pop(index) is not None
+    key = field or (steps[-1] if steps else "")
+    return isinstance(table, dict) and table.pop(key, _ABSENT) is not _ABSENT
 
 
 def _refuse_first(config: NodeConfig) -> None:
@@ -230,9 +300,7 @@ def _leaves(tree: Mapping[str, Any], above: str) -> list[str]:
 
 def _value_fault(message: str) -> LocalFault:
     """The refusal for a validation message such as "Object contains unknown field `x` - at `$.p2p`"."""
-    path_match, field_match = _PATH.search(message), _FIELD.search(message)
-    path = path_match["path"] if path_match else ""
-    field = field_match["field"] if field_match else ""
+    path, field = _place(message)
     key = ".".join(part for part in (path, field) if part) or "node.toml"
     why = message.split(" - at ")[0]
     if "unknown field" in message:

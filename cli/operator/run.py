@@ -193,6 +193,8 @@ def validate(config_path: Path, assignments: tuple[str, ...], output: str) -> in
         warnings = [] if mistakes else config_warnings(settings)
     except LocalFault as unreadable:
         mistakes = (unreadable,)
+    except ExceptionGroup as several:
+        mistakes = tuple(each for each in several.exceptions if isinstance(each, LocalFault))
     code = ExitCode.CONFIG if mistakes else ExitCode.OK
     if output == "json":
         show({"valid": not mistakes, "mistakes": mistakes_as_json(mistakes), "warnings": warnings}, "", output)

@@ -13,6 +13,7 @@ import pytest
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis
+from cli.output import ExitCode
 from devnet.testnet import Testnet, create_testnet
 from member.keys.secret_files import write_secret
 from node.config import ChainConfig
@@ -268,3 +269,11 @@ def test_a_home_whose_node_writes_is_examined_beside_it(cli: CommandLine, home: 
     with Store(home / "node.sqlite", made.network), closing(sqlite3.connect(home / "node.sqlite")) as writer:
         writer.execute("BEGIN IMMEDIATE")
         cli("config", "validate", "--config", home / "node.toml")
+
+
+def test_several_values_of_the_wrong_type_are_told_together(tmp_path: Path, cli: CommandLine) -> None:
+    (tmp_path / "node.toml").write_text('[api]\nport = "x"\n[consensus]\nheartbeat_ms = -1\nfoo = 1\n')
+    told = cli("config", "validate", "--config", tmp_path / "node.toml", "--output", "json", code=ExitCode.CONFIG).json
+    assert {each["setting"] for each in told["mistakes"]} == {"api.port", "consensus.heartbeat_ms", "consensus.foo"}
+    said = cli("start", "--config", tmp_path / "node.toml", code=ExitCode.CONFIG).err
+    assert all(each["setting"] in said for each in told["mistakes"])

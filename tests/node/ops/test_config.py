@@ -13,7 +13,7 @@ from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig, NodeSection, PeerConfig
-from node.config_sources import dump_config, load_config, parse_config, warnings_of
+from node.config_sources import dump_config, load_config, parse_config, read_config, warnings_of
 from tests.kit.refusals import refused
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "node.toml"
@@ -259,3 +259,33 @@ def test_beacon_endpoints_of_a_light_client_that_is_off_are_warned_of() -> None:
     config = parse_config({"chains": [LIGHT | {"light_client": "off"}]})
     assert any("beacon_endpoints are not used" in warning for warning in warnings_of(config))
     assert parse_config(tomllib.loads(dump_config(parse_config({"chains": [LIGHT]})))).chains[0].beacon_endpoints
+
+
+def test_every_key_of_the_wrong_type_is_told_at_once_by_its_place_in_the_file(tmp_path: Path) -> None:
+    key = "ab" * 32
+    good = f'[[p2p.peers]]\nkey = "{key}"\nhost = "h"\nport = 1\n'
+    bad = f'[[p2p.peers]]\nkey = "{key}"\nhost = "h"\nport = 99999\n'
+    other = '[[p2p.peers]]\nkey = "short"\nhost = "h"\nport = 2\n'
+    path = write(
+        tmp_path,
+        'unknown = 1\n[consensus]\nheartbeat_ms = -5\ngrwoth_ms = 3\n[api]\nport = "x"\n'
+        + good
+        + bad
+        + good
+        + bad
+        + other,
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        read_config(path, {})
+    told = {fault.at: fault.code for fault in caught.value.exceptions if isinstance(fault, LocalFault)}
+    assert told == {
+        "unknown": NodeCode.CONFIG_UNKNOWN_KEY,
+        "consensus.grwoth_ms": NodeCode.CONFIG_UNKNOWN_KEY,
+        "consensus.heartbeat_ms": NodeCode.CONFIG_VALUE,
+        "api.port": NodeCode.CONFIG_VALUE,
+        "p2p.peers[1].port": NodeCode.CONFIG_VALUE,
+        "p2p.peers[3].port": NodeCode.CONFIG_VALUE,
+        "p2p.peers[4].key": NodeCode.CONFIG_VALUE,
+    }
+    with refused(next(iter(told.values())), LocalFault):
+        load_config(path, {})
