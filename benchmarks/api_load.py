@@ -13,15 +13,14 @@ import argparse
 import random
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import psutil
 import trio
@@ -40,8 +39,8 @@ from node.oracle.source import Schedule, write_schedule
 RATE = 500
 SECONDS = 60.0
 BEFORE_SECONDS = 20.0
-OPEN_MAX = 128
-"""Requests under way: with so many the generator waits, and offers less than it should."""
+OPEN_MAX = 32
+"""Connections to a node: with as many requests under way the generator is late."""
 MSGPACK = {"content-type": "application/msgpack"}
 JSON = {"content-type": "application/json"}
 READS = (
@@ -104,37 +103,79 @@ def requests(devnet: Devnet, marks: Sequence[tuple[int, int]], count: int, seed:
             yield "POST", "/v1/submit", encode(TransactionList((trade,))), MSGPACK
 
 
+def as_bytes(request: Request) -> bytes:
+    """The request on the wire."""
+    method, path, body, headers = request
+    lines = [f"{method} {path} HTTP/1.1", "host: node", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Connection:
+    """A connection that is kept. A client library costs the cores more than the nodes do: its part is done by hand."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._stream: trio.SocketStream | None = None
+
+    async def status(self, request: bytes) -> int:
+        """Of the answer, once all of it is here. Raises trio.BrokenResourceError, and ValueError for what is no answer."""
+        stream = self._stream or await trio.open_tcp_stream(self._host, self._port)
+        self._stream = None
+        await stream.send_all(request)
+        data = await self._more(stream, b"")
+        while (end := data.find(b"\r\n\r\n")) < 0:
+            data = await self._more(stream, data)
+        head = data[:end].lower()
+        length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+        while len(data) < end + 4 + length:
+            data = await self._more(stream, data)
+        if b"\r\nconnection: close" in head:
+            await stream.aclose()
+        else:
+            self._stream = stream
+        return int(head.split(b" ", 2)[1])
+
+    @staticmethod
+    async def _more(stream: trio.SocketStream, data: bytes) -> bytes:
+        more = await stream.receive_some()
+        if not more:
+            raise trio.BrokenResourceError
+        return data + more
+
+
 async def ask(devnet: Devnet, urls: Sequence[str], rate: int, seconds: float) -> Answers:
-    """Send at the rate, whether or not answers come."""
+    """Send at the rate, whether or not answers come, as long as a connection is free."""
     state = await next(iter(devnet.clients.values())).state()
     marks = [(mark.instrument, int(mark.mark_ticks)) for mark in state.marks]
-    made, answers = list(requests(devnet, marks, int(rate * seconds), devnet.options.seed)), Answers()
-    limits = httpx.Limits(max_connections=OPEN_MAX, max_keepalive_connections=OPEN_MAX)
-    clients = [httpx.AsyncClient(base_url=url, timeout=30.0, trust_env=False, limits=limits) for url in urls]
+    made = [as_bytes(each) for each in requests(devnet, marks, int(rate * seconds), devnet.options.seed)]
+    answers = Answers()
+    places = [urlsplit(url) for url in urls]
+    free = [Connection(str(place.hostname), int(place.port or 0)) for place in places for _ in range(OPEN_MAX)]
+    queued, waiting = trio.open_memory_channel[tuple[float, bytes]](len(made))
 
-    async def one(client: httpx.AsyncClient, request: Request) -> None:
-        method, path, body, headers = request
-        at = time.monotonic()
-        try:
-            response = await client.request(method, path, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            answers.failures[type(error).__name__] += 1
-            return
-        finally:
-            open_.release()
-        answers.waits_ms.append(1000 * (time.monotonic() - at))
-        answers.by_status[response.status_code] += 1
+    async def one(connection: Connection) -> None:
+        async for due, request in waiting.clone():
+            at = trio.current_time()
+            answers.late = max(answers.late, at - due)
+            try:
+                status = await connection.status(request)
+            except (trio.BrokenResourceError, OSError, ValueError) as error:
+                answers.failures[type(error).__name__] += 1
+                continue
+            answers.waits_ms.append(1000 * (trio.current_time() - at))
+            answers.by_status[status] += 1
 
-    open_ = trio.Semaphore(OPEN_MAX)
     await trio.sleep(1.0)  # signing cost the machine time
     began = trio.current_time()
     async with trio.open_nursery() as nursery:
-        for position, request in enumerate(made):
-            due = began + position / rate
-            await trio.sleep_until(due)
-            await open_.acquire()
-            answers.late = max(answers.late, trio.current_time() - due)
-            nursery.start_soon(one, clients[position % len(clients)], request)
+        for connection in free:
+            nursery.start_soon(one, connection)
+        with queued:
+            for position, request in enumerate(made):
+                due = began + position / rate
+                await trio.sleep_until(due)
+                queued.send_nowait((due, request))
     answers.seconds = trio.current_time() - began
     return answers
 
