@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.records.default import DefaultCounters, DefaultRecord
+from clearing.schema.terms.default import default_blocks_max
 from clearing.schema.transfers import Transfer
-from clearing.state.holdings import current_arrays
+from clearing.state.holdings import current_arrays, margin_book
+from clearing.state.indexes import CALLED_ACCOUNTS, holders
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 
@@ -56,7 +58,7 @@ class UnresolvedLosses:
                     self._unresolved_of_default(state, number, default),
                 )
             whole += cached[1]
-        return whole
+        return whole + insolvent_micros(state)
 
     def _forget(self, state: State, transfers: Sequence[Transfer]) -> None:
         """Drop cached accounts whose money has moved, or all when token values have changed."""
@@ -82,7 +84,8 @@ class UnresolvedLosses:
 
 
 def unresolved_micros(state: State) -> int:
-    """What defaulters and their clients owe in cash over all groups, beyond their resources.
+    """What defaulters and their clients owe in cash over all groups, beyond their resources, and what other accounts
+    without equity lack.
 
     Netting over groups matters: otherwise an account could owe in one group what it has in another, or in collateral,
     and block everybody's withdrawals.
@@ -90,9 +93,30 @@ def unresolved_micros(state: State) -> int:
     return UnresolvedLosses().micros(state, ())
 
 
+def insolvent_micros(state: State) -> int:
+    """What accounts with negative equity lack for which no default is declared yet: their member may still have to.
+
+    Every such account was touched by this block, or is called.
+    """
+    if not state.terms.crisis.default.enabled:
+        return 0
+    book = margin_book(state)
+    below = book.below_zero([account for account in holders(state, CALLED_ACCOUNTS, 0) if account in book])
+    declared = {
+        account
+        for _, default in defaults_under_way(state)
+        for account in (*default.own_accounts, *default.client_accounts)
+    }
+    return sum(-equity for account, equity in below.items() if account not in declared)
+
+
 def resolution_deadline(state: State) -> int:
-    """The height by which every open default has ended; 0 when none is open."""
-    return max((default.deadline_height for _, default in defaults_under_way(state)), default=0)
+    """The height by which every open default has ended, and one that insolvent accounts may cause; 0: there is none."""
+    open_ = defaults_under_way(state)
+    ends = [default.deadline_height for _, default in open_]
+    if insolvent_micros(state):
+        ends.append(state.now.height + default_blocks_max(state.terms.crisis.default, len(open_)))
+    return max(ends, default=0)
 
 
 def outstanding_assessment(state: State, member: int) -> int:

@@ -7,6 +7,8 @@ Rule:
 3. Without terms in genesis the house takes over everything needed at once.
 4. An account that only owes cash loses collateral first.
 5. A debt left when nothing can be sold is the house's loss, or a failure for the default rules.
+6. An account without equity is not for sale in slices, which would give its debt time to grow: a member's own account
+   fails at once, with its positions, also out of a sale under way; a client's positions are taken over at once.
 
 It must not know why the account's time is over.
 """
@@ -48,6 +50,8 @@ from clearing.state.holdings import Holdings, current_arrays, holdings_margin
 def liquidate_account(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
     """Advance the liquidation of an account by a block. Returns the account's holdings afterwards."""
     terms, needed, record = context.terms.crisis.liquidation, DENOMINATOR, context.state.liquidations.get(account)
+    if is_for_default(context, margin):
+        return _take_over_share(context, account, holdings, margin, DENOMINATOR)
     if record is not None and context.block.height < max(record.last_height, record.next_height):
         return holdings
     if margin.equity >= call_trigger(context, margin, current_congestion(context)) and record is None:
@@ -183,7 +187,7 @@ def _take_over_share(
 ) -> Holdings:
     """Let the house take over a share, within the caps of the block."""
     terms = context.terms.crisis.liquidation
-    if _is_for_default(context, account, margin):
+    if is_for_default(context, margin) and context.state.accounts[account].kind is AccountKind.HOUSE:
         return _fail_account(context, account, holdings, margin, FailureReason.DEFICIT)
     whole = _open_notional(context, holdings)
     within = context.liquidation_budget.share_within(share, whole, terms.block_notional_max)
@@ -212,11 +216,10 @@ def _defer(context: BlockContext, account: int, holdings: Holdings, whole: int) 
     return holdings
 
 
-def _is_for_default(context: BlockContext, account: int, margin: AccountMargin) -> bool:
-    """Whether positions of an account without equity are left for the auction of its member's default."""
-    crisis, record = context.terms.crisis, context.state.accounts[account]
-    asked = crisis.default.enabled and crisis.liquidation.insolvent_to_default
-    return asked and margin.equity < 0 and record.kind is AccountKind.HOUSE
+def is_for_default(context: BlockContext, margin: AccountMargin) -> bool:
+    """Whether an account has no equity, and its loss is a matter of the default rules at once."""
+    crisis = context.terms.crisis
+    return margin.equity < 0 and crisis.default.enabled and crisis.liquidation.insolvent_to_default
 
 
 def _execute_plan(context: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:

@@ -11,7 +11,7 @@ import msgspec
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_in_default
-from clearing.liquidation.stages import close_liquidation, liquidate_account, pause_liquidation
+from clearing.liquidation.stages import close_liquidation, is_for_default, liquidate_account, pause_liquidation
 from clearing.liquidation.takeover import may_liquidate
 from clearing.liquidation.trigger import call_trigger, current_congestion
 from clearing.margin.requirement.account_margin import AccountMargin
@@ -42,8 +42,9 @@ def check_margins(context: BlockContext) -> None:
     due = _check_all(context, book, checked, called)
     due.sort(key=lambda item: (-item[0], item[1]))
     for _, account, holdings, margin in due:
-        if context.liquidation_budget.accounts >= context.terms.market.liquidations_per_block:
-            break
+        is_full = context.liquidation_budget.accounts >= context.terms.market.liquidations_per_block
+        if is_full and not is_for_default(context, margin):
+            continue
         left = liquidate_account(context, account, holdings, margin)
         after = margin if left is holdings else holdings_margin(current_arrays(context.state), left)
         if after.initial_ok:

@@ -2,8 +2,9 @@
 
 Rule: an account's share is the deficit in proportion to its value among everything that the ledger owed before the
 first withdrawal, rounded up, so a deficit of dust reserves dust. The house's share is the whole. What the account has
-withdrawn since still counts as its value. The reserve ends at the deadline of the defaults that caused it. Assessments
-stay in the account until they are debited. It moves no money.
+withdrawn since still counts as its value. The reserve begins with the block in which an account has no equity, before
+a default is declared, and ends at the deadline of the defaults that caused it. Assessments stay in the account until
+they are debited. It moves no money.
 """
 
 from clearing.base.errors import Rejected
@@ -41,8 +42,10 @@ def _holds_reserve(state: State) -> bool:
 
 
 def _until_height(state: State, micros: int) -> tuple[int, int]:
+    if micros <= 0:
+        return 0, 0
     until = resolution_deadline(state)
-    return (micros, until) if micros > 0 and state.now.height <= until else (0, 0)
+    return (micros, until) if state.now.height <= until else (0, 0)
 
 
 def deficit_share(deficit: int, value: int, whole: int) -> int:

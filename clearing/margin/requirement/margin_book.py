@@ -228,6 +228,20 @@ class MarginBook:
         ids: list[int] = table[ID, at].tolist()
         return ids
 
+    def below_zero(self, others: Sequence[int]) -> dict[int, int]:
+        """Equity of each account with negative equity, among those recomputed since the last `remargin` and `others`.
+
+        Rising by account. Linear in the accounts that the fork touched, without copying their holdings.
+        """
+        self._refresh()
+        table = self.columns.table[:, : self.columns.count]
+        suspect = self.columns.marks[-1, : self.columns.count] & ((table[EQUITY] < 0) | (table[WIDE] != 0))
+        found = sorted({*table[ID, suspect].tolist(), *others})
+        if not found:
+            return {}
+        equities = self.totals(found).equity.tolist()
+        return {account: equity for account, equity in zip(found, equities, strict=True) if equity < 0}
+
     def _read(self, accounts: Sequence[int]) -> Integers:
         self._refresh()
         return self.columns.gather(np.array([self._known(account) for account in accounts], np.int64))
