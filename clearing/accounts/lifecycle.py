@@ -13,6 +13,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
 from clearing.context.request_checks import check_request, use_nonce
+from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountClosed, AccountOpened
 from clearing.schema.records.accounts import Account, MemberAccounts
@@ -158,12 +159,13 @@ def _check_empty(context: BlockContext, at: str, account: int) -> Rejected | Non
 
 def _pending_items(context: BlockContext, account: int) -> int:
     """How many processes of the account are open: soft credit, a restriction, calls, a liquidation, auction orders,
-    delayed withdrawals."""
+    delayed withdrawals, gains that open defaults may need."""
     state = context.state
     loans = sum((account, group) in state.loans for group in context.terms.cash_groups)
     orders = sum((instrument, account) in state.auction_orders for instrument in context.terms.instruments)
     waiting = len(delayed_withdrawals_of(state, account))
-    calls = (account in state.cash_calls) + (account in state.margin_calls) + (account in state.liquidations)
+    gains = sum((number, account) in state.gains_liabilities for number, _ in defaults_under_way(state))
+    calls = gains + (account in state.cash_calls) + (account in state.margin_calls) + (account in state.liquidations)
     return loans + orders + waiting + calls + (account in state.restrictions)
 
 

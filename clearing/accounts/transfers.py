@@ -10,7 +10,7 @@ from clearing.accounts.lifecycle import check_segregation
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.collateral.cash_tokens import current_asset
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import BlockContext, ValueMoved
 from clearing.context.member_status import check_member_active, check_member_reducing
 from clearing.context.request_checks import check_request, use_nonce
 from clearing.schema.codes import ClearingCode, reject
@@ -19,6 +19,7 @@ from clearing.schema.receipts.collateral import ClaimsSwapped
 from clearing.schema.requests.accounts import CashTransfer, ClaimSwap, TokenTransfer
 from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import equity_of_claim
 from clearing.state.ledger import cash_currency, token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve
 from clearing.withdrawals.inflow_delay import carry_inflow, check_inflow, equities_before
@@ -88,6 +89,8 @@ def _transfer(
     if refusal is not None:
         return refusal
     use_nonce(context, account, request.nonce)
+    moved = equity_of_claim(context.state, currency, amount)
+    context.values_moved.append(ValueMoved(account, recipient, moved, own=True))
     before = equities_before(context, account, recipient)
     context.journal.transfer(account, recipient, currency, amount, code, request.nonce)
     carry_inflow(context, account, recipient, before)
@@ -117,6 +120,8 @@ def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Reject
     if refusal is not None:
         return refusal
     use_nonce(context, request.account, request.nonce)
+    moved = equity_of_claim(context.state, *given) - equity_of_claim(context.state, *taken)
+    context.values_moved.append(ValueMoved(request.account, request.recipient, moved, own=False))
     code, cause = TransferCode.CLAIM_SWAPPED, request.nonce
     context.journal.transfer(request.account, request.recipient, *given, code, cause)
     context.journal.transfer(request.recipient, request.account, *taken, code, cause)

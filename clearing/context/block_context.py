@@ -86,6 +86,16 @@ class UncoveredAccounts(NamedTuple):
     clients: tuple[UncoveredAccount, ...]
 
 
+class ValueMoved(NamedTuple):
+    """Micros of equity that one account passed to another at the marks; negative: it received them."""
+
+    payer: int
+    payee: int
+    micros: int
+    own: bool
+    """Whether both accounts are of one member and the money was transferred, not traded."""
+
+
 class AccountsOfMember(NamedTuple):
     """A member's own accounts and its clients', each ordered."""
 
@@ -108,6 +118,8 @@ class BlockContext:
         """Feeds whose index moved or reopened in this block, ordered."""
         self.touched_accounts: set[int] = set()
         """Accounts whose margin must be checked."""
+        self.values_moved: list[ValueMoved] = []
+        """Equity that requests of this block passed from one account to another, until it is recorded with gains."""
         self.arrays_rebuilt = False
         self.validated_proposals = 0
         """How many proposals this block has validated. Validation is costly, so the number is bounded."""

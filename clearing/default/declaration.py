@@ -12,6 +12,7 @@ from clearing.base.units import POSITION_MAX
 from clearing.context.block_context import AccountsOfMember, BlockContext, Failure
 from clearing.context.member_status import accounts_by_member, member_status
 from clearing.context.unresolved_losses import NO_DEFAULTS, Deficit, account_deficits, defaults_under_way
+from clearing.default.gains_liabilities import fix_gains
 from clearing.default.variation_gains import open_gains_window
 from clearing.schema.receipts.default import DefaultDeclared, DeficitCured, EstatePooled, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultReason, DefaultRecord, MemberStatus, MemberStatusRecord
@@ -197,6 +198,7 @@ def _open_default(
     for account in own_accounts:
         if account != default.estate:
             _pool_account(context, number, account, default.estate)
+    state.defaults.put(number, fix_gains(context, number, default))
 
 
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:

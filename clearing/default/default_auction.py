@@ -121,6 +121,7 @@ def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -
         if not lots or ask > mul_div_down(sale.margin, context.terms.crisis.default.auction_worst_ppm, PPM):
             break
         _consider_bid(context, number, default, sale, member)
+    default = msgspec.structs.replace(default, lots_sold=tuple(sale.lots_sold))
     if lots:
         receipt = _seniorities(context, number, default, sale)
         context.receipts.append(receipt)
@@ -143,6 +144,8 @@ class _PortfolioSale:
     sold: int = 0
     highest_ask: int = 0
     """The highest ask filled so far; the last one, because the cheapest are filled first."""
+    lots_sold: list[tuple[int, int, int]] = field(default_factory=list)
+    """(account, instrument, lots) of every filled bid."""
     affordable: set[int] = field(default_factory=set)
     """Members that could margin all that they bid for, including what was sold before their turn."""
 
@@ -155,7 +158,8 @@ def _consider_bid(
     wanted = min(bid.slices, of_slices - sale.sold)
     slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
     if slices:
-        _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
+        moved = _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
+        sale.lots_sold += [(bid.account, position.instrument, position.lots) for position in moved]
         sale.sold, sale.highest_ask = sale.sold + slices, bid.ask_micros
     rest = bid.slices - wanted
     if slices == wanted and _slices_affordable(context, member, bid, sale.lots, 0, rest) == rest:
@@ -169,8 +173,8 @@ def _fill_bid(
     bidder: tuple[int, DefaultBidRecord],
     part: tuple[int, int],
     portfolio_lots: PositionLots,
-) -> None:
-    """Sell a bidder a number of slices; `part`: (first slice, number of slices)."""
+) -> list[MovedPosition]:
+    """Sell a bidder a number of slices; `part`: (first slice, number of slices). Returns what it received."""
     (member, bid), (first, slices) = bidder, part
     of_slices = context.terms.crisis.default.auction_slices
     moved: list[MovedPosition] = []
@@ -193,6 +197,7 @@ def _fill_bid(
             positions=tuple(moved),
         )
     )
+    return moved
 
 
 def _slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> PositionLots:

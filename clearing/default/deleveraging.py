@@ -13,7 +13,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.context.block_context import BlockContext
 from clearing.default.variation_gains import gains_since, record_position_changes
-from clearing.schema.receipts.default import Deleveraged, HouseTakeover, MovedPosition, PositionsTornUp
+from clearing.schema.receipts.default import Deleveraged, HouseTakeover, MovedPosition
 from clearing.schema.records.default import DefaultRecord
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
@@ -118,20 +118,6 @@ def _deleverage(
 
 def _bounded_micros(value: int) -> int:
     return max(min(value, MONEY_MAX), -MONEY_MAX)
-
-
-def tear_up(context: BlockContext, number: int, instrument: int) -> None:
-    """Close everybody's positions in an instrument at the last mark; long and short lots are equal."""
-    listed = context.terms.instruments[instrument]
-    positions = context.positions.holders(instrument)
-    value = option_value(context, instrument)
-    amounts = [(account, lots * value) for account, lots in positions]
-    context.journal.settle_amounts(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
-    for account, lots in positions:
-        context.positions.add(account, instrument, -lots)
-        context.touched_accounts.add(account)
-    closed = tuple((account, lots, lots * value) for account, lots in positions)
-    context.receipts.append(PositionsTornUp(number, instrument, context.state.marks[instrument].ticks, closed))
 
 
 RANK_DENOMINATOR = 10**9

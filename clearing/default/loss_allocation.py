@@ -3,9 +3,9 @@
 Rule: figures are read from the state, allocated by `run_waterfall`, and moved exactly.
 
 1. Assessments are debited at their deadline, free cash first; a member that cannot pay owes the rest and is called.
-2. Gains are cut only from cash above initial margin.
-3. Where that does not suffice, the instruments in which the defaulter lost are torn up, which frees margin.
-4. The house pays what is left then.
+2. Gains are cut as they were fixed at the declaration, from equity, margin included. An account that lacks margin then
+   has the fewest positions torn up that restore it.
+3. What is left then is cut from all claims, in the same block: the default ends with nothing owed.
 """
 
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import own_accounts_by_member
 from clearing.context.unresolved_losses import account_deficits, available_resources
+from clearing.default.claims_haircut import cut_claims
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
-from clearing.default.deleveraging import tear_up
 from clearing.default.estate import CashPayment, collect_cash, take_unpriced_collateral
-from clearing.default.gains_haircut import GainsHaircut
-from clearing.default.variation_gains import gains_since, record_position_changes
+from clearing.default.gains_liabilities import GainsHaircut, drop_gains
+from clearing.default.partial_tear_up import restore_margins
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
 from clearing.default_fund.contributions import contribution_micros, draw_contribution, required_contribution
 from clearing.schema.receipts.default import (
@@ -224,18 +224,16 @@ def _pay_assessment(context: BlockContext, number: int, account: int, group: int
 
 
 def allocate_remainder(context: BlockContext, number: int, default: DefaultRecord) -> tuple[DefaultRecord, int]:
-    """Allocate the rest to gains, after a tear-up if needed; the house pays what is left. Returns the default
-    and that rest."""
-    cut: dict[int, int] = {}
-    default = _allocate_gains_haircut(context, number, default, cut)
-    # Tear up only where the freed margin has gains that can bear the loss.
-    if _owed_micros(context, default) and GainsHaircut(context, default, cut).gaining_accounts():
-        torn = _losing_instruments(context, default)
-        for instrument in torn:
-            tear_up(context, number, instrument)
-        default = _allocate_gains_haircut(context, number, default, cut) if torn else default
+    """Allocate the rest to gains, whose payers' positions end as far as they need, then to all claims.
+
+    Returns the default, and what claims cannot bear because they are lent: the house owes it.
+    """
+    default, payers = _allocate_gains_haircut(context, number, default)
+    restore_margins(context, number, default, payers)
+    default = _with_losses_borne(default, cut_claims(context, number, default))
     rest = _owed_micros(context, default)
     _pay_deficits(context, number, rest)
+    drop_gains(context, number)
     return default, rest
 
 
@@ -245,47 +243,46 @@ def _owed_micros(context: BlockContext, default: DefaultRecord) -> int:
 
 
 def _allocate_gains_haircut(
-    context: BlockContext, number: int, default: DefaultRecord, cut: dict[int, int]
-) -> DefaultRecord:
-    """Cut gains for what is owed, and add the haircuts to `cut`."""
+    context: BlockContext, number: int, default: DefaultRecord
+) -> tuple[DefaultRecord, list[int]]:
+    """Cut gains for what is owed. Returns the default, and the accounts that paid."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     left = sum(deficit.micros for deficit in deficits)
     if not left:
-        return default
-    gainers = GainsHaircut(context, default, cut)
+        return default, []
+    gainers = GainsHaircut(context, number, default)
     steps = run_waterfall(DefaultLoss(default.member, left, gainers=gainers.gaining_accounts()))
+    steps = tuple(step for step in steps if step.layer is WaterfallLayer.GAINS)
     paid: list[LayerPayment] = []
     for step in steps:
         for share in step.shares:
-            for account, micros in gainers.cash_payers(share.payer, share.amount):
+            for account, micros in gainers.payers(share.payer, share.amount):
                 paid += _haircut_cash(context, number, account, micros)
-            cut[share.payer] = cut.get(share.payer, 0) + share.amount
+            gainers.use(share.payer, share.amount)
     _pay_deficits(context, number, sum(step.loss_borne for step in steps))
-    context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))
-    return _with_losses_borne(default, steps)
-
-
-def _losing_instruments(context: BlockContext, default: DefaultRecord) -> tuple[int, ...]:
-    """Instruments in which the defaulter and its clients lost since it was last fully margined."""
-    record_position_changes(context)
-    accounts = {*default.own_accounts, *default.client_accounts}
-    lost = []
-    for instrument, gains in gains_since(
-        context.state, default.last_margined_height, default.last_margined_marks
-    ).items():
-        if sum(gains.get(account, 0) for account in accounts) < 0:
-            lost.append(instrument)
-    return tuple(lost)
+    if steps:
+        context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))
+    return _with_losses_borne(default, steps), sorted({payment.account for payment in paid})
 
 
 def _haircut_cash(context: BlockContext, number: int, account: int, micros: int) -> list[LayerPayment]:
-    """Debit a haircut from an account's cash, group by group."""
+    """Debit a haircut from an account's cash, group by group; what it has in other things it owes in cash."""
     paid, left = [], micros
     for group in context.terms.cash_groups:
         part = min(max(balance(context.state, account, cash_currency(group)), 0), left)
         if part:
-            context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
-            paid.append(LayerPayment(int(WaterfallLayer.GAINS), account, group, part))
+            paid.append(_cut_gains(context, number, account, group, part))
             left -= part
+    if left:
+        group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
+        paid.append(_cut_gains(context, number, account, group, left))
     context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return paid
+
+
+def _cut_gains(context: BlockContext, number: int, account: int, group: int, micros: int) -> LayerPayment:
+    """Pay the house; what it gained itself is there already."""
+    if account != HOUSE_ACCOUNT:
+        code = TransferCode.GAINS_CUT
+        context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, code, number)
+    return LayerPayment(int(WaterfallLayer.GAINS), account, group, micros)

@@ -6,19 +6,25 @@ Rule: exact, and cheap for blocks without margin calls.
 2. While it is open, position changes are summed per account at the mark of the change.
 3. gain = lots x (mark - first mark) - sum of changed lots x (mark at the change - first mark).
 
-Only marked instruments gain before they expire.
+4. Equity that requests pass on meanwhile is recorded, too: by trades away from the mark, swaps, and transfers between
+   accounts of one member. Gains that went to another account are then that account's.
+
+Options gain like other instruments, by their marks: what they gained is equity, though nothing was paid yet.
 """
 
 from bisect import bisect_right
 
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.records.default import GainsWindow, PositionChangesRecord
 from clearing.state.holdings import position_lots
 from clearing.state.indexes import CALLED_ACCOUNTS, INSTRUMENT_HOLDERS, holders
 from clearing.state.state import State
 
 _BYTES = 32
+VALUE_PASSED, OWN_TRANSFERS = 0, 2**32 - 1
+"""In place of an instrument: equity received from others by trades and swaps, and from accounts of the same member."""
 
 
 def open_gains_windows(context: BlockContext) -> None:
@@ -64,30 +70,42 @@ def drop_gains_windows(context: BlockContext) -> None:
         _drop_position_changes(context.state)
 
 
+def recorded_heights(state: State) -> list[int]:
+    """The heights since which changes are told apart: of open windows, and of open defaults' declarations; rising."""
+    declared = {default.declared_height for _, default in defaults_under_way(state)}
+    return sorted({window.height for _, window in state.gains_windows.ordered()} | declared)
+
+
 def _drop_position_changes(state: State) -> None:
     for account, _ in list(state.position_changes.ordered()):
         state.position_changes.remove(account)
 
 
 def record_position_changes(context: BlockContext) -> None:
-    """Record this block's new position changes, if there is a window.
+    """Record this block's new position changes, and equity passed on, if there is a window.
 
     Within a block marks are settled before positions change, so all changes of a block are at its marks.
     """
-    changes = context.positions.take_changes()
-    heights = sorted({window.height for _, window in context.state.gains_windows.ordered()})
+    changes, moved = context.positions.take_changes(), context.values_moved
+    context.values_moved = []
+    heights = recorded_heights(context.state)
     if not heights:
         return
     summed: dict[tuple[int, int], int] = {}
     for account, instrument, lots in changes:
         summed[(account, instrument)] = summed.get((account, instrument), 0) + lots
     for account, instrument in sorted(summed):
-        lots = summed[(account, instrument)]
-        listed = context.terms.instruments.get(instrument)
-        if lots and listed is not None and listed.is_marked:
-            _add_change(
-                context.state, account, heights, (instrument, lots, lots * context.state.marks[instrument].ticks)
-            )
+        lots, mark = summed[(account, instrument)], context.state.marks.get(instrument)
+        if lots and mark is not None and instrument in context.terms.instruments:
+            _add_change(context.state, account, heights, (instrument, lots, lots * mark.ticks))
+    passed: dict[tuple[int, int], int] = {}
+    for value in moved:
+        column = OWN_TRANSFERS if value.own else VALUE_PASSED
+        passed[(value.payer, column)] = passed.get((value.payer, column), 0) - value.micros
+        passed[(value.payee, column)] = passed.get((value.payee, column), 0) + value.micros
+    for account, column in sorted(passed):
+        if micros := passed[(account, column)]:
+            _add_change(context.state, account, heights, (column, 0, micros))
 
 
 def _add_change(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:
@@ -115,12 +133,8 @@ def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -
     number of instruments.
     """
     instruments = state.terms.instruments
-    then = {
-        instrument: ticks
-        for instrument, ticks in marks
-        if instrument in instruments and instruments[instrument].is_marked
-    }
-    found: dict[int, dict[int, int]] = {instrument: {} for instrument, _ in marks if instrument in instruments}
+    then = {instrument: ticks for instrument, ticks in marks if instrument in instruments}
+    found: dict[int, dict[int, int]] = {instrument: {} for instrument in then}
     for instrument, ticks in then.items():
         moved = state.marks[instrument].ticks - ticks
         for account in holders(state, INSTRUMENT_HOLDERS, instrument):
@@ -135,6 +149,31 @@ def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -
         instrument: {account: ticks * values[instrument] for account, ticks in found[instrument].items()}
         for instrument in found
     }
+
+
+def lots_changed_since(state: State, height: int) -> dict[tuple[int, int], int]:
+    """Lots by which positions changed after a height, by account and instrument."""
+    found: dict[tuple[int, int], int] = {}
+    for account, record in state.position_changes.ordered():
+        for since, instrument, lots, _ in record.changes:
+            if since >= height and lots:
+                found[(account, instrument)] = found.get((account, instrument), 0) + lots
+    return found
+
+
+def value_received_since(state: State, height: int, column: int) -> dict[int, int]:
+    """Micros of equity that each account received since the block at `height` (negative: gave).
+
+    `column`: VALUE_PASSED or OWN_TRANSFERS.
+    """
+    found: dict[int, int] = {}
+    for account, record in state.position_changes.ordered():
+        micros = sum(
+            _from_bytes(value) for since, changed, _, value in record.changes if changed == column and since >= height
+        )
+        if micros:
+            found[account] = micros
+    return found
 
 
 def _from_bytes(value: bytes) -> int:

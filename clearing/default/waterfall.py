@@ -8,7 +8,7 @@ Rule: a layer bears nothing while an earlier one has something left. Layers in o
 4. the survivors' contributions (those that did not help in the auction first);
 5. capped assessments;
 6. the gains of accounts that the losing positions paid;
-7. a tear-up at the mark.
+7. all claims on the clearing house, pro rata.
 
 Shares are pro rata to the weights, none above its cap, in whole units, every unit allocated. It moves no money and
 knows no state.
@@ -42,8 +42,18 @@ class GainingAccount(Wire, frozen=True):
     account: U63
     gains: U63
     """Micros of net variation received in that time; positive."""
-    free_equity: U63
-    """Micros above its initial margin: a haircut never brings an account below it."""
+    equity: U63
+    """Micros of equity, margin included: a haircut never brings an account below zero."""
+
+
+class Claim(Wire, frozen=True):
+    """What the clearing house owes an account in cash of one group."""
+
+    account: U63
+    micros: U63
+    """Micros of cash without soft credit: a haircut takes no more."""
+    withdrawn: U63
+    """Micros that the account withdrew since the loss began: they count in its share."""
 
 
 class DefaultLoss(Wire, frozen=True):
@@ -60,12 +70,14 @@ class DefaultLoss(Wire, frozen=True):
     """The cap on assessments in one period, as a fraction of the required contribution."""
     gainers: tuple[GainingAccount, ...] = ()
     """Ordered by account."""
+    claims: tuple[Claim, ...] = ()
+    """Ordered by account."""
 
 
 def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
-    """The layers that bear something, in order. Their sums are the loss, except for what a tear-up has to end.
+    """The layers that bear something, in order. Their sums are the loss, except for what nobody listed can bear.
 
-    The last step is a TEAR_UP without shares when something is left: positions close at the last mark.
+    The last step is a TEAR_UP without shares when something is left.
     """
     steps: list[LayerAllocation] = []
     left = loss.loss
@@ -115,10 +127,13 @@ def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShar
     layers.append(
         (
             WaterfallLayer.GAINS,
-            [
-                LossShare(gainer.account, gainer.gains, min(gainer.gains, gainer.free_equity), 0)
-                for gainer in loss.gainers
-            ],
+            [LossShare(gainer.account, gainer.gains, min(gainer.gains, gainer.equity), 0) for gainer in loss.gainers],
+        )
+    )
+    layers.append(
+        (
+            WaterfallLayer.CLAIMS,
+            [LossShare(claim.account, claim.micros + claim.withdrawn, claim.micros, 0) for claim in loss.claims],
         )
     )
     return layers

@@ -224,6 +224,11 @@ class ClearingCode(CodeBook):
     AUCTION_FULL = 410, "The auction has reached its limit of orders. Wait until the feed reopens."
     DEFAULT_AUCTION_OVER = 417, "The auction of this portfolio is closed, or there is nothing to sell."
     ASK_TOO_HIGH = 418, "The ask for a slice is above the limit in the values. Ask for less."
+    GAINS_RESERVED = (
+        430,
+        "The account gained what a member in default lost, and these gains may have to bear its loss: a trade may not "
+        "pass them on. The values have the reserve. Trade at the mark, or wait until the default has ended.",
+    )
     BAD_MODEL = (
         440,
         "A risk model contradicts itself or the portfolio, or needs too much work. The path names the field.",

@@ -92,6 +92,15 @@ def add_to_holdings(state: State, holdings: Holdings, currency: int, units: int)
         holdings.tokens[[token.id for token in state.terms.tokens].index(asset_of_currency(currency))] += units
 
 
+def equity_of_claim(state: State, currency: int, units: int) -> int:
+    """What these units add to equity, in micros: cash at par, tokens at their value after haircut."""
+    cash = state.terms.cash_groups
+    if currency in cash:
+        return units
+    at = [token.id for token in state.terms.tokens].index(asset_of_currency(currency))
+    return int(current_arrays(state).token_values[at]) * units
+
+
 def holdings_margin(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
     """Margin of these holdings."""
     return account_margin(arrays, holdings.cash, holdings.tokens, holdings.lots)

@@ -50,6 +50,7 @@ from clearing.schema.records.default import (
     DefaultCounters,
     DefaultRecord,
     FundSizeRecord,
+    GainsLiabilityRecord,
     GainsWindow,
     MemberStatusRecord,
     PositionChangesRecord,
@@ -338,6 +339,10 @@ class State:
     """(default, member)."""
     assessments: Table[int, AssessmentRecord] = hashed("assessments", Module.RISK, U63)
     """By member."""
+    gains_liabilities: Table[tuple[int, int], GainsLiabilityRecord] = hashed(
+        "gains_liabilities", Module.RISK, tuple[U63, U63]
+    )
+    """(default, account), while the default is open."""
     gains_windows: Table[int, GainsWindow] = hashed("windows", Module.RISK, U63)
     """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, PPM, mul_div_up
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import BlockContext, ValueMoved
 from clearing.context.member_status import (
     check_member_active,
     check_member_reducing,
@@ -30,7 +30,7 @@ from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
-from clearing.withdrawals.deficit_reserve import committed_micros
+from clearing.withdrawals.deficit_reserve import committed_micros, gains_reserve
 from clearing.withdrawals.inflow_delay import carry_inflow, equities_before
 
 AT = "trade"
@@ -193,16 +193,19 @@ def _accounts_max(context: BlockContext) -> int:
 def _check_margin(context: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     loans = soft_credit_total(context.state, account)
     reducing_only = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
-    committed = committed_micros(context, account)
+    committed, reserve = committed_micros(context, account), gains_reserve(context, account)
     free = not loans and not reducing_only
-    if free and not committed and is_still_margined(context.state, account, after):
+    if free and not committed and not reserve and is_still_margined(context.state, account, after):
         return None
     arrays = current_arrays(context.state)
-    margin = holdings_margin(arrays, after)
+    margin, earlier = holdings_margin(arrays, after), holdings_margin(arrays, before)
+    if reserve and margin.equity < min(reserve, earlier.equity):
+        # Gains that may have to bear a default's loss don't go to a friend by a trade away from the mark.
+        details = {"equity": margin.equity, "reserve": reserve}
+        return reject(ClearingCode.GAINS_RESERVED, AT, account=account, **details)
     covered = margin.initial_ok and margin.equity - margin.initial >= committed
     if covered and free:
         return None
-    earlier = holdings_margin(arrays, before)
     if transfers_soft_credit(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
     if covered and not reducing_only:
@@ -236,6 +239,9 @@ def _book_trade(context: BlockContext, instrument: Instrument, trade: TradeTerms
     code = TransferCode.TRADE_VARIATION if instrument.is_marked else TransferCode.PREMIUM
     payer, payee = (trade.seller, trade.buyer) if received >= 0 else (trade.buyer, trade.seller)
     currency = cash_currency(instrument.cash_group)
+    # What the buyer gains at the mark, the seller gives up: an option's premium against its value, too.
+    gained = (context.state.marks[instrument.id].ticks - trade.ticks) * trade.lots * instrument.micros_per_tick
+    context.values_moved.append(ValueMoved(trade.seller, trade.buyer, gained, own=False))
     context.journal.transfer(payer, CLEARING_ACCOUNT, currency, abs(received), code, trade.venue_trade_id)
     context.journal.transfer(CLEARING_ACCOUNT, payee, currency, abs(received), code, trade.venue_trade_id)
     for side in (trade.buyer, trade.seller):

@@ -12,7 +12,12 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.collateral.cash_tokens import current_assets
 from clearing.context.block_context import BlockContext
-from clearing.context.unresolved_losses import outstanding_assessment, resolution_deadline, unresolved_micros
+from clearing.context.unresolved_losses import (
+    defaults_under_way,
+    outstanding_assessment,
+    resolution_deadline,
+    unresolved_micros,
+)
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.withdrawals import ValueWithdrawnRecord
 from clearing.schema.terms.genesis import AccountKind
@@ -66,20 +71,22 @@ def check_deficit_reserve(
     """Whether an account that pays out (currency, units) still covers its initial margin and its share of the deficit.
 
     `own_transfer`: the money stays within the member's own accounts. Otherwise the account must also cover the member's
-    assessments, and the shortfalls of the member's other accounts unless the receiving account (`paid_into`) is one of
-    them. Negative units are received. Payments to the house, such as fund contributions, are not checked.
+    assessments, its part of losses that its gains may have to bear, and the shortfalls of the member's other accounts
+    unless the receiving account (`paid_into`) is one of them. Negative units are received. Payments to the house, such
+    as fund contributions, are not checked.
     """
     deficit, until = _current_deficit(context)
     assessed = 0 if own_transfer else _assessed_of_account(context.state, account)
+    gains = 0 if own_transfer else gains_reserve(context, account)
     short = [] if own_transfer else uncovered_accounts(context, account, paid_into)
-    if not deficit and not assessed and not short:
+    if not deficit and not assessed and not gains and not short:
         return None
     after = _holdings_without(context, account, leaving)
     if account != HOUSE_ACCOUNT:
         for index, group in enumerate(context.terms.cash_groups):
             after.cash[index] -= soft_credit_of(context.state, account, group)
     left = holdings_margin(current_arrays(context.state), after)
-    reserve = max(_deficit_part(context, account, deficit) if deficit else 0, assessed)
+    reserve = max(_deficit_part(context, account, deficit) if deficit else 0, assessed + gains)
     if short and left.equity - left.initial < sum(uncovered.shortfall for uncovered in short):
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial
@@ -93,7 +100,7 @@ def check_deficit_reserve(
         equity=left.equity,
         initial=left.initial,
         reserve=reserve,
-        deficit=deficit or assessed,
+        deficit=deficit or assessed + gains,
         until=until or resolution_deadline(context.state),
     )
 
@@ -107,6 +114,22 @@ def committed_micros(context: BlockContext, account: int) -> int:
         uncovered_account.shortfall for uncovered_account in uncovered_accounts(context, account, HOUSE_ACCOUNT)
     )
     return max(_assessed_of_account(context.state, account), short)
+
+
+def gains_reserve(context: BlockContext, account: int) -> int:
+    """Equity that an account must keep for open defaults whose loss its gains may have to bear, in micros.
+
+    Of each default its part of the unresolved deficit, in proportion to the gains fixed at the declaration, rounded up;
+    at most its gains.
+    """
+    reserve, state = 0, context.state
+    for number, default in defaults_under_way(state):
+        liability = state.gains_liabilities.get((number, account))
+        if liability is not None and default.gains_fixed:
+            deficit = context.unresolved_losses.micros(state, context.journal.transfers)
+            owed = min(deficit, default.gains_fixed)
+            reserve += min(mul_div_up(owed, liability.micros, default.gains_fixed), liability.micros)
+    return reserve
 
 
 def check_commitments(context: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
@@ -130,7 +153,7 @@ def _holdings_without(context: BlockContext, account: int, leaving: tuple[tuple[
 
 
 def _deficit_part(context: BlockContext, account: int, deficit: int) -> int:
-    value = _equity(context, account) + _value_withdrawn(context, account)
+    value = _equity(context, account) + value_withdrawn(context, account)
     return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, value, _total_owed(context))
 
 
@@ -140,8 +163,8 @@ def _assessed_of_account(state: State, account: int) -> int:
     return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
 
 
-def _value_withdrawn(context: BlockContext, account: int) -> int:
-    """What the account withdrew while the present deficits were unresolved."""
+def value_withdrawn(context: BlockContext, account: int) -> int:
+    """Micros that an account withdrew while the present deficits were unresolved."""
     record = _current_record(context, account)
     return record.micros if record else 0
 
@@ -156,7 +179,7 @@ def record_value_withdrawn(context: BlockContext, account: int, before: tuple[in
     deficit, until = _current_deficit(context)
     if not deficit:
         return
-    micros = _value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
+    micros = value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
     for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
         record = _current_record(context, key)
         since = record.since_height if record else context.block.height

@@ -71,6 +71,14 @@ def recall_account_withdrawals(context: BlockContext, accounts: tuple[int, ...])
             _refund_waiting(context, number, withdrawal, RefundReason.DEFAULT)
 
 
+def recall_cash_withdrawals(context: BlockContext, group: int) -> None:
+    """Refund all delayed withdrawals of a cash group: its claims are about to be cut, and these are claims, too."""
+    for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
+        asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
+        if asset.is_cash and asset.cash_group == group:
+            _refund_waiting(context, number, withdrawal, RefundReason.DEFAULT)
+
+
 def recall_vault_withdrawals(context: BlockContext, chain_id: int, vault: bytes) -> None:
     """Refund all delayed withdrawals to a vault that is about to be detached; they were never released to it.
 

@@ -205,7 +205,7 @@ def _loss(step: WaterfallCase, at: str) -> waterfall.DefaultLoss:
         waterfall.GainingAccount(
             account=2 + len(survivors) + place,
             gains=amount(gainer.gains, f"gainers[{place}].gains"),
-            free_equity=amount(
+            equity=amount(
                 gainer.gains if gainer.free_equity is None else gainer.free_equity, f"gainers[{place}].free_equity"
             ),
         )

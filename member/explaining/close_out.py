@@ -220,11 +220,13 @@ def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> Explanation:
 
 
 def torn_up(receipt: PositionsTornUp, books: EstateBooks) -> Explanation:
-    """All positions in an instrument end."""
+    """The fewest lots end that an account's margin needs, and as many on the other side."""
     lines = [
         plain_line(f"{called(account)}: {signed(lots)} lots, {signed(got)}") for account, lots, got in receipt.positions
     ]
     lines.append(condition_line("long and short lots are as many", sum(lots for _, lots, _ in receipt.positions) == 0))
     lines.append(condition_line("what is paid is what is received", sum(got for _, _, got in receipt.positions) == 0))
     name = books.listing.instrument(receipt.instrument)
-    return f"default {receipt.number}: {name} is torn up at mark {receipt.mark_ticks}", lines
+    if receipt.shortfall:
+        lines.insert(0, plain_line(f"{called(receipt.positions[0][0])} lacked {receipt.shortfall} of initial margin"))
+    return f"default {receipt.number}: lots of {name} are torn up at mark {receipt.mark_ticks}", lines

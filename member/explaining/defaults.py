@@ -45,7 +45,8 @@ _LAYERS = {
     WaterfallLayer.SURVIVORS: "the survivors' contributions",
     WaterfallLayer.ASSESSMENTS: "assessments",
     WaterfallLayer.GAINS: "gains since the defaulter was last fully margined",
-    WaterfallLayer.TEAR_UP: "tear-up",
+    WaterfallLayer.TEAR_UP: "nobody",
+    WaterfallLayer.CLAIMS: "all claims in cash, pro rata",
 }
 
 
@@ -118,8 +119,8 @@ def _loss(receipt: default.LossAllocated, books: EstateBooks) -> Explanation:
 
 def _layer(step: LayerAllocation) -> list[Line]:
     if not step.shares:
-        return [condition_line("no payer is left: positions end at the last mark", step.loss_borne == 0)]
-    of_accounts = step.layer in (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP)
+        return [condition_line("no payer is left in these layers", step.loss_borne == 0)]
+    of_accounts = step.layer in (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.CLAIMS)
     payers = [
         Payer(called(share.payer) if of_accounts else f"member {share.payer}", share.weight, share.cap, share.amount)
         for share in step.shares
@@ -142,7 +143,7 @@ def _moved(receipt: default.LossAllocated, books: EstateBooks) -> list[Line]:
     """What the ledger moved, layer by layer, is what the layer bore; the house's capital is there already."""
     lines = []
     for step in receipt.steps:
-        if step.layer in (WaterfallLayer.OWN_MARGIN, WaterfallLayer.GAINS):
+        if step.layer in (WaterfallLayer.OWN_MARGIN, WaterfallLayer.GAINS, WaterfallLayer.CLAIMS):
             paid = sum(micros for layer, _, _, micros in receipt.paid if layer == step.layer)
             lines.append(equality_line(f"moved to the house for {_LAYERS[step.layer]}", paid, step.loss_borne))
         elif step.layer in FUNDED:

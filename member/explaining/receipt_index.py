@@ -110,7 +110,7 @@ BESIDE_MEMBERS = frozenset(
 )
 """Kinds that name an account beside its member, who is not the defaulter."""
 _TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
-_OF_ACCOUNTS = frozenset((WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP))
+_OF_ACCOUNTS = frozenset((WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.CLAIMS))
 """Layers whose payers are accounts; those of the others are members."""
 
 

@@ -60,7 +60,8 @@ def claim_of(package: EpochPackage) -> str:
         f"all positions in {instruments} instruments cancel out; "
         f"what the ledger owes in {f'{terms - len(lacking)} of {terms}' if lacking else terms} "
         f"custody accounts is covered by the published balances, {proven} of which the chains' states prove"
-        f"{''.join(f'; {each}' for each in lacking)}{_fund(statement)}. Certified by header {package.header.height}."
+        f"{''.join(f'; {each}' for each in lacking)}; {_claims(statement)}{_fund(statement)}. "
+        f"Certified by header {package.header.height}."
     )
 
 
@@ -72,6 +73,12 @@ def _short(listed: tuple[tuple[int, int], ...]) -> str:
     if rest:
         parts.append(f"{len(rest)} others by at most {rest[0]} each and {sum(rest)} together")
     return ", ".join(parts)
+
+
+def _claims(statement: RiskStatement) -> str:
+    """What stands behind claims in cash: published balances, and debts of accounts that meet their requirement."""
+    but = ", but for those that are short" if statement.shortfalls else ""
+    return f"claims in cash are at most custody and what accounts owe, each of which can pay{but}"
 
 
 def _fund(statement: RiskStatement) -> str:

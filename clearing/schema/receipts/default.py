@@ -195,13 +195,16 @@ class WaterfallLayer(IntEnum):
     ASSESSMENTS = 5
     GAINS = 6
     TEAR_UP = 7
+    """What the layers listed cannot bear. It has no shares."""
+    CLAIMS = 8
+    """Last: every claim on cash of the group in which something is owed."""
 
 
 class LossShare(Wire, frozen=True):
     """What one payer bears in a layer: in proportion to `weight`, at most `cap`."""
 
     payer: U63
-    """A member id; an account id in GAINS and TEAR_UP."""
+    """A member id; an account id in GAINS and CLAIMS."""
     weight: U63
     cap: U63
     amount: U63
@@ -257,12 +260,17 @@ class AssessmentTaken(Wire, frozen=True, tag=124):
 
 
 class PositionsTornUp(Wire, frozen=True, tag=125):
-    """All positions in an instrument were closed at the last mark: (account, lots, received), ordered."""
+    """Lots of an account and of its counterparties were closed at the last mark: the fewest that its margin needed.
+
+    `positions`: (account, lots, received), the account first, then its counterparties by rank. The lots sum to zero.
+    """
 
     number: U63
     instrument: U32
     mark_ticks: U63
     positions: tuple[tuple[U63, I64, I64], ...]
+    shortfall: U63 = 0
+    """What the account lacked of initial margin after its gains were cut, in micros."""
 
 
 class DefaultEnded(Wire, frozen=True, tag=126):

@@ -87,6 +87,10 @@ class DefaultRecord(Wire, frozen=True):
     """(member, micros) to be debited at `assessment_height`."""
     assessment_height: U63 = 0
     ended_height: U63 = 0
+    gains_fixed: U63 = 0
+    """Micros of all gains as fixed at the declaration: see `GainsLiabilityRecord`."""
+    lots_sold: tuple[tuple[U63, U32, I64], ...] = ()
+    """(account, instrument, lots) that the auction sold: contracts that existed at the declaration."""
 
 
 class DefaultBidRecord(Wire, frozen=True):
@@ -111,6 +115,12 @@ class GainsWindow(Wire, frozen=True):
 
     height: U63
     marks: tuple[tuple[U32, U63], ...]
+
+
+class GainsLiabilityRecord(Wire, frozen=True):
+    """What an account gained until a default was declared: the most that it bears of the loss."""
+
+    micros: U63
 
 
 class PositionChangesRecord(Wire, frozen=True):

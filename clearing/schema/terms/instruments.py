@@ -17,6 +17,8 @@ from clearing.schema.terms.prices import AVERAGING_MS_MAX, FundingTerms, check_f
 MICROS_PER_TICK_MAX = 2**16
 """Largest value of one tick for one lot. With `INDEX_TICKS_MAX` it keeps every risk array entry below 2^62."""
 
+INSTRUMENT_ID_MAX = 2**32 - 2
+"""Both numbers beyond the ids mean something else where gains are recorded."""
 INDEX_TICKS_MAX = 2**40 - 1
 """Largest index or strike in ticks (about 1.1 * 10^10 settlement units). Reports above it are refused, not clamped."""
 
@@ -90,7 +92,7 @@ def check_instruments(instruments: Iterable[Instrument]) -> None:
     for instrument in listed:
         dated = instrument.kind is not InstrumentKind.PERPETUAL
         checks = (
-            ("id", instrument.id, instrument.id >= 1),
+            ("id", instrument.id, 1 <= instrument.id <= INSTRUMENT_ID_MAX),
             ("micros_per_tick", instrument.micros_per_tick, 1 <= instrument.micros_per_tick <= MICROS_PER_TICK_MAX),
             ("expiry_ms", instrument.expiry_ms, (instrument.expiry_ms > 0) is dated),
             ("strike_ticks", instrument.strike_ticks, (instrument.strike_ticks > 0) is instrument.is_option),

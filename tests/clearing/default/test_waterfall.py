@@ -26,7 +26,7 @@ from clearing.schema.terms.default import DefaultTerms
 from tests.kit.clearing.defaults import default_world
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import NAMED
-from tests.kit.clearing.genesis import DOLLAR, USDC_1, WETH_1
+from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, USDC_1, WETH_1
 from tests.kit.table import dollars as number
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "waterfall.md"
@@ -68,7 +68,9 @@ class Teller:
         self.world.deposit(NAMED[name], WETH_1, int(units) * 10**6)
 
     def trade(self, buyer: str, seller: str, btc: str) -> None:
-        assert not self.world.refusals(self.world.perp_trade(NAMED[buyer], NAMED[seller], int(btc) * LOTS_PER_BTC))
+        ticks = self.world.state.marks[BTC_PERP].ticks
+        trade = self.world.perp_trade(NAMED[buyer], NAMED[seller], int(btc) * LOTS_PER_BTC, ticks=ticks)
+        assert not self.world.refusals(trade)
 
     def price(self, dollars: str) -> None:
         self.world.fall(number(dollars) * 100 // DOLLAR)
@@ -90,7 +92,7 @@ class Teller:
             match each:
                 case LossAllocated():
                     for step in each.steps:
-                        names = accounts if step.layer in (WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP) else members
+                        names = accounts if step.layer in (WaterfallLayer.GAINS, WaterfallLayer.CLAIMS) else members
                         shares = ((names[share.payer], share.amount) for share in step.shares if share.amount)
                         found += [(step.layer.name, payer, amount) for payer, amount in shares]
                 case Deleveraged():
@@ -248,6 +250,6 @@ def test_the_page_tells_what_the_state_machine_does(title: str) -> None:
 
 def test_there_is_an_example_for_every_layer() -> None:
     shown = {words[0] for lines in examples().values() for words in lines}
-    assert {layer.name for layer in WaterfallLayer} - shown == {WaterfallLayer.TEAR_UP.name}
+    assert {layer.name for layer in WaterfallLayer} - shown == {WaterfallLayer.TEAR_UP.name, WaterfallLayer.CLAIMS.name}
     assert {"TORN_UP", "DELEVERAGED"} <= shown
     assert len(examples()) == 8

@@ -1,9 +1,11 @@
 """The invariants of a whole state: everything that balances, counted from the start. Linear in the state."""
 
 from clearing.base.errors import Bug
-from clearing.invariants import check_backing, check_fund_balance
+from clearing.collateral.cash_tokens import current_asset
+from clearing.invariants import check_backing, check_fund_balance, check_receivables
 from clearing.schema.records.stray_deposits import RefundStage
 from clearing.state.asset_flows import TokenAtVault, asset_flow
+from clearing.state.ledger import currency_of, inventory_units, is_claimant
 from clearing.state.state import State
 
 
@@ -13,6 +15,7 @@ def check_whole_state(state: State) -> None:
     check_whole_book(state)
     check_fund_balance(state)
     check_backing(state)
+    check_claims(state)
     check_whole_strays(state)
 
 
@@ -24,6 +27,24 @@ def check_whole_ledger(state: State) -> None:
     for currency, total in totals.items():
         if total:
             raise Bug(f"currency {currency} sums to {total}")
+
+
+def check_claims(state: State) -> None:
+    """Raise Bug unless, in every currency, all claims are custody and what accounts owe, and whoever owes more than it
+    has is called or in default: with the house's own account, which the block's check leaves out."""
+    custody = {currency_of(current_asset(state, asset)): 0 for asset in state.terms.assets.values()}
+    for asset in (*state.terms.assets.values(), *state.terms.collateral_after_leaving.values()):
+        custody[currency_of(asset)] = custody.get(currency_of(asset), 0) + inventory_units(state, asset)
+    claims, owed = dict.fromkeys(custody, 0), dict.fromkeys(custody, 0)
+    for (account, currency), record in state.balances.ordered():
+        amount = record.credits - record.debits
+        if is_claimant(account):
+            side = claims if amount > 0 else owed
+            side[currency] = side.get(currency, 0) + abs(amount)
+    for currency, whole in claims.items():
+        if whole != custody.get(currency, 0) + owed.get(currency, 0):
+            raise Bug(f"claims of {whole} in currency {currency}, custody {custody[currency]}, owed {owed[currency]}")
+    check_receivables(state)
 
 
 def check_whole_book(state: State) -> None:

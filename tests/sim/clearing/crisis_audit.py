@@ -67,7 +67,7 @@ class CrisisAudit:
             elif isinstance(receipt, LossAllocated):
                 self.shared(after, receipt)
             elif isinstance(receipt, DefaultEnded):
-                self.ended(receipt)
+                self.ended(after, receipt)
             elif isinstance(receipt, EstatePooled):
                 require(is_own(after, receipt.account, receipt.estate), "a client's money in the estate", told=receipt)
             elif isinstance(receipt, DeficitCured | AssessmentTaken):
@@ -121,9 +121,11 @@ class CrisisAudit:
             client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
             require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
 
-    def ended(self, receipt: DefaultEnded) -> None:
-        """What the layers bore and what the house is left with is the loss."""
+    def ended(self, after: State, receipt: DefaultEnded) -> None:
+        """What the layers bore and what the house is left with is the loss; claims bear all of it that is not lent."""
         layers = sum(micros for _, micros in receipt.by_layer)
+        lent = sum(loan.micros for _, loan in after.loans.ordered())
+        require(not receipt.house or lent, "a default ended with a loss that nobody bore", told=receipt)
         require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
 
 

@@ -1,0 +1,84 @@
+"""The claims haircut, the waterfall's end: what no layer could bear is cut from all claims, in one block.
+
+Rule: in each cash group in which something is still owed, every claim gives up the same part of it.
+
+1. A claim is an account's positive cash without soft credit, a member's, a client's or the house's own. The default
+   fund's cash belongs to its contributions, which are used up before.
+2. What an account withdrew while the deficits were unresolved counts in its share, so that leaving first saves nothing.
+   Delayed withdrawals come back first.
+3. Shares are pro rata, none above its claim, in whole micros, every micro allocated (`allocate_capped`).
+
+So at the end of a default nothing is owed that nobody pays, and claims never exceed custody and receivables.
+"""
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import Deficit, account_deficits
+from clearing.default.waterfall import Claim, DefaultLoss, allocate_collected, run_waterfall
+from clearing.schema.receipts.default import LayerAllocation, LossAllocated, WaterfallLayer
+from clearing.schema.records.default import DefaultRecord
+from clearing.schema.transfers import TransferCode
+from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, is_claimant, soft_credit_of
+from clearing.withdrawals.deficit_reserve import value_withdrawn
+from clearing.withdrawals.delayed_release import recall_cash_withdrawals
+
+
+def cut_claims(context: BlockContext, number: int, default: DefaultRecord) -> tuple[LayerAllocation, ...]:
+    """Cut all claims for what a default's accounts still owe. Returns what they bore, group by group.
+
+    Linear in the accounts with cash of the groups concerned. Costs nothing where nothing is owed.
+    """
+    owed = _deficits_by_group(context, default)
+    for group in owed:
+        recall_cash_withdrawals(context, group)
+    borne: list[LayerAllocation] = []
+    # Money that came back may have paid some of it.
+    for group, deficits in _deficits_by_group(context, default).items():
+        left = sum(deficit.micros for deficit in deficits)
+        steps = run_waterfall(DefaultLoss(default.member, left, claims=_claims(context, default, group)))
+        cut = tuple(step for step in steps if step.layer is WaterfallLayer.CLAIMS)
+        paid = tuple(
+            (int(WaterfallLayer.CLAIMS), share.payer, group, share.amount)
+            for step in cut
+            for share in step.shares
+            if share.amount
+        )
+        for _, account, _, micros in paid:
+            if account != HOUSE_ACCOUNT:
+                code = TransferCode.CLAIM_CUT
+                context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, code, number)
+            context.touched_accounts.add(account)
+        _pay_group(context, number, group, deficits, sum(step.loss_borne for step in cut))
+        context.receipts.append(LossAllocated(number, default.member, left, deficits, cut, paid))
+        borne += cut
+    return tuple(borne)
+
+
+def _deficits_by_group(context: BlockContext, default: DefaultRecord) -> dict[int, tuple[Deficit, ...]]:
+    """What is owed in each cash group in which anything is, by group."""
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
+    groups = sorted({deficit.cash_group for deficit in deficits})
+    return {group: tuple(deficit for deficit in deficits if deficit.cash_group == group) for group in groups}
+
+
+def _claims(context: BlockContext, default: DefaultRecord, group: int) -> tuple[Claim, ...]:
+    """Every positive claim on cash of a group, ordered by account; not what the defaulter's own accounts have left."""
+    found = []
+    for account in holders(context.state, CURRENCY_HOLDERS, cash_currency(group)):
+        if account == FUND_ACCOUNT or not is_claimant(account) or account in default.own_accounts:
+            continue
+        lent = soft_credit_of(context.state, account, group) if account != HOUSE_ACCOUNT else 0
+        micros = balance(context.state, account, cash_currency(group)) - lent
+        if micros > 0:
+            found.append(Claim(account, micros, value_withdrawn(context, account)))
+    return tuple(found)
+
+
+def _pay_group(context: BlockContext, number: int, group: int, deficits: tuple[Deficit, ...], micros: int) -> None:
+    """Let the house pay this much of what is owed in one group, pro rata."""
+    parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
+    for deficit, part in zip(deficits, parts, strict=True):
+        code = TransferCode.DEFAULT_DEFICIT_PAID
+        context.journal.transfer(HOUSE_ACCOUNT, deficit.account, cash_currency(group), part, code, number)
+        context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))
