@@ -28,6 +28,7 @@ from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
+from clearing.settlement.premium_depth import sets_price
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
 from clearing.withdrawals.deficit_reserve import committed_micros
@@ -243,8 +244,7 @@ def _book_trade(context: BlockContext, instrument: Instrument, trade: TradeTerms
             context.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     context.positions.add(trade.buyer, instrument.id, trade.lots)
     context.positions.add(trade.seller, instrument.id, -trade.lots)
-    # A trade of a member with itself sets no price: it could move the mark at will and without risk.
-    if context.state.accounts[trade.buyer].member != context.state.accounts[trade.seller].member:
+    if sets_price(context.state, trade.buyer, trade.seller):
         record_trade_premium(context, instrument, trade.lots, trade.ticks)
     context.touched_accounts.update((trade.buyer, trade.seller))
 
