@@ -20,6 +20,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
 from clearing.state.state import State
+from clearing.trades.balance_limits import BALANCE_MAX
 from clearing.trades.consent import end_delegations
 from clearing.withdrawals.delayed_release import recall_account_withdrawals
 
@@ -215,13 +216,14 @@ def _end_open_business(context: BlockContext, account: int, *, own: bool) -> Non
 
 
 def _pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
-    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay."""
+    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay, and
+    so does cash that the ledger could not count there: both are the estate's wherever they are."""
     money: list[tuple[int, int]] = []
     currencies = [cash_currency(group) for group in context.terms.cash_groups]
     currencies += [token_currency(token.id) for token in context.terms.tokens]
     for currency in currencies:
         amount = balance(context.state, account, currency)
-        if amount:
+        if amount and abs(balance(context.state, estate, currency) + amount) <= BALANCE_MAX:
             payer, payee = (account, estate) if amount > 0 else (estate, account)
             context.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
             money.append((currency, amount))
