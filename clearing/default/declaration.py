@@ -171,6 +171,7 @@ def _open_default(
         client_accounts=clients,
         last_margined_height=window.height,
         last_margined_marks=window.marks,
+        liable=_liable_members(state, member) if terms.hold_assessments else (),
     )
     state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, open=(*clock.open, number)))
     state.defaults.put(number, default)
@@ -200,6 +201,15 @@ def _open_default(
             _pool_account(context, number, account, default.estate)
 
 
+def _liable_members(state: State, defaulter: int) -> tuple[tuple[int, int], ...]:
+    """What is required of the other members now: who closes its positions afterwards is assessed by no less."""
+    return tuple(
+        (member, record.required)
+        for member, record in state.contributions.ordered()
+        if record.required and member != defaulter
+    )
+
+
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
     return any(positions_of(state, account).lots for account in accounts)
 
@@ -216,8 +226,8 @@ def _end_open_business(context: BlockContext, account: int, *, own: bool) -> Non
 
 
 def _pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
-    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay, and
-    so does cash that the ledger could not count there: both are the estate's wherever they are."""
+    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay,
+    and so does cash that the ledger could not count there."""
     money: list[tuple[int, int]] = []
     currencies = [cash_currency(group) for group in context.terms.cash_groups]
     currencies += [token_currency(token.id) for token in context.terms.tokens]

@@ -141,6 +141,8 @@ def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     old, new = before.crisis, after.crisis
     if old.default.enabled and not new.default.enabled:
         yield "crisis.default.enabled"
+    if old.default.hold_assessments and not new.default.hold_assessments:
+        yield "crisis.default.hold_assessments"
     if old.fund.enabled and new.fund.cash_group != old.fund.cash_group:
         yield "crisis.fund.cash_group"
     if new.liquidation.backstop_account not in (0, old.liquidation.backstop_account):

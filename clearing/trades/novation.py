@@ -32,7 +32,7 @@ from clearing.settlement.premium_depth import sets_price
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
 from clearing.trades.balance_limits import check_balances
-from clearing.withdrawals.deficit_reserve import committed_micros
+from clearing.withdrawals.deficit_reserve import committed_micros, keeps_committed
 from clearing.withdrawals.inflow_delay import carry_inflow, equities_before
 
 AT = "trade"
@@ -202,7 +202,7 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
         return None
     arrays = current_arrays(context.state)
     margin = holdings_margin(arrays, after)
-    covered = margin.initial_ok and margin.equity - margin.initial >= committed
+    covered = margin.initial_ok and (not committed or keeps_committed(context, after, loans, committed))
     if covered and free:
         return None
     earlier = holdings_margin(arrays, before)

@@ -152,8 +152,8 @@ def check_can_leave(
     """Whether an account may pay out `units` of a currency: its own money, with initial margin covered afterwards.
 
     `gains`: (currency, units) received at the same time. Soft credit is not the account's own and covers nothing that
-    leaves. With positions, all their prices must be open. Tokens without an open price count for nothing: anybody may have
-    deposited them. Without positions, all collateral is free.
+    leaves. With positions, all their prices must be open. Tokens without an open price count for nothing: anybody may
+    have deposited them. Without positions, all collateral is free.
     """
     refusal = check_restriction(context, at, account)
     if refusal is not None:

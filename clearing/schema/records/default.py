@@ -87,6 +87,8 @@ class DefaultRecord(Wire, frozen=True):
     """(member, micros) to be debited at `assessment_height`."""
     assessment_height: U63 = 0
     ended_height: U63 = 0
+    liable: tuple[tuple[U63, U63], ...] = ()
+    """(member, its required contribution) at the declaration, where the terms hold what may be assessed."""
 
 
 class DefaultBidRecord(Wire, frozen=True):
