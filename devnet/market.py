@@ -159,6 +159,7 @@ class FundingFigures(MarketTable, frozen=True):
     rate_cap_ppm: int
     interest_ppm: int
     dampener_ppm: int
+    wash_cover_ppm: int = 0
 
 
 class InstrumentFigures(MarketTable, frozen=True):

@@ -21,6 +21,7 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import equity_of_claim
 from clearing.state.ledger import cash_currency, token_currency
+from clearing.trades.balance_limits import check_received
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve
 from clearing.withdrawals.inflow_delay import carry_inflow, check_inflow, equities_before
 from clearing.withdrawals.permission import check_can_leave
@@ -83,6 +84,7 @@ def _transfer(
     refusal = (
         check_segregation(context, at, account, recipient)
         or check_giver(context, at, account)
+        or check_received(context, at, recipient, currency, amount)
         or check_can_leave(context, at, account, currency, amount)
         or check_deficit_reserve(context, at, account, (currency, amount), own_transfer=within, paid_into=recipient)
     )
@@ -110,6 +112,8 @@ def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Reject
         or _check_clients(context, request)
         or check_member_active(context, AT, request.account)
         or check_member_active(context, AT, request.recipient)
+        or check_received(context, AT, request.account, *taken)
+        or check_received(context, AT, request.recipient, *given)
         or check_can_leave(context, AT, request.account, *given, gains=taken)
         or check_can_leave(context, AT, request.recipient, *taken, gains=given)
         or check_deficit_reserve(context, AT, request.account, given, (taken[0], -taken[1]))

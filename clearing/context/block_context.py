@@ -143,6 +143,9 @@ class BlockContext:
         """By depositor, how many of its strays wait to be credited; None: not counted in this block."""
         self.unresolved_losses = UnresolvedLosses()
         """Losses of open defaults, cached."""
+        self.foreseen_assessments: tuple[tuple[tuple[int, int], ...], dict[int, int]] | None = None
+        """By member, what it may be assessed for open defaults, with the numbers and phases of these; None: not
+        requested yet."""
         self.failures: list[Failure] = []
         """Accounts that liquidation cannot help any more, for the default rules; ordered as they failed."""
 

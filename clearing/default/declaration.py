@@ -21,6 +21,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
 from clearing.state.state import State
+from clearing.trades.balance_limits import BALANCE_MAX
 from clearing.trades.consent import end_delegations
 from clearing.withdrawals.delayed_release import recall_account_withdrawals
 
@@ -171,6 +172,7 @@ def _open_default(
         client_accounts=clients,
         last_margined_height=window.height,
         last_margined_marks=window.marks,
+        liable=_liable_members(state, member) if terms.hold_assessments else (),
     )
     state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, open=(*clock.open, number)))
     state.defaults.put(number, default)
@@ -201,6 +203,15 @@ def _open_default(
     state.defaults.put(number, fix_gains(context, number, default))
 
 
+def _liable_members(state: State, defaulter: int) -> tuple[tuple[int, int], ...]:
+    """What is required of the other members now: who closes its positions afterwards is assessed by no less."""
+    return tuple(
+        (member, record.required)
+        for member, record in state.contributions.ordered()
+        if record.required and member != defaulter
+    )
+
+
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
     return any(positions_of(state, account).lots for account in accounts)
 
@@ -217,13 +228,14 @@ def _end_open_business(context: BlockContext, account: int, *, own: bool) -> Non
 
 
 def _pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
-    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay."""
+    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay,
+    and so does cash that the ledger could not count there."""
     money: list[tuple[int, int]] = []
     currencies = [cash_currency(group) for group in context.terms.cash_groups]
     currencies += [token_currency(token.id) for token in context.terms.tokens]
     for currency in currencies:
         amount = balance(context.state, account, currency)
-        if amount:
+        if amount and abs(balance(context.state, estate, currency) + amount) <= BALANCE_MAX:
             payer, payee = (account, estate) if amount > 0 else (estate, account)
             context.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
             money.append((currency, amount))

@@ -30,6 +30,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, positions_of
 from clearing.state.ledger import cash_currency, soft_credit_of
 from clearing.state.state import State
+from clearing.trades.balance_limits import beyond_balance_limit
 from clearing.trades.novation import is_position_too_large
 
 AT = "default_bid"
@@ -233,6 +234,7 @@ def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionL
     after = current_holdings(context.state, bid.account)
     for at, group in enumerate(context.terms.cash_groups):
         after.cash[at] -= soft_credit_of(context.state, bid.account, group)
+    before = tuple(after.cash)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
         listed, at = context.terms.instruments[instrument], context.terms.array_index[instrument]
@@ -242,7 +244,7 @@ def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionL
         if abs(after.lots[at]) > POSITION_MAX or (grows and is_position_too_large(context, listed, after)):
             return False
     limit = context.terms.risk.cash_limit_micros
-    if any(claim < -limit for claim in after.cash):
+    if any(claim < -limit for claim in after.cash) or beyond_balance_limit(before, after.cash) is not None:
         return False
     return holdings_margin(current_arrays(context.state), after).initial_ok
 

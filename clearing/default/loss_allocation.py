@@ -23,7 +23,7 @@ from clearing.default.estate import CashPayment, collect_cash, take_unpriced_col
 from clearing.default.gains_liabilities import GainsHaircut, drop_gains
 from clearing.default.partial_tear_up import restore_margins
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
-from clearing.default_fund.contributions import contribution_micros, draw_contribution, required_contribution
+from clearing.default_fund.contributions import contribution_micros, draw_contribution
 from clearing.schema.receipts.default import (
     AssessmentsCalled,
     AssessmentTaken,
@@ -34,6 +34,7 @@ from clearing.schema.receipts.default import (
 from clearing.schema.records.default import AssessmentRecord, DefaultRecord
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import balance, cash_currency
+from clearing.withdrawals.foreseen_assessments import liable_micros
 
 
 class LayerPayment(NamedTuple):
@@ -93,11 +94,12 @@ def _waterfall_survivors(context: BlockContext, default: DefaultRecord) -> tuple
         surviving_members(context.state, default.member),
     )
     ranks, own = dict(default.seniority), own_accounts_by_member(context.state) if survivors else {}
+    liable = liable_micros(context.state, default)
     return tuple(
         Survivor(
             member=member,
             contribution=contribution_micros(context.state, member),
-            required=required_contribution(context.state, member) if member in own and member in survivors else 0,
+            required=liable.get(member, 0) if member in own and member in survivors else 0,
             seniority=ranks.get(member, 0),
             assessed=_assessed_so_far(context, member).micros,
         )

@@ -135,6 +135,9 @@ def _check_references(genesis: Genesis) -> None:
         _require(same, f"instruments.{instrument.name}.group", instrument.group)
         if instrument.delivery_asset:
             _check_delivery(genesis, instrument)
+        if instrument.funding.premium_feed:
+            known = instrument.funding.premium_feed in feeds - {instrument.feed}
+            _require(known, f"instruments.{instrument.name}.funding.premium_feed", instrument.funding.premium_feed)
 
 
 def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:

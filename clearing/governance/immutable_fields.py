@@ -141,10 +141,18 @@ def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     old, new = before.crisis, after.crisis
     if old.default.enabled and not new.default.enabled:
         yield "crisis.default.enabled"
+    if old.default.hold_assessments and not new.default.hold_assessments:
+        yield "crisis.default.hold_assessments"
     if old.fund.enabled and new.fund.cash_group != old.fund.cash_group:
         yield "crisis.fund.cash_group"
     if new.liquidation.backstop_account not in (0, old.liquidation.backstop_account):
         yield "crisis.liquidation.backstop_account"
+    listed = _by_id(after.instruments, "id")
+    for was in before.instruments:
+        now = listed.get(was.id)
+        # A premium of trades that fees must cover stays covered; it may get a feed, or end.
+        if now is not None and was.funding.wash_cover_ppm and now.funding.depth_lots and not now.funding.wash_cover_ppm:
+            yield f"instruments.{was.id}.funding.wash_cover_ppm"
 
 
 def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:

@@ -19,6 +19,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin
 from clearing.state.ledger import balance, cash_currency
+from clearing.trades.balance_limits import beyond_balance_limit
 from clearing.trades.novation import is_position_too_large
 
 
@@ -150,6 +151,8 @@ def can_take_slice(
     limit = context.terms.risk.cash_limit_micros
     cash = zip(before.cash, after.cash, strict=True)
     if any(claim < min(-limit, was) for was, claim in cash):
+        return False
+    if beyond_balance_limit(before.cash, after.cash) is not None:
         return False
     for position in liquidation_slice.positions:
         at = context.terms.array_index[position.instrument]

@@ -169,6 +169,11 @@ class ClearingCode(CodeBook):
         "that has paid its own calls. See the values.",
     )
     NONCE_TOO_FAR = 275, "The nonce is too far above the account's last one. Sign with the next one."
+    BALANCE_LIMIT = (
+        281,
+        "The account's cash would exceed what one account may have or owe after a trade. Trade less, or from another "
+        "account.",
+    )
     PRICE_MISSING = 301, "A feed that this request depends on has no price yet. Wait for the oracle."
     PRICE_NOT_OPEN = 302, "A feed that this request depends on is stale or halted. Wait until it reopens."
     DEPOSIT_OF_UNKNOWN_TOKEN = (

@@ -9,9 +9,10 @@ import msgspec
 
 from clearing.base.codec import u256
 from clearing.context.block_context import BlockContext
-from clearing.schema.records.prices import AveragingRecord, FeedStatus
+from clearing.schema.records.prices import AveragingRecord, FeedStatus, PremiumRecord
 from clearing.schema.terms.instruments import Instrument
-from clearing.settlement.funding import next_premium_ppb
+from clearing.settlement.funding import moved_premium_ppb, next_premium_ppb
+from clearing.settlement.premium_depth import observed_premium_ppb, sample_depth_lots
 from clearing.settlement.settlement_prices import TimeAverage, extend_average
 from clearing.state.state import State
 
@@ -62,9 +63,7 @@ def _accrue_premium(context: BlockContext, instrument: Instrument) -> None:
         return
     premium, counted_ms = record.premium_ppb, elapsed_ms if terms.interval_ms else 0
     if terms.premium_cap_ppm:
-        premium = next_premium_ppb(
-            premium, record.weighted_premium, record.volume, terms.depth_lots, elapsed_ms, terms.window_ms
-        )
+        premium = _next_premium(context, instrument, record, elapsed_ms)
     context.state.premia.put(
         instrument.id,
         msgspec.structs.replace(
@@ -75,4 +74,19 @@ def _accrue_premium(context: BlockContext, instrument: Instrument) -> None:
             funding_weighted=record.funding_weighted + record.premium_ppb * counted_ms,
             funding_ms=record.funding_ms + counted_ms,
         ),
+    )
+
+
+def _next_premium(context: BlockContext, instrument: Instrument, record: PremiumRecord, elapsed_ms: int) -> int:
+    """The premium after this time: towards that of its feed, or of the trades since the last block. It fades where
+    there are none, or where no fee covers them."""
+    terms = instrument.funding
+    if terms.premium_feed:
+        sample = observed_premium_ppb(context.state, instrument)
+        return moved_premium_ppb(record.premium_ppb, sample, elapsed_ms, terms.window_ms)
+    depth = sample_depth_lots(context, instrument, elapsed_ms) if record.weighted_premium else terms.depth_lots
+    if depth is None:
+        return moved_premium_ppb(record.premium_ppb, 0, elapsed_ms, terms.window_ms)
+    return next_premium_ppb(
+        record.premium_ppb, record.weighted_premium, record.volume, depth, elapsed_ms, terms.window_ms
     )

@@ -45,7 +45,11 @@ def next_premium_ppb(premium: int, weighted: int, volume: int, depth_lots: int, 
     """
     if depth_lots <= 0 or window_ms <= 0 or elapsed_ms < 0 or volume < 0:
         raise ValueError(f"depth {depth_lots}, window {window_ms}, elapsed {elapsed_ms}, volume {volume}")
-    sample = _towards_zero(weighted, volume + depth_lots)
+    return moved_premium_ppb(premium, _towards_zero(weighted, volume + depth_lots), elapsed_ms, window_ms)
+
+
+def moved_premium_ppb(premium: int, sample: int, elapsed_ms: int, window_ms: int) -> int:
+    """The moving average after `elapsed_ms` of a sample: elapsed / (elapsed + window) of the way, towards zero."""
     return _towards_zero(premium * window_ms + sample * elapsed_ms, elapsed_ms + window_ms)
 
 
@@ -100,9 +104,9 @@ def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) ->
 
 
 def record_trade_premium(context: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
-    """Add a novated trade to the premium, up to the volume limit of one block."""
+    """Add a novated trade to the premium, up to the volume limit of one block; not where the premium has a feed."""
     premium, cap = context.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
-    if premium is None or cap == 0:
+    if premium is None or cap == 0 or instrument.funding.premium_feed:
         return
     counted = min(lots, VOLUME_MAX - premium.volume)
     sample = premium_ppb(ticks, context.state.feeds[instrument.feed].ticks, cap)

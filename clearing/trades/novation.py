@@ -28,17 +28,20 @@ from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
+from clearing.settlement.premium_depth import sets_price
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
-from clearing.withdrawals.deficit_reserve import committed_micros, gains_reserve
+from clearing.trades.balance_limits import check_balances
+from clearing.withdrawals.deficit_reserve import committed_micros, gains_reserve, keeps_committed
 from clearing.withdrawals.inflow_delay import carry_inflow, equities_before
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
 NOTIONAL_MAX = 2**58
-"""Upper bound of one position's notional in micros, at the index or its strike. Instruments without margin (options far
-from the money) have no other bound, and payments must stay far from 2^62. Where the default fund is tested, it bounds
-all positions of a member together: the shortfall under stress must fit the 64 bits of a proof."""
+"""Upper bound of the notional of an account's positions together in micros, each at the index or its strike.
+Instruments without margin (options far from the money) have no other bound, and payments must stay far from 2^62. Where
+the default fund is tested, it bounds all positions of a member together: the shortfall under stress must fit the 64
+bits of a proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +163,16 @@ def _check_side(context: BlockContext, instrument: Instrument, account: int, lot
     limit = context.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
-    return _check_margin(context, account, before, after)
+    return check_balances(AT, account, before.cash, after.cash) or _check_margin(context, account, before, after)
 
 
 def is_position_too_large(context: BlockContext, instrument: Instrument, after: Holdings) -> bool:
-    """Whether a position that grew exceeds the notional limit; where the fund is tested, the account's
-    positions together."""
+    """Whether an account's positions, one of which grew, together exceed the notional limit; where the fund is tested,
+    its part of the member's limit."""
     largest = max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
     gross = notional_micros(instrument, after.lots[context.terms.array_index[instrument.id]], largest)
-    tested = bool(context.terms.risk.stress)
-    return gross > NOTIONAL_MAX or (tested and _gross_notional(context, after) > NOTIONAL_MAX // _accounts_max(context))
+    limit = NOTIONAL_MAX // _accounts_max(context) if context.terms.risk.stress else NOTIONAL_MAX
+    return gross > limit or _gross_notional(context, after) > limit
 
 
 def _gross_notional(context: BlockContext, holdings: Holdings) -> int:
@@ -203,7 +206,7 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
         # Gains that may have to bear a default's loss don't go to a friend by a trade away from the mark.
         details = {"equity": margin.equity, "reserve": reserve}
         return reject(ClearingCode.GAINS_RESERVED, AT, account=account, **details)
-    covered = margin.initial_ok and margin.equity - margin.initial >= committed
+    covered = margin.initial_ok and (not committed or keeps_committed(context, after, loans, committed))
     if covered and free:
         return None
     if transfers_soft_credit(loans, earlier.equity, margin.equity):
@@ -249,8 +252,7 @@ def _book_trade(context: BlockContext, instrument: Instrument, trade: TradeTerms
             context.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     context.positions.add(trade.buyer, instrument.id, trade.lots)
     context.positions.add(trade.seller, instrument.id, -trade.lots)
-    # A trade of a member with itself sets no price: it could move the mark at will and without risk.
-    if context.state.accounts[trade.buyer].member != context.state.accounts[trade.seller].member:
+    if sets_price(context.state, trade.buyer, trade.seller):
         record_trade_premium(context, instrument, trade.lots, trade.ticks)
     context.touched_accounts.update((trade.buyer, trade.seller))
 

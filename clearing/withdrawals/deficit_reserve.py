@@ -24,7 +24,9 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import Holdings, add_to_holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import inventory_units, soft_credit_of
 from clearing.state.state import State
+from clearing.withdrawals.foreseen_assessments import foreseen_assessment
 from clearing.withdrawals.uncovered_accounts import uncovered_accounts
+from clearing.withdrawals.unpriced_tokens import drop_unpriced_tokens
 
 ALL_ACCOUNTS = MONEY_MAX
 """Key without an account: the record of what was owed to all."""
@@ -76,7 +78,7 @@ def check_deficit_reserve(
     as fund contributions, are not checked.
     """
     deficit, until = _current_deficit(context)
-    assessed = 0 if own_transfer else _assessed_of_account(context.state, account)
+    assessed = 0 if own_transfer else _assessed_of_account(context, account)
     gains = 0 if own_transfer else gains_reserve(context, account)
     short = [] if own_transfer else uncovered_accounts(context, account, paid_into)
     if not deficit and not assessed and not gains and not short:
@@ -91,7 +93,11 @@ def check_deficit_reserve(
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial
         return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, **first, leaves=account, spare=spare)
-    if left.equity - left.initial >= reserve:
+    enough = left.equity - left.initial >= reserve
+    if enough and assessed and drop_unpriced_tokens(context.state, after):
+        left, reserve = holdings_margin(current_arrays(context.state), after), assessed
+        enough = left.equity - left.initial >= reserve
+    if enough:
         return None
     return reject(
         ClearingCode.DEFICIT_RESERVE,
@@ -113,7 +119,16 @@ def committed_micros(context: BlockContext, account: int) -> int:
     short = sum(
         uncovered_account.shortfall for uncovered_account in uncovered_accounts(context, account, HOUSE_ACCOUNT)
     )
-    return max(_assessed_of_account(context.state, account), short)
+    return max(_assessed_of_account(context, account), short)
+
+
+def keeps_committed(context: BlockContext, holdings: Holdings, loans: int, committed: int) -> bool:
+    """Whether these holdings keep `committed` micros above initial margin, without lent money (`loans`) and without
+    tokens that have no open price."""
+    own = holdings.copy()
+    drop_unpriced_tokens(context.state, own)
+    margin = holdings_margin(current_arrays(context.state), own)
+    return margin.equity - loans - margin.initial >= committed
 
 
 def gains_reserve(context: BlockContext, account: int) -> int:
@@ -157,10 +172,13 @@ def _deficit_part(context: BlockContext, account: int, deficit: int) -> int:
     return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, value, _total_owed(context))
 
 
-def _assessed_of_account(state: State, account: int) -> int:
-    """The assessment of the member whose own account this is; 0 for a client's account."""
-    record = state.accounts[account]
-    return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
+def _assessed_of_account(context: BlockContext, account: int) -> int:
+    """The assessment of the member whose own account this is, and what it may still be assessed; 0 for a client's
+    account."""
+    record = context.state.accounts[account]
+    if record.kind is AccountKind.CLIENT:
+        return 0
+    return outstanding_assessment(context.state, record.member) + foreseen_assessment(context, record.member)
 
 
 def value_withdrawn(context: BlockContext, account: int) -> int:

@@ -16,10 +16,8 @@ from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_leaving, check_restriction
 from clearing.context.request_checks import check_request, owner_key, use_nonce
-from clearing.prices.price_status import is_settled_for_good
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
-from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal
 from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
@@ -45,6 +43,7 @@ from clearing.withdrawals.rate_limits import (
     withdrawal_limits,
 )
 from clearing.withdrawals.refunds import count_released_amount
+from clearing.withdrawals.unpriced_tokens import drop_unpriced_tokens, is_priced
 
 
 def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
@@ -153,8 +152,8 @@ def check_can_leave(
     """Whether an account may pay out `units` of a currency: its own money, with initial margin covered afterwards.
 
     `gains`: (currency, units) received at the same time. Soft credit is not the account's own and covers nothing that
-    leaves. With positions, every price that the account depends on must be open. Without positions, all collateral is
-    free.
+    leaves. With positions, all their prices must be open. Tokens without an open price count for nothing: anybody may
+    have deposited them. Without positions, all collateral is free.
     """
     refusal = check_restriction(context, at, account)
     if refusal is not None:
@@ -174,16 +173,19 @@ def check_can_leave(
             after.cash[index] -= loan
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
+    unpriced = drop_unpriced_tokens(context.state, after)
     for feed in sorted(feeds_of_holdings(context.state, after)):
-        # A settled feed's tokens count for nothing and cannot fall further. Waiting for it would freeze everything
-        # else.
-        if (status := feed_status(context.state, feed)) != FeedStatus.OPEN and not is_settled_for_good(
-            context.state, feed
-        ):
-            return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=feed, status=status.name)
+        if not is_priced(context.state, feed):
+            return _price_not_open(context, at, feed)
     margin = holdings_margin(current_arrays(context.state), after)
     if not margin.initial_ok:
+        if unpriced:
+            return _price_not_open(context, at, unpriced)
         return reject(
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, equity=margin.equity, initial=margin.initial
         )
     return None
+
+
+def _price_not_open(context: BlockContext, at: str, feed: int) -> Rejected:
+    return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=feed, status=feed_status(context.state, feed).name)

@@ -91,6 +91,8 @@ class DefaultRecord(Wire, frozen=True):
     """Micros of all gains as fixed at the declaration: see `GainsLiabilityRecord`."""
     lots_sold: tuple[tuple[U63, U32, I64], ...] = ()
     """(account, instrument, lots) that the auction sold: contracts that existed at the declaration."""
+    liable: tuple[tuple[U63, U63], ...] = ()
+    """(member, its required contribution) at the declaration, where the terms hold what may be assessed."""
 
 
 class DefaultBidRecord(Wire, frozen=True):

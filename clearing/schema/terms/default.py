@@ -43,6 +43,8 @@ class DefaultTerms(Wire, frozen=True):
     """How much longer a portfolio waits for prices to open before its positions close at the last mark."""
     replenishment_blocks: U32 = 0
     """How long survivors have to replenish their used contributions; 0: they are not called."""
+    hold_assessments: bool = False
+    """From the declaration on a member keeps what it may be assessed, and bears by what was required of it then."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:

@@ -10,6 +10,9 @@ from clearing.base.errors import BaseCode, LocalFault
 PREMIUM_CAP_PPM_MAX = 500_000
 """A premium beyond half the index is not plausible. Also bounds sums in the state."""
 
+WASH_COVER_PPM_MIN, WASH_COVER_PPM_MAX = 1_000_000, 1_000_000_000
+"""Below the minimum the fees would not cover what a trade moves."""
+
 FUNDING_PERIOD_MS_MAX = 7 * 86_400_000
 AVERAGING_MS_MAX = 86_400_000
 
@@ -58,6 +61,12 @@ class FundingTerms(Wire, frozen=True):
     interest_ppm: U32 = 0
     """The rate when the premium is within the dampener of it."""
     dampener_ppm: U32 = 0
+    premium_feed: U32 = 0
+    """Feed of the price at which the perpetual trades elsewhere: the premium follows it, and no trade of this network.
+    0: the premium follows trades."""
+    wash_cover_ppm: U32 = 0
+    """The fees of trades cover at least this multiple of what their premium can move in marks and funding on all open
+    positions; 0: no such rule, and washed trades can pay. `clearing.settlement.premium_depth`."""
 
 
 def check_price_terms(terms: PriceTerms) -> None:
@@ -79,10 +88,12 @@ def check_funding_terms(name: str, terms: FundingTerms, *, perpetual: bool) -> N
         _check(f"instruments.{name}.funding", (("kind", 0, terms == FundingTerms()),))
         return
     premium, paid = terms.premium_cap_ppm > 0, terms.interval_ms > 0
+    by_trades = premium and not terms.premium_feed
+    cover = terms.wash_cover_ppm
     checks = (
         ("premium_cap_ppm", terms.premium_cap_ppm, terms.premium_cap_ppm <= PREMIUM_CAP_PPM_MAX),
         ("window_ms", terms.window_ms, terms.window_ms <= FUNDING_PERIOD_MS_MAX and (terms.window_ms > 0) is premium),
-        ("depth_lots", terms.depth_lots, terms.depth_lots < 2**32 and (terms.depth_lots > 0) is premium),
+        ("depth_lots", terms.depth_lots, terms.depth_lots < 2**32 and (terms.depth_lots > 0) is by_trades),
         ("interval_ms", terms.interval_ms, terms.interval_ms <= FUNDING_PERIOD_MS_MAX),
         ("period_ms", terms.period_ms, 1 <= terms.period_ms <= FUNDING_PERIOD_MS_MAX),
         ("rate_cap_ppm", terms.rate_cap_ppm, terms.rate_cap_ppm <= PREMIUM_CAP_PPM_MAX),
@@ -91,6 +102,8 @@ def check_funding_terms(name: str, terms: FundingTerms, *, perpetual: bool) -> N
         ("period_ms", terms.period_ms, terms.rate_cap_ppm * terms.interval_ms <= 1_000_000 * terms.period_ms),
         ("interest_ppm", terms.interest_ppm, terms.interest_ppm <= PREMIUM_CAP_PPM_MAX),
         ("dampener_ppm", terms.dampener_ppm, terms.dampener_ppm <= PREMIUM_CAP_PPM_MAX),
+        ("premium_feed", terms.premium_feed, premium or not terms.premium_feed),
+        ("wash_cover_ppm", cover, cover == 0 or (by_trades and WASH_COVER_PPM_MIN <= cover <= WASH_COVER_PPM_MAX)),
     )
     _check(f"instruments.{name}.funding", checks)
 

@@ -1,0 +1,112 @@
+"""Foreseen assessments: what a member may still be assessed for a default whose loss is not known yet.
+
+Rule: from the declaration of a default until its loss is allocated, a member keeps the most that it could be assessed:
+
+1. the loss is at most what the defaulter's accounts owe beyond all they have, plus the whole value of their positions;
+2. the defaulter's contribution, the house's stated capital and the other contributions bear it first;
+3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
+   rounded up, and at most what its cap for the period has left.
+
+So a default that the fund surely covers retains nothing. It moves no money.
+"""
+
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.units import PPM, mul_div_down, mul_div_up
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import member_status
+from clearing.context.unresolved_losses import defaults_under_way, net_owed
+from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.state.holdings import positions_of
+from clearing.state.ledger import balance, cash_currency
+from clearing.state.state import State
+
+
+def foreseen_assessment(context: BlockContext, member: int) -> int:
+    """Micros that a member may be assessed for defaults whose loss is not allocated; 0 where the terms hold nothing."""
+    if not context.terms.crisis.default.hold_assessments:
+        return 0
+    open_defaults = defaults_under_way(context.state)
+    if not open_defaults:
+        return 0
+    key = tuple((number, default.phase) for number, default in open_defaults)
+    if context.foreseen_assessments is None or context.foreseen_assessments[0] != key:
+        context.foreseen_assessments = key, _foreseen(context, [default for _, default in open_defaults])
+    return context.foreseen_assessments[1].get(member, 0)
+
+
+def liable_micros(state: State, default: DefaultRecord) -> dict[int, int]:
+    """The contribution that counts for a member's assessment: the required one at the declaration or now, whichever is
+    more. Who reduced its positions after the declaration bears no less."""
+    liable = dict(default.liable)
+    for member, record in state.contributions.ordered():
+        liable[member] = max(liable.get(member, 0), record.required)
+    return liable
+
+
+def room_for_assessments(context: BlockContext, member: int, liable: int) -> int:
+    """How much of its cap a member may still be assessed in this period; rounded down."""
+    terms, record = context.terms.crisis.default, context.state.assessments.get(member)
+    current = record is not None and context.block.height < record.since_height + terms.assessment_period_blocks
+    before = record.micros if record is not None and current else 0
+    return max(mul_div_down(liable, terms.assessment_ppm, PPM) - before, 0)
+
+
+def _foreseen(context: BlockContext, open_defaults: list[DefaultRecord]) -> dict[int, int]:
+    """By member, over all defaults that are open."""
+    state, terms = context.state, context.terms.crisis.default
+    contributions = {member: record.micros for member, record in state.contributions.ordered()}
+    house = max(sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups), 0)
+    shares: dict[int, int] = {}
+    rooms: dict[int, int] = {}
+    for default in open_defaults:
+        if default.phase is not DefaultPhase.OPEN:
+            continue
+        left = max(worst_loss(context, default) - contributions.pop(default.member, 0), 0)
+        left = max(left - min(terms.house_capital_micros, house), 0)
+        funded = min(left, sum(contributions.values()))
+        left, contributions = left - funded, _without(contributions, funded)
+        liable = _assessable(context, default)
+        for member, micros in liable.items() if left else ():
+            shares[member] = shares.get(member, 0) + mul_div_up(left, micros, sum(liable.values()))
+            rooms[member] = max(rooms.get(member, 0), room_for_assessments(context, member, micros))
+    return {member: min(micros, rooms[member]) for member, micros in shares.items()}
+
+
+def _assessable(context: BlockContext, default: DefaultRecord) -> dict[int, int]:
+    """The members that may be assessed, and what counts of each."""
+    surviving = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
+    return {
+        member: micros
+        for member, micros in liable_micros(context.state, default).items()
+        if member not in (default.member, HOUSE_MEMBER)
+        and member_status(context.state, member) in surviving
+        and room_for_assessments(context, member, micros)
+    }
+
+
+def _without(contributions: dict[int, int], used: int) -> dict[int, int]:
+    """The contributions after so much was used: a later default finds less."""
+    left = dict(contributions)
+    for member in sorted(left):
+        taken = min(left[member], used)
+        left[member], used = left[member] - taken, used - taken
+    return left
+
+
+def worst_loss(context: BlockContext, default: DefaultRecord) -> int:
+    """Micros: what the accounts owe beyond all they have, plus the value of their positions at the index or strike."""
+    own = sum(net_owed(context.state, account) + _notional(context, account) for account in default.own_accounts)
+    clients = sum(
+        max(net_owed(context.state, account) + _notional(context, account), 0) for account in default.client_accounts
+    )
+    return max(own + clients, 0)
+
+
+def _notional(context: BlockContext, account: int) -> int:
+    gross = 0
+    for number, lots in positions_of(context.state, account).lots:
+        instrument = context.terms.instruments[number]
+        feed = context.state.feeds.get(instrument.feed)
+        gross += notional_micros(instrument, lots, max(feed.ticks if feed else 0, instrument.strike_ticks))
+    return gross
