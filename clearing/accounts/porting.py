@@ -7,8 +7,10 @@ the old member gave them. Pending trades continue, because they bind the client.
 
 import msgspec
 
+from clearing.accounts.affiliates import carry_affiliations
 from clearing.accounts.lifecycle import accounts_of_member
 from clearing.base.errors import Rejected
+from clearing.context.affiliation import owner_of
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
 from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
@@ -103,7 +105,7 @@ def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected 
 
 def transfer_membership(context: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
     """Move an account and its sub-accounts to another member and return them. Their mandates end."""
-    record = context.state.accounts[account]
+    record, owner = context.state.accounts[account], owner_of(context.state, account)
     moved = (account, *record.children)
     _adjust_account_count(context, record.member, -len(moved))
     _adjust_account_count(context, to_member, len(moved))
@@ -111,6 +113,7 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
         before = context.state.accounts[moved_account]
         context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
         end_delegations(context, moved_account)
+    carry_affiliations(context, account, owner)
     return moved
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from clearing.base.errors import Bug
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.unresolved_losses import UnresolvedLosses
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.blocks.block import BlockInput
@@ -131,6 +132,8 @@ class BlockContext:
         """By depositor, how many of its strays wait to be credited; None: not counted in this block."""
         self.unresolved_losses = UnresolvedLosses()
         """Losses of open defaults, cached."""
+        self.known_families: OwnerFamilies | None = None
+        """Affiliated owners, as of the first request in the block; None: not requested yet."""
         self.failures: list[Failure] = []
         """Accounts that liquidation cannot help any more, for the default rules; ordered as they failed."""
 
@@ -138,6 +141,13 @@ class BlockContext:
     def terms(self) -> Terms:
         """Genesis and amendments, ready for look-ups."""
         return self.state.terms
+
+    @property
+    def families(self) -> OwnerFamilies:
+        """Affiliated owners of this block: a declaration counts from a later block on."""
+        if self.known_families is None:
+            self.known_families = OwnerFamilies(self.state)
+        return self.known_families
 
     @property
     def protocol_version(self) -> int:

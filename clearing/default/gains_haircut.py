@@ -2,7 +2,7 @@
 
 Rule: gains belong to an account. All free cash of the same owner bears their haircut, or a transfer between two of its
 accounts would move the gains out of reach. An owner is a member's own accounts together, or a client's account with its
-sub-accounts. Free is cash above initial margin and without soft credit. This module must not know how the loss is
+sub-accounts; where genesis pools affiliates, a whole group of affiliated owners. Free is cash above initial margin and without soft credit. This module must not know how the loss is
 allocated.
 """
 
@@ -19,7 +19,7 @@ from clearing.state.ledger import can_hold
 from clearing.state.state import State
 
 MICROS_MAX = 2**62
-BeneficialOwner = tuple[AccountKind, int]
+BeneficialOwner = tuple[int, int | bytes]
 
 
 class GainsHaircut:
@@ -27,10 +27,10 @@ class GainsHaircut:
 
     def __init__(self, context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> None:
         """`cut`: earlier haircuts by account."""
-        self._gained = _net_gains(context, default, cut)
+        self._gained = net_gains(context, default, cut)
         self._book = margin_book(context.state)
-        self._owner = {account: _beneficial_owner(context.state, account) for account in self._gained}
-        families = _accounts_by_owner(context.state, set(self._owner.values()), default) if self._gained else {}
+        self._owner = {account: _beneficial_owner(context, account) for account in self._gained}
+        families = _accounts_by_owner(context, set(self._owner.values()), default) if self._gained else {}
         self._family = {account: (account, *families[owner]) for account, owner in self._owner.items()}
         self._free = _cash_above_initial(
             context, self._book, sorted({related for family in self._family.values() for related in family})
@@ -66,14 +66,16 @@ class GainsHaircut:
         return found
 
 
-def _beneficial_owner(state: State, account: int) -> BeneficialOwner:
-    """The owner of an account's money: a member, or a client, identified by its top account."""
-    record = state.accounts[account]
+def _beneficial_owner(context: BlockContext, account: int) -> BeneficialOwner:
+    """The owner of an account's money: a member, or a client, identified by its top account; or their group."""
+    record = context.state.accounts[account]
+    if context.terms.crisis.default.pool_affiliates:
+        return context.families.group_of(account)
     of_client = record.kind is AccountKind.CLIENT
     return record.kind, (record.parent or account) if of_client else record.member
 
 
-def _net_gains(context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> dict[int, int]:
+def net_gains(context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> dict[int, int]:
     """Accounts that gained since the defaulter was last fully margined, less earlier haircuts. The house
     bore its share."""
     record_position_changes(context)
@@ -94,12 +96,13 @@ def _bears_haircut(state: State, default: DefaultRecord, account: int) -> bool:
 
 
 def _accounts_by_owner(
-    state: State, owners: set[BeneficialOwner], default: DefaultRecord
+    context: BlockContext, owners: set[BeneficialOwner], default: DefaultRecord
 ) -> dict[BeneficialOwner, tuple[int, ...]]:
     """All accounts of each owner, ordered; linear in the accounts."""
     found: dict[BeneficialOwner, list[int]] = {owner: [] for owner in owners}
-    for account, _ in state.accounts.ordered():
-        if _bears_haircut(state, default, account) and (owner := _beneficial_owner(state, account)) in found:
+    for account, _ in context.state.accounts.ordered():
+        bears = _bears_haircut(context.state, default, account)
+        if bears and (owner := _beneficial_owner(context, account)) in found:
             found[owner].append(account)
     return {owner: tuple(accounts) for owner, accounts in found.items()}
 

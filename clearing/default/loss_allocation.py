@@ -226,7 +226,7 @@ def _pay_assessment(context: BlockContext, number: int, account: int, group: int
 def allocate_remainder(context: BlockContext, number: int, default: DefaultRecord) -> tuple[DefaultRecord, int]:
     """Allocate the rest to gains, after a tear-up if needed; the house pays what is left. Returns the default
     and that rest."""
-    cut: dict[int, int] = {}
+    cut = dict(default.affiliates_paid)
     default = _allocate_gains_haircut(context, number, default, cut)
     # Tear up only where the freed margin has gains that can bear the loss.
     if _owed_micros(context, default) and GainsHaircut(context, default, cut).gaining_accounts():

@@ -64,6 +64,7 @@ class TransferCode(IntEnum):
     WAITING_GIVEN_BACK = 74
     UNPAID_GIVEN_BACK = 75
     SUSPENSE_ASSIGNED = 76
+    AFFILIATE_GAINS = 83
 
 
 class Transfer(Wire, frozen=True):

@@ -20,6 +20,7 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.records.accounts import (
     Account,
     AccrualRecord,
+    AffiliationRecord,
     Balance,
     Book,
     ClockRecord,
@@ -49,6 +50,7 @@ from clearing.schema.records.default import (
     DefaultBidRecord,
     DefaultCounters,
     DefaultRecord,
+    FundAllowance,
     FundSizeRecord,
     GainsWindow,
     MemberStatusRecord,
@@ -342,6 +344,12 @@ class State:
     """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
     """By account, while there are gains windows."""
+    affiliations: Table[tuple[int, bytes, int, bytes], AffiliationRecord] = hashed(
+        "affiliations", Module.MEMBERS, tuple[U63, Bytes20, U63, Bytes20]
+    )
+    """(member, client, member, client) of two owners, the lower first; `clearing.context.affiliation`."""
+    fund_allowances: Table[int, FundAllowance] = hashed("fund_allowances", Module.RISK, U63)
+    """By member, while the fund's terms cover growth."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call."""
