@@ -11,7 +11,7 @@ left to sell.
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -134,6 +134,8 @@ class BlockContext:
         """Losses of open defaults, cached."""
         self.known_families: OwnerFamilies | None = None
         """Affiliated owners, as of the first request in the block; None: not requested yet."""
+        self.stress_exposures: Any = None
+        """`clearing.context.stress_exposure.StressExposures` of this block, once requested."""
         self.failures: list[Failure] = []
         """Accounts that liquidation cannot help any more, for the default rules; ordered as they failed."""
 

@@ -16,6 +16,7 @@ from clearing.genesis.effective_terms import Terms
 from clearing.margin.requirement.known_spares import KnownSpares
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.statement.stress import StressArrays
 from clearing.schema.codes import ClearingCode
 from clearing.schema.records.accounts import (
     Account,
@@ -385,6 +386,8 @@ class State:
         """The arrays last built, reused where nothing moved. Not part of what is agreed."""
         self.known_spares: KnownSpares | None = parent.known_spares if parent else None
         """What accounts that traded had to spare under the arrays that it names. Not part of what is agreed."""
+        self.known_stress: tuple[RiskArrays, StressArrays] | None = parent.known_stress if parent else None
+        """The stress scenarios' arrays beside the risk arrays that they belong to. Not part of what is agreed."""
         for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
@@ -425,7 +428,7 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache, parent.previous_arrays = self.arrays_cache, self.previous_arrays
-        parent.known_spares = self.known_spares
+        parent.known_spares, parent.known_stress = self.known_spares, self.known_stress
         parent.terms, parent.exit_tree = self.terms, self.exit_tree
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
