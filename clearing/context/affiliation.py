@@ -9,6 +9,7 @@ It moves no money.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 from clearing.schema.records.accounts import Account, AffiliationRecord
@@ -75,6 +76,23 @@ class OwnerFamilies:
         if record.kind is not AccountKind.CLIENT:
             return True
         return self.root(_owner(self._state, account, record)) == self.root(Owner(record.member, ITSELF))
+
+    def backed_members(self, account: int) -> set[int]:
+        """Members for whose shortfalls the money of a known account must stay: its own member on whose side it is,
+        those of its group, and those whose group has a key that it names."""
+        groups = {self.group_of(account)} | self._groups_by_address.get(self._state.accounts[account].key, set())
+        return {owner.member for group in groups for owner in self.joined(group) if owner.client == ITSELF}
+
+    @cached_property
+    def _groups_by_address(self) -> dict[bytes, set[Owner]]:
+        """The groups of members, and of owners in groups of more than one, by the address of a key of theirs."""
+        found: dict[bytes, set[Owner]] = {}
+        declared = {*self._above, *self._above.values()}
+        for owner in declared.union(Owner(member, ITSELF) for member, _ in self._state.members.ordered()):
+            address = owner_address(self._state, owner)
+            if address is not None:
+                found.setdefault(address, set()).add(self.root(owner))
+        return found
 
     def members_like(self, member: int) -> Owner:
         """The group of a member itself."""

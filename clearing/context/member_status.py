@@ -159,6 +159,15 @@ def sides_by_member(context: BlockContext) -> dict[int, AccountsOfMember]:
     return context.accounts_by_member
 
 
+def backed_members(context: BlockContext, account: int) -> tuple[int, ...]:
+    """The members whose shortfalls a known account must leave money for, ordered: its own member on whose side it is,
+    and where genesis pools affiliates, those that it is affiliated with."""
+    record = context.state.accounts[account]
+    if context.terms.crisis.default.pool_affiliates:
+        return tuple(sorted(context.families.backed_members(account)))
+    return () if record.kind is AccountKind.CLIENT else (record.member,)
+
+
 def is_on_members_side(context: BlockContext, account: int) -> bool:
     """Whether a default of its member would merge a known account into the estate."""
     if context.state.accounts[account].kind is not AccountKind.CLIENT:

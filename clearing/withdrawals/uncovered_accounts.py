@@ -8,7 +8,7 @@ where maintenance is not covered, and what clients owe beyond all they have. It 
 
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import AccountsOfMember, BlockContext, UncoveredAccount, UncoveredAccounts
-from clearing.context.member_status import is_on_members_side, sides_by_member
+from clearing.context.member_status import backed_members, is_on_members_side, sides_by_member
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import balance, cash_currency
 
@@ -16,18 +16,21 @@ from clearing.state.ledger import balance, cash_currency
 def uncovered_accounts(context: BlockContext, account: int, paid_into: int) -> list[UncoveredAccount]:
     """The member's other accounts whose shortfall the paying account must be able to cover; its own accounts first.
 
-    Applies only to payments out of a member's own accounts. Empty if `paid_into`, the receiving account, is one of
-    these accounts.
+    Applies only to payments out of a member's own accounts, and of affiliates of members. Empty if `paid_into`, the
+    receiving account, is one of these accounts.
     """
-    record = context.state.accounts[account]
-    asked = context.terms.crisis.default.enabled and is_on_members_side(context, account)
-    if not asked or record.member == HOUSE_MEMBER:
+    if not context.terms.crisis.default.enabled:
         return []
-    if record.member not in context.uncovered_accounts:
-        context.uncovered_accounts[record.member] = _find_uncovered(context, record.member)
-    own, clients = context.uncovered_accounts[record.member]
-    now = [_shortfall(context, other.account) for other in own if other.account != account]
-    short = [*(uncovered for uncovered in now if uncovered is not None), *clients]
+    short: list[UncoveredAccount] = []
+    for member in backed_members(context, account):
+        if member == HOUSE_MEMBER:
+            continue
+        if member not in context.uncovered_accounts:
+            context.uncovered_accounts[member] = _find_uncovered(context, member)
+        own, clients = context.uncovered_accounts[member]
+        now = [_shortfall(context, other.account) for other in own if other.account != account]
+        short += [uncovered for uncovered in now if uncovered is not None]
+        short += [uncovered for uncovered in clients if uncovered.account != account]
     return [] if any(uncovered.account == paid_into for uncovered in short) else short
 
 
