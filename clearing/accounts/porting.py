@@ -14,6 +14,7 @@ from clearing.context.affiliation import owner_of
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
 from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
+from clearing.context.stress_exposure import check_stress_joining
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountPorted
 from clearing.schema.records.accounts import MemberAccounts
@@ -34,6 +35,7 @@ def port_account(context: BlockContext, index: int, request: AccountPorting) -> 
         or _check_portable(context, request)
         or _check_consents(context, request)
         or _check_covered(context, request)
+        or _check_growth(context, request)
     )
     if refusal is not None:
         return refusal
@@ -89,6 +91,12 @@ def _check_covered(context: BlockContext, request: AccountPorting) -> Rejected |
                 initial=margin.initial,
             )
     return None
+
+
+def _check_growth(context: BlockContext, request: AccountPorting) -> Rejected | None:
+    """The new member stays within what the default fund was sized for."""
+    accounts = (request.account, *context.state.accounts[request.account].children)
+    return check_stress_joining(context, AT, accounts, request.to_member)
 
 
 def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected | None:

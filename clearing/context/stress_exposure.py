@@ -163,3 +163,19 @@ def check_stress_growth(
             values = {"member": member, "scenario": scenario.name, "lacking": new, "sized": allowed}
             return reject(ClearingCode.STRESS_NOT_COVERED, at, account=account, **values)
     return None
+
+
+def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ...], member: int) -> Rejected | None:
+    """Refuse clients' accounts that are to join a member which would then lack more than its allowance."""
+    if not covers_growth(context, member):
+        return None
+    state = context.state
+    worths = [account_stress(state, account, current_holdings(state, account)) for account in accounts]
+    now = stress_exposures(context).lacking(member)
+    listed = zip(context.terms.risk.stress, now, allowance(state, member), *worths, strict=True)
+    for scenario, lacking, allowed, *worth in listed:
+        joining = sum(max(-each, 0) for each in worth)
+        if joining and lacking + joining > allowed:
+            values = {"member": member, "scenario": scenario.name, "lacking": lacking + joining, "sized": allowed}
+            return reject(ClearingCode.STRESS_NOT_COVERED, at, account=accounts[0], **values)
+    return None

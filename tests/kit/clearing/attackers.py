@@ -16,9 +16,11 @@ INTO_FUND = 1_000
 """Dollars that every member without positions contributes."""
 
 
-def attack_genesis(*, pool: bool = False, growth: bool = False, net: bool = False) -> Genesis:
+def attack_genesis(
+    *, pool: bool = False, growth: bool = False, net: bool = False, default: DefaultTerms = TERMS
+) -> Genesis:
     """With the rules against attacks of one owner behind several accounts, or without."""
-    default: DefaultTerms = msgspec.structs.replace(TERMS, pool_affiliates=pool)
+    default = msgspec.structs.replace(default, pool_affiliates=pool)
     fund: FundTerms = msgspec.structs.replace(FUND, cover_growth=growth, net_affiliates=net)
     return default_genesis(default, fund)
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from clearing.base.secp256k1 import address
 from clearing.context.affiliation import OwnerFamilies, are_affiliated
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import AffiliateGainsTaken
-from clearing.schema.terms.default import DefaultTerms
-from clearing.schema.terms.genesis import AccountKind, CrisisParameters, Genesis
+from clearing.schema.terms.genesis import AccountKind, Genesis
 from tests.kit.clearing.attackers import Attack, attack_genesis, attack_world, with_account
-from tests.kit.clearing.defaults import CLIENT_SECRET
+from tests.kit.clearing.defaults import CLIENT_SECRET, NOTHING
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.signer import secret
@@ -158,17 +156,9 @@ def test_a_client_that_is_no_affiliate_stays_apart() -> None:
     assert [world.cash(each) for each in (ALICE_CLIENT, KEYED_CLIENT)] == [10_000 * DOLLAR] * 2
 
 
-def crisis_with(default: DefaultTerms) -> CrisisParameters:
-    return msgspec.structs.replace(attack_genesis(pool=True).crisis, default=default)
-
-
-NOTHING_POOLED = DefaultTerms(enabled=True, pool_affiliates=True)
-"""Every loss is borne by gains at once."""
-
-
 def test_somebody_elses_key_on_an_own_client_lets_nobody_pay_but_that_account() -> None:
     """Dave's client names the key of Carol. What it gained is cut out of its own cash alone."""
-    world = attack_world(msgspec.structs.replace(attack_genesis(pool=True), crisis=crisis_with(NOTHING_POOLED)))
+    world = attack_world(attack_genesis(pool=True, default=NOTHING))
     labelled = world.open_account(DAVE, AccountKind.CLIENT, 0, address(secret(3)))
     world.bring(alice=10_000)
     world.pay_in(labelled, 10_000)
