@@ -73,18 +73,22 @@ class StressExposures:
 
     def lacking(self, member: int, account: int = 0, after: Holdings | None = None) -> Scenarios:
         """What a member lacks in every scenario; with `after`, if its `account` had these holdings."""
+        sums = self.sums(member)
+        if after is not None:
+            part = self._part(account, after)
+            before = self._parts.get(account, self._zeros())
+            sums = tuple(whole - old + new for whole, old, new in zip(sums, before, part, strict=True))
+        return tuple(max(each, 0) for each in sums)
+
+    def sums(self, member: int) -> Scenarios:
+        """The same, negative where the member has more than it lacks."""
         self._forget_changed()
         if member not in self._sums:
             accounts = sides_by_member(self._context).get(member, AccountsOfMember())
             self._sums[member] = self._zeros()
             for each in (*accounts.own, *accounts.clients):
                 self._add(member, each)
-        sums = self._sums[member]
-        if after is not None:
-            part = self._part(account, after)
-            before = self._parts.get(account, self._zeros())
-            sums = tuple(whole - old + new for whole, old, new in zip(sums, before, part, strict=True))
-        return tuple(max(each, 0) for each in sums)
+        return self._sums[member]
 
     def _zeros(self) -> Scenarios:
         return (0,) * len(self._context.terms.risk.stress)
@@ -171,7 +175,7 @@ def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ..
         return None
     state = context.state
     worths = [account_stress(state, account, current_holdings(state, account)) for account in accounts]
-    now = stress_exposures(context).lacking(member)
+    now = stress_exposures(context).sums(member)
     listed = zip(context.terms.risk.stress, now, allowance(state, member), *worths, strict=True)
     for scenario, lacking, allowed, *worth in listed:
         joining = sum(max(-each, 0) for each in worth)

@@ -56,7 +56,7 @@ def crisis_of(seed: int) -> CrisisParameters:
     return CrisisParameters(
         calls=msgspec.structs.replace(_calls(chance), early_leaves_blocks=(100_000, 0, 2)[seed % 3]),
         liquidation=_liquidation(chance),
-        default=msgspec.structs.replace(_default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3]),
+        default=msgspec.structs.replace(_default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3], pool_affiliates=seed % 2 == 1),
         fund=FundTerms(
             cash_group=USD,
             sizing=chance.choice(list(FundSizing)),
@@ -69,6 +69,8 @@ def crisis_of(seed: int) -> CrisisParameters:
             return_blocks=chance.choice((1, 12)),
             reduce_blocks=(0, 9, 30)[seed % 3],
             exposure_memory_ppm=(0, 500_000, 900_000)[seed % 3],
+            cover_growth=seed % 8 in (2, 5),
+            net_affiliates=seed % 8 in (3, 5),
         ),
         gates=_gates(chance),
         governance=GovernanceTerms(
