@@ -37,18 +37,16 @@ def declare_affiliation(context: BlockContext, index: int, request: AffiliationD
         return signer
     by_house = signer == state.members[HOUSE_MEMBER].trade_address
     owner, other = owner_of(state, request.account), owner_of(state, request.affiliate)
-    refusal = (
-        None if by_house else _check_consents(context, request, digest, signer)
-    ) or _check_owners(context, request, owner, other, by_house=by_house)
+    refusal = (None if by_house else _check_consents(context, request, digest, signer)) or _check_owners(
+        context, request, owner, other, by_house=by_house
+    )
     if refusal is not None:
         return refusal
     use_nonce(context, request.account, request.nonce)
     effective = context.block.height + 1 + (context.terms.crisis.default.porting_blocks if by_house else 0)
     _write(context, _pair(owner, other), effective, ends=request.ends)
     context.receipts.append(
-        AffiliationDeclared(
-            index, request.account, request.affiliate, owner, other, request.ends, by_house, effective
-        )
+        AffiliationDeclared(index, request.account, request.affiliate, owner, other, request.ends, by_house, effective)
     )
     return None
 
@@ -83,9 +81,7 @@ def _check_owners(
     """Two different owners, none of them the house, and not too many; an end is the house's to declare."""
     record = context.state.affiliations.get(_pair(owner, other))
     known = record is not None and is_in_force(record, context.block.height) and not record.until_height
-    in_default = any(
-        member_status(context.state, each.member) is MemberStatus.DEFAULTING for each in (owner, other)
-    )
+    in_default = any(member_status(context.state, each.member) is MemberStatus.DEFAULTING for each in (owner, other))
     if owner == other or HOUSE_MEMBER in (owner.member, other.member):
         why = "one owner, or the house"
     elif request.ends and (not by_house or not known or in_default):
@@ -94,8 +90,7 @@ def _check_owners(
         why = "declared already"
     else:
         return None if request.ends else _check_room(context, owner, other)
-    values = {"account": request.account, "affiliate": request.affiliate, "why": why}
-    return reject(ClearingCode.BAD_AFFILIATION, AT, **values)
+    return reject(ClearingCode.BAD_AFFILIATION, AT, account=request.account, affiliate=request.affiliate, why=why)
 
 
 def _check_room(context: BlockContext, owner: Owner, other: Owner) -> Rejected | None:

@@ -108,9 +108,7 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
     if isinstance(request, AffiliationDeclaration):
         sides = (
             Signatory("signature", SignatoryRole.MEMBER_OR_HOUSE, request.account, request.signature),
-            Signatory(
-                "affiliate_signature", SignatoryRole.AFFILIATE, request.affiliate, request.affiliate_signature
-            ),
+            Signatory("affiliate_signature", SignatoryRole.AFFILIATE, request.affiliate, request.affiliate_signature),
         )
         return sides if request.affiliate_signature else sides[:1]
     leaves = isinstance(request, MONEY_LEAVING_REQUESTS)

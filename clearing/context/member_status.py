@@ -86,7 +86,9 @@ def check_member_leaving(context: BlockContext, at: str, account: int) -> Reject
     """
     record = context.state.accounts[account]
     status = member_status(context.state, record.member)
-    signed_by_client = record.kind is AccountKind.CLIENT and any(record.key) and not is_in_default(context.state, account)
+    signed_by_client = (
+        record.kind is AccountKind.CLIENT and any(record.key) and not is_in_default(context.state, account)
+    )
     own_after_default = status is MemberStatus.DEFAULTED and record.kind is not AccountKind.CLIENT
     if signed_by_client or own_after_default or status is MemberStatus.LEFT:
         return None

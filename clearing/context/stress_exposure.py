@@ -15,7 +15,7 @@ from clearing.context.block_context import AccountsOfMember, BlockContext
 from clearing.context.member_status import is_on_members_side, member_status, sides_by_member
 from clearing.margin.statement.stress import StressArrays, stressed_equity
 from clearing.schema.codes import ClearingCode, reject
-from clearing.schema.records.default import ContributionRecord, FundAllowance, MemberStatus
+from clearing.schema.records.default import ContributionRecord, MemberStatus
 from clearing.state.effective_parameters import current_rulebook
 from clearing.state.holdings import Holdings, current_arrays, current_holdings
 from clearing.state.ledger import soft_credit_of
@@ -141,9 +141,7 @@ def covers_growth(context: BlockContext, member: int) -> bool:
     return member_status(context.state, member) in (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
 
 
-def check_stress_growth(
-    context: BlockContext, at: str, account: int, after: Callable[[], Holdings]
-) -> Rejected | None:
+def check_stress_growth(context: BlockContext, at: str, account: int, after: Callable[[], Holdings]) -> Rejected | None:
     """Refuse holdings of an account with which its member would lack more than before, and more than its allowance.
 
     `after`: the holdings afterwards, computed only where it is asked for. An account that is worth no less in any
@@ -164,8 +162,7 @@ def check_stress_growth(
         context.terms.risk.stress, then, now, allowance(context.state, member), strict=True
     ):
         if new > max(old, allowed):
-            values = {"member": member, "scenario": scenario.name, "lacking": new, "sized": allowed}
-            return reject(ClearingCode.STRESS_NOT_COVERED, at, account=account, **values)
+            return _not_covered(at, account, member, scenario.name, new, allowed)
     return None
 
 
@@ -180,6 +177,10 @@ def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ..
     for scenario, lacking, allowed, *worth in listed:
         joining = sum(max(-each, 0) for each in worth)
         if joining and lacking + joining > allowed:
-            values = {"member": member, "scenario": scenario.name, "lacking": lacking + joining, "sized": allowed}
-            return reject(ClearingCode.STRESS_NOT_COVERED, at, account=accounts[0], **values)
+            return _not_covered(at, accounts[0], member, scenario.name, lacking + joining, allowed)
     return None
+
+
+def _not_covered(at: str, account: int, member: int, scenario: str, lacking: int, sized: int) -> Rejected:
+    values = {"member": member, "lacking": lacking, "sized": sized}
+    return reject(ClearingCode.STRESS_NOT_COVERED, at, account=account, scenario=scenario, **values)

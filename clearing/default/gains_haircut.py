@@ -2,8 +2,8 @@
 
 Rule: gains belong to an account. All free cash of the same owner bears their haircut, or a transfer between two of its
 accounts would move the gains out of reach. An owner is a member's own accounts together, or a client's account with its
-sub-accounts; where genesis pools affiliates, a whole group of affiliated owners. Free is cash above initial margin and without soft credit. This module must not know how the loss is
-allocated.
+sub-accounts; where genesis pools affiliates, it is a whole group of affiliated owners. Free is cash above initial
+margin and without soft credit. This module must not know how the loss is allocated.
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT

@@ -66,7 +66,5 @@ def _uncovered_growth(context: BlockContext, member: int) -> int:
     short = member_shortfalls(state, stress_arrays(state), known, fund_currency(state)).get(member)
     if short is None:
         return 0
-    beyond = (
-        missing - most for missing, lacks, most in zip(short, lacking, allowed, strict=True) if lacks > most
-    )
+    beyond = (missing - most for missing, lacks, most in zip(short, lacking, allowed, strict=True) if lacks > most)
     return max(0, *beyond)

@@ -265,9 +265,7 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
     )
 
 
-def member_shortfalls(
-    state: State, stress: StressArrays, accounts: Sequence[int], group: int
-) -> dict[int, list[int]]:
+def member_shortfalls(state: State, stress: StressArrays, accounts: Sequence[int], group: int) -> dict[int, list[int]]:
     """What the members of these accounts, all of the margin book, lack in each scenario; `group` as in `stress_needs`.
 
     Each account lacks by itself what it falls below zero. Where genesis nets affiliates, a member's own accounts and

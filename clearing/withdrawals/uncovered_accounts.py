@@ -1,9 +1,9 @@
 """Uncovered accounts of a member: what does not cover them stays in the account that money would leave from.
 
 Rule: every account is margined alone, but a default uses all of a member's own accounts and its affiliates', and what
-its clients cannot pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to initial margin
-where maintenance is not covered, and what clients owe beyond all they have. It moves no money, and it refuses nothing:
-`clearing.withdrawals.deficit_reserve` does.
+its clients cannot pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to
+initial margin where maintenance is not covered, and what clients owe beyond all they have. An affiliate under another
+member leaves them too. It moves no money, and it refuses nothing: `clearing.withdrawals.deficit_reserve` does.
 """
 
 from clearing.base.ids import HOUSE_MEMBER

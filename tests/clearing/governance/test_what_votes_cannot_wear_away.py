@@ -55,7 +55,8 @@ def house() -> World:
     return parliament_world(protected_genesis())
 
 
-# `gates.…` and the rules about affiliates and growth are booleans and the fund is off in this genesis: tested where they are on.
+# `gates.…` and the rules about affiliates and growth are booleans, and the fund is off in this genesis: tested where
+# they are on.
 ON = [field for field, value in safeguards(protected_genesis()) if value > 1]
 
 

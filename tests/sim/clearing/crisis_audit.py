@@ -258,6 +258,5 @@ def none_of_clients(after: State, accounts: Iterable[int]) -> bool:
     """Whether none of these is a client's, but for affiliates where they are pooled."""
     clients = [each for each in accounts if each in after.accounts and after.accounts[each].kind is AccountKind.CLIENT]
     return not clients or (
-        after.terms.crisis.default.pool_affiliates
-        and all(map(OwnerFamilies(after).is_on_members_side, clients))
+        after.terms.crisis.default.pool_affiliates and all(map(OwnerFamilies(after).is_on_members_side, clients))
     )

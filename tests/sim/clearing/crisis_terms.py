@@ -56,7 +56,9 @@ def crisis_of(seed: int) -> CrisisParameters:
     return CrisisParameters(
         calls=msgspec.structs.replace(_calls(chance), early_leaves_blocks=(100_000, 0, 2)[seed % 3]),
         liquidation=_liquidation(chance),
-        default=msgspec.structs.replace(_default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3], pool_affiliates=seed % 2 == 1),
+        default=msgspec.structs.replace(
+            _default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3], pool_affiliates=seed % 2 == 1
+        ),
         fund=FundTerms(
             cash_group=USD,
             sizing=chance.choice(list(FundSizing)),
