@@ -14,7 +14,7 @@ from clearing.context.affiliation import owner_of
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
 from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
-from clearing.context.stress_exposure import check_stress_joining
+from clearing.context.stress_exposure import check_stress_joining, port_exposure
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountPorted
 from clearing.schema.records.accounts import MemberAccounts
@@ -121,6 +121,7 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
         before = context.state.accounts[moved_account]
         context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
         end_delegations(context, moved_account)
+        port_exposure(context, moved_account, record.member)
     carry_affiliations(context, account, owner)
     return moved
 

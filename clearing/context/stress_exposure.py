@@ -70,40 +70,53 @@ class StressExposures:
         """By account, what it adds to its member's lack: negative for an own account that is worth something."""
         self._sums: dict[int, Scenarios] = {}
         """By member."""
+        self._joined: dict[int, set[int]] = {}
+        """By member, accounts that were ported to it in this block."""
 
-    def lacking(self, member: int, account: int = 0, after: Holdings | None = None) -> Scenarios:
-        """What a member lacks in every scenario; with `after`, if its `account` had these holdings."""
-        sums = self.sums(member)
-        if after is not None:
-            part = self._part(account, after)
-            before = self._parts.get(account, self._zeros())
-            sums = tuple(whole - old + new for whole, old, new in zip(sums, before, part, strict=True))
-        return tuple(max(each, 0) for each in sums)
+    def lacking(self, member: int) -> Scenarios:
+        """What a member lacks in every scenario."""
+        return tuple(max(each, 0) for each in self.sums(member))
+
+    def part(self, account: int, holdings: Holdings) -> Scenarios:
+        """What an account adds to its member's sums with these holdings."""
+        values = account_stress(self._context.state, account, holdings)
+        if is_on_members_side(self._context, account):
+            return tuple(-value for value in values)
+        return tuple(max(-value, 0) for value in values)
+
+    def present_part(self, account: int) -> Scenarios:
+        """The same with the holdings that it has, of an account whose member's sums were asked for."""
+        return self._parts.get(account, self._zeros())
 
     def sums(self, member: int) -> Scenarios:
-        """The same, negative where the member has more than it lacks."""
+        """What a member lacks in every scenario, negative where it has more than it lacks."""
         self._forget_changed()
         if member not in self._sums:
             accounts = sides_by_member(self._context).get(member, AccountsOfMember())
             self._sums[member] = self._zeros()
-            for each in (*accounts.own, *accounts.clients):
+            for each in sorted({*accounts.own, *accounts.clients, *self._joined.get(member, ())}):
                 self._add(member, each)
         return self._sums[member]
+
+    def port(self, account: int, before: int) -> None:
+        """Count a ported account with its new member, no longer with the one `before`."""
+        member = self._context.state.accounts[account].member
+        self._joined.setdefault(member, set()).add(account)
+        part = self._parts.pop(account, None)
+        if part is not None and before in self._sums:
+            self._sums[before] = tuple(a - b for a, b in zip(self._sums[before], part, strict=True))
+        if member in self._sums:
+            self._add(member, account)
 
     def _zeros(self) -> Scenarios:
         return (0,) * len(self._context.terms.risk.stress)
 
     def _add(self, member: int, account: int) -> None:
-        if account in self._context.state.accounts:  # else closed in this block
-            part = self._part(account, current_holdings(self._context.state, account))
+        record = self._context.state.accounts.get(account)
+        if record is not None and record.member == member:  # else closed or ported in this block
+            part = self.part(account, current_holdings(self._context.state, account))
             self._parts[account] = part
             self._sums[member] = tuple(a + b for a, b in zip(self._sums[member], part, strict=True))
-
-    def _part(self, account: int, holdings: Holdings) -> Scenarios:
-        values = account_stress(self._context.state, account, holdings)
-        if is_on_members_side(self._context, account):
-            return tuple(-value for value in values)
-        return tuple(max(-value, 0) for value in values)
 
     def _forget_changed(self) -> None:
         """Read accounts again that money or lots moved on; all of them under other arrays."""
@@ -144,25 +157,25 @@ def covers_growth(context: BlockContext, member: int) -> bool:
 def check_stress_growth(context: BlockContext, at: str, account: int, after: Callable[[], Holdings]) -> Rejected | None:
     """Refuse holdings of an account with which its member would lack more than before, and more than its allowance.
 
-    `after`: the holdings afterwards, computed only where it is asked for. An account that is worth no less in any
-    scenario, or of a client that stays above zero in all, needs no look at the member's other accounts.
+    `after`: the holdings afterwards, computed only where it is asked for. A client's account that stays above zero in
+    all scenarios needs no look at the member's other accounts.
     """
     member = context.state.accounts[account].member
     if not covers_growth(context, member):
         return None
-    holdings = after()
-    worth = account_stress(context.state, account, holdings)
-    before = account_stress(context.state, account, current_holdings(context.state, account))
-    own = is_on_members_side(context, account)
-    if all(new >= old or (new >= 0 and not own) for new, old in zip(worth, before, strict=True)):
-        return None
     exposures = stress_exposures(context)
-    now, then = exposures.lacking(member), exposures.lacking(member, account, holdings)
-    for scenario, new, old, allowed in zip(
-        context.terms.risk.stress, then, now, allowance(context.state, member), strict=True
-    ):
-        if new > max(old, allowed):
-            return _not_covered(at, account, member, scenario.name, new, allowed)
+    part = exposures.part(account, after())
+    if not any(part) and not is_on_members_side(context, account):
+        return None
+    sums = exposures.sums(member)
+    present = exposures.present_part(account)
+    if all(new <= old for new, old in zip(part, present, strict=True)):
+        return None
+    listed = zip(context.terms.risk.stress, sums, present, part, allowance(context.state, member), strict=True)
+    for scenario, now, old, new, allowed in listed:
+        lacking = now - old + new
+        if lacking > max(now, allowed):
+            return _not_covered(at, account, member, scenario.name, lacking, allowed)
     return None
 
 
@@ -179,6 +192,12 @@ def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ..
         if joining and lacking + joining > allowed:
             return _not_covered(at, accounts[0], member, scenario.name, lacking + joining, allowed)
     return None
+
+
+def port_exposure(context: BlockContext, account: int, before: int) -> None:
+    """Count an account that was just ported with its new member; `before`: the old one."""
+    if context.terms.crisis.fund.enabled and context.terms.crisis.fund.cover_growth:
+        stress_exposures(context).port(account, before)
 
 
 def _not_covered(at: str, account: int, member: int, scenario: str, lacking: int, sized: int) -> Rejected:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clearing.apply_block import apply_transaction
 from clearing.context import stress_exposure
 from clearing.context.stress_exposure import allowance, stress_exposures
 from clearing.schema.codes import ClearingCode
@@ -23,6 +24,7 @@ from tests.kit.clearing.genesis import (
     ETH_PERP,
     USDC_1,
 )
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, of_kind
 
 NOT_COVERED = [ClearingCode.STRESS_NOT_COVERED]
@@ -98,6 +100,22 @@ def test_no_client_is_ported_to_a_member_that_would_lack_more_than_the_fund_was_
     assert not world.refusals(world.porting(KEYED_CLIENT, 3, client=CLIENT_SECRET))
     world.bring(carol=2_000)
     assert not world.refusals(world.porting(ALICE_CLIENT, 3))
+
+
+def test_a_ported_account_counts_with_its_new_member_within_the_block(world: World) -> None:
+    """What is kept up in a block is what the next block counts from the start."""
+    world.bring(client=9_000, keyed=6_000)
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, MOST), world.perp_trade(KEYED_CLIENT, BOB, MOST // 2))
+    porting = world.porting(ALICE_CLIENT, 3)
+    to_itself = world.sign(world.perp_trade(ALICE_CLIENT, BOB, 10), buyer_signature=secret(3))
+    context = world.context()
+    before = [stress_exposures(context).sums(member) for member in (1, 2, 3)]
+    for request in (porting, to_itself):
+        assert apply_transaction(context, 0, request) is None
+    kept = [stress_exposures(context).sums(member) for member in (1, 2, 3)]
+    assert not world.refusals(porting, to_itself)
+    fresh = stress_exposures(world.context())
+    assert kept == [fresh.sums(member) for member in (1, 2, 3)] != before
 
 
 def test_the_next_sizing_permits_more_once_it_is_paid(world: World) -> None:
