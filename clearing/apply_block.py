@@ -31,6 +31,7 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import lift_restrictions
 from clearing.default.resolution import resolve_defaults
 from clearing.default_fund.contribution_calls import collect_contribution_calls, convert_contributions
+from clearing.default_fund.growth_calls import call_stress_growth
 from clearing.default_fund.sizing import update_fund
 from clearing.deposits.bridge_facts import apply_bridge_facts
 from clearing.deposits.deposit_refunds import release_refunds
@@ -196,6 +197,7 @@ def cover_losses(context: BlockContext) -> None:
     collect_contribution_calls(context)
     resolve_defaults(context)
     update_fund(context)
+    call_stress_growth(context)
     call_after_losses(context)
     check_house_margin(context)
 

@@ -7,6 +7,7 @@ completely, with receipts, or refuses it and changes nothing.
 from collections.abc import Callable
 from typing import Any
 
+from clearing.accounts.affiliates import declare_affiliation
 from clearing.accounts.lifecycle import close_account, open_account
 from clearing.accounts.porting import port_account
 from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tokens
@@ -24,6 +25,7 @@ from clearing.schema.requests.accounts import (
     AccountClosing,
     AccountOpening,
     AccountPorting,
+    AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
     TokenTransfer,
@@ -94,4 +96,5 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     FundContribution: pay_contribution,
     SessionKey: name_session_key,
     TradeBundle: novate_bundle,
+    AffiliationDeclaration: declare_affiliation,
 }

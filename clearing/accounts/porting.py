@@ -7,11 +7,14 @@ the old member gave them. Pending trades continue, because they bind the client.
 
 import msgspec
 
+from clearing.accounts.affiliates import carry_affiliations
 from clearing.accounts.lifecycle import accounts_of_member
 from clearing.base.errors import Rejected
+from clearing.context.affiliation import owner_of
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
 from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
+from clearing.context.stress_exposure import check_stress_joining, port_exposure
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountPorted
 from clearing.schema.records.accounts import MemberAccounts
@@ -32,6 +35,7 @@ def port_account(context: BlockContext, index: int, request: AccountPorting) -> 
         or _check_portable(context, request)
         or _check_consents(context, request)
         or _check_covered(context, request)
+        or _check_growth(context, request)
     )
     if refusal is not None:
         return refusal
@@ -89,6 +93,12 @@ def _check_covered(context: BlockContext, request: AccountPorting) -> Rejected |
     return None
 
 
+def _check_growth(context: BlockContext, request: AccountPorting) -> Rejected | None:
+    """The new member stays within what the default fund was sized for."""
+    accounts = (request.account, *context.state.accounts[request.account].children)
+    return check_stress_joining(context, AT, accounts, request.to_member)
+
+
 def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected | None:
     digest = request.digest(context.terms.network)
     taker = context.state.members[request.to_member].trade_address
@@ -103,7 +113,7 @@ def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected 
 
 def transfer_membership(context: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
     """Move an account and its sub-accounts to another member and return them. Their mandates end."""
-    record = context.state.accounts[account]
+    record, owner = context.state.accounts[account], owner_of(context.state, account)
     moved = (account, *record.children)
     _adjust_account_count(context, record.member, -len(moved))
     _adjust_account_count(context, to_member, len(moved))
@@ -111,6 +121,8 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
         before = context.state.accounts[moved_account]
         context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
         end_delegations(context, moved_account)
+        port_exposure(context, moved_account, record.member)
+    carry_affiliations(context, account, owner)
     return moved
 
 

@@ -11,7 +11,13 @@ from typing import NamedTuple
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.request_checks import owner_key
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.requests.accounts import AccountPorting, CashTransfer, ClaimSwap, TokenTransfer
+from clearing.schema.requests.accounts import (
+    AccountPorting,
+    AffiliationDeclaration,
+    CashTransfer,
+    ClaimSwap,
+    TokenTransfer,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberReadmission
 from clearing.schema.requests.governance import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -26,6 +32,7 @@ from clearing.schema.requests.trades import (
 )
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+from clearing.schema.terms.genesis import AccountKind
 from clearing.state.state import State
 from clearing.trades.session_keys import session_keys
 from clearing.validators.validator_sets import set_numbers, stored_set
@@ -58,6 +65,10 @@ class SignatoryRole(Enum):
     VENUE_OR_HOUSE = "venue or house"
     CLIENT_OR_HOUSE = "client or house"
     """The account's own key; where it has none, the house's trade key."""
+    MEMBER_OR_HOUSE = "member or house"
+    """The trade key of the account's member, or the house's."""
+    AFFILIATE = "affiliate"
+    """The account's own key; where it has none, its member's trade key, or the house's for a client."""
     VALIDATOR = "validator"
     """The envelope key of the validator with this index in the set in force: Ed25519, all others are addresses."""
 
@@ -94,6 +105,12 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
         taker = Signatory("member_signature", SignatoryRole.MEMBER, request.to_member, request.member_signature)
         client = Signatory("client_signature", SignatoryRole.CLIENT_OR_HOUSE, request.account, request.client_signature)
         return taker, client
+    if isinstance(request, AffiliationDeclaration):
+        sides = (
+            Signatory("signature", SignatoryRole.MEMBER_OR_HOUSE, request.account, request.signature),
+            Signatory("affiliate_signature", SignatoryRole.AFFILIATE, request.affiliate, request.affiliate_signature),
+        )
+        return sides if request.affiliate_signature else sides[:1]
     leaves = isinstance(request, MONEY_LEAVING_REQUESTS)
     first = Signatory(
         "signature", SignatoryRole.OWNER if leaves else SignatoryRole.ACCOUNT, request.account, request.signature
@@ -168,6 +185,11 @@ def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
     record = state.accounts.get(who.id)
     if record is None or record.member not in state.members:
         return ()
+    house = state.members[HOUSE_MEMBER].trade_address
+    if who.signer is SignatoryRole.MEMBER_OR_HOUSE:
+        return (state.members[record.member].trade_address, house)
+    if who.signer is SignatoryRole.AFFILIATE and record.kind is AccountKind.CLIENT:
+        return (record.key,) if any(record.key) else (house,)
     if who.signer is SignatoryRole.CLIENT_OR_HOUSE:
         return (record.key,) if any(record.key) else (state.members[HOUSE_MEMBER].trade_address,)
     if who.signer is SignatoryRole.CLIENT:

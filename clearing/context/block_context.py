@@ -11,11 +11,12 @@ left to sell.
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from clearing.base.errors import Bug
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.unresolved_losses import UnresolvedLosses
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.blocks.block import BlockInput
@@ -146,6 +147,10 @@ class BlockContext:
         self.foreseen_assessments: tuple[tuple[tuple[int, int], ...], dict[int, int]] | None = None
         """By member, what it may be assessed for open defaults, with the numbers and phases of these; None: not
         requested yet."""
+        self.known_families: OwnerFamilies | None = None
+        """Affiliated owners, as of the first request in the block; None: not requested yet."""
+        self.stress_exposures: Any = None
+        """`clearing.context.stress_exposure.StressExposures` of this block, once requested."""
         self.failures: list[Failure] = []
         """Accounts that liquidation cannot help any more, for the default rules; ordered as they failed."""
 
@@ -153,6 +158,13 @@ class BlockContext:
     def terms(self) -> Terms:
         """Genesis and amendments, ready for look-ups."""
         return self.state.terms
+
+    @property
+    def families(self) -> OwnerFamilies:
+        """Affiliated owners of this block: a declaration counts from a later block on."""
+        if self.known_families is None:
+            self.known_families = OwnerFamilies(self.state)
+        return self.known_families
 
     @property
     def protocol_version(self) -> int:

@@ -7,6 +7,7 @@ restriction ends and while it owes cash, it may only reduce risk and deposit.
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.block_context import AccountsOfMember, BlockContext
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.collateral import RestrictionLifted
@@ -85,7 +86,9 @@ def check_member_leaving(context: BlockContext, at: str, account: int) -> Reject
     """
     record = context.state.accounts[account]
     status = member_status(context.state, record.member)
-    signed_by_client = record.kind is AccountKind.CLIENT and any(record.key)
+    signed_by_client = (
+        record.kind is AccountKind.CLIENT and any(record.key) and not is_in_default(context.state, account)
+    )
     own_after_default = status is MemberStatus.DEFAULTED and record.kind is not AccountKind.CLIENT
     if signed_by_client or own_after_default or status is MemberStatus.LEFT:
         return None
@@ -100,9 +103,17 @@ def is_restricted_to_reducing(state: State, account: int) -> bool:
 def is_in_default(state: State, account: int) -> bool:
     """Whether the account is a defaulter's own while its default is open: it is then neither called nor liquidated."""
     record = state.accounts[account]
-    if record.kind is AccountKind.CLIENT or record.member == HOUSE_MEMBER:
+    status = state.member_statuses.get(record.member)
+    if record.member == HOUSE_MEMBER or status is None or status.status is not MemberStatus.DEFAULTING:
         return False
-    return member_status(state, record.member) is MemberStatus.DEFAULTING
+    return record.kind is not AccountKind.CLIENT or is_in_estate(state, account)
+
+
+def is_in_estate(state: State, account: int) -> bool:
+    """Whether the account was merged into the estate of its member's last default, as its own or an affiliate's."""
+    status = state.member_statuses.get(state.accounts[account].member)
+    default = state.defaults.get(status.default) if status is not None and status.default else None
+    return default is not None and account in default.own_accounts
 
 
 def set_member_status(context: BlockContext, member: int, status: MemberStatus) -> None:
@@ -126,13 +137,44 @@ def lift_member_restriction(context: BlockContext, member: int) -> None:
         set_member_status(context, member, MemberStatus.ACTIVE)
 
 
-def accounts_by_member(state: State) -> dict[int, AccountsOfMember]:
-    """Own accounts and clients' of every member that has any, each ordered."""
+def accounts_by_member(state: State, families: OwnerFamilies | None = None) -> dict[int, AccountsOfMember]:
+    """Own accounts and clients' of every member that has any, each ordered.
+
+    With `families`, affiliated clients' accounts are on their member's side: listed with its own.
+    """
     found: dict[int, tuple[list[int], list[int]]] = {}
     for account, record in state.accounts.ordered():
         if account < MEMBER_ACCOUNTS_MAX:
-            found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
+            is_client = record.kind is AccountKind.CLIENT
+            if is_client and families is not None:
+                is_client = not families.is_on_members_side(account)
+            found.setdefault(record.member, ([], []))[is_client].append(account)
     return {member: AccountsOfMember(tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
+
+
+def sides_by_member(context: BlockContext) -> dict[int, AccountsOfMember]:
+    """The same as a default divides them, as of the first request in the block: with affiliates on their member's
+    side where genesis pools them."""
+    if not context.accounts_by_member:
+        families = context.families if context.terms.crisis.default.pool_affiliates else None
+        context.accounts_by_member = accounts_by_member(context.state, families)
+    return context.accounts_by_member
+
+
+def backed_members(context: BlockContext, account: int) -> tuple[int, ...]:
+    """The members whose shortfalls a known account must leave money for, ordered: its own member on whose side it is,
+    and where genesis pools affiliates, those that it is affiliated with."""
+    record = context.state.accounts[account]
+    if context.terms.crisis.default.pool_affiliates:
+        return tuple(sorted(context.families.backed_members(account)))
+    return () if record.kind is AccountKind.CLIENT else (record.member,)
+
+
+def is_on_members_side(context: BlockContext, account: int) -> bool:
+    """Whether a default of its member would merge a known account into the estate."""
+    if context.state.accounts[account].kind is not AccountKind.CLIENT:
+        return True
+    return context.terms.crisis.default.pool_affiliates and context.families.is_on_members_side(account)
 
 
 def own_accounts_by_member(state: State) -> dict[int, tuple[int, ...]]:

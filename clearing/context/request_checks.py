@@ -17,6 +17,7 @@ from clearing.schema.requests.accounts import (
     AccountClosing,
     AccountOpening,
     AccountPorting,
+    AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
     TokenTransfer,
@@ -76,6 +77,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     Withdrawal: RequestChecks(SigningKey.OWNER),
     LimitedWithdrawal: RequestChecks(SigningKey.OWNER),
     WithdrawalCancellation: RequestChecks(SigningKey.OWNER),
+    AffiliationDeclaration: RequestChecks(SigningKey.LATER, ("account", "affiliate")),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

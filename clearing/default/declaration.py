@@ -1,7 +1,8 @@
 """Declaration of a default: when a member cannot pay for a failed account, and the immediate consequences.
 
 Rule: a member with other money of its own, beyond maintenance margin, pays with it and does not default. Otherwise all
-its own accounts are merged into one estate: debts, money and positions. Client accounts stay unchanged. This module
+its own accounts are merged into one estate: debts, money and positions. Its affiliated clients' accounts are its own
+here. Client accounts stay unchanged. This module
 must not know who bears a loss.
 """
 
@@ -9,6 +10,7 @@ import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.block_context import AccountsOfMember, BlockContext, Failure
 from clearing.context.member_status import accounts_by_member, member_status
 from clearing.context.unresolved_losses import NO_DEFAULTS, Deficit, account_deficits, defaults_under_way
@@ -17,6 +19,7 @@ from clearing.default.variation_gains import open_gains_window
 from clearing.schema.receipts.default import DefaultDeclared, DeficitCured, EstatePooled, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultReason, DefaultRecord, MemberStatus, MemberStatusRecord
 from clearing.schema.terms.default import default_blocks_max
+from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
@@ -33,7 +36,7 @@ def declare_defaults(context: BlockContext) -> None:
     members: dict[int, AccountsOfMember] = {}
     for failure in context.failures:
         if not _is_handled(context.state, failure.account):
-            members = members or accounts_by_member(context.state)
+            members = members or _sides(context)
             declare(context, failure, *members[context.state.accounts[failure.account].member])
 
 
@@ -52,6 +55,12 @@ def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ..
     if _cure_deficit(context, member, failure.account, _cure_needs(context, member, failure, deficits), own_accounts):
         return
     _open_default(context, member, failure, own_accounts, clients)
+
+
+def _sides(context: BlockContext) -> dict[int, AccountsOfMember]:
+    """Accounts of this block's end, affiliates' on their member's side where genesis pools them."""
+    families = OwnerFamilies(context.state) if context.terms.crisis.default.pool_affiliates else None
+    return accounts_by_member(context.state, families)
 
 
 def accounts_of_members(state: State, member: int) -> AccountsOfMember:
@@ -167,7 +176,7 @@ def _open_default(
         else 0,
         porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
         deadline_height=height + default_blocks_max(terms, len(clock.open)),
-        estate=own_accounts[0] if own_accounts else failure.account,
+        estate=_estate(state, own_accounts) if own_accounts else failure.account,
         own_accounts=own_accounts,
         client_accounts=clients,
         last_margined_height=window.height,
@@ -210,6 +219,11 @@ def _liable_members(state: State, defaulter: int) -> tuple[tuple[int, int], ...]
         for member, record in state.contributions.ordered()
         if record.required and member != defaulter
     )
+
+
+def _estate(state: State, own_accounts: tuple[int, ...]) -> int:
+    """The account into which all are merged: the lowest that is no client's, or the lowest."""
+    return min(own_accounts, key=lambda account: (state.accounts[account].kind is AccountKind.CLIENT, account))
 
 
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:

@@ -12,7 +12,7 @@ from clearing.accounts.porting import transfer_membership
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
-from clearing.context.member_status import member_status, set_member_status
+from clearing.context.member_status import is_in_estate, member_status, set_member_status
 from clearing.context.request_checks import check_request, check_signature_by, use_nonce
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.declaration import accounts_of_members
@@ -70,7 +70,8 @@ def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | No
     status = member_status(state, request.to_member)
     short = [account for account in (request.account, *record.children) if not _is_covered(context, account)]
     in_default = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
-    eligible = in_default and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
+    client = record.kind is AccountKind.CLIENT and not record.parent and not is_in_estate(state, request.account)
+    eligible = in_default and client and status is MemberStatus.ACTIVE
     if not eligible or short or request.to_member == record.member:
         return reject(
             ClearingCode.NOT_RESCUABLE,

@@ -6,7 +6,8 @@ account then does with its cash changes nothing.
 1. Equity gained is variation, and what trades away from the mark and swaps passed on.
 2. What a member moved to a client's account since then carries its gains along, up to what it moved.
 3. A share is debited from the account's equity, its margin included, and never below zero; then from that of the same
-   owner's other accounts. An owner is a member's own accounts together, or a client's account with its sub-accounts.
+   owner's other accounts. An owner is a member's own accounts together, or a client's account with its sub-accounts;
+   where genesis pools affiliates, it is a whole group of affiliated owners.
 4. What bears one default's loss is no gain any more for another.
 
 This module must not know how the loss is allocated.
@@ -32,7 +33,7 @@ from clearing.state.ledger import can_hold, soft_credit_total
 from clearing.state.state import State
 
 MICROS_MAX = 2**62
-BeneficialOwner = tuple[AccountKind, int]
+BeneficialOwner = tuple[int, int | bytes]
 
 
 def fix_gains(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
@@ -98,12 +99,11 @@ class GainsHaircut:
 
     def __init__(self, context: BlockContext, number: int, default: DefaultRecord) -> None:
         state = context.state
-        self._context, self._number = context, number
         self._gained = {
             account: liability.micros for (of, account), liability in state.gains_liabilities.ordered() if of == number
         }
-        owners = {account: _beneficial_owner(state, account) for account in self._gained}
-        families = _accounts_by_owner(state, set(owners.values()), default) if owners else {}
+        owners = {account: _beneficial_owner(context, account) for account in self._gained}
+        families = _accounts_by_owner(context, set(owners.values()), default) if owners else {}
         self._owner = owners
         self._family = {account: (account, *families[owner]) for account, owner in owners.items()}
         accounts = sorted({related for family in self._family.values() for related in family})
@@ -134,19 +134,21 @@ class GainsHaircut:
                 micros -= part
         return found
 
-    def use(self, account: int, micros: int) -> None:
-        """Subtract what an account's gains have borne, for every open default."""
-        state = self._context.state
-        for number, _ in defaults_under_way(state):
-            liability = state.gains_liabilities.get((number, account))
-            if liability is not None and micros:
-                left = max(liability.micros - micros, 0)
-                state.gains_liabilities.put((number, account), GainsLiabilityRecord(left))
+
+def use_gains(state: State, account: int, micros: int) -> None:
+    """Subtract what an account's gains have borne, for every open default."""
+    for number, _ in defaults_under_way(state):
+        liability = state.gains_liabilities.get((number, account))
+        if liability is not None and micros:
+            left = max(liability.micros - micros, 0)
+            state.gains_liabilities.put((number, account), GainsLiabilityRecord(left))
 
 
-def _beneficial_owner(state: State, account: int) -> BeneficialOwner:
-    """The owner of an account's money: a member, or a client, identified by its top account."""
-    record = state.accounts[account]
+def _beneficial_owner(context: BlockContext, account: int) -> BeneficialOwner:
+    """The owner of an account's money: a member, or a client, identified by its top account; or their group."""
+    record = context.state.accounts[account]
+    if context.terms.crisis.default.pool_affiliates:
+        return context.families.group_of(account)
     of_client = record.kind is AccountKind.CLIENT
     return record.kind, (record.parent or account) if of_client else record.member
 
@@ -156,12 +158,13 @@ def _bears_haircut(state: State, default: DefaultRecord, account: int) -> bool:
 
 
 def _accounts_by_owner(
-    state: State, owners: set[BeneficialOwner], default: DefaultRecord
+    context: BlockContext, owners: set[BeneficialOwner], default: DefaultRecord
 ) -> dict[BeneficialOwner, tuple[int, ...]]:
     """All accounts of each owner, ordered; linear in the accounts."""
     found: dict[BeneficialOwner, list[int]] = {owner: [] for owner in owners}
-    for account, _ in state.accounts.ordered():
-        if _bears_haircut(state, default, account) and (owner := _beneficial_owner(state, account)) in found:
+    for account, _ in context.state.accounts.ordered():
+        bears = _bears_haircut(context.state, default, account)
+        if bears and (owner := _beneficial_owner(context, account)) in found:
             found[owner].append(account)
     return {owner: tuple(accounts) for owner, accounts in found.items()}
 

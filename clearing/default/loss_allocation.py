@@ -20,7 +20,7 @@ from clearing.default.claims_haircut import cut_claims
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
 from clearing.default.estate import CashPayment, collect_cash, take_unpriced_collateral
-from clearing.default.gains_liabilities import GainsHaircut, drop_gains
+from clearing.default.gains_liabilities import GainsHaircut, drop_gains, use_gains
 from clearing.default.partial_tear_up import restore_margins
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
 from clearing.default_fund.contributions import contribution_micros, draw_contribution
@@ -260,7 +260,7 @@ def _allocate_gains_haircut(
         for share in step.shares:
             for account, micros in gainers.payers(share.payer, share.amount):
                 paid += _haircut_cash(context, number, account, micros)
-            gainers.use(share.payer, share.amount)
+            use_gains(context.state, share.payer, share.amount)
     _pay_deficits(context, number, sum(step.loss_borne for step in steps))
     if steps:
         context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))

@@ -15,6 +15,7 @@ from clearing.base.errors import Bug
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import NO_DEFAULTS, account_deficits, defaults_under_way
+from clearing.default.affiliate_gains import take_affiliate_gains
 from clearing.default.declaration import declare_defaults
 from clearing.default.default_auction import sell_portfolio
 from clearing.default.deleveraging import AutoDeleveragingRanking, close_positions
@@ -103,6 +104,7 @@ def _close_default(context: BlockContext, number: int, default: DefaultRecord) -
             cash = tuple((group, balance(context.state, account, cash_currency(group))) for group in groups)
             context.receipts.append(ClientClosedOut(number, account, cash))
         settle_own_debts(context, number, account)
+    take_affiliate_gains(context, number, default)
     default = allocate_funded_layers(context, number, default)
     terms, height = context.terms.crisis.default, context.block.height
     due = min(height + terms.assessment_blocks, default.deadline_height) if default.assessed else height

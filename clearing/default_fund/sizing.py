@@ -7,14 +7,16 @@ required contribution stays for a delay, can be drawn on, and is paid back when 
 not know the waterfall.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import lift_member_restriction, member_status
+from clearing.context.stress_exposure import allowance
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default_fund.contributions import (
     call_contribution,
@@ -38,7 +40,7 @@ from clearing.default_fund.cover_rules import (
 from clearing.margin.statement.stress import StressArrays, stressed_equity
 from clearing.schema.receipts.default_fund import ContributionSet, FundReturned, FundSized, ReturnCause
 from clearing.schema.records.accounts import Account
-from clearing.schema.records.default import ContributionRecord, FundSizeRecord, MemberStatus
+from clearing.schema.records.default import ContributionRecord, FundAllowance, FundSizeRecord, MemberStatus
 from clearing.schema.terms.default import FundTerms
 from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
@@ -72,12 +74,13 @@ def _size_fund(context: BlockContext, fund_size: FundSizeRecord, terms: FundTerm
     """Record the required size and each contribution; call for what is missing, schedule returns."""
     state = context.state
     # When the terms name another cash group than that of the money in the fund, that money is returned first.
+    paid_for = {member: allowance(state, member) for member, _ in state.members.ordered()}
     active = terms.enabled and (fund_size.cash_group in (0, terms.cash_group) or not _has_contributions(state))
     own = lowest_own_accounts(state)
     # A member with only client accounts has no own money to pay with.
     members = [member for member, _ in state.members.ordered() if member in own and is_contributing(state, member)]
     figures = stress_needs(state, tuple(members) if active else (), terms.cash_group if active else 0)
-    scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.shortfalls)
+    scenarios = tuple(stress_size(name, _by_group(context, lacking)) for name, lacking in figures.shortfalls)
     sizes = recent_sizes(
         fund_size.recent_sizes, required_fund_size(scenarios, figures.house_micros, terms) if active else 0, terms
     )
@@ -97,6 +100,7 @@ def _size_fund(context: BlockContext, fund_size: FundSizeRecord, terms: FundTerm
         ),
     )
     _set_contributions(context, target, figures, terms, own)
+    _set_allowances(context, figures, paid_for if active and terms.cover_growth else {})
     context.receipts.append(
         FundSized(
             epoch=state.now.epoch,
@@ -117,6 +121,33 @@ def _size_fund(context: BlockContext, fund_size: FundSizeRecord, terms: FundTerm
     )
     for member, record in list(state.contributions.ordered()):
         _follow_contribution(context, member, record, terms)
+
+
+def _by_group(context: BlockContext, lacking: Mapping[int, int]) -> Mapping[int, int]:
+    """What affiliated members lack together, as the lowest of them, where genesis counts them as one."""
+    if not context.terms.crisis.fund.net_affiliates:
+        return lacking
+    sums: dict[int, int] = {}
+    for member, micros in lacking.items():
+        first = context.families.members_like(member).member
+        sums[first] = min(sums.get(first, 0) + micros, RECEIPT_MICROS_MAX)
+    return sums
+
+
+def _set_allowances(context: BlockContext, figures: StressNeeds, paid_for: Mapping[int, tuple[int, ...]]) -> None:
+    """Record what the fund is now sized for of each member that contributes, and what it has paid for before.
+
+    `paid_for`: empty where growth needs no cover.
+    """
+    state = context.state
+    for member in [member for member, _ in state.fund_allowances.ordered() if member not in figures.margins]:
+        state.fund_allowances.remove(member)
+    for member in figures.margins:
+        if member in paid_for:
+            sized = tuple(lacking.get(member, 0) for _, lacking in figures.shortfalls)
+            state.fund_allowances.put(member, FundAllowance(sized, paid_for[member]))
+        else:
+            state.fund_allowances.remove(member)
 
 
 def _has_contributions(state: State) -> bool:
@@ -217,23 +248,13 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
     stress, book = current_rulebook(state).stress(), margin_book(state)
     # The book may still contain accounts that were emptied and closed since it was built.
     accounts = [account for account in book.accounts() if account in state.accounts]
-    batch = book.margins(accounts)
+    batch = book.totals(accounts)
     margins = {member: 0 for member in contributing if member != HOUSE_MEMBER}
-    risky: list[tuple[int, int, Holdings]] = []
-    for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
+    for account, initial in zip(accounts, batch.initial.tolist(), strict=True):
         member = state.accounts[account].member
         if member in margins:
             margins[member] = min(margins[member] + initial, RECEIPT_MICROS_MAX)
-        own = current_holdings(state, account)
-        # An account without positions and debts has no shortfall: tokens are never worth less than zero.
-        if any(own.lots) or any(cash < 0 for cash in own.cash):
-            risky.append((member, min(max(equity - initial, 0), _fund_cash(state, own, group)), own))
-    shortfalls: dict[int, list[int]] = {}
-    equities = stressed_equities(stress, [own for _, _, own in risky])
-    for (member, free, _), stressed in zip(risky, equities, strict=True):
-        found = [max(0, free - equity) for equity in stressed]
-        before = shortfalls.get(member, [0] * len(found))
-        shortfalls[member] = [min(a + b, RECEIPT_MICROS_MAX) for a, b in zip(before, found, strict=True)]
+    shortfalls = member_shortfalls(state, stress, accounts, group)
     return StressNeeds(
         shortfalls=tuple(
             (name, {member: losses[at] for member, losses in sorted(shortfalls.items())})
@@ -242,6 +263,40 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
         house_micros=_house_fund_micros(state, stress),
         margins=margins,
     )
+
+
+def member_shortfalls(state: State, stress: StressArrays, accounts: Sequence[int], group: int) -> dict[int, list[int]]:
+    """What the members of these accounts, all of the margin book, lack in each scenario; `group` as in `stress_needs`.
+
+    Each account lacks by itself what it falls below zero. Where genesis nets affiliates, a member's own accounts and
+    its affiliated clients' fall together.
+    """
+    batch = margin_book(state).totals(accounts)
+    families = OwnerFamilies(state) if state.terms.crisis.fund.net_affiliates else None
+    risky: list[tuple[int, int, int, Holdings]] = []
+    for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
+        own = current_holdings(state, account)
+        # An account without positions and debts has no shortfall: tokens are never worth less than zero.
+        if any(own.lots) or any(cash < 0 for cash in own.cash):
+            together = families is not None and families.is_on_members_side(account)
+            free = min(max(equity - initial, 0), _fund_cash(state, own, group))
+            risky.append((state.accounts[account].member, _TOGETHER if together else account, free, own))
+    sums: dict[tuple[int, int], list[int]] = {}
+    equities = stressed_equities(stress, [own for *_, own in risky])
+    for (member, unit, free, _), stressed in zip(risky, equities, strict=True):
+        before = sums.get((member, unit), [0] * len(stressed))
+        sums[(member, unit)] = [whole + free - worth for whole, worth in zip(before, stressed, strict=True)]
+    shortfalls: dict[int, list[int]] = {}
+    for (member, _), lacks in sums.items():
+        before = shortfalls.get(member, [0] * len(lacks))
+        shortfalls[member] = [
+            min(whole + max(0, lack), RECEIPT_MICROS_MAX) for whole, lack in zip(before, lacks, strict=True)
+        ]
+    return shortfalls
+
+
+_TOGETHER = -1
+"""In place of an account: all on a member's own side."""
 
 
 def _house_fund_micros(state: State, stress: StressArrays) -> int:

@@ -200,8 +200,16 @@ def _check_members(genesis: Genesis) -> None:
     }
     backstop = genesis.crisis.liquidation.backstop_account
     _require(not backstop or backstop in own, "crisis.liquidation.backstop_account", backstop)
+    listed = {member.id for member in genesis.members[1:]}
     for member in genesis.members:
         _check_order(f"members.{member.name}.accounts", [account.id for account in member.accounts])
+        _check_order(f"members.{member.name}.affiliates", list(member.affiliates))
+        known = listed.difference((member.id,)) if member.id != HOUSE_MEMBER else set()
+        _require(known.issuperset(member.affiliates), f"members.{member.name}.affiliates", "not another member")
+        clients = [account.id for account in member.accounts if account.kind is AccountKind.CLIENT]
+        affiliated = {account.id for account in member.accounts if account.affiliated}
+        may_be = set(clients) if member.id != HOUSE_MEMBER else set()
+        _require(affiliated <= may_be, f"members.{member.name}.accounts.affiliated", "not a client of a member")
 
 
 def _check_order(field: str, ids: list[int]) -> None:

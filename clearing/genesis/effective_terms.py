@@ -121,6 +121,15 @@ class Terms:
         return max(len(member.accounts) for member in self.genesis.members)
 
     @cached_property
+    def listed_affiliates(self) -> tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]:
+        """(member, affiliated clients' accounts, affiliated members) of every member that lists any, ordered."""
+        found = (
+            (member.id, tuple(account.id for account in member.accounts if account.affiliated), member.affiliates)
+            for member in self.genesis.members
+        )
+        return tuple(listed for listed in found if listed[1] or listed[2])
+
+    @cached_property
     def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
         """Instruments by feed, ordered by id."""
         return {

@@ -156,8 +156,8 @@ def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 
 
 def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """Accounts, their kinds and their clients' keys are immutable. A member may get more accounts, the
-    house may not."""
+    """Accounts, their kinds and their clients' keys are immutable, and no affiliate is struck out. A member may get
+    more accounts, the house may not."""
     new = _by_id(after.members, "id")
     for was in before.members:
         now = new.get(was.id)
@@ -167,6 +167,8 @@ def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
         yield from (
             f"members.{was.id}.accounts.{account.id}" for account in was.accounts if present.get(account.id) != account
         )
+        if not set(was.affiliates) <= set(now.affiliates):
+            yield f"members.{was.id}.affiliates"
         if was.id == HOUSE_MEMBER and len(now.accounts) != len(was.accounts):
             yield f"members.{was.id}.accounts"
     if before.risk.stress:
@@ -202,8 +204,9 @@ SAFEGUARDS = {
         "porting_blocks",
         "halt_blocks",
         "replenishment_blocks",
+        "pool_affiliates",
     ),
-    "fund": ("minimum_micros", "reduce_blocks"),
+    "fund": ("minimum_micros", "reduce_blocks", "cover_growth"),
     "gates": ("deficit_reserve", "give_back_expired"),
 }
 """Protections that stay on: time to pay, to port and to bid; the house's own part; repayment in full."""

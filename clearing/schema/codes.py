@@ -174,6 +174,17 @@ class ClearingCode(CodeBook):
         "The account's cash would exceed what one account may have or owe after a trade. Trade less, or from another "
         "account.",
     )
+    BAD_AFFILIATION = (
+        285,
+        "The two accounts have one owner already, one is the house's, or the affiliation to be ended does not exist. "
+        "Only the house ends one, and none of a member in default.",
+    )
+    AFFILIATIONS_FULL = 286, "This owner has as many declared affiliates as are allowed. The house can end one."
+    STRESS_NOT_COVERED = (
+        287,
+        "Afterwards the member would lack more in a stress scenario than the default fund was sized for. Trade fewer "
+        "lots, bring money, or wait until the next sizing was paid.",
+    )
     PRICE_MISSING = 301, "A feed that this request depends on has no price yet. Wait for the oracle."
     PRICE_NOT_OPEN = 302, "A feed that this request depends on is stale or halted. Wait until it reopens."
     DEPOSIT_OF_UNKNOWN_TOKEN = (

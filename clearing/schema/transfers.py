@@ -65,6 +65,7 @@ class TransferCode(IntEnum):
     UNPAID_GIVEN_BACK = 75
     SUSPENSE_ASSIGNED = 76
     CLAIM_CUT = 93
+    AFFILIATE_GAINS = 83
 
 
 class Transfer(Wire, frozen=True):

@@ -30,6 +30,8 @@ class PositionLedger:
         self._state = state
         self._drift: dict[int, int] = {}
         self._changes: list[LotsChange] = []
+        self.moved: list[int] = []
+        """The account of every change so far, in order."""
 
     def add(self, account: int, instrument: int, lots: int) -> None:
         """Net signed `lots` into a position. Raises Bug at |position| >= 2^39; callers refuse before."""
@@ -48,6 +50,7 @@ class PositionLedger:
             self._state.books.remove(account)
         self._drift[instrument] = self._drift.get(instrument, 0) + lots
         self._changes.append(LotsChange(account, instrument, lots))
+        self.moved.append(account)
 
     def take_changes(self) -> list[LotsChange]:
         """Everything added since the last call, in order."""

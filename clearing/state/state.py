@@ -16,10 +16,12 @@ from clearing.genesis.effective_terms import Terms
 from clearing.margin.requirement.known_spares import KnownSpares
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.statement.stress import StressArrays
 from clearing.schema.codes import ClearingCode
 from clearing.schema.records.accounts import (
     Account,
     AccrualRecord,
+    AffiliationRecord,
     Balance,
     Book,
     ClockRecord,
@@ -49,6 +51,7 @@ from clearing.schema.records.default import (
     DefaultBidRecord,
     DefaultCounters,
     DefaultRecord,
+    FundAllowance,
     FundSizeRecord,
     GainsLiabilityRecord,
     GainsWindow,
@@ -347,6 +350,12 @@ class State:
     """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
     """By account, while there are gains windows."""
+    affiliations: Table[tuple[int, bytes, int, bytes], AffiliationRecord] = hashed(
+        "affiliations", Module.MEMBERS, tuple[U63, Bytes20, U63, Bytes20]
+    )
+    """(member, client, member, client) of two owners, the lower first; `clearing.context.affiliation`."""
+    fund_allowances: Table[int, FundAllowance] = hashed("fund_allowances", Module.RISK, U63)
+    """By member, while the fund's terms cover growth."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call."""
@@ -382,6 +391,8 @@ class State:
         """The arrays last built, reused where nothing moved. Not part of what is agreed."""
         self.known_spares: KnownSpares | None = parent.known_spares if parent else None
         """What accounts that traded had to spare under the arrays that it names. Not part of what is agreed."""
+        self.known_stress: tuple[RiskArrays, StressArrays] | None = parent.known_stress if parent else None
+        """The stress scenarios' arrays beside the risk arrays that they belong to. Not part of what is agreed."""
         for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
@@ -422,7 +433,7 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache, parent.previous_arrays = self.arrays_cache, self.previous_arrays
-        parent.known_spares = self.known_spares
+        parent.known_spares, parent.known_stress = self.known_spares, self.known_stress
         parent.terms, parent.exit_tree = self.terms, self.exit_tree
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:

@@ -18,6 +18,7 @@ from clearing.context.member_status import (
     is_restricted_to_reducing,
 )
 from clearing.context.request_checks import check_account
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.deposits.soft_credit import transfers_soft_credit
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import check_reducing, check_tradable
@@ -163,7 +164,11 @@ def _check_side(context: BlockContext, instrument: Instrument, account: int, lot
     limit = context.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
-    return check_balances(AT, account, before.cash, after.cash) or _check_margin(context, account, before, after)
+    return (
+        check_balances(AT, account, before.cash, after.cash)
+        or _check_margin(context, account, before, after)
+        or check_stress_growth(context, AT, account, lambda: after)
+    )
 
 
 def is_position_too_large(context: BlockContext, instrument: Instrument, after: Holdings) -> bool:

@@ -12,6 +12,8 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.collateral.cash_tokens import current_assets
 from clearing.context.block_context import BlockContext
+from clearing.context.member_status import is_on_members_side
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.context.unresolved_losses import (
     defaults_under_way,
     outstanding_assessment,
@@ -74,9 +76,14 @@ def check_deficit_reserve(
 
     `own_transfer`: the money stays within the member's own accounts. Otherwise the account must also cover the member's
     assessments, its part of losses that its gains may have to bear, and the shortfalls of the member's other accounts
-    unless the receiving account (`paid_into`) is one of them. Negative units are received. Payments to the house, such
-    as fund contributions, are not checked.
+    unless the receiving account (`paid_into`) is one of them. Money that leaves the member's side must not let it lack
+    more under stress than the fund was sized for. Negative units are received. Payments to the house, such as fund
+    contributions, are not checked.
     """
+    if paid_into == HOUSE_ACCOUNT or not is_on_members_side(context, paid_into):
+        refusal = check_stress_growth(context, at, account, lambda: _holdings_without(context, account, leaving))
+        if refusal is not None:
+            return refusal
     deficit, until = _current_deficit(context)
     assessed = 0 if own_transfer else _assessed_of_account(context, account)
     gains = 0 if own_transfer else gains_reserve(context, account)

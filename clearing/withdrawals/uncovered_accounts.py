@@ -1,15 +1,14 @@
 """Uncovered accounts of a member: what does not cover them stays in the account that money would leave from.
 
-Rule: every account is margined alone, but a default uses all of a member's own accounts, and what its clients cannot
-pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to initial margin
-where maintenance is not covered, and what clients owe beyond all they have. It moves no money, and it refuses nothing:
-`clearing.withdrawals.deficit_reserve` does.
+Rule: every account is margined alone, but a default uses all of a member's own accounts and its affiliates', and what
+its clients cannot pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to
+initial margin where maintenance is not covered, and what clients owe beyond all they have. An affiliate under another
+member leaves them too. It moves no money, and it refuses nothing: `clearing.withdrawals.deficit_reserve` does.
 """
 
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import AccountsOfMember, BlockContext, UncoveredAccount, UncoveredAccounts
-from clearing.context.member_status import accounts_by_member
-from clearing.schema.terms.genesis import AccountKind
+from clearing.context.member_status import backed_members, is_on_members_side, sides_by_member
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_still_margined
 from clearing.state.ledger import balance, cash_currency
 
@@ -17,18 +16,21 @@ from clearing.state.ledger import balance, cash_currency
 def uncovered_accounts(context: BlockContext, account: int, paid_into: int) -> list[UncoveredAccount]:
     """The member's other accounts whose shortfall the paying account must be able to cover; its own accounts first.
 
-    Applies only to payments out of a member's own accounts. Empty if `paid_into`, the receiving account, is one of
-    these accounts.
+    Applies only to payments out of a member's own accounts, and of affiliates of members. Empty if `paid_into`, the
+    receiving account, is one of these accounts.
     """
-    record = context.state.accounts[account]
-    asked = context.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
-    if not asked or record.member == HOUSE_MEMBER:
+    if not context.terms.crisis.default.enabled:
         return []
-    if record.member not in context.uncovered_accounts:
-        context.uncovered_accounts[record.member] = _find_uncovered(context, record.member)
-    own, clients = context.uncovered_accounts[record.member]
-    now = [_shortfall(context, other.account) for other in own if other.account != account]
-    short = [*(uncovered for uncovered in now if uncovered is not None), *clients]
+    short: list[UncoveredAccount] = []
+    for member in backed_members(context, account):
+        if member == HOUSE_MEMBER:
+            continue
+        if member not in context.uncovered_accounts:
+            context.uncovered_accounts[member] = _find_uncovered(context, member)
+        own, clients = context.uncovered_accounts[member]
+        now = [_shortfall(context, other.account) for other in own if other.account != account]
+        short += [uncovered for uncovered in now if uncovered is not None]
+        short += [uncovered for uncovered in clients if uncovered.account != account]
     return [] if any(uncovered.account == paid_into for uncovered in short) else short
 
 
@@ -37,11 +39,9 @@ def _find_uncovered(context: BlockContext, member: int) -> UncoveredAccounts:
 
     Clients may be many: money brought to one of them is noticed in the next block.
     """
-    if not context.accounts_by_member:
-        context.accounts_by_member = accounts_by_member(context.state)
     own, clients = (
         tuple(uncovered for account in accounts if (uncovered := _shortfall(context, account)) is not None)
-        for accounts in context.accounts_by_member.get(member, AccountsOfMember())
+        for accounts in sides_by_member(context).get(member, AccountsOfMember())
     )
     return UncoveredAccounts(own, clients)
 
@@ -53,7 +53,7 @@ def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
     if record is None:
         return None
     owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
-    is_client = record.kind is AccountKind.CLIENT
+    is_client = not is_on_members_side(context, account)
     if not owes and (is_client or account not in context.state.books):
         return None
     holdings = current_holdings(context.state, account)

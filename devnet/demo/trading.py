@@ -38,8 +38,8 @@ class Deal:
 
 
 OPENING = (
-    # erin is the one who borrows too much: 8 BTC long on 17,000 USD.
-    Deal("BTC-PERP", "erin", "alice", 8_000),
+    # erin is the one who borrows too much: 4.2 BTC long on 17,000 USD. Its money covers no more in the fund's crash.
+    Deal("BTC-PERP", "erin", "alice", 4_200),
     Deal("BTC-PERP", "bob", "carol", 5_000),
     Deal("ETH-PERP", "dave", "bob", 20_000),
     Deal("BTC-90D", "carol", "frank", 4_000),

@@ -11,6 +11,7 @@ from clearing.schema.receipts.accounts import (
     AccountClosed,
     AccountOpened,
     AccountPorted,
+    AffiliationDeclared,
     CashTransferred,
     TokensTransferred,
 )
@@ -40,6 +41,7 @@ from clearing.schema.receipts.collateral import (
     SoftCreditRepaid,
 )
 from clearing.schema.receipts.default import (
+    AffiliateGainsTaken,
     AssessmentsCalled,
     AssessmentTaken,
     BiddersRanked,
@@ -287,6 +289,8 @@ Receipt: TypeAlias = (
     | PositionsTornUp
     | SessionKeyChanged
     | BundledTradeRefused
+    | AffiliationDeclared
+    | AffiliateGainsTaken
 )
 
 

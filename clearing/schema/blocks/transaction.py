@@ -9,6 +9,7 @@ from clearing.schema.requests.accounts import (
     AccountClosing,
     AccountOpening,
     AccountPorting,
+    AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
     TokenTransfer,
@@ -69,6 +70,7 @@ Transaction: TypeAlias = (
     | WithdrawalCancellation
     | SessionKey
     | TradeBundle
+    | AffiliationDeclaration
 )
 
 

@@ -52,6 +52,21 @@ class AccountPorted(Wire, frozen=True, tag=32):
     """How many pending trades of the account continue under the new member."""
 
 
+class AffiliationDeclared(Wire, frozen=True, tag=185):
+    """Two owners were declared to be one, or no longer. Each is a member, and the client's key, or its account for a
+    client without one, or zeros for the member itself."""
+
+    index: U32
+    account: U63
+    affiliate: U63
+    owner: tuple[U63, Bytes20]
+    other: tuple[U63, Bytes20]
+    ends: bool
+    by_house: bool
+    effective_height: U63
+    """The first block in which it counts."""
+
+
 class CashTransferred(Wire, frozen=True, tag=9):
     """Cash moved between two accounts of one member."""
 

@@ -299,3 +299,14 @@ class MemberLeft(Wire, frozen=True, tag=128):
 
     index: U32
     member: U63
+
+
+class AffiliateGainsTaken(Wire, frozen=True, tag=186):
+    """What the defaulter's affiliates elsewhere gained since it last covered its margins, paid to its estate before
+    anybody else bears the loss."""
+
+    number: U63
+    owed: U63
+    """What the estate and the clients owed beyond what they had."""
+    paid: tuple[tuple[U63, U63, U63], ...]
+    """(account, gained, paid), ordered by account."""

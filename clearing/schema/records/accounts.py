@@ -87,3 +87,11 @@ class AccrualRecord(Wire, frozen=True):
     """Time up to which interest on a group's cash is settled."""
 
     time_ms: U63
+
+
+class AffiliationRecord(Wire, frozen=True):
+    """Two owners that are one: from a height on, and up to another one where the house ended it."""
+
+    from_height: U63
+    until_height: U63 = 0
+    """The first block in which it is over; 0: it is not."""

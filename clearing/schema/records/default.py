@@ -67,7 +67,8 @@ class DefaultRecord(Wire, frozen=True):
     estate: U63
     """The member's own account into which all its own accounts were merged."""
     own_accounts: tuple[U63, ...]
-    """The member's own accounts, ordered, the estate included. Empty: it has only clients."""
+    """The member's own accounts and its affiliated clients', ordered, the estate included. Empty: it has only
+    clients."""
     client_accounts: tuple[U63, ...]
     """Its clients' accounts that were not ported, ordered, sub-accounts included."""
     last_margined_height: U63
@@ -182,3 +183,14 @@ class ContributionRecord(Wire, frozen=True):
     """The height at which the excess over `required` is paid back; 0: none is."""
     reduction_started: bool = False
     """Whether the grace period has passed too: every block until `deadline` debits the account and sells positions."""
+
+
+class FundAllowance(Wire, frozen=True):
+    """What the fund was sized for of one member, by stress scenario in their order, in micros."""
+
+    sized: tuple[U63, ...]
+    """What it lacked at the last sizing."""
+    paid_for: tuple[U63, ...]
+    """The same at the last sizing whose contribution it has paid: it counts until the newer one is paid."""
+    called: U63 = 0
+    """Part of its required contribution: called for what it lacked more since then."""

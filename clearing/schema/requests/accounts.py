@@ -103,6 +103,31 @@ class ClaimSwap(TypedRequest, frozen=True, tag=20):
     recipient_signature: Bytes65
 
 
+class AffiliationDeclaration(TypedRequest, frozen=True, tag=95):
+    """Declare that two accounts have one owner, or owners of one group.
+
+    A member declares it of one of its own accounts, and the other owner signs too. The house declares it, and ends it,
+    of any two accounts, with notice.
+    """
+
+    SIGNED: ClassVar[str] = (
+        "AffiliationDeclaration(uint64 account,uint64 affiliate,bool ends,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's member and by the affiliate's owner, or by the house."""
+
+    account: U63
+    affiliate: U63
+    """A client's account, or another member's own."""
+    ends: bool
+    """Whether the affiliation is over."""
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+    """Signature of the account's member, or of the house."""
+    affiliate_signature: OptionalSignature
+    """Signature of the affiliate's owner, for a client without a key the house's; none where the house declares."""
+
+
 class CashTransfer(TypedRequest, frozen=True, tag=3):
     """Move cash between two accounts of one member."""
 

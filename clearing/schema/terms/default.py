@@ -45,6 +45,9 @@ class DefaultTerms(Wire, frozen=True):
     """How long survivors have to replenish their used contributions; 0: they are not called."""
     hold_assessments: bool = False
     """From the declaration on a member keeps what it may be assessed, and bears by what was required of it then."""
+    pool_affiliates: bool = False
+    """Whether accounts of one owner and its affiliates count on one side in a default: affiliated clients' money is
+    the member's, and what affiliates elsewhere gained bears the loss first."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:
@@ -110,6 +113,12 @@ class FundTerms(Wire, frozen=True):
     reduce_blocks: U32 = 0
     """How long, after the grace period, what is missing is debited down to maintenance margin and positions are sold
     for it, before the member is in default. 0: the member is in default at once."""
+    cover_growth: bool = False
+    """Whether what a member lacks more in a stress scenario than at the last sizing must be covered by its own money
+    at once. Off: the next sizing calls for it."""
+    net_affiliates: bool = False
+    """Whether a member's own accounts and its affiliated clients lack together what they fall below zero together,
+    and affiliated members count as one."""
 
     @property
     def enabled(self) -> bool:

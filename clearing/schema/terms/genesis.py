@@ -166,6 +166,8 @@ class AccountTerms(Wire, frozen=True):
     id: U63
     kind: AccountKind
     key: Bytes20 = bytes(20)
+    affiliated: bool = False
+    """Whether the client is an affiliate of its member."""
 
 
 class MemberTerms(Wire, frozen=True):
@@ -176,6 +178,8 @@ class MemberTerms(Wire, frozen=True):
     trade_address: Bytes20
     """EVM address of the key that signs its requests."""
     accounts: tuple[AccountTerms, ...]
+    affiliates: tuple[U63, ...] = ()
+    """Other members of the same owner or group, ordered."""
 
 
 class Genesis(Wire, frozen=True):

@@ -8,7 +8,7 @@ import pytest
 from clearing.governance.immutable_fields import KEPT_DIVISOR, safeguards
 from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.schema.terms.collateral import CashCallTerms
-from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.terms.default import DefaultTerms, FundTerms
 from clearing.schema.terms.genesis import CrisisParameters, Genesis
 from clearing.schema.terms.margin_calls import CallTerms
 from clearing.schema.terms.prices import PriceTerms
@@ -55,7 +55,8 @@ def house() -> World:
     return parliament_world(protected_genesis())
 
 
-# `gates.…` are booleans and the fund is off in this genesis: tested where they are on.
+# `gates.…` and the rules about affiliates and growth are booleans, and the fund is off in this genesis: tested where
+# they are on.
 ON = [field for field, value in safeguards(protected_genesis()) if value > 1]
 
 
@@ -72,11 +73,23 @@ def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: World, fiel
 def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
     off = {field for field, value in safeguards(protected_genesis()) if value <= 1}
     assert off == {
+        "crisis.default.pool_affiliates",
+        "crisis.fund.cover_growth",
         "crisis.fund.minimum_micros",
         "crisis.fund.reduce_blocks",
         "crisis.gates.deficit_reserve",
         "crisis.gates.give_back_expired",
     }
+
+
+def test_no_vote_sets_affiliates_or_growth_free() -> None:
+    genesis = protected_genesis()
+    default = change(genesis.crisis.default, pool_affiliates=True)
+    house = parliament_world(change(genesis, crisis=change(genesis.crisis, default=default)))
+    field = "crisis.default.pool_affiliates"
+    assert refused_at(house, (field, False)) == f"bounds.{field}"
+    safe = dict(safeguards(change(genesis, crisis=change(genesis.crisis, fund=FundTerms(cover_growth=True)))))
+    assert safe["crisis.fund.cover_growth"] == 1
 
 
 def test_no_sequence_of_votes_wears_a_protection_away() -> None:

@@ -1,11 +1,13 @@
 """Withdrawals of a member that fails, or is short in one account: nobody runs from what others would have to pay."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
+from clearing.context import member_status
 from clearing.context.unresolved_losses import resolution_deadline, unresolved_micros
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.codes import ClearingCode as C
@@ -200,26 +202,26 @@ def test_where_there_are_no_defaults_every_account_stands_alone() -> None:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     """The calls of a function of the check from now on."""
 
-    def counted(name: str) -> list[Any]:
+    def counted(name: str, module: ModuleType = uncovered_accounts) -> list[Any]:
         made: list[Any] = []
-        found = getattr(uncovered_accounts, name)
-        monkeypatch.setattr(uncovered_accounts, name, lambda *of: made.append(of) or found(*of))
+        found = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *of: made.append(of) or found(*of))
         return made
 
     return counted
 
 
-def test_however_often_it_asks_accounts_are_looked_for_once_a_block(calls: Callable[[str], list[Any]]) -> None:
+def test_however_often_it_asks_accounts_are_looked_for_once_a_block(calls: Callable[..., list[Any]]) -> None:
     world, second = with_second()
-    passes = calls("accounts_by_member")
+    passes = calls("accounts_by_member", member_status)
     assert world.refused(*(out(world, second, 1) for _ in range(5)), **at(700_000)) == []
     assert len(passes) == 1
 
 
-def test_a_clients_margin_is_worked_out_once_a_block(calls: Callable[[str], list[Any]]) -> None:
+def test_a_clients_margin_is_worked_out_once_a_block(calls: Callable[..., list[Any]]) -> None:
     world = with_client(20_000, lots=8_000)
     margins = calls("holdings_margin")
     assert world.refused(*(out(world, ALICE, 1) for _ in range(5)), **at(500_000)) == []

@@ -12,6 +12,7 @@ from clearing.schema.requests.accounts import (
     AccountClosing,
     AccountOpening,
     AccountPorting,
+    AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
     TokenTransfer,
@@ -149,6 +150,19 @@ class Requests:
 
     def pay(self, account: int, micros: int, **changes: Any) -> FundContribution:
         return self.request(FundContribution, account, micros, **changes)
+
+    def affiliation(
+        self,
+        account: int,
+        affiliate: int,
+        key: bytes | None = None,
+        affiliate_key: bytes | None = None,
+        *,
+        ends: bool = False,
+    ) -> AffiliationDeclaration:
+        """`key`: who declares, by default the account's member; `affiliate_key`: who agrees, by default nobody."""
+        words = self.request(AffiliationDeclaration, account, affiliate, ends, key=key)
+        return self.sign(words, affiliate_signature=affiliate_key) if affiliate_key else words
 
     def default_bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
         return self.request(DefaultBid, account, number, slices, ask, **changes)

@@ -122,6 +122,7 @@ class Agent:
     def besides(self, world: Exchange) -> list[Transaction]:
         """About accounts, and for feeds that are halted: as anybody does."""
         made = asking.reopening_orders(world, self.account, self.chance)
+        made += asking.affiliations(world, self.account)
         return made + asking.account_requests(world, self.account, self.chance)
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:

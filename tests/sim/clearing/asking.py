@@ -115,6 +115,18 @@ def taken_out(world: Exchange, member: int, chance: Random) -> Transaction | Non
     return world.request(LimitedWithdrawal, account, asset, units, PAYEE, fee, key=key)
 
 
+def affiliations(world: Exchange, member: int) -> list[Transaction]:
+    """Seldom: two accounts are said to be one owner's, by all that have to say so, by too few, or by the house."""
+    chance = Random(world.state.now.height * 1_009 + member)
+    if chance.random() > 0.02 or member not in world.owned:
+        return []
+    account, other = world.owned[member][0], chance.choice(world.owned[chance.choice(sorted(world.owned))])
+    if chance.random() < 0.4:
+        return [world.affiliation(account, other, key=secret(HOUSE), ends=chance.random() < 0.3)]
+    agrees = world.money_key(other) if chance.random() < 0.9 else None
+    return [world.affiliation(account, other, affiliate_key=agrees)]
+
+
 def reopening_orders(world: Exchange, account: int, chance: Random) -> list[Transaction]:
     """For the perpetuals of feeds that are halted, near where the price is said to be."""
     made: list[Transaction] = []

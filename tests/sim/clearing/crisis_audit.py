@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import ceil
 
 from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import (
@@ -242,7 +243,11 @@ def audit_split(
 
 
 def is_own(after: State, account: int, estate: int) -> bool:
-    """Whether both are one member's own accounts."""
+    """Whether both are one member's own accounts, or its affiliates' where they are pooled."""
+    if after.terms.crisis.default.pool_affiliates and account in after.accounts and estate in after.accounts:
+        families = OwnerFamilies(after)
+        same = after.accounts[account].member == after.accounts[estate].member
+        return same and all(map(families.is_on_members_side, (account, estate)))
     records = after.accounts.get(account), after.accounts.get(estate)
     if None in records:
         return False
@@ -252,5 +257,8 @@ def is_own(after: State, account: int, estate: int) -> bool:
 
 
 def none_of_clients(after: State, accounts: Iterable[int]) -> bool:
-    """Whether none of these is a client's."""
-    return all(after.accounts[each].kind is not AccountKind.CLIENT for each in accounts if each in after.accounts)
+    """Whether none of these is a client's, but for affiliates where they are pooled."""
+    clients = [each for each in accounts if each in after.accounts and after.accounts[each].kind is AccountKind.CLIENT]
+    return not clients or (
+        after.terms.crisis.default.pool_affiliates and all(map(OwnerFamilies(after).is_on_members_side, clients))
+    )

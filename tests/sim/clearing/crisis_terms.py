@@ -60,6 +60,7 @@ def crisis_of(seed: int) -> CrisisParameters:
             _default(chance),
             auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3],
             hold_assessments=seed % 2 == 1,
+            pool_affiliates=seed % 2 == 1,
         ),
         fund=FundTerms(
             cash_group=USD,
@@ -73,6 +74,8 @@ def crisis_of(seed: int) -> CrisisParameters:
             return_blocks=chance.choice((1, 12)),
             reduce_blocks=(0, 9, 30)[seed % 3],
             exposure_memory_ppm=(0, 500_000, 900_000)[seed % 3],
+            cover_growth=seed % 8 in (2, 5),
+            net_affiliates=seed % 8 in (3, 5),
         ),
         gates=_gates(chance),
         governance=GovernanceTerms(

@@ -13,6 +13,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import recover
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
+from clearing.context.affiliation import OwnerFamilies
 from clearing.context.block_context import BlockContext
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
@@ -40,6 +41,8 @@ MEMBERS_OWN = (
     TransferCode.PENALTY_TO_FUND,
 )
 """What nobody's client ever pays, but for a penalty of its own."""
+OF_THE_ESTATE = (TransferCode.ESTATE_POOLED, TransferCode.DEFICIT_CURED)
+"""What an affiliated client pays, too."""
 LEDGER_ACCOUNTS = 2**48
 
 
@@ -115,6 +118,11 @@ def audit_counts(after: State) -> None:
         require(counts.open == of_member[member], "accounts are counted wrong", member=member, counts=counts)
 
 
+def is_affiliate(after: State, account: int) -> bool:
+    """Whether the client's money stands in for its member."""
+    return after.terms.crisis.default.pool_affiliates and OwnerFamilies(after).is_on_members_side(account)
+
+
 def audit_clients_money(after: State, result: BlockResult) -> None:
     """What a member owes by itself is never taken from its client, and a client's cash stays the same client's."""
     for each in result.transfers:
@@ -122,7 +130,8 @@ def audit_clients_money(after: State, result: BlockResult) -> None:
         if payer is None or payer.kind is not AccountKind.CLIENT:
             continue
         own = each.code is TransferCode.PENALTY_TO_FUND
-        require(own or each.code not in MEMBERS_OWN, "a client paid for its member", transfer=each)
+        pooled = each.code in OF_THE_ESTATE and is_affiliate(after, each.debit)
+        require(own or pooled or each.code not in MEMBERS_OWN, "a client paid for its member", transfer=each)
         inside = each.code in (TransferCode.CASH_TRANSFER, TransferCode.TOKEN_TRANSFER)
         if inside and not any(payer.key) and payee is not None:
             same = payee.kind is AccountKind.CLIENT and (payer.parent or each.debit) == (payee.parent or each.credit)
