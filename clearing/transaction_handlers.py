@@ -14,6 +14,7 @@ from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
 from clearing.default.exit_and_readmission import leave_membership, readmit_member, rescue_client
+from clearing.default.sealed_bids import commit_to_bid, reveal_bid
 from clearing.default_fund.contributions import pay_contribution
 from clearing.governance.halts import halt_by_house
 from clearing.governance.proposals import propose_amendment
@@ -28,7 +29,14 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    DefaultBidCommitment,
+    DefaultBidReveal,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -94,4 +102,6 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     FundContribution: pay_contribution,
     SessionKey: name_session_key,
     TradeBundle: novate_bundle,
+    DefaultBidCommitment: commit_to_bid,
+    DefaultBidReveal: reveal_bid,
 }
