@@ -100,7 +100,7 @@ class DefaultBid(TypedRequest, frozen=True, tag=55):
     signature: Bytes65
 
 
-class DefaultBidCommitment(TypedRequest, frozen=True, tag=64):
+class DefaultBidCommitment(TypedRequest, frozen=True, tag=65):
     """Bid for a defaulter's portfolio in a sealed auction: the hash of the bid, which is revealed later."""
 
     SIGNED: ClassVar[str] = (
@@ -119,7 +119,7 @@ class DefaultBidCommitment(TypedRequest, frozen=True, tag=64):
     signature: Bytes65
 
 
-class DefaultBidReveal(TypedRequest, frozen=True, tag=65):
+class DefaultBidReveal(TypedRequest, frozen=True, tag=66):
     """Reveal a committed bid: take up to `slices` of a defaulter's portfolio at the mark, for `ask_micros` a slice."""
 
     SIGNED: ClassVar[str] = (
