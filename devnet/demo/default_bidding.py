@@ -44,12 +44,16 @@ class DefaultBidder:
         while True:
             try:
                 async with self.devnet.client_of(self.member) as client:
-                    page = await client.defaults()
-                    for default in page.under_way:
-                        await self._bid(client, page, default)
+                    await self.look(client)
             except (LocalFault, RemoteFault):
                 pass
             await trio.sleep(LOOK_SECONDS)
+
+    async def look(self, client: NodeClient) -> None:
+        """Commit or reveal what is due now. Raises LocalFault and RemoteFault as `NodeClient`."""
+        page = await client.defaults()
+        for default in page.under_way:
+            await self._bid(client, page, default)
 
     async def _bid(self, client: NodeClient, page: DefaultPage, default: DefaultUnderWay) -> None:
         state, number = await client.state(), default.number

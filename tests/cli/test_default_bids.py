@@ -7,35 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.base.header import Header
-from clearing.base.ids import NetworkId
 from clearing.schema.requests.auctions import DefaultBid, DefaultBidCommitment, DefaultBidReveal
 from cli.output import ExitCode
 from member.keys.saved_bids import newest_bid
 from tests.kit.clearing.auctions import SHIPPED, auction_world, wait_for_reveal
 from tests.kit.clearing.genesis import BOB
-from tests.kit.clearing.world import World
 from tests.kit.node import fake_view
+from tests.kit.node.auction_view import AuctionView
 from tests.kit.node.fake_view import FakeView
 from tests.kit.node.live_view import run_against
 from tests.kit.node.station import secret_file
-
-
-class AuctionView(FakeView):
-    """A node at the height of a world in which a portfolio is for sale."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.state)
-        self._height = world.state.now.height
-
-    @property
-    def network(self) -> NetworkId:
-        return self._state.terms.network
-
-    @property
-    def newest(self) -> Header | None:
-        header = super().newest
-        return header and msgspec.structs.replace(header, height=self._height)
 
 
 @pytest.fixture
