@@ -15,6 +15,7 @@ from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
 from clearing.default.exit_and_readmission import leave_membership, readmit_member, rescue_client
+from clearing.default.sealed_bids import commit_to_bid, reveal_bid
 from clearing.default_fund.contributions import pay_contribution
 from clearing.governance.halts import halt_by_house
 from clearing.governance.proposals import propose_amendment
@@ -30,7 +31,14 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    DefaultBidCommitment,
+    DefaultBidReveal,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -97,4 +105,6 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     SessionKey: name_session_key,
     TradeBundle: novate_bundle,
     AffiliationDeclaration: declare_affiliation,
+    DefaultBidCommitment: commit_to_bid,
+    DefaultBidReveal: reveal_bid,
 }

@@ -22,7 +22,14 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    DefaultBidCommitment,
+    DefaultBidReveal,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.trades import SessionKey, VenueMandate
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
@@ -78,6 +85,8 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     LimitedWithdrawal: RequestChecks(SigningKey.OWNER),
     WithdrawalCancellation: RequestChecks(SigningKey.OWNER),
     AffiliationDeclaration: RequestChecks(SigningKey.LATER, ("account", "affiliate")),
+    DefaultBidCommitment: RequestChecks(SigningKey.MEMBER),
+    DefaultBidReveal: RequestChecks(SigningKey.MEMBER),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

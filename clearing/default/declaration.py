@@ -165,15 +165,15 @@ def _open_default(
     clock = state.default_counters.get(0) or NO_DEFAULTS
     number = clock.declared + 1
     window = open_gains_window(context, member)
+    auctioned = bool(terms.auction_blocks) and _has_positions(state, own_accounts)
+    sealed = auctioned and bool(terms.reveal_blocks)
     default = DefaultRecord(
         member=member,
         reason=DefaultReason(int(failure.reason)),
         account=failure.account,
         phase=DefaultPhase.OPEN,
         declared_height=height,
-        auction_height=height + terms.auction_blocks
-        if terms.auction_blocks and _has_positions(state, own_accounts)
-        else 0,
+        auction_height=height + terms.auction_blocks if auctioned else 0,
         porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
         deadline_height=height + default_blocks_max(terms, len(clock.open)),
         estate=_estate(state, own_accounts) if own_accounts else failure.account,
@@ -182,6 +182,7 @@ def _open_default(
         last_margined_height=window.height,
         last_margined_marks=window.marks,
         liable=_liable_members(state, member) if terms.hold_assessments else (),
+        reveal_height=height + terms.auction_blocks - terms.reveal_blocks + 1 if sealed else 0,
     )
     state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, open=(*clock.open, number)))
     state.defaults.put(number, default)
@@ -202,6 +203,7 @@ def _open_default(
             auction_height=default.auction_height,
             porting_height=default.porting_height,
             deadline_height=default.deadline_height,
+            reveal_height=default.reveal_height,
         )
     )
     for account in (*own_accounts, *clients):

@@ -3,7 +3,7 @@
 Rule: lots move at the mark, which does not change; the bidder's ask is the estate's loss. The lowest ask is filled
 first, then the earliest bid, then the lower member id. A buyer must cover initial margin afterwards, or it gets fewer
 slices. Contributions of members that did not bid for their share, or only at a bad price, are used before those of the
-others.
+others. Where bids are sealed, only what was committed to and revealed counts, and a good price is one that was filled.
 """
 
 from dataclasses import dataclass, field
@@ -16,37 +16,40 @@ from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, check_restriction, member_status
 from clearing.context.request_checks import check_request, use_nonce
-from clearing.context.unresolved_losses import defaults_under_way
+from clearing.default.auction_duty import AuctionOutcome, absence_charges
+from clearing.default.auction_reserve import (
+    PositionLots,
+    auction_portfolio,
+    reserve_ask,
+    slice_margin,
+    uncontested_ask,
+    uncontested_bidders,
+)
 from clearing.default.deleveraging import option_value, pass_position
+from clearing.default.sealed_bids import auction_of, bid_size_refused
 from clearing.default_fund.contributions import contributing_and_owing, required_contribution
-from clearing.genesis.checks import CASH_MICROS_MAX
-from clearing.prices.price_status import can_close_out
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.default import BiddersRanked, DefaultBidTaken, MovedPosition, PortfolioSold
-from clearing.schema.records.default import DefaultBidRecord, DefaultPhase, DefaultRecord, MemberStatus
+from clearing.schema.records.default import DefaultBidRecord, DefaultRecord, MemberStatus
 from clearing.schema.requests.auctions import DefaultBid
-from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
-from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import cash_currency, soft_credit_of
 from clearing.state.state import State
 from clearing.trades.balance_limits import beyond_balance_limit
 from clearing.trades.novation import is_position_too_large
 
 AT = "default_bid"
-PositionLots = tuple[tuple[int, int], ...]
 
 
 def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
     """Accept a bid, replacing the member's last one; or refuse it and change nothing."""
-    terms = context.terms.crisis.default
-    if request.slices > terms.auction_slices or abs(request.ask_micros) * max(request.slices, 1) > CASH_MICROS_MAX:
+    if bid_size_refused(context, request.slices, request.ask_micros):
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
     refusal = (
         check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
         or check_restriction(context, AT, request.account)
-        or _check_own_account(context, request)
         or _check_auction(context, request)
     )
     if refusal is not None:
@@ -64,73 +67,57 @@ def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> R
     return None
 
 
-def _check_own_account(context: BlockContext, request: DefaultBid) -> Rejected | None:
-    """A bid improves the rank of the member's contribution, and may pay money: client money may be used for neither."""
-    if context.state.accounts[request.account].kind is AccountKind.CLIENT:
-        return reject(ClearingCode.CLIENT_MONEY, AT, account=request.account)
-    return None
-
-
 def _check_auction(context: BlockContext, request: DefaultBid) -> Rejected | None:
-    default = dict(defaults_under_way(context.state)).get(request.number)
-    if default is None:
-        return reject(ClearingCode.NO_SUCH_DEFAULT, AT, number=request.number)
-    if default.phase is not DefaultPhase.OPEN or context.block.height > default.auction_height:
-        return reject(ClearingCode.DEFAULT_AUCTION_OVER, AT, number=request.number, last=default.auction_height)
-    member = context.state.accounts[request.account].member
-    if member == HOUSE_MEMBER:
-        return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
-    highest_ask = _ask_max(context, _auction_portfolio(context, default))
+    default = auction_of(context, AT, request.account, request.number)
+    if isinstance(default, Rejected):
+        return default
+    if default.reveal_height:
+        return reject(ClearingCode.BIDS_ARE_SEALED, AT, number=request.number, reveal_height=default.reveal_height)
+    highest_ask = reserve_ask(context, auction_portfolio(context, default))
     if request.ask_micros > highest_ask:
         return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=highest_ask)
     return None
 
 
-def _auction_portfolio(context: BlockContext, default: DefaultRecord) -> PositionLots:
-    """(instrument, lots) of the estate's positions with open prices."""
-    if not default.own_accounts:
-        return ()
-    listed = context.terms.instruments
-    return tuple(
-        (instrument, lots)
-        for instrument, lots in positions_of(context.state, default.estate).lots
-        if can_close_out(context.state, listed[instrument].feed)
-    )
-
-
-def slice_margin(context: BlockContext, lots: PositionLots) -> int:
-    """Initial margin of a slice: that of the whole portfolio alone, divided by the slices, rounded down."""
-    alone = Holdings(
-        [0] * len(context.terms.cash_groups), [0] * len(context.terms.tokens), [0] * len(context.terms.instruments)
-    )
-    for instrument, position in lots:
-        alone.lots[context.terms.array_index[instrument]] = position
-    return holdings_margin(current_arrays(context.state), alone).initial // context.terms.crisis.default.auction_slices
-
-
-def _ask_max(context: BlockContext, lots: PositionLots) -> int:
-    """The highest ask for a slice."""
-    return mul_div_down(slice_margin(context, lots), context.terms.crisis.default.auction_worst_ppm, PPM)
-
-
 def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Fill the bids for a default's portfolio, rank the members, and delete the bids."""
-    lots = _auction_portfolio(context, default)
-    bids = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
-    sale = _PortfolioSale(lots, slice_margin(context, lots), bids)
-    for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
-        if not lots or ask > mul_div_down(sale.margin, context.terms.crisis.default.auction_worst_ppm, PPM):
-            break
-        _consider_bid(context, number, default, sale, member)
-    default = msgspec.structs.replace(default, lots_sold=tuple(sale.lots_sold))
+    """Fill the bids for a default's portfolio, rank the members, charge those that failed their duty, and delete the
+    bids."""
+    lots = auction_portfolio(context, default)
+    made = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
     if lots:
+        bids = {member: bid for member, bid in made.items() if bid.is_readable and bid.slices}
+        sale = _portfolio_sale(context, default, lots, bids)
+        for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
+            if ask <= sale.reserve_ask:
+                _consider_bid(context, number, default, sale, member)
+        unrevealed = tuple(member for member, bid in made.items() if not bid.is_readable)
         receipt = _seniorities(context, number, default, sale)
+        charges = absence_charges(context, receipt, AuctionOutcome(bids, sale.filled, unrevealed))
+        receipt = msgspec.structs.replace(receipt, unrevealed=unrevealed, absence_charges=charges)
         context.receipts.append(receipt)
         ranked = tuple((member, rank) for member, _, _, _, rank in receipt.members)
-        default = msgspec.structs.replace(default, seniority=ranked)
-    for member in bids:
+        default = msgspec.structs.replace(
+            default, seniority=ranked, absence_charges=charges, lots_sold=tuple(sale.lots_sold)
+        )
+    for member in made:
         context.state.default_bids.remove((number, member))
     return default
+
+
+def _portfolio_sale(
+    context: BlockContext, default: DefaultRecord, lots: PositionLots, bids: dict[int, DefaultBidRecord]
+) -> "_PortfolioSale":
+    """A sale with the bounds of its asks. Who has competition is known before anything is filled."""
+    terms, reserve = context.terms.crisis.default, reserve_ask(context, lots)
+    sale = _PortfolioSale(lots, slice_margin(context, lots), bids, reserve, uncontested_ask(context, default, reserve))
+    if terms.auction_contest_ppm:
+        carried = {
+            member: _slices_affordable(context, member, bid, lots, 0, min(bid.slices, terms.auction_slices))
+            for member, bid in bids.items()
+            if bid.ask_micros <= reserve
+        }
+        sale.uncontested = uncontested_bidders(context, carried)
+    return sale
 
 
 @dataclass(slots=True)
@@ -141,8 +128,14 @@ class _PortfolioSale:
     margin: int
     """Initial margin of a slice."""
     bids: dict[int, DefaultBidRecord]
-    """By member."""
+    """By member, those that are readable."""
+    reserve_ask: int
+    """The highest ask that anybody is paid, and the one that a bidder in `uncontested` is paid."""
+    uncontested_ask: int
+    uncontested: tuple[int, ...] = ()
     sold: int = 0
+    filled: dict[int, int] = field(default_factory=dict)
+    """Slices taken, by member."""
     highest_ask: int = 0
     """The highest ask filled so far; the last one, because the cheapest are filled first."""
     lots_sold: list[tuple[int, int, int]] = field(default_factory=list)
@@ -154,14 +147,16 @@ class _PortfolioSale:
 def _consider_bid(
     context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale, member: int
 ) -> None:
-    """Process one bid: as many slices as it wants, are left, and it can margin."""
+    """Process one bid: as many slices as it wants, are left, and it can margin; none above its bound."""
     bid, of_slices = sale.bids[member], context.terms.crisis.default.auction_slices
-    wanted = min(bid.slices, of_slices - sale.sold)
+    is_dear = member in sale.uncontested and bid.ask_micros > sale.uncontested_ask
+    wanted = 0 if is_dear else min(bid.slices, of_slices - sale.sold)
     slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
     if slices:
         moved = _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
         sale.lots_sold += [(bid.account, position.instrument, position.lots) for position in moved]
         sale.sold, sale.highest_ask = sale.sold + slices, bid.ask_micros
+        sale.filled[member] = slices
     rest = bid.slices - wanted
     if slices == wanted and _slices_affordable(context, member, bid, sale.lots, 0, rest) == rest:
         sale.affordable.add(member)
@@ -275,7 +270,9 @@ def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
 def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale) -> BiddersRanked:
     """Every survivor's rank with its inputs. Lower ranks pay first."""
     terms, survivors = context.terms.crisis.default, surviving_members(context.state, default.member)
-    good_ask = sale.highest_ask + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
+    # Nobody knows others' sealed bids, so a bid needs no room above the dearest that was filled.
+    tolerance_ppm = 0 if default.reveal_height else terms.auction_tolerance_ppm
+    good_ask = sale.highest_ask + mul_div_down(sale.margin, tolerance_ppm, PPM)
     needed = {member: required_contribution(context.state, member) for member in survivors}
     whole = sum(needed.values())
     ranked = []
@@ -293,7 +290,10 @@ def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sal
         members=tuple(ranked),
         portfolio=sale.lots,
         slice_margin=sale.margin,
-        tolerance_ppm=terms.auction_tolerance_ppm,
+        tolerance_ppm=tolerance_ppm,
         required=tuple(needed.items()),
         carried=tuple(sorted(sale.affordable)),
+        reserve_ask=sale.reserve_ask,
+        uncontested_ask=sale.uncontested_ask,
+        uncontested=sale.uncontested,
     )

@@ -16,6 +16,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import own_accounts_by_member
 from clearing.context.unresolved_losses import account_deficits, available_resources
+from clearing.default.auction_duty import charged_first, used_by_member
 from clearing.default.claims_haircut import cut_claims
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
@@ -64,7 +65,7 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
         own_margin=available_resources(context.state, default.own_accounts),
         own_contribution=contribution_micros(context.state, default.member),
         house_capital=max(min(terms.house_capital_micros, house), 0),
-        survivors=_waterfall_survivors(context, default),
+        survivors=charged_first(default, _waterfall_survivors(context, default)),
         assessment_ppm=terms.assessment_ppm,
     )
     steps = tuple(step for step in run_waterfall(loss) if step.layer <= WaterfallLayer.ASSESSMENTS)
@@ -82,9 +83,9 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
     _pay_deficits(context, number, sum(step.loss_borne for step in borne))
     context.receipts.append(LossAllocated(number, default.member, whole, deficits, steps, paid))
     used = [share for step in borne if step.layer is WaterfallLayer.SURVIVORS for share in step.shares if share.amount]
-    used_by_member = tuple(sorted((share.payer, share.amount) for share in used))
+    contributions_used = used_by_member([(share.payer, share.amount) for share in used])
     return _with_losses_borne(
-        msgspec.structs.replace(default, contributions_used=used_by_member, assessed=assessed), borne
+        msgspec.structs.replace(default, contributions_used=contributions_used, assessed=assessed), borne
     )
 
 

@@ -59,6 +59,7 @@ DELIVERY_FAIL_PPM_MAX = 200_000
 DISCOUNT_PPM_MAX = 200_000
 VOTE_MS_MIN = 60_000
 ASSESSMENT_PPM_MAX = 2 * PPM
+AUCTION_ABSENCE_PPM_MAX = PPM // 2
 FUND_MINIMUM_MAX = 10**13
 FUND_STEP_MAX = 10**12
 FUND_CALL_BLOCKS_MIN = 10
@@ -265,7 +266,14 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     spans = {
         "calls": ("deadline_blocks", "early_blocks"),
         "liquidation": ("auction_blocks", "cooldown_blocks"),
-        "default": ("assessment_blocks", "auction_blocks", "porting_blocks", "halt_blocks", "replenishment_blocks"),
+        "default": (
+            "assessment_blocks",
+            "auction_blocks",
+            "porting_blocks",
+            "halt_blocks",
+            "replenishment_blocks",
+            "reveal_blocks",
+        ),
         "fund": ("call_blocks", "grace_blocks", "reduce_blocks", "return_blocks"),
         "gates": ("waiting_grace_blocks", "deposit_hold_blocks", "stray_blocks"),
     }
@@ -295,6 +303,8 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     default, fund = crisis.default, crisis.fund
     yield "crisis.default.assessment_ppm", default.assessment_ppm, default.assessment_ppm <= ASSESSMENT_PPM_MAX
     yield "crisis.default.auction_worst_ppm", default.auction_worst_ppm, default.auction_worst_ppm <= PPM
+    absence = default.auction_absence_ppm
+    yield "crisis.default.auction_absence_ppm", absence, absence <= AUCTION_ABSENCE_PPM_MAX
     yield "crisis.fund.minimum_micros", fund.minimum_micros, fund.minimum_micros <= FUND_MINIMUM_MAX
     yield "crisis.fund.step_micros", fund.step_micros, fund.step_micros <= FUND_STEP_MAX
     yield "crisis.fund.buffer_ppm", fund.buffer_ppm, fund.buffer_ppm <= PPM

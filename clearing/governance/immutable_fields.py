@@ -205,6 +205,8 @@ SAFEGUARDS = {
         "halt_blocks",
         "replenishment_blocks",
         "pool_affiliates",
+        "reveal_blocks",
+        "auction_contest_ppm",
     ),
     "fund": ("minimum_micros", "reduce_blocks", "cover_growth"),
     "gates": ("deficit_reserve", "give_back_expired"),
@@ -241,6 +243,9 @@ def safeguards(genesis: Genesis) -> Iterator[tuple[str, int]]:
     """(place, value) of every protection, where a lower value protects less."""
     for part, fields in SAFEGUARDS.items():
         yield from ((f"crisis.{part}.{field}", int(getattr(getattr(genesis.crisis, part), field))) for field in fields)
+    auction = genesis.crisis.default
+    if auction.auction_blocks and auction.reveal_blocks:
+        yield "crisis.default.commit_blocks", auction.auction_blocks - auction.reveal_blocks
     yield "market.prices.settle_blocks", genesis.market.prices.settle_blocks
     for cash in genesis.cash_groups:
         yield f"cash_groups.{cash.id}.call.deadline_blocks", cash.call.deadline_blocks

@@ -245,6 +245,19 @@ class ClearingCode(CodeBook):
         "The account gained what a member in default lost, and these gains may have to bear its loss: a trade may not "
         "pass them on. The values have the reserve. Trade at the mark, or wait until the default has ended.",
     )
+    BIDS_ARE_SEALED = (
+        419,
+        "Bids for this portfolio are sealed. Commit to the bid, then reveal it: `crossclear waterfall bid` does both.",
+    )
+    BIDS_ARE_OPEN = 420, "Bids for this portfolio are not sealed. Send a plain bid: `crossclear waterfall bid`."
+    COMMIT_PHASE_OVER = 421, "Commitments to bids were accepted up to the height in the values. The auction goes on."
+    REVEAL_TOO_EARLY = 422, "Bids are revealed from the height in the values on. Keep the bid and its salt until then."
+    NO_SUCH_COMMITMENT = (
+        423,
+        "The account's member did not commit to this bid. Reveal exactly the last one that was committed to: account, "
+        "slices, ask and salt.",
+    )
+    BID_REVEALED = 424, "This bid is revealed already. There is nothing more to do."
     BAD_MODEL = (
         440,
         "A risk model contradicts itself or the portfolio, or needs too much work. The path names the field.",

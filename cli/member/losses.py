@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.lab import liquidation_run, waterfall_run
+from cli.member.default_bids import waterfall_bid, waterfall_reveal
 from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, epoch_number, source_options, url_option
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
@@ -124,12 +125,14 @@ liquidations.add_command(liquidations_explain)
 
 @click.group()
 def waterfall() -> None:
-    """Who bears the loss of a default, from a file, a node or a block log, with the arithmetic of every share."""
+    """Who bears the loss of a default, from a file, a node or a block log; bids for a defaulter's portfolio."""
 
 
 waterfall.add_command(waterfall_run)
 
 waterfall.add_command(waterfall_explain)
+waterfall.add_command(waterfall_bid)
+waterfall.add_command(waterfall_reveal)
 
 
 @click.group()

@@ -19,6 +19,7 @@ from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from devnet.chains import MINT, DevnetChain
 from devnet.codes import DevnetCode
+from devnet.demo.default_bidding import DefaultBidder
 from devnet.demo.escape_drill import EscapeDrill, TokenDrill
 from devnet.demo.trading import Bidder, Trading
 from devnet.market import hours_file
@@ -180,6 +181,7 @@ class DevnetStory:
             nursery.start_soon(self._trade)
             for name in BIDDERS:
                 nursery.start_soon(Bidder(self._devnet, self._named[name]).bid)
+                nursery.start_soon(DefaultBidder(self._devnet, self._named[name]).bid)
             self.start_replay()
             await self._wait_for_hour(KILL_HOUR)
             name = list(self._devnet.nodes)[-1]

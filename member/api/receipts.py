@@ -85,9 +85,12 @@ class DefaultUnderWay(Body, frozen=True):
     deadline_height: Id
     """By which it has ended."""
     slices: SmallId
-    """A `default_bid` is for so many of them."""
+    """A bid is for so many of them."""
     positions: tuple[SlicePosition, ...]
     """For sale: the whole portfolio, as far as its prices are open."""
+    reveal_height: Id = 0
+    """Bids are sealed: a `default_bid_commitment` is accepted before this height, and a `default_bid_reveal` from it
+    on; 0: they are open, and a `default_bid` is accepted."""
 
 
 class DefaultPage(Body, frozen=True):

@@ -260,6 +260,17 @@ class NodeClient:
             self._check(response)
         return self._read(response, SubmitResults)
 
+    async def submit_own(self, kind: type[Transaction], account: int, *fields: int | bytes) -> SubmitResult:
+        """Submit a request of this kind, signed with this client's key: `account` and `fields` in their order, then the
+        account's next nonce and a not-after in a minute."""
+        if self._secret is None:
+            raise LocalFault(NodeCode.KEY_MISSING, kind.__name__, account=account)
+        nonce = (await self.account(account)).next_nonce
+        not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
+        request = kind(account, *fields, nonce, not_after_ms, UNSIGNED)  # type: ignore[call-arg, arg-type]
+        (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
+        return result
+
     async def transaction(self, hash_: bytes) -> TransactionView:
         """What became of a transaction, with receipts where this client's key is a party's.
 

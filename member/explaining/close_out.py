@@ -95,8 +95,13 @@ RANKS = ("no bid, or too dear", "good, but for less than its share, or more than
 
 
 def bid_taken(receipt: DefaultBidTaken, _: EstateBooks) -> Explanation:
-    """A bid was made or withdrawn."""
+    """A bid was made, withdrawn, committed to or revealed."""
     who = f"default {receipt.number}: member {receipt.member}"
+    if any(receipt.commitment):
+        lines = [plain_line(f"commitment {receipt.commitment.hex()}")]
+        if not receipt.revealed:
+            return f"{who} commits to a sealed bid", lines
+        return f"{who} reveals its bid for {receipt.slices} slices, {signed(receipt.ask_micros)} asked for each", lines
     if not receipt.slices:
         return f"{who} withdrew its bid", []
     return f"{who} bids for {receipt.slices} slices, {signed(receipt.ask_micros)} asked for each", []
@@ -148,10 +153,25 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> Explanation:
         good = slices > 0 and ask <= receipt.competitive_ask
         place = 0 if not good else 2 if slices >= share and member in receipt.carried else 1
         lines.append(equality_line(f"member {member}: bid for {slices} at {ask}: {RANKS[place]}: rank", rank, place))
+    lines += _bounds(receipt)
     return (
         f"default {receipt.number}: {receipt.sold} of {receipt.of_slices} slices were sold; lower ranks pay first",
         lines,
     )
+
+
+def _bounds(receipt: BiddersRanked) -> list[Line]:
+    """The bounds of asks, who had no competition, and who is charged."""
+    lines = [plain_line(f"nobody is paid more than {receipt.reserve_ask} a slice")]
+    if receipt.uncontested:
+        text = f"paid no more than {receipt.uncontested_ask} a slice, for want of competition: members"
+        lines.append(plain_line(f"{text} {', '.join(str(member) for member in receipt.uncontested)}"))
+    lines += [plain_line(f"member {member} did not reveal its bid") for member in receipt.unrevealed]
+    required = dict(receipt.required)
+    for member, micros in receipt.absence_charges:
+        text = f"member {member}: {micros} of its contribution bear the loss first, at most what is required of it"
+        lines.append(condition_line(text, micros <= required.get(member, 0)))
+    return lines
 
 
 def _lots(filled: PortfolioSold, receipt: BiddersRanked, listing: Listing) -> list[Line]:

@@ -88,6 +88,8 @@ def _declared(receipt: default.DefaultDeclared, books: EstateBooks) -> Explanati
         plain_line(f"gains are counted from height {receipt.margined_height}, when it was last fully margined")
     )
     auction = f"bids until height {receipt.auction_height}" if receipt.auction_height else "nothing to sell"
+    if receipt.reveal_height:
+        auction = f"sealed {auction}, revealed from {receipt.reveal_height} on"
     lines.append(plain_line(f"{auction}, porting until {receipt.porting_height}, over by {receipt.deadline_height}"))
     return f"default {receipt.number}: member {receipt.member} cannot pay", lines
 
@@ -142,14 +144,18 @@ def _in_order(allocations: tuple[LayerAllocation, ...]) -> bool:
 def _moved(receipt: default.LossAllocated, books: EstateBooks) -> list[Line]:
     """What the ledger moved, layer by layer, is what the layer bore; the house's capital is there already."""
     lines = []
+    borne: dict[int, int] = {}
     for step in receipt.steps:
         if step.layer in (WaterfallLayer.OWN_MARGIN, WaterfallLayer.GAINS, WaterfallLayer.CLAIMS):
             paid = sum(micros for layer, _, _, micros in receipt.paid if layer == step.layer)
             lines.append(equality_line(f"moved to the house for {_LAYERS[step.layer]}", paid, step.loss_borne))
         elif step.layer in FUNDED:
+            # A member that was charged for its absence is in two layers.
             for share in step.shares:
-                drawn = books.drawn.pop((share.payer, receipt.member), 0)
-                lines.append(equality_line(f"drawn from the fund of member {share.payer}", drawn, share.amount))
+                borne[share.payer] = borne.get(share.payer, 0) + share.amount
+    for member, amount in borne.items():
+        drawn = books.drawn.pop((member, receipt.member), 0)
+        lines.append(equality_line(f"drawn from the fund of member {member}", drawn, amount))
     return lines
 
 

@@ -135,6 +135,7 @@ def under_way(state: State) -> tuple[DefaultUnderWay, ...]:
             deadline_height=default.deadline_height,
             slices=state.terms.crisis.default.auction_slices,
             positions=_positions(state, default.estate) if default.own_accounts else (),
+            reveal_height=default.reveal_height,
         )
         for number, default in defaults_under_way(state)
     )

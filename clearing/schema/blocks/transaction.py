@@ -14,7 +14,14 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    DefaultBidCommitment,
+    DefaultBidReveal,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -71,6 +78,8 @@ Transaction: TypeAlias = (
     | SessionKey
     | TradeBundle
     | AffiliationDeclaration
+    | DefaultBidCommitment
+    | DefaultBidReveal
 )
 
 

@@ -5,7 +5,7 @@ Rule: data only, and enough to recompute every step. Amounts are in micros, pric
 
 from enum import IntEnum
 
-from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.codec import I64, U32, U63, Bytes32, Wire
 from clearing.schema.records.default import DefaultReason, MemberStatus
 
 
@@ -60,6 +60,8 @@ class DefaultDeclared(Wire, frozen=True, tag=112):
     auction_height: U63
     porting_height: U63
     deadline_height: U63
+    reveal_height: U63 = 0
+    """Sealed bids are committed before this block, and revealed from it on; 0: bids are open."""
 
 
 class EstatePooled(Wire, frozen=True, tag=113):
@@ -74,7 +76,7 @@ class EstatePooled(Wire, frozen=True, tag=113):
 
 
 class DefaultBidTaken(Wire, frozen=True, tag=114):
-    """A bid was accepted. It replaces an earlier one of the same member."""
+    """A bid, a commitment to one, or its reveal was accepted. It replaces an earlier one of the same member."""
 
     index: U32
     number: U63
@@ -82,6 +84,10 @@ class DefaultBidTaken(Wire, frozen=True, tag=114):
     account: U63
     slices: U32
     ask_micros: I64
+    commitment: Bytes32 = bytes(32)
+    """Of a sealed bid; zeros: the bid was open."""
+    revealed: bool = False
+    """Of a sealed bid: false, with 0 slices for an ask of 0, while the bid is secret."""
 
 
 class PortfolioSold(Wire, frozen=True, tag=115):
@@ -126,6 +132,17 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     """(member, micros): the weights of the shares."""
     carried: tuple[U63, ...]
     """Members that could margin all that they bid for, including what was sold before their turn; ordered."""
+    reserve_ask: U63 = 0
+    """The highest ask for a slice that anybody is paid."""
+    uncontested_ask: U63 = 0
+    """The highest ask that a bidder without enough competition is paid; never above `reserve_ask`."""
+    uncontested: tuple[U63, ...] = ()
+    """The bidders without enough competition, ordered."""
+    unrevealed: tuple[U63, ...] = ()
+    """Members whose commitment was not revealed, ordered. It is no bid."""
+    absence_charges: tuple[tuple[U63, U63], ...] = ()
+    """(member, micros) of contributions that bear the loss before any other survivor's: of members that had to bid for
+    their share and did not, or did not reveal their bid; ordered."""
 
 
 class ClientRescued(Wire, frozen=True, tag=117):

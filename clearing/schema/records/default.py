@@ -94,6 +94,10 @@ class DefaultRecord(Wire, frozen=True):
     """(account, instrument, lots) that the auction sold: contracts that existed at the declaration."""
     liable: tuple[tuple[U63, U63], ...] = ()
     """(member, its required contribution) at the declaration, where the terms hold what may be assessed."""
+    reveal_height: U63 = 0
+    """Sealed bids are committed before this block, and revealed from it on; 0: bids are open."""
+    absence_charges: tuple[tuple[U63, U63], ...] = ()
+    """(member, micros) of contributions that bear the loss before any other survivor's, ordered by member."""
 
 
 class DefaultBidRecord(Wire, frozen=True):
@@ -104,6 +108,16 @@ class DefaultBidRecord(Wire, frozen=True):
     ask_micros: I64
     """What it asks for one slice, beyond the value of options; negative: what it pays."""
     height: U63
+    """Of the bid, or of its commitment."""
+    commitment: Bytes32 = bytes(32)
+    """Of a sealed bid; zeros: the bid was open."""
+    revealed: bool = False
+    """Whether slices and ask are those that were committed to; before, both are 0."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether slices and ask are known: an open bid, or a revealed one."""
+        return self.revealed or not any(self.commitment)
 
 
 class AssessmentRecord(Wire, frozen=True):

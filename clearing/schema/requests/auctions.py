@@ -5,8 +5,12 @@ Rule: data and digests only. Each request names an account and uses a nonce of i
 
 from typing import ClassVar
 
-from clearing.base.codec import I64, U32, U63, Bytes65
-from clearing.base.eip712 import TypedRequest
+from clearing.base.codec import I64, U32, U63, Bytes32, Bytes65
+from clearing.base.eip712 import TypedRequest, abi_words
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32
+
+COMMITMENT_TAG = "crossclear/default-bid-commitment/v1"
 
 
 class ReopeningOrder(TypedRequest, frozen=True, tag=30):
@@ -94,3 +98,59 @@ class DefaultBid(TypedRequest, frozen=True, tag=55):
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
+
+
+class DefaultBidCommitment(TypedRequest, frozen=True, tag=65):
+    """Bid for a defaulter's portfolio in a sealed auction: the hash of the bid, which is revealed later."""
+
+    SIGNED: ClassVar[str] = (
+        "DefaultBidCommitment(uint64 account,uint64 number,bytes32 commitment,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's member."""
+
+    account: U63
+    """The account of the bid."""
+    number: U63
+    """Number of the default."""
+    commitment: Bytes32
+    """`bid_commitment` of the bid. It replaces the member's earlier one."""
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+
+class DefaultBidReveal(TypedRequest, frozen=True, tag=66):
+    """Reveal a committed bid: take up to `slices` of a defaulter's portfolio at the mark, for `ask_micros` a slice."""
+
+    SIGNED: ClassVar[str] = (
+        "DefaultBidReveal(uint64 account,uint64 number,uint32 slices,int64 askMicros,bytes32 salt,uint64 nonce,"
+        "uint64 notAfterMs)"
+    )
+    """Signed by the account's member."""
+
+    account: U63
+    """The account that receives the positions, and pays or is paid."""
+    number: U63
+    """Number of the default."""
+    slices: U32
+    """0 is no bid."""
+    ask_micros: I64
+    """Negative: what is paid for a slice."""
+    salt: Bytes32
+    """Random, and secret until now: without it the few possible bids could be tried against the commitment."""
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+    @property
+    def commitment(self) -> Hash32:
+        """The commitment that this reveals."""
+        return bid_commitment(self.account, self.number, self.slices, self.ask_micros, self.salt)
+
+
+def bid_commitment(account: int, number: int, slices: int, ask_micros: int, salt: bytes) -> Hash32:
+    """The tagged hash over account, default, slices, ask and 32 bytes of salt, a word each.
+
+    The account is in it, so nobody else can reveal a commitment that it copied.
+    """
+    return tagged_hash(COMMITMENT_TAG, abi_words((account, number, slices, ask_micros, salt)))

@@ -48,6 +48,20 @@ class DefaultTerms(Wire, frozen=True):
     pool_affiliates: bool = False
     """Whether accounts of one owner and its affiliates count on one side in a default: affiliated clients' money is
     the member's, and what affiliates elsewhere gained bears the loss first."""
+    reveal_blocks: U32 = 0
+    """Bids are sealed: so many of the last `auction_blocks` only reveal bids that were committed to before; 0: bids
+    are open."""
+    auction_reserve_ppm: U32 = 0
+    """Largest ask for the whole portfolio, as a fraction of its charges for liquidity and concentration; 0: no limit
+    beside `auction_worst_ppm`."""
+    auction_contest_ppm: U32 = 0
+    """Where other bidders can carry less than this fraction of the slices, an ask is at most what the defaulter's own
+    money pays; 0: no such limit."""
+    auction_duty_ppm: U32 = 0
+    """Members with at least this fraction of all required contributions must bid for their share; 0: nobody must."""
+    auction_absence_ppm: U32 = 0
+    """What a member that must bid and does not, or does not reveal its bid, bears of the loss before any other
+    survivor, as a fraction of its required contribution."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:
@@ -60,6 +74,11 @@ def default_checks(terms: DefaultTerms) -> Iterator[Check]:
     yield "auction_slices", terms.auction_slices, 0 < terms.auction_slices <= SLICES_MAX
     yield "auction_worst_ppm", terms.auction_worst_ppm, terms.auction_worst_ppm <= 10 * PPM
     yield "auction_tolerance_ppm", terms.auction_tolerance_ppm, terms.auction_tolerance_ppm <= 10 * PPM
+    sealed = not terms.reveal_blocks or not terms.auction_blocks or terms.reveal_blocks < terms.auction_blocks
+    yield "reveal_blocks", terms.reveal_blocks, terms.reveal_blocks <= DEFAULT_BLOCKS_MAX and sealed
+    yield "auction_reserve_ppm", terms.auction_reserve_ppm, terms.auction_reserve_ppm <= 100 * PPM
+    for field in ("auction_contest_ppm", "auction_duty_ppm", "auction_absence_ppm"):
+        yield field, getattr(terms, field), getattr(terms, field) <= PPM
     yield "house_capital_micros", terms.house_capital_micros, terms.house_capital_micros < 2**60
 
 

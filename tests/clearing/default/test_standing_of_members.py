@@ -218,12 +218,23 @@ def test_what_is_left_after_a_default_is_the_members_own() -> None:
         ("auction_worst_ppm", 10_000_001),
         ("auction_tolerance_ppm", 10_000_001),
         ("house_capital_micros", 2**60),
+        ("reveal_blocks", 1_000_001),
+        ("auction_reserve_ppm", 100_000_001),
+        ("auction_contest_ppm", 1_000_001),
+        ("auction_duty_ppm", 1_000_001),
+        ("auction_absence_ppm", 1_000_001),
     ],
 )
 def test_terms_beyond_their_bounds_are_named(field: str, value: int) -> None:
     bad = msgspec.structs.replace(DefaultTerms(), **{field: value})
     assert [name for name, _, good in default_checks(bad) if not good] == [field]
     assert all(good for _, _, good in default_checks(DefaultTerms()))
+
+
+@pytest.mark.parametrize(("blocks", "reveal", "good"), [(4, 3, True), (4, 4, False), (4, 0, True), (0, 3, True)])
+def test_a_sealed_auction_has_a_block_to_commit_in(blocks: int, reveal: int, good: bool) -> None:
+    terms = DefaultTerms(auction_blocks=blocks, reveal_blocks=reveal)
+    assert all(fits for _, _, fits in default_checks(terms)) is good
 
 
 def test_a_default_has_a_bound_that_counts_those_before_it() -> None:

@@ -115,6 +115,7 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("crisis.governance.vote_ms", 59_999),
         ("crisis.default.assessment_ppm", 2_000_001),
         ("crisis.default.auction_worst_ppm", 1_000_001),
+        ("crisis.default.auction_absence_ppm", 500_001),
         ("crisis.default.porting_blocks", 100_001),
         ("crisis.fund.minimum_micros", 10**13 + 1),
         ("crisis.fund.buffer_ppm", 1_000_001),

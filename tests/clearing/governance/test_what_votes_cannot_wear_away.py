@@ -56,7 +56,7 @@ def house() -> World:
 
 
 # `gates.…` and the rules about affiliates and growth are booleans, and the fund is off in this genesis: tested where
-# they are on.
+# they are on. So are sealed bids.
 ON = [field for field, value in safeguards(protected_genesis()) if value > 1]
 
 
@@ -75,6 +75,8 @@ def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
     assert off == {
         "crisis.default.pool_affiliates",
         "crisis.fund.cover_growth",
+        "crisis.default.auction_contest_ppm",
+        "crisis.default.reveal_blocks",
         "crisis.fund.minimum_micros",
         "crisis.fund.reduce_blocks",
         "crisis.gates.deficit_reserve",
@@ -148,3 +150,14 @@ def test_options_are_marked_at_no_more_than_twice_the_volatility(house: World, p
     assert refused_at(house, (place, bad)) == "bounds.risk.groups.1.volatility_ppm.step"
     # Nothing is marked at the volatility of a group without options.
     assert refused_at(house, ("risk.groups.2.volatility_ppm", 4_000_000)) == ""
+
+
+def test_a_sealed_auction_stays_sealed_with_time_to_commit() -> None:
+    genesis = protected_genesis()
+    sealed = change(genesis.crisis.default, reveal_blocks=20, auction_contest_ppm=500_000)
+    house = parliament_world(change(genesis, crisis=change(genesis.crisis, default=sealed)))
+    at = "bounds.crisis.default"
+    assert refused_at(house, ("crisis.default.reveal_blocks", 0)) == f"{at}.reveal_blocks"
+    assert refused_at(house, ("crisis.default.reveal_blocks", 36)) == f"{at}.commit_blocks"
+    assert refused_at(house, ("crisis.default.auction_contest_ppm", 0)) == f"{at}.auction_contest_ppm"
+    assert not refused_at(house, ("crisis.default.reveal_blocks", 5))

@@ -17,7 +17,15 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    DefaultBidCommitment,
+    DefaultBidReveal,
+    LiquidationBid,
+    ReopeningOrder,
+    bid_commitment,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.trades import (
     BundledTrade,
@@ -44,6 +52,7 @@ VENUE, OTHER_VENUE, NO_VENUE = 7, 8, 0
 VENUE_SECRETS = {VENUE: b"\x07" * 32, OTHER_VENUE: b"\x08" * 32}
 CLIENT_SECRET = b"\x55" * 32
 SESSION_SECRET = b"\x5e" * 32
+BID_SALT = b"\xb1" * 32
 HOUR_MS = 3_600_000
 CLIENT_KEY = address(CLIENT_SECRET)
 TODAY = START_MS // DAY_MS
@@ -166,6 +175,18 @@ class Requests:
 
     def default_bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
         return self.request(DefaultBid, account, number, slices, ask, **changes)
+
+    def bid_commitment(
+        self, account: int, number: int, slices: int, ask: int, salt: bytes = BID_SALT, **changes: Any
+    ) -> DefaultBidCommitment:
+        """To the bid that `bid_reveal` of the same reveals."""
+        commitment = bid_commitment(account, number, slices, ask, salt)
+        return self.request(DefaultBidCommitment, account, number, commitment, **changes)
+
+    def bid_reveal(
+        self, account: int, number: int, slices: int, ask: int, salt: bytes = BID_SALT, **changes: Any
+    ) -> DefaultBidReveal:
+        return self.request(DefaultBidReveal, account, number, slices, ask, salt, **changes)
 
     def rescue(self, account: int, number: int, member: int, key: bytes | None = None, **changes: Any) -> ClientRescue:
         words = self.request(ClientRescue, account, number, member, **changes)

@@ -38,6 +38,7 @@ from member.explaining.receipt_index import (
 from tests.sim.clearing.explained import (
     Heard,
     of_a_default,
+    of_a_sealed_auction,
     of_deleveraging,
     of_gains,
     of_liquidations,
@@ -50,6 +51,7 @@ STORIES = {
     "liquidations": of_liquidations,
     "takeovers": of_takeovers,
     "a default": of_a_default,
+    "a sealed auction": of_a_sealed_auction,
     "deleveraging": of_deleveraging,
     "gains": of_gains,
     "the fund": of_the_fund,

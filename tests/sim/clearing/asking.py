@@ -156,11 +156,25 @@ def default_bids(world: Exchange, account: int, chance: Random) -> list[Transact
     """For a defaulter's portfolio: some want much for it, some give something, some take their bid back."""
     made: list[Transaction] = []
     for number, held in defaults_under_way(world.state):
-        if held.phase is DefaultPhase.OPEN and held.auction_height > world.state.now.height:
+        if held.phase is not DefaultPhase.OPEN or held.auction_height <= world.state.now.height:
+            continue
+        if held.reveal_height and chance.random() < 0.95:
+            made.append(_sealed_bid(world, account, number, held.reveal_height, chance))
+        else:
             slices = chance.choice((0, 1, 3, 100))
             ask = chance.choice((-5, 0, 1, 20, 500, 10**7)) * DOLLAR
             made.append(world.default_bid(account, number, slices, ask))
     return made
+
+
+def _sealed_bid(world: Exchange, account: int, number: int, reveal_height: int, chance: Random) -> Transaction:
+    """A commitment, or the reveal of what the account always bids for this default; seldom in the other's phase, or of
+    another bid."""
+    always = Random(account * 1_009 + number)
+    slices, ask = always.choice((0, 1, 3, 100)), always.choice((-5, 0, 1, 20, 500, 10**7)) * DOLLAR
+    slices = slices if chance.random() < 0.95 else slices + 1
+    reveals = (world.state.now.height + 1 >= reveal_height) is (chance.random() < 0.95)
+    return (world.bid_reveal if reveals else world.bid_commitment)(account, number, slices, ask)
 
 
 def rescues(world: Exchange, account: int) -> list[Transaction]:

@@ -57,10 +57,7 @@ def crisis_of(seed: int) -> CrisisParameters:
         calls=msgspec.structs.replace(_calls(chance), early_leaves_blocks=(100_000, 0, 2)[seed % 3]),
         liquidation=_liquidation(chance),
         default=msgspec.structs.replace(
-            _default(chance),
-            auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3],
-            hold_assessments=seed % 2 == 1,
-            pool_affiliates=seed % 2 == 1,
+            _auction(_default(chance), seed), hold_assessments=seed % 2 == 1, pool_affiliates=seed % 2 == 1
         ),
         fund=FundTerms(
             cash_group=USD,
@@ -137,6 +134,20 @@ def _default(chance: Random) -> DefaultTerms:
         porting_blocks=chance.choice((0, 6)),
         halt_blocks=chance.choice((0, 8)),
         replenishment_blocks=chance.choice((0, 5)),
+    )
+
+
+def _auction(terms: DefaultTerms, seed: int) -> DefaultTerms:
+    """Sealed in two stories of three; each other rule of the auction on and off."""
+    chance = Random(seed * 37 + 11)
+    return msgspec.structs.replace(
+        terms,
+        auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3],
+        reveal_blocks=chance.choice((0, 2, 2)) if terms.auction_blocks else 0,
+        auction_reserve_ppm=chance.choice((0, 1_000_000, 3_000_000)),
+        auction_contest_ppm=chance.choice((0, 250_000, 500_000)),
+        auction_duty_ppm=chance.choice((0, 50_000, 200_000)),
+        auction_absence_ppm=chance.choice((0, 200_000, 1_000_000)),
     )
 
 

@@ -14,6 +14,7 @@ from member.explaining.default_fund import explain_fund
 from member.explaining.defaults import explain_defaults
 from member.explaining.formatting import ExplainedReceipt, Listing, listing_of
 from member.explaining.liquidations import explain_liquidations
+from tests.kit.clearing.auctions import FURTHER, ask_bounds, auction_world, bid_sealed
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.defaults import NO_FUND, NOTHING, default_world
 from tests.kit.clearing.fund import TERMS as FUND
@@ -100,6 +101,15 @@ def of_a_default() -> Heard:
     world.block(world.default_bid(DAVE, 1, 60, 10 * DOLLAR), world.default_bid(CAROL, 1, 20, 11 * DOLLAR))
     world.prices(320_000)
     world.until_ended()
+    return of_world(world)
+
+
+def of_a_sealed_auction() -> Heard:
+    """Commitments, reveals, a bid that is not revealed, one without competition, and members that are charged."""
+    world = auction_world(ticks=FURTHER)
+    reserve, _ = ask_bounds(world)
+    world.block(world.bid_commitment(BOB, 1, 1, 0))
+    bid_sealed(world, (DAVE, 20, reserve), (CAROL, 8, 0))
     return of_world(world)
 
 
