@@ -3,7 +3,8 @@
 The attackers are Alice, who has a position against Carol, and Bob, with whom she trades to and fro at a price of their
 own. Their result is compared with that of the same position without these trades, under the shipped terms of the
 devnet. Without the rule, 300 BTC of open interest, ten minutes of one-second blocks and 1 BTC to and fro in each gave
-them 4,805 dollars, 4,450 more than the position alone (`play(without_cover(shipped()), FARM)`). With it they lose 1,914.
+them 4,805 dollars, 4,450 more than the position alone (`play(without_cover(shipped()), FARM)`). With it they lose
+1,914.
 """
 
 from collections.abc import Iterator
