@@ -91,8 +91,10 @@ def story_genesis(seed: int) -> Genesis:
     if not is_calm(seed):
         # Where prices crash, the fund is made for less: all layers come to bear something.
         whole = change(whole, stress=MILD if variant.crashes else STRESS)
+    # In half of the stories fees cover what a premium moves.
+    funding = change(FUNDING, wash_cover_ppm=(0, 2_000_000)[seed % 2])
     instruments = tuple(
-        change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=FUNDING)
+        change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=funding)
         for each in base.instruments
     )
     genesis = change(
