@@ -152,15 +152,16 @@ def covers_growth(context: BlockContext, member: int) -> bool:
 def check_stress_growth(context: BlockContext, at: str, account: int, after: Callable[[], Holdings]) -> Rejected | None:
     """Refuse holdings of an account with which its member would lack more than before, and more than its allowance.
 
-    `after`: the holdings afterwards, computed only where it is asked for. A client's account that stays above zero in
-    all scenarios needs no look at the member's other accounts.
+    `after`: the holdings afterwards, computed only where it is asked for. An account that stays above zero in all
+    scenarios needs no look at the member's other accounts, if it is a client's or the only one.
     """
     member = context.state.accounts[account].member
     if not covers_growth(context, member):
         return None
     exposures = stress_exposures(context)
     part = exposures.part(account, after())
-    if not any(part) and not is_on_members_side(context, account):
+    stands = all(each <= 0 for each in part)
+    if stands and (not is_on_members_side(context, account) or _is_only_account(context.state, member)):
         return None
     sums = exposures.sums(member)
     present = exposures.present_part(account)
@@ -172,6 +173,11 @@ def check_stress_growth(context: BlockContext, at: str, account: int, after: Cal
         if lacking > max(now, allowed):
             return _not_covered(at, account, member, scenario.name, lacking, allowed)
     return None
+
+
+def _is_only_account(state: State, member: int) -> bool:
+    pieces = state.holders.get((MEMBER_ACCOUNTS, member)) or ()
+    return len(pieces) == 1 and len(pieces[0]) == 1
 
 
 def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ...], member: int) -> Rejected | None:
