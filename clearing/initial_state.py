@@ -8,6 +8,7 @@ from clearing.schema.records.accounts import Account, ClockRecord, Member
 from clearing.schema.records.collateral import AssetFlowRecord, DepositCursorRecord
 from clearing.schema.records.prices import FeedState, FeedStatus
 from clearing.schema.terms.genesis import AccountKind, Genesis
+from clearing.state.indexes import MEMBER_ACCOUNTS, set_holder
 from clearing.state.ledger import FEE_POT_ACCOUNT, FUND_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
 from clearing.state.state import State
 from clearing.validators.validator_sets import initialise_sets
@@ -24,6 +25,7 @@ def initial_state(genesis: Genesis, state_salt: bytes) -> State:
         state.members.put(member.id, Member(member.trade_address))
         for account in member.accounts:
             state.accounts.put(account.id, Account(member.id, account.kind, key=account.key))
+            set_holder(state, MEMBER_ACCOUNTS, member.id, account.id, holds=True)
     state.accounts.put(SUSPENSE_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     state.accounts.put(ROUNDING_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     if any(group.skew.rate_ppm for group in genesis.cash_groups):

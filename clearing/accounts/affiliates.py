@@ -95,7 +95,10 @@ def _check_owners(
 
 def _check_room(context: BlockContext, owner: Owner, other: Owner) -> Rejected | None:
     for each in (owner, other):
-        declared = sum(each in (pair[:2], pair[2:]) for pair, _ in context.state.affiliations.ordered())
+        declared = sum(
+            each in (pair[:2], pair[2:]) and not record.until_height
+            for pair, record in context.state.affiliations.ordered()
+        )
         if declared >= AFFILIATES_MAX:
             return reject(ClearingCode.AFFILIATIONS_FULL, AT, member=each.member, declared=declared)
     return None

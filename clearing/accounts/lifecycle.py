@@ -19,7 +19,7 @@ from clearing.schema.receipts.accounts import AccountClosed, AccountOpened
 from clearing.schema.records.accounts import Account, MemberAccounts
 from clearing.schema.requests.accounts import AccountClosing, AccountOpening
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind
-from clearing.state.indexes import CALLED_ACCOUNTS, set_holder
+from clearing.state.indexes import CALLED_ACCOUNTS, MEMBER_ACCOUNTS, set_holder
 from clearing.state.ledger import balance, cash_currency, remove_account_balances, token_currency
 from clearing.state.state import State
 from clearing.trades.consent import end_delegations
@@ -68,6 +68,7 @@ def open_account(context: BlockContext, index: int, request: AccountOpening) -> 
     use_nonce(context, request.account, request.nonce)
     account = opened_id(member, counts.opened)
     context.state.accounts.put(account, Account(member, request.kind, parent=request.parent, key=key))
+    set_holder(context.state, MEMBER_ACCOUNTS, member, account, holds=True)
     context.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.open + 1))
     if request.parent:
         _set_children(context, request.parent, (*context.state.accounts[request.parent].children, account))
@@ -102,6 +103,7 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
     end_delegations(context, account)
     remove_account_balances(context.state, account)
     set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=False)
+    set_holder(context.state, MEMBER_ACCOUNTS, record.member, account, holds=False)
     context.state.accounts.remove(account)
     context.state.nonces.remove(account)
     context.receipts.append(AccountClosed(index, account, record.member))

@@ -22,6 +22,7 @@ from clearing.schema.records.default import MemberStatus
 from clearing.schema.requests.accounts import AccountPorting
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.indexes import MEMBER_ACCOUNTS, set_holder
 from clearing.trades.consent import end_delegations
 
 AT = "account_porting"
@@ -120,6 +121,8 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
     for moved_account in moved:
         before = context.state.accounts[moved_account]
         context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
+        set_holder(context.state, MEMBER_ACCOUNTS, before.member, moved_account, holds=False)
+        set_holder(context.state, MEMBER_ACCOUNTS, to_member, moved_account, holds=True)
         end_delegations(context, moved_account)
         port_exposure(context, moved_account, record.member)
     carry_affiliations(context, account, owner)

@@ -11,13 +11,14 @@ from collections.abc import Callable
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.context.block_context import AccountsOfMember, BlockContext
-from clearing.context.member_status import is_on_members_side, member_status, sides_by_member
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import is_on_members_side, member_status
 from clearing.margin.statement.stress import StressArrays, stressed_equity
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.default import ContributionRecord, MemberStatus
 from clearing.state.effective_parameters import current_rulebook
 from clearing.state.holdings import Holdings, current_arrays, current_holdings
+from clearing.state.indexes import MEMBER_ACCOUNTS, holders
 from clearing.state.ledger import soft_credit_of
 from clearing.state.state import State
 
@@ -70,8 +71,6 @@ class StressExposures:
         """By account, what it adds to its member's lack: negative for an own account that is worth something."""
         self._sums: dict[int, Scenarios] = {}
         """By member."""
-        self._joined: dict[int, set[int]] = {}
-        """By member, accounts that were ported to it in this block."""
 
     def lacking(self, member: int) -> Scenarios:
         """What a member lacks in every scenario."""
@@ -92,16 +91,14 @@ class StressExposures:
         """What a member lacks in every scenario, negative where it has more than it lacks."""
         self._forget_changed()
         if member not in self._sums:
-            accounts = sides_by_member(self._context).get(member, AccountsOfMember())
             self._sums[member] = self._zeros()
-            for each in sorted({*accounts.own, *accounts.clients, *self._joined.get(member, ())}):
+            for each in holders(self._context.state, MEMBER_ACCOUNTS, member):
                 self._add(member, each)
         return self._sums[member]
 
     def port(self, account: int, before: int) -> None:
         """Count a ported account with its new member, no longer with the one `before`."""
         member = self._context.state.accounts[account].member
-        self._joined.setdefault(member, set()).add(account)
         part = self._parts.pop(account, None)
         if part is not None and before in self._sums:
             self._sums[before] = tuple(a - b for a, b in zip(self._sums[before], part, strict=True))
@@ -112,11 +109,9 @@ class StressExposures:
         return (0,) * len(self._context.terms.risk.stress)
 
     def _add(self, member: int, account: int) -> None:
-        record = self._context.state.accounts.get(account)
-        if record is not None and record.member == member:  # else closed or ported in this block
-            part = self.part(account, current_holdings(self._context.state, account))
-            self._parts[account] = part
-            self._sums[member] = tuple(a + b for a, b in zip(self._sums[member], part, strict=True))
+        part = self.part(account, current_holdings(self._context.state, account))
+        self._parts[account] = part
+        self._sums[member] = tuple(a + b for a, b in zip(self._sums[member], part, strict=True))
 
     def _forget_changed(self) -> None:
         """Read accounts again that money or lots moved on; all of them under other arrays."""
@@ -157,15 +152,16 @@ def covers_growth(context: BlockContext, member: int) -> bool:
 def check_stress_growth(context: BlockContext, at: str, account: int, after: Callable[[], Holdings]) -> Rejected | None:
     """Refuse holdings of an account with which its member would lack more than before, and more than its allowance.
 
-    `after`: the holdings afterwards, computed only where it is asked for. A client's account that stays above zero in
-    all scenarios needs no look at the member's other accounts.
+    `after`: the holdings afterwards, computed only where it is asked for. An account that stays above zero in all
+    scenarios needs no look at the member's other accounts, if it is a client's or the only one.
     """
     member = context.state.accounts[account].member
     if not covers_growth(context, member):
         return None
     exposures = stress_exposures(context)
     part = exposures.part(account, after())
-    if not any(part) and not is_on_members_side(context, account):
+    stands = all(each <= 0 for each in part)
+    if stands and (not is_on_members_side(context, account) or _is_only_account(context.state, member)):
         return None
     sums = exposures.sums(member)
     present = exposures.present_part(account)
@@ -177,6 +173,11 @@ def check_stress_growth(context: BlockContext, at: str, account: int, after: Cal
         if lacking > max(now, allowed):
             return _not_covered(at, account, member, scenario.name, lacking, allowed)
     return None
+
+
+def _is_only_account(state: State, member: int) -> bool:
+    pieces = state.holders.get((MEMBER_ACCOUNTS, member)) or ()
+    return len(pieces) == 1 and len(pieces[0]) == 1
 
 
 def check_stress_joining(context: BlockContext, at: str, accounts: tuple[int, ...], member: int) -> Rejected | None:

@@ -10,8 +10,7 @@ accounts are many.
 
 import msgspec
 
-from clearing.context.block_context import AccountsOfMember, BlockContext
-from clearing.context.member_status import sides_by_member
+from clearing.context.block_context import BlockContext
 from clearing.context.stress_exposure import allowance, covers_growth, stress_arrays, stress_exposures
 from clearing.default_fund.contributions import (
     call_contribution,
@@ -23,6 +22,7 @@ from clearing.default_fund.contributions import (
 from clearing.default_fund.sizing import member_shortfalls
 from clearing.schema.terms.default import MICROS_MAX
 from clearing.state.holdings import margin_book
+from clearing.state.indexes import MEMBER_ACCOUNTS, holders
 
 
 def call_stress_growth(context: BlockContext) -> None:
@@ -61,12 +61,7 @@ def _uncovered_growth(context: BlockContext, member: int) -> int:
     if all(lacks <= most for lacks, most in zip(lacking, allowed, strict=True)):
         return 0
     book = margin_book(state)
-    accounts = sides_by_member(context).get(member, AccountsOfMember())
-    known = [
-        account
-        for account in sorted((*accounts.own, *accounts.clients))
-        if account in book and account in state.accounts and state.accounts[account].member == member
-    ]
+    known = [account for account in holders(state, MEMBER_ACCOUNTS, member) if account in book]
     short = member_shortfalls(state, stress_arrays(state), known, fund_currency(state)).get(member)
     if short is None:
         return 0

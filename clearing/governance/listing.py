@@ -22,7 +22,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import AccountKind, Genesis, MemberTerms
 from clearing.state.asset_flows import take_unlisted_flow
-from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
+from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, MEMBER_ACCOUNTS, holders, set_holder
 from clearing.state.ledger import FEE_POT_ACCOUNT, currency_of, inventory_units
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_detached
@@ -226,6 +226,7 @@ def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) 
         state.members.put(after.id, msgspec.structs.replace(record, trade_address=after.trade_address))
     for account in fresh:
         state.accounts.put(account.id, Account(after.id, account.kind, key=account.key))
+        set_holder(state, MEMBER_ACCOUNTS, after.id, account.id, holds=True)
     counted = state.member_accounts.get(after.id)
     if counted is not None and fresh:
         state.member_accounts.put(after.id, MemberAccounts(counted.opened, counted.open + len(fresh)))

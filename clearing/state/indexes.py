@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from itertools import chain
 
 from clearing.schema.records.trades import DueTrade, PendingTradeRecord, TradeKey
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.state.state import State
 
 INSTRUMENT_HOLDERS = 0
 CURRENCY_HOLDERS = 1
 CALLED_ACCOUNTS = 2
+MEMBER_ACCOUNTS = 3
 
 
 PIECE_MAX = 512
@@ -21,7 +23,8 @@ PIECE_MAX = 512
 
 
 def holders(state: State, kind: int, of: int) -> tuple[int, ...]:
-    """Accounts that hold an instrument (0) or a currency (1), or are under a margin call (2, `of` 0); ordered."""
+    """Accounts that hold an instrument (0) or a currency (1), are under a margin call (2, `of` 0), or are a
+    member's (3); ordered."""
     return tuple(chain.from_iterable(state.holders.get((kind, of)) or ()))
 
 
@@ -125,6 +128,8 @@ def _rebuild_holders(state: State) -> None:
     for account, record in state.accounts.ordered():
         if record.called_height:
             listed.setdefault((CALLED_ACCOUNTS, 0), []).append(account)
+        if account < MEMBER_ACCOUNTS_MAX:
+            listed.setdefault((MEMBER_ACCOUNTS, record.member), []).append(account)
     for key, accounts in listed.items():
         state.holders.put(key, _pieces(accounts))
 

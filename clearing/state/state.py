@@ -358,7 +358,7 @@ class State:
     """By member, while the fund's terms cover growth."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
-    (2, 0): the accounts under a margin call."""
+    (2, 0): the accounts under a margin call; (3, member): its accounts and its clients'."""
     expiring_trades: Table[tuple[int, int], TradeKey]
     """(second, n): the n-th trade id that can be deleted after that second."""
     expiring_trade_counts: Table[int, int]

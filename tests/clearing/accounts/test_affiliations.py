@@ -11,6 +11,7 @@ from clearing.genesis.checks import check_terms
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.accounts import AffiliationDeclared
 from clearing.schema.terms.genesis import AccountKind, Genesis
+from clearing.state.indexes import MEMBER_ACCOUNTS, holders
 from tests.kit.clearing.attackers import attack_genesis, with_account, with_member
 from tests.kit.clearing.defaults import CLIENT_SECRET, default_world
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
@@ -182,3 +183,15 @@ def test_affiliates_that_genesis_cannot_list(genesis: Genesis) -> None:
     check_terms(msgspec.structs.replace(genesis, members=attack_genesis().members))
     with pytest.raises(LocalFault, match="affiliate"):
         check_terms(genesis)
+
+
+def test_a_members_accounts_are_listed_as_they_open_close_and_are_ported(world: World) -> None:
+    def listed(member: int) -> tuple[int, ...]:
+        return holders(world.state, MEMBER_ACCOUNTS, member)
+
+    assert (listed(1), listed(2)) == ((ALICE, ALICE_CLIENT, KEYED_CLIENT), (BOB,))
+    opened = [world.open_account(ALICE, AccountKind.CLIENT) for _ in range(2)]
+    assert not world.refusals(world.closing(opened[0]), world.porting(KEYED_CLIENT, 2, client=CLIENT_SECRET))
+    assert (listed(1), listed(2)) == ((ALICE, ALICE_CLIENT, opened[1]), (BOB, KEYED_CLIENT))
+    copy = world.read_back()
+    assert all(holders(copy, MEMBER_ACCOUNTS, member) == listed(member) for member in range(5))
