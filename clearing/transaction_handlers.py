@@ -13,6 +13,7 @@ from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tok
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
+from clearing.default.disposal import bid_for_inventory
 from clearing.default.exit_and_readmission import leave_membership, readmit_member, rescue_client
 from clearing.default_fund.contributions import pay_contribution
 from clearing.governance.halts import halt_by_house
@@ -28,7 +29,13 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    InventoryBid,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -94,4 +101,5 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     FundContribution: pay_contribution,
     SessionKey: name_session_key,
     TradeBundle: novate_bundle,
+    InventoryBid: bid_for_inventory,
 }

@@ -21,7 +21,13 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    InventoryBid,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.trades import SessionKey, VenueMandate
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
@@ -76,6 +82,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     Withdrawal: RequestChecks(SigningKey.OWNER),
     LimitedWithdrawal: RequestChecks(SigningKey.OWNER),
     WithdrawalCancellation: RequestChecks(SigningKey.OWNER),
+    InventoryBid: RequestChecks(SigningKey.MEMBER),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

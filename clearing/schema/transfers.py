@@ -64,6 +64,11 @@ class TransferCode(IntEnum):
     WAITING_GIVEN_BACK = 74
     UNPAID_GIVEN_BACK = 75
     SUSPENSE_ASSIGNED = 76
+    INVENTORY_DISCOUNT = 88
+    INVENTORY_SOLD = 89
+    INVENTORY_PAID = 90
+    RECOVERY_PAID = 91
+    RECOVERY_IN_KIND = 92
 
 
 class Transfer(Wire, frozen=True):

@@ -80,6 +80,7 @@ from clearing.schema.records.prices import (
     RangeClockRecord,
     VarianceRecord,
 )
+from clearing.schema.records.recoveries import InventorySaleRecord, RecoveryRecord
 from clearing.schema.records.stray_deposits import (
     DepositRefundRecord,
     OpenRefundRecord,
@@ -342,6 +343,10 @@ class State:
     """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
     """By account, while there are gains windows."""
+    inventory_sales: Table[int, InventorySaleRecord] = hashed("inventory_sales", Module.RISK, U32)
+    """The disposal of the house's positions, under 0."""
+    recoveries: Table[int, RecoveryRecord] = hashed("recoveries", Module.RISK, U63)
+    """By number of the default, while something may still come in."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call."""

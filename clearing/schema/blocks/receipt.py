@@ -86,6 +86,13 @@ from clearing.schema.receipts.governance import (
     VaultLiability,
     VoteCounted,
 )
+from clearing.schema.receipts.house import (
+    InventoryClosed,
+    InventoryOffered,
+    InventorySold,
+    RecoveryEnded,
+    RecoveryPaid,
+)
 from clearing.schema.receipts.liquidation import (
     BackstopTakeover,
     Liquidated,
@@ -287,6 +294,11 @@ Receipt: TypeAlias = (
     | PositionsTornUp
     | SessionKeyChanged
     | BundledTradeRefused
+    | InventoryOffered
+    | InventorySold
+    | InventoryClosed
+    | RecoveryPaid
+    | RecoveryEnded
 )
 
 

@@ -13,7 +13,13 @@ from clearing.schema.requests.accounts import (
     ClaimSwap,
     TokenTransfer,
 )
-from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.auctions import (
+    CollateralBid,
+    DefaultBid,
+    InventoryBid,
+    LiquidationBid,
+    ReopeningOrder,
+)
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.trades import (
@@ -69,6 +75,7 @@ Transaction: TypeAlias = (
     | WithdrawalCancellation
     | SessionKey
     | TradeBundle
+    | InventoryBid
 )
 
 

@@ -153,6 +153,11 @@ class Requests:
     def default_bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
         return self.request(DefaultBid, account, number, slices, ask, **changes)
 
+    def inventory_bid(
+        self, account: int, size: int, limit: int = 0, *, instrument: int = 0, asset: int = 0
+    ) -> InventoryBid:
+        return self.request(InventoryBid, account, instrument, asset, size, limit)
+
     def rescue(self, account: int, number: int, member: int, key: bytes | None = None, **changes: Any) -> ClientRescue:
         words = self.request(ClientRescue, account, number, member, **changes)
         return self.sign(words, member_signature=secret(member), client_signature=key or secret(0))
