@@ -40,7 +40,7 @@ class GivenUnits(NamedTuple):
     """Units of a token that a payer got in kind."""
 
     layer: int
-    payer: int
+    member: int
     account: int
     asset: int
     units: int
@@ -66,6 +66,11 @@ def _payee_account(context: BlockContext, layer: int, payer: int) -> int | None:
     return payer if can_hold(context.state, payer) else None
 
 
+def _member_of(context: BlockContext, account: int) -> int:
+    """Receipts name the member beside its account: who is paid as an account of its own is not named otherwise."""
+    return context.state.accounts[account].member
+
+
 def pay_claims(context: BlockContext, number: int, record: RecoveryRecord) -> RecoveryRecord:
     """Pay a positive result to the payers, last layer first. Returns the record afterwards."""
     whole = left = record.result_micros
@@ -89,7 +94,11 @@ def pay_claims(context: BlockContext, number: int, record: RecoveryRecord) -> Re
     shared = [payee._replace(owed=mul_div_down(left, payee.owed, weights)) for payee in members] if weights else []
     rounding += left - sum(payee.owed for payee in shared)
     _transfer_cash(context, number, [*paid, *shared], rounding)
-    told = tuple((int(payee.layer), payee.payer, payee.account, payee.owed) for payee in [*paid, *shared] if payee.owed)
+    told = tuple(
+        (int(payee.layer), _member_of(context, payee.account), payee.account, payee.owed)
+        for payee in [*paid, *shared]
+        if payee.owed
+    )
     context.receipts.append(RecoveryPaid(number, whole, told, rounding))
     return msgspec.structs.replace(
         record,
@@ -164,7 +173,8 @@ def _given(context: BlockContext, number: int, asset: int, payees: list[Payee], 
     for payee, units in zip(payees, shares, strict=True):
         if units:
             _transfer_units(context, number, payee.account, asset, units)
-            found.append(GivenUnits(payee.layer, payee.payer, payee.account, asset, units))
+            member = _member_of(context, payee.account)
+            found.append(GivenUnits(payee.layer, member, payee.account, asset, units))
     return found
 
 

@@ -267,6 +267,7 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
         "liquidation": ("auction_blocks", "cooldown_blocks"),
         "default": ("assessment_blocks", "auction_blocks", "porting_blocks", "halt_blocks", "replenishment_blocks"),
         "fund": ("call_blocks", "grace_blocks", "reduce_blocks", "return_blocks"),
+        "house": ("disposal_blocks",),
         "gates": ("waiting_grace_blocks", "deposit_hold_blocks", "stray_blocks"),
     }
     for part, fields in spans.items():
@@ -295,6 +296,8 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     default, fund = crisis.default, crisis.fund
     yield "crisis.default.assessment_ppm", default.assessment_ppm, default.assessment_ppm <= ASSESSMENT_PPM_MAX
     yield "crisis.default.auction_worst_ppm", default.auction_worst_ppm, default.auction_worst_ppm <= PPM
+    disposal = crisis.house.disposal_end_ppm
+    yield "crisis.house.disposal_end_ppm", disposal, disposal <= DISCOUNT_PPM_MAX
     yield "crisis.fund.minimum_micros", fund.minimum_micros, fund.minimum_micros <= FUND_MINIMUM_MAX
     yield "crisis.fund.step_micros", fund.step_micros, fund.step_micros <= FUND_STEP_MAX
     yield "crisis.fund.buffer_ppm", fund.buffer_ppm, fund.buffer_ppm <= PPM

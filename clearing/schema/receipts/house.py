@@ -58,7 +58,7 @@ class InventoryClosed(Wire, frozen=True, tag=190):
 class RecoveryPaid(Wire, frozen=True, tag=191):
     """What came in from a default went back to its payers, last layer first.
 
-    `paid`: (layer, payer, account, micros); layer 0 after all claims: members by contribution. Inside a layer in
+    `paid`: (layer, member, account, micros); layer 0 after all claims: members by contribution. Inside a layer in
     proportion to what is still owed, rounded down; `rounding` is the rest, which the rounding account receives.
     """
 
@@ -71,7 +71,7 @@ class RecoveryPaid(Wire, frozen=True, tag=191):
 class RecoveryEnded(Wire, frozen=True, tag=192):
     """The time of a recovery is over. What was not sold of its tokens went to payers in kind, last layer first.
 
-    `in_kind`: (layer, payer, account, asset, units). The house kept units worth what it had paid for them, at the last
+    `in_kind`: (layer, member, account, asset, units). The house kept units worth what it had paid for them, at the last
     price without haircut.
     """
 

@@ -12,6 +12,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.default import DefaultTerms, FundSizing, FundTerms
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
+from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.genesis import BOB, DOLLAR, USD, USDC_1, USDC_2
@@ -79,6 +80,7 @@ def crisis_of(seed: int) -> CrisisParameters:
             halt_rest_blocks=12,
             detach_blocks=1_000,
         ),
+        house=_house(Random(seed * 37 + 11)),
     )
 
 
@@ -130,6 +132,20 @@ def _default(chance: Random) -> DefaultTerms:
         porting_blocks=chance.choice((0, 6)),
         halt_blocks=chance.choice((0, 8)),
         replenishment_blocks=chance.choice((0, 5)),
+    )
+
+
+def _house(chance: Random) -> HouseTerms:
+    """Drawn apart, so that all other terms of a seed stay what they were."""
+    return HouseTerms(
+        capital_micros=chance.choice((0, 1_000 * DOLLAR, 20_000 * DOLLAR)),
+        covers_margin=chance.choice((False, True)),
+        inventory_margin_max=chance.choice((0, 2_000 * DOLLAR)),
+        inventory_notional_max=chance.choice((0, 20_000 * DOLLAR)),
+        disposal_blocks=chance.choice((0, 1, 6)),
+        disposal_end_ppm=chance.choice((0, 20_000)),
+        own_default=chance.choice((False, True)),
+        recovery_blocks=chance.choice((0, 4, 30)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The house is no principal without limit: ring-fenced capital, limits of its inventory, forced disposal, own default."""
+"""The house is no principal without limit: ring-fenced capital, limited inventory, forced disposal, own default."""
 
 import msgspec
 import pytest
@@ -134,12 +134,12 @@ def test_whoever_is_liquidated_and_buys_back_from_the_house_through_a_friend_gai
 @pytest.mark.parametrize(
     ("bid", "code"),
     [
-        (dict(size=0, instrument=BTC_PERP), ClearingCode.BAD_SIZE),
-        (dict(size=1), ClearingCode.BAD_SIZE),
-        (dict(size=1, instrument=BTC_PERP, asset=3), ClearingCode.BAD_SIZE),
-        (dict(size=1, instrument=77), ClearingCode.NO_INVENTORY_SALE),
-        (dict(size=1, asset=77), ClearingCode.NO_INVENTORY_SALE),
-        (dict(size=1, limit=10**6, instrument=BTC_PERP), ClearingCode.DISCOUNT_TOO_SMALL),
+        ({"size": 0, "instrument": BTC_PERP}, ClearingCode.BAD_SIZE),
+        ({"size": 1}, ClearingCode.BAD_SIZE),
+        ({"size": 1, "instrument": BTC_PERP, "asset": 3}, ClearingCode.BAD_SIZE),
+        ({"size": 1, "instrument": 77}, ClearingCode.NO_INVENTORY_SALE),
+        ({"size": 1, "asset": 77}, ClearingCode.NO_INVENTORY_SALE),
+        ({"size": 1, "limit": 10**6, "instrument": BTC_PERP}, ClearingCode.DISCOUNT_TOO_SMALL),
     ],
 )
 def test_a_bid_that_the_sale_does_not_allow_is_refused(bid: dict[str, int], code: ClearingCode) -> None:
