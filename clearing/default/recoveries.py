@@ -55,7 +55,8 @@ def advance_recoveries(context: BlockContext) -> None:
         else:
             if record.until_height and not record.positions:
                 record = pay_claims(context, number, record)
-            context.state.recoveries.put(number, record)
+            if record != context.state.recoveries[number]:
+                context.state.recoveries.put(number, record)
 
 
 def _realise_positions(context: BlockContext, records: dict[int, RecoveryRecord]) -> None:
