@@ -14,8 +14,7 @@ must not know how blocks are agreed on or where collateral is seen.
  8. Due trades: venue days that close, pending trades that are novated.
  9. Transactions: each request, in order.
 10. Margin: recalled withdrawals, margin calls, liquidation.
-11. Losses: contribution calls, defaults and the waterfall, the house's inventory, the size of the default fund, the
-    house's own margin.
+11. Losses: contribution calls, defaults, the waterfall, the house's inventory, the fund's size, the house's margin.
 12. Withdrawals: delayed ones are processed, accepted ones and refunds of deposits enter the withdrawals tree.
 13. Close: the epoch's snapshot, the invariants, the roots.
 """

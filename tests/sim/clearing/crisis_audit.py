@@ -22,6 +22,7 @@ from clearing.schema.receipts.default import (
     PositionsTornUp,
     WaterfallLayer,
 )
+from clearing.schema.receipts.house import RecoveryPaid
 from clearing.schema.receipts.liquidation import BackstopTakeover, CashSplit, Liquidated, ReducedPosition, SliceSold
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalConfirmed, WithdrawalRefunded
 from clearing.schema.records.default import DefaultPhase
@@ -46,6 +47,8 @@ class CrisisAudit:
         """Nonces of withdrawals that the vault paid, or whose money came back."""
         self.left = Counter[int]()
         """By asset: token base units that vaults have paid out."""
+        self.house_bore: dict[int, int] = {}
+        """By default: micros of the house's capital that it has not got back."""
         self.liquidated: list[int] = []
         """Micros, in each of the last blocks: more than the longest cool-down."""
 
@@ -68,6 +71,9 @@ class CrisisAudit:
                 self.shared(after, receipt)
             elif isinstance(receipt, DefaultEnded):
                 self.ended(receipt)
+                self.house_bore[receipt.number] = dict(receipt.by_layer).get(WaterfallLayer.HOUSE_CAPITAL, 0)
+            elif isinstance(receipt, RecoveryPaid):
+                self.recovered(receipt)
             elif isinstance(receipt, EstatePooled):
                 require(is_own(after, receipt.account, receipt.estate), "a client's money in the estate", told=receipt)
             elif isinstance(receipt, DeficitCured | AssessmentTaken):
@@ -120,6 +126,16 @@ class CrisisAudit:
         for layer, account, _, micros in receipt.paid:
             client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
             require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
+
+    def recovered(self, receipt: RecoveryPaid) -> None:
+        """Nothing of what came in stays with the house, but for what it had borne itself."""
+        layers = [layer for layer, *_ in receipt.paid]
+        require(layers == sorted(layers, reverse=True), "an earlier layer was repaid first", told=receipt)
+        whole = sum(micros for *_, micros in receipt.paid) + receipt.rounding
+        require(whole == receipt.micros, "a recovery of another sum", told=receipt)
+        own = sum(micros for _, _, account, micros in receipt.paid if account == HOUSE_ACCOUNT)
+        self.house_bore[receipt.number] = self.house_bore.get(receipt.number, 0) - own
+        require(self.house_bore[receipt.number] >= 0, "the house gained from a default", told=receipt)
 
     def ended(self, receipt: DefaultEnded) -> None:
         """What the layers bore and what the house is left with is the loss."""
