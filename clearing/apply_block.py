@@ -14,7 +14,7 @@ must not know how blocks are agreed on or where collateral is seen.
  8. Due trades: venue days that close, pending trades that are novated.
  9. Transactions: each request, in order.
 10. Margin: recalled withdrawals, margin calls, liquidation.
-11. Losses: contribution calls, defaults and the waterfall, the size of the default fund, the house's own margin.
+11. Losses: contribution calls, defaults, the waterfall, the house's inventory, the fund's size, the house's margin.
 12. Withdrawals: delayed ones are processed, accepted ones and refunds of deposits enter the withdrawals tree.
 13. Close: the epoch's snapshot, the invariants, the roots.
 """
@@ -29,6 +29,7 @@ from clearing.collateral.haircut_rates import refresh_haircuts, update_chain_sil
 from clearing.collateral.interest import accrue_interest
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import lift_restrictions
+from clearing.default.disposal import manage_inventory
 from clearing.default.resolution import resolve_defaults
 from clearing.default_fund.contribution_calls import collect_contribution_calls, convert_contributions
 from clearing.default_fund.growth_calls import call_stress_growth
@@ -192,10 +193,11 @@ def call_margin(context: BlockContext) -> None:
 
 
 def cover_losses(context: BlockContext) -> None:
-    """Phase 11: contributions that are due, defaults, the fund's size, then who is called for what these took, and the
-    house's own margin."""
+    """Phase 11: contributions that are due, defaults, the house's inventory, the fund's size, then who is called for
+    what these took, and the house's own margin."""
     collect_contribution_calls(context)
     resolve_defaults(context)
+    manage_inventory(context)
     update_fund(context)
     call_stress_growth(context)
     call_after_losses(context)

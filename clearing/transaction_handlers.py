@@ -14,6 +14,7 @@ from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tok
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
+from clearing.default.disposal import bid_for_inventory
 from clearing.default.exit_and_readmission import leave_membership, readmit_member, rescue_client
 from clearing.default.sealed_bids import commit_to_bid, reveal_bid
 from clearing.default_fund.contributions import pay_contribution
@@ -36,6 +37,7 @@ from clearing.schema.requests.auctions import (
     DefaultBid,
     DefaultBidCommitment,
     DefaultBidReveal,
+    InventoryBid,
     LiquidationBid,
     ReopeningOrder,
 )
@@ -107,4 +109,5 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     AffiliationDeclaration: declare_affiliation,
     DefaultBidCommitment: commit_to_bid,
     DefaultBidReveal: reveal_bid,
+    InventoryBid: bid_for_inventory,
 }

@@ -9,7 +9,7 @@ left to sell.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -49,6 +49,15 @@ class LiquidationBudget:
     def allows_loss(self, loss: int, limit: int) -> bool:
         """Whether this deficit is within the block's cap. The first deficit of a block always is."""
         return not limit or not self.loss or self.loss + loss <= limit
+
+
+@dataclass(slots=True)
+class HouseTakeovers:
+    """What the house took over in this block: penalties that it received, and lots beyond its limits."""
+
+    penalties: int = 0
+    excess: dict[int, int] = field(default_factory=dict)
+    """Signed lots by instrument, to be closed in the same block."""
 
 
 class FailureReason(IntEnum):
@@ -136,6 +145,8 @@ class BlockContext:
         without nonces yet."""
         self.liquidation_budget = LiquidationBudget()
         """What this block has liquidated so far."""
+        self.house_takeovers = HouseTakeovers()
+        """What the house took over in liquidations of this block."""
         self.accounts_by_member: dict[int, AccountsOfMember] = {}
         """Own and client accounts of every member, as of the first request in the block; empty: not requested yet."""
         self.uncovered_accounts: dict[int, UncoveredAccounts] = {}

@@ -27,6 +27,7 @@ from clearing.schema.requests.auctions import (
     DefaultBid,
     DefaultBidCommitment,
     DefaultBidReveal,
+    InventoryBid,
     LiquidationBid,
     ReopeningOrder,
 )
@@ -87,6 +88,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     AffiliationDeclaration: RequestChecks(SigningKey.LATER, ("account", "affiliate")),
     DefaultBidCommitment: RequestChecks(SigningKey.MEMBER),
     DefaultBidReveal: RequestChecks(SigningKey.MEMBER),
+    InventoryBid: RequestChecks(SigningKey.MEMBER),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.records.default import DefaultCounters, DefaultRecord
 from clearing.schema.terms.default import default_blocks_max
@@ -131,19 +132,32 @@ def _assessed_micros(assessed: tuple[tuple[int, int], ...], member: int) -> int:
 
 
 def available_resources(state: State, accounts: tuple[int, ...]) -> int:
-    """Micros of positive cash, and of tokens at their value after haircut."""
-    return sum(_positive_cash(state, account) + _token_value(state, account) for account in accounts)
+    """Micros of positive cash, and of tokens at their value after haircut. The house's offset its debts already."""
+    others = (account for account in accounts if account != HOUSE_ACCOUNT)
+    return sum(_positive_cash(state, account) + _token_value(state, account) for account in others)
 
 
 def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[Deficit, ...]:
-    """What the accounts that owe owe, in order of account and group."""
-    found = []
+    """What the accounts that owe owe, in order of account and group. The house owes what it has less than nothing of,
+    over all groups and tokens."""
+    found: list[Deficit] = []
     for account in accounts:
+        if account == HOUSE_ACCOUNT:
+            found += _house_deficit(state)
+            continue
         for group in state.terms.cash_groups:
             owed = -balance(state, account, cash_currency(group))
             if owed > 0:
                 found.append(Deficit(account, group, owed))
     return tuple(found)
+
+
+def _house_deficit(state: State) -> tuple[Deficit, ...]:
+    """The house pays in any group and is paid in any: only what is missing over all of them is owed."""
+    groups = state.terms.cash_groups
+    cash = sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in groups)
+    missing = -cash - _token_value(state, HOUSE_ACCOUNT)
+    return (Deficit(HOUSE_ACCOUNT, state.terms.crisis.fund.cash_group or groups[0], missing),) if missing > 0 else ()
 
 
 def net_owed(state: State, account: int) -> int:

@@ -14,6 +14,7 @@ So at the end of a default nothing is owed that nobody pays, and claims never ex
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import Deficit, account_deficits
+from clearing.default.recovery_claims import note_payers
 from clearing.default.waterfall import Claim, DefaultLoss, allocate_collected, run_waterfall
 from clearing.schema.receipts.default import LayerAllocation, LossAllocated, WaterfallLayer
 from clearing.schema.records.default import DefaultRecord
@@ -51,6 +52,7 @@ def cut_claims(context: BlockContext, number: int, default: DefaultRecord) -> tu
             context.touched_accounts.add(account)
         _pay_group(context, number, group, deficits, sum(step.loss_borne for step in cut))
         context.receipts.append(LossAllocated(number, default.member, left, deficits, cut, paid))
+        note_payers(context, number, cut)
         borne += cut
     return tuple(borne)
 
@@ -79,6 +81,8 @@ def _pay_group(context: BlockContext, number: int, group: int, deficits: tuple[D
     """Let the house pay this much of what is owed in one group, pro rata."""
     parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
     for deficit, part in zip(deficits, parts, strict=True):
+        if deficit.account == HOUSE_ACCOUNT:
+            continue  # what was collected for the house's own debt is in its account
         code = TransferCode.DEFAULT_DEFICIT_PAID
         context.journal.transfer(HOUSE_ACCOUNT, deficit.account, cash_currency(group), part, code, number)
         context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))

@@ -54,7 +54,7 @@ def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ..
     recall_account_withdrawals(context, own_accounts)
     if _cure_deficit(context, member, failure.account, _cure_needs(context, member, failure, deficits), own_accounts):
         return
-    _open_default(context, member, failure, own_accounts, clients)
+    open_default(context, member, failure, own_accounts, clients)
 
 
 def _sides(context: BlockContext) -> dict[int, AccountsOfMember]:
@@ -157,7 +157,7 @@ def _pay_cure(context: BlockContext, payer: int, payee: int, group: int, micros:
     context.journal.transfer(payer, payee, cash_currency(group), micros, TransferCode.DEFICIT_CURED, payer)
 
 
-def _open_default(
+def open_default(
     context: BlockContext, member: int, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]
 ) -> None:
     """Record the default, report it, and merge the estate."""

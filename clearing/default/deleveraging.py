@@ -12,6 +12,8 @@ from typing import NamedTuple
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import TakenLots, house_excess
+from clearing.default.recovery_claims import note_positions
 from clearing.default.variation_gains import gains_since, record_position_changes
 from clearing.schema.receipts.default import Deleveraged, HouseTakeover, MovedPosition
 from clearing.schema.records.default import DefaultRecord
@@ -92,8 +94,12 @@ def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
             return False
     if not holdings_margin(current_arrays(context.state), after).initial_ok:
         return False
+    values = ((instrument, lots, option_value(context, instrument) * lots) for instrument, lots in positions)
+    if account == HOUSE_ACCOUNT or house_excess(context.state, tuple(TakenLots(*each) for each in values)):
+        return False
     taken = tuple(pass_position(context, account, HOUSE_ACCOUNT, instrument, lots) for instrument, lots in positions)
     context.receipts.append(HouseTakeover(number, account, taken))
+    note_positions(context, number, taken)
     return True
 
 

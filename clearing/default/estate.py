@@ -9,6 +9,7 @@ from typing import NamedTuple
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import available_resources
+from clearing.default.recovery_claims import note_token
 from clearing.schema.receipts.default import CollateralTaken
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays
@@ -56,6 +57,7 @@ def buy_collateral(context: BlockContext, number: int, account: int, micros: int
             transfer(account, HOUSE_ACCOUNT, currency, units, TransferCode.ESTATE_COLLATERAL_TAKEN, account)
             transfer(HOUSE_ACCOUNT, account, cash_currency(group), excess, TransferCode.ESTATE_COLLATERAL_PAID, account)
             context.receipts.append(CollateralTaken(number, account, currency, units, value, counted, group, excess))
+            note_token(context, number, account, currency, units, units * value)
             left -= counted
     context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return micros - left
@@ -69,6 +71,8 @@ def take_unpriced_collateral(context: BlockContext, number: int, accounts: tuple
     """
     group, values = context.terms.cash_groups[0], current_arrays(context.state).token_values.tolist()
     for account in accounts:
+        if account == HOUSE_ACCOUNT:
+            continue  # what the house has is there already
         for token, value in zip(context.terms.tokens, values, strict=True):
             currency = token_currency(token.id)
             units = balance(context.state, account, currency)
@@ -76,6 +80,7 @@ def take_unpriced_collateral(context: BlockContext, number: int, accounts: tuple
                 code = TransferCode.ESTATE_COLLATERAL_TAKEN
                 context.journal.transfer(account, HOUSE_ACCOUNT, currency, units, code, account)
                 context.receipts.append(CollateralTaken(number, account, currency, units, 0, 0, group, 0))
+                note_token(context, number, account, currency, units, 0)
                 context.touched_accounts.update((account, HOUSE_ACCOUNT))
 
 

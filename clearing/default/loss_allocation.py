@@ -23,6 +23,7 @@ from clearing.default.default_auction import contributing_members, surviving_mem
 from clearing.default.estate import CashPayment, collect_cash, take_unpriced_collateral
 from clearing.default.gains_liabilities import GainsHaircut, drop_gains, use_gains
 from clearing.default.partial_tear_up import restore_margins
+from clearing.default.recovery_claims import note_payers
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
 from clearing.default_fund.contributions import contribution_micros, draw_contribution
 from clearing.schema.receipts.default import (
@@ -30,6 +31,7 @@ from clearing.schema.receipts.default import (
     AssessmentTaken,
     LayerAllocation,
     LossAllocated,
+    LossShare,
     WaterfallLayer,
 )
 from clearing.schema.records.default import AssessmentRecord, DefaultRecord
@@ -82,6 +84,7 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
         take_unpriced_collateral(context, number, default.own_accounts)
     _pay_deficits(context, number, sum(step.loss_borne for step in borne))
     context.receipts.append(LossAllocated(number, default.member, whole, deficits, steps, paid))
+    note_payers(context, number, borne)
     used = [share for step in borne if step.layer is WaterfallLayer.SURVIVORS for share in step.shares if share.amount]
     contributions_used = used_by_member([(share.payer, share.amount) for share in used])
     return _with_losses_borne(
@@ -142,6 +145,8 @@ def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
     for deficit, part in zip(deficits, parts, strict=True):
+        if deficit.account == HOUSE_ACCOUNT:
+            continue  # what was collected for the house's own debt is in its account
         currency = cash_currency(deficit.cash_group)
         code = TransferCode.DEFAULT_DEFICIT_PAID
         context.journal.transfer(HOUSE_ACCOUNT, deficit.account, currency, part, code, number)
@@ -177,6 +182,7 @@ def allocate_late_estate(context: BlockContext, number: int, default: DefaultRec
     paid = _collect_layers(context, number, default, borne)
     _pay_deficits(context, number, sum(step.loss_borne for step in borne))
     context.receipts.append(LossAllocated(number, default.member, left, deficits, borne, paid))
+    note_payers(context, number, borne)
     return _with_losses_borne(default, borne)
 
 
@@ -196,6 +202,9 @@ def collect_assessments(context: BlockContext, number: int, default: DefaultReco
             context.receipts.append(AssessmentTaken(number, member, micros, paid))
     _pay_deficits(context, number, sum(taken))
     step = LayerAllocation(WaterfallLayer.ASSESSMENTS, owed, sum(taken), ())
+    shares = zip(default.assessed, taken, strict=True)
+    paid_by = tuple(LossShare(member, whole, whole, micros) for (member, whole), micros in shares)
+    note_payers(context, number, (msgspec.structs.replace(step, shares=paid_by),))
     return _with_losses_borne(msgspec.structs.replace(default, assessed=()), (step,))
 
 
@@ -265,6 +274,7 @@ def _allocate_gains_haircut(
     _pay_deficits(context, number, sum(step.loss_borne for step in steps))
     if steps:
         context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))
+        note_payers(context, number, steps)
     return _with_losses_borne(default, steps), sorted({payment.account for payment in paid})
 
 

@@ -12,7 +12,7 @@ A default ends by the height that its declaration states. Nobody can stop it.
 import msgspec
 
 from clearing.base.errors import Bug
-from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import NO_DEFAULTS, account_deficits, defaults_under_way
 from clearing.default.affiliate_gains import take_affiliate_gains
@@ -20,6 +20,7 @@ from clearing.default.declaration import declare_defaults
 from clearing.default.default_auction import sell_portfolio
 from clearing.default.deleveraging import AutoDeleveragingRanking, close_positions
 from clearing.default.estate import settle_own_debts
+from clearing.default.house_default import declare_house_default
 from clearing.default.loss_allocation import (
     allocate_funded_layers,
     allocate_late_estate,
@@ -27,6 +28,7 @@ from clearing.default.loss_allocation import (
     call_assessments,
     collect_assessments,
 )
+from clearing.default.recoveries import start_recovery
 from clearing.default.variation_gains import (
     close_gains_windows,
     drop_gains_windows,
@@ -50,6 +52,7 @@ def resolve_defaults(context: BlockContext) -> None:
     open_gains_windows(context)
     record_position_changes(context)
     declare_defaults(context)
+    declare_house_default(context)
     steps = STEPS_PER_BLOCK
     for number, _ in defaults_under_way(context.state):
         steps -= _advance_default(context, number, steps)
@@ -121,17 +124,17 @@ def _end_default(context: BlockContext, number: int, default: DefaultRecord) -> 
     context.state.defaults.put(number, default)
     default, rest = allocate_remainder(context, number, default)
     state, height, terms = context.state, context.block.height, context.terms.crisis.default
-    if account_deficits(state, (*default.own_accounts, *default.client_accounts)):
+    if default.member != HOUSE_MEMBER and account_deficits(state, (*default.own_accounts, *default.client_accounts)):
         raise Bug(f"default {number} ends while something is still owed")
     ended = msgspec.structs.replace(default, phase=DefaultPhase.ENDED, ended_height=height)
     state.defaults.put(number, ended)
     clock = state.default_counters.get(0) or NO_DEFAULTS
     under_way = tuple(other for other in clock.open if other != number)
     state.default_counters.put(0, msgspec.structs.replace(clock, open=under_way))
-    state.member_statuses.put(default.member, MemberStatusRecord(MemberStatus.DEFAULTED, height, number))
-    context.receipts.append(
-        MemberStatusChanged(default.member, MemberStatus.DEFAULTING, MemberStatus.DEFAULTED, number)
-    )
+    after = MemberStatus.ACTIVE if default.member == HOUSE_MEMBER else MemberStatus.DEFAULTED
+    state.member_statuses.put(default.member, MemberStatusRecord(after, height, number))
+    context.receipts.append(MemberStatusChanged(default.member, MemberStatus.DEFAULTING, after, number))
+    start_recovery(context, number)
     replenish = height + terms.replenishment_blocks if terms.replenishment_blocks else 0
     used = default.contributions_used if replenish else ()
     called = tuple((member, call_replenishment(context, member, micros, replenish)) for member, micros in used)

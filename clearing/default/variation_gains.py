@@ -32,7 +32,7 @@ def open_gains_windows(context: BlockContext) -> None:
     state = context.state
     called = sorted({state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)})
     for member in called:
-        if member != HOUSE_MEMBER:
+        if member != HOUSE_MEMBER or context.terms.crisis.house.own_default:
             open_gains_window(context, member)
 
 

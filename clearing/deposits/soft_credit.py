@@ -18,6 +18,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, PPM
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import kept_apart
 from clearing.context.member_status import is_restricted, is_restricted_to_reducing, restrict_account
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
@@ -133,12 +134,14 @@ def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
 
 
 def _lending_room(context: BlockContext, account: int, group: int) -> int:
-    """What may still be lent: within the house's share of its own cash, its present cash, and the account's limit."""
+    """What may still be lent: within the house's share of its own cash, its present cash beyond
+    what it keeps apart, and the account's limit."""
     terms = context.terms.genesis.soft_credit
     lent = soft_credit_of(context.state, HOUSE_ACCOUNT, group)
     cash = balance(context.state, HOUSE_ACCOUNT, cash_currency(group))
     whole = max(cash + lent, 0) * terms.house_ppm // PPM
-    return min(whole - lent, cash, terms.account_micros_max - soft_credit_of(context.state, account, group))
+    free = cash - kept_apart(context.state)
+    return min(whole - lent, free, terms.account_micros_max - soft_credit_of(context.state, account, group))
 
 
 def settle_soft_credit(context: BlockContext, deposit: DepositSeen) -> None:

@@ -275,6 +275,7 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
             "reveal_blocks",
         ),
         "fund": ("call_blocks", "grace_blocks", "reduce_blocks", "return_blocks"),
+        "house": ("disposal_blocks",),
         "gates": ("waiting_grace_blocks", "deposit_hold_blocks", "stray_blocks"),
     }
     for part, fields in spans.items():
@@ -305,6 +306,8 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     yield "crisis.default.auction_worst_ppm", default.auction_worst_ppm, default.auction_worst_ppm <= PPM
     absence = default.auction_absence_ppm
     yield "crisis.default.auction_absence_ppm", absence, absence <= AUCTION_ABSENCE_PPM_MAX
+    disposal = crisis.house.disposal_end_ppm
+    yield "crisis.house.disposal_end_ppm", disposal, disposal <= DISCOUNT_PPM_MAX
     yield "crisis.fund.minimum_micros", fund.minimum_micros, fund.minimum_micros <= FUND_MINIMUM_MAX
     yield "crisis.fund.step_micros", fund.step_micros, fund.step_micros <= FUND_STEP_MAX
     yield "crisis.fund.buffer_ppm", fund.buffer_ppm, fund.buffer_ppm <= PPM

@@ -137,7 +137,8 @@ def _guard_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 
 
 def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """Default rules stay on, the fund keeps its cash group, and no new account is made the backstop."""
+    """Default rules stay on, the fund keeps its cash group, no new account is made the backstop, and the house's
+    inventory stays limited."""
     old, new = before.crisis, after.crisis
     if old.default.enabled and not new.default.enabled:
         yield "crisis.default.enabled"
@@ -153,6 +154,9 @@ def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
         # A premium of trades that fees must cover stays covered; it may get a feed, or end.
         if now is not None and was.funding.wash_cover_ppm and now.funding.depth_lots and not now.funding.wash_cover_ppm:
             yield f"instruments.{was.id}.funding.wash_cover_ppm"
+    for field in ("inventory_margin_max", "inventory_notional_max"):
+        if getattr(old.house, field) and not getattr(new.house, field):
+            yield f"crisis.house.{field}"
 
 
 def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
@@ -210,8 +214,9 @@ SAFEGUARDS = {
     ),
     "fund": ("minimum_micros", "reduce_blocks", "cover_growth"),
     "gates": ("deficit_reserve", "give_back_expired"),
+    "house": ("capital_micros", "covers_margin", "disposal_blocks", "own_default", "recovery_blocks"),
 }
-"""Protections that stay on: time to pay, to port and to bid; the house's own part; repayment in full."""
+"""Protections that stay on: time to pay, to port and to bid; the house's own part and its limits; repayment in full."""
 KEPT_DIVISOR = 4
 """A protection keeps at least a quarter of its first value; otherwise it could shrink to a block of time."""
 RATE_STEP_PPM = 10_000

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.context.block_context import DENOMINATOR, BlockContext
+from clearing.context.house_limits import TakenLots, house_excess
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out, is_settled_for_good
 from clearing.pricing.value_after_haircut import value_before_haircut_up
@@ -200,6 +201,7 @@ def execute_takeover(context: BlockContext, account: int, margin: AccountMargin,
 def _write_plan(context: BlockContext, account: int, plan: TakeoverPlan) -> None:
     """Write the plan: lots and option values, penalties, collateral against cash, deficits."""
     groups, transfer = context.terms.cash_groups, context.journal.transfer
+    _count_for_house(context, plan)
     for taken in plan.positions_taken:
         context.positions.add(account, taken.instrument, -taken.lots)
         context.positions.add(HOUSE_ACCOUNT, taken.instrument, taken.lots)
@@ -219,6 +221,15 @@ def _write_plan(context: BlockContext, account: int, plan: TakeoverPlan) -> None
     context.check_as_planned(
         account, [balance(context.state, account, cash_currency(group)) for group in groups], plan.holdings_after.cash
     )
+
+
+def _count_for_house(context: BlockContext, plan: TakeoverPlan) -> None:
+    """Count the penalties that pay for the house's disposal, and the lots that are beyond its limits."""
+    takeovers = context.house_takeovers
+    takeovers.penalties += sum(plan.penalties.values())
+    taken = tuple(TakenLots(each.instrument, each.lots, each.received) for each in plan.positions_taken)
+    for instrument, lots in house_excess(context.state, taken):
+        takeovers.excess[instrument] = takeovers.excess.get(instrument, 0) + lots
 
 
 def open_positions(context: BlockContext, holdings: Holdings) -> list[tuple[Instrument, int]]:

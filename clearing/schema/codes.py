@@ -341,6 +341,17 @@ class ClearingCode(CodeBook):
         "This release no longer has the protocol version of these blocks. Run an older release up to the height of "
         "the upgrade, or fetch a later state from peers.",
     )
+    RING_FENCED = (
+        425,
+        "The house's stated capital, the margin of its inventory and its part of open defaults stay in its account. "
+        "Take out no more than what is above them.",
+    )
+    RECOVERY_OWED = (
+        426,
+        "The house took this token in a default, so it is for the payers of that default. Sell it to members, or wait "
+        "until the recovery has ended.",
+    )
+    NO_INVENTORY_SALE = 427, "The house has nothing of this for sale in this block."
     VAULT_LEAVES = 480, "This vault is about to be detached, so it pays no new withdrawals. Withdraw on another chain."
 
 

@@ -66,6 +66,11 @@ class TransferCode(IntEnum):
     SUSPENSE_ASSIGNED = 76
     CLAIM_CUT = 93
     AFFILIATE_GAINS = 83
+    INVENTORY_DISCOUNT = 88
+    INVENTORY_SOLD = 89
+    INVENTORY_PAID = 90
+    RECOVERY_PAID = 91
+    RECOVERY_IN_KIND = 92
 
 
 class Transfer(Wire, frozen=True):

@@ -84,6 +84,7 @@ from clearing.schema.records.prices import (
     RangeClockRecord,
     VarianceRecord,
 )
+from clearing.schema.records.recoveries import InventorySaleRecord, RecoveryRecord
 from clearing.schema.records.stray_deposits import (
     DepositRefundRecord,
     OpenRefundRecord,
@@ -356,6 +357,10 @@ class State:
     """(member, client, member, client) of two owners, the lower first; `clearing.context.affiliation`."""
     fund_allowances: Table[int, FundAllowance] = hashed("fund_allowances", Module.RISK, U63)
     """By member, while the fund's terms cover growth."""
+    inventory_sales: Table[int, InventorySaleRecord] = hashed("inventory_sales", Module.RISK, U32)
+    """The disposal of the house's positions, under 0."""
+    recoveries: Table[int, RecoveryRecord] = hashed("recoveries", Module.RISK, U63)
+    """By number of the default, while something may still come in."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call; (3, member): its accounts and its clients'."""

@@ -12,6 +12,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.collateral.cash_tokens import current_assets
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import kept_apart
 from clearing.context.member_status import is_on_members_side
 from clearing.context.stress_exposure import check_stress_growth
 from clearing.context.unresolved_losses import (
@@ -121,7 +122,9 @@ def check_deficit_reserve(
 def committed_micros(context: BlockContext, account: int) -> int:
     """What an account must keep above its initial margin in any case: its member's assessments, and the shortfalls of
     the member's other accounts. A trade away from the mark could move that out, too."""
-    if account == HOUSE_ACCOUNT or not context.terms.crisis.default.enabled:
+    if account == HOUSE_ACCOUNT:
+        return kept_apart(context.state)
+    if not context.terms.crisis.default.enabled:
         return 0
     short = sum(
         uncovered_account.shortfall for uncovered_account in uncovered_accounts(context, account, HOUSE_ACCOUNT)

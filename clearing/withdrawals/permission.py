@@ -14,6 +14,7 @@ from clearing.collateral.asset_halts import check_not_halted
 from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspended
 from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import check_ring_fence
 from clearing.context.member_status import check_member_leaving, check_restriction
 from clearing.context.request_checks import check_request, owner_key, use_nonce
 from clearing.schema.codes import ClearingCode, reject
@@ -165,7 +166,11 @@ def check_can_leave(
     add_to_holdings(context.state, after, currency, -units)
     if gains is not None:
         add_to_holdings(context.state, after, *gains)
-    if account != HOUSE_ACCOUNT:
+    if account == HOUSE_ACCOUNT:
+        refusal = check_ring_fence(context.state, at, after, (currency, units))
+        if refusal is not None:
+            return refusal
+    else:
         for index, group in enumerate(context.terms.cash_groups):
             loan = soft_credit_of(context.state, account, group)
             if group == currency and available - loan < units:

@@ -7,7 +7,7 @@ receipt until the default has ended. Receipts that contradict each other give a 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clearing.schema.receipts import default
+from clearing.schema.receipts import default, house
 from clearing.schema.receipts.default import LayerAllocation, WaterfallLayer
 from clearing.schema.receipts.default_fund import FundDrawn
 from clearing.schema.records.default import MemberStatus
@@ -36,6 +36,13 @@ from member.explaining.formatting import (
     plain_line,
 )
 from member.explaining.loss_allocation import Payer, allocation_lines
+from member.explaining.recoveries import (
+    inventory_closed,
+    inventory_offered,
+    inventory_sold,
+    recovery_ended,
+    recovery_paid,
+)
 
 FUNDED = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 _LAYERS = {
@@ -246,4 +253,9 @@ _EXPLAINERS: dict[type, Callable[[Any, EstateBooks], Explanation]] = {
     default.MemberReadmitted: _readmitted,
     default.MemberLeft: _left,
     FundDrawn: _drawn,
+    house.InventoryOffered: inventory_offered,
+    house.InventorySold: inventory_sold,
+    house.InventoryClosed: inventory_closed,
+    house.RecoveryPaid: recovery_paid,
+    house.RecoveryEnded: recovery_ended,
 }

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from clearing.schema.blocks.receipt import Receipt
-from clearing.schema.receipts import collateral, default, liquidation
+from clearing.schema.receipts import collateral, default, house, liquidation
 from clearing.schema.receipts import default_fund as fund
 from clearing.schema.receipts import margin_calls as calls
 from clearing.schema.receipts.default import WaterfallLayer
@@ -78,6 +78,11 @@ DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.MemberReadmitted: (),
     default.MemberLeft: (),
     fund.FundDrawn: _ACCOUNT_ONLY,
+    house.InventoryOffered: (),
+    house.InventorySold: _ACCOUNT_ONLY,
+    house.InventoryClosed: (("counterparties", ALL, 0),),
+    house.RecoveryPaid: (("paid", ALL, 2),),
+    house.RecoveryEnded: (("in_kind", ALL, 2),),
 }
 """The receipts of `crossclear waterfall explain`, and the fields that name accounts."""
 
@@ -106,6 +111,8 @@ BESIDE_MEMBERS = frozenset(
         fund.FundReductionStarted,
         fund.FundReturned,
         fund.FundDrawn,
+        house.RecoveryPaid,
+        house.RecoveryEnded,
     )
 )
 """Kinds that name an account beside its member, who is not the defaulter."""

@@ -10,6 +10,7 @@ from typing import Any
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.default import Deleveraged, EstatePooled, HouseTakeover, PositionsTornUp
+from clearing.schema.receipts.house import InventoryClosed, InventorySold
 from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, SliceSold
 from clearing.schema.transfers import TransferCode
 
@@ -47,6 +48,16 @@ def _deleveraged(receipt: Deleveraged) -> Iterator[LotsMoved]:
         yield from _moved_between(receipt.account, account, receipt.instrument, lots)
 
 
+def _sold_by_house(receipt: InventorySold) -> Iterator[LotsMoved]:
+    if receipt.instrument:
+        yield from _moved_between(HOUSE_ACCOUNT, receipt.account, receipt.instrument, receipt.lots)
+
+
+def _closed_by_house(receipt: InventoryClosed) -> Iterator[LotsMoved]:
+    for account, _, _, lots, _ in receipt.counterparties:
+        yield from _moved_between(HOUSE_ACCOUNT, account, receipt.instrument, lots)
+
+
 def _torn_up(receipt: PositionsTornUp) -> Iterator[LotsMoved]:
     for account, lots, _ in receipt.positions:
         yield account, receipt.instrument, -lots
@@ -60,6 +71,8 @@ _MOVES_OF_KIND: dict[str, Callable[[Any], Iterator[LotsMoved]]] = {
     EstatePooled.__name__: _pooled,
     Deleveraged.__name__: _deleveraged,
     PositionsTornUp.__name__: _torn_up,
+    InventorySold.__name__: _sold_by_house,
+    InventoryClosed.__name__: _closed_by_house,
 }
 EXACT = tuple(_MOVES_OF_KIND)
 """Kinds of receipts that state every position that they changed."""
@@ -105,6 +118,11 @@ RECEIPT_OF_TRANSFER: dict[TransferCode, tuple[str, str]] = {
     TransferCode.ESTATE_COLLATERAL_PAID: ("CollateralTaken", "account"),
     TransferCode.WAITING_GIVEN_BACK: ("WithdrawalRefunded", ""),
     TransferCode.UNPAID_GIVEN_BACK: ("WithdrawalRefunded", ""),
+    TransferCode.INVENTORY_DISCOUNT: ("InventorySold", _INSTRUMENT),
+    TransferCode.INVENTORY_SOLD: ("InventorySold", "number"),
+    TransferCode.INVENTORY_PAID: ("InventorySold", "number"),
+    TransferCode.RECOVERY_PAID: ("RecoveryPaid", "number"),
+    TransferCode.RECOVERY_IN_KIND: ("RecoveryEnded", "number"),
 }
 """The receipt behind a transfer: its kind, and the field with the transfer's cause ("": any that names the
 account). For other codes, any receipt of the block that names the account."""

@@ -88,6 +88,13 @@ from clearing.schema.receipts.governance import (
     VaultLiability,
     VoteCounted,
 )
+from clearing.schema.receipts.house import (
+    InventoryClosed,
+    InventoryOffered,
+    InventorySold,
+    RecoveryEnded,
+    RecoveryPaid,
+)
 from clearing.schema.receipts.liquidation import (
     BackstopTakeover,
     Liquidated,
@@ -291,6 +298,11 @@ Receipt: TypeAlias = (
     | BundledTradeRefused
     | AffiliationDeclared
     | AffiliateGainsTaken
+    | InventoryOffered
+    | InventorySold
+    | InventoryClosed
+    | RecoveryPaid
+    | RecoveryEnded
 )
 
 

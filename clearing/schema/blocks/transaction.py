@@ -19,6 +19,7 @@ from clearing.schema.requests.auctions import (
     DefaultBid,
     DefaultBidCommitment,
     DefaultBidReveal,
+    InventoryBid,
     LiquidationBid,
     ReopeningOrder,
 )
@@ -80,6 +81,7 @@ Transaction: TypeAlias = (
     | AffiliationDeclaration
     | DefaultBidCommitment
     | DefaultBidReveal
+    | InventoryBid
 )
 
 

@@ -154,3 +154,28 @@ def bid_commitment(account: int, number: int, slices: int, ask_micros: int, salt
     The account is in it, so nobody else can reveal a commitment that it copied.
     """
     return tagged_hash(COMMITMENT_TAG, abi_words((account, number, slices, ask_micros, salt)))
+
+
+class InventoryBid(TypedRequest, frozen=True, tag=67):
+    """Buy from the house's inventory: lots of an instrument at the mark less a discount, or units of a token."""
+
+    SIGNED: ClassVar[str] = (
+        "InventoryBid(uint64 account,uint32 instrument,uint32 asset,uint64 size,uint64 limit,uint64 nonce,"
+        "uint64 notAfterMs)"
+    )
+    """Signed by the bidder."""
+
+    account: U63
+    """The buying account. It must be at initial margin afterwards."""
+    instrument: U32
+    """0 for a token."""
+    asset: U32
+    """0 for an instrument."""
+    size: U63
+    """The most lots, in the direction of the house's position, or units of the token."""
+    limit: U63
+    """Lots: the lowest discount accepted, in 10^-6 of the notional. A token: the highest price accepted, in micros a
+    unit. The price of the sale applies."""
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65

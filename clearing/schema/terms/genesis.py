@@ -25,6 +25,7 @@ from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.collateral import Check, SoftCreditTerms
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_checks, fund_checks
 from clearing.schema.terms.governance import GovernanceTerms, governance_checks
+from clearing.schema.terms.house import HouseTerms, house_checks
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms, calls_checks, liquidation_checks
 from clearing.schema.terms.prices import PriceTerms
@@ -90,6 +91,7 @@ class CrisisParameters(Wire, frozen=True):
     fund: FundTerms = FundTerms()
     gates: WithdrawalControlTerms = WithdrawalControlTerms()
     governance: GovernanceTerms = GovernanceTerms()
+    house: HouseTerms = HouseTerms()
 
 
 def crisis_checks(terms: CrisisParameters) -> Iterator[Check]:
@@ -100,6 +102,7 @@ def crisis_checks(terms: CrisisParameters) -> Iterator[Check]:
     yield from _prefixed("fund", fund_checks(terms.fund))
     yield from _prefixed("gates", withdrawal_control_checks(terms.gates))
     yield from _prefixed("governance", governance_checks(terms.governance))
+    yield from _prefixed("house", house_checks(terms.house))
 
 
 def _prefixed(part: str, checks: Iterator[Check]) -> Iterator[Check]:

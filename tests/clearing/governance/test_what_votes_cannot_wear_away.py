@@ -10,6 +10,7 @@ from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.schema.terms.collateral import CashCallTerms
 from clearing.schema.terms.default import DefaultTerms, FundTerms
 from clearing.schema.terms.genesis import CrisisParameters, Genesis
+from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.margin_calls import CallTerms
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
@@ -33,6 +34,9 @@ def protected_genesis() -> Genesis:
             replenishment_blocks=40,
         ),
         governance=base.crisis.governance,
+        house=HouseTerms(
+            capital_micros=1_001, covers_margin=True, disposal_blocks=40, own_default=True, recovery_blocks=40
+        ),
     )
     groups = tuple(change(each, short_option_ppm=20_000) for each in base.risk.groups)
     return change(
@@ -81,6 +85,8 @@ def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
         "crisis.fund.reduce_blocks",
         "crisis.gates.deficit_reserve",
         "crisis.gates.give_back_expired",
+        "crisis.house.covers_margin",
+        "crisis.house.own_default",
     }
 
 

@@ -22,6 +22,7 @@ from clearing.schema.requests.auctions import (
     DefaultBid,
     DefaultBidCommitment,
     DefaultBidReveal,
+    InventoryBid,
     LiquidationBid,
     ReopeningOrder,
     bid_commitment,
@@ -187,6 +188,11 @@ class Requests:
         self, account: int, number: int, slices: int, ask: int, salt: bytes = BID_SALT, **changes: Any
     ) -> DefaultBidReveal:
         return self.request(DefaultBidReveal, account, number, slices, ask, salt, **changes)
+
+    def inventory_bid(
+        self, account: int, size: int, limit: int = 0, *, instrument: int = 0, asset: int = 0
+    ) -> InventoryBid:
+        return self.request(InventoryBid, account, instrument, asset, size, limit)
 
     def rescue(self, account: int, number: int, member: int, key: bytes | None = None, **changes: Any) -> ClientRescue:
         words = self.request(ClientRescue, account, number, member, **changes)

@@ -9,7 +9,7 @@ import pytest
 
 from clearing.base.errors import RemoteFault
 from clearing.margin_calls.early_calls import BREACH_PROBABILITIES_PPM, breach_probability_ppm
-from clearing.schema.receipts import default
+from clearing.schema.receipts import default, house
 from clearing.schema.receipts import default_fund as fund
 from clearing.schema.receipts.liquidation import (
     BackstopTakeover,
@@ -42,6 +42,7 @@ from tests.sim.clearing.explained import (
     of_deleveraging,
     of_gains,
     of_liquidations,
+    of_recoveries,
     of_strategies,
     of_takeovers,
     of_the_fund,
@@ -54,6 +55,7 @@ STORIES = {
     "a sealed auction": of_a_sealed_auction,
     "deleveraging": of_deleveraging,
     "gains": of_gains,
+    "recoveries": of_recoveries,
     "the fund": of_the_fund,
 }
 TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
@@ -123,6 +125,8 @@ COMPUTED: dict[type, tuple[str, ...]] = {
     fund.FundDebited: ("micros",),
     fund.FundReductionStarted: ("contributed",),
     fund.FundDrawn: ("left",),
+    house.InventoryClosed: ("lots",),
+    house.RecoveryPaid: ("micros", "rounding"),
 }  # fmt: skip
 
 
@@ -231,6 +235,8 @@ def test_every_kind_that_names_a_member_beside_an_account_hides_it_under_another
     named_by = {
         kind for kind, paths in TABLE.items() if paths and {"member", "to_member"} & set(kind.__struct_fields__)
     }
+    # These name the member beside the account of each payment.
+    named_by |= {house.RecoveryPaid, house.RecoveryEnded}
     assert named_by - IN_DEFAULT == BESIDE_MEMBERS
 
 

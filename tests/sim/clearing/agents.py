@@ -131,6 +131,7 @@ class Agent:
         made += asking.ways_back(world, self.account, self.chance)
         if self.chance.random() < 0.3:
             made += asking.slice_bids(world, self.account, self.chance)
+            made += asking.inventory_bids(world, self.account, self.chance)
         if self.chance.random() < 0.2:
             made += asking.default_bids(world, self.account, self.chance)
             made += asking.rescues(world, self.account)

@@ -16,6 +16,7 @@ from clearing.schema.requests.auctions import LiquidationBid
 from clearing.schema.requests.default import MemberExit
 from clearing.schema.requests.withdrawals import LimitedWithdrawal
 from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
+from clearing.state.holdings import positions_of
 from clearing.state.ledger import balance, cash_currency, token_currency
 from tests.kit.clearing.genesis import DOLLAR, HOUSE
 from tests.kit.clearing.requests import PAYEE
@@ -149,6 +150,20 @@ def slice_bids(world: Exchange, account: int, chance: Random) -> list[Transactio
             share = chance.choice((WHOLE, WHOLE // 3, WHOLE // 10, 1))
             least = chance.choice((0, 0, 1_000, 5_000, 30_000))
             made.append(world.request(LiquidationBid, account, seller, sale.opened_height, share, least))
+    return made
+
+
+def inventory_bids(world: Exchange, account: int, chance: Random) -> list[Transaction]:
+    """For what the house took over, sometimes for more than there is, or at no such discount."""
+    made: list[Transaction] = []
+    if world.state.inventory_sales.get(0) is not None:
+        for instrument, lots in positions_of(world.state, HOUSE).lots[:2]:
+            size = max(abs(lots) // chance.choice((1, 1, 4)), 1)
+            made.append(world.inventory_bid(account, size, chance.choice((0, 0, 5_000)), instrument=instrument))
+    tokens = [token for _, record in world.state.recoveries.ordered() for token in record.tokens]
+    made += [
+        world.inventory_bid(account, token.units, chance.choice((1, 2**40)), asset=token.asset) for token in tokens[:1]
+    ]
     return made
 
 

@@ -23,6 +23,7 @@ from clearing.schema.receipts.default import (
     PositionsTornUp,
     WaterfallLayer,
 )
+from clearing.schema.receipts.house import RecoveryPaid
 from clearing.schema.receipts.liquidation import BackstopTakeover, CashSplit, Liquidated, ReducedPosition, SliceSold
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalConfirmed, WithdrawalRefunded
 from clearing.schema.records.default import DefaultPhase
@@ -47,6 +48,8 @@ class CrisisAudit:
         """Nonces of withdrawals that the vault paid, or whose money came back."""
         self.left = Counter[int]()
         """By asset: token base units that vaults have paid out."""
+        self.house_bore: dict[int, int] = {}
+        """By default: micros of the house's capital that it has not got back."""
         self.liquidated: list[int] = []
         """Micros, in each of the last blocks: more than the longest cool-down."""
 
@@ -69,6 +72,9 @@ class CrisisAudit:
                 self.shared(after, receipt)
             elif isinstance(receipt, DefaultEnded):
                 self.ended(after, receipt)
+                self.bear_as_house(receipt.number, dict(receipt.by_layer).get(WaterfallLayer.HOUSE_CAPITAL, 0))
+            elif isinstance(receipt, RecoveryPaid):
+                self.recovered(receipt)
             elif isinstance(receipt, EstatePooled):
                 require(is_own(after, receipt.account, receipt.estate), "a client's money in the estate", told=receipt)
             elif isinstance(receipt, DeficitCured | AssessmentTaken):
@@ -117,10 +123,27 @@ class CrisisAudit:
             require(whole, "a layer left something to the next that it could bear", step=step)
             audit_shares(step.loss_borne, [(share.weight, share.cap, share.amount) for share in step.shares])
             left -= step.loss_borne
+            if step.layer in (WaterfallLayer.GAINS, WaterfallLayer.CLAIMS):
+                own = sum(share.amount for share in step.shares if share.payer == HOUSE_ACCOUNT)
+                self.bear_as_house(receipt.number, own)
         require(left >= 0, "more borne than lost", loss=receipt.loss, left=left)
         for layer, account, _, micros in receipt.paid:
             client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
             require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
+
+    def bear_as_house(self, number: int, micros: int) -> None:
+        """The house bore this of a default: its capital, its own gains, or its part of all claims."""
+        self.house_bore[number] = self.house_bore.get(number, 0) + micros
+
+    def recovered(self, receipt: RecoveryPaid) -> None:
+        """Nothing of what came in stays with the house, but for what it had borne itself."""
+        layers = [layer for layer, *_ in receipt.paid]
+        require(layers == sorted(layers, reverse=True), "an earlier layer was repaid first", told=receipt)
+        whole = sum(micros for *_, micros in receipt.paid) + receipt.rounding
+        require(whole == receipt.micros, "a recovery of another sum", told=receipt)
+        own = sum(micros for _, _, account, micros in receipt.paid if account == HOUSE_ACCOUNT)
+        self.house_bore[receipt.number] = self.house_bore.get(receipt.number, 0) - own
+        require(self.house_bore[receipt.number] >= 0, "the house gained from a default", told=receipt)
 
     def ended(self, after: State, receipt: DefaultEnded) -> None:
         """What the layers bore and what the house is left with is the loss; claims bear all of it that is not lent."""

@@ -12,6 +12,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.default import DefaultTerms, FundSizing, FundTerms
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
+from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.genesis import BOB, DOLLAR, USD, USDC_1, USDC_2
@@ -83,6 +84,7 @@ def crisis_of(seed: int) -> CrisisParameters:
             halt_rest_blocks=12,
             detach_blocks=1_000,
         ),
+        house=_house(Random(seed * 37 + 11)),
     )
 
 
@@ -148,6 +150,20 @@ def _auction(terms: DefaultTerms, seed: int) -> DefaultTerms:
         auction_contest_ppm=chance.choice((0, 250_000, 500_000)),
         auction_duty_ppm=chance.choice((0, 50_000, 200_000)),
         auction_absence_ppm=chance.choice((0, 200_000, 1_000_000)),
+    )
+
+
+def _house(chance: Random) -> HouseTerms:
+    """Drawn apart, so that all other terms of a seed stay what they were."""
+    return HouseTerms(
+        capital_micros=chance.choice((0, 1_000 * DOLLAR, 20_000 * DOLLAR)),
+        covers_margin=chance.choice((False, True)),
+        inventory_margin_max=chance.choice((0, 2_000 * DOLLAR)),
+        inventory_notional_max=chance.choice((0, 20_000 * DOLLAR)),
+        disposal_blocks=chance.choice((0, 1, 6)),
+        disposal_end_ppm=chance.choice((0, 20_000)),
+        own_default=chance.choice((False, True)),
+        recovery_blocks=chance.choice((0, 4, 30)),
     )
 
 

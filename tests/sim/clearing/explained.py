@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from clearing.schema.blocks.block import BlockResult
+from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.state import State
 from member.api.receipts import ReceiptAt
@@ -19,7 +20,8 @@ from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.defaults import NO_FUND, NOTHING, default_world
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, WETH_1
+from tests.kit.clearing.housed import RECOVERY_BLOCKS, recovery_world
 from tests.kit.clearing.world import World
 from tests.sim.clearing.story import Story
 
@@ -133,6 +135,20 @@ def of_gains() -> Heard:
         world.perp_trade(ALICE, DAVE, 10_000),
     )
     world.fall(500_000)
+    return of_world(world)
+
+
+def of_recoveries() -> Heard:
+    """The house takes lots and ether over in a default, sells some of both, and what it gains goes back."""
+    house = HouseTerms(recovery_blocks=RECOVERY_BLOCKS, disposal_blocks=20, disposal_end_ppm=20_000)
+    world = recovery_world(house, weth=20)
+    world.fall(500_000)
+    world.prices(300_000)
+    world.until_ended()
+    world.prices(320_000)
+    bids = (world.inventory_bid(BOB, 1_000, instrument=BTC_PERP), world.inventory_bid(BOB, 10**6, 10**6, asset=WETH_1))
+    assert not world.refusals(*bids)
+    world.wait(RECOVERY_BLOCKS + 1)
     return of_world(world)
 
 
