@@ -138,25 +138,30 @@ class Buildah:
     def stop(self) -> tuple[int, str]:
         """See `Containers`. The signal is for the node itself: buildah passes it on to nobody."""
         assert self._node is not None
-        programs = {process: Path(f"/proc/{process}/cmdline").read_bytes() for process in _below(self._node.pid)}
-        os.kill(next(each for each, words in programs.items() if words.startswith(INTERPRETER)), signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         out, _ = self._node.communicate()
         return self._node.returncode, out
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._node is not None
+        programs = {process: Path(f"/proc/{process}/cmdline").read_bytes() for process in _below(self._node.pid)}
+        os.kill(next(each for each, words in programs.items() if words.startswith(INTERPRETER)), number)
 
     def close(self) -> None:
         """See `Containers`."""
         if self._node is not None and self._node.poll() is None:
-            self._node.kill()
+            self._signal(signal.SIGKILL)
+            self._node.communicate()
         for words in (("rm", self.name), ("rmi", self.image)):
             called([self.tool, *words], self.environment)
 
 
 def _below(process: int) -> list[int]:
-    """The processes that a process started, and those that these started, oldest generation first."""
+    """The processes that a process's threads started, and those that these started, oldest generation first."""
     found = [process]
     for each in found:
-        children = Path(f"/proc/{each}/task/{each}/children")
-        found += map(int, children.read_text().split()) if children.exists() else []
+        for children in Path("/proc").glob(f"{each}/task/*/children"):
+            found += map(int, children.read_text().split())
     return found[1:]
 
 

@@ -250,8 +250,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     found, base = found_containers(tmp_path_factory.mktemp("containers"))
     authorities = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     secret = f"--secret id=authorities,src={authorities}" if authorities else ""
-    kept = "--layers=false" if found.tool == "podman" else ""  # no image of a step stays behind
-    options = f"--build-arg BASE={base} {kept} {secret} {os.environ.get('IMAGE_OPTIONS', '')}"
+    options = f"--build-arg BASE={base} {secret} {os.environ.get('IMAGE_OPTIONS', '')}"
     built = make(
         "image", f"IMAGE={found.image}", f"IMAGE_OPTIONS={options}", f"IMAGE_TOOL={found.tool}", **found.environment
     )

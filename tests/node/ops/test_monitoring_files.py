@@ -86,6 +86,7 @@ def test_an_alert_names_what_a_node_exports_and_its_section_of_the_runbook(alert
     assert texts_fit(alert["annotations"]["summary"].replace("$value", ""), alert["expr"])
     page, _, anchor = alert["annotations"]["runbook"].partition("#")
     assert (ROOT / page).read_text(encoding="utf-8") == RUNBOOK
+    assert anchor == alert["alert"].lower(), "an alert has a section of its own"
     assert anchor in {heading.lower() for heading in re.findall(r"^### (\w+)$", RUNBOOK, re.MULTILINE)}
 
 
