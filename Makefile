@@ -69,14 +69,19 @@ bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json
+	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.
 	awk '/^setuptools==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > $(VENV)/setuptools.lock
 	$(PIP) install --quiet --require-hashes --no-deps -r $(VENV)/setuptools.lock
+	@echo "setup: $$(grep -c '^[A-Za-z0-9]' requirements.lock) packages of requirements.lock (1 of 3)"
 	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
+	@echo "setup: this folder itself, with the commands crossclear and python -m (2 of 3)"
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	@echo "setup: EVM chains and the Solidity compiler, by npm (3 of 3)"
 	$(BIN)/python -m devnet.toolchain install
 	touch $@
+	@echo "setup: done. Next: make demo, or source $(BIN)/activate and crossclear --help"
 
 lock: ## pin every dependency anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra history --override requirements.override --generate-hashes \
