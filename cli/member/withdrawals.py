@@ -23,7 +23,7 @@ def withdrawals() -> None:
 @account_options
 @output_option
 def withdrawals_show(account: int, key: MemberKey, output: str) -> None:
-    """Print delayed and released withdrawals, the use of each limit, and what deficits hold back.
+    """Print delayed, released, paid and refunded withdrawals, the use of each limit, and what deficits hold back.
 
     Example: crossclear withdrawals show 1 --key trade --home HOME
     """

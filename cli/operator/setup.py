@@ -29,7 +29,7 @@ _NEXT_STEPS = """Next:
 @click.command()
 @click.option("--home", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option("--profile", type=click.Choice(["validator", "bridge", "observer"]), default="validator")
-@click.option("--name", default="node", show_default=True)
+@click.option("--name", default="", help="In logs and metrics. Default: the name of the folder.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None:
@@ -152,7 +152,7 @@ Back up {home}/keys and {home}/password, apart from each other. To start it: cro
     required=True,
     help="64 hex digits, mode 0600; from a validator: crossclear keys export network-seed --kind seed.",
 )
-@click.option("--name", default="node", show_default=True, help="In logs and metrics.")
+@click.option("--name", default="", help="In logs and metrics. Default: the name of the folder.")
 @click.option("--listen", default=f"127.0.0.1:{P2P_PORT}", show_default=True, metavar="HOST:PORT", help="For peers.")
 @click.option(
     "--announce", metavar="HOST:PORT", help="Where validators reach it. Default: --listen, unless it is every address."

@@ -34,6 +34,17 @@ class ReleasedView(Body, frozen=True):
     """The block that agreed that it was not paid, after which it is refunded; 0: none has."""
 
 
+class EndedView(Body, frozen=True):
+    """A released withdrawal that needs nothing any more: a vault's payment is agreed, or the refund is made."""
+
+    nonce: int
+    asset: int
+    amount_units: Natural
+    to: str
+    chain_id: int
+    status: Literal["paid", "refunded"]
+
+
 class LimitView(Body, frozen=True):
     """Withdrawal limits of one asset, in its units of genesis; 0: no limit. Accounts of one key count as one."""
 
@@ -58,7 +69,7 @@ class InflowView(Body, frozen=True):
 
 
 class WithdrawalsView(Body, frozen=True):
-    """Pending withdrawals of one account after the stated height."""
+    """Withdrawals of one account after the stated height."""
 
     account: int
     height: int
@@ -71,6 +82,8 @@ class WithdrawalsView(Body, frozen=True):
     deficit_until_height: int = 0
     inflow: tuple[InflowView, ...] = ()
     """What may not leave yet, ordered by height. As much equity above initial margin must stay."""
+    ended: tuple[EndedView, ...] = ()
+    """The newest first, 32 at most."""
 
 
 class WithdrawalProofView(Body, frozen=True):

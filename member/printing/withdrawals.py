@@ -17,7 +17,12 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
         f" on chain {released.chain_id} to {released.to}; {_withdrawal_end(released)}"
         for released in view.released
     ]
-    if not view.waiting and not view.released:
+    lines += [
+        f"  leaf {ended.nonce}: {ended.amount_units} units of asset {ended.asset}"
+        f" on chain {ended.chain_id} to {ended.to}; {_ENDS[ended.status]}"
+        for ended in view.ended
+    ]
+    if not view.waiting and not view.released and not view.ended:
         lines.append("  none")
     lines += [line for limit in view.limits for line in _limit_lines(limit)]
     if view.deficit_micros != "0":
@@ -29,6 +34,9 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
         f"{part.micros} micros of large inflow may leave from height {part.until_height} on" for part in view.inflow
     ]
     return "\n".join(lines)
+
+
+_ENDS = {"paid": "paid", "refunded": "not paid in time, and refunded"}
 
 
 def _withdrawal_end(released: ReleasedView) -> str:

@@ -19,6 +19,7 @@ from clearing.withdrawals.rate_limits import usage_in_window
 from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.types import hexed
 from member.api.withdrawals import (
+    EndedView,
     GuardianOrderProofView,
     InflowView,
     LimitView,
@@ -32,6 +33,7 @@ from node.api.calls import ACCOUNT, NUMBER, ApiCall, ApiRefusal, Parameter, Rout
 
 LOOKED_AT = 10_000
 LISTED_MAX = 256
+ENDED_MAX = 32
 routes = Routes()
 
 
@@ -114,7 +116,8 @@ def _status(state: State, nonce: int) -> Literal["open", "paid", "expired", "ref
 
 @routes.get("/v1/accounts/{account}/withdrawals", ACCOUNT, signed=True, refusals=(403, 503))
 def withdrawals(call: ApiCall) -> WithdrawalsView:
-    """Withdrawals of an own account that are delayed or were not seen paid, and what the limits leave."""
+    """Withdrawals of an own account that are delayed or were not seen paid, the newest paid or refunded ones, and what
+    the limits leave."""
     return ready(withdrawals_of(call.state, own_account(call)), "account")
 
 
@@ -146,6 +149,7 @@ def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
             InflowView(micros=str(part.micros), until_height=part.until_height)
             for part in waiting_inflow(state, account)
         ),
+        ended=_ended(state, account),
     )
 
 
@@ -171,6 +175,30 @@ def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
             )
         )
         if len(listed) == LISTED_MAX:
+            break
+    return tuple(listed)
+
+
+def _ended(state: State, account: int) -> tuple[EndedView, ...]:
+    listed: list[EndedView] = []
+    count = state.now.withdrawals_released
+    for nonce in range(count - 1, max(count - LOOKED_AT, 0) - 1, -1):
+        withdrawal = state.withdrawals.get(nonce)
+        if withdrawal is None or withdrawal.account != account:
+            continue
+        status = _status(state, nonce)
+        if status == "paid" or status == "refunded":
+            listed.append(
+                EndedView(
+                    nonce=nonce,
+                    asset=withdrawal.asset,
+                    amount_units=str(withdrawal.units),
+                    to="0x" + withdrawal.to.hex(),
+                    chain_id=withdrawal.chain_id,
+                    status=status,
+                )
+            )
+        if len(listed) == ENDED_MAX:
             break
     return tuple(listed)
 

@@ -25,6 +25,8 @@ from node.app.node import Node, clock_ms
 from node.config import NodeConfig
 from node.epochs.provers import NodeProver
 from node.genesis_file import read_genesis
+from node.http.server import serve_api
+from node.http.waiting import build_waiting_api
 from node.ops.crash import CrashPosition, write_crash
 from node.ops.logs import configure_logs
 from node.ops.systemd import SystemdNotice
@@ -36,6 +38,7 @@ from node.store.disk_faults import bug_behind, disk_fault
 from node.store.fate_table import FateTable
 from node.store.store import Store
 from node.sync.joining import begin_from_peers
+from node.sync.search import StateSearch
 from proofs.epoch.pool import LocalProverPool
 
 _STOPPED = (0, -1, "STOPPED")
@@ -92,10 +95,22 @@ async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
         nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
         if until_stdin_closes:
             nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
-        await begin_from_peers(config, genesis, lambda: _keys_of(config), clock_ms)
+        search = StateSearch()
+        if config.api.enabled:
+            nursery.start_soon(_serve_meanwhile, config, search)
+        await begin_from_peers(config, genesis, lambda: _keys_of(config), clock_ms, search)
         begun = True
         nursery.cancel_scope.cancel()
     return begun
+
+
+async def _serve_meanwhile(config: NodeConfig, search: StateSearch) -> None:
+    """Say from the API's place why the node is not ready. A port in use is the whole API's to report, once it opens."""
+    await search.begun.wait()
+    try:
+        await serve_api(build_waiting_api(search.checks), config.api, config.home)
+    except OSError as error:
+        log.warning("no API while a state is looked for", error=str(error))
 
 
 def _keys_of(config: NodeConfig) -> NodeKeys:

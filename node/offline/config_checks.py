@@ -15,6 +15,7 @@ from node.config import Host, NodeConfig
 from node.config_sources import value_faults, warnings_of
 from node.genesis_file import read_genesis
 from node.http.tls import tls_files
+from node.offline.terms_in_force import genesis_in_force
 from node.oracle.source import load_hours
 from node.p2p.config import read_preshared_key
 from node.store.store import network_of_store
@@ -29,7 +30,7 @@ def config_mistakes(config: NodeConfig) -> tuple[CrossclearError, ...]:
 
 def config_warnings(config: NodeConfig) -> list[str]:
     """What is valid and unwise, a sentence each, where there is no mistake."""
-    genesis = read_genesis(config.path(config.node.genesis))
+    genesis = genesis_in_force(config, read_genesis(config.path(config.node.genesis)))
     return [*warnings_of(config), *_unlisted_chains(config, genesis), *_unset_chains(config, genesis)]
 
 
@@ -202,8 +203,8 @@ def _unlisted_chains(config: NodeConfig, genesis: Genesis) -> Iterator[str]:
     for chain in config.chains:
         if chain.chain_id not in listed:
             yield (
-                f"chains.{chain.name}.chain_id is {chain.chain_id}, which genesis does not list: "
-                "it is not followed until an amendment lists it"
+                f"chains.{chain.name}.chain_id is {chain.chain_id}, which neither genesis nor an amendment "
+                "here lists: it is not followed until one does"
             )
 
 
@@ -211,7 +212,7 @@ def _unset_chains(config: NodeConfig, genesis: Genesis) -> Iterator[str]:
     given = {chain.chain_id for chain in config.chains}
     for terms in genesis.chains:
         if terms.chain_id not in given:
-            yield f"chains lacks {terms.chain_id} ({terms.name}) of genesis: this node attests nothing of it"
+            yield f"chains lacks {terms.chain_id} ({terms.name}), which is listed: this node attests nothing of it"
 
 
 # Services

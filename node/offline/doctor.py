@@ -24,6 +24,7 @@ from node.offline.clock_exam import examine_clocks
 from node.offline.config_checks import config_mistakes, config_warnings, own_key
 from node.offline.machine_exam import judge_machine, read_machine
 from node.offline.peer_exam import examine_peers
+from node.offline.terms_in_force import genesis_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def examine_chains(config: NodeConfig, now: Callable[[], float], name: str
             NodeCode.CONFIG_VALUE, "chains", name=name, known=", ".join(chain.name for chain in config.chains)
         )
     path = config.path(config.node.genesis)
-    listed = read_genesis(path).chains if path.exists() else ()
+    listed = genesis_in_force(config, read_genesis(path)).chains if path.exists() else ()
     vaults = {terms.chain_id: terms.vault for terms in listed}
     return tuple([await _examine(chain, vaults.get(chain.chain_id), now) for chain in wanted])
 

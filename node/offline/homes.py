@@ -22,7 +22,7 @@ from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder
 from node.agreement.application import state_salt
 from node.config import NodeConfig
-from node.config_sources import dump_config, load_config, parse_config
+from node.config_sources import dump_config, load_config, name_of_home, parse_config
 from node.genesis_file import read_genesis
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 from node.store.block_log import block_log_network, read_block_log
@@ -99,16 +99,18 @@ _KEYS_OF_PROFILE = {
 
 
 def init_home(
-    home: Path, profile: Literal["validator", "bridge", "observer"], name: str, *, devnet: bool
+    home: Path, profile: Literal["validator", "bridge", "observer"], name: str = "", *, devnet: bool
 ) -> dict[str, str]:
     """Make the keys and node.toml of one node; its public keys and the proofs of possession, in hex.
 
-    `devnet`: weak key derivation. Raises LocalFault OUTPUT_EXISTS, KEY_*.
+    Without a `name` it is called like its folder. `devnet`: weak key derivation.
+
+    Raises LocalFault OUTPUT_EXISTS, KEY_*.
     """
     target = home / "node.toml"
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
-    config = parse_config({"node": {"name": name, "profile": profile, "devnet": devnet}})
+    config = parse_config({"node": {"name": name or name_of_home(home), "profile": profile, "devnet": devnet}})
     make_secret_folder(home)
     password = new_password(home)
     strength = Strength.DEVNET if devnet else Strength.STANDARD

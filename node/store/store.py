@@ -276,13 +276,22 @@ def network_of_store(path: Path) -> bytes | None:
 
     Raises LocalFault STORE_CORRUPT.
     """
+    return _read_only(path, "SELECT value FROM meta WHERE name = 'network'")
+
+
+def snapshot_of_store(path: Path) -> bytes | None:
+    """The newest saved state of a store, read alike; None where there is none. Raises LocalFault STORE_CORRUPT."""
+    return _read_only(path, "SELECT data FROM snapshots ORDER BY height DESC LIMIT 1")
+
+
+def _read_only(path: Path, query: str) -> bytes | None:
     if not path.exists():
         return None
     # Without a log nobody writes, and a connection that may be written to would leave one behind.
     how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as connection:
-            found = connection.execute("SELECT value FROM meta WHERE name = 'network'").fetchone()
+            found = connection.execute(query).fetchone()
     except sqlite3.DatabaseError as error:
         raise LocalFault(NodeCode.STORE_CORRUPT, str(path), why=str(error)) from None
     return bytes(found[0]) if found else None

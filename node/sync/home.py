@@ -17,7 +17,7 @@ from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
-from node.config_sources import dump_config
+from node.config_sources import dump_config, name_of_home
 from node.genesis_file import read_genesis
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 
@@ -35,7 +35,8 @@ class JoinOptions:
     seed_file: Path
     """The network seed as 64 hex digits, mode 0600."""
     peers: tuple[PeerConfig, ...]
-    name: str = "node"
+    name: str = ""
+    """In logs and metrics; empty: that of the folder."""
     listen: tuple[str, int] = ("127.0.0.1", P2P_PORT)
     announce: tuple[str, int] | None = None
     """Where validators reach it once it is one of them; by default where it listens, unless that is every address."""
@@ -85,7 +86,7 @@ def _config_of(options: JoinOptions) -> NodeConfig:
     host, port = options.listen
     api = Api(enabled=False) if options.api is None else Api(host=options.api[0], port=options.api[1])
     return NodeConfig(
-        node=NodeSection(name=options.name, profile="observer", devnet=options.devnet),
+        node=NodeSection(name=options.name or name_of_home(options.home), profile="observer", devnet=options.devnet),
         p2p=P2P(host=host, port=port, announce=_announced(options), peers=options.peers),
         chains=options.chains,
         api=api,

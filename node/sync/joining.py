@@ -39,6 +39,7 @@ from node.store.store import Commit, Store
 from node.sync.chunks import ChunkStore
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import Restored, position_of, read_saved
+from node.sync.search import StateSearch
 from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
 
 UNSEEN_HEIGHTS = 2
@@ -48,7 +49,11 @@ log = structlog.get_logger(__name__)
 
 
 async def begin_from_peers(
-    config: NodeConfig, genesis: Genesis, open_keys: Callable[[], NodeKeys], clock_ms: Callable[[], int]
+    config: NodeConfig,
+    genesis: Genesis,
+    open_keys: Callable[[], NodeKeys],
+    clock_ms: Callable[[], int],
+    search: StateSearch,
 ) -> bool:
     """Fill an empty home with a state from peers; False when it is not empty, or blocks are to be executed instead.
 
@@ -78,6 +83,7 @@ async def begin_from_peers(
                 talk = PeerTalk(network, signer, CurveVerifier(), p2p)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(talk.run)
+                    nursery.start_soon(search.watch, config, p2p)
 
                     listed = _Listed(signer.envelope_key)
                     addresses = AddressWatch(own_record(config.p2p.announce, clock_ms()), listed, p2p.learn)

@@ -167,10 +167,22 @@ class StateSync:
             await trio.sleep(ROUND_SECONDS)
 
     async def newest_set(self) -> ValidatorSet | None:
-        """The set that the highest certified header names which peers show now; None when none shows any."""
-        for peer in self._talk.peers:
-            await self._newest_of(peer)
-        return self.highest_set
+        """The set that the highest certified header names which peers show now; None when all say that they have none.
+
+        Waits for peers that answer late: who has no time for an answer has said nothing.
+        """
+        answered: set[bytes] = set()
+        while True:
+            for peer in self._talk.peers:
+                if self._trusted or isinstance(await self._ask_newest(peer), LightResponse):
+                    answered.add(peer)
+                    await self._newest_of(peer)
+            if self._trusted or (answered and answered >= set(self._talk.peers)):
+                return self.highest_set
+            await trio.sleep(ROUND_SECONDS)
+
+    async def _ask_newest(self, peer: bytes) -> object:
+        return await self._talk.ask(peer, LightRequest(height=LATEST), ANSWER_SECONDS)
 
     @property
     def highest_set(self) -> ValidatorSet | None:

@@ -27,7 +27,7 @@ from member.api.withdrawals import WaitingView, WithdrawalsView
 from member.codes import NodeCode
 from member.printing.validators import validators_text
 from member.printing.withdrawals import withdrawal_lines
-from node.config_sources import load_config
+from node.config_sources import load_config, name_of_home
 from node.signer.node_keys import open_node_keys
 from tests.kit.command_line import CommandLine
 from tests.kit.refusals import refused
@@ -136,9 +136,18 @@ def test_init_makes_a_home_once(tmp_path: Path, cli: CommandLine) -> None:
     cards = {"validator", "envelope", "possession", "checkpoint", "checkpoint_possession"}
     assert set(made.json) == cards | {"relayer"}
     assert "Next:" in made.err
-    assert load_config(home / "node.toml", {}).config.node.devnet is True
+    node = load_config(home / "node.toml", {}).config.node
+    assert (node.devnet, node.name) == (True, "home"), "logs and metrics name it like its folder"
     assert home.stat().st_mode & 0o777 == 0o700
     cli("init", "--home", home, "--devnet", code=7)
+
+
+def test_a_node_is_called_as_its_operator_says_or_like_its_folder(tmp_path: Path, cli: CommandLine) -> None:
+    assert name_of_home(tmp_path / ".my node (2)") == "my-node-2-"
+    assert name_of_home(Path("/")) == "node"
+    assert name_of_home(tmp_path / ("a" * 99)) == "a" * 64
+    cli("init", "--home", tmp_path / "home", "--devnet", "--name", "athens")
+    assert load_config(tmp_path / "home" / "node.toml", {}).config.node.name == "athens"
 
 
 def test_keys_are_made_listed_exported_and_imported(tmp_path: Path, cli: CommandLine) -> None:

@@ -11,6 +11,11 @@ import msgspec
 import pytest
 
 from clearing.base.validators import ValidatorSet
+from clearing.genesis.effective_terms import NO_HEAD, next_head
+from clearing.genesis.paths import change_at
+from clearing.initial_state import initial_state
+from clearing.schema.records.governance import AmendmentRecord
+from clearing.schema.requests.governance import TermsAmendment
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis
 from cli.output import ExitCode
@@ -18,7 +23,10 @@ from devnet.testnet import Testnet, create_testnet
 from member.keys.secret_files import write_secret
 from node.config import ChainConfig
 from node.config_sources import dump_config, read_config
+from node.epochs.service import EpochRecord
+from node.genesis_file import read_genesis
 from node.store.store import Store
+from node.sync.restore import encode_saved
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.command_line import CommandLine
 
@@ -245,6 +253,23 @@ def test_chains_that_differ_from_genesis_are_warned_of(
 ) -> None:
     """A chain is set up at every node before an amendment lists it, and not every node attests every chain."""
     assert told in cli("config", "validate", *_words(home, settings)).err
+
+
+def test_a_chain_that_only_an_amendment_in_the_home_lists_is_not_warned_of(
+    cli: CommandLine, home: Path, made: Testnet
+) -> None:
+    genesis = read_genesis(home / "genesis.json")
+    second = ChainTerms(31338, "two", bytes(19) + b"\2", 4, 1)
+    amendment = TermsAmendment((change_at(genesis, "chains.31338", second),))
+    state = initial_state(genesis, bytes(32))
+    state.amendments.put(1, AmendmentRecord(5, 6, bytes(32), amendment, next_head(NO_HEAD, 5, 6, bytes(32), amendment)))
+    with Store(home / "node.sqlite", made.network) as store:
+        store.save_snapshot(7, encode_saved(7, state, EpochRecord(bytes(32), 0, ())))
+    both = {"chains": _rows(CHAIN, {**CHAIN, "chain_id": 31338, "name": "two"})}
+    assert "chains.two.chain_id" not in cli("config", "validate", *_words(home, both)).err
+    assert "chains lacks 31338 (two)" in cli("config", "validate", *_words(home, {"chains": _rows(CHAIN)})).err
+    third = {"chains": _rows(CHAIN, {**CHAIN, "chain_id": 31339, "name": "three"})}
+    assert "chains.three.chain_id is 31339" in cli("config", "validate", *_words(home, third)).err
 
 
 def test_all_mistakes_are_told_at_once(cli: CommandLine, home: Path, made: Testnet) -> None:

@@ -12,7 +12,7 @@ import trio
 from devnet.demo.story import DevnetStory
 from devnet.network import running_devnet
 from devnet.options import DevnetOptions
-from devnet.try_it import MEMBERS_FOLDER, NOTE, TRADE_KEY
+from devnet.try_it import MEMBERS_FOLDER, NOTE, TOKEN, TRADE_KEY
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
@@ -46,6 +46,11 @@ async def test_a_person_can_act_as_a_member_by_the_note(anvil_binary: Path, tmp_
             code, out, error = await trio.to_thread.run_sync(partial(outcome, setting, command, elsewhere))
             assert code == 0, (command, out, error)
             assert out or error, command
+        assert any("deposits make" in command for command in commands)
+        assert ((folder / TOKEN).stat().st_mode & 0o777, (folder / TOKEN).parent.stat().st_mode & 0o777) == (
+            0o600,
+            0o700,
+        )
         for member in devnet.members:
             key = folder / MEMBERS_FOLDER / member.name / TRADE_KEY
             assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)

@@ -22,7 +22,7 @@ from member.api.submit import body_of, transaction_of
 from member.api.withdrawals import WithdrawalsView
 from member.printing.withdrawals import withdrawal_lines
 from node.api.accounts import account_of, trading_of
-from node.api.withdrawals import LISTED_MAX, withdrawals_of
+from node.api.withdrawals import ENDED_MAX, LISTED_MAX, withdrawals_of
 from tests.kit.clearing.desk import venue_world
 from tests.kit.clearing.gated import GATE, gated, not_executed
 from tests.kit.clearing.genesis import (
@@ -40,7 +40,7 @@ from tests.kit.clearing.genesis import (
 )
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.requests import PRICE, VENUE, VENUE_SECRETS
-from tests.kit.clearing.world import World, codes, funded
+from tests.kit.clearing.world import World, codes, executed, funded
 from tests.kit.node import fake_view
 from tests.kit.node.fake_view import FakeView, ask_view, client_of, status_and_code
 from tests.kit.node.live_view import run_against
@@ -193,6 +193,24 @@ def test_an_overdue_one_is_told_until_it_is_given_back() -> None:
     world.block(facts=[not_executed(world, 0)])
     assert not is_withdrawal_open(world.state, 0)
     assert withdrawals_of(world.state, ALICE).released == ()
+    (ended,) = withdrawals_of(world.state, ALICE).ended
+    assert (ended.nonce, ended.status) == (0, "refunded")
+
+
+def test_a_paid_one_is_listed_as_paid_the_newest_first_and_not_for_ever() -> None:
+    world = withdrawn()
+    assert withdrawals_of(world.state, ALICE).ended == ()
+    world.block(facts=[executed(1, 0)])
+    view = withdrawals_of(world.state, ALICE)
+    assert view.released == ()
+    (paid,) = view.ended
+    assert (paid.nonce, paid.amount_units, paid.status) == (0, str(900 * DOLLAR), "paid")
+    assert f"leaf 0: {900 * DOLLAR} units of asset {paid.asset} on chain 1 to {paid.to}; paid" in withdrawal_lines(view)
+    assert withdrawals_of(world.state, BOB).ended == (), "another's"
+    many = gated(check=False)
+    many.block(*(many.withdrawal(BOB, USDC_1, 1) for _ in range(40)))
+    many.block(facts=[executed(1, nonce) for nonce in range(40)])
+    assert [each.nonce for each in withdrawals_of(many.state, BOB).ended] == list(range(39, 39 - ENDED_MAX, -1))
 
 
 def test_a_page_is_bounded() -> None:

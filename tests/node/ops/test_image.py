@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -18,10 +17,12 @@ from packaging.utils import canonicalize_name
 
 from cli.main import cli
 from member.default_ports import API_PORT, P2P_PORT
-from tests.kit.until import until_now
+from tests.kit.node.containers import Buildah, Containers, Engine, base_of, starts, wait_until_healthy
+from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINERFILE = ROOT / "configs" / "image" / "Containerfile"
+BASE_SCRIPT = CONTAINERFILE.parent / "base.sh"
 TEXT = CONTAINERFILE.read_text(encoding="utf-8")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
@@ -70,10 +71,11 @@ def test_the_base_is_an_argument_named_by_tag_and_pinned_by_digest() -> None:
     assert (of("FROM", build), of("FROM", last)) == (["base AS build"], ["base"])
 
 
-def test_nothing_names_a_host() -> None:
-    assert "://" not in TEXT
-    assert not re.search(r"index-url|find-links|trusted-host", TEXT)
-    assert not re.search(r"\b[\w-]+\.(?:io|com|org|net|dev)[/:]", TEXT)
+@pytest.mark.parametrize("text", [TEXT, BASE_SCRIPT.read_text(encoding="utf-8")], ids=["image", "base"])
+def test_nothing_names_a_host(text: str) -> None:
+    assert "://" not in text
+    assert not re.search(r"index-url|find-links|trusted-host", text)
+    assert not re.search(r"\b[\w-]+\.(?:io|com|org|net|dev)[/:]", text)
 
 
 def test_packages_are_installed_by_hash_or_from_the_checkout() -> None:
@@ -175,6 +177,14 @@ def test_without_a_tool_make_image_says_which_are_missing(tmp_path: Path) -> Non
     assert "make image needs buildah, podman or docker: all three are missing" in ended.stderr
 
 
+def test_without_packages_of_debian_make_image_base_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "buildah").write_text("#!/bin/sh\n")
+    (tmp_path / "buildah").chmod(0o755)
+    ended = make("image-base", path=str(tmp_path))
+    assert ended.returncode != 0
+    assert "make image-base needs mmdebstrap: apt-get install mmdebstrap" in ended.stderr
+
+
 @pytest.mark.parametrize("tool", ["buildah", "podman", "docker"])
 def test_each_tool_is_told_to_keep_the_health_check(tool: str, tmp_path: Path) -> None:
     (tmp_path / tool).write_text("#!/bin/sh\n")
@@ -187,73 +197,75 @@ def test_each_tool_is_told_to_keep_the_health_check(tool: str, tmp_path: Path) -
     assert ("--format docker" in told) is (tool != "docker"), "docker knows no other format"
 
 
-BASE = os.environ.get("CROSSCLEAR_IMAGE_BASE") or TEXT.split("ARG BASE=", 1)[1].split()[0]
-SEALED = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
+OWN_BASE = "localhost/crossclear-base:bookworm"
+SHIPPED_BASE = TEXT.split("ARG BASE=", 1)[1].split()[0]
 FIRST_NETWORK = """set -eu
 crossclear init --home . --devnet
 crossclear validators card --home . --devnet --output json > card.json
 crossclear genesis new network --name one --house 0x1111111111111111111111111111111111111111
-crossclear genesis add-validator network card.json --address 127.0.0.1:26600
+crossclear genesis add-validator network card.json --address 127.0.0.1:{p2p}
 crossclear genesis build network
-crossclear genesis install network --home .
+crossclear genesis install network --home . --listen 127.0.0.1:{p2p} --api 127.0.0.1:{api}
 crossclear config validate
 id -u
 if touch /opt/crossclear/x 2> /dev/null; then echo writable; fi
 """
 
 
-@dataclass(frozen=True)
-class Engine:
-    """What runs containers of an image, with a volume of their own."""
+def found_base(tool: str) -> str:
+    """The base that is named, or at hand, or made of this machine's packages; skips where there is none."""
+    named = os.environ.get("CROSSCLEAR_IMAGE_BASE")
+    for each in (named,) if named else (SHIPPED_BASE, OWN_BASE):
+        if base_of(tool, each, {}):
+            return each
+    assert not named, f"{tool} has no {named}"
+    if not shutil.which("mmdebstrap"):
+        pytest.skip(f"no image is built: {tool} has no base, and mmdebstrap, which makes one, is missing")
+    made = make("image-base", f"IMAGE_TOOL={tool}", f"IMAGE_BASE={OWN_BASE}")
+    assert made.returncode == 0, (made.stdout + made.stderr)[-3_000:]
+    return OWN_BASE
 
-    program: str
-    image: str
-    volume: str
 
-    def __call__(self, *words: str, code: int = 0) -> str:
-        """What a call prints."""
-        ended = subprocess.run([self.program, *words], capture_output=True, text=True)
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        return ended.stdout
-
-    def run(self, *words: str, options: tuple[str, ...] = ("--rm",)) -> str:
-        """What a container with everything closed prints."""
-        return self("run", *SEALED, f"--volume={self.volume}:/home/node", *options, self.image, *words)
+def found_containers(folder: Path) -> tuple[Containers, str]:
+    """What runs containers on this machine, and the base of the image; skips where nothing does."""
+    own = f"crossclear-test-{os.getpid()}"
+    image = f"localhost/{own}:latest"
+    said = "podman, docker and buildah are missing"
+    asked = os.environ.get("CROSSCLEAR_IMAGE_TOOL")
+    for tool in (asked,) if asked else ("podman", "docker", "buildah"):
+        if not shutil.which(tool) or subprocess.run([tool, "info"], capture_output=True).returncode != 0:
+            continue
+        base = found_base(tool)
+        if tool == "buildah" and os.geteuid() == 0:
+            return Buildah(image, own, folder / "home"), base
+        environment, said = (None, "buildah needs root") if tool == "buildah" else starts(tool, base, folder)
+        if environment is not None:
+            return Engine(tool, image, own, environment), base
+    pytest.skip(f"no image is run here: {said}")
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    """With an image that is built from a base at hand; nothing is downloaded but what the lock names."""
-    for name in ("podman", "docker"):
-        tried = [name, "run", "--rm", "--pull=never", "--network=none", BASE, "true"]
-        if shutil.which(name) and subprocess.run(tried, capture_output=True).returncode == 0:
-            break
-    else:
-        pytest.skip(f"no image is built or run: neither podman nor docker runs {BASE} (CROSSCLEAR_IMAGE_BASE) here")
-    own = f"crossclear-test-{os.getpid()}"
-    made = Engine(name, f"localhost/{own}:latest", own)
-    options = f"--build-arg BASE={BASE} {os.environ.get('IMAGE_OPTIONS', '')}"
-    built = make("image", f"IMAGE={made.image}", f"IMAGE_OPTIONS={options}", f"IMAGE_TOOL={name}")
-    assert built.returncode == 0, (built.stdout + built.stderr)[-3_000:]
-    made("volume", "create", own)
-    yield made
-    made("rm", "--force", own)
-    made("volume", "rm", own)
-    made("image", "rm", made.image)
-
-
-def test_a_container_with_everything_closed_makes_a_home_and_runs_a_node(engine: Engine) -> None:
-    assert engine.run("--version").strip() == f"crossclear, version {PROJECT['version']}"
-    told = engine.run("-c", FIRST_NETWORK, options=("--rm", "--entrypoint=sh"))
-    assert told.splitlines()[-1] == "26600", told
-    engine.run(options=("--detach", f"--name={engine.volume}"))
-    examined = [engine.program, "exec", engine.volume, "crossclear", "check"]
-    until_now(lambda: subprocess.run(examined, capture_output=True).returncode == 0, poll_seconds=1.0)
-    engine("stop", "--time=60", engine.volume)
-    assert engine("inspect", "--format={{.State.ExitCode}}", engine.volume).strip() == "0"
-    assert (
-        '"event": "stopped"'
-        in subprocess.run(
-            [engine.program, "logs", engine.volume], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ).stdout
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    """Of an image that is built here. Nothing is downloaded but what the locks name, and packages for a base."""
+    found, base = found_containers(tmp_path_factory.mktemp("containers"))
+    authorities = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
+    secret = f"--secret id=authorities,src={authorities}" if authorities else ""
+    options = f"--build-arg BASE={base} {secret} {os.environ.get('IMAGE_OPTIONS', '')}"
+    built = make(
+        "image", f"IMAGE={found.image}", f"IMAGE_OPTIONS={options}", f"IMAGE_TOOL={found.tool}", **found.environment
     )
+    assert built.returncode == 0, (built.stdout + built.stderr)[-3_000:]
+    yield found
+    found.close()
+
+
+def test_a_container_with_everything_closed_makes_a_home_and_runs_a_node(containers: Containers) -> None:
+    assert containers.run("--version").strip() == f"crossclear, version {PROJECT['version']}"
+    p2p, api = free_ports(2)
+    told = containers.run("-c", FIRST_NETWORK.format(p2p=p2p, api=api), entrypoint="sh")
+    assert told.splitlines()[-1] == "26600", told
+    containers.start()
+    wait_until_healthy(containers)
+    code, log = containers.stop()
+    assert code == 0, log
+    assert '"event": "stopped"' in log

@@ -86,6 +86,7 @@ def test_an_alert_names_what_a_node_exports_and_its_section_of_the_runbook(alert
     assert texts_fit(alert["annotations"]["summary"].replace("$value", ""), alert["expr"])
     page, _, anchor = alert["annotations"]["runbook"].partition("#")
     assert (ROOT / page).read_text(encoding="utf-8") == RUNBOOK
+    assert anchor == alert["alert"].lower(), "an alert has a section of its own"
     assert anchor in {heading.lower() for heading in re.findall(r"^### (\w+)$", RUNBOOK, re.MULTILINE)}
 
 
@@ -105,7 +106,11 @@ def test_a_panel_shows_what_a_node_exports(title: str, expression: str, legend: 
 def reasons() -> set[str]:
     """Names that conditions have in code; `*` for what is put in."""
     found = set()
-    for path in (ROOT / "node" / "ops" / "health.py", ROOT / "node" / "supervision.py"):
+    for path in (
+        ROOT / "node" / "ops" / "health.py",
+        ROOT / "node" / "supervision.py",
+        ROOT / "node" / "sync" / "search.py",
+    ):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         named = [node for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "name"]
         values = [node.value for node in named]

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from clearing.schema.terms.genesis import MarketParameters, network_id
+from cli.output import ExitCode
 from devnet.testnet import Testnet, create_testnet
+from member.codes import NodeCode
 from node.signer.node_keys import open_node_keys
 from node.store.store import Store
 from tests.kit.node.house_alone import house_alone
@@ -95,3 +98,47 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
             assert ours.snapshot_at(each) == theirs.snapshot_at(each), "what is offered is equal, also by who joined"
     assert list((first / "snapshots").iterdir()) == []
     assert not (home / "sign-state").stat().st_mode & 0o077
+
+
+def test_a_newcomer_whom_nobody_lists_says_so_in_its_log_and_its_readiness(
+    net: Testnet, tmp_path: Path, processes: list[VerbProcess]
+) -> None:
+    p2p, api, dead, own = free_ports(4)
+    seed = tmp_path / "seed"
+    first = net.nodes[0].home
+    seed.write_text(open_node_keys(first, first / "password", allow_weak=True).network_seed.hex())
+    seed.chmod(0o600)
+    running, away = (node.envelope_key.hex() for node in net.nodes)
+    home = tmp_path / "joined"
+    joining = ["join", "--home", str(home), "--genesis", str(net.genesis_path), "--network-seed-file", str(seed)]
+    joining += ["--peer", f"{running}@127.0.0.1:{p2p}", "--peer", f"{away}@127.0.0.1:{dead}", "--prepare-only"]
+    joining += ["--listen", f"127.0.0.1:{own}", "--api", f"127.0.0.1:{api}", "--devnet", "--output", "json"]
+    made = subprocess.run([sys.executable, "-m", "cli", *joining], capture_output=True, text=True, cwd=ROOT)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["envelope"]
+    settings = {"p2p.port": p2p, "api.enabled": "false", "proofs.enabled": "false", "logging.format": "json"}
+    given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    validator = VerbProcess("start", "--config", str(first / "node.toml"), *given)
+    processes.append(validator)
+    validator.until("running")
+    newcomer = VerbProcess("start", "--config", str(home / "node.toml"), "--set", "logging.format=json")
+    processes.append(newcomer)
+    while "refuses" not in (told := newcomer.until("no peer lets this node in")["why"]):
+        """Wait until the other has been seen."""
+    refusal, absence = told.split("; ")
+    assert refusal.startswith(f"{running[:16]} at 127.0.0.1:{p2p} answers and refuses this node")
+    assert f"does not list the key {key}" in refusal
+    assert absence.startswith(f"{away[:16]} at 127.0.0.1:{dead} cannot be reached")
+    url = f"http://127.0.0.1:{api}"
+    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+    readiness = httpx.get(f"{url}/readyz")
+    checks = {check["name"]: check for check in readiness.json()["checks"]}
+    assert (readiness.status_code, readiness.json()["ready"], set(checks)) == (503, False, {"state", "peers"})
+    assert checks["peers"]["detail"] == f"0 peers connected; {told}"
+    refused = httpx.post(f"{url}/v1/transactions")
+    assert (refused.status_code, refused.json()["code"]) == (503, NodeCode.API_NOT_READY.label)
+    shown = subprocess.run(
+        [sys.executable, "-m", "cli", "status", "--url", url], capture_output=True, text=True, cwd=ROOT
+    )
+    assert shown.returncode == ExitCode.NOT_READY
+    assert f"does not list the key {key}" in shown.stdout
