@@ -10,12 +10,14 @@ Rule: three bounds, in micros, each rounded down, and the lowest applies.
    two together gain nothing by a default.
 
 A bidder has enough competition where other bidders ask no more than the first two bounds, and can carry a stated
-fraction of the slices. This module must not know which bids are filled.
+fraction of the slices. Affiliates of a bidder are no others to it, and an affiliate of the defaulter never has
+competition. This module must not know which bids are filled.
 """
 
 from collections.abc import Mapping
 
 from clearing.base.units import PPM, mul_div_down
+from clearing.context.affiliation import Owner
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import net_owed
 from clearing.default_fund.contributions import contribution_micros
@@ -72,12 +74,20 @@ def uncontested_ask(context: BlockContext, default: DefaultRecord, reserve: int)
     return min(reserve, max(_own_money(context, default), 0) // terms.auction_slices)
 
 
-def uncontested_bidders(context: BlockContext, carried: Mapping[int, int]) -> tuple[int, ...]:
+def uncontested_bidders(context: BlockContext, default: DefaultRecord, carried: Mapping[int, int]) -> tuple[int, ...]:
     """Bidders without enough competition, ordered. `carried`: the slices that each bidder can carry, of bids that ask
     no more than the reserve."""
-    terms, whole = context.terms.crisis.default, sum(carried.values())
-    needed = terms.auction_contest_ppm * terms.auction_slices
-    return tuple(member for member, slices in sorted(carried.items()) if (whole - slices) * PPM < needed)
+    terms, group_of = context.terms.crisis.default, context.families.members_like
+    by_group: dict[Owner, int] = {}
+    for member, slices in carried.items():
+        by_group[group_of(member)] = by_group.get(group_of(member), 0) + slices
+    whole, needed = sum(by_group.values()), terms.auction_contest_ppm * terms.auction_slices
+    defaulters = group_of(default.member)
+    return tuple(
+        member
+        for member in sorted(carried)
+        if group_of(member) == defaulters or (whole - by_group[group_of(member)]) * PPM < needed
+    )
 
 
 def _own_money(context: BlockContext, default: DefaultRecord) -> int:

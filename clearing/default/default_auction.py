@@ -116,7 +116,7 @@ def _portfolio_sale(
             for member, bid in bids.items()
             if bid.ask_micros <= reserve
         }
-        sale.uncontested = uncontested_bidders(context, carried)
+        sale.uncontested = uncontested_bidders(context, default, carried)
     return sale
 
 

@@ -36,15 +36,26 @@ def auction_genesis(terms: DefaultTerms = SHIPPED) -> Genesis:
 
 
 def auction_world(
-    house_dollars: int = 500, terms: DefaultTerms = SHIPPED, *, ticks: int = FALLEN, **dollars: int
+    house_dollars: int = 500,
+    terms: DefaultTerms = SHIPPED,
+    *,
+    ticks: int = FALLEN,
+    affiliates: tuple[int, ...] = (),
+    **dollars: int,
 ) -> World:
-    """Alice is in default, and her 23 BTC are for sale. Others have 300,000 dollars, or what is named."""
+    """Alice is in default, and her 23 BTC are for sale. Others have 300,000 dollars, or what is named.
+
+    `affiliates`: accounts of two members that are declared to be one owner's before.
+    """
     world = World(auction_genesis(terms), fresh=True)
     world.prices(790_000)
     world.bring(**{"house": house_dollars, "bob": 300_000, "carol": 300_000, "dave": 300_000} | dollars)
     world.pay_in(ALICE, INTO_FUND)
     world.fund_paid_in()
     world.pay_in(ALICE, MARGIN)
+    if affiliates:
+        one, other = affiliates
+        assert not world.refusals(world.affiliation(one, other, affiliate_key=world.key_of(other)))
     assert not world.refusals(world.perp_trade(ALICE, DAVE, LOTS))
     world.fall(ticks)
     return world

@@ -86,6 +86,32 @@ def test_bids_that_nobody_can_carry_are_no_competition() -> None:
     assert money(world, ALICE, CAROL, DAVE) - before <= 0
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_affiliates_are_no_competition_to_each_other(declared: bool) -> None:
+    """Dave's affiliate bids for the other half. Gain before: 2,486 dollars, which is left where nobody knows of it."""
+    world = auction_world()
+    if declared:
+        assert not world.refusals(world.affiliation(DAVE, CAROL, affiliate_key=world.key_of(CAROL)))
+    reserve, _ = ask_bounds(world)
+    before = money(world, ALICE, CAROL, DAVE)
+    results = bid_sealed(world, (DAVE, HALF, reserve), (CAROL, HALF, reserve))
+    (ranked,) = of_all(results, BiddersRanked)
+    assert ranked.uncontested == ((3, 4) if declared else ())
+    assert (money(world, ALICE, CAROL, DAVE) - before <= 0) is declared
+
+
+def test_an_affiliate_of_the_defaulter_has_no_competition_beside_any_bid() -> None:
+    """Bob bids for the other half. Gain before: 903 dollars."""
+    world = auction_world(affiliates=(ALICE, DAVE))
+    reserve, _ = ask_bounds(world)
+    before = money(world, ALICE, DAVE)
+    results = bid_sealed(world, (DAVE, ALL, reserve), (BOB, HALF, reserve))
+    (ranked,) = of_all(results, BiddersRanked)
+    assert ranked.uncontested == (4,)
+    assert [each.member for each in of_all(results, PortfolioSold)] == [2]
+    assert money(world, ALICE, DAVE) - before <= 0
+
+
 def test_bidders_in_competition_are_paid_what_they_ask_up_to_the_reserve() -> None:
     world = auction_world()
     reserve, own = ask_bounds(world)
