@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.engine import ENGINE_HELP, Engine, engine_at
 from tests.sim.adversary.planted import PLANTED, find
 from tests.sim.adversary.regressions import Regression, save
-from tests.sim.adversary.rules import RULES, exists
+from tests.sim.adversary.rules import RULES, exists, is_switchable
 from tests.sim.adversary.scenarios import GENERAL, SCENARIOS, Scenario, scenario_of
 from tests.sim.adversary.search import ROUNDING_MICROS, Found, as_text, judged_litter, search, shortened
 
@@ -96,6 +96,9 @@ def _rediscover(engine: Engine, rules: Iterable[str], operations: int, seed: int
     rows, missed = [], 0
     for name in rules:
         scenario = scenario_of(name)
+        if not is_switchable(RULES[name], scenario.genesis(())):
+            print(f"{name}: built in, cannot be off", flush=True)
+            continue
         found = search(scenario, (name,), operations, seed, engine)
         print(f"{name}: {RULES[name].exploit}", flush=True)
         _print_best(scenario, (name,), found, keep)

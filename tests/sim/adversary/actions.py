@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 
 from clearing.context.unresolved_losses import defaults_under_way
-from clearing.default.default_auction import _ask_max, _auction_portfolio
+from clearing.schema.records.default import DefaultRecord
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import token_currency
 from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, USD, USDC_1, WETH_1
 from tests.sim.adversary.market import CLIENT, CLIENT_SECRET, DEALER, NAMES, Market, ether_micros
@@ -162,10 +163,16 @@ def bid_default(market: Market, bidder: int, part: int, ask_part: int) -> Reques
     if not under_way:
         return []
     number, default = under_way[0]
-    context = market.context()
-    ask = _ask_max(context, _auction_portfolio(context, default)) * ask_part // 100
     slices = max(market.genesis.crisis.default.auction_slices * part // 100, 1)
-    return [market.default_bid(bidder, number, slices, ask)]
+    return [market.default_bid(bidder, number, slices, _highest_ask(market, default) * ask_part // 100)]
+
+
+def _highest_ask(market: Market, default: DefaultRecord) -> int:
+    """What `auction_worst_ppm` of a slice's initial margin is; where there is a reserve price, it is lower."""
+    terms, lots = market.genesis.crisis.default, current_holdings(market.state, default.estate).lots
+    alone = Holdings([0] * len(market.genesis.cash_groups), [0] * len(market.state.terms.tokens), lots)
+    whole = holdings_margin(current_arrays(market.state), alone).initial
+    return whole // terms.auction_slices * terms.auction_worst_ppm // 1_000_000
 
 
 def bid_collateral(market: Market, bidder: int, seller: int) -> Requests:
@@ -260,7 +267,7 @@ ACTIONS: dict[str, Kind] = {
         lambda bidder, sold, discount: f"{_named(bidder)} bids for slices of {_named(sold)} from {discount} ppm on",
     ),
     "bid default": Kind(
-        lambda chance, accounts: (*_draw_account_part(chance, accounts), chance.choice((-20, 0, 10, 50, 100))),
+        lambda chance, accounts: (*_draw_account_part(chance, accounts), chance.choice((-20, 0, 2, 10, 50, 100))),
         bid_default,
         lambda bidder, part, ask: f"{_named(bidder)} bids for {part} % of the defaulter at {ask} % of the highest ask",
     ),

@@ -21,7 +21,7 @@ class Regression(msgspec.Struct, frozen=True):
     scenario: str
     closed_by: tuple[str, ...]
     off: tuple[str, ...]
-    """Other rules that were off."""
+    """Rules that were asked to be off."""
     profit_micros: int
     """When it was found."""
     actions: Genome

@@ -6,6 +6,7 @@ missing is one that this release does not have: it is off whatever is asked for.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
@@ -29,20 +30,21 @@ class Rule:
     exploit: str
     scenario: str
     switches: tuple[Switch, ...] = ()
-    needs: str = ""
-    """A field that only a release with the rule has, where the switches themselves are older than the rule."""
-    built_in: bool = False
-    """Whether this release has the rule and no genesis switches it off."""
+    built_in: str = ""
+    """A name that only a release with the rule has, where no genesis switches the rule off."""
 
 
 RULES: dict[str, Rule] = {
     "insolvent-reserve": Rule(
         "an account without equity is for sale at no discount while a gainer withdraws",
         "insolvent",
-        (Switch("crisis.liquidation.insolvent_to_default", on=True, off=False),),
-        needs="crisis.default.auction_reserve_ppm",
+        built_in="clearing.context.unresolved_losses:insolvent_micros",
     ),
-    "gains-at-declaration": Rule("gains are parked as margin or swapped for a token before they are cut", "gains"),
+    "gains-at-declaration": Rule(
+        "gains are parked as margin or swapped for a token before they are cut",
+        "gains",
+        built_in="clearing.default.gains_liabilities",
+    ),
     "same-owner": Rule(
         "the loser is the member, the gainer its client, who is the same person",
         "client",
@@ -76,13 +78,22 @@ RULES: dict[str, Rule] = {
 
 def exists(rule: Rule, genesis: Genesis) -> bool:
     """Whether the release that reads this genesis has the rule."""
-    fields = [switch.path for switch in rule.switches] + [rule.needs] * bool(rule.needs)
-    return rule.built_in or (bool(rule.switches) and all(_has_field(genesis, path) for path in fields))
+    if rule.built_in:
+        return _has_name(rule.built_in)
+    return all(_has_field(genesis, switch.path) for switch in rule.switches)
 
 
 def is_switchable(rule: Rule, genesis: Genesis) -> bool:
-    """Whether the rule can be off here: it has switches, or it is not there at all."""
-    return not rule.built_in or not exists(rule, genesis)
+    """Whether the rule can be off here: a genesis switches it, or it is not there at all."""
+    return bool(rule.switches) or not exists(rule, genesis)
+
+
+def _has_name(name: str) -> bool:
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def with_rules(genesis: Genesis, off: Iterable[str] = ()) -> Genesis:

@@ -27,6 +27,8 @@ from tests.sim.adversary.market import (
 from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, STILL, PricePath
 from tests.sim.adversary.rules import RULES, with_rules
 
+UNCOVERED = ("same-owner",)
+"""With it a member brings what it lacks under stress before it has a position, and a crash leaves no loss to share."""
 HONEST_DOLLARS = dict.fromkeys(HONEST, 5_000_000)
 
 
@@ -48,6 +50,8 @@ class Scenario:
     terms: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `market_genesis`."""
     actions_max: int = 10
+    also_off: tuple[str, ...] = ()
+    """Rules that are off because with them nobody has the position that the scenario is about."""
 
     @property
     def blocks(self) -> int:
@@ -56,7 +60,7 @@ class Scenario:
 
     def genesis(self, off: tuple[str, ...]) -> Genesis:
         """Its genesis with every rule on that the product has, but those in `off`."""
-        return with_rules(market_genesis(**self.terms), off)
+        return with_rules(market_genesis(**self.terms), (*off, *self.also_off))
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -70,6 +74,7 @@ SCENARIOS: dict[str, Scenario] = {
             CRASH,
             managed=True,
             terms={"default": {"house_capital_micros": 500 * DOLLAR}},
+            also_off=UNCOVERED,
         ),
         Scenario(
             "gains",
@@ -79,6 +84,7 @@ SCENARIOS: dict[str, Scenario] = {
             CRASH,
             managed=True,
             terms={"default": {"house_capital_micros": 500 * DOLLAR}},
+            also_off=UNCOVERED,
         ),
         Scenario(
             "client",
@@ -100,6 +106,7 @@ SCENARIOS: dict[str, Scenario] = {
                 "default": {"house_capital_micros": 100_000 * DOLLAR},
                 "fund": {"minimum_micros": 20_000 * DOLLAR},
             },
+            also_off=UNCOVERED,
         ),
         Scenario(
             "funding",
@@ -119,6 +126,7 @@ SCENARIOS: dict[str, Scenario] = {
             CRASH,
             managed=True,
             terms={"fund": {"minimum_micros": 20_000 * DOLLAR}},
+            also_off=UNCOVERED,
         ),
         Scenario(
             "withdrawals",
