@@ -58,79 +58,62 @@ PREMIUM = FundingTerms(
 """A fifth of the devnet's times, as its blocks take a fifth of a second and these a whole one."""
 
 
+CALLS = CallTerms(deadline_blocks=2, urgent_ppm=500_000)
+LIQUIDATION = LiquidationTerms(
+    auction_blocks=4,
+    start_ppm=1_000,
+    end_ppm=20_000,
+    slice_max_ppm=500_000,
+    bidder_share_ppm=500_000,
+    step_ppm=500_000,
+    insolvent_to_default=True,
+)
+DEFAULT = DefaultTerms(
+    enabled=True,
+    house_capital_micros=5_000 * DOLLAR,
+    assessment_ppm=1_000_000,
+    assessment_blocks=3,
+    auction_blocks=4,
+    auction_slices=20,
+    auction_worst_ppm=500_000,
+    porting_blocks=4,
+    halt_blocks=5,
+    replenishment_blocks=10,
+)
+FUND = FundTerms(
+    cash_group=USD,
+    minimum_micros=1_000 * DOLLAR,
+    buffer_ppm=100_000,
+    step_micros=DOLLAR,
+    call_blocks=10,
+    grace_blocks=200,
+    return_blocks=1_000,
+)
+
+
 def market_genesis(
     default: Mapping[str, Any] | None = None,
     fund: Mapping[str, Any] | None = None,
-    liquidation: Mapping[str, Any] | None = None,
     funding: FundingTerms | None = None,
     epoch_blocks: int = 60,
 ) -> Genesis:
     """The market, with these terms changed."""
     crisis = {
-        "calls": CallTerms(deadline_blocks=2, urgent_ppm=500_000),
-        "liquidation": LiquidationTerms(
-            **{
-                "auction_blocks": 4,
-                "start_ppm": 1_000,
-                "end_ppm": 20_000,
-                "slice_max_ppm": 500_000,
-                "bidder_share_ppm": 500_000,
-                "step_ppm": 500_000,
-                "insolvent_to_default": True,
-                **(liquidation or {}),
-            }
-        ),
-        "default": DefaultTerms(
-            **{
-                "enabled": True,
-                "house_capital_micros": 5_000 * DOLLAR,
-                "assessment_ppm": 1_000_000,
-                "assessment_blocks": 3,
-                "auction_blocks": 4,
-                "auction_slices": 20,
-                "auction_worst_ppm": 500_000,
-                "porting_blocks": 4,
-                "halt_blocks": 5,
-                "replenishment_blocks": 10,
-                **(default or {}),
-            }
-        ),
-        "fund": FundTerms(
-            **{
-                "cash_group": USD,
-                "minimum_micros": 1_000 * DOLLAR,
-                "buffer_ppm": 100_000,
-                "step_micros": DOLLAR,
-                "call_blocks": 10,
-                "grace_blocks": 200,
-                "return_blocks": 1_000,
-                **(fund or {}),
-            }
-        ),
+        "calls": CALLS,
+        "liquidation": LIQUIDATION,
+        "default": msgspec.structs.replace(DEFAULT, **default or {}),
+        "fund": msgspec.structs.replace(FUND, **fund or {}),
         "gates": WithdrawalControlTerms(deficit_reserve=True),
     }
+    own = funding or FundingTerms()
     genesis = make_genesis(
         {"move_cap_ppm": 450_000, "epoch_blocks": epoch_blocks, "trade_fee_ppm": 100, "request_ms_max": 600_000},
         RiskParameters(
-            GROUPS,
-            cash_limit_micros=1_000 * DOLLAR,
-            stress=STRESS,
-            default_fund_micros=5_000 * DOLLAR,
+            GROUPS, cash_limit_micros=1_000 * DOLLAR, stress=STRESS, default_fund_micros=DEFAULT.house_capital_micros
         ),
         crisis=crisis,
         validators=ValidatorSet((unproven_validator(bytes([1]) * 32, bytes([1]) * 48, 10),)),
-        instruments=(
-            Instrument(
-                BTC_PERP,
-                "BTC-PERP",
-                InstrumentKind.PERPETUAL,
-                BTC,
-                1,
-                USD,
-                10,
-                funding=funding or FundingTerms(),
-            ),
-        ),
+        instruments=(Instrument(BTC_PERP, "BTC-PERP", InstrumentKind.PERPETUAL, BTC, 1, USD, 10, funding=own),),
     )
     client = AccountTerms(CLIENT, AccountKind.CLIENT, address(CLIENT_SECRET))
     members = (

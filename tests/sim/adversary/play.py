@@ -11,6 +11,7 @@ from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default_fund.contributions import contribution_micros
 from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.state.indexes import CALLED_ACCOUNTS, holders
 from tests.kit.clearing.genesis import BTC_PERP
 from tests.sim.adversary.actions import (
     MICROS_PER_TICK,
@@ -27,7 +28,7 @@ from tests.sim.adversary.paths import FIRST_MOVE, PricePath
 
 Genome = tuple[tuple[int, Action], ...]
 """(block, action), in order of the block."""
-QUIET_BLOCKS_MAX = 40
+QUIET_BLOCKS_MAX = 30
 """How long after the last block of colluders defaults may still take."""
 Conduct = Callable[[Market, int], Requests]
 """What colluders request in the block with this number."""
@@ -153,8 +154,10 @@ class _Players:
 
 
 def _is_settled(market: Market) -> bool:
-    """Whether no default, sale or deadline is open."""
+    """Whether no default, sale, call or deadline is open: a called account may still be sold at its own cost."""
     state = market.state
+    if holders(state, CALLED_ACCOUNTS, 0):
+        return False
     running = (state.liquidations, state.margin_calls, state.cash_calls)
     return not defaults_under_way(state) and not any(True for table in running for _ in table.ordered())
 
