@@ -117,6 +117,7 @@ SCENARIOS: dict[str, Scenario] = {
             managed=False,
             interest_lots=300_000,
             terms={"funding": PREMIUM},
+            also_off=UNCOVERED,
         ),
         Scenario(
             "assessment",
