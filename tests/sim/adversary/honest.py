@@ -1,0 +1,60 @@
+"""What honest members do in every block: they answer calls, pay contributions and bid at fair prices.
+
+Rule: they know no more than the state shows. They do not mind risk, so what they ask for a position at the mark is
+nothing: only so is a colluder's gain in an auction something that others would not have been paid.
+"""
+
+from typing import Any
+
+from clearing.context.unresolved_losses import defaults_under_way
+from tests.kit.clearing.genesis import USDC_1
+from tests.sim.adversary.market import DEALER, HONEST, TRADER, Market
+
+Requests = list[Any]
+BIDDERS = (DEALER, TRADER)
+
+
+def honest_requests(market: Market, *, bid: bool) -> Requests:
+    """What honest members ask of the block that is being made. `bid`: whether they take part in auctions."""
+    found = _contributions(market)
+    for account in HONEST:
+        found += answer_call(market, account)
+    if bid:
+        found += _bids_for_defaulters(market) + _bids_for_slices(market)
+    return found
+
+
+def answer_call(market: Market, account: int) -> Requests:
+    """Bring what is missing to initial margin."""
+    record = market.state.accounts[account]
+    if not record.called_height:
+        return []
+    missing = -market.spare(account)
+    return [market.deposit_fact(account, USDC_1, missing)] if missing > 0 else []
+
+
+def _contributions(market: Market) -> Requests:
+    called = [(member, market.state.contributions.get(member)) for member in HONEST]
+    return [market.pay(member, record.called) for member, record in called if record is not None and record.called]
+
+
+def _bids_for_defaulters(market: Market) -> Requests:
+    """Each bids once for everything, for nothing."""
+    slices = market.genesis.crisis.default.auction_slices
+    return [
+        market.default_bid(bidder, number, slices, 0)
+        for number, default in defaults_under_way(market.state)
+        if default.auction_height > market.state.now.height
+        for bidder in BIDDERS
+        if (number, bidder) not in market.state.default_bids
+    ]
+
+
+def _bids_for_slices(market: Market) -> Requests:
+    """Each bids for everything that is for sale, at any discount."""
+    return [
+        market.liquidation_bid(bidder, account)
+        for account, record in market.state.liquidations.ordered()
+        if record.last_height > market.state.now.height
+        for bidder in BIDDERS
+    ]
