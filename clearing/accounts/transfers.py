@@ -19,7 +19,7 @@ from clearing.schema.receipts.collateral import ClaimsSwapped
 from clearing.schema.requests.accounts import CashTransfer, ClaimSwap, TokenTransfer
 from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
-from clearing.state.holdings import equity_of_claim
+from clearing.state.holdings import market_value
 from clearing.state.ledger import cash_currency, token_currency
 from clearing.trades.balance_limits import check_received
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve
@@ -91,7 +91,7 @@ def _transfer(
     if refusal is not None:
         return refusal
     use_nonce(context, account, request.nonce)
-    moved = equity_of_claim(context.state, currency, amount)
+    moved = market_value(context.state, currency, amount)
     context.values_moved.append(ValueMoved(account, recipient, moved, own=True))
     before = equities_before(context, account, recipient)
     context.journal.transfer(account, recipient, currency, amount, code, request.nonce)
@@ -124,7 +124,7 @@ def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Reject
     if refusal is not None:
         return refusal
     use_nonce(context, request.account, request.nonce)
-    moved = equity_of_claim(context.state, *given) - equity_of_claim(context.state, *taken)
+    moved = market_value(context.state, *given) - market_value(context.state, *taken)
     context.values_moved.append(ValueMoved(request.account, request.recipient, moved, own=False))
     code, cause = TransferCode.CLAIM_SWAPPED, request.nonce
     context.journal.transfer(request.account, request.recipient, *given, code, cause)

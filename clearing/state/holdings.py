@@ -13,6 +13,7 @@ from clearing.margin.requirement.book_columns import has_same_listing
 from clearing.margin.requirement.known_spares import KnownSpares
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.pricing.value_after_haircut import value_before_haircut_up
 from clearing.schema.records.accounts import Book
 from clearing.schema.records.prices import FeedStatus, PriceStatus
 from clearing.state.effective_parameters import effective_assets, effective_parameters
@@ -92,13 +93,17 @@ def add_to_holdings(state: State, holdings: Holdings, currency: int, units: int)
         holdings.tokens[[token.id for token in state.terms.tokens].index(asset_of_currency(currency))] += units
 
 
-def equity_of_claim(state: State, currency: int, units: int) -> int:
-    """What these units add to equity, in micros: cash at par, tokens at their value after haircut."""
-    cash = state.terms.cash_groups
-    if currency in cash:
+def market_value(state: State, currency: int, units: int) -> int:
+    """What these units are worth, in micros rounded up: cash at par, tokens at their last price without haircut.
+
+    A haircut is no loss to who gives a token up and no gain to who takes it.
+    """
+    if currency in state.terms.cash_groups:
         return units
     at = [token.id for token in state.terms.tokens].index(asset_of_currency(currency))
-    return int(current_arrays(state).token_values[at]) * units
+    asset = current_arrays(state).assets[at]
+    feed = state.feeds.get(asset.feed)
+    return value_before_haircut_up(asset, units, feed.ticks) if feed is not None else 0
 
 
 def holdings_margin(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:

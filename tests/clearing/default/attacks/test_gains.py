@@ -81,6 +81,15 @@ def test_gains_swapped_for_a_token_bear_their_share() -> None:
     assert paid_of_gains(made) == {BOB: LOSS}
 
 
+def test_who_takes_cash_for_a_token_at_its_price_gains_nothing() -> None:
+    """Dave sells Bob ether at the market in the block of the fall, and pays nothing for it afterwards."""
+    made = world()
+    made.deposit(DAVE, WETH_1, 300 * 10**6)
+    made.block(made.swap(BOB, DAVE, (USD, 60_000 * DOLLAR), (2**32 + WETH_1, 300 * 10**6)), prices=PRICES)
+    made.until_ended()
+    assert paid_of_gains(made) == {BOB: LOSS}
+
+
 def test_gains_moved_to_a_client_of_ones_own_bear_their_share() -> None:
     """In the block of the fall Bob closes his position and pays everything into his client's account."""
     made = world()
