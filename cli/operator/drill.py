@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     "--block-ms", type=click.IntRange(1, 3_600_000), default=1_000, show_default=True, help="Time of a block."
 )
 @click.option("--reverse", is_flag=True, help="Instead: the smallest moves at which the fund no longer covers.")
+@click.option(
+    "--stress", is_flag=True, help="Instead: whether the fund covers a set of scenarios, recorded and made up."
+)
 @click.option("--genesis", type=FILE, help="When STATE is a file.")
 @click.option("--home", type=HOME, help="When STATE is a block log: a node's folder, for its network seed.")
 @click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
@@ -47,6 +50,7 @@ def drill(
     blocks: int,
     block_ms: int,
     reverse: bool,
+    stress: bool,
     genesis: Path | None,
     home: Path | None,
     password_file: Path | None,
@@ -64,19 +68,20 @@ def drill(
     \b
     Examples:
       crossclear drill HOME --member alice --move BTC=-15,-30 --move ETH=-40 --bids 25
+      crossclear drill HOME --stress
       crossclear drill HOME --reverse
 
     Example: crossclear drill HOME --member 1 --move BTC=-30
     """
     from node.offline.state_sources import StateSource
 
-    if reverse == (member is not None):
-        raise click.UsageError("give either --member or --reverse")
-    if reverse and (moves or bids is not None):
-        raise click.UsageError("--reverse finds the moves itself")
+    if (member is not None) + reverse + stress != 1:
+        raise click.UsageError("give one of --member, --reverse and --stress")
+    if member is None and (moves or bids is not None):
+        raise click.UsageError("--move and --bids are for --member")
     state = StateSource(state_path, genesis, home, password_file, allow_weak=devnet).read(height)
     if member is None:
-        return _print_reverse(state, output)
+        return _print_reverse(state, output) if reverse else _print_stress(state, output)
     from lab.drills.scenario import DrillScenario, find_member, percent_ppm, read_moves
 
     scenario = DrillScenario(
@@ -106,6 +111,15 @@ def _print_reverse(state: "State", output: str) -> int:
 
     found = reverse_stress(state)
     show(found, reverse_text(found, _members(state)), output)
+    return ExitCode.OK
+
+
+def _print_stress(state: "State", output: str) -> int:
+    from lab.drills.printing import stress_text
+    from lab.drills.stress_set import stress_results
+
+    found = stress_results(state)
+    show(found, stress_text(found), output)
     return ExitCode.OK
 
 

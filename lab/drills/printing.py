@@ -1,12 +1,13 @@
 """A drill, and a reverse stress, as text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM
 from lab.drills.fund_providers import Concentration
 from lab.drills.outcome import DefaultOutcome, DrillOutcome
 from lab.drills.reverse_stress import BreakingMove, ReverseStress
+from lab.drills.stress_set import StressResult
 from member.explaining.formatting import per_cent
 
 _MICROS = 1_000_000
@@ -78,6 +79,18 @@ def reverse_text(found: ReverseStress, members: Mapping[int, str]) -> str:
     lines += [_move_line(move) for move in found.moves]
     lines += ["", "providers of the fund"]
     lines += [_provider_line("paid in", found.paid, members), _provider_line("required", found.required, members)]
+    return "\n".join(lines)
+
+
+def stress_text(results: Sequence[StressResult]) -> str:
+    """A line for every scenario."""
+    head = ("scenario", "kind", "moves", "one loses", "two lose", "uncovered by one", "by two")
+    lines = ["  {:<26} {:<13} {:<26} {:>22} {:>22} {:>22} {:>22}".format(*head)]
+    for each in results:
+        moves = ", ".join(f"{group} {points / 100:+.2f} %" for group, points in each.moves) or "as in genesis"
+        figures = (each.lost_by_one, each.lost_by_two, each.uncovered_by_one, each.uncovered_by_two)
+        shown = " ".join(f"{money(figure):>22}" for figure in figures)
+        lines.append(f"  {each.name:<26} {each.kind:<13} {moves:<26} {shown}")
     return "\n".join(lines)
 
 

@@ -100,8 +100,8 @@ class _Risky:
 
 def reverse_stress(state: State) -> ReverseStress:
     """For each risk group and all together, down and up: any one member, any two, and the pairs with most at risk."""
-    paid = {member: contribution_micros(state, member) for member, _ in state.contributions.ordered()}
-    cover = Cover(stress_needs(state, (), 0).house_micros, paid)
+    cover = cover_of(state)
+    paid = cover.contributions
     risky = _risky_accounts(state)
     names = (ALL_GROUPS, *(group.name for group in state.terms.risk.groups))
     found = [move for name in names for sign in (-1, 1) for move in _of_direction(state, risky, cover, name, sign)]
@@ -113,6 +113,12 @@ def reverse_stress(state: State) -> ReverseStress:
         paid=concentration(paid),
         required=concentration({member: record.required for member, record in state.contributions.ordered()}),
     )
+
+
+def cover_of(state: State) -> Cover:
+    """What bears losses in a state."""
+    paid = {member: contribution_micros(state, member) for member, _ in state.contributions.ordered()}
+    return Cover(stress_needs(state, (), 0).house_micros, paid)
 
 
 def losses_at(state: State, group: str, points: Sequence[int]) -> list[dict[int, int]]:
@@ -133,21 +139,29 @@ def _risky_accounts(state: State) -> list[_Risky]:
     return found
 
 
+def losses_in(state: State, moves: Sequence[Mapping[str, int]]) -> list[dict[int, int]]:
+    """What every member loses beyond its margin, when groups move by so many hundredths of a per cent, by name."""
+    return _losses_in(state, _risky_accounts(state), moves)
+
+
 def _losses(state: State, risky: Sequence[_Risky], group: str, points: Sequence[int]) -> list[dict[int, int]]:
+    names = [each.name for each in state.terms.risk.groups]
+    moved = [{name: point for name in names if group in (ALL_GROUPS, name)} for point in points]
+    return _losses_in(state, risky, moved)
+
+
+def _losses_in(state: State, risky: Sequence[_Risky], moves: Sequence[Mapping[str, int]]) -> list[dict[int, int]]:
     rulebook = current_rulebook(state)
     stress = tuple(
         StressScenario(
-            str(point),
-            tuple(
-                Scenario(point if group in (ALL_GROUPS, each.name) else 0, POINTS, 0, of_index=True)
-                for each in rulebook.parameters.groups
-            ),
+            str(number),
+            tuple(Scenario(move.get(group.name, 0), POINTS, 0, of_index=True) for group in rulebook.parameters.groups),
         )
-        for point in points
+        for number, move in enumerate(moves)
     )
     parameters = msgspec.structs.replace(rulebook.parameters, stress=stress)
     arrays = msgspec.structs.replace(rulebook, parameters=parameters).stress()
-    losses: list[dict[int, int]] = [{} for _ in points]
+    losses: list[dict[int, int]] = [{} for _ in moves]
     for account, equities in zip(risky, stressed_equities(arrays, [each.holdings for each in risky]), strict=True):
         for at, equity in enumerate(equities):
             lost = max(account.free - equity, 0)

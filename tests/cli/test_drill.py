@@ -89,10 +89,19 @@ def test_reverse_prints_moves_and_providers(log: Recorded, height: int, cli: Com
     assert {move["group"] for move in found["moves"]} == {"all", "BTC", "ETH"}
 
 
+def test_stress_prints_recorded_and_hypothetical_scenarios_beside_genesis(
+    log: Recorded, height: int, cli: CommandLine
+) -> None:
+    printed = cli("drill", home_of(log), "--stress", "--height", height)
+    for part in ("March 2020", "hypothetical", "crash", "as in genesis"):
+        assert part in printed.out
+
+
 def test_a_drill_of_nobody_known_ends_in_its_own_code(log: Recorded, cli: CommandLine) -> None:
     assert "R0908" in cli("drill", home_of(log), "--member", "nobody", code=1).err
     cli("drill", home_of(log), code=2)
     cli("drill", home_of(log), "--reverse", "--member", "1", code=2)
+    cli("drill", home_of(log), "--stress", "--move", "BTC=-1", code=2)
 
 
 def test_a_default_that_is_not_over_is_told_by_the_exit_code(log: Recorded, height: int, cli: CommandLine) -> None:
