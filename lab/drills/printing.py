@@ -96,7 +96,7 @@ def stress_text(results: Sequence[StressResult]) -> str:
 
 def _move_line(move: BreakingMove) -> str:
     points = move.move_points
-    moved = "none tried" if points is None else f"{points / 100:+.2f} %"
+    moved = "none" if points is None else f"{points / 100:+.2f} %"
     who = move.who if " and " in move.who else f"{move.who}: {','.join(map(str, move.members)) or '-'}"
     return (
         f"  {move.group:<12} {move.direction:<10} {who:<12} {moved:>14} "
