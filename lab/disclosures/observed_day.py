@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import DAY_MS, PPM
-from clearing.default_fund.sizing import stress_needs
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded
 from clearing.schema.receipts.default_fund import FundSized
@@ -23,6 +22,7 @@ from clearing.state.holdings import margin_book
 from clearing.state.ledger import FUND_ACCOUNT
 from clearing.state.state import State
 from lab.disclosures.resources import prefunded_micros
+from lab.drills.reverse_stress import sizing_needs
 
 VARIATION = frozenset({TransferCode.VARIATION_MARGIN, TransferCode.TRADE_VARIATION})
 
@@ -114,7 +114,7 @@ class ObservedDay:
 
     def close(self, state: State) -> None:
         """After the day's last block: the stress of the close, and the end of the last window."""
-        for _, shortfalls in stress_needs(state, (), state.terms.crisis.fund.cash_group).shortfalls:
+        for _, shortfalls in sizing_needs(state).shortfalls:
             self._note_stress([micros for member, micros in shortfalls.items() if member != HOUSE_MEMBER], state)
         time_ms, marks = self._last
         if self._window is not None and time_ms > self._window.time_ms:

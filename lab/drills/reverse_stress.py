@@ -15,6 +15,7 @@ import msgspec
 
 from clearing.base.codec import I64, U63
 from clearing.default_fund.contributions import contribution_micros
+from clearing.default_fund.cover_rules import StressNeeds
 from clearing.default_fund.sizing import stress_needs, stressed_equities
 from clearing.schema.risk.parameters import Scenario, StressScenario
 from clearing.state.effective_parameters import current_rulebook
@@ -115,10 +116,17 @@ def reverse_stress(state: State) -> ReverseStress:
     )
 
 
+def sizing_needs(state: State) -> StressNeeds:
+    """What genesis's scenarios size the fund by. Without any there is no fund, and no part of the house is counted."""
+    if not state.terms.risk.stress:
+        return StressNeeds((), 0, {})
+    return stress_needs(state, (), state.terms.crisis.fund.cash_group)
+
+
 def cover_of(state: State) -> Cover:
     """What bears losses in a state."""
     paid = {member: contribution_micros(state, member) for member, _ in state.contributions.ordered()}
-    return Cover(stress_needs(state, (), 0).house_micros, paid)
+    return Cover(sizing_needs(state).house_micros, paid)
 
 
 def losses_at(state: State, group: str, points: Sequence[int]) -> list[dict[int, int]]:

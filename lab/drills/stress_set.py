@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clearing.base.codec import U63
-from clearing.default_fund.sizing import stress_needs
 from clearing.state.state import State
-from lab.drills.reverse_stress import cover_of, losses_in
+from lab.drills.reverse_stress import cover_of, losses_in, sizing_needs
 from member.api.types import Body
 
 REFERENCE = "BTC"
@@ -68,8 +67,7 @@ class StressResult(Body, frozen=True):
 def stress_results(state: State) -> tuple[StressResult, ...]:
     """Genesis's scenarios, then the set."""
     groups = tuple(group.name for group in state.terms.risk.groups)
-    fund = state.terms.crisis.fund.cash_group
-    found = [_result(state, name, "genesis", (), losses) for name, losses in stress_needs(state, (), fund).shortfalls]
+    found = [_result(state, name, "genesis", (), losses) for name, losses in sizing_needs(state).shortfalls]
     moves = [tuple((group, each.of_group(group)) for group in groups) for each in STRESS_SET]
     losses_by_scenario = losses_in(state, [dict(each) for each in moves])
     found += [

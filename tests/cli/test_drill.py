@@ -81,6 +81,14 @@ def test_the_text_names_the_member_its_loss_and_the_fund(log: Recorded, height: 
     assert printed.is_printable
 
 
+def test_a_drill_leaves_a_homes_blocks_and_states_as_they_are(log: Recorded, height: int, cli: CommandLine) -> None:
+    database = home_of(log) / "node.sqlite"
+    before = database.read_bytes()
+    cli("drill", home_of(log), *MOVE, "--height", height, code=None)
+    cli("drill", home_of(log), "--stress")
+    assert database.read_bytes() == before
+
+
 def test_reverse_prints_moves_and_providers(log: Recorded, height: int, cli: CommandLine) -> None:
     printed = cli("drill", home_of(log), "--reverse", "--height", height)
     assert "smallest move" in printed.out

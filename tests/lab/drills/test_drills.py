@@ -20,7 +20,7 @@ from lab.drills.rehearsal import Rehearsal, apply_with_failure, copy_of
 from lab.drills.run import run_drill
 from lab.drills.scenario import DrillScenario, FeedMoves, find_member, read_moves
 from member.codes import NodeCode
-from tests.kit.clearing.defaults import LOTS, default_world, with_fund
+from tests.kit.clearing.defaults import LOTS, default_world, with_fund, without_fund
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR
 from tests.kit.clearing.world import World, of_all, of_kind, roots
@@ -161,6 +161,16 @@ def test_bids_are_for_the_members_shares_at_the_part_of_a_slices_margin() -> Non
     asked = {ask for _, _, _, ask, _ in ranked.members}
     assert asked == {ranked.slice_margin * 50_000 // PPM}
     assert world.default().loss == rehearsed.loss
+
+
+def test_members_bid_for_every_portfolio_that_is_for_sale() -> None:
+    """Alice and Carol default in one block, on what Bob and Dave are short."""
+    world = without_fund(bob=300_000, dave=300_000)
+    world.block(world.perp_trade(ALICE, BOB, LOTS), world.perp_trade(CAROL, DAVE, LOTS))
+    outcome = run_drill(world.state, DrillScenario(1, (TO_500_000,), 50_000))
+    assert [(each.member, each.declared_block) for each in outcome.defaults] == [(1, 1), (3, 1)]
+    assert not outcome.refused
+    assert sum(each.lots for each in outcome.closed if "auction" in each.how) == LOTS
 
 
 def test_a_bid_above_the_rulebooks_limit_is_refused_in_the_drill_too() -> None:

@@ -5,9 +5,12 @@ from clearing.default_fund.cover_rules import cover_two
 from clearing.default_fund.sizing import stress_needs
 from lab.drills.fund_providers import concentration
 from lab.drills.printing import reverse_text
-from lab.drills.reverse_stress import Cover, losses_at, reverse_stress
-from tests.kit.clearing.defaults import with_fund
+from lab.drills.reverse_stress import Cover, cover_of, losses_at, reverse_stress
+from lab.drills.stress_set import stress_results
+from tests.kit.clearing.crisis import leveraged
+from tests.kit.clearing.defaults import default_world, with_fund
 from tests.kit.clearing.fund import CRASH
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL
 
 
 def test_losses_of_a_move_are_those_by_which_the_network_sizes_its_fund() -> None:
@@ -38,6 +41,34 @@ def test_a_group_without_positions_breaks_nothing() -> None:
     found = reverse_stress(with_fund().state)
     assert {move.move_points for move in found.moves if move.group == "ETH"} == {None}
     assert " none " in reverse_text(found, {})
+
+
+def test_a_network_without_scenarios_has_no_fund_that_could_break() -> None:
+    world = leveraged()
+    found = reverse_stress(world.state)
+    assert (found.house_micros, found.fund_micros, found.paid.providers) == (0, 0, 0)
+    assert [each.kind for each in stress_results(world.state) if each.kind == "genesis"] == []
+    broken = [
+        move for move in found.moves if move.group == "BTC" and move.direction == "down" and move.who == "any one"
+    ]
+    assert [move.members for move in broken] == [(1,)], "Alice's margin alone bears her loss"
+
+
+def test_a_pair_breaks_the_fund_where_its_losses_beyond_both_contributions_exceed_the_rest() -> None:
+    """Alice and Carol are long, Bob is short."""
+    world = default_world()
+    world.bring(alice=60_000, bob=60_000, carol=60_000)
+    world.block(world.perp_trade(ALICE, BOB, 25_000), world.perp_trade(CAROL, BOB, 20_000))
+    world.fund_paid_in()
+    found = reverse_stress(world.state)
+    (pair,) = [move for move in found.moves if (move.group, move.direction, move.who) == ("BTC", "down", "1 and 3")]
+    assert pair.move_points is not None
+    cover = cover_of(world.state)
+    at, below = losses_at(world.state, "BTC", (pair.move_points, pair.move_points + 1))
+    assert (cover.uncovered(at, (1, 3)), cover.uncovered(below, (1, 3))) == (pair.uncovered, 0)
+    assert pair.uncovered > 0
+    (two,) = [move for move in found.moves if (move.group, move.direction, move.who) == ("BTC", "down", "any two")]
+    assert (two.members, two.move_points) == ((1, 3), pair.move_points), "the worst pair is this one"
 
 
 def test_a_contribution_bears_its_own_members_loss_before_anybody_elses() -> None:
