@@ -29,6 +29,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),
         "chains": ("cli.operator.chains:chains", "Show halted chains of a node, and release one."),
         "doctor": ("cli.operator.doctor:doctor", "Examine machine, settings, peers and endpoints of a node."),
+        "drill": ("cli.operator.drill:drill", "Rehearse a member's default on a copy of a state: who pays what."),
+        "disclosure": (
+            "cli.operator.disclosure:disclosure",
+            "Print a day's quantitative disclosure (CPMI-IOSCO) as data with definitions.",
+        ),
         "vault": (
             "cli.operator.vault:vault",
             "Deploy, check, follow, update and pause a vault; state silence, refund deposits.",

@@ -156,6 +156,11 @@ class NodeCode(CodeBook):
         "The disk of the home is full, read-only or failing, so the node ended; what it had decided is kept. Free "
         "room, or mount it writable, look for faults of the disk in the kernel's log, and start the node again.",
     )
+    DRILL_SCENARIO = (
+        908,
+        "The drill names a member, a feed or a move that this network does not have, or a default that cannot happen. "
+        "Correct what the values say.",
+    )
     TRANSACTION_UNKNOWN = (
         877,
         "This node did not accept the transaction and saw it in no block, or has forgotten it (`mempool.fates_days`, "

@@ -187,6 +187,11 @@ def state_of_home(home: Path, height: int | None) -> State:
         return state_at(opened.genesis, opened.salt(), store, wanted).state
 
 
+def state_of_file(path: Path, genesis: Genesis) -> State:
+    """The state in a file of `debug export`, without a salt: its roots mean nothing. Raises LocalFault, RemoteFault."""
+    return _exported_state(genesis, bytes(32), _read_state(path))[1]
+
+
 def export_home(home: Path, height: int | None, target: Path) -> StateAt:
     """Write the state of a home at a height, by default the highest, to a new file. Raises LocalFault."""
     opened = open_home(home)

@@ -1,0 +1,1 @@
+"""The public quantitative disclosure of one day: observed block by block, and reported field by field."""

@@ -1,0 +1,1 @@
+"""Drills of a default on a copy of a state, and the moves at which the default fund no longer covers."""
