@@ -15,10 +15,9 @@ from clearing.schema.blocks.receipt import Refused
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
 from clearing.schema.records.default import DefaultPhase, MemberStatus
-from clearing.schema.requests.auctions import DefaultBid
 from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.state.state import State
-from lab.drills.bids import bids_for, take_over_keys
+from lab.drills.bids import AssumedBids, AuctionRequest, take_over_keys
 from lab.drills.outcome import (
     DrillOutcome,
     Event,
@@ -49,14 +48,14 @@ def run_drill(state: State, scenario: DrillScenario) -> DrillOutcome:
         raise LocalFault(NodeCode.DRILL_SCENARIO, "member", member=scenario.member, why="it has no account")
     if scenario.bid_ppm is not None:
         take_over_keys(rehearsal.state)
-    forced, bid_on = False, set[int]()
+    forced, bidding = False, AssumedBids(scenario.bid_ppm) if scenario.bid_ppm is not None else None
     for block in range(scenario.blocks_max):
         if _is_over(rehearsal.state, scenario):
             break
         due = scenario.force_after is not None and block >= scenario.steps + scenario.force_after
         fails = due and member_status(rehearsal.state, scenario.member) not in IN_DEFAULT
         forced = forced or fails
-        bids = _bids(rehearsal, scenario, block, bid_on)
+        bids = _bids(rehearsal, scenario, block, bidding)
         made = rehearsal.next_block(_prices(rehearsal, scenario, block), bids)
         rehearsal.apply(made, failing_account(rehearsal.state, scenario.member) if fails else None)
     return _outcome(state, rehearsal, scenario, frozenset((*accounts.own, *accounts.clients)), forced=forced)
@@ -71,17 +70,17 @@ def _prices(rehearsal: Rehearsal, scenario: DrillScenario, block: int) -> dict[i
     return begin | {move.feed: move.ticks(begin[move.feed], block) for move in scenario.moves if move.feed in begin}
 
 
-def _bids(rehearsal: Rehearsal, scenario: DrillScenario, block: int, bid_on: set[int]) -> tuple[DefaultBid, ...]:
-    """Bids for every portfolio that is for sale and was not bid for yet."""
-    if scenario.bid_ppm is None:
+def _bids(
+    rehearsal: Rehearsal, scenario: DrillScenario, block: int, bidding: AssumedBids | None
+) -> tuple[AuctionRequest, ...]:
+    """Requests for every portfolio that is for sale."""
+    if bidding is None:
         return ()
     above = rehearsal.next_block(_prices(rehearsal, scenario, block))
-    found: tuple[DefaultBid, ...] = ()
+    found: tuple[AuctionRequest, ...] = ()
     for number, default in defaults_under_way(rehearsal.state):
-        open_ = default.phase is DefaultPhase.OPEN and default.auction_height >= above.height
-        if open_ and number not in bid_on:
-            bid_on.add(number)
-            found += bids_for(rehearsal.state, above, number, default, scenario.bid_ppm)
+        if default.phase is DefaultPhase.OPEN and default.auction_height >= above.height:
+            found += bidding.requests(rehearsal.state, above, number, default)
     return found
 
 

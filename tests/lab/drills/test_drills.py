@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from clearing.apply_block import apply_block
@@ -20,7 +21,7 @@ from lab.drills.rehearsal import Rehearsal, apply_with_failure, copy_of
 from lab.drills.run import run_drill
 from lab.drills.scenario import DrillScenario, FeedMoves, find_member, read_moves
 from member.codes import NodeCode
-from tests.kit.clearing.defaults import LOTS, default_world, with_fund, without_fund
+from tests.kit.clearing.defaults import LOTS, TERMS, default_world, with_fund, without_fund
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR
 from tests.kit.clearing.world import World, of_all, of_kind, roots
@@ -92,6 +93,19 @@ def test_a_drill_names_the_payers_of_the_same_default_in_the_world(move: FeedMov
     sold = {(each.account, each.positions[0].lots) for each in world.every(PortfolioSold)}
     assert sold == {(each.counterparty, each.lots) for each in outcome.closed if "auction" in each.how}
     assert sum(each.lots for each in outcome.closed) == LOTS
+
+
+def test_a_sealed_auction_sells_to_the_same_members_as_an_open_one() -> None:
+    """Members commit to their bids and reveal them; none of it is refused."""
+    found = []
+    for reveal_blocks in (0, 2):
+        world = with_fund(msgspec.structs.replace(TERMS, reveal_blocks=reveal_blocks))
+        outcome = run_drill(world.state, DrillScenario(1, (TO_500_000,), 50_000))
+        assert outcome.ended
+        assert not outcome.refused
+        found.append({(each.counterparty, each.lots) for each in outcome.closed if "auction" in each.how})
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
 
 
 def test_a_drill_leaves_the_state_as_it_is() -> None:
