@@ -129,6 +129,11 @@ def _bounded_micros(value: int) -> int:
 RANK_DENOMINATOR = 10**9
 
 
+def leverage_rank(profit: int, notional: int, equity: int) -> int:
+    """Profit x leverage, in micros times `RANK_DENOMINATOR`, rounded down; the highest closes first."""
+    return profit * notional * RANK_DENOMINATOR // max(equity, 1)
+
+
 class RankedAccount(NamedTuple):
     """One account's turn, with the inputs of its rank."""
 
@@ -186,7 +191,7 @@ class RankedSide:
 
     @staticmethod
     def _rank(ranked: RankedAccount) -> int:
-        return -(ranked.profit * ranked.notional * RANK_DENOMINATOR // max(ranked.equity, 1))
+        return -leverage_rank(ranked.profit, ranked.notional, ranked.equity)
 
 
 def _equities(context: BlockContext, accounts: list[int]) -> dict[int, int]:

@@ -16,13 +16,14 @@ from clearing.context.member_status import is_in_estate, member_status, set_memb
 from clearing.context.request_checks import check_request, check_signature_by, use_nonce
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.declaration import accounts_of_members
+from clearing.default.porting_margin import call_ported, covers_porting_margin
 from clearing.default_fund.contributions import contribution_micros, required_contribution
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.default import ClientRescued, MemberLeft, MemberReadmitted
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.requests.default import ClientRescue, MemberExit, MemberReadmission
 from clearing.schema.terms.genesis import AccountKind
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.holdings import positions_of
 from clearing.state.ledger import balance, cash_currency, token_currency
 
 RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
@@ -46,6 +47,7 @@ def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> R
     context.state.defaults.put(request.number, msgspec.structs.replace(default, client_accounts=clients))
     context.touched_accounts.update(moved)
     context.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
+    call_ported(context, moved)
     return None
 
 
@@ -65,10 +67,10 @@ def _check_parties(context: BlockContext, request: ClientRescue) -> Rejected | N
 
 
 def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | None:
-    """A top client account at initial margin, and a member that may take it over."""
+    """A top client account that covers the margin for porting, and a member that may take it over."""
     state, record = context.state, context.state.accounts[request.account]
     status = member_status(state, request.to_member)
-    short = [account for account in (request.account, *record.children) if not _is_covered(context, account)]
+    short = [account for account in (request.account, *record.children) if not covers_porting_margin(context, account)]
     in_default = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
     client = record.kind is AccountKind.CLIENT and not record.parent and not is_in_estate(state, request.account)
     eligible = in_default and client and status is MemberStatus.ACTIVE
@@ -85,13 +87,6 @@ def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | No
     if counts.open + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.open, limit=limit)
     return None
-
-
-def _is_covered(context: BlockContext, account: int) -> bool:
-    holdings = current_holdings(context.state, account)
-    return holdings_margin(current_arrays(context.state), holdings).initial_ok and all(
-        claim >= 0 for claim in holdings.cash
-    )
 
 
 def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected | None:

@@ -211,6 +211,7 @@ SAFEGUARDS = {
         "pool_affiliates",
         "reveal_blocks",
         "auction_contest_ppm",
+        "porting_at_maintenance",
     ),
     "fund": ("minimum_micros", "reduce_blocks", "cover_growth"),
     "gates": ("deficit_reserve", "give_back_expired"),

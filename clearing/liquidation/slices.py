@@ -59,6 +59,15 @@ def disposal_steps(total: int, step_ppm: int, whole: int, limit: int) -> Iterato
         left -= size
 
 
+def slice_costs(value: int, discount_ppm: int, penalty_ppm: int, spare: int) -> tuple[int, int]:
+    """Discount and penalty of one position of a slice, each rounded up; together at most `spare`, the discount first.
+
+    `spare`: the account's equity, less what its earlier positions cost; at least 0.
+    """
+    discount = min(mul_div_up(value, discount_ppm, PPM), spare)
+    return discount, min(mul_div_up(value, penalty_ppm, PPM), spare - discount)
+
+
 def receipt_micros(micros: int) -> int:
     """An unbounded amount, such as the notional of a whole portfolio, capped to the range of a receipt."""
     return min(micros, MONEY_MAX)
@@ -116,8 +125,7 @@ def cut_slice(
             continue
         at, mark = context.terms.array_index[instrument.id], instrument_mark(context, instrument.id)
         value, received = notional_micros(instrument, taken, mark), int(arrays.values[at, 0]) * taken
-        discount = min(mul_div_up(value, discount_ppm, PPM), spare)
-        penalty = min(mul_div_up(value, context.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
+        discount, penalty = slice_costs(value, discount_ppm, context.terms.market.liquidation_penalty_ppm, spare)
         spare -= discount + penalty
         group = context.terms.cash_groups.index(instrument.cash_group)
         result.positions.append(ReducedPosition(instrument.id, taken, lots, mark, received))

@@ -7,12 +7,14 @@ from clearing.base.codec import I64, U8, U32, Wire
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_down, mul_div_up
 from clearing.context.block_context import DENOMINATOR
 from clearing.liquidation.auction import auction_discount_ppm
-from clearing.liquidation.slices import disposal_steps, restoring_share
+from clearing.liquidation.slices import restoring_share, slice_costs, step_size
 from lab.evaluation.evaluate import Evaluator
 from lab.evaluation.rules import LiquidationSize, apply_rule
 from lab.models.named import from_json
 from lab.models.numbers import DECIMALS_MAX, Number, exact_rational
 from lab.models.portfolio import Name, Portfolio
+from lab.runs.block_gate import BlockGate, block_gate
+from lab.runs.insolvent_portfolios import DeleveragingCase, RisingAuction, deleveraging, rising_auction
 from lab.runs.margin import NO_MODEL
 from lab.runs.settle_file import Note
 from lab.runs.units import check_names, micros, money, require, step_result, units, whole
@@ -54,6 +56,17 @@ class DisposalCase(Wire, frozen=True, tag_field="kind", tag="steps"):
     most: Number = 0
     """No step closes more; 0: any."""
     decimals: U8 = 6
+    cooldown_blocks: U32 = 0
+    """Blocks between two steps."""
+    steps_max: U32 = 0
+    """After so many steps the next one closes all that is left; 0: any number."""
+
+
+class AuctionLeg(Wire, frozen=True):
+    """One position of a slice, long or short: both are closed at a discount."""
+
+    of: Name
+    notional: Number
 
 
 class AuctionPath(Wire, frozen=True, tag_field="kind", tag="auction"):
@@ -61,7 +74,7 @@ class AuctionPath(Wire, frozen=True, tag_field="kind", tag="auction"):
 
     name: Name
     notional: Number
-    """Of the slice."""
+    """Of the slice; the sum of the legs, where it has any."""
     blocks: U32
     end: Number
     """Discount of the last block, of the notional; six decimals."""
@@ -71,9 +84,15 @@ class AuctionPath(Wire, frozen=True, tag_field="kind", tag="auction"):
     """Of the notional, six decimals."""
     bidder_share: Number = 0
     """Of the penalty, to the bidder, six decimals; the rest is the fund's."""
+    equity: Number | None = None
+    """Of the account: discount and penalty together never exceed it, the discount first. Default: enough."""
+    legs: tuple[AuctionLeg, ...] = ()
+    """The slice's positions in the order of their instruments, whose costs round up apart. Default: one of all."""
 
 
-LiquidationStep: TypeAlias = RestoringShare | DisposalCase | AuctionPath | LiquidationSize
+LiquidationStep: TypeAlias = (
+    RestoringShare | DisposalCase | AuctionPath | LiquidationSize | BlockGate | DeleveragingCase | RisingAuction
+)
 
 
 class LiquidationRun(Wire, frozen=True):
@@ -88,6 +107,9 @@ class LiquidationRun(Wire, frozen=True):
 STEPS_MAX = 256
 BLOCKS_MAX = 1000
 """Of an auction that is listed block by block, and of the steps of a disposal."""
+LEGS_MAX = 8
+ANY_EQUITY = 100 * MONEY_MAX
+"""More than discount and penalty can be."""
 RATE_MAX = 10 * PPM
 
 
@@ -111,6 +133,12 @@ def _result(step: LiquidationStep, at: str) -> dict[str, Any]:
         return _steps(step, at)
     if isinstance(step, AuctionPath):
         return _auction(step, at)
+    if isinstance(step, BlockGate):
+        return block_gate(step, at)
+    if isinstance(step, DeleveragingCase):
+        return deleveraging(step, at)
+    if isinstance(step, RisingAuction):
+        return rising_auction(step, at)
     return _size(step, at)
 
 
@@ -154,13 +182,18 @@ def _steps(step: DisposalCase, at: str) -> dict[str, Any]:
     scale, left = 10**step.decimals, total
     sizes: list[Fraction] = []
     arithmetic: list[str] = []
-    for size in disposal_steps(total, rate, whole_at, most):
+    while left > 0:
         require(len(sizes) < BLOCKS_MAX, at, f"more than {BLOCKS_MAX} steps")
+        size, last = step_size(left, rate, whole_at, most), 0 < step.steps_max <= len(sizes)
         rule = "all of it" if left <= whole_at else f"{left} x {rate} / {PPM}, rounded up"
-        arithmetic.append(f"{left} left: {rule}{f', at most {most}' if most else ''} = {size}")
+        limit = f", at most {most}" if most else ""
+        if last:
+            size, rule, limit = left, f"all of it after {step.steps_max} steps", ""
+        arithmetic.append(f"{left} left: {rule}{limit} = {size}")
         sizes.append(Fraction(size, scale))
         left -= size
-    return {"steps": sizes, "sum": sum(sizes, Fraction(0)), "arithmetic": arithmetic}
+    blocks = [1 + number * (1 + step.cooldown_blocks) for number in range(len(sizes))]
+    return {"steps": sizes, "blocks": blocks, "sum": sum(sizes, Fraction(0)), "arithmetic": arithmetic}
 
 
 def _auction(step: AuctionPath, at: str) -> dict[str, Any]:
@@ -170,22 +203,29 @@ def _auction(step: AuctionPath, at: str) -> dict[str, Any]:
     require(0 < step.blocks <= BLOCKS_MAX, f"{at}.blocks", str(step.blocks))
     share = _rate(step.bidder_share, f"{at}.bidder_share")
     require(share <= PPM, f"{at}.bidder_share", str(step.bidder_share))
-    penalty = mul_div_up(notional, _rate(step.penalty, f"{at}.penalty"), PPM)
-    bidder = mul_div_down(penalty, share, PPM)
+    rate_of_penalty = _rate(step.penalty, f"{at}.penalty")
+    legs = [micros(leg.notional, f"{at}.legs[{number}].notional", 0) for number, leg in enumerate(step.legs)]
+    require(len(legs) <= LEGS_MAX and (not legs or sum(legs) == notional), f"{at}.legs", str(len(legs)))
+    equity = ANY_EQUITY if step.equity is None else max(micros(step.equity, f"{at}.equity"), 0)
     blocks = []
     for block in range(1, step.blocks + 1):
-        rate = auction_discount_ppm(start, end, 1, step.blocks, block)
-        discount = mul_div_up(notional, rate, PPM)
+        rate, left = auction_discount_ppm(start, end, 1, step.blocks, block), equity
+        discount = whole_penalty = 0
+        for value in legs or [notional]:
+            off, penalty = slice_costs(value, rate, rate_of_penalty, left)
+            left, discount, whole_penalty = left - off - penalty, discount + off, whole_penalty + penalty
+        bidder = mul_div_down(whole_penalty, share, PPM)
         blocks.append(
             {
                 "block": block,
                 "discount": Fraction(rate, PPM),
-                "account_pays": money(discount + penalty),
+                "account_pays": money(discount + whole_penalty),
                 "bidder_gets": money(discount + bidder),
-                "fund_gets": money(penalty - bidder),
+                "fund_gets": money(whole_penalty - bidder),
             }
         )
-    return {"blocks": blocks, "penalty": money(penalty)}
+    full = sum(mul_div_up(value, rate_of_penalty, PPM) for value in legs or [notional])
+    return {"blocks": blocks, "penalty": money(full)}
 
 
 def _size(step: LiquidationSize, at: str) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class DefaultTerms(Wire, frozen=True):
     auction_absence_ppm: U32 = 0
     """What a member that must bid and does not, or does not reveal its bid, bears of the loss before any other
     survivor, as a fraction of its required contribution."""
+    porting_at_maintenance: bool = False
+    """Whether a client at maintenance margin may be ported, and is called for the rest. Off: at initial margin."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:

@@ -153,5 +153,5 @@ def test_nobodys_margin_is_worked_out_for_a_rescue_that_was_not_signed(
     def unasked(*_: object) -> bool:
         raise AssertionError("margin of an unsigned request")
 
-    monkeypatch.setattr(exit_and_readmission, "_is_covered", unasked)
+    monkeypatch.setattr(exit_and_readmission, "covers_porting_margin", unasked)
     assert world.refusals(world.rescue(KEYED_CLIENT, 1, 3, secret(1))) == [ClearingCode.WRONG_SIGNER]

@@ -79,6 +79,7 @@ def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
     assert off == {
         "crisis.default.pool_affiliates",
         "crisis.fund.cover_growth",
+        "crisis.default.porting_at_maintenance",
         "crisis.default.auction_contest_ppm",
         "crisis.default.reveal_blocks",
         "crisis.fund.minimum_micros",

@@ -93,6 +93,16 @@ SHARE = {"kind": "restoring_share", "name": "s", "equity": 1, "initial": 2, "not
 STEPS = {"kind": "steps", "name": "s", "total": 10}
 AUCTION = {"kind": "auction", "name": "s", "notional": 10, "blocks": 3, "end": "0.1"}
 SIZE = {"kind": "liquidation_size", "name": "s", "ratio": 1, "price": 1, "shortage": 1}
+DUE = {"of": "A", "notional": 2, "shortfall": 1}
+GATE = {"kind": "block_gate", "name": "gate", "accounts": [DUE], "accounts_max": 1}
+PAIRS = {
+    "kind": "deleveraging",
+    "name": "pairs",
+    "lots": 1,
+    "lot_value": 1,
+    "accounts": [{"of": "A", "lots": -1, "profit": 1, "equity": 0}],
+}
+RISING = {"kind": "rising_auction", "name": "rising", "start": 0, "end": 1, "blocks": 2, "bids": []}
 LIQUIDATION_REFUSED = [
     (SHARE, {"initial": -1}, ClearingCode.BAD_STEP, "steps[0].initial"),
     (SHARE, {"equity": "0.0000001"}, ClearingCode.BAD_STEP, "steps[0].equity"),
@@ -108,6 +118,17 @@ LIQUIDATION_REFUSED = [
     (AUCTION, {"blocks": 1001}, ClearingCode.BAD_STEP, "steps[0].blocks"),
     (AUCTION, {"start": "0.2"}, ClearingCode.BAD_STEP, "steps[0].end"),
     (AUCTION, {"bidder_share": "1.1"}, ClearingCode.BAD_STEP, "steps[0].bidder_share"),
+    (AUCTION, {"legs": [{"of": "A", "notional": 1}]}, ClearingCode.BAD_STEP, "steps[0].legs"),
+    (AUCTION, {"equity": "0.0000001"}, ClearingCode.BAD_STEP, "steps[0].equity"),
+    (GATE, {"accounts": [{**DUE, "needed": 3}]}, ClearingCode.BAD_STEP, "steps[0].accounts[0].needed"),
+    (GATE, {"accounts": [DUE] * 1025}, ClearingCode.BAD_STEP, "steps[0].accounts"),
+    (GATE, {"loss_max": -1}, ClearingCode.BAD_STEP, "steps[0].loss_max"),
+    (PAIRS, {"lots": 0}, ClearingCode.BAD_STEP, "steps[0].lots"),
+    (PAIRS, {"lots": 2**39}, ClearingCode.BAD_STEP, "steps[0].lots"),
+    (PAIRS, {"lot_value": -1}, ClearingCode.BAD_STEP, "steps[0].lot_value"),
+    (RISING, {"start": 2}, ClearingCode.BAD_STEP, "steps[0].end"),
+    (RISING, {"blocks": 1001}, ClearingCode.BAD_STEP, "steps[0].blocks"),
+    (RISING, {"bids": [{"of": "A", "ask": 1}] * 17}, ClearingCode.BAD_STEP, "steps[0].bids"),
     (SIZE, {"shortage": None}, ClearingCode.BAD_STEP, "steps[0].shortage"),
     (SIZE, {"account": "A", "shortage": None}, ClearingCode.BAD_STEP, "steps[0].shortage"),
 ]

@@ -150,6 +150,52 @@ what is closed brings the account back to initial margin: liquidation/back-to-in
     in steps.steps.0  5000
     in steps.steps.1  5000
     slice.blocks.*.discount  0.001; 0.00325; 0.0055; 0.00775; 0.01
+nobody pays a discount or a penalty that it has not got: liquidation/equity-cap-and-two-legs
+    # 51,000 x 0.01 = 510; 51,000 x 0.1 + 510 = 5,610; of 510 dollars the discount takes all
+    rich.blocks.*.account_pays  510; 5610
+    poor.blocks.*.account_pays  510; 510
+    poor.blocks.*.bidder_gets  255; 510
+    poor.blocks.*.fund_gets  255; 0
+    insolvent.blocks.*.account_pays  0; 0
+the legs of a spread are discounted apart: liquidation/equity-cap-and-two-legs
+    # 0.300000003 and 0.150000009, each rounded up; 6 + 12 of 20 for the first leg, the other 2 for the second
+    spread.blocks.0.account_pays  0.450002
+    spread as one.blocks.0.account_pays  0.450001
+    poor spread.blocks.0.account_pays  20
+    poor spread.blocks.0.bidder_gets  8
+    poor spread.blocks.0.fund_gets  12
+two blocks lie between steps and the last one closes the rest: liquidation/cooldown-and-block-gate
+    steps.steps  500; 250; 125; 125
+    steps.blocks  1; 4; 7; 10
+a block closes within its limits, the largest shortfall first: liquidation/cooldown-and-block-gate
+    # 60,000; 4,000 + 2,000 exceed 5,000; 40,000 of 50,000 are left; then nothing
+    gate.accounts.*.of  first; second; third; fourth
+    gate.accounts.*.closed  60000; 0; 40000; 0
+    gate.accounts.*.waits_for  None; block loss; None; block notional
+    gate.closed  100000
+    gate.loss  4000
+    one account.accounts.*.waits_for  None; block accounts
+positions end in the order of profit x leverage: liquidation/insolvent-portfolios
+    # 2,900 x 5,000 / 4,900; 8,700 x 15,000 / 68,700; the long one is on the same side
+    both.pairs.*.of  carol; bob
+    both.pairs.*.rank  2959.183673; 1899.563318
+    both.pairs.*.closed  -1; -3
+    equal ranks.pairs.*.of  early; late; loser
+    equal ranks.pairs.*.closed  3; 2; 0
+    equal ranks.pairs.*.keeps  0; 1; 9
+an insolvent portfolio goes to the first that the rising payment is enough for: liquidation/insolvent-portfolios
+    # 750 in the fourth block and 300 of debt, of which the fund has 700; 200 of 750 by the account; 300 - 100
+    in debt.blocks.*.payment  0; 250; 500; 750
+    in debt.taker  yan
+    in debt.fund_pays  700
+    in debt.uncovered  350
+    with equity.account_pays  200
+    with equity.fund_pays  550
+    bought.taker  zoe
+    bought.payment  -100
+    bought.fund_pays  200
+    unsold.taker  None
+    unsold.uncovered  200
 the last bears the remainder of gains that were not collected: waterfall/c03-c04-gains-beyond-what-was-collected
     # the grand total is what was collected
     c03.shares.*.amount  50; 5030

@@ -58,7 +58,10 @@ def crisis_of(seed: int) -> CrisisParameters:
         calls=msgspec.structs.replace(_calls(chance), early_leaves_blocks=(100_000, 0, 2)[seed % 3]),
         liquidation=_liquidation(chance),
         default=msgspec.structs.replace(
-            _auction(_default(chance), seed), hold_assessments=seed % 2 == 1, pool_affiliates=seed % 2 == 1
+            _auction(_default(chance), seed),
+            hold_assessments=seed % 2 == 1,
+            pool_affiliates=seed % 2 == 1,
+            porting_at_maintenance=seed % 3 != 1,
         ),
         fund=FundTerms(
             cash_group=USD,
