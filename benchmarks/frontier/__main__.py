@@ -1,4 +1,4 @@
-"""Sets of risk parameters over many months: `python -m benchmarks.frontier [--played 60] [--plot FILE] [--replay 3]`.
+"""Sets of risk parameters over many months: `python -m benchmarks.frontier [--played 70] [--plot FILE] [--replay 3]`.
 
 Rule: a loss to others is what an account owed beyond all it had at its worst block, and what the house lost with what
 it took over. Exits with 1 if the shipped set has one, in the fast evaluator or, with `--replay`, in the state machine.
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     folder = Path(os.environ.get("CROSSCLEAR_MARKET_DATA") or "../shared/data")
     options.add_argument("--folder", type=Path, default=folder, help="of market data (CROSSCLEAR_MARKET_DATA)")
     options.add_argument("--drawn", default="0:1000", help="seeds of drawn months")
-    options.add_argument("--played", type=int, default=60, help="drawn months that are played: with the largest moves")
+    options.add_argument("--played", type=int, default=70, help="drawn months that are played: with the largest moves")
     options.add_argument("--sets", default="", help="names of sets, separated by commas; all by default")
     options.add_argument("--depths", default="1", help="factors of market depth, separated by commas")
     options.add_argument(
@@ -75,7 +75,7 @@ def main() -> int:
             rows.append(row_of(title, evaluate(histories, seeds, all_sets()[name], depth)))
             print(f"{title}: done", file=sys.stderr, flush=True)
     rows = efficient(rows)
-    print("\n".join([f"{len(histories.names)} months of {months.stop - months.start + RECORDED_MONTHS}", *table(rows)]))
+    print("\n".join([f"{len(histories.names)} of {len(months) + RECORDED_MONTHS} months", *table(rows)]))
     if options.plot is not None:
         write_plot(options.plot, rows)
     full = [row for row in rows if row.name in (SHIPPED, f"{SHIPPED}, depth 1")]

@@ -31,33 +31,31 @@ def changed(base: RiskSet, changes: Mapping[str, Mapping[str, Any]]) -> RiskSet:
     return msgspec.structs.replace(base, ranges=ranges, crisis=msgspec.structs.replace(base.crisis, **parts), **own)
 
 
-_OLD_RANGES = {"range_min_ppm": 10_000, "range_max_ppm": 900_000, "horizon_ms": 4 * HOUR}
+_FREE = {"range_min_ppm": 10_000, "range_max_ppm": 900_000}
 CHANGES: dict[str, Mapping[str, Mapping[str, Any]]] = {
     SHIPPED: {},
-    "before: 4 h, 1 h's time, 2 %": {
-        "ranges": _OLD_RANGES,
+    "before": {
+        "ranges": _FREE,
         "calls": {"deadline_blocks": 12},
         "liquidation": {"auction_blocks": 3, "start_ppm": 0, "end_ppm": 20_000},
     },
-    "4 h, no floor, no cap": {"ranges": _OLD_RANGES},
-    "4 h, floor 20 %, no cap": {"ranges": _OLD_RANGES | {"range_min_ppm": 200_000}},
-    "4 h, floor 25 %, cap 30 %": {"ranges": _OLD_RANGES | {"range_min_ppm": 250_000, "range_max_ppm": 300_000}},
-    "4 h, floor 29 %, cap 30 %": {"ranges": _OLD_RANGES | {"range_min_ppm": 290_000, "range_max_ppm": 300_000}},
-    "24 h, no floor, no cap": {"ranges": {"range_min_ppm": 10_000, "range_max_ppm": 900_000}},
-    "floor 10 %": {"ranges": {"range_min_ppm": 100_000}},
-    "floor 15 %": {"ranges": {"range_min_ppm": 150_000}},
+    "no floor, no cap": {"ranges": _FREE},
+    "floor 20 %, no cap": {"ranges": {"range_min_ppm": 200_000, "range_max_ppm": 900_000}},
+    "floor 29 %, no cap": {"ranges": {"range_max_ppm": 900_000}},
+    "24 h, no floor, no cap": {"ranges": _FREE | {"horizon_ms": 24 * HOUR}},
+    "24 h, 20 to 31 %": {
+        "ranges": {"range_min_ppm": 200_000, "range_max_ppm": 310_000, "horizon_ms": 24 * HOUR, "buffer_ppm": 0}
+    },
     "floor 25 %": {"ranges": {"range_min_ppm": 250_000}},
-    "cap 25 %": {"ranges": {"range_max_ppm": 250_000}},
-    "cap 28 %": {"ranges": {"range_max_ppm": 280_000}},
-    "cap 40 %": {"ranges": {"range_max_ppm": 400_000}},
-    "a quarter of an hour's time": {"calls": {"deadline_blocks": 3}},
+    "floor 27 %": {"ranges": {"range_min_ppm": 270_000}},
+    "floor 28 %": {"ranges": {"range_min_ppm": 280_000}},
+    "floor and cap 30 %": {"ranges": {"range_min_ppm": 300_000}},
     "an hour's time": {"calls": {"deadline_blocks": 12}},
     "no early calls": {"calls": {"early_ppm": 0, "early_release_ppm": 0}},
     "early 12 h ahead": {"calls": {"early_horizon_ms": 12 * HOUR}},
-    "maintenance 90 %": {"set": {"maintenance": (9, 10)}},
+    "26 %, maintenance 90 %": {"ranges": {"range_min_ppm": 260_000}, "set": {"maintenance": (9, 10)}},
     "sale: 15 min to 2 %": {"liquidation": {"auction_blocks": 3, "start_ppm": 6_667, "end_ppm": 20_000}},
-    "sale: 1 h to 12 %": {"liquidation": {"auction_blocks": 12, "start_ppm": 10_000, "end_ppm": 120_000}},
-    "sale: 4 h to 35 %": {"liquidation": {"auction_blocks": 48, "start_ppm": 10_000, "end_ppm": 350_000}},
+    "sale: 2 h to 20 %": {"liquidation": {"auction_blocks": 24, "start_ppm": 20_000, "end_ppm": 200_000}},
 }
 """What is changed, by name."""
 

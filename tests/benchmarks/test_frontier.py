@@ -59,7 +59,7 @@ def test_nobody_else_loses_in_the_worst_days_of_march_with_the_shipped_file(mark
 
 
 def test_the_fast_evaluator_tells_a_set_that_loses_from_the_shipped_one(march: Histories) -> None:
-    sets, before = all_sets(), "before: 4 h, 1 h's time, 2 %"
+    sets, before = all_sets(), "before"
     rows = {name: row_of(name, evaluate(march, BOOKS, sets[name], Depth())) for name in (SHIPPED, before)}
     assert rows[SHIPPED].loss == 0
     assert rows[before].loss > 0
@@ -144,7 +144,7 @@ def test_a_row_that_another_dominates_is_not_efficient(tmp_path: Path) -> None:
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-PAGE = (ROOT / "docs/explanation/march-2020.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/explanation/risk-parameters.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python -m benchmarks\.frontier(.*)$", PAGE, re.MULTILINE)
 
 
