@@ -113,7 +113,7 @@ def build_genesis(
             joint=_joint(market.risk.joint),
             charges=_charges(market),
             concentration=_tiers(market, chains),
-            stress=_stress(market.risk.stress),
+            stress=stress_scenarios(market.risk.stress),
             default_fund_micros=market.risk.default_fund_micros,
         ),
         market=MarketParameters(
@@ -231,7 +231,8 @@ def _joint(figures: JointFigures | None) -> JointCredit:
     return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
 
 
-def _stress(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
+def stress_scenarios(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
+    """What the default fund is sized for; a move of each group's index."""
     return tuple(
         StressScenario(
             figure.name,

@@ -19,6 +19,7 @@ from clearing.schema.terms.genesis import Genesis
 from devnet.codes import DevnetCode
 from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import CONFIGS, Market, load_market
+from devnet.risk_set import RISK_SET, with_tables
 from member.durable_files import write_new, write_whole
 from member.keys.secret_files import make_secret_folder, write_secret
 from member.signing.validator_changes import Card, newcomer
@@ -104,7 +105,8 @@ def new_draft(folder: Path, name: str, house: str) -> None:
     _parse(folder / DRAFT, text)
     make_secret_folder(folder)
     write_new(folder / DRAFT, text.encode())
-    write_new(folder / MARKET, (CONFIGS / "market.toml").read_bytes())
+    market = with_tables((CONFIGS / "market.toml").read_text("utf-8"), RISK_SET.read_text("utf-8"))
+    write_new(folder / MARKET, market.encode())
     write_secret(folder / SEED, secrets.token_hex(32).encode() + b"\n")
 
 
