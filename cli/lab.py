@@ -1,4 +1,4 @@
-"""Risk manager's commands: `crossclear backtest`, and `margin run`, `settle`, `waterfall`, `liquidation` on files."""
+"""Risk manager's commands: `crossclear backtest`, and `margin run` and `period`, `settle`, `waterfall`, `liquidation` on files."""
 
 import sys
 from collections.abc import Callable
@@ -127,6 +127,25 @@ def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
 
     model = None if model_file is None else _read(model_file)
     _print(margin_run(read_margin_run(_read(file), model)), pretty=pretty)
+
+
+@click.command("period")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--block-ms", type=click.IntRange(1, 86_400_000), required=True, help="Time between two blocks.")
+@output_option
+def margin_period(file: Path, block_ms: int, output: str) -> None:
+    """Print each instrument's margin period of risk: the time that margin assumes and that closing out takes.
+
+    FILE is a genesis.json. A warning names each instrument whose margin covers less than calls, sale, steps and auction
+    take. Caps of a block and closed prices come on top.
+
+    Example: crossclear margin period genesis.json --block-ms 500
+    """
+    from clearing.genesis.json import genesis_from_json
+    from lab.margin_period import margin_periods, periods_text
+
+    found = margin_periods(genesis_from_json(file.read_bytes()), block_ms)
+    show(found, periods_text(found), output)
 
 
 def _verb(group: str, what: str, run: Callable[[bytes], dict[str, Any]]) -> click.Command:

@@ -1,10 +1,10 @@
-"""`crossclear margin run|explain|simulate`: of a file, a running node, or a block log."""
+"""`crossclear margin run|period|explain|simulate`: of a file, a running node, or a block log."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.lab import margin_run
+from cli.lab import margin_period, margin_run
 from cli.options import NUMBER, AnswerSource, source_options
 from cli.output import output_option, show
 
@@ -18,6 +18,7 @@ def margin() -> None:
 
 
 margin.add_command(margin_run)
+margin.add_command(margin_period)
 
 
 @margin.command("explain")

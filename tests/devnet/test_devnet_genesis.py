@@ -23,6 +23,7 @@ from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.effective_parameters import current_rulebook
 from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import CONFIGS, Market, load_market
+from lab.margin_period import CloseOutTime, margin_periods
 from node.oracle.source import load_hours
 from proofs.statement.arithmetization import DOMAIN, check_statement, layout_of
 from proofs.statement.row_checks import check_rows
@@ -64,6 +65,14 @@ def test_the_shipped_market_makes_a_genesis_that_survives_json(market: Market, g
     assert {instrument.kind.name for instrument in genesis.instruments} == {"PERPETUAL", "FUTURE", "CALL", "PUT"}
     assert network_id(genesis_from_json(genesis_to_json(genesis))) == network_id(genesis)
     assert len(load_hours(CONFIGS / market.hours)) == 48
+
+
+def test_the_shipped_margin_period_is_stated_and_warned_of(genesis: Genesis) -> None:
+    found = margin_periods(genesis, 250)
+    assert found.close_out == CloseOutTime(call=10, sale=20, steps=60, auction=60)
+    assert {(each.assumed_ms, each.taken_ms) for each in found.instruments} == {(5_000, 37_500)}
+    assert len(found.warnings) == len(genesis.instruments)
+    assert {each.range_needed_ppm for each in found.instruments if each.group == "BTC"} == {547_723}
 
 
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
