@@ -23,9 +23,9 @@ def honest_requests(market: Market, bidders: tuple[int, ...]) -> Requests:
 
 
 def answer_call(market: Market, account: int) -> Requests:
-    """Bring what is missing to initial margin."""
+    """Bring what is missing to initial margin, while there is equity to lose."""
     record = market.state.accounts[account]
-    if not record.called_height:
+    if not record.called_height or market.margin(account).equity < 0:
         return []
     missing = -market.spare(account)
     return [market.deposit_fact(account, USDC_1, missing)] if missing > 0 else []

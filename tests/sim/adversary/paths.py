@@ -67,7 +67,7 @@ COVERED = _covered(PPM)
 CRASH = (_jump(PPM, -1),)
 BOTH_JUMPS = (_jump(PPM // 2, -1), _jump(PPM // 2, 1))
 THERE_AND_BACK = (
-    _path("crash and back", PPM, {FIRST_MOVE: -JUMP_TICKS, SECOND_MOVE: JUMP_TICKS * 7 // 4}, jumps=True),
+    _path("crash and back", PPM, {FIRST_MOVE: -JUMP_TICKS, 8: 210_000, SECOND_MOVE: 300_000}, jumps=True),
 )
 """Who gained in the crash loses it, and more, before the default of who lost in it has ended."""
 IN_TWO_STEPS = (
