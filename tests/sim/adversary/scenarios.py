@@ -43,6 +43,7 @@ class Scenario:
     name: str
     kinds: tuple[str, ...]
     accounts: tuple[int, ...]
+    """Whose actions."""
     dollars: Mapping[int, int]
     paths: tuple[PricePath, ...]
     managed: bool
@@ -56,6 +57,8 @@ class Scenario:
     terms: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `market_genesis`."""
     actions_max: int = 10
+    late_kinds: tuple[str, ...] = ()
+    """The kinds from the first move on, where they are fewer: who knows the second move must not trade on it."""
     also_off: tuple[str, ...] = ()
     """Rules that are off because with them nobody has the position that the scenario is about."""
 
@@ -154,11 +157,12 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "house",
-            ("trade", "withdraw", "buy inventory"),
+            ("trade", "deal", "withdraw", "buy inventory"),
             (ANN, BEN),
             {HOUSE: 20_000, ANN: 100_000, BEN: 200_000},
             IN_TWO_STEPS,
             managed=True,
+            late_kinds=("withdraw",),
             bidders=(),
             terms={"default": {"house_capital_micros": 500 * DOLLAR}},
             also_off=UNCOVERED,
