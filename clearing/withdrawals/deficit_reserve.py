@@ -2,9 +2,10 @@
 
 Rule: an account's share is the deficit in proportion to its value among everything that the ledger owed before the
 first withdrawal, rounded up, so a deficit of dust reserves dust. The house's share is the whole. What the account has
-withdrawn since still counts as its value. The reserve begins with the block in which an account has no equity, before
-a default is declared, and ends at the deadline of the defaults that caused it. Assessments stay in the account until
-they are debited. It moves no money.
+withdrawn since still counts as its value. Assessments and gains that may be cut come on top, because claims are cut
+after them. The reserve begins with the block in which an account has no equity, before a default is declared, and ends
+at the deadline of the defaults that caused it. Assessments stay in the account until they are debited. It moves no
+money.
 """
 
 from clearing.base.errors import Rejected
@@ -96,7 +97,7 @@ def check_deficit_reserve(
         for index, group in enumerate(context.terms.cash_groups):
             after.cash[index] -= soft_credit_of(context.state, account, group)
     left = holdings_margin(current_arrays(context.state), after)
-    reserve = max(_deficit_part(context, account, deficit) if deficit else 0, assessed + gains)
+    reserve = (_deficit_part(context, account, deficit) if deficit else 0) + assessed + gains
     if short and left.equity - left.initial < sum(uncovered.shortfall for uncovered in short):
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial

@@ -15,7 +15,8 @@ from clearing.schema.records.default import DefaultRecord
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import token_currency
 from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, USD, USDC_1, WETH_1
-from tests.sim.adversary.market import CLIENT, CLIENT_SECRET, DEALER, NAMES, Market, ether_micros
+from tests.sim.adversary.market import CLIENT, CLIENT_SECRET, DEALER, HOUSE, NAMES, Market, ether_micros
+from tests.sim.adversary.sealed_bids import AUCTION_BLOCKS, bid_in_default
 
 Action = tuple[Any, ...]
 """(kind, arguments)."""
@@ -158,13 +159,17 @@ def bid_slice(market: Market, bidder: int, liquidated: int, discount_ppm: int) -
 
 
 def bid_default(market: Market, bidder: int, part: int, ask_part: int) -> Requests:
-    """Bid in the first default that is open. `ask_part`: percent of the highest ask; below 0 the bidder pays."""
+    """Bid in the first default that is open, and reveal the bid when that is due.
+
+    `ask_part`: percent of the highest ask; below 0 the bidder pays.
+    """
     under_way = defaults_under_way(market.state)
     if not under_way:
         return []
     number, default = under_way[0]
     slices = max(market.genesis.crisis.default.auction_slices * part // 100, 1)
-    return [market.default_bid(bidder, number, slices, _highest_ask(market, default) * ask_part // 100)]
+    ask = _highest_ask(market, default) * ask_part // 100
+    return bid_in_default(market, bidder, number, default, (slices, ask))
 
 
 def _highest_ask(market: Market, default: DefaultRecord) -> int:
@@ -173,6 +178,12 @@ def _highest_ask(market: Market, default: DefaultRecord) -> int:
     alone = Holdings([0] * len(market.genesis.cash_groups), [0] * len(market.state.terms.tokens), lots)
     whole = holdings_margin(current_arrays(market.state), alone).initial
     return whole // terms.auction_slices * terms.auction_worst_ppm // 1_000_000
+
+
+def buy_inventory(market: Market, bidder: int, part: int) -> Requests:
+    """Buy what the house took over, at the mark less the discount of the block."""
+    lots = min(_capacity_lots(market, bidder, part), abs(market.lots(HOUSE, BTC_PERP)))
+    return [market.inventory_bid(bidder, lots, instrument=BTC_PERP)] if lots else []
 
 
 def bid_collateral(market: Market, bidder: int, seller: int) -> Requests:
@@ -270,6 +281,12 @@ ACTIONS: dict[str, Kind] = {
         lambda chance, accounts: (*_draw_account_part(chance, accounts), chance.choice((-20, 0, 2, 10, 50, 100))),
         bid_default,
         lambda bidder, part, ask: f"{_named(bidder)} bids for {part} % of the defaulter at {ask} % of the highest ask",
+        lambda *_: AUCTION_BLOCKS,
+    ),
+    "buy inventory": Kind(
+        _draw_account_part,
+        buy_inventory,
+        lambda bidder, part: f"{_named(bidder)} buys from the house's inventory {part} % of what margin carries",
     ),
     "bid collateral": Kind(
         lambda chance, accounts: _draw_pair_part(chance, accounts)[:2],

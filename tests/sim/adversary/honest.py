@@ -8,26 +8,24 @@ from typing import Any
 
 from clearing.context.unresolved_losses import defaults_under_way
 from tests.kit.clearing.genesis import USDC_1
-from tests.sim.adversary.market import DEALER, HONEST, TRADER, Market
+from tests.sim.adversary.market import HONEST, Market
+from tests.sim.adversary.sealed_bids import bid_in_default
 
 Requests = list[Any]
-BIDDERS = (DEALER, TRADER)
 
 
-def honest_requests(market: Market, *, bid: bool) -> Requests:
-    """What honest members ask of the block that is being made. `bid`: whether they take part in auctions."""
+def honest_requests(market: Market, bidders: tuple[int, ...]) -> Requests:
+    """What honest members ask of the block that is being made. `bidders`: those that take part in auctions."""
     found = _contributions(market)
     for account in HONEST:
         found += answer_call(market, account)
-    if bid:
-        found += _bids_for_defaulters(market) + _bids_for_slices(market)
-    return found
+    return found + _bids_for_defaulters(market, bidders) + _bids_for_slices(market, bidders)
 
 
 def answer_call(market: Market, account: int) -> Requests:
-    """Bring what is missing to initial margin."""
+    """Bring what is missing to initial margin, while there is equity to lose."""
     record = market.state.accounts[account]
-    if not record.called_height:
+    if not record.called_height or market.margin(account).equity < 0:
         return []
     missing = -market.spare(account)
     return [market.deposit_fact(account, USDC_1, missing)] if missing > 0 else []
@@ -38,23 +36,23 @@ def _contributions(market: Market) -> Requests:
     return [market.pay(member, record.called) for member, record in called if record is not None and record.called]
 
 
-def _bids_for_defaulters(market: Market) -> Requests:
+def _bids_for_defaulters(market: Market, bidders: tuple[int, ...]) -> Requests:
     """Each bids once for everything, for nothing."""
-    slices = market.genesis.crisis.default.auction_slices
+    everything = (market.genesis.crisis.default.auction_slices, 0)
     return [
-        market.default_bid(bidder, number, slices, 0)
+        request
         for number, default in defaults_under_way(market.state)
-        if default.auction_height > market.state.now.height
-        for bidder in BIDDERS
-        if (number, bidder) not in market.state.default_bids
+        for bidder in bidders
+        if default.member != bidder
+        for request in bid_in_default(market, bidder, number, default, everything)
     ]
 
 
-def _bids_for_slices(market: Market) -> Requests:
+def _bids_for_slices(market: Market, bidders: tuple[int, ...]) -> Requests:
     """Each bids for everything that is for sale, at any discount."""
     return [
         market.liquidation_bid(bidder, account)
         for account, record in market.state.liquidations.ordered()
         if record.last_height > market.state.now.height
-        for bidder in BIDDERS
+        for bidder in bidders
     ]

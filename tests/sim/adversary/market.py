@@ -76,6 +76,9 @@ DEFAULT = DefaultTerms(
     auction_blocks=4,
     auction_slices=20,
     auction_worst_ppm=500_000,
+    auction_duty_ppm=100_000,
+    auction_absence_ppm=200_000,
+    reveal_blocks=2,
     porting_blocks=4,
     halt_blocks=5,
     replenishment_blocks=10,
@@ -134,6 +137,8 @@ class Market(World):
         super().__init__(genesis, check=False, fresh=True)
         self.paid_out = dict.fromkeys(COLLUDERS, 0)
         """Micros that each account of colluders withdrew, less what it deposited."""
+        self.committed: dict[tuple[int, int], tuple[int, int]] = {}
+        """Slices and ask that a member committed to, by default and member."""
         self.exposure_gain = dict.fromkeys(COLLUDERS, 0)
         """Micros that the position of each gained with the index."""
 
@@ -142,6 +147,7 @@ class Market(World):
         other = copy.copy(self)
         other.state = self.state.fork()
         other.ticks, other.deposit_nonces = dict(self.ticks), dict(self.deposit_nonces)
+        other.committed = dict(self.committed)
         other.paid_out, other.exposure_gain = dict(self.paid_out), dict(self.exposure_gain)
         other.blocks, other.results = [], []
         return other
@@ -165,14 +171,19 @@ def ether_micros(market: Market) -> int:
     return market.ticks[ETH] // 100
 
 
-def opened_market(genesis: Genesis, dollars: Mapping[int, int], interest_lots: int = 0) -> Market:
-    """Everybody with cash, the fund sized and paid in, and honest open interest of so many lots."""
+def opened_market(
+    genesis: Genesis, dollars: Mapping[int, int], interest_lots: int = 0, *, sized_before: bool = False
+) -> Market:
+    """Everybody with cash, the fund sized and paid in, and honest open interest of so many lots.
+
+    `sized_before`: the fund is sized before that interest, so it does not cover it.
+    """
     market = Market(genesis)
     market.block()
     facts = [market.deposit_fact(each, USDC_1, cash * DOLLAR) for each, cash in sorted(dollars.items()) if cash]
     market.block(facts=[*facts, market.deposit_fact(DEALER, WETH_1, DEALER_ETHER * 10**18)])
     market.paid_out = {each: -dollars.get(each, 0) * DOLLAR for each in COLLUDERS}
-    if interest_lots:
+    if interest_lots and not sized_before:
         market.block(market.perp_trade(CROWD, TRADER, interest_lots))
     market.pass_epoch()
     missing = {each: _missing(market, each) for each in (ANN, BEN, *HONEST)}
@@ -180,6 +191,8 @@ def opened_market(genesis: Genesis, dollars: Mapping[int, int], interest_lots: i
     still_missing = [each for each in missing if _missing(market, each)]
     if still_missing:
         raise AssertionError(f"contributions of {still_missing} are not paid")
+    if interest_lots and sized_before:
+        market.block(market.perp_trade(CROWD, TRADER, interest_lots))
     margin_book(market.state)
     return market
 

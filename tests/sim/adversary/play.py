@@ -1,7 +1,8 @@
 """Candidates played out: their actions on every path, what the colluders come to have, and what honest trading has.
 
 Rule: an owner's wealth is what it withdrew and could withdraw (cash, tokens at their index, its contribution; at least
-zero), less what it paid in. Candidates with the same first blocks share them, and so do paths.
+zero), less what it paid in. Where the house owes, all cash is worth the part that is there. Candidates with the same
+first blocks share them, and so do paths.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +24,9 @@ from tests.sim.adversary.actions import (
     swap_for_cash,
 )
 from tests.sim.adversary.honest import answer_call, honest_requests
-from tests.sim.adversary.market import ANN, BEN, CLIENT, COLLUDERS, Market, ether_micros
+from tests.sim.adversary.market import ANN, BEN, CLIENT, COLLUDERS, HOUSE, Market, ether_micros
 from tests.sim.adversary.paths import FIRST_MOVE, PricePath
+from tests.sim.adversary.sealed_bids import bid_in_default
 
 Genome = tuple[tuple[int, Action], ...]
 """(block, action), in order of the block."""
@@ -64,16 +66,16 @@ def first_blocks(genome: Genome) -> Genome:
 
 
 def judge(
-    start: Market, litter: Sequence[Genome], paths: Sequence[PricePath], *, managed: bool, bid: bool
+    start: Market, litter: Sequence[Genome], paths: Sequence[PricePath], *, managed: bool, bidders: tuple[int, ...]
 ) -> tuple[list[Judgement], int]:
     """The candidates of a litter on all paths, and how many transactions were applied for it.
 
-    `managed`: profit counts above the best of four honest ways to go on from the jump. `bid`: honest members bid.
-    Raises ValueError for candidates that differ in their first blocks.
+    `managed`: profit counts above the best of four honest ways to go on from the jump. `bidders`: honest
+    members that bid. Raises ValueError for candidates that differ in their first blocks.
     """
     if len({first_blocks(genome) for genome in litter}) > 1:
         raise ValueError("candidates of a litter have the same first blocks")
-    players = _Players(bid)
+    players = _Players(bidders)
     begun = start.branch()
     for block in range(FIRST_MOVE):
         players.step(begun, block, paths[0].ticks[block], _acting(litter[0]))
@@ -89,8 +91,8 @@ def judge(
 class _Players:
     """Plays blocks, and counts what was applied."""
 
-    def __init__(self, bid: bool) -> None:
-        self.bid, self.operations = bid, 0
+    def __init__(self, bidders: tuple[int, ...]) -> None:
+        self.bidders, self.operations = bidders, 0
 
     def play(
         self, before: Market, block: int, paths: tuple[PricePath, ...], genome: Genome, honest: dict[str, int]
@@ -138,7 +140,7 @@ class _Players:
     def step(self, market: Market, block: int, ticks: int, conduct: Conduct) -> None:
         """One block at an index."""
         market.quote = ticks
-        requests = [*conduct(market, block), *honest_requests(market, bid=self.bid)]
+        requests = [*conduct(market, block), *honest_requests(market, self.bidders)]
         facts = [each for each in requests if isinstance(each, DepositSeen)]
         for account in COLLUDERS:
             moved = market.lots(account, BTC_PERP) * (ticks - market.index()) * MICROS_PER_TICK
@@ -158,7 +160,7 @@ def _is_settled(market: Market) -> bool:
     state = market.state
     if holders(state, CALLED_ACCOUNTS, 0):
         return False
-    running = (state.liquidations, state.margin_calls, state.cash_calls)
+    running = (state.liquidations, state.margin_calls, state.cash_calls, state.inventory_sales)
     return not defaults_under_way(state) and not any(True for table in running for _ in table.ordered())
 
 
@@ -205,10 +207,13 @@ def _close(market: Market, block: int) -> Requests:
 def _bid(market: Market, block: int) -> Requests:
     """An honest member may bid for a defaulter's portfolio like the others, for nothing."""
     return [
-        market.default_bid(account, number, market.genesis.crisis.default.auction_slices, 0)
+        request
         for number, default in defaults_under_way(market.state)
         for account in (ANN, BEN)
-        if default.auction_height > market.state.now.height and default.member != account
+        if default.member != account
+        for request in bid_in_default(
+            market, account, number, default, (market.genesis.crisis.default.auction_slices, 0)
+        )
     ]
 
 
@@ -224,7 +229,16 @@ def gained(market: Market) -> dict[int, int]:
 def _claims(market: Market, account: int) -> int:
     """What an owner could take out once its position is closed at the index; at least 0, for it need not pay."""
     premium = market.state.marks[BTC_PERP].ticks - market.index()
-    own = market.cash(account) + market.weth(account) * ether_micros(market)
+    own = _worth(market, market.cash(account)) + market.weth(account) * ether_micros(market)
     own -= market.lots(account, BTC_PERP) * premium * MICROS_PER_TICK
     contribution = contribution_micros(market.state, account) if account != CLIENT else 0
     return max(own + contribution, 0)
+
+
+def _worth(market: Market, cash: int) -> int:
+    """What cash is worth: what the house owes is missing from all claims, pro rata."""
+    missing = -market.cash(HOUSE)
+    if missing <= 0 or cash <= 0:
+        return cash
+    claims = sum(max(market.cash(each), 0) for each, _ in market.state.accounts.ordered())
+    return cash * max(claims - missing, 0) // claims

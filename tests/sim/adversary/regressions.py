@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "found"
 
 class Regression(msgspec.Struct, frozen=True):
     """One sequence. `closed_by`: the rules of which each ends the profit, in `rules.RULES`; with none of them on it is
-    a profit."""
+    a profit. Empty: it was found with all rules on, and the product was mended."""
 
     scenario: str
     closed_by: tuple[str, ...]

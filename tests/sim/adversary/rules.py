@@ -1,17 +1,21 @@
-"""The rules against deliberate strategies, each with its switches in genesis, as data.
+"""The rules against deliberate strategies, each with its switches, as data.
 
-Rule: a switch names a field of genesis by its path, and the values that are on and off. A rule of whose fields one is
-missing is one that this release does not have: it is off whatever is asked for.
+Rule: a switch names a field of genesis by its path, and the values that are on and off. What no genesis switches has
+stand-ins: functions that take the place of the product's while the rule is off.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
 
 from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.house import HouseTerms
+from tests.kit.clearing.genesis import DOLLAR
+from tests.sim.adversary import stand_ins
+from tests.sim.adversary.stand_ins import StandIn, standing_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +34,50 @@ class Rule:
     exploit: str
     scenario: str
     switches: tuple[Switch, ...] = ()
-    built_in: str = ""
-    """A name that only a release with the rule has, where no genesis switches the rule off."""
+    stand_ins: tuple[StandIn, ...] = ()
+    """Functions while the rule is off."""
 
 
+HOUSE = HouseTerms(
+    capital_micros=5_000 * DOLLAR,
+    covers_margin=True,
+    inventory_margin_max=100_000 * DOLLAR,
+    inventory_notional_max=1_000_000 * DOLLAR,
+    disposal_blocks=8,
+    disposal_end_ppm=5_000,
+    own_default=True,
+    recovery_blocks=200,
+)
 RULES: dict[str, Rule] = {
     "insolvent-reserve": Rule(
         "an account without equity is for sale at no discount while a gainer withdraws",
         "insolvent",
-        built_in="clearing.context.unresolved_losses:insolvent_micros",
+        (Switch("crisis.liquidation.insolvent_to_default", on=True, off=False),),
+        (("clearing.context.unresolved_losses:insolvent_micros", stand_ins.nobody_is_insolvent),),
     ),
     "gains-at-declaration": Rule(
         "gains are parked as margin or swapped for a token before they are cut",
         "gains",
-        built_in="clearing.default.gains_liabilities",
+        stand_ins=(
+            ("clearing.default.gains_liabilities:_own_equity", stand_ins.free_cash_only),
+            ("clearing.default.variation_gains:value_received_since", stand_ins.nothing_received),
+            ("clearing.withdrawals.deficit_reserve:gains_reserve", stand_ins.no_gains_reserve),
+        ),
+    ),
+    "waterfall-ends": Rule(
+        "the house owes what no layer bears, and who withdraws first is paid",
+        "claims",
+        stand_ins=(("clearing.default.claims_haircut:cut_claims", stand_ins.claims_stay),),
+    ),
+    "house-limits": Rule(
+        "the house takes over more than its capital carries, and its gainers leave before it fails",
+        "house",
+        (Switch("crisis.house", on=HOUSE, off=HouseTerms()),),
+    ),
+    "partial-tear-up": Rule(
+        "everything in a losing instrument ends at the mark",
+        "tear-up",
+        stand_ins=(("clearing.default.partial_tear_up:restore_margins", stand_ins.tear_up_all),),
     ),
     "same-owner": Rule(
         "the loser is the member, the gainer its client, who is the same person",
@@ -76,47 +110,24 @@ RULES: dict[str, Rule] = {
 }
 
 
-def exists(rule: Rule, genesis: Genesis) -> bool:
-    """Whether the release that reads this genesis has the rule."""
-    if rule.built_in:
-        return _has_name(rule.built_in)
-    return all(_has_field(genesis, switch.path) for switch in rule.switches)
-
-
-def is_switchable(rule: Rule, genesis: Genesis) -> bool:
-    """Whether the rule can be off here: a genesis switches it, or it is not there at all."""
-    return bool(rule.switches) or not exists(rule, genesis)
-
-
-def _has_name(name: str) -> bool:
-    try:
-        resolve_name(name)
-    except (ImportError, AttributeError):
-        return False
-    return True
-
-
 def with_rules(genesis: Genesis, off: Iterable[str] = ()) -> Genesis:
     """The genesis with every rule on, but those named in `off`."""
     unknown = set(off) - set(RULES)
     if unknown:
         raise KeyError(f"no such rule: {', '.join(sorted(unknown))}; rules: {', '.join(RULES)}")
     for name, rule in RULES.items():
-        for switch in rule.switches if exists(rule, genesis) else ():
+        for switch in rule.switches:
             genesis = _replaced(genesis, switch.path.split("."), switch.off if name in off else switch.on)
     return genesis
 
 
+def without_rules(off: Iterable[str]) -> AbstractContextManager[None]:
+    """The functions of the rules named in `off` are their stand-ins."""
+    return standing_in(stand_in for name in sorted(set(off)) for stand_in in RULES[name].stand_ins)
+
+
 def _entry(value: Any, name: str) -> Any:
     return value[int(name)] if isinstance(value, tuple) else getattr(value, name)
-
-
-def _has_field(value: Any, path: str) -> bool:
-    for name in path.split("."):
-        if not (isinstance(value, tuple) or hasattr(value, name)):
-            return False
-        value = _entry(value, name)
-    return True
 
 
 def _replaced(value: Any, path: list[str], new: Any) -> Any:

@@ -4,6 +4,7 @@ Rule: a scenario restricts what colluders can do, so that a profit in it has one
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,16 +17,19 @@ from tests.sim.adversary.market import (
     BEN,
     CLIENT,
     COLLUDERS,
+    CROWD,
+    DEALER,
     HONEST,
     HOUSE,
     PREMIUM,
+    TRADER,
     Market,
     market_genesis,
     opened_market,
     without_cryptography,
 )
-from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, STILL, PricePath
-from tests.sim.adversary.rules import RULES, with_rules
+from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, IN_TWO_STEPS, STILL, THERE_AND_BACK, PricePath
+from tests.sim.adversary.rules import RULES, with_rules, without_rules
 
 UNCOVERED = ("same-owner",)
 """With it a member brings what it lacks under stress before it has a position, and a crash leaves no loss to share."""
@@ -39,17 +43,22 @@ class Scenario:
     name: str
     kinds: tuple[str, ...]
     accounts: tuple[int, ...]
+    """Whose actions."""
     dollars: Mapping[int, int]
     paths: tuple[PricePath, ...]
     managed: bool
     """Whether profit counts above honest conduct from the jump on (`play.judge`)."""
-    bid: bool = True
-    """Whether honest members bid in auctions."""
+    bidders: tuple[int, ...] = HONEST
+    """Honest members that bid in auctions."""
     interest_lots: int = 0
     """Honest open interest: the crowd is long, the trader short."""
+    sized_before: bool = False
+    """Whether the fund was sized before that interest."""
     terms: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `market_genesis`."""
     actions_max: int = 10
+    late_kinds: tuple[str, ...] = ()
+    """The kinds from the first move on, where they are fewer: who knows the second move must not trade on it."""
     also_off: tuple[str, ...] = ()
     """Rules that are off because with them nobody has the position that the scenario is about."""
 
@@ -61,6 +70,10 @@ class Scenario:
     def genesis(self, off: tuple[str, ...]) -> Genesis:
         """Its genesis with every rule on that the product has, but those in `off`."""
         return with_rules(market_genesis(**self.terms), (*off, *self.also_off))
+
+    def without_rules(self, off: tuple[str, ...]) -> AbstractContextManager[None]:
+        """What no genesis switches off is off in this process."""
+        return without_rules((*off, *self.also_off))
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -101,7 +114,7 @@ SCENARIOS: dict[str, Scenario] = {
             {ANN: 62_000, BEN: 200_000},
             CRASH,
             managed=True,
-            bid=False,
+            bidders=(),
             terms={
                 "default": {"house_capital_micros": 100_000 * DOLLAR},
                 "fund": {"minimum_micros": 20_000 * DOLLAR},
@@ -127,6 +140,43 @@ SCENARIOS: dict[str, Scenario] = {
             CRASH,
             managed=True,
             terms={"fund": {"minimum_micros": 20_000 * DOLLAR}},
+            also_off=UNCOVERED,
+        ),
+        Scenario(
+            "claims",
+            ("withdraw", "withdraw all", "deposit"),
+            (BEN,),
+            {HOUSE: 6_000, ANN: 2_000, BEN: 500_000, DEALER: 2_000_000, TRADER: 110_000, CROWD: 110_000},
+            THERE_AND_BACK,
+            managed=True,
+            bidders=(DEALER,),
+            interest_lots=64_000,
+            sized_before=True,
+            terms={"default": {"house_capital_micros": 500 * DOLLAR}},
+            also_off=UNCOVERED,
+        ),
+        Scenario(
+            "house",
+            ("trade", "deal", "withdraw", "buy inventory"),
+            (ANN, BEN),
+            {HOUSE: 20_000, ANN: 100_000, BEN: 200_000},
+            IN_TWO_STEPS,
+            managed=True,
+            late_kinds=("withdraw",),
+            bidders=(),
+            terms={"default": {"house_capital_micros": 500 * DOLLAR}},
+            also_off=UNCOVERED,
+        ),
+        Scenario(
+            "tear-up",
+            ("trade", "deal", "close", "unwind", "wash", "withdraw"),
+            COLLUDERS,
+            {ANN: 100_000, BEN: 200_000, CLIENT: 20_000},
+            BOTH_JUMPS,
+            managed=True,
+            interest_lots=300_000,
+            terms={"funding": PREMIUM, "default": {"house_capital_micros": 500 * DOLLAR}},
+            actions_max=16,
             also_off=UNCOVERED,
         ),
         Scenario(
@@ -172,9 +222,9 @@ def opened(name: str, off: tuple[str, ...], *, real: bool = False) -> Market:
     dollars = {HOUSE: 1_000_000, **HONEST_DOLLARS, **scenario.dollars}
     genesis = scenario.genesis(off)
     if real:
-        return opened_market(genesis, dollars, scenario.interest_lots)
+        return opened_market(genesis, dollars, scenario.interest_lots, sized_before=scenario.sized_before)
     with without_cryptography():
-        return opened_market(genesis, dollars, scenario.interest_lots)
+        return opened_market(genesis, dollars, scenario.interest_lots, sized_before=scenario.sized_before)
 
 
 def scenario_of(rule: str) -> Scenario:

@@ -23,6 +23,8 @@ POPULATION = 512
 PATIENCE = 200
 """Generations without improvement until a restart."""
 TOURNAMENT = 4
+PROGRESS = 20_000
+"""Operations between two reports."""
 FEW = 5
 """Random candidates have at most this many actions: among many, one spoils what the others gain."""
 Way = frozenset[tuple[str, int, bool]]
@@ -56,8 +58,8 @@ def judged_litter(scenario: str, off: tuple[str, ...], litter: tuple[Genome, ...
     """Play a litter in its scenario. A function of a module, for any engine."""
     terms = SCENARIOS[scenario]
     start = opened(scenario, off)
-    with without_cryptography():
-        return judge(start, litter, terms.paths, managed=terms.managed, bid=terms.bid)
+    with without_cryptography(), terms.without_rules(off):
+        return judge(start, litter, terms.paths, managed=terms.managed, bidders=terms.bidders)
 
 
 def search(
@@ -74,13 +76,16 @@ def search(
     chance, progress = Random(f"{scenario.name}/{seed}"), _Progress()
     while progress.operations < operations and not (stop_at_profit and progress.first_profit is not None):
         litters = [_litter(chance, scenario, progress.population) for _ in range(LITTERS)]
-        known = _reached(progress)
+        known, before = _reached(progress), progress.operations
         for litter, (judgements, applied) in zip(
             litters, engine.run(partial(judged_litter, scenario.name, off), litters), strict=True
         ):
             progress.operations += applied
             for genome, judgement in zip(litter, judgements, strict=True):
                 _consider(progress, genome, judgement, report)
+        if before // PROGRESS < progress.operations // PROGRESS and progress.best is not None:
+            best = progress.best[1].profit / 1e6
+            report(f"{progress.operations:,} operations so far, {progress.restarts} restarts: best profit {best:,.6f}")
         ranked = sorted(progress.population.items(), key=lambda each: -each[1][0])
         progress.population = dict(ranked[:POPULATION])
         progress.stale = progress.stale + 1 if known == _reached(progress) else 0
@@ -119,7 +124,13 @@ def _litter(chance: Random, scenario: Scenario, population: Population) -> tuple
     while len(litter) < LITTER:
         changed = _mutated(chance, scenario, first)
         litter.append(_ordered((*begun, *(each for each in changed if each[0] >= FIRST_MOVE))))
-    return tuple(litter)
+    return tuple(_permitted(scenario, genome) for genome in litter)
+
+
+def _permitted(scenario: Scenario, genome: Genome) -> Genome:
+    """Without what the scenario does not permit after the first move."""
+    late = scenario.late_kinds or scenario.kinds
+    return tuple((block, action) for block, action in genome if block < FIRST_MOVE or action[0] in late)
 
 
 def _random_genome(chance: Random, scenario: Scenario) -> Genome:
