@@ -69,6 +69,8 @@ class StressExposures:
         self._transfers_seen, self._moves_seen = len(context.journal.transfers), len(context.positions.moved)
         self._parts: dict[int, Scenarios] = {}
         """By account, what it adds to its member's lack: negative for an own account that is worth something."""
+        self._counted_with: dict[int, int] = {}
+        """By account, the member in whose sums it is: a closed account names none any more."""
         self._sums: dict[int, Scenarios] = {}
         """By member."""
 
@@ -100,6 +102,7 @@ class StressExposures:
         """Count a ported account with its new member, no longer with the one `before`."""
         member = self._context.state.accounts[account].member
         part = self._parts.pop(account, None)
+        self._counted_with.pop(account, None)
         if part is not None and before in self._sums:
             self._sums[before] = tuple(a - b for a, b in zip(self._sums[before], part, strict=True))
         if member in self._sums:
@@ -110,7 +113,7 @@ class StressExposures:
 
     def _add(self, member: int, account: int) -> None:
         part = self.part(account, current_holdings(self._context.state, account))
-        self._parts[account] = part
+        self._parts[account], self._counted_with[account] = part, member
         self._sums[member] = tuple(a + b for a, b in zip(self._sums[member], part, strict=True))
 
     def _forget_changed(self) -> None:
@@ -119,18 +122,19 @@ class StressExposures:
         if current_arrays(context.state) is not self._arrays:
             self._arrays = current_arrays(context.state)
             self._parts.clear()
+            self._counted_with.clear()
             self._sums.clear()
         changed = set(context.positions.moved[self._moves_seen :])
         for moved in context.journal.transfers[self._transfers_seen :]:
             changed.update((moved.debit, moved.credit))
         self._transfers_seen, self._moves_seen = len(context.journal.transfers), len(context.positions.moved)
         for account in sorted(changed):
-            record = context.state.accounts.get(account)
-            if record is None or record.member not in self._sums:
-                continue
-            before = self._parts.pop(account, self._zeros())
-            self._sums[record.member] = tuple(a - b for a, b in zip(self._sums[record.member], before, strict=True))
-            self._add(record.member, account)
+            record, counted = context.state.accounts.get(account), self._counted_with.pop(account, None)
+            if counted is not None:
+                before = self._parts.pop(account)
+                self._sums[counted] = tuple(a - b for a, b in zip(self._sums[counted], before, strict=True))
+            if record is not None and record.member in self._sums:
+                self._add(record.member, account)
 
 
 def stress_exposures(context: BlockContext) -> StressExposures:

@@ -8,14 +8,14 @@ estate lacks. Without `crisis.default.pool_affiliates` nothing is taken.
 """
 
 from clearing.context.affiliation import has_key_of
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import BlockContext, ValueMoved
 from clearing.context.unresolved_losses import account_deficits, available_resources
 from clearing.default.declaration import cash_above_initial
 from clearing.default.gains_liabilities import use_gains
 from clearing.schema.receipts.default import AffiliateGainsTaken
 from clearing.schema.records.default import DefaultRecord
 from clearing.schema.transfers import TransferCode
-from clearing.state.ledger import balance, cash_currency
+from clearing.state.ledger import CLEARING_ACCOUNT, balance, cash_currency
 
 
 def take_affiliate_gains(context: BlockContext, number: int, default: DefaultRecord) -> None:
@@ -33,6 +33,7 @@ def take_affiliate_gains(context: BlockContext, number: int, default: DefaultRec
         if micros:
             _pay_estate(context, number, account, default.estate, micros)
             use_gains(context.state, account, micros)
+            context.values_moved.append(ValueMoved(account, CLEARING_ACCOUNT, micros, own=False))
             paid.append((account, gain, micros))
             left -= micros
     if not paid:

@@ -38,4 +38,4 @@ def _left_unpaid(state: State) -> int:
     if status is None or not status.default:
         return 0
     default = state.defaults[status.default]
-    return default.loss - default.loss_borne
+    return max(default.loss - default.loss_borne, 0)  # what came due later is borne, too

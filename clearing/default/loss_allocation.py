@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import BlockContext, ValueMoved
 from clearing.context.member_status import own_accounts_by_member
 from clearing.context.unresolved_losses import account_deficits, available_resources
 from clearing.default.auction_duty import charged_first, used_by_member
@@ -36,7 +36,7 @@ from clearing.schema.receipts.default import (
 )
 from clearing.schema.records.default import AssessmentRecord, DefaultRecord
 from clearing.schema.transfers import TransferCode
-from clearing.state.ledger import balance, cash_currency
+from clearing.state.ledger import CLEARING_ACCOUNT, balance, cash_currency
 from clearing.withdrawals.foreseen_assessments import liable_micros
 
 
@@ -271,6 +271,8 @@ def _allocate_gains_haircut(
             for account, micros in gainers.payers(share.payer, share.amount):
                 paid += _haircut_cash(context, number, account, micros)
             use_gains(context.state, share.payer, share.amount)
+            # Nor are they gains any more for a default that is declared later.
+            context.values_moved.append(ValueMoved(share.payer, CLEARING_ACCOUNT, share.amount, own=False))
     _pay_deficits(context, number, sum(step.loss_borne for step in steps))
     if steps:
         context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))

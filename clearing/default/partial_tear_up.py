@@ -127,10 +127,12 @@ def _close_lots(
 ) -> tuple[tuple[int, int, int], ...]:
     """End signed lots of an (account, instrument, lots) and of the ranked other side. Returns the receipt's entries."""
     account, instrument, lots = ended
-    closed, left = [(account, lots)], abs(lots)
+    closed, left, seen = [(account, lots)], abs(lots), {account}
     side = ranks.against(instrument, lots)
     while left and (ranked := side.next_ranked()) is not None:
-        size = min(left, abs(existing.lots(ranked.account, instrument))) if ranked.account != account else 0
+        # Lots end only below, so an account that is ranked twice, as the house is, would give them twice.
+        size = min(left, abs(existing.lots(ranked.account, instrument))) if ranked.account not in seen else 0
+        seen.add(ranked.account)
         if size:
             closed.append((ranked.account, size if ranked.lots > 0 else -size))
             left -= size

@@ -94,7 +94,9 @@ def _gain(context: BlockContext, position: RecoverablePosition, lots: int) -> in
     listed, mark = context.terms.instruments.get(position.instrument), context.state.marks.get(position.instrument)
     if not lots or listed is None or mark is None:
         return 0
-    now = mark.ticks * listed.micros_per_tick if listed.is_marked else option_value(context, position.instrument)
+    # A settled option was paid at its last mark, and has no value any more.
+    paid = listed.is_marked or mark.settled
+    now = mark.ticks * listed.micros_per_tick if paid else option_value(context, position.instrument)
     return lots * (now - position.micros_per_lot)
 
 

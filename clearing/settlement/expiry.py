@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MICROS_PER_TICK, PPM, allocate, mul_div_up
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import recoverable_units
 from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, Settled, SettlementBasis, SettlementDeferred
 from clearing.schema.records.prices import FeedState, FeedStatus, Mark, PriceStatus
 from clearing.schema.terms.assets import Asset
@@ -175,7 +176,7 @@ def _deliver_forward(
     token = context.terms.assets[instrument.delivery_asset]
     lot_units, price = _units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
-    shorts = _delivery_side(positions, -1, lambda account: balance(context.state, account, tokens) // lot_units)
+    shorts = _delivery_side(positions, -1, lambda account: max(_own_tokens(context, account, tokens), 0) // lot_units)
     longs = _delivery_side(
         positions, 1, lambda account: max(_own_cash(context, account, instrument.cash_group), 0) // price
     )
@@ -201,6 +202,12 @@ def _deliver_forward(
     context.receipts.append(
         Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * lot_units, matched * price)
     )
+
+
+def _own_tokens(context: BlockContext, account: int, currency: int) -> int:
+    """Units without those that the house has for the payers of a default."""
+    owed = recoverable_units(context.state, currency) if account == HOUSE_ACCOUNT else 0
+    return balance(context.state, account, currency) - owed
 
 
 def _own_cash(context: BlockContext, account: int, group: int) -> int:
