@@ -14,9 +14,7 @@ from tests.sim.adversary.scenarios import SCENARIOS, opened, without_cryptograph
 from tests.sim.adversary.search import ROUNDING_MICROS, search
 
 FOUND = pytest.mark.parametrize("path", saved(), ids=lambda path: path.stem)
-CLOSED = pytest.mark.parametrize(
-    "path", [path for path in saved() if load(path).closed_by], ids=lambda path: path.stem
-)
+CLOSED = pytest.mark.parametrize("path", [path for path in saved() if load(path).closed_by], ids=lambda path: path.stem)
 
 
 def played(path: Path, off: tuple[str, ...], *, real: bool = False) -> Judgement:
