@@ -34,8 +34,11 @@ Deficits = tuple[Deficit, ...]
 def declare_defaults(context: BlockContext) -> None:
     """Handle every account that failed in this block, in the order of failure."""
     members: dict[int, AccountsOfMember] = {}
+    seen: set[int] = set()
     for failure in context.failures:
-        if not _is_handled(context.state, failure.account):
+        # An account that fails twice in a block, on a debt and on a call, is cured of both at once.
+        if failure.account not in seen and not _is_handled(context.state, failure.account):
+            seen.add(failure.account)
             members = members or _sides(context)
             declare(context, failure, *members[context.state.accounts[failure.account].member])
 

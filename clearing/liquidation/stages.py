@@ -15,6 +15,7 @@ It must not know why the account's time is over.
 
 import msgspec
 
+from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import PPM
 from clearing.context.block_context import DENOMINATOR, BlockContext, Failure, FailureReason
 from clearing.liquidation.backstop import backstop_takeover
@@ -187,7 +188,10 @@ def _take_over_share(
 ) -> Holdings:
     """Let the house take over a share, within the caps of the block."""
     terms = context.terms.crisis.liquidation
-    if is_for_default(context, margin) and context.state.accounts[account].kind is AccountKind.HOUSE:
+    record = context.state.accounts[account]
+    # The house's other own accounts have no default: the house takes their positions over, and pays what they owe.
+    is_members_own = record.kind is AccountKind.HOUSE and record.member != HOUSE_MEMBER
+    if is_for_default(context, margin) and is_members_own:
         return _fail_account(context, account, holdings, margin, FailureReason.DEFICIT)
     whole = _open_notional(context, holdings)
     within = context.liquidation_budget.share_within(share, whole, terms.block_notional_max)
