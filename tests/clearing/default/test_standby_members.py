@@ -11,9 +11,10 @@ from clearing.schema.receipts.default import ClientClosedOut, DefaultDeclared, P
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.records.accounts import MemberAccounts
 from clearing.schema.terms.margin_calls import CallTerms
+from tests.kit.clearing.attackers import attack_genesis, attack_world
 from tests.kit.clearing.defaults import CLIENT_SECRET, NO_FUND, TERMS, default_genesis, default_world
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, of_all, of_kind
 
@@ -111,6 +112,25 @@ def test_a_standby_takes_as_many_accounts_as_a_member_may_have() -> None:
     defaulted(world)
     assert [each.account for each in world.last(PortedToStandby)] == [ALICE_CLIENT]
     assert [each.code for each in world.last(StandbyNotTaken)] == [ClearingCode.ACCOUNTS_FULL]
+
+
+def test_a_standby_lacks_no_more_in_a_stress_scenario_than_the_fund_was_sized_for() -> None:
+    """At 3,100.00 two contracts lose 3,720 dollars in the crash of 60 %: one client has 4,400, the other 2,400. The
+    1,320 that the latter lacks are more than the 1,000 that Carol has left."""
+    terms = msgspec.structs.replace(TERMS, standby_porting=True)
+    world = attack_world(attack_genesis(growth=True, default=terms))
+    world.bring(alice=10_000, client=12_000, keyed=14_000)
+    lots = {ALICE: 2_100, ALICE_CLIENT: 2_000, KEYED_CLIENT: 2_000}
+    assert world.refusals(*(world.perp_trade(each, BOB, size) for each, size in lots.items())) == []
+    named(world)
+    world.block(world.withdrawal(CAROL, USDC_1, world.cash(CAROL) - 1_000 * DOLLAR))
+    for ticks in (500_000, 310_000):
+        world.prices(ticks)
+    assert [each.member for each in world.last(DefaultDeclared)] == [1]
+    assert [each.account for each in world.last(PortedToStandby)] == [KEYED_CLIENT]
+    assert [(each.account, each.code) for each in world.last(StandbyNotTaken)] == [
+        (ALICE_CLIENT, ClearingCode.STRESS_NOT_COVERED)
+    ]
 
 
 @pytest.mark.parametrize(
