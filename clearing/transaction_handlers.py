@@ -10,6 +10,7 @@ from typing import Any
 from clearing.accounts.affiliates import declare_affiliation
 from clearing.accounts.lifecycle import close_account, open_account
 from clearing.accounts.porting import port_account
+from clearing.accounts.standby_members import declare_standby
 from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tokens
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
@@ -30,6 +31,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    StandbyDeclaration,
     TokenTransfer,
 )
 from clearing.schema.requests.auctions import (
@@ -107,6 +109,7 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     SessionKey: name_session_key,
     TradeBundle: novate_bundle,
     AffiliationDeclaration: declare_affiliation,
+    StandbyDeclaration: declare_standby,
     DefaultBidCommitment: commit_to_bid,
     DefaultBidReveal: reveal_bid,
     InventoryBid: bid_for_inventory,

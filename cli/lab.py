@@ -1,4 +1,4 @@
-"""Risk manager's commands: `crossclear backtest`, and `margin run` and `period`, `settle`, `waterfall`, `liquidation` on files."""
+"""Risk manager's commands: `backtest`, and `margin run`, `margin period`, `settle`, `waterfall`, `liquidation`."""
 
 import sys
 from collections.abc import Callable

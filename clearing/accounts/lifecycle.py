@@ -106,6 +106,7 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
     set_holder(context.state, MEMBER_ACCOUNTS, record.member, account, holds=False)
     context.state.accounts.remove(account)
     context.state.nonces.remove(account)
+    context.state.standbys.remove(account)
     context.receipts.append(AccountClosed(index, account, record.member))
     return None
 

@@ -126,6 +126,7 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
         end_delegations(context, moved_account)
         port_exposure(context, moved_account, record.member)
     carry_affiliations(context, account, owner)
+    context.state.standbys.remove(account)
     return moved
 
 

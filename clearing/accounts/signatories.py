@@ -16,6 +16,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    StandbyDeclaration,
     TokenTransfer,
 )
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberReadmission
@@ -69,6 +70,8 @@ class SignatoryRole(Enum):
     """The trade key of the account's member, or the house's."""
     AFFILIATE = "affiliate"
     """The account's own key; where it has none, its member's trade key, or the house's for a client."""
+    OWNER_OR_STANDBY = "owner or standby"
+    """The account's own key or its member's, or the trade key of its standby member."""
     VALIDATOR = "validator"
     """The envelope key of the validator with this index in the set in force: Ed25519, all others are addresses."""
 
@@ -111,6 +114,11 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
             Signatory("affiliate_signature", SignatoryRole.AFFILIATE, request.affiliate, request.affiliate_signature),
         )
         return sides if request.affiliate_signature else sides[:1]
+    if isinstance(request, StandbyDeclaration):
+        role = SignatoryRole.OWNER if request.standby else SignatoryRole.OWNER_OR_STANDBY
+        first = Signatory("signature", role, request.account, request.signature)
+        standby = Signatory("standby_signature", SignatoryRole.MEMBER, request.standby, request.standby_signature)
+        return (first, standby) if request.standby else (first,)
     leaves = isinstance(request, MONEY_LEAVING_REQUESTS)
     first = Signatory(
         "signature", SignatoryRole.OWNER if leaves else SignatoryRole.ACCOUNT, request.account, request.signature

@@ -20,6 +20,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    StandbyDeclaration,
     TokenTransfer,
 )
 from clearing.schema.requests.auctions import (
@@ -89,6 +90,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     DefaultBidCommitment: RequestChecks(SigningKey.MEMBER),
     DefaultBidReveal: RequestChecks(SigningKey.MEMBER),
     InventoryBid: RequestChecks(SigningKey.MEMBER),
+    StandbyDeclaration: RequestChecks(SigningKey.LATER),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

@@ -15,6 +15,7 @@ from clearing.context.block_context import AccountsOfMember, BlockContext, Failu
 from clearing.context.member_status import accounts_by_member, member_status
 from clearing.context.unresolved_losses import NO_DEFAULTS, Deficit, account_deficits, defaults_under_way
 from clearing.default.gains_liabilities import fix_gains
+from clearing.default.standby_porting import port_to_standbys
 from clearing.default.variation_gains import open_gains_window
 from clearing.schema.receipts.default import DefaultDeclared, DeficitCured, EstatePooled, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultReason, DefaultRecord, MemberStatus, MemberStatusRecord
@@ -58,6 +59,7 @@ def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ..
     if _cure_deficit(context, member, failure.account, _cure_needs(context, member, failure, deficits), own_accounts):
         return
     open_default(context, member, failure, own_accounts, clients)
+    port_to_standbys(context, defaults_under_way(context.state)[-1][0])
 
 
 def _sides(context: BlockContext) -> dict[int, AccountsOfMember]:

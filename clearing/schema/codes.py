@@ -185,6 +185,15 @@ class ClearingCode(CodeBook):
         "Afterwards the member would lack more in a stress scenario than the default fund was sized for. Trade fewer "
         "lots, bring money, or wait until the next sizing was paid.",
     )
+    BAD_STANDBY = (
+        290,
+        "Only a client's account that is not a sub-account has a standby: another active member, not the house, where "
+        "genesis has standby members. To end it there must be one.",
+    )
+    STANDBY_CALLED = (
+        291,
+        "The standby member does not meet a call itself, so it takes no client over. Another member may.",
+    )
     PRICE_MISSING = 301, "A feed that this request depends on has no price yet. Wait for the oracle."
     PRICE_NOT_OPEN = 302, "A feed that this request depends on is stale or halted. Wait until it reopens."
     DEPOSIT_OF_UNKNOWN_TOKEN = (

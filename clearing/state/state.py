@@ -30,6 +30,7 @@ from clearing.schema.records.accounts import (
     MemberAccounts,
     NonceRecord,
     RestrictionRecord,
+    StandbyRecord,
 )
 from clearing.schema.records.collateral import (
     AgreedDepositRecord,
@@ -361,6 +362,8 @@ class State:
     """The disposal of the house's positions, under 0."""
     recoveries: Table[int, RecoveryRecord] = hashed("recoveries", Module.RISK, U63)
     """By number of the default, while something may still come in."""
+    standbys: Table[int, StandbyRecord] = hashed("standbys", Module.MEMBERS, U63)
+    """By client's account, until it is ported or closed."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call; (3, member): its accounts and its clients'."""

@@ -7,6 +7,7 @@ receipt until the default has ended. Receipts that contradict each other give a 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts import default, house
 from clearing.schema.receipts.default import LayerAllocation, WaterfallLayer
 from clearing.schema.receipts.default_fund import FundDrawn
@@ -224,6 +225,17 @@ def _rescued(receipt: default.ClientRescued, _: EstateBooks) -> Explanation:
     return title, [plain_line(f"with {called(child)}") for child in receipt.children]
 
 
+def _ported_to_standby(receipt: default.PortedToStandby, _: EstateBooks) -> Explanation:
+    title = f"default {receipt.number}: {called(receipt.account)} ported to its standby member {receipt.to_member}"
+    return title, [plain_line(f"with {called(child)}") for child in receipt.children]
+
+
+def _standby_not_taken(receipt: default.StandbyNotTaken, _: EstateBooks) -> Explanation:
+    code = ClearingCode(receipt.code).name.lower()
+    title = f"default {receipt.number}: {called(receipt.account)} is not ported to its standby member {receipt.standby}"
+    return title, [plain_line(f"because of {code}")]
+
+
 def _readmitted(receipt: default.MemberReadmitted, _: EstateBooks) -> Explanation:
     return f"member {receipt.member} is taken in again, after default {receipt.number}", []
 
@@ -241,6 +253,8 @@ _EXPLAINERS: dict[type, Callable[[Any, EstateBooks], Explanation]] = {
     default.PortfolioSold: portfolio_sold,
     default.BiddersRanked: ranked,
     default.ClientRescued: _rescued,
+    default.PortedToStandby: _ported_to_standby,
+    default.StandbyNotTaken: _standby_not_taken,
     default.Deleveraged: deleveraged,
     default.HouseTakeover: taken_by_house,
     default.ClientClosedOut: client_closed,

@@ -33,7 +33,15 @@ LINES_KEPT_MAX = 200_000
 """Of all accounts and days together: some 80 MB. A trade is three to seven lines."""
 LINES_LEFT_PERCENT = 75
 """So many of them are kept when there are more."""
-MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
+MOVES_LOTS = (
+    "PortfolioSold",
+    "Settled",
+    "Delivered",
+    "DeliveryFailed",
+    "AccountPorted",
+    "ClientRescued",
+    "PortedToStandby",
+)
 """Receipts of position changes without a trade that do not state the accounts and the lots."""
 
 At = tuple[int, int]

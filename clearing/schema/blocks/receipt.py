@@ -13,6 +13,7 @@ from clearing.schema.receipts.accounts import (
     AccountPorted,
     AffiliationDeclared,
     CashTransferred,
+    StandbyDeclared,
     TokensTransferred,
 )
 from clearing.schema.receipts.collateral import (
@@ -59,8 +60,10 @@ from clearing.schema.receipts.default import (
     MemberLeft,
     MemberReadmitted,
     MemberStatusChanged,
+    PortedToStandby,
     PortfolioSold,
     PositionsTornUp,
+    StandbyNotTaken,
 )
 from clearing.schema.receipts.default_fund import (
     FundCalled,
@@ -303,6 +306,9 @@ Receipt: TypeAlias = (
     | InventoryClosed
     | RecoveryPaid
     | RecoveryEnded
+    | StandbyDeclared
+    | PortedToStandby
+    | StandbyNotTaken
 )
 
 

@@ -12,6 +12,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    StandbyDeclaration,
     TokenTransfer,
 )
 from clearing.schema.requests.auctions import (
@@ -82,6 +83,7 @@ Transaction: TypeAlias = (
     | DefaultBidCommitment
     | DefaultBidReveal
     | InventoryBid
+    | StandbyDeclaration
 )
 
 

@@ -67,6 +67,14 @@ class AffiliationDeclared(Wire, frozen=True, tag=185):
     """The first block in which it counts."""
 
 
+class StandbyDeclared(Wire, frozen=True, tag=195):
+    """A client named a standby member that accepted; 0: it has none any more."""
+
+    index: U32
+    account: U63
+    standby: U63
+
+
 class CashTransferred(Wire, frozen=True, tag=9):
     """Cash moved between two accounts of one member."""
 

@@ -327,3 +327,22 @@ class AffiliateGainsTaken(Wire, frozen=True, tag=186):
     """What the estate and the clients owed beyond what they had."""
     paid: tuple[tuple[U63, U63, U63], ...]
     """(account, gained, paid), ordered by account."""
+
+
+class PortedToStandby(Wire, frozen=True, tag=196):
+    """A defaulter's client was ported to its standby member at the declaration, with its sub-accounts."""
+
+    number: U63
+    account: U63
+    to_member: U63
+    children: tuple[U63, ...]
+
+
+class StandbyNotTaken(Wire, frozen=True, tag=197):
+    """A client's standby member may not take it over; others may, while clients are ported."""
+
+    number: U63
+    account: U63
+    standby: U63
+    code: U32
+    """Why, as the code of a refusal."""

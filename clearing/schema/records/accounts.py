@@ -89,6 +89,12 @@ class AccrualRecord(Wire, frozen=True):
     time_ms: U63
 
 
+class StandbyRecord(Wire, frozen=True):
+    """The standby member that a client named and that accepted."""
+
+    standby: U63
+
+
 class AffiliationRecord(Wire, frozen=True):
     """Two owners that are one: from a height on, and up to another one where the house ended it."""
 

@@ -128,6 +128,28 @@ class AffiliationDeclaration(TypedRequest, frozen=True, tag=95):
     """Signature of the affiliate's owner, for a client without a key the house's; none where the house declares."""
 
 
+class StandbyDeclaration(TypedRequest, frozen=True, tag=96):
+    """Name a standby member for a client, to which it is ported when its member's default is declared; or end that.
+
+    The client signs with its own key, or its member for a client without one, and the standby member accepts. Either
+    side alone ends it.
+    """
+
+    SIGNED: ClassVar[str] = "StandbyDeclaration(uint64 account,uint64 standby,uint64 nonce,uint64 notAfterMs)"
+    """Signed by the client or its member, and by the standby member."""
+
+    account: U63
+    """A client's account; its sub-accounts move with it."""
+    standby: U63
+    """The member; 0: the client has no standby any more."""
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+    """Signature of the client, or of its member; where it ends, also of the standby member."""
+    standby_signature: OptionalSignature
+    """Signature of the standby member; none where it ends."""
+
+
 class CashTransfer(TypedRequest, frozen=True, tag=3):
     """Move cash between two accounts of one member."""
 

@@ -64,6 +64,8 @@ class DefaultTerms(Wire, frozen=True):
     survivor, as a fraction of its required contribution."""
     porting_at_maintenance: bool = False
     """Whether a client at maintenance margin may be ported, and is called for the rest. Off: at initial margin."""
+    standby_porting: bool = False
+    """Whether clients may name a standby member, to which they are ported when their member's default is declared."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:

@@ -15,6 +15,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    StandbyDeclaration,
     TokenTransfer,
 )
 from clearing.schema.requests.auctions import (
@@ -173,6 +174,11 @@ class Requests:
         """`key`: who declares, by default the account's member; `affiliate_key`: who agrees, by default nobody."""
         words = self.request(AffiliationDeclaration, account, affiliate, ends, key=key)
         return self.sign(words, affiliate_signature=affiliate_key) if affiliate_key else words
+
+    def standby(self, account: int, standby: int, key: bytes, standby_key: bytes | None = None) -> StandbyDeclaration:
+        """`standby_key`: who accepts, by default the standby member; nobody where there is none."""
+        words = self.request(StandbyDeclaration, account, standby, key=key)
+        return self.sign(words, standby_signature=standby_key or secret(standby)) if standby else words
 
     def default_bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
         return self.request(DefaultBid, account, number, slices, ask, **changes)

@@ -123,6 +123,7 @@ class Agent:
         """About accounts, and for feeds that are halted: as anybody does."""
         made = asking.reopening_orders(world, self.account, self.chance)
         made += asking.affiliations(world, self.account)
+        made += asking.standbys(world, self.account)
         return made + asking.account_requests(world, self.account, self.chance)
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:

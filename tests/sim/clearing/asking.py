@@ -128,6 +128,16 @@ def affiliations(world: Exchange, member: int) -> list[Transaction]:
     return [world.affiliation(account, other, affiliate_key=agrees)]
 
 
+def standbys(world: Exchange, member: int) -> list[Transaction]:
+    """Seldom: a client names another member, which mostly accepts, or has no standby any more."""
+    chance = Random(world.state.now.height * 2_003 + member)
+    if chance.random() > 0.05 or member not in world.owned:
+        return []
+    account, standby = chance.choice(world.owned[member]), chance.choice((0, *sorted(world.owned)))
+    accepts = secret(standby if chance.random() < 0.9 else HOUSE)
+    return [world.standby(account, standby, world.money_key(account), accepts)]
+
+
 def reopening_orders(world: Exchange, account: int, chance: Random) -> list[Transaction]:
     """For the perpetuals of feeds that are halted, near where the price is said to be."""
     made: list[Transaction] = []

@@ -62,6 +62,7 @@ def crisis_of(seed: int) -> CrisisParameters:
             hold_assessments=seed % 2 == 1,
             pool_affiliates=seed % 2 == 1,
             porting_at_maintenance=seed % 3 != 1,
+            standby_porting=seed % 5 != 1,
         ),
         fund=FundTerms(
             cash_group=USD,
