@@ -233,7 +233,9 @@ IN_DEFAULT = {default.DefaultDeclared, default.LossAllocated, default.MemberStat
 
 def test_every_kind_that_names_a_member_beside_an_account_hides_it_under_another_mask() -> None:
     named_by = {
-        kind for kind, paths in TABLE.items() if paths and {"member", "to_member"} & set(kind.__struct_fields__)
+        kind
+        for kind, paths in TABLE.items()
+        if paths and {"member", "to_member", "standby"} & set(kind.__struct_fields__)
     }
     # These name the member beside the account of each payment.
     named_by |= {house.RecoveryPaid, house.RecoveryEnded}
