@@ -14,9 +14,7 @@ from tests.sim.adversary.scenarios import SCENARIOS, opened, without_cryptograph
 from tests.sim.adversary.search import ROUNDING_MICROS, search
 
 FOUND = pytest.mark.parametrize("path", saved(), ids=lambda path: path.stem)
-CLOSED = pytest.mark.parametrize(
-    "path", [path for path in saved() if load(path).closed_by], ids=lambda path: path.stem
-)
+CLOSED = pytest.mark.parametrize("path", [path for path in saved() if load(path).closed_by], ids=lambda path: path.stem)
 
 
 def played(path: Path, off: tuple[str, ...], *, real: bool = False) -> Judgement:
@@ -62,8 +60,9 @@ def test_with_all_rules_on_nothing_that_was_found_is_a_profit(path: Path) -> Non
     assert played(path, ()).profit <= ROUNDING_MICROS
 
 
-def test_every_rule_has_a_sequence_that_it_ends() -> None:
-    assert {rule for path in saved() for rule in load(path).closed_by} == set(RULES)
+def test_every_rule_has_a_sequence_that_it_ends_or_says_why_it_has_none() -> None:
+    closed = {rule for path in saved() for rule in load(path).closed_by}
+    assert closed == {name for name, rule in RULES.items() if not rule.not_found}
 
 
 def test_a_play_without_cryptography_gives_what_real_signatures_and_roots_give() -> None:
