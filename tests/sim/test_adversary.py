@@ -60,8 +60,9 @@ def test_with_all_rules_on_nothing_that_was_found_is_a_profit(path: Path) -> Non
     assert played(path, ()).profit <= ROUNDING_MICROS
 
 
-def test_every_rule_has_a_sequence_that_it_ends() -> None:
-    assert {rule for path in saved() for rule in load(path).closed_by} == set(RULES)
+def test_every_rule_has_a_sequence_that_it_ends_or_says_why_it_has_none() -> None:
+    closed = {rule for path in saved() for rule in load(path).closed_by}
+    assert closed == {name for name, rule in RULES.items() if not rule.not_found}
 
 
 def test_a_play_without_cryptography_gives_what_real_signatures_and_roots_give() -> None:

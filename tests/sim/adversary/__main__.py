@@ -98,7 +98,7 @@ def _rediscover(engine: Engine, rules: Iterable[str], operations: int, seed: int
         found = search(scenario, (name,), operations, seed, engine)
         print(f"{name}: {RULES[name].exploit}", flush=True)
         _print_best(scenario, (name,), found, keep)
-        missed += found.first_profit is None
+        missed += found.first_profit is None and not RULES[name].not_found
         rows.append((name, found.first_profit, found.judgement.profit, found.operations))
     print(f"\n{'rule off':<22} {'first profit after':>20} {'best profit':>14} {'in operations':>14}")
     for name, first, profit, applied in rows:

@@ -70,10 +70,6 @@ THERE_AND_BACK = (
     _path("crash and back", PPM, {FIRST_MOVE: -JUMP_TICKS, 8: 210_000, SECOND_MOVE: 300_000}, jumps=True),
 )
 """Who gained in the crash loses it, and more, before the default of who lost in it has ended."""
-IN_TWO_STEPS = (
-    _path("crash in two steps", PPM, {FIRST_MOVE: -START * 18 // 100, SECOND_MOVE: -JUMP_TICKS}, jumps=True),
-)
-"""The first step leaves some equity, and the second is more than margin covers."""
 JUMP_PPM = 200
 """Probability of a jump in each direction: once in 5,000. Whoever risks no more than margin loses at most 20 % less
 than the move, which on average is less than the trade fee of a hundredth of a percent. `docs/explanation/adversary.md`

@@ -36,6 +36,8 @@ class Rule:
     switches: tuple[Switch, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
     """Functions while the rule is off."""
+    not_found: str = ""
+    """Why no sequence of two members is known that profits from its absence."""
 
 
 HOUSE = HouseTerms(
@@ -70,14 +72,16 @@ RULES: dict[str, Rule] = {
         stand_ins=(("clearing.default.claims_haircut:cut_claims", stand_ins.claims_stay),),
     ),
     "house-limits": Rule(
-        "the house takes over more than its capital carries, and its gainers leave before it fails",
-        "house",
+        "the house takes over more than its capital carries, or keeps a recovery",
+        "everything after a jump",
         (Switch("crisis.house", on=HOUSE, off=HouseTerms()),),
+        not_found="a recovery is the house's gain, and no scenario tells the house's failure from a second jump",
     ),
     "partial-tear-up": Rule(
         "everything in a losing instrument ends at the mark",
         "tear-up",
         stand_ins=(("clearing.default.partial_tear_up:restore_margins", stand_ins.tear_up_all),),
+        not_found="a position that ends at the mark is worth what it was worth held",
     ),
     "same-owner": Rule(
         "the loser is the member, the gainer its client, who is the same person",

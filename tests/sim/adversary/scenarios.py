@@ -28,7 +28,7 @@ from tests.sim.adversary.market import (
     opened_market,
     without_cryptography,
 )
-from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, IN_TWO_STEPS, STILL, THERE_AND_BACK, PricePath
+from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, STILL, THERE_AND_BACK, PricePath
 from tests.sim.adversary.rules import RULES, with_rules, without_rules
 
 UNCOVERED = ("same-owner",)
@@ -57,8 +57,6 @@ class Scenario:
     terms: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `market_genesis`."""
     actions_max: int = 10
-    late_kinds: tuple[str, ...] = ()
-    """The kinds from the first move on, where they are fewer: who knows the second move must not trade on it."""
     also_off: tuple[str, ...] = ()
     """Rules that are off because with them nobody has the position that the scenario is about."""
 
@@ -152,18 +150,6 @@ SCENARIOS: dict[str, Scenario] = {
             bidders=(DEALER,),
             interest_lots=64_000,
             sized_before=True,
-            terms={"default": {"house_capital_micros": 500 * DOLLAR}},
-            also_off=UNCOVERED,
-        ),
-        Scenario(
-            "house",
-            ("trade", "deal", "withdraw", "buy inventory"),
-            (ANN, BEN),
-            {HOUSE: 20_000, ANN: 100_000, BEN: 200_000},
-            IN_TWO_STEPS,
-            managed=True,
-            late_kinds=("withdraw",),
-            bidders=(),
             terms={"default": {"house_capital_micros": 500 * DOLLAR}},
             also_off=UNCOVERED,
         ),

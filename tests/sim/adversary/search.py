@@ -124,13 +124,7 @@ def _litter(chance: Random, scenario: Scenario, population: Population) -> tuple
     while len(litter) < LITTER:
         changed = _mutated(chance, scenario, first)
         litter.append(_ordered((*begun, *(each for each in changed if each[0] >= FIRST_MOVE))))
-    return tuple(_permitted(scenario, genome) for genome in litter)
-
-
-def _permitted(scenario: Scenario, genome: Genome) -> Genome:
-    """Without what the scenario does not permit after the first move."""
-    late = scenario.late_kinds or scenario.kinds
-    return tuple((block, action) for block, action in genome if block < FIRST_MOVE or action[0] in late)
+    return tuple(litter)
 
 
 def _random_genome(chance: Random, scenario: Scenario) -> Genome:
