@@ -26,7 +26,7 @@ from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.proven_custody import proven
 
-VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2"
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2b"
 BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
 MEMBERS = {1: 1, 2: 1, 5: 2}
 PLACE = BalanceLocation(BalanceOrder.KEY_FIRST, u256(9), 255)

@@ -17,7 +17,7 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from tests.kit.proofs.write_vectors import VECTORS, vectors
 
-FORMATS = ("v1", "v2")
+FORMATS = ("v1", "v2", "v2b")
 PACKAGES = ("three-accounts.ccp", "every-part.ccp", "every-rule.ccp")
 
 
