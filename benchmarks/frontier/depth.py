@@ -4,7 +4,7 @@ Rule: both follow the recent range of prices and the dealers' own inventory. s i
 that of a calm hour, at least 1. In a block a dealer takes at most its share of `block_share` of all books / s, and its
 inventory never exceeds its share of `inventory_share`. It wants its own discount x s, and more in proportion to its
 inventory. Inventory halves every `half_life_blocks`: it is hedged or sold elsewhere. `factor` scales quantities.
-Assumptions, not measurements: no order books were recorded. `docs/explanation/risk-parameters.md` shows how much hangs on it.
+Assumptions, not measurements: no order books were recorded. `docs/explanation/risk-parameters.md` has the sensitivity.
 """
 
 from collections.abc import Sequence
