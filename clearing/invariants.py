@@ -32,7 +32,7 @@ def check_fund_balance(state: State) -> None:
 
 
 def check_receivables(state: State) -> None:
-    """Claims never exceed custody and receivables: whoever owes more than it has is called, or its default is open.
+    """Claims never exceed custody and receivables: an account that owes more than it has is called or in default.
 
     Every currency sums to zero with custody (`Journal.check_conserved`), so claims are custody and what accounts owe.
     What an account owes is a receivable where its equity is not negative. All else is under resolution: it ends in the

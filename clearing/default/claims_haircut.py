@@ -14,8 +14,9 @@ So at the end of a default nothing is owed that nobody pays, and claims never ex
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import Deficit, account_deficits
+from clearing.default.estate import pay_deficits
 from clearing.default.recovery_claims import note_payers
-from clearing.default.waterfall import Claim, DefaultLoss, allocate_collected, run_waterfall
+from clearing.default.waterfall import Claim, DefaultLoss, run_waterfall
 from clearing.schema.receipts.default import LayerAllocation, LossAllocated, WaterfallLayer
 from clearing.schema.records.default import DefaultRecord
 from clearing.schema.transfers import TransferCode
@@ -50,7 +51,7 @@ def cut_claims(context: BlockContext, number: int, default: DefaultRecord) -> tu
                 code = TransferCode.CLAIM_CUT
                 context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, code, number)
             context.touched_accounts.add(account)
-        _pay_group(context, number, group, deficits, sum(step.loss_borne for step in cut))
+        pay_deficits(context, number, deficits, sum(step.loss_borne for step in cut))
         context.receipts.append(LossAllocated(number, default.member, left, deficits, cut, paid))
         note_payers(context, number, cut)
         borne += cut
@@ -75,14 +76,3 @@ def _claims(context: BlockContext, default: DefaultRecord, group: int) -> tuple[
         if micros > 0:
             found.append(Claim(account, micros, value_withdrawn(context, account)))
     return tuple(found)
-
-
-def _pay_group(context: BlockContext, number: int, group: int, deficits: tuple[Deficit, ...], micros: int) -> None:
-    """Let the house pay this much of what is owed in one group, pro rata."""
-    parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
-    for deficit, part in zip(deficits, parts, strict=True):
-        if deficit.account == HOUSE_ACCOUNT:
-            continue  # what was collected for the house's own debt is in its account
-        code = TransferCode.DEFAULT_DEFICIT_PAID
-        context.journal.transfer(HOUSE_ACCOUNT, deficit.account, cash_currency(group), part, code, number)
-        context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))

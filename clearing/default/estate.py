@@ -4,12 +4,14 @@ Rule: the house buys tokens at their value after haircut, at the last price, uni
 all of them do not suffice, tokens without value are taken, too. It must not know who pays the rest.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
-from clearing.context.unresolved_losses import available_resources
+from clearing.context.unresolved_losses import Deficit, available_resources
 from clearing.default.recovery_claims import note_token
+from clearing.default.waterfall import allocate_collected
 from clearing.schema.receipts.default import CollateralTaken
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays
@@ -97,6 +99,17 @@ def settle_own_debts(context: BlockContext, number: int, account: int) -> None:
             )
             if owed > resources:
                 take_unpriced_collateral(context, number, (account,))
+
+
+def pay_deficits(context: BlockContext, number: int, deficits: Sequence[Deficit], micros: int) -> None:
+    """Let the house pay this much of these deficits, pro rata (`allocate_collected`)."""
+    parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
+    for deficit, part in zip(deficits, parts, strict=True):
+        if deficit.account == HOUSE_ACCOUNT:
+            continue  # what was collected for the house's own debt is in its account
+        currency, code = cash_currency(deficit.cash_group), TransferCode.DEFAULT_DEFICIT_PAID
+        context.journal.transfer(HOUSE_ACCOUNT, deficit.account, currency, part, code, number)
+        context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))
 
 
 def _collect_positive_cash(context: BlockContext, account: int, micros: int, paid: list[CashPayment]) -> int:

@@ -20,11 +20,11 @@ from clearing.default.auction_duty import charged_first, used_by_member
 from clearing.default.claims_haircut import cut_claims
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
-from clearing.default.estate import CashPayment, collect_cash, take_unpriced_collateral
+from clearing.default.estate import CashPayment, collect_cash, pay_deficits, take_unpriced_collateral
 from clearing.default.gains_liabilities import GainsHaircut, drop_gains, use_gains
 from clearing.default.partial_tear_up import restore_margins
 from clearing.default.recovery_claims import note_payers
-from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
+from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, run_waterfall
 from clearing.default_fund.contributions import contribution_micros, draw_contribution
 from clearing.schema.receipts.default import (
     AssessmentsCalled,
@@ -140,17 +140,10 @@ def _collect_layers(
 
 
 def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
-    """Let the house pay this much of what a default's accounts owe, pro rata (`allocate_collected`)."""
+    """Let the house pay this much of what a default's accounts owe."""
     default = context.state.defaults[number]
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
-    for deficit, part in zip(deficits, parts, strict=True):
-        if deficit.account == HOUSE_ACCOUNT:
-            continue  # what was collected for the house's own debt is in its account
-        currency = cash_currency(deficit.cash_group)
-        code = TransferCode.DEFAULT_DEFICIT_PAID
-        context.journal.transfer(HOUSE_ACCOUNT, deficit.account, currency, part, code, number)
-        context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))
+    pay_deficits(context, number, deficits, micros)
 
 
 def _with_losses_borne(default: DefaultRecord, allocations: tuple[LayerAllocation, ...]) -> DefaultRecord:

@@ -94,12 +94,12 @@ def pay_claims(context: BlockContext, number: int, record: RecoveryRecord) -> Re
     shared = [payee._replace(owed=mul_div_down(left, payee.owed, weights)) for payee in members] if weights else []
     rounding += left - sum(payee.owed for payee in shared)
     _transfer_cash(context, number, [*paid, *shared], rounding)
-    told = tuple(
+    payments = tuple(
         (int(payee.layer), _member_of(context, payee.account), payee.account, payee.owed)
         for payee in [*paid, *shared]
         if payee.owed
     )
-    context.receipts.append(RecoveryPaid(number, whole, told, rounding))
+    context.receipts.append(RecoveryPaid(number, whole, payments, rounding))
     return msgspec.structs.replace(
         record,
         claims=tuple(claim for claim in claims if claim.owed),

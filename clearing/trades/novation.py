@@ -206,14 +206,15 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
     if free and not committed and not reserve and is_still_margined(context.state, account, after):
         return None
     arrays = current_arrays(context.state)
-    margin, earlier = holdings_margin(arrays, after), holdings_margin(arrays, before)
-    if reserve and margin.equity < min(reserve, earlier.equity):
+    margin = holdings_margin(arrays, after)
+    if reserve and margin.equity < min(reserve, holdings_margin(arrays, before).equity):
         # Gains that may have to bear a default's loss don't go to a friend by a trade away from the mark.
         details = {"equity": margin.equity, "reserve": reserve}
         return reject(ClearingCode.GAINS_RESERVED, AT, account=account, **details)
     covered = margin.initial_ok and (not committed or keeps_committed(context, after, loans, committed))
     if covered and free:
         return None
+    earlier = holdings_margin(arrays, before)
     if transfers_soft_credit(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
     if covered and not reducing_only:
