@@ -58,9 +58,9 @@ class Member:
 
     @property
     def is_up(self) -> bool:
-        """Whether the node answers, though it has no block yet."""
+        """Whether the node takes transactions, though it has no block yet. Until it takes part it answers only 503."""
         try:
-            return self.http.get(f"http://127.0.0.1:{self.port}/v1/state").status_code in (200, 503)
+            return self.http.get(f"http://127.0.0.1:{self.port}/v1/transactions/0x{'ab' * 32}").status_code == 404
         except httpx.TransportError:
             return False
 
@@ -76,6 +76,7 @@ class Member:
         body = msgspec.json.encode(SubmitBody(transactions=tuple(body_of(each) for each in transactions)))
         headers = {"content-type": "application/json"}
         answer = self.http.post(f"http://127.0.0.1:{self.port}/v1/submit", content=body, headers=headers)
+        assert "results" in answer.json(), answer.text
         assert [each["status"] for each in answer.json()["results"]] == ["accepted"] * len(transactions), answer.text
 
     def fate(self, transaction: Transaction) -> Any:
