@@ -100,7 +100,7 @@ def type_text(info: types.Type) -> str:
     if isinstance(info, types.VarTupleType):
         return f"array{_count_text(info)} of {type_text(info.item_type)}"
     if isinstance(info, types.TupleType):
-        return f"array ({', '.join(map(type_text, info.item_types))})"
+        return f"array ({'; '.join(map(type_text, info.item_types))})"
     raise TypeError(f"{type(info).__name__} has no place in the specification")
 
 
