@@ -36,11 +36,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class OwnAccount:
-    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed."""
+    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed of the
+    epoch, and the address that owns the account."""
 
     account: int
     values: tuple[int, ...]
     seed: bytes = field(repr=False)
+    owner: bytes = bytes(20)
+    """Zeros: an account of the ledger itself, such as the one of the members' contributions."""
 
 
 @dataclass(frozen=True)

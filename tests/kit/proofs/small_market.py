@@ -36,9 +36,9 @@ from proofs.algebra.commitment import blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.epoch.package import commitments_root
-from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
+from proofs.epoch.prover import assemble, commit_epoch, prove_epoch
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import DOMAIN, complete_holdings, layout_of
+from proofs.statement.arithmetization import DOMAIN, complete_holdings, context_of, layout_of
 from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
@@ -158,8 +158,15 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
 
 def snapshot(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskSnapshot:
     listed = dict(shortfalls)
-    accounts = tuple(AccountHoldings(account, values, listed.get(account, 0)) for account, values in holdings)
+    accounts = tuple(
+        AccountHoldings(account, values, listed.get(account, 0), owner=owner(account)) for account, values in holdings
+    )
     return RiskSnapshot(statement(holdings, shortfalls, system), accounts)
+
+
+def owner(account: int) -> bytes:
+    """The address that owns an account; the house's account is the ledger's own here."""
+    return bytes([account + 0x40]) * 20 if account else bytes(20)
 
 
 def seeds(holdings=HOLDINGS) -> dict[int, bytes]:
@@ -235,7 +242,7 @@ class Cheat:
             full = list(complete_holdings(stated, account))
             for slot, value in ((values or {}).get(account.account) or {}).items():
                 full[slot] = value
-            hiding = blinders(seeds(HOLDINGS)[account.account], context_of(stated, account.account))
+            hiding = blinders(seeds(HOLDINGS)[account.account], context_of(stated, account.account, account.owner))
             found.append(make_witness(layout, full, account.shortfall, hiding, check=False))
         return found
 
