@@ -1,4 +1,4 @@
-"""`crossclear proof make|verify|show|history|fetch|inputs`: proofs as files, and the inputs of a member's own check."""
+"""`crossclear proof make|verify|show|history|fetch|inputs|accuse`: proofs as files, and the inputs of a member's own check."""
 
 import json
 from pathlib import Path
@@ -177,6 +177,7 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
     Example: crossclear proof inputs --account 1 --out inputs --key trade --home HOME
     """
     from member.client.downloads import (
+        ANSWER_NAME,
         fetch_inclusion,
         inclusion_paths,
         refuse_existing,
@@ -187,11 +188,12 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
 
     wanted = epoch_number(epoch)
     refuse_in_clear(key.url)
-    refuse_existing(*inclusion_paths(out))
+    refuse_existing(*inclusion_paths(out), out / "owner", out / ANSWER_NAME)
     view = key.ask(lambda client: fetch_inclusion(client, account, wanted))
-    seed, holdings = write_inclusion(view, out)
+    seed, holdings = write_inclusion(view, out, key.address)
     if output == "json":
-        files = {"seed": str(seed), "holdings_file": str(holdings)}
+        files = {"seed": str(seed), "holdings_file": str(holdings), "owner_file": str(out / "owner")}
+        files |= {"answer_file": str(out / ANSWER_NAME)} if view.answer else {}
         show({**files, "epoch": view.epoch, "height": view.height, "holdings": view.holdings}, "", output)
         return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
@@ -199,8 +201,35 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         click.echo(printable(f"{name} {view.holdings[name]}"))  # the node's text could steer a terminal
     say("Compare these holdings with your own records (trades, deposits, statements): that comparison is what the")
     say("check is worth. A node that states what it committed to, right or wrong, passes every check.")
+    if not view.answer:
+        say("This node signed nothing: if the certified list lacks this leaf, you have no evidence of what it said.")
     if view.package:
         say(f"Package: {key.url.rstrip('/')}/v1/proofs/{view.epoch}")
     else:
         say(f"This node has no package of epoch {view.epoch}: ask others with `crossclear proof fetch`.")
     return ExitCode.OK
+
+
+@proof.command()
+@click.argument("answer", type=FILE)
+@click.option("--package", type=FILE, required=True, help="The certified epoch package of the answer's epoch.")
+@trust_options()
+@output_option
+def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
+    """Check whether ANSWER, which a node signed about an account, is refuted by the certified PACKAGE.
+
+    `proof inputs` writes the answer. Anybody can check it, and learns seed and holdings of that one epoch from it. Exits
+    with 0 when the node signed a leaf that the certified list lacks, and with 6 when nothing is shown against it, or you
+    do not say whom you trust: anybody can make up a set and its list.
+
+    Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
+    """
+    from member.verifying.accusations import accuse_files
+
+    anchor, light_check = trust.anchor_of(package)
+    if light_check is not None and not light_check.ok:
+        say(f"light client: {light_check.detail}")
+        return ExitCode.VERIFICATION
+    report = accuse_files(answer, package, anchor)
+    show(report, report.detail, output)
+    return ExitCode.OK if report.contradicted and report.anchored else ExitCode.VERIFICATION

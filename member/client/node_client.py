@@ -63,6 +63,11 @@ class NodeClient:
             base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, event_hooks=WHOLE_BODY_EXTENSIONS
         )
 
+    @property
+    def network(self) -> NetworkId:
+        """The network that requests are signed for."""
+        return self._network
+
     async def __aenter__(self) -> "NodeClient":
         return self
 

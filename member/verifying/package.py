@@ -59,11 +59,13 @@ class TrustAnchor:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccountFiles:
-    """Where a member's account is described: id, file of its blinding seed, file of its holdings."""
+    """How a member describes its account: id, file of its seed of the epoch, file of its holdings, and the address that
+    owns it."""
 
     account: int
     seed_file: Path
     holdings_file: Path
+    owner: bytes
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -191,7 +193,7 @@ def read_own_account(data: bytes, own: OwnAccountFiles) -> OwnAccount | None:
         package = read_package(data)
     except RemoteFault:
         return None
-    return own_account_in(package, own.account, holdings, seed)
+    return own_account_in(package, own.account, holdings, seed, own.owner)
 
 
 def read_holdings(data: bytes) -> dict[str, int]:

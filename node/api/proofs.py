@@ -56,6 +56,8 @@ async def inclusion(call: ApiCall) -> InclusionView:
         seed=found.seed.hex(),
         holdings={name: str(amount) for name, amount in found.holdings.items()},
         package=package,
+        owner=hexed(found.bound),
+        answer=call.view.holdings.signed(found).hex() if call.view.holdings is not None else "",
     )
 
 

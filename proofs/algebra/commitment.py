@@ -39,11 +39,11 @@ class CommitmentContext:
     """Address that owns the account; zeros for an account of the ledger itself."""
 
 
-def epoch_seed(root: bytes, network: bytes, account: int, epoch: int) -> bytes:
+def epoch_seed(root: bytes, account: int, epoch: int) -> bytes:
     """The 32-byte seed of an account at one epoch, out of its root seed. Raises LocalFault BAD_LENGTH."""
     if len(root) != SEED_BYTES:
         raise LocalFault(ProofCode.BAD_LENGTH, "root seed", bytes=len(root))
-    return tagged_hash(EPOCH_SEED_TAG, root, network, u256(account), u256(epoch))
+    return tagged_hash(EPOCH_SEED_TAG, root, u256(account), u256(epoch))
 
 
 def blinders(seed: bytes, context: CommitmentContext) -> tuple[int, int]:

@@ -100,8 +100,12 @@ def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -
             Instrument(at, f"{name}-PERP", InstrumentKind.PERPETUAL, at, at, 1, 1) for at, name in names.items()
         ),
         cash_groups=(CashGroup(1, "USD"),),
-        tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 0, 10**15),),
-        feeds=(FeedLevel(1, "BTC", 1_000, used=True), FeedLevel(2, "ETH", 100 * TOKEN_VALUE, used=True)),
+        tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 3, 0, 10**15),),
+        feeds=(
+            FeedLevel(1, "BTC", MARKS["BTC"], used=True),
+            FeedLevel(2, "ETH", MARKS["ETH"], used=True),
+            FeedLevel(3, "WETH", 100 * TOKEN_VALUE, used=True),
+        ),
         marks=tuple(MarkPrice(at, MARKS[name]) for at, name in names.items()),
         time_ms=1_584_000_000_000,
     )

@@ -78,7 +78,7 @@ def package_under_every_rule() -> bytes:
 def vectors() -> dict[str, bytes]:
     """Each file by its name."""
     package = market.honest(market.snapshot(), scalars=counted_scalars())
-    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     alone = prove_account(read_package(package), own, scalars=counted_scalars())
     return {
         "three-accounts.ccp": package,

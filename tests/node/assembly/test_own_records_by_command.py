@@ -26,7 +26,7 @@ from node.epochs.member_files import EpochExits, EpochHoldings
 from node.epochs.service import write_package
 from tests.kit.clearing.signer import secret
 from tests.kit.command_line import CommandLine
-from tests.kit.node.keeping_view import seed_of
+from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
 from tests.kit.node.live_view import live_view, run_against
 from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, first_deposits, prove_now
 from tests.kit.node.recorded import Recorded
@@ -98,9 +98,10 @@ def test_inputs_that_the_command_writes_pass_the_inclusion_check(
     assert "/v1/proofs/1" in printed.err
     assert seed_of(1).hex() not in printed.out + printed.err
     assert [stat.S_IMODE((out / name).stat().st_mode) for name in ("seed", "holdings.json")] == [0o600, 0o600]
+    assert (out / "owner").read_text().strip() == "0x" + FAKE_OWNERS[1].hex()
     true = json.loads((out / "holdings.json").read_text())
     assert sorted(true.values()) == ["1000000", "9000"]
-    own = ["--account", "1", "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    own = ["--account", "1", "--owner", str(out / "owner"), "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
     verify = ["verify", place.package, *own, *place.genesis]
     assert "ok   inclusion" in cli(*verify).out
     for name, amount in true.items():

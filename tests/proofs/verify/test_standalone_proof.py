@@ -29,6 +29,7 @@ CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "s
 
 def own(market, member=1, **changes):
     fields = {"account": member, "values": dict(market.HOLDINGS)[member], "seed": market.seeds()[member]}
+    fields["owner"] = market.owner(member)
     return OwnAccount(**{**fields, **changes})
 
 
