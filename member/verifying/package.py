@@ -100,6 +100,8 @@ class VerificationReport(msgspec.Struct, frozen=True):
     """What is proven, when every check passed."""
     not_proven: tuple[str, ...] = ()
     file: str = ""
+    attested: dict[str, str] = {}
+    """Values that are the quorum's word, by name: whole numbers."""
 
     def with_check(self, check: Checked) -> "VerificationReport":
         """The same with one more check."""
@@ -169,6 +171,7 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, secon
         claim=verdict.claim,
         not_proven=limits if verdict.ok else (),
         file=printable(file),
+        attested={name: str(value) for name, value in verdict.attested},
     )
 
 

@@ -18,6 +18,9 @@ from proofs.errors import ProofCode, VerificationFailed
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
 
+CUSTODY_WORDS = ("released", "later", "strays", "dust")
+"""Fields of a custody term that no chain's state shows one by one."""
+
 
 def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) -> None:
     """Compare every mark with the index of its instrument's feed.
@@ -64,23 +67,26 @@ def mark_bounds(
     return index_ticks, forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, listed_ms)
 
 
-def attested(statement: RiskStatement, book: "Rulebook | None") -> Iterator[tuple[str, int]]:
-    """(name, value) of everything in a statement that is the quorum's word and follows from nothing that is checked."""
-    if book is not None:
-        yield "valuation_time_ms", book.time_ms
-        yield from ((f"index:{feed.name}", feed.ticks) for feed in book.feeds)
-        names = {instrument.id: instrument.name for instrument in book.instruments}
-        yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
-        for token in book.tokens:
-            place = f"{token.chain_id}:{token.name}"
-            yield f"haircut_ppm:{place}", token.haircut_ppm
-            if token.yields.feed:
-                yield f"rate:{place}", token.rate_ticks
-        for group in book.parameters.groups:
-            yield f"range_ppm:{group.name}", group.range_ppm
-            yield f"volatility_ppm:{group.name}", group.volatility_ppm
-            yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
+def attested(statement: RiskStatement) -> Iterator[tuple[str, int]]:
+    """(name, value) of everything in a checked statement that is the quorum's word and follows from nothing that is
+    checked. Amounts of custody are base units; `index` and `mark` are ticks."""
+    from clearing.margin.statement.rulebook import read_rulebook
+
+    book = read_rulebook(statement.rules, len(statement.slots))
+    yield "valuation_time_ms", book.time_ms
+    yield from ((f"index:{feed.name}", feed.ticks) for feed in book.feeds)
+    names = {instrument.id: instrument.name for instrument in book.instruments}
+    yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
+    for token in book.tokens:
+        place = f"{token.chain_id}:{token.name}"
+        yield f"haircut_ppm:{place}", token.haircut_ppm
+        if token.yields.feed:
+            yield f"rate_ticks:{place}", token.rate_ticks
+    for group in book.parameters.groups:
+        yield f"range_ppm:{group.name}", group.range_ppm
+        yield f"volatility_ppm:{group.name}", group.volatility_ppm
+        yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
     for term in statement.custody:
-        place = f"{term.chain_id}:0x{term.token.hex()}"
-        for name in ("released", "later", "strays", "dust"):
+        place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
+        for name in CUSTODY_WORDS:
             yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")

@@ -28,8 +28,9 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings, context_of
 from proofs.statement.custody import CustodyAssurance, check_custody, check_listed, check_reserves, custody_detail
+from proofs.statement.price_bounds import attested
 from proofs.statement.rulebook_checks import check_rulebook
-from proofs.verify.claim_text import claim_of, limits_of
+from proofs.verify.claim_text import attested_limit, claim_of, limits_of
 from proofs.verify.inclusion import check_commitments_differ
 from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
 
@@ -77,8 +78,11 @@ def verify_package(
     if not verdict.ok:  # nothing in it may be believed, so there is no claim
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
-    limits = limits_of(package, trusted=validators_hash is not None, **known)
-    return replace(verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)))
+    words = tuple((printable(name), value) for name, value in attested(package.statement))
+    limits = (*limits_of(package, trusted=validators_hash is not None, **known), attested_limit(words))
+    return replace(
+        verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)), attested=words
+    )
 
 
 @dataclass

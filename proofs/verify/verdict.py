@@ -60,6 +60,9 @@ class Verdict:
     epoch: int = 0
     not_run: tuple[str, ...] = ()
     """Names of the checks that the failed one stopped."""
+    attested: tuple[tuple[str, int], ...] = ()
+    """(name, value) of what stays the quorum's word: marks, prices, haircuts, custody terms and the time of valuation.
+    Empty unless every check passed."""
     package: EpochPackage | None = field(default=None, repr=False, compare=False)
     """What was read, believed or not; None when the file could not be read."""
 

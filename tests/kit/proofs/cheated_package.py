@@ -19,7 +19,7 @@ def signed_anew(market, package: EpochPackage, **header) -> bytes:
     """A quorum certifies what the package now says; the proofs stay what they were."""
     root = commitments_root(package.statement, package.commitments, package.domain)
     stated = package.statement
-    fields = {"commitments_height": stated.height, "height": stated.height + 3, **header}
+    fields = {"commitments_height": stated.height, "height": stated.height + 3, "epoch": stated.epoch, **header}
     head, certificate, validators = market.certified(root, **fields)
     return write_package(replace(package, header=head, certificate=certificate, validators=validators))
 
@@ -54,7 +54,9 @@ def cheated(market, statement, secrets: dict[int, Secret], way=CheatingProver, e
         exponents += [sum(each.values[slot] for each in own) for slot in auxiliary]
     totals = [(total.slot, total.total) for total in statement.totals]
     book = open_book(basis(size), auxiliary, totals, exponents, prover.transcript, random_scalar)
-    head, certificate, validators = market.certified(commitments_root(statement, commitments, size))
+    head, certificate, validators = market.certified(
+        commitments_root(statement, commitments, size), epoch=statement.epoch
+    )
     package = EpochPackage(
         FORMAT,
         head,
