@@ -34,7 +34,8 @@ def close_epoch(context: BlockContext) -> None:
     """Close the epoch when its boundary was reached and a snapshot is possible."""
     clock, market = context.state.now, context.terms.market
     boundary = context.block.height // market.epoch_blocks > clock.snapshot_height // market.epoch_blocks
-    carried = not clock.epoch or context.block.height > clock.snapshot_height + market.snapshot_delay_blocks
+    wait = min(market.snapshot_delay_blocks, market.epoch_blocks - 1)
+    carried = not clock.epoch or context.block.height > clock.snapshot_height + wait
     if not boundary or not carried or not is_snapshot_possible(context.state):
         return
     closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=context.block.height)

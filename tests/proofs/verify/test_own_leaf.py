@@ -6,6 +6,7 @@ import pytest
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import AccountHoldings
 from proofs.algebra.commitment import commit_holdings, epoch_seed
 from proofs.algebra.srs import basis
@@ -24,6 +25,7 @@ from proofs.verify.signed_inclusion import (
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs.cheated_package import signed_anew
 from tests.kit.proofs.slow_package import committed, failed_check
+from tests.kit.validator_records import made_validator
 
 replace = msgspec.structs.replace
 HELD = {"cash:USD": 9_000, "token:31337:WETH": 40, "position:BTC-PERP": -2}
@@ -188,11 +190,13 @@ def test_a_signed_leaf_that_the_certified_list_lacks_is_evidence_that_anybody_ca
     assert answer.signer.hex() in found.detail
 
 
-def test_an_accused_validator_is_named_as_one(market, package):
-    good = read_package(package)
-    members = (replace(good.validators.validators[0], envelope_key=ed25519.public_key(SECRET)),)
-    assert accuse(answered(market), good).is_validator is False
-    assert ed25519.public_key(SECRET) in {each.envelope_key for each in members}
+def test_an_accused_validator_is_named_as_one(market, monkeypatch):
+    key = ed25519.public_key(SECRET)
+    listed = ValidatorSet(tuple(made_validator(key, secret, 10) for secret in market.SECRETS[:1]))
+    monkeypatch.setattr(market, "validator_set", lambda: listed)
+    monkeypatch.setattr(market, "SECRETS", market.SECRETS[:1])
+    found = accuse(answered(market, seed=bytes(32)), read_package(market.honest(market.snapshot())))
+    assert (found.contradicted, found.is_validator) == (True, True)
 
 
 def test_nobody_is_accused_by_what_the_node_did_not_sign_or_nobody_certified(market, package):
