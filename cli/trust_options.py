@@ -171,7 +171,9 @@ def own_options(command: Callable[..., T]) -> Callable[..., T]:
 
     options: Callable[[Callable[..., T]], Callable[..., T]] = together(
         click.option("--account", type=NUMBER, help="Own account."),
-        click.option("--owner", metavar="ADDRESS", help="Of the key that owns it, or a file of it: yours, no node's word."),
+        click.option(
+            "--owner", metavar="ADDRESS", help="Of the key that owns it, or a file of it: yours, no node's word."
+        ),
         click.option("--seed-file", type=FILE, help="Its seed of the epoch."),
         click.option("--holdings", type=FILE, help="Its holdings, JSON."),
     )

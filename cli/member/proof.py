@@ -1,4 +1,4 @@
-"""`crossclear proof make|verify|show|history|fetch|inputs|accuse`: proofs as files, and the inputs of a member's own check."""
+"""`crossclear proof make|verify|show|history|fetch|inputs`: proofs as files, and the inputs of a member's own check."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
@@ -210,26 +211,5 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
     return ExitCode.OK
 
 
-@proof.command()
-@click.argument("answer", type=FILE)
-@click.option("--package", type=FILE, required=True, help="The certified epoch package of the answer's epoch.")
-@trust_options()
-@output_option
-def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
-    """Check whether ANSWER, which a node signed about an account, is refuted by the certified PACKAGE.
-
-    `proof inputs` writes the answer. Anybody can check it, and learns seed and holdings of that one epoch from it. Exits
-    with 0 when the node signed a leaf that the certified list lacks, and with 6 when nothing is shown against it, or you
-    do not say whom you trust: anybody can make up a set and its list.
-
-    Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
-    """
-    from member.verifying.accusations import accuse_files
-
-    anchor, light_check = trust.anchor_of(package)
-    if light_check is not None and not light_check.ok:
-        say(f"light client: {light_check.detail}")
-        return ExitCode.VERIFICATION
-    report = accuse_files(answer, package, anchor)
-    show(report, report.detail, output)
-    return ExitCode.OK if report.contradicted and report.anchored else ExitCode.VERIFICATION
+for _command in (accuse, rotate_seed, epoch_seed):
+    proof.add_command(_command)

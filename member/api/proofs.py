@@ -32,6 +32,13 @@ class InclusionView(Body, frozen=True):
     """All of this, signed by the node: evidence for `crossclear proof accuse`. Empty where the node signs none."""
 
 
+class SealKeyView(Body, frozen=True):
+    """The validators' key for seeds that owners choose: every validator's node states the same."""
+
+    seal_key: Hash
+    """X25519 public key, for `crossclear proof rotate-seed`."""
+
+
 LEAVES_MAX = 4096
 TokenAmount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$", description="in the token's base units")]
 

@@ -63,8 +63,8 @@ async def fetch_exit(client: NodeClient, account: int, epoch: int | None) -> tup
 
 
 def write_inclusion(view: InclusionView, folder: Path, owner: bytes) -> tuple[Path, Path]:
-    """Write seed and holdings into a folder that is closed to others, as `crossclear verify` takes them, and beside them
-    the own address `owner` and the node's signed answer."""
+    """Write seed and holdings into a folder that is closed to others, as `crossclear verify` takes them, and beside
+    them the own address `owner` and the node's signed answer."""
     seed, holdings = inclusion_paths(folder)
     make_secret_folder(folder)
     write_secret(seed, view.seed.encode() + b"\n")

@@ -167,6 +167,7 @@ class Node:
             config.path("holdings"),
             self._epochs.seed_of,
             sign=answer_signer(self._network_id, self._keys.envelope),
+            seal_key=self._epochs.seal_key,
         )
         self._exits = EpochExits(config.path("exits"))
         self._statements = EpochStatements(config.path("statements"))

@@ -168,12 +168,14 @@ class EpochHoldings(EpochFiles):
         epochs_max: int = EPOCHS_MAX,
         bytes_max: int = BYTES_MAX,
         sign: "Callable[[AccountAtEpoch], bytes] | None" = None,
+        seal_key: bytes = b"",
     ) -> None:
         """`seed_of`: of account, epoch and the sealed seed at its snapshot; `sign`: what a node signs of its answer
-        (`node.epochs.signed_answers`), None: nothing."""
+        (`node.epochs.signed_answers`), None: nothing; `seal_key`: for which owners seal seeds, empty: unknown here."""
         super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
         self._seed_of = seed_of
         self._sign = sign
+        self.seal_key = seal_key
 
     def signed(self, found: AccountAtEpoch) -> bytes:
         """The signed answer about an account; empty where this node signs none."""

@@ -1,8 +1,8 @@
 """`AccountSeeds`: the seed of each account's commitment at each epoch, as all validators find it.
 
-Rule: an account has a root seed: the one that its owner chose and sealed, or one out of the network's seed. Its seed of
-an epoch follows one-way from the root (`proofs.algebra.commitment.epoch_seed`), and only that is ever given out: it opens
-no other epoch.
+Rule: an account has a root seed: the one that its owner chose and sealed, or one out of the network's seed. Its seed
+of an epoch follows one-way from the root (`proofs.algebra.commitment.epoch_seed`), and only that is ever given out: it
+opens no other epoch.
 """
 
 from clearing.base.hashing import tagged_hash

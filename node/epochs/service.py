@@ -139,6 +139,11 @@ class EpochService:
         """The 32-byte seed of an account's commitment at an epoch; for its member only."""
         return self._seeds.at(account, epoch, sealed)
 
+    @property
+    def seal_key(self) -> bytes:
+        """The X25519 public key for which owners seal seeds that they choose."""
+        return self._seeds.seal_key
+
     def is_ours(self, epoch: int, validators: ValidatorSet) -> bool:
         """Whether this node is among the validators assigned to prove."""
         own = validators.index_of.get(self._own_key)

@@ -1,6 +1,7 @@
 """Signed answers: what a node tells an owner of its leaf carries the node's signature, so that it is evidence.
 
-Rule: by the key of its envelopes, which validator sets list; the node has it where another process signs its votes, too.
+Rule: by the key of its envelopes, which validator sets list; the node has it where another process signs its votes,
+too.
 """
 
 from collections.abc import Callable

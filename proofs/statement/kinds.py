@@ -1,8 +1,8 @@
 """The kinds of slots and rows: the one table of what a statement can say of a number.
 
 Rule: a kind has a number, a name, a range, and the package format in which it came; none of them ever changes. A new
-term of risk is a new kind at the end, and no new format: a verifier refuses a kind that it does not know, naming it, and
-verifies every older package.
+term of risk is a new kind at the end, and no new format: a verifier refuses a kind that it does not know, naming it,
+and verifies every older package.
 """
 
 from collections.abc import Mapping, Sequence

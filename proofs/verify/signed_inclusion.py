@@ -1,9 +1,9 @@
 """The signed inclusion answer: what a node told an owner of its leaf, which a third party can hold against the package.
 
-Rule: a node signs all that it tells: network, epoch, height, account, the owner's address, the seed of the epoch and the
-holdings. From these and a certified package follows the one C_W that the list must have for the account. Another one, or
-none, is a contradiction between the node's signature and the quorum's, which anybody can check. Whoever is shown the
-answer learns seed and holdings of that one epoch. It must not import provers.
+Rule: a node signs all that it tells: network, epoch, height, account, the owner's address, the seed of the epoch and
+the holdings. From these and a certified package follows the one C_W that the list must have for the account. Another
+one, or none, is a contradiction between the node's signature and the quorum's, which anybody can check. Who is shown
+the answer learns seed and holdings of that one epoch. It must not import provers.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,11 @@ def read_answer(data: bytes) -> SignedInclusion:
 
 
 def accuse(
-    answer: SignedInclusion, package: EpochPackage, *, network: bytes | None = None, validators_hash: bytes | None = None
+    answer: SignedInclusion,
+    package: EpochPackage,
+    *,
+    network: bytes | None = None,
+    validators_hash: bytes | None = None,
 ) -> Accusation:
     """Whether the certified package contradicts an answer of `read_answer`.
 
@@ -102,8 +106,16 @@ def accuse(
     detail = _contradiction(answer, package)
     told = f"node {answer.signer.hex()} told account {answer.account} of epoch {answer.epoch}"
     if detail:
-        return Accusation(True, answer.signer in listed, f"{told} a leaf that the certified list lacks: {detail}")
-    return Accusation(False, answer.signer in listed, f"{told} the leaf that is in the certified list")
+        return Accusation(
+            contradicted=True,
+            is_validator=answer.signer in listed,
+            detail=f"{told} a leaf that the certified list lacks: {detail}",
+        )
+    return Accusation(
+        contradicted=False,
+        is_validator=answer.signer in listed,
+        detail=f"{told} the leaf that is in the certified list",
+    )
 
 
 def _contradiction(answer: SignedInclusion, package: EpochPackage) -> str:
@@ -117,9 +129,7 @@ def _contradiction(answer: SignedInclusion, package: EpochPackage) -> str:
     try:
         own = own_account(package, answer.account, dict(answer.holdings), answer.seed, answer.owner)
         values = complete_holdings(statement, AccountHoldings(own.account, own.values))
-        found = commit_holdings(
-            basis(package.domain), values, own.seed, context_of(statement, own.account, own.owner)
-        )
+        found = commit_holdings(basis(package.domain), values, own.seed, context_of(statement, own.account, own.owner))
     except CrossclearError as fault:
         return f"its holdings are none: {fault}"
     return "" if found == certified else "its holdings, seed and owner give another commitment"

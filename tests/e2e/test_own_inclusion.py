@@ -66,7 +66,16 @@ def verified(
     seed_file.touch(mode=0o600)
     seed_file.write_text(seed.hex() + "\n")
     holdings_file.write_text(json.dumps({name: str(amount) for name, amount in holdings.items() if amount}))
-    own = ["--account", str(account), "--owner", owner.hex(), "--seed-file", str(seed_file), "--holdings", str(holdings_file)]
+    own = [
+        "--account",
+        str(account),
+        "--owner",
+        owner.hex(),
+        "--seed-file",
+        str(seed_file),
+        "--holdings",
+        str(holdings_file),
+    ]
     anchor = ["--genesis", str(demo_run.genesis_path), "--output", "json"]
     answer = command_line("verify", str(demo_run.package), *own, *anchor)
     assert answer.stdout, answer.stderr

@@ -30,7 +30,16 @@ def own_account(folder: Path, account: int = 1, holdings: str = HOLDINGS, seed_m
     seed_file.chmod(seed_mode)
     holdings_file.write_text(holdings)
     owner = "0x" + small_market.owner(1).hex()
-    return ["--account", str(account), "--owner", owner, "--seed-file", str(seed_file), "--holdings", str(holdings_file)]
+    return [
+        "--account",
+        str(account),
+        "--owner",
+        owner,
+        "--seed-file",
+        str(seed_file),
+        "--holdings",
+        str(holdings_file),
+    ]
 
 
 def heavy_imports(*words: object) -> tuple[int, list[str]]:

@@ -19,13 +19,16 @@ Vector = Sequence[int]
 """What an account holds: cash, WETH, and lots of each instrument."""
 
 
+NO_FUNDING = FundingTerms()
+
+
 def listed(
     number: int,
     name: str,
     kind: InstrumentKind,
     group: int,
     strike: int = 0,
-    funding: FundingTerms = FundingTerms(),
+    funding: FundingTerms = NO_FUNDING,
 ) -> Instrument:
     expiry = 0 if kind is PERPETUAL else NOW_MS + 30 * DAY_MS
     return Instrument(number, name, kind, group, group, 1, 10, expiry, strike, funding=funding)

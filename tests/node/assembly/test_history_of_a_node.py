@@ -27,6 +27,7 @@ from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import USD
 from tests.kit.clearing.world import World
 from tests.kit.command_line import CommandLine
+from tests.kit.node.keeping_view import FAKE_OWNERS
 from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
 from tests.kit.node.recorded import Recorded
 from tests.kit.node.station import Home, Station, new_station, time_of, vote_of_one
@@ -52,7 +53,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_epochs(station, folder, EPOCHS, lambda _: holdings.append(current_holdings(station.state, 1)))
         log.write()
     seed = AccountSeeds(bytes(32)).at(1, EPOCHS)
-    own_options(folder, package_of(folder), seed, holdings[-1], OWNER)
+    own_options(folder, package_of(folder), seed, holdings[-1], FAKE_OWNERS[1])
     return folder
 
 
@@ -70,7 +71,16 @@ def test_a_member_of_a_real_network_proves_its_account(
     written: Path, anchor: list[str], tmp_path: Path, cli: CommandLine
 ) -> None:
     package, out = package_of(written), tmp_path / "mine.ccs"
-    own = ["--account", "1", "--owner", OWNER.hex(), "--seed-file", written / "seed", "--holdings", written / "holdings.json"]
+    own = [
+        "--account",
+        "1",
+        "--owner",
+        FAKE_OWNERS[1].hex(),
+        "--seed-file",
+        written / "seed",
+        "--holdings",
+        written / "holdings.json",
+    ]
     cli("verify", package, *own, *anchor)
     cli("proof", "make", package, *own, *anchor, "--out", out)
     cli("proof", "verify", out, "--package", package, *anchor)

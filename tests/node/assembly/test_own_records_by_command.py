@@ -70,7 +70,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
     with new_station(folder, ProverAtOnce()) as station:
         log, home = Recorded(station, folder), station.home.path
-        holdings, exits = EpochHoldings(folder / "holdings", station.epochs.seed_of), EpochExits(folder / "exits")
+        signs = answer_signer(station.home.genesis_network, bytes([5]) * 32)
+        holdings = EpochHoldings(folder / "holdings", station.epochs.seed_of, sign=signs)
+        exits = EpochExits(folder / "exits")
         persister = Persister(station.store, station.epochs, holdings=holdings, exits=exits)
         station.application.listen(persister.decided)
         committed = decide(station, CARRIED, first_deposits)
@@ -101,7 +103,16 @@ def test_inputs_that_the_command_writes_pass_the_inclusion_check(
     assert (out / "owner").read_text().strip() == "0x" + FAKE_OWNERS[1].hex()
     true = json.loads((out / "holdings.json").read_text())
     assert sorted(true.values()) == ["1000000", "9000"]
-    own = ["--account", "1", "--owner", str(out / "owner"), "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    own = [
+        "--account",
+        "1",
+        "--owner",
+        str(out / "owner"),
+        "--seed-file",
+        str(out / "seed"),
+        "--holdings",
+        str(out / "holdings.json"),
+    ]
     verify = ["verify", place.package, *own, *place.genesis]
     assert "ok   inclusion" in cli(*verify).out
     for name, amount in true.items():

@@ -61,9 +61,7 @@ def test_with_the_genesis_its_own_cap_bounds_the_mark():
     assert check_rulebook(honest, world.genesis)
     book = read_rulebook(honest.rules, 10**6)
     wide = FundingTerms(premium_cap_ppm=50_000, window_ms=1, depth_lots=1)
-    instruments = tuple(
-        replace(each, funding=wide) if each.id == BTC_PERP else each for each in book.instruments
-    )
+    instruments = tuple(replace(each, funding=wide) if each.id == BTC_PERP else each for each in book.instruments)
     low = tuple(
         replace(mark, ticks=mark.ticks * 96 // 100) if mark.instrument == BTC_PERP else mark for mark in book.marks
     )

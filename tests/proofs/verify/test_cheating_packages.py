@@ -206,7 +206,9 @@ def test_two_accounts_shown_as_one_are_missed_by_their_owners(market):
     assert verify_package(data).ok
     own = dict(market.HOLDINGS)
     for account in (1, 5):
-        verdict = verify_package(data, own=OwnAccount(account, own[account], market.seeds()[account], market.owner(account)))
+        verdict = verify_package(
+            data, own=OwnAccount(account, own[account], market.seeds()[account], market.owner(account))
+        )
         assert (verdict.failed, verdict.checks[-1].code) == ("inclusion", ProofCode.NOT_INCLUDED)
     assert any("never checks its own leaf" in limit for limit in verify_package(data).not_proven)
 
