@@ -114,7 +114,7 @@ def accuse(
     return Accusation(
         contradicted=False,
         is_validator=answer.signer in listed,
-        detail=f"{told} the leaf that is in the certified list",
+        detail=f"{told} the leaf that is in the list",
     )
 
 

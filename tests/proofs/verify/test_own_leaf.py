@@ -1,4 +1,4 @@
-"""An owner's leaf opens for that owner, at that epoch; and a node that shows another leaf has signed the proof of it."""
+"""An owner's leaf opens for that owner, at that epoch; a node that shows another leaf has signed the proof of it."""
 
 import msgspec
 import pytest
