@@ -4,6 +4,8 @@ Rule: never more than was checked. Every verifier prints both. A statement names
 expresses, and the verdict repeats every name: one for which this version has no sentence is printed as it is.
 """
 
+from collections.abc import Sequence
+
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.margin.statement.snapshot import RiskStatement, SlotKind
 from proofs.epoch.package import EpochPackage
@@ -133,6 +135,15 @@ def limits_of(
     if trusted:
         return limits
     return (*limits, _OWN_SET)
+
+
+def attested_limit(attested: Sequence[tuple[str, int]]) -> str:
+    """A sentence on the values that are the quorum's word; a verdict lists them one by one."""
+    kinds = dict.fromkeys(name.split(":")[0] for name, _ in attested)
+    return (
+        f"{len(attested)} values are the word of more than two thirds of the validators, within the rulebook's bounds: "
+        f"{', '.join(kinds)}. JSON output lists each by name and value under `attested`."
+    )
 
 
 def claim_of_account(package: EpochPackage, account: int, shortfall: int) -> str:

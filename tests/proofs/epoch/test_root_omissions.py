@@ -146,7 +146,7 @@ def test_without_the_commitments_in_the_root_another_book_is_shown(market):
         assert read_package(data).header == read_package(good).header
         assert verify_package(data).ok
         account, values = market.HOLDINGS[1]
-        own = OwnAccount(account, values, market.seeds()[account])
+        own = OwnAccount(account, values, market.seeds()[account], market.owner(account))
         assert verify_package(data, own=own).failed == "inclusion"
     certified = market.certified(read_package(market.honest(market.snapshot())).header.commitments_root)
     assert verify_package(with_head(data, certified)).failed == "roots"

@@ -17,7 +17,7 @@ from member.api.proofs import InclusionView
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "explanation" / "verifying.md").read_text()
-PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v1" / "three-accounts.ccp"
+PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v2" / "good" / "three-accounts.ccp"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -74,7 +74,7 @@ def test_the_pages_commands_print_what_it_shows(desk: Path, capsys: pytest.Captu
 
 
 def test_the_page_names_every_check_of_a_package(package: bytes, market) -> None:
-    own = proofs.OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = proofs.OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     for check in proofs.verify_package(package, own=own).checks:
         assert f"| `{check.name}` |" in PAGE, check.name
 

@@ -31,7 +31,7 @@ DOMAINS = (256, 256, 0, 257, 2048, 4096, 2**32 - 1)
 
 @pytest.fixture(scope="module")
 def own(market):
-    return OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    return OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
 
 
 @pytest.fixture(scope="module")

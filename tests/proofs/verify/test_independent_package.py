@@ -159,7 +159,7 @@ def test_both_find_a_cover_proof_that_changed_anywhere(covered):
 
 
 def test_both_judge_proofs_of_one_account_alike(market, package):
-    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     good = prove_account(read_package(package), own)
     joint = read_package(package)
     other = dict(joint.commitments)[5]
