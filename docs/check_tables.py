@@ -16,9 +16,12 @@ from clearing.base.errors import BaseCode, CodeBook
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
 from proofs.linear.verifier import verify_batch
+from proofs.onchain.keys import check_keys
+from proofs.onchain.verifier import verify_account
 from proofs.verify import standalone
 from proofs.verify.claim_text import MEANINGS
 from proofs.verify.package_verifier import PackageChecks
+from proofs.verify.signed_inclusion import read_answer
 from proofs.verify.verdict import OwnAccount
 
 OURS = ("proofs.", "clearing.", __name__)
@@ -60,9 +63,10 @@ def _read_both() -> None:
 
 
 def codes() -> str:
-    """Every code of the checks, with what it says."""
+    """Every code of the checks, of signed answers and of proofs on chain, with what it says."""
     named: list[tuple[str, Function]] = [*_package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
+    named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]
     found = sorted({code for name, check in named for code in may_give(name, check)})
     rows = ["| code | name | meaning |", "|---|---|---|"]
     rows += [f"| {code.label} | `{code.name}` | {code.remedy} |" for code in found]

@@ -75,5 +75,6 @@ LIMITS = (
     Limit("bytes of a `.cco` file", "proofs.onchain.file.FILE_BYTES_MAX"),
     Limit("bytes of a `.cca` file", "proofs.onchain.file.ACCOUNT_BYTES_MAX"),
     Limit("shares in a `.cco` file", "proofs.onchain.file.SHARES_MAX"),
+    Limit("bytes of a signed inclusion answer", "proofs.verify.signed_inclusion.ANSWER_BYTES_MAX"),
     Limit("largest bytes of a standalone proof", "proofs.verify.standalone.STANDALONE_BYTES_MAX"),
 )

@@ -19,7 +19,7 @@ from clearing.base.certificate import VoteKind
 from clearing.base.evm.storage import BalanceOrder
 from clearing.base.header import DepositCursor, Header
 from clearing.margin.statement.rulebook import Rulebook
-from clearing.margin.statement.snapshot import RowKind, Slot, SlotKind
+from clearing.margin.statement.snapshot import RowKind, SlotKind
 from clearing.pricing import elementary
 from clearing.schema.terms.instruments import InstrumentKind
 from docs import check_tables
@@ -36,12 +36,13 @@ from proofs.linear.layout import LayoutTable, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import PROTOCOL as BATCH_PROTOCOL
 from proofs.onchain.file import OnchainAccount, OnchainEpoch
-from proofs.statement import arithmetization
 from proofs.statement.custody import CustodyAssurance
+from proofs.statement.kinds import ROW_KINDS, SLOT_KINDS
+from proofs.verify.signed_inclusion import SignedInclusion
 
 FOLDER = Path(__file__).resolve().parent / "specification"
 MARK = re.compile(r"(<!-- table: ([\w:. -]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
-STRUCTURES = structures_in(EpochPackage, Rulebook, LayoutTable, OnchainEpoch, OnchainAccount)
+STRUCTURES = structures_in(EpochPackage, Rulebook, LayoutTable, SignedInclusion, OnchainEpoch, OnchainAccount)
 ENUMERATIONS = (VoteKind, InstrumentKind, BalanceOrder, CustodyAssurance)
 _POINT, _CONTEXT = bytes(POINT_BYTES), bytes(32)
 _SERIES = {"exp": elementary.EXP_SERIES, "atanh": elementary.ATANH_SERIES, "mills": elementary.MILLS_SERIES}
@@ -70,24 +71,28 @@ def write() -> None:
 
 
 def _slots() -> str:
-    rows = ["| kind | number | width | offset | range of the value | total published |", "|---|---:|---:|---:|---|---|"]
-    for kind in SlotKind:
-        found = arithmetization._RANGES[kind]  # noqa: SLF001 - the table itself
-        low, high = -found.offset, 256**found.width - found.offset - 1
-        public = "yes" if Slot("", kind).is_public else "no"
-        span = f"[{power_text(low)}, {power_text(high)}]"
-        rows.append(
-            f"| `{kind.name}` | {kind.value} | {found.width} | {power_text(found.offset)} | {span} | {public} |"
+    head = "| kind | number | width | offset | range of the value | total published | since format |"
+    rows = [head, "|---|---:|---:|---:|---|---|---:|"]
+    for kind in SLOT_KINDS.values():
+        span = f"[{power_text(-kind.offset)}, {power_text(256**kind.width - kind.offset - 1)}]"
+        cells = (
+            f"`{SlotKind(kind.number).name}`",
+            kind.number,
+            kind.width,
+            power_text(kind.offset),
+            span,
+            "yes" if kind.public else "no",
+            kind.since,
         )
+        rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 
 
 def _rows() -> str:
-    rows = ["| kind | number | width | range of the value |", "|---|---:|---:|---|"]
-    for kind in RowKind:
-        width = arithmetization._ROW_WIDTHS[kind]  # noqa: SLF001 - the table itself
-        span = f"[0, {power_text(256**width - 1)}]" if width else "0"
-        rows.append(f"| `{kind.name}` | {kind.value} | {width} | {span} |")
+    rows = ["| kind | number | width | range of the value | since format |", "|---|---:|---:|---|---:|"]
+    for kind in ROW_KINDS.values():
+        span = f"[0, {power_text(256**kind.width - 1)}]" if kind.width else "0"
+        rows.append(f"| `{RowKind(kind.number).name}` | {kind.number} | {kind.width} | {span} | {kind.since} |")
     return "\n".join(rows)
 
 

@@ -14,8 +14,15 @@ from tests.vectors.proofs.runner import tables
 P = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 
 
+KINDS = ("SlotKind", "RowKind")
+
+
 class Refused(Exception):
     """A check fails: (code, why)."""
+
+
+class UnknownKind(Refused):
+    """A slot or row is of a kind that is in no table."""
 
 
 def need(holds: bool, code: str, why: str) -> None:
@@ -93,7 +100,8 @@ class Reader:
             return value
         if found := re.fullmatch(r"number of `(\w+)`", kind):
             value = self.integer()
-            need(value in tables.members(found[1]), "MALFORMED", found[1])
+            if value not in tables.members(found[1]):
+                raise UnknownKind("MALFORMED", found[1]) if found[1] in KINDS else Refused("MALFORMED", found[1])
             return value
         if found := re.fullmatch(r"`(\w+)`", kind):
             return self.structure(found[1])

@@ -58,6 +58,7 @@ def check(statement: Record, certified_ms: int) -> None:
         rate = listed[token["yields"]["feed"]] if token["yields"]["feed"] else None
         ticks = rate["ticks"] if rate is not None and rate["used"] else 0
         same("rate", token["rate_ticks"], min(ticks, 100 * token["yields"]["unit_ticks"]))
+    check_marks(book, max(book["time_ms"], certified_ms))
     for terms in statement["cover"]:
         most = book["parameters"]["default_fund_micros"]
         holds("fund", terms["fund_account"] == 0 and terms["fund"] <= most)
@@ -90,6 +91,35 @@ def read(data: bytes, slots: int) -> Record:
     good(all(mark["instrument"] in known and mark["ticks"] <= 2**48 for mark in book["marks"]), "marks")
     good(all(int(feed["used"]) <= feed["ticks"] <= 2**40 - 1 for feed in book["feeds"]), "feeds")
     return book
+
+
+def check_marks(book: Record, latest: int) -> None:
+    """Section "Bounds of marks", without a genesis."""
+    index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
+    marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
+    for each in book["instruments"]:
+        if each["id"] in marks and each["feed"] in index:
+            low, high = bounds_of_mark(each, index[each["feed"]], book["parameters"]["rate_ppm"], latest)
+            mark = marks[each["id"]]
+            need(low <= mark and (high is None or mark <= high), "PRICE_OUT_OF_BOUNDS", each["name"])
+
+
+def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int) -> tuple[int, int | None]:
+    kind = tables.members("InstrumentKind")[each["kind"]]
+    settled = kind != "PERPETUAL" and latest >= each["expiry_ms"]
+    if kind == "PERPETUAL":
+        d = x * each["funding"]["premium_cap_ppm"] // PPM
+        return max(x - d, 1), x + d
+    if kind == "CALL":
+        return 0, None if settled else x
+    if kind == "PUT":
+        return 0, each["strike_ticks"]
+    a = each["averaging_ms"]
+    c = min(max(latest - (each["expiry_ms"] - a), 0), a)
+    if settled or c > 0:
+        left = 0 if settled else a - c
+        return max(x * left // max(a, 1), 1), None
+    return x, options.forward_of(x, each["expiry_ms"], rate_ppm, 0)
 
 
 def shocked(x: int, range_ppm: int, s: Record) -> int:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.vectors.proofs.runner import certificates, custody, further, linear, rules, statement, tables
-from tests.vectors.proofs.runner.encoding import Reader, Refused, merkle_root, need, packed, point, tagged, word
+from tests.vectors.proofs.runner.encoding import (
+    Reader,
+    Refused,
+    UnknownKind,
+    merkle_root,
+    need,
+    packed,
+    point,
+    tagged,
+    word,
+)
 from tests.vectors.proofs.runner.transcript import Transcript
 
 PARTS = ("header", "certificate", "validators", "statement", "custody")
@@ -24,7 +34,10 @@ def read(data: bytes) -> dict[str, Any]:
     for field, size in zip(fields, sizes, strict=True):
         if field.name in PARTS:
             need(size <= limits[f"bytes of the part `{field.name}`"], "OVERSIZE", field.name)
-    package: dict[str, Any] = Reader(data).whole("`EpochPackage`")
+    try:
+        package: dict[str, Any] = Reader(data).whole("`EpochPackage`")
+    except UnknownKind as unknown:
+        raise Refused("UNKNOWN_KIND", *unknown.args) from None
     need(packed(package) == data, "NON_CANONICAL", "package")
     return package
 
@@ -106,6 +119,9 @@ class Package:
         fits = stated["height"] == header["commitments_height"] and stated["height"] < header["height"]
         need(fits, "WRONG_ROOT", "height")
         need(stated["network"] == header["network"], "WRONG_NETWORK", "statement")
+        need(stated["epoch"] == header["epoch"], "EPOCH_DIFFERS", "statement")
+        points = [c_w for _, c_w in self.commitments]
+        need(len(set(points)) == len(points), "COMMITMENTS_EQUAL", "commitments")
 
     def statement(self) -> None:
         statement.check(self.stated, self.parts["srs"])
