@@ -196,12 +196,18 @@ def paired(left: G1Point, right: G1Point) -> bool:
 
 def weights(layout: Layout, y: int, ell: Sequence[int]) -> tuple[list[int], int, int, int]:
     """(ū of each column, v̄, the constant part of c_k, what σ is multiplied by)."""
-    widths = layout.widths
-    rho = [pow(y, r, P) for r in range(len(widths))]
-    of_row = rho[len(layout.slots) :]
+    rho, v, constant, counted = row_weights(layout, y)
     u_bar = [0] * layout.columns
-    for weight, width, (column, start) in zip(rho, widths, layout.places, strict=True):
+    for weight, width, (column, start) in zip(rho, layout.widths, layout.places, strict=True):
         u_bar[column] += sum(weight * 256**k * ell[start + k] for k in range(width))
+    v_bar = sum(value * at for value, at in zip(v, ell, strict=False))
+    return [value % P for value in u_bar], v_bar % P, constant, counted
+
+
+def row_weights(layout: Layout, y: int) -> tuple[list[int], list[int], int, int]:
+    """(ρ of slots and rows, v of each slot, the constant part of c_k, what σ is multiplied by)."""
+    rho = [pow(y, r, P) for r in range(len(layout.widths))]
+    of_row = rho[len(layout.slots) :]
     v = [rho[j] if width else 0 for j, (width, _) in enumerate(layout.slots)]
     for weight, (_, coefficients, _, _) in zip(of_row, layout.rows, strict=True):
         for slot, a in coefficients:
@@ -209,5 +215,4 @@ def weights(layout: Layout, y: int, ell: Sequence[int]) -> tuple[list[int], int,
     constant = sum(rho[j] * offset for j, (width, offset) in enumerate(layout.slots) if width)
     constant += sum(weight * row[2] for weight, row in zip(of_row, layout.rows, strict=True))
     counted = sum(weight for weight, row in zip(of_row, layout.rows, strict=True) if row[3])
-    v_bar = sum(value * at for value, at in zip(v, ell, strict=False))
-    return [value % P for value in u_bar], v_bar % P, constant % P, counted % P
+    return rho, [value % P for value in v], constant % P, counted % P

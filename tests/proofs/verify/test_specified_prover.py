@@ -1,0 +1,85 @@
+"""What was written from the specification proves what the verifier here accepts, and judges proofs on chain alike.
+
+It is in `tests/vectors/proofs/runner` and shares nothing with the code.
+"""
+
+import pytest
+
+from proofs.errors import VerificationFailed
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.statement import LinearStatement
+from proofs.linear.verifier import verify
+from proofs.onchain.keys import certified_digest
+from proofs.onchain.verifier import verify_leaf
+from tests.kit.proofs.onchain_epoch import ROWS, SLOTS, make_epoch
+from tests.vectors.proofs.runner import linear, onchain, prover
+from tests.vectors.proofs.runner.encoding import Refused
+
+VALUES, BLINDERS, SIGMAS = ((1000, 5, -1), (700, 1, 1)), ((3, 4), (5, 6)), (0, 200)
+CONTEXT = bytes(range(32))
+
+
+def specified(slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...], size: int = 256) -> linear.Layout:
+    of_rows = [(row.width, row.coefficients, row.constant, row.shortfall) for row in rows]
+    return linear.lay_out(size, [(slot.width, slot.offset) for slot in slots], of_rows)
+
+
+@pytest.mark.parametrize(("times", "columns"), [(1, 1), (24, 2)])
+def test_a_proof_made_from_the_pages_is_accepted_and_a_bent_one_is_not(times, columns):
+    rows = ROWS * times
+    layout = specified(SLOTS, rows)
+    assert layout.columns == columns
+    committed = [prover.commit(values, hidden, 256) for values, hidden in zip(VALUES, BLINDERS, strict=True)]
+    stated = linear.Statement(layout, CONTEXT, list(zip((1, 7), SIGMAS, committed, strict=True)))
+    proof = prover.prove(stated, VALUES, BLINDERS)
+    statement = LinearStatement(lay_out(256, SLOTS, rows), CONTEXT, (1, 7), SIGMAS, tuple(committed))
+    assert verify(statement, proof).challenge("after") == linear.verify(stated, proof).draw("after")
+    bent = proof[:-200] + bytes([proof[-200] ^ 1]) + proof[-199:]
+    with pytest.raises(VerificationFailed):
+        verify(statement, bent)
+
+
+def test_the_specified_prover_stops_at_a_row_that_does_not_hold():
+    layout = specified(SLOTS, ROWS)
+    committed = prover.commit((0, 0, 1), (3, 4), 256)
+    with pytest.raises(Refused) as found:
+        prover.prove(linear.Statement(layout, CONTEXT, [(1, 0, committed)]), [(0, 0, 1)], [(3, 4)])
+    assert found.value.args[0] == "WITNESS_OUT_OF_RANGE"
+
+
+@pytest.fixture(scope="module")
+def epoch():
+    return make_epoch()
+
+
+def test_keys_and_digests_for_a_contract_are_the_specified_ones(epoch):
+    keys = specified_keys(epoch)
+    assert keys.words == epoch.keys.words
+    own = onchain.certified_digest(keys, epoch.statement.network, CONTEXT)
+    assert own == certified_digest(epoch.keys, CONTEXT)
+
+
+def test_proofs_for_a_contract_are_judged_alike(epoch):
+    keys = specified_keys(epoch)
+    for index, leaf in enumerate(specified_leaves(epoch)):
+        proof = epoch.prove(index)
+        verify_leaf(epoch.keys, epoch.leaves[index], proof)
+        onchain.verify(keys, leaf, proof)
+        for place in range(20, len(proof), 251):
+            bent = proof[:place] + bytes([proof[place] ^ 1]) + proof[place + 1 :]
+            with pytest.raises(VerificationFailed) as theirs:
+                verify_leaf(epoch.keys, epoch.leaves[index], bent)
+            with pytest.raises(Refused) as ours:
+                onchain.verify(keys, leaf, bent)
+            assert ours.value.args[0] == theirs.value.code.name
+
+
+def specified_leaves(epoch):
+    return [onchain.Leaf(leaf.account, leaf.shortfall, leaf.c_w, list(leaf.c_d)) for leaf in epoch.leaves]
+
+
+def specified_keys(epoch):
+    stated, table = epoch.statement, epoch.statement.linear.layout.table
+    layout = specified(table.slots, table.rows, table.size)
+    leaves = specified_leaves(epoch)
+    return onchain.derive_keys(stated.network, stated.epoch, stated.height, stated.linear.context, layout, leaves)
