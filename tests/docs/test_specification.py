@@ -49,6 +49,21 @@ def test_every_structure_of_a_package_has_a_table():
         assert structure(kind) in ALL, kind.__name__
 
 
+SOURCE = re.compile(r"Modules?: `[^.]+(?:\.\w+)+`(?:, `[\w.]+`)*\. (?:Vectors?: (`.+`)|Test: `(tests/.+\.py)`)\.")
+
+
+@pytest.mark.parametrize("name", sorted(set(TEXTS) - {"specification/overview.md"}))
+def test_each_section_names_its_module_and_what_fixes_it(name):
+    """That a module exists is tested for every page."""
+    sections = re.findall(r"^## .+\n(.+)\n", TEXTS[name], re.M)
+    assert len(sections) > 3
+    for line in sections:
+        found = SOURCE.fullmatch(line)
+        assert found is not None, line
+        for vector in re.findall(r"`(.+?)`", found[1] or ""):
+            assert (VECTORS / vector).is_file(), vector
+
+
 @pytest.fixture(scope="module")
 def absorbed():
     """(protocol, label, type) of everything that transcripts absorb while the vectors are verified."""

@@ -3,6 +3,8 @@
 It is in `tests/vectors/proofs/runner` and shares nothing with the code.
 """
 
+import json
+
 import pytest
 
 from proofs.errors import VerificationFailed
@@ -12,8 +14,10 @@ from proofs.linear.verifier import verify
 from proofs.onchain.keys import certified_digest
 from proofs.onchain.verifier import verify_leaf
 from tests.kit.proofs.onchain_epoch import ROWS, SLOTS, make_epoch
-from tests.vectors.proofs.runner import linear, onchain, prover
-from tests.vectors.proofs.runner.encoding import Refused
+from tests.kit.proofs.write_vectors import VECTORS
+from tests.vectors.proofs.runner import further, linear, onchain, prover
+from tests.vectors.proofs.runner.encoding import P, Refused
+from tests.vectors.proofs.runner.transcript import Transcript
 
 VALUES, BLINDERS, SIGMAS = ((1000, 5, -1), (700, 1, 1)), ((3, 4), (5, 6)), (0, 200)
 CONTEXT = bytes(range(32))
@@ -45,6 +49,18 @@ def test_the_specified_prover_stops_at_a_row_that_does_not_hold():
     with pytest.raises(Refused) as found:
         prover.prove(linear.Statement(layout, CONTEXT, [(1, 0, committed)]), [(0, 0, 1)], [(3, 4)])
     assert found.value.args[0] == "WITNESS_OUT_OF_RANGE"
+
+
+def test_the_example_of_a_transcript_and_the_basis_are_the_frozen_ones():
+    primitives = json.loads((VECTORS / "primitives.json").read_text())
+    transcript = Transcript("crossclear/vector/v1")
+    transcript.absorb("bytes", "bytes", b"abc")
+    transcript.integer("integer", 2**255)
+    transcript.scalar("scalar", P - 1)
+    assert transcript.draw("challenge") == int(primitives["challenge"], 16)
+    assert transcript.fork("fork").draw("challenge") == int(primitives["fork"], 16)
+    for found, name in ((further.lagrange_point(2048, 1), "lagrange_1"), (further.hiding_point(2048, 1), "hiding_1")):
+        assert bytes(found.to_compressed_bytes()).hex() == primitives[name]
 
 
 @pytest.fixture(scope="module")
