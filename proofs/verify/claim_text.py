@@ -130,11 +130,22 @@ def limits_of(
         "and unclaimed accounts count among them.",
         *cover_limits(package.statement),
         "A book of two accounts reveals each one's positions to the other.",
+        revealed_by(package.statement),
         *assumptions_of(package.statement),
     )
     if trusted:
         return limits
     return (*limits, _OWN_SET)
+
+
+def revealed_by(statement: RiskStatement) -> str:
+    """What anybody learns from the package besides what is proven."""
+    members = ", which account is which member's" if statement.cover else ""
+    return (
+        f"The package reveals its accounts by numbers that stay the same in every epoch{members}; who is short, and by "
+        "how much at most; the sums of cash and tokens; prices and parameters; and of every vault the counters and the "
+        "balance, with deposits and withdrawals on their way."
+    )
 
 
 def attested_limit(attested: Sequence[tuple[str, int]]) -> str:

@@ -79,8 +79,8 @@ def package_under_every_rule() -> bytes:
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 
 
-def signed_answer() -> bytes:
-    """What a node signs of account 1 of the small market."""
+def signed_answer(seed: bytes | None = None) -> bytes:
+    """What a node signs of account 1 of the small market, by default as it was committed to."""
     answer = SignedInclusion(
         format=ANSWER_FORMAT,
         network=market.NETWORK,
@@ -88,7 +88,7 @@ def signed_answer() -> bytes:
         height=40,
         account=1,
         owner=market.owner(1),
-        seed=market.seeds()[1],
+        seed=market.seeds()[1] if seed is None else seed,
         holdings=(("cash:USD", 9_000), ("position:BTC-PERP", -2), ("token:31337:WETH", 40)),
         signer=ed25519.public_key(NODE_SECRET),
         signature=NO_SIGNATURE,
@@ -107,6 +107,7 @@ def vectors() -> dict[str, bytes]:
         "every-part.ccp": whole_package(),
         "every-rule.ccp": package_under_every_rule(),
         "answer.cci": signed_answer(),
+        "refuted.cci": signed_answer(seed=bytes(32)),
     }
 
 

@@ -43,6 +43,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "packages").mkdir()
     shutil.copy(PACKAGE, tmp_path / "epoch.ccp")
     shutil.copy(PACKAGE, tmp_path / "packages" / "epoch-000004.ccp")
+    shutil.copy(PACKAGE.parent / "refuted.cci", tmp_path / "answer.cci")
     (tmp_path / "seed").write_text("02" * 32)
     (tmp_path / "seed").chmod(0o600)
     holdings = re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0]
@@ -70,7 +71,7 @@ def test_the_pages_commands_print_what_it_shows(desk: Path, capsys: pytest.Captu
             if expected:
                 assert doctest.OutputChecker().check_output(expected, told, OPTIONS), told
             count += 1
-    assert count == 6
+    assert count == 7
 
 
 def test_the_page_names_every_check_of_a_package(package: bytes, market) -> None:

@@ -45,7 +45,7 @@ def written():
     return vectors()
 
 
-@pytest.mark.parametrize("name", [*PACKAGES, "account-1.ccs", "answer.cci"])
+@pytest.mark.parametrize("name", [*PACKAGES, "account-1.ccs", "answer.cci", "refuted.cci"])
 def test_the_prover_still_writes_each_frozen_file(written, name):
     assert written[name] == frozen(name)
 
@@ -67,9 +67,10 @@ def test_the_frozen_proof_of_one_account_verifies():
     assert verdict.ok, verdict.checks[-1]
 
 
-def test_the_frozen_answer_is_borne_out_by_the_frozen_package():
-    found = accuse(read_answer(frozen("answer.cci")), read_package(frozen("three-accounts.ccp")))
-    assert (found.contradicted, found.is_validator) == (False, False)
+@pytest.mark.parametrize(("name", "contradicted"), [("answer.cci", False), ("refuted.cci", True)])
+def test_a_frozen_answer_is_borne_out_or_refuted_by_the_frozen_package(name, contradicted):
+    found = accuse(read_answer(frozen(name)), read_package(frozen("three-accounts.ccp")))
+    assert (found.contradicted, found.is_validator) == (contradicted, False)
 
 
 @pytest.mark.parametrize("name", PACKAGES)
