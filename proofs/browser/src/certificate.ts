@@ -1,0 +1,115 @@
+import { bls12_381 } from "@noble/curves/bls12-381.js";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { ascii, type Bytes, compare, equal, H, hex, join, number, tagged, word } from "./bytes.js";
+import { at, CODES, demand, Refusal } from "./errors.js";
+import { G1, G2, padded, pairsToOne, type Point1, point1, point2 } from "./group.js";
+import { type Certificate, type Header, type ValidatorSet } from "./schema.js";
+
+/** Header, validator set and certificate: docs/specification/certificates.md. */
+const SIGNATURE_TAG = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+const POSSESSION_TAG = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+export function headerHash(header: Header): Bytes {
+  const cursors = header.deposit_cursors.flatMap((cursor) => [
+    word(cursor.chain_id), word(number(cursor.vault)), word(cursor.nonce),
+  ]);
+  return tagged(
+    "crossclear/header/v1",
+    header.network,
+    header.parent,
+    word(header.height),
+    word(header.time_ms),
+    header.payload_root,
+    tagged("crossclear/state-root/v1", word(header.module_roots.length), ...header.module_roots),
+    header.commitments_root,
+    word(header.commitments_height),
+    header.withdrawals_root,
+    word(header.withdrawals_count),
+    header.exit_root,
+    word(header.epoch),
+    header.validators_hash,
+    header.next_validators_hash,
+    tagged("crossclear/deposit-cursors/v1", ...cursors),
+  );
+}
+
+export interface GoodSet {
+  readonly hash: Bytes;
+  readonly keys: readonly Point1[];
+}
+
+/** Check a validator set; number, order and uniqueness come before any point. */
+export function goodSet({ validators }: ValidatorSet): GoodSet {
+  const bad = CODES.BAD_VALIDATOR_SET;
+  demand(validators.length >= 1 && validators.length <= 127, bad, "number");
+  validators.slice(1).forEach((validator, index) => {
+    demand(compare(at(validators, index).envelope_key, validator.envelope_key) < 0, bad, "order");
+  });
+  demand(new Set(validators.map(({ bls_key }) => hex(bls_key))).size === validators.length, bad, "bls_key");
+  demand(validators.every(({ power }) => power >= 1n), bad, "power");
+  demand(validators.reduce((total, { power }) => total + power, 0n) < 1n << 60n, bad, "sum of power");
+  const addresses = new Set(validators.map(({ evm_address }) => hex(evm_address)));
+  demand(addresses.size === validators.length && !addresses.has("00".repeat(20)), bad, "evm_address");
+  const keys = validators.map((validator) => {
+    const key = point1(validator.bls_key, CODES.CERTIFICATE_POINT);
+    demand(signed([key], validator.bls_key, validator.possession, POSSESSION_TAG), CODES.BAD_POSSESSION_PROOF);
+    const digest = tagged("crossclear/evm-possession/v1", validator.envelope_key);
+    demand(equal(signerOf(digest, validator.evm_possession), validator.evm_address), CODES.BAD_POSSESSION_PROOF);
+    return key;
+  });
+  const words = validators.flatMap((validator, index) => [
+    word((number(validator.evm_address) << 96n) + validator.power), validator.envelope_key, padded(at(keys, index)),
+  ]);
+  return { hash: H(H(ascii("crossclear/validator-set/v1")), word(validators.length), ...words), keys };
+}
+
+/** FastAggregateVerify; a sum of keys that is infinity makes the equation decide. */
+function signed(keys: readonly Point1[], message: Bytes, signature: Bytes, tag: string): boolean {
+  const point = point2(signature, CODES.CERTIFICATE_POINT);
+  const total = keys.reduce((left, right) => left.add(right), G1.ZERO);
+  const hashed = bls12_381.G2.hashToCurve(message, { DST: tag });
+  return pairsToOne([
+    [total, G2.fromAffine(hashed.toAffine())],
+    [G1.BASE.negate(), point],
+  ]);
+}
+
+/** Address of an ECDSA signature r ‖ s ‖ v over 32 bytes that are not hashed again. */
+function signerOf(digest: Bytes, signature: Bytes): Bytes {
+  const { n } = secp256k1.Point.CURVE();
+  const r = number(signature.subarray(0, 32));
+  const s = number(signature.subarray(32, 64));
+  const v = at(signature, 64);
+  demand((v === 27 || v === 28) && s >= 1n && s <= n / 2n && r >= 1n && r < n, CODES.BAD_SIGNATURE, "evm_possession");
+  try {
+    const compact = new secp256k1.Signature(r, s, v - 27);
+    const key = compact.recoverPublicKey(digest).toBytes(false);
+    return keccak_256(key.subarray(1)).subarray(12);
+  } catch {
+    throw new Refusal(CODES.BAD_SIGNATURE, "evm_possession");
+  }
+}
+
+/** Demand that a header is final under a set and for a network. */
+export function demandFinal(
+  header: Header, certificate: Certificate, { validators }: ValidatorSet, set: GoodSet, network: Bytes,
+): void {
+  demand(equal(header.network, network), CODES.HEADER_NETWORK);
+  demand(certificate.kind === 2, CODES.WRONG_KIND);
+  demand(equal(certificate.value, headerHash(header)) && certificate.height === header.height, CODES.WRONG_VALUE);
+  demand(equal(header.validators_hash, set.hash), CODES.WRONG_VALIDATOR_SET);
+  demand(equal(certificate.validators_hash, set.hash), CODES.WRONG_VALIDATOR_SET);
+  const bits = number(certificate.signers);
+  demand(bits >> BigInt(validators.length) === 0n, CODES.STRAY_SIGNER);
+  const has = (index: number): boolean => ((bits >> BigInt(index)) & 1n) === 1n;
+  const all = validators.reduce((total, { power }) => total + power, 0n);
+  const some = validators.reduce((total, { power }, index) => (has(index) ? total + power : total), 0n);
+  demand(3n * some > 2n * all, CODES.UNDER_QUORUM);
+  const digest = H(
+    join(H(ascii("crossclear/vote/v1")), network, set.hash, word(certificate.kind)),
+    word(certificate.height), word(certificate.round), certificate.value,
+  );
+  const keys = set.keys.filter((_, index) => has(index));
+  demand(signed(keys, digest, certificate.aggregate, SIGNATURE_TAG), CODES.BAD_SIGNATURE);
+}

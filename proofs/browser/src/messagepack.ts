@@ -1,0 +1,242 @@
+import { type Bytes } from "./bytes.js";
+import { CODES, Refusal } from "./errors.js";
+
+/** MessagePack as docs/specification/encoding.md reads it: by types, with a note of whether a form was canonical. */
+export interface Type<T> {
+  read(reader: Reader): T;
+  readonly fallback?: () => T;
+}
+export type Of<S> = S extends Type<infer T> ? T : never;
+
+const malformed = (about: string): Refusal => new Refusal(CODES.MALFORMED, about);
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A cursor over bytes. `canonical` becomes false at the first value that a writer would have written differently. */
+export class Reader {
+  offset = 0;
+  canonical = true;
+  constructor(readonly bytes: Bytes) {}
+
+  private take(count: number): Bytes {
+    const end = this.offset + count;
+    if (end > this.bytes.length) throw malformed("bytes end inside a value");
+    const out = this.bytes.subarray(this.offset, end);
+    this.offset = end;
+    return out;
+  }
+
+  private unsigned(width: number): bigint {
+    let value = 0n;
+    for (const byte of this.take(width)) value = (value << 8n) | BigInt(byte);
+    return value;
+  }
+
+  private sized(width: number, least: number): number {
+    const value = Number(this.unsigned(width));
+    if (value < least) this.canonical = false;
+    return value;
+  }
+
+  private byte(): number {
+    return this.take(1)[0] ?? 0;
+  }
+
+  integer(): bigint {
+    const first = this.byte();
+    if (first < 0x80) return BigInt(first);
+    if (first >= 0xe0) return BigInt(first - 256);
+    const width = 1 << (first & 3);
+    if (first >= 0xcc && first <= 0xcf) {
+      const value = this.unsigned(width);
+      if (value < (width === 1 ? 128n : 1n << BigInt(4 * width))) this.canonical = false;
+      return value;
+    }
+    if (first >= 0xd0 && first <= 0xd3) {
+      const value = BigInt.asIntN(8 * width, this.unsigned(width));
+      if (value >= (width === 1 ? -32n : -(1n << BigInt(4 * width - 1)))) this.canonical = false;
+      return value;
+    }
+    throw malformed("an integer is expected");
+  }
+
+  boolean(): boolean {
+    const first = this.byte();
+    if (first !== 0xc2 && first !== 0xc3) throw malformed("a boolean is expected");
+    return first === 0xc3;
+  }
+
+  binary(): Bytes {
+    const first = this.byte();
+    if (first === 0xc4) return this.take(this.sized(1, 0));
+    if (first === 0xc5) return this.take(this.sized(2, 1 << 8));
+    if (first === 0xc6) return this.take(this.sized(4, 1 << 16));
+    throw malformed("bytes are expected");
+  }
+
+  text(): string {
+    const first = this.byte();
+    let raw: Bytes;
+    if (first >= 0xa0 && first < 0xc0) raw = this.take(first - 0xa0);
+    else if (first === 0xd9) raw = this.take(this.sized(1, 32));
+    else if (first === 0xda) raw = this.take(this.sized(2, 1 << 8));
+    else if (first === 0xdb) raw = this.take(this.sized(4, 1 << 16));
+    else throw malformed("text is expected");
+    try {
+      return DECODER.decode(raw);
+    } catch {
+      throw malformed("text is not UTF-8");
+    }
+  }
+
+  count(): number {
+    const first = this.byte();
+    let count: number;
+    if (first >= 0x90 && first < 0xa0) count = first - 0x90;
+    else if (first === 0xdc) count = this.sized(2, 16);
+    else if (first === 0xdd) count = this.sized(4, 1 << 16);
+    else throw malformed("an array is expected");
+    if (count > this.bytes.length - this.offset) throw malformed("an array is longer than its bytes");
+    return count;
+  }
+
+  /** Skip one value of any kind without building it. */
+  skip(): void {
+    for (let left = 1; left > 0; left--) {
+      const first = this.byte();
+      if (first >= 0x90 && first < 0xa0) left += first - 0x90;
+      else if (first >= 0x80 && first < 0x90) left += 2 * (first - 0x80);
+      else if (first >= 0xa0 && first < 0xc0) this.take(first - 0xa0);
+      else if (first === 0xc1) throw malformed("an unknown form");
+      else if (first >= 0xc4 && first <= 0xc6) this.take(Number(this.unsigned(1 << (first - 0xc4))));
+      else if (first >= 0xc7 && first <= 0xc9) this.take(Number(this.unsigned(1 << (first - 0xc7))) + 1);
+      else if (first === 0xca || first === 0xcb) this.take(first === 0xca ? 4 : 8);
+      else if (first >= 0xcc && first <= 0xd3) this.take(1 << (first & 3));
+      else if (first >= 0xd4 && first <= 0xd8) this.take((1 << (first - 0xd4)) + 1);
+      else if (first >= 0xd9 && first <= 0xdb) this.take(Number(this.unsigned(1 << (first - 0xd9))));
+      else if (first === 0xdc || first === 0xdd) left += Number(this.unsigned(first === 0xdc ? 2 : 4));
+      else if (first === 0xde || first === 0xdf) left += 2 * Number(this.unsigned(first === 0xde ? 2 : 4));
+      if (left > this.bytes.length) throw malformed("bytes end inside a value");
+    }
+  }
+}
+
+/** An integer in [least, most], as a bigint. */
+export const integer = (least: bigint, most: bigint): Type<bigint> => ({
+  read(reader) {
+    const value = reader.integer();
+    if (value < least || value > most) throw malformed("an integer is out of its range");
+    return value;
+  },
+});
+
+/** An integer in [0, most], as a number. */
+export const small = (most: number): Type<number> => {
+  const whole = integer(0n, BigInt(most));
+  return { read: (reader) => Number(whole.read(reader)) };
+};
+export const U32 = small(0xffffffff);
+export const U8 = small(255);
+export const U63 = integer(0n, (1n << 63n) - 1n);
+export const I63 = integer(-((1n << 63n) - 1n), (1n << 63n) - 1n);
+export const BOOLEAN: Type<boolean> = { read: (reader) => reader.boolean() };
+export const TEXT: Type<string> = { read: (reader) => reader.text() };
+
+export const bytes = (least: number, most = least): Type<Bytes> => ({
+  read(reader) {
+    const value = reader.binary();
+    if (value.length < least || value.length > most) throw malformed("bytes of a wrong length");
+    return value;
+  },
+});
+
+export const literal = (wanted: string): Type<string> => ({
+  read(reader) {
+    const value = reader.text();
+    if (value !== wanted) throw malformed(`"${wanted}" is expected`);
+    return value;
+  },
+});
+
+export const array = <T>(item: Type<T>, most = Infinity): Type<T[]> => ({
+  read(reader) {
+    const count = reader.count();
+    if (count > most) throw malformed("an array is too long");
+    return Array.from({ length: count }, () => item.read(reader));
+  },
+});
+
+export const pair = <A, B>(first: Type<A>, second: Type<B>): Type<readonly [A, B]> => ({
+  read(reader) {
+    if (reader.count() !== 2) throw malformed("a pair is expected");
+    return [first.read(reader), second.read(reader)];
+  },
+});
+
+export const member = (...numbers: readonly number[]): Type<number> => ({
+  read(reader) {
+    const value = Number(reader.integer());
+    if (!numbers.includes(value)) throw malformed("a number that is no member of its enumeration");
+    return value;
+  },
+});
+
+export const or = <T>(type: Type<T>, fallback: () => T): Type<T> => ({ read: (reader) => type.read(reader), fallback });
+
+type Fields = Record<string, Type<unknown>>;
+export type Structure<F extends Fields> = { readonly [K in keyof F]: Of<F[K]> };
+
+/** A structure: an array of its fields, in the order of the table. Last fields with a default may be left out, which is
+ * not canonical. */
+export const structure = <F extends Fields>(fields: F): Type<Structure<F>> => {
+  const entries = Object.entries(fields);
+  return {
+    read(reader) {
+      const count = reader.count();
+      if (count > entries.length) throw malformed("a structure has too many items");
+      const out: Record<string, unknown> = {};
+      entries.forEach(([name, type], index) => {
+        if (index < count) out[name] = type.read(reader);
+        else if (type.fallback !== undefined) {
+          reader.canonical = false;
+          out[name] = type.fallback();
+        } else throw malformed(`${name} is missing`);
+      });
+      return out as Structure<F>;
+    },
+  };
+};
+
+/** Read one whole value, and no byte more. */
+export function whole<T>(type: Type<T>, raw: Bytes): { value: T; canonical: boolean } {
+  const reader = new Reader(raw);
+  const value = type.read(reader);
+  if (reader.offset !== raw.length) throw malformed("bytes after the value");
+  return { value, canonical: reader.canonical };
+}
+
+/** The shortest form of an integer. */
+export function writeInteger(value: bigint): Bytes {
+  if (value >= 0n && value < 128n) return Uint8Array.of(Number(value));
+  if (value < 0n && value >= -32n) return Uint8Array.of(Number(value + 256n));
+  for (const power of [0, 1, 2, 3]) {
+    const bits = 8 << power;
+    const fits = value >= 0n ? value < 1n << BigInt(bits) : value >= -(1n << BigInt(bits - 1));
+    if (fits) return fixed((value >= 0n ? 0xcc : 0xd0) + power, BigInt.asUintN(bits, value), bits / 8);
+  }
+  throw new RangeError("an integer beyond 64 bits");
+}
+
+export function writeCount(count: number): Bytes {
+  if (count < 16) return Uint8Array.of(0x90 + count);
+  return count < 1 << 16 ? fixed(0xdc, BigInt(count), 2) : fixed(0xdd, BigInt(count), 4);
+}
+
+function fixed(first: number, value: bigint, width: number): Bytes {
+  const out = new Uint8Array(1 + width);
+  out[0] = first;
+  for (let index = width; index > 0; index--) {
+    out[index] = Number(value & 0xffn);
+    value >>= 8n;
+  }
+  return out;
+}

@@ -1,0 +1,267 @@
+import { absolute, ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
+import { at, CODES, demand } from "./errors.js";
+import {
+  AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, POSITION, TOKEN, UNCOVERED,
+} from "./kinds.js";
+import { forwardOf, OptionRow } from "./options.js";
+import {
+  type Asset, CALL, FORWARD, FUTURE, type Instrument, PUT, type RiskGroup, type Rulebook, type Scenario,
+} from "./rulebook.js";
+import { concentrationLines, type Line, sizeLines } from "./tariff.js";
+
+/** Slots and rows as a function of a rulebook: docs/specification/rules.md. */
+export interface WantedSlot {
+  readonly name: string;
+  readonly kind: bigint;
+  readonly group: number;
+}
+export interface WantedRow {
+  readonly kind: bigint;
+  readonly coefficients: readonly (readonly [number, bigint])[];
+  readonly constant: bigint;
+  readonly shortfall: boolean;
+}
+
+const M = 1000000n;
+const INDEX_MAX = (1n << 40n) - 1n;
+
+function shocked(x: bigint, range: bigint, s: Scenario): bigint {
+  const reach = s.of_index ? M : range;
+  const size = ceilDiv(x * reach * absolute(s.move_numerator), M * s.move_denominator);
+  return larger(s.move_numerator > 0n ? x + size : x - size, 1n);
+}
+
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b);
+}
+
+export class Reference {
+  readonly slots: WantedSlot[] = [];
+  readonly rows: WantedRow[] = [];
+  readonly scenarios: number;
+  private readonly indices: Map<number, bigint>;
+  private readonly marks: Map<number, bigint>;
+  private readonly groups: Map<number, RiskGroup>;
+  private readonly values: readonly bigint[][];
+  private readonly unitValues: readonly bigint[];
+  private readonly shortRates: readonly bigint[];
+  private readonly lines: readonly (readonly Line[])[];
+  private readonly tokenLines: readonly (readonly Line[])[];
+
+  constructor(private readonly book: Rulebook) {
+    const { parameters, instruments, tokens } = book;
+    this.indices = new Map(book.feeds.flatMap(({ feed, ticks, used }) => (used ? [[feed, ticks] as const] : [])));
+    this.marks = new Map(book.marks.map(({ instrument, ticks }) => [instrument, ticks]));
+    this.groups = new Map(parameters.groups.map((group) => [group.id, group]));
+    this.scenarios = Math.max(parameters.scenarios.length, ...parameters.groups.map(({ scenarios }) => scenarios.length));
+    const grids = new Map(parameters.groups.map((g) => [g.id, g.scenarios.length > 0 ? g.scenarios : parameters.scenarios]));
+    this.values = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], this.scenarios));
+    this.unitValues = tokens.map((token) => this.unitValue(token, this.indices.get(token.feed)));
+    this.shortRates = instruments.map((instrument) => {
+      const option = instrument.kind === CALL || instrument.kind === PUT;
+      return option ? ceilDiv(this.notional(instrument) * this.groupOf(instrument).short_option_ppm, M) : 0n;
+    });
+    const charges = new Map(parameters.charges.map((charge) => [charge.instrument, charge]));
+    this.lines = instruments.map((instrument) => sizeLines(charges.get(instrument.id), this.notional(instrument)));
+    const tiers = new Map<number, typeof parameters.concentration>();
+    for (const tier of parameters.concentration) tiers.set(tier.asset, [...(tiers.get(tier.asset) ?? []), tier]);
+    this.tokenLines = tokens.map((token, t) => concentrationLines(tiers.get(token.id) ?? [], at(this.unitValues, t)));
+    this.writeSlots();
+    this.writeRows();
+    for (const { coefficients, constant } of this.rows) {
+      demand(coefficients.every(([, c]) => absolute(c) < 1n << 62n), CODES.BAD_STATEMENT, "coefficient of the rulebook");
+      demand(absolute(constant) < 1n << 63n, CODES.BAD_STATEMENT, "constant of the rulebook");
+    }
+  }
+
+  indexOf(feed: number): bigint | undefined {
+    return this.indices.get(feed);
+  }
+
+  private groupOf(instrument: Instrument): RiskGroup {
+    const group = this.groups.get(instrument.group);
+    demand(group !== undefined, CODES.BAD_STATEMENT, "group of an instrument");
+    return group;
+  }
+
+  private notional(instrument: Instrument): bigint {
+    return (this.indices.get(instrument.feed) ?? 0n) * instrument.micros_per_tick;
+  }
+
+  private unitValue(token: Asset, ticks: bigint | undefined): bigint {
+    if (ticks === undefined) return 0n;
+    let top = ticks * 10000n * (M - token.haircut_ppm);
+    let bottom = M * 10n ** BigInt(token.unit_decimals) * token.feed_tokens;
+    if (token.yields.feed !== 0) {
+      top *= token.rate_ticks * (M - token.yields.haircut_ppm);
+      bottom *= token.yields.unit_ticks * M;
+    }
+    return floorDiv(top, bottom);
+  }
+
+  /** V[0] to V[count] of one lot, in micros. */
+  private row(instrument: Instrument, grid: readonly Scenario[], count: number): bigint[] {
+    const index = this.indices.get(instrument.feed);
+    if (index === undefined) return new Array<bigint>(count + 1).fill(0n);
+    const group = this.groupOf(instrument);
+    const { rate_ppm: rate } = this.book.parameters;
+    let values: bigint[];
+    if (instrument.kind === CALL || instrument.kind === PUT) {
+      const option = new OptionRow(instrument, group, rate, this.book.time_ms, index);
+      values = option.row(grid, (scenario) => shocked(index, group.range_ppm, scenario));
+    } else {
+      const dated = instrument.kind === FUTURE || instrument.kind === FORWARD;
+      const level = dated ? forwardOf(index, rate, instrument.expiry_ms, this.book.time_ms) : index;
+      const x = this.marks.get(instrument.id) ?? level;
+      values = [
+        0n,
+        ...grid.map((s) => floorDiv((shocked(x, group.range_ppm, s) - x) * instrument.micros_per_tick * s.weight_ppm, M)),
+      ];
+    }
+    while (values.length <= count) values.push(at(values, 0));
+    return values;
+  }
+
+  private writeSlots(): void {
+    const { parameters, instruments, tokens, cash_groups } = this.book;
+    const add = (name: string, kind: bigint, group = 0): number => this.slots.push({ name, kind, group });
+    for (const { name } of cash_groups) add(`cash:${name}`, CASH);
+    for (const { name, chain_id } of tokens) add(`token:${chain_id}:${name}`, TOKEN);
+    for (const { name } of instruments) add(`position:${name}`, POSITION);
+    for (const { name, id } of parameters.groups) add(`max:${name}`, GROUP_MAX, id);
+    instruments.forEach(({ name }, j) => at(this.shortRates, j) !== 0n && add(`short:${name}`, AUXILIARY));
+    instruments.forEach(({ name }, j) => at(this.lines, j).length > 0 && add(`charge:${name}`, AUXILIARY));
+    tokens.forEach(({ name, chain_id }, t) => {
+      if (at(this.tokenLines, t).length > 0) add(`concentration:${chain_id}:${name}`, AUXILIARY);
+    });
+    const joint = parameters.joint.scenarios;
+    if (joint.length > 0) {
+      add("tail", AUXILIARY_SIGNED);
+      joint.forEach((_, n) => add(`beyond:${n + 1}`, AUXILIARY));
+      add("joint", AUXILIARY);
+      add("groups", AUXILIARY);
+    }
+    for (const { name } of parameters.stress) add(`uncovered:${name}`, UNCOVERED);
+  }
+
+  private add(
+    coefficients: readonly (readonly [number, bigint])[], { constant = 0n, shortfall = false } = {},
+  ): void {
+    const kept = coefficients.filter(([, value]) => value !== 0n).sort(([a], [b]) => a - b);
+    this.rows.push({ kind: AT_LEAST_ZERO, coefficients: kept, constant, shortfall });
+  }
+
+  private writeRows(): void {
+    const { parameters, instruments, tokens, cash_groups } = this.book;
+    const { groups } = parameters;
+    // Places follow from the counts: names may repeat in a hostile rulebook.
+    const tokenAt = cash_groups.length;
+    const positionAt = tokenAt + tokens.length;
+    const maximumAt = positionAt + instruments.length;
+    let next = maximumAt + groups.length;
+    const take = (yes: boolean): number => (yes ? next++ : -1);
+    const short = instruments.map((_, j) => take(at(this.shortRates, j) !== 0n));
+    const charge = instruments.map((_, j) => take(at(this.lines, j).length > 0));
+    const concentration = tokens.map((_, t) => take(at(this.tokenLines, t).length > 0));
+    const groupNumber = new Map(groups.map(({ id }, g) => [id, g]));
+    const members = groups.map((): number[] => []);
+    instruments.forEach(({ group }, j) => at(members, groupNumber.get(group) ?? -1).push(j));
+    const change = (j: number, s: number): bigint => at(at(this.values, j), s) - at(at(this.values, j), 0);
+
+    groups.forEach((_, g) => {
+      for (let s = 1; s <= this.scenarios; s++) {
+        const moves = at(members, g).map((j) => [positionAt + j, change(j, s)] as const);
+        this.add([...moves, [maximumAt + g, 1n]]);
+      }
+    });
+    short.forEach((slot, j) => slot >= 0 && this.add([[positionAt + j, 1n], [slot, 1n]]));
+    const minimum = (indices: readonly number[]): (readonly [number, bigint])[] =>
+      indices.filter((j) => at(short, j) >= 0).map((j) => [at(short, j), -at(this.shortRates, j)] as const);
+    groups.forEach((_, g) => {
+      const shorts = minimum(at(members, g));
+      if (shorts.length > 0) this.add([[maximumAt + g, 1n], ...shorts]);
+    });
+    charge.forEach((slot, j) => {
+      for (const { slope, intercept: constant } of at(this.lines, j)) {
+        this.add([[positionAt + j, -slope], [slot, 1n]], { constant });
+        this.add([[positionAt + j, slope], [slot, 1n]], { constant });
+      }
+    });
+    concentration.forEach((slot, t) => {
+      for (const { slope, intercept: constant } of at(this.tokenLines, t)) {
+        this.add([[tokenAt + t, -slope], [slot, 1n]], { constant });
+      }
+    });
+    const sizeSlots = [...charge, ...concentration].filter((slot) => slot >= 0);
+    const maxima = groups.map((_, g) => maximumAt + g);
+    const joint = parameters.joint.scenarios;
+    if (joint.length > 0) {
+      const tail = next;
+      const jointAt = tail + 1 + joint.length;
+      next = jointAt + 2;
+      joint.forEach(({ columns }, n) => {
+        const moves = instruments.map(({ group }, j) => {
+          return [positionAt + j, change(j, at(columns, groupNumber.get(group) ?? -1))] as const;
+        });
+        this.add([...moves, [tail, 1n], [tail + 1 + n, 1n]]);
+      });
+      const k = parameters.joint.tail;
+      this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count] as const)]);
+      const shorts = minimum(instruments.map((_, j) => j));
+      if (shorts.length > 0) this.add([[jointAt, 1n], ...shorts]);
+      if (parameters.joint.keep_largest) for (const slot of maxima) this.add([[slot, -1n], [jointAt, 1n]]);
+      const g = gcd(parameters.joint.weight_ppm, M);
+      const plain = (M - parameters.joint.weight_ppm) / g;
+      this.add([
+        ...maxima.map((slot) => [slot, -plain] as const),
+        [jointAt, -(parameters.joint.weight_ppm / g)],
+        [jointAt + 1, M / g],
+      ]);
+      sizeSlots.push(jointAt + 1);
+    } else sizeSlots.push(...maxima);
+    const { maintenance_numerator: num, maintenance_denominator: den } = parameters;
+    const cash = cash_groups.map((_, c) => c);
+    this.add(
+      [
+        ...cash.map((c) => [c, den] as const),
+        ...tokens.map((_, t) => [tokenAt + t, den * at(this.unitValues, t)] as const),
+        ...instruments.map((_, j) => [positionAt + j, den * at(at(this.values, j), 0)] as const),
+        ...sizeSlots.map((slot) => [slot, -num] as const),
+      ],
+      { shortfall: true },
+    );
+    for (const c of cash) this.add([[c, 1n]], { constant: parameters.cash_limit_micros, shortfall: true });
+    this.writeStress(cash, tokenAt, positionAt, next);
+  }
+
+  private writeStress(cash: readonly number[], tokenAt: number, positionAt: number, uncoveredAt: number): void {
+    const { parameters, instruments, tokens } = this.book;
+    const { stress, groups } = parameters;
+    if (stress.length === 0) return;
+    const grids = new Map(groups.map(({ id }, g) => [id, stress.map(({ moves }) => at(moves, g))]));
+    const lots = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], stress.length));
+    stress.forEach(({ moves }, i) => {
+      const units = tokens.map((token) => this.stressed(token, moves));
+      demand(units.every((value) => absolute(value) < 1n << 62n), CODES.BAD_STATEMENT, "value under stress");
+      this.add([
+        ...cash.map((c) => [c, 1n] as const),
+        ...units.map((value, t) => [tokenAt + t, value] as const),
+        ...instruments.map((_, j) => [positionAt + j, at(at(lots, j), i + 1)] as const),
+        [uncoveredAt + i, 1n],
+      ]);
+    });
+  }
+
+  private stressed(token: Asset, moves: readonly Scenario[]): bigint {
+    const index = this.indices.get(token.feed);
+    if (index === undefined) return 0n;
+    const base = this.unitValue(token, index);
+    const values = this.book.parameters.groups.flatMap((group, g) => {
+      if (group.feed !== token.feed) return [];
+      const move = at(moves, g);
+      const level = smaller(shocked(index, group.range_ppm, move), INDEX_MAX);
+      return [base + floorDiv((this.unitValue(token, level) - base) * move.weight_ppm, M)];
+    });
+    return values.length === 0 ? base : values.reduce(smaller);
+  }
+}

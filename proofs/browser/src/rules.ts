@@ -1,0 +1,131 @@
+import { larger } from "./bytes.js";
+import { smaller } from "./bytes.js";
+import { at, CODES, demand, Refusal } from "./errors.js";
+import { forwardOf } from "./options.js";
+import { demandReadable, sorted } from "./ranges.js";
+import { Reference } from "./reference_rows.js";
+import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
+import { type Header, type RiskStatement } from "./schema.js";
+import { missingPpm } from "./statement.js";
+
+/** The check `rules`: docs/specification/rules.md, "Comparison". Without a genesis. */
+const ASSUMPTIONS = [
+  "auction_liquidity", "cash_calls", "collateral_caps", "default_waterfall", "initial_margin", "interest_accrued",
+  "price_formation", "soft_credit", "uncredited_deposits", "withdrawal_restrictions",
+];
+
+export function verifyRules(statement: RiskStatement, header: Header): Rulebook {
+  const book = read(statement);
+  const reference = new Reference(book);
+  const differ = CODES.RULES_DIFFER;
+  const { slots, rows } = statement;
+  demand(slots.length === reference.slots.length, differ, "number of slots");
+  reference.slots.forEach((wanted, index) => {
+    const slot = at(slots, index);
+    demand(slot.name === wanted.name && slot.kind === wanted.kind && slot.group === wanted.group, differ, `slot ${index}`);
+  });
+  demand(rows.length === reference.rows.length, differ, "number of rows");
+  reference.rows.forEach((wanted, index) => {
+    const row = at(rows, index);
+    const same = row.kind === wanted.kind && row.constant === wanted.constant && row.shortfall === wanted.shortfall &&
+      row.coefficients.length === wanted.coefficients.length &&
+      row.coefficients.every(([slot, c], i) => slot === at(wanted.coefficients, i)[0] && c === at(wanted.coefficients, i)[1]);
+    demand(same, differ, `row ${index}`);
+  });
+  const groups = book.parameters.groups.map(({ name }) => name);
+  demand(sameList(statement.groups, groups) && statement.scenarios === reference.scenarios, differ, "groups or scenarios");
+  comparePrices(statement, book);
+  const assumptions = sorted([...ASSUMPTIONS, ...(book.parameters.stress.length === 0 ? ["default_fund"] : [])]);
+  demand(sameList(statement.assumptions, assumptions), differ, "assumptions");
+  compareFeeds(book);
+  for (const { fund_account, fund } of statement.cover) {
+    demand(fund_account === 0n && fund <= book.parameters.default_fund_micros, differ, "default fund");
+  }
+  demandMarks(book, reference, header);
+  compareHaircuts(statement, book);
+  demand(book.time_ms <= header.time_ms, differ, "time");
+  return book;
+}
+
+/** Read and check the ranges; whatever cannot be read is BAD_STATEMENT. */
+function read(statement: RiskStatement): Rulebook {
+  try {
+    const book = readRulebook(statement.rules);
+    demandReadable(book, statement.slots.length);
+    return book;
+  } catch (error) {
+    if (error instanceof Refusal && error.code !== CODES.MALFORMED) throw error;
+    throw new Refusal(CODES.BAD_STATEMENT, "rulebook");
+  }
+}
+
+const sameList = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && left.every((item, index) => item === right[index]);
+
+function comparePrices(statement: RiskStatement, book: Rulebook): void {
+  const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
+  const wanted = [
+    ...book.feeds.map(({ name, ticks, used }) => ({ name: `${used ? "index" : "settled"}:${name}`, ticks })),
+    ...book.marks.map(({ instrument, ticks }) => ({ name: `mark:${names.get(instrument) ?? ""}`, ticks })),
+  ];
+  const order = sorted(wanted.map(({ name }) => name));
+  const key = (price: { name: string; ticks: bigint }): string => `${price.ticks}:${price.name}`;
+  demand(sameList(statement.prices.map(({ name }) => name), order), CODES.RULES_DIFFER, "prices");
+  const found = statement.prices.map(key).sort();
+  demand(sameList(found, wanted.map(key).sort()), CODES.RULES_DIFFER, "prices");
+}
+
+function compareFeeds(book: Rulebook): void {
+  const feeds = new Map(book.feeds.map((feed) => [feed.feed, feed]));
+  const differ = CODES.RULES_DIFFER;
+  demand(book.instruments.every(({ feed }) => feeds.has(feed)), differ, "feed of an instrument");
+  demand(book.tokens.every(({ feed }) => feeds.has(feed)), differ, "feed of a token");
+  for (const { yields, rate_ticks } of book.tokens) {
+    const feed = feeds.get(yields.feed);
+    demand(yields.feed === 0 || feed !== undefined, differ, "feed of a rate");
+    const rate = yields.feed === 0 || feed?.used !== true ? 0n : smaller(feed.ticks, 100n * yields.unit_ticks);
+    demand(rate_ticks === rate, differ, "rate of a token");
+  }
+}
+
+function compareHaircuts(statement: RiskStatement, book: Rulebook): void {
+  const missing = new Map<number, bigint>();
+  for (const term of statement.custody) {
+    missing.set(term.slot, larger(missing.get(term.slot) ?? 0n, missingPpm(term)));
+  }
+  book.tokens.forEach(({ haircut_ppm }, index) => {
+    const share = missing.get(book.cash_groups.length + index) ?? 0n;
+    demand(haircut_ppm >= share, CODES.RULES_DIFFER, "haircut of a token that lacks custody");
+  });
+}
+
+function demandMarks(book: Rulebook, reference: Reference, header: Header): void {
+  const instruments = new Map(book.instruments.map((instrument) => [instrument.id, instrument]));
+  const latest = larger(book.time_ms, header.time_ms);
+  for (const { instrument: id, ticks } of book.marks) {
+    const instrument = instruments.get(id);
+    const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
+    if (instrument === undefined || index === undefined) continue;
+    const [lowest, highest] = markBounds(instrument, index, latest, book.parameters.rate_ppm);
+    const good = ticks >= lowest && (highest === undefined || ticks <= highest);
+    demand(good, CODES.PRICE_OUT_OF_BOUNDS, `mark of ${instrument.name}: ${ticks}, from ${lowest} to ${highest ?? "any"}`);
+  }
+}
+
+function markBounds(
+  { kind, funding, strike_ticks, expiry_ms, averaging_ms: a }: Instrument, x: bigint, latest: bigint, rate: bigint,
+): [bigint, bigint | undefined] {
+  if (kind === PERPETUAL) {
+    const d = (x * funding.premium_cap_ppm) / 1000000n;
+    return [larger(x - d, 1n), x + d];
+  }
+  const settled = latest >= expiry_ms;
+  if (kind === CALL) return [0n, settled ? undefined : x];
+  if (kind === PUT) return [0n, strike_ticks];
+  const c = smaller(larger(latest - (expiry_ms - a), 0n), a);
+  if (settled || c > 0n) {
+    const l = settled ? 0n : a - c;
+    return [larger((x * l) / larger(a, 1n), 1n), undefined];
+  }
+  return [x, forwardOf(x, rate, expiry_ms, 0n)];
+}

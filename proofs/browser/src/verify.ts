@@ -1,0 +1,278 @@
+import { Domain } from "./basis.js";
+import { type Bytes, equal, hex } from "./bytes.js";
+import { demandFinal, goodSet } from "./certificate.js";
+import { type Assurance, verifyCustody } from "./custody.js";
+import { CODES, demand, Refusal } from "./errors.js";
+import { verifyBook, verifyCover, verifyHouse } from "./further.js";
+import { type OwnAccount, verifyInclusion } from "./inclusion.js";
+import { point1 } from "./group.js";
+import { publicSlots } from "./kinds.js";
+import { type Layout } from "./layout.js";
+import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
+import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
+import { type Rulebook } from "./rulebook.js";
+import { verifyRules } from "./rules.js";
+import { demandReserves, demandWellFormed } from "./statement.js";
+import { type Transcript } from "./transcript.js";
+import { type Check, type CheckName, MEANINGS, type Verdict } from "./verdict.js";
+import { attestedValues, cashSlots, claim, notProven, type Shown, visible } from "./words.js";
+
+/** What a verifier takes from its caller, and never from the file: docs/specification/verification.md. */
+export interface Trusted {
+  /** 32 bytes each. */
+  readonly network?: Bytes | undefined;
+  readonly validatorsHash?: Bytes | undefined;
+  readonly own?: OwnAccount | undefined;
+  /** Milliseconds since 1970, and the largest age that is accepted. */
+  readonly now?: bigint | undefined;
+  readonly maxAge?: bigint | undefined;
+  /** The least height of the header that is accepted. */
+  readonly minHeight?: bigint | undefined;
+}
+
+export interface Progress {
+  /** A check begins. */
+  readonly begins?: (name: CheckName) => void;
+  /** A share from 0 to 1 of the running check is done. */
+  readonly share?: (share: number) => void;
+  /** A check has ended. */
+  readonly ends?: (check: Check) => void;
+}
+
+interface Outcome {
+  readonly detail: string;
+  readonly complete?: boolean;
+}
+
+/** Check an epoch package. The checks run in the order of the specification; the first that fails ends it. */
+export function verifyPackage(file: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
+  return new Checks(file, trusted, progress).run();
+}
+
+class Checks {
+  private read: ReadPackage | undefined;
+  private layout: Layout | undefined;
+  private accounts: ProvenAccount[] = [];
+  private transcript: Transcript | undefined;
+  private domain: Domain | undefined;
+  private assurances: Assurance[] = [];
+  private book: Rulebook | undefined;
+  private houseMissing = false;
+
+  constructor(
+    private readonly file: Bytes,
+    private readonly trusted: Trusted,
+    private readonly progress: Progress,
+  ) {}
+
+  run(): Verdict {
+    const steps: [CheckName, () => Outcome][] = [
+      ["encoding", () => this.encoding()],
+      ["certificate", () => this.certificate()],
+      ...(this.checksAge() ? [["freshness", () => this.freshness()] as [CheckName, () => Outcome]] : []),
+      ["roots", () => this.roots()],
+      ["statement", () => this.statement()],
+      ["ranges_and_rows", () => this.rangesAndRows()],
+      ["matched_book", () => this.matchedBook()],
+      ["reserves", () => this.reserves()],
+      ["custody", () => this.custody()],
+      ["cover", () => this.cover()],
+      ["house", () => this.house()],
+      ["rules", () => this.rules()],
+      ...(this.trusted.own === undefined ? [] : [["inclusion", () => this.inclusion()] as [CheckName, () => Outcome]]),
+    ];
+    const checks: Check[] = [];
+    for (const [name, step] of steps) {
+      this.progress.begins?.(name);
+      const check = judge(name, step);
+      checks.push(check);
+      this.progress.ends?.(check);
+      if (!check.ok) break;
+    }
+    return this.verdict(checks, steps.slice(checks.length).map(([name]) => name));
+  }
+
+  private verdict(checks: readonly Check[], notRun: readonly CheckName[]): Verdict {
+    const ok = checks.every((check) => check.ok) && notRun.length === 0;
+    const content = this.read?.content;
+    const shown: Shown = {
+      assurances: this.assurances,
+      book: this.book,
+      trustedSet: this.trusted.validatorsHash !== undefined,
+      trustedNetwork: this.trusted.network !== undefined,
+      freshness: this.checksAge(),
+      houseMissing: this.houseMissing,
+    };
+    const attested = ok && content !== undefined ? attestedValues(content, this.book) : {};
+    return {
+      ok,
+      complete: ok && checks.every((check) => check.complete),
+      checks,
+      notRun,
+      claim: ok && content !== undefined ? claim(content, shown) : "",
+      notProven: ok && content !== undefined ? notProven(content, shown, attested) : [],
+      attested,
+      network: content === undefined ? "" : hex(content.header.network),
+      height: content === undefined ? "" : String(content.statement.height),
+      epoch: content === undefined ? "" : String(content.statement.epoch),
+      bytes: this.file.length,
+    };
+  }
+
+  private checksAge(): boolean {
+    return this.trusted.maxAge !== undefined || this.trusted.minHeight !== undefined;
+  }
+
+  private get content(): ReadPackage["content"] {
+    if (this.read === undefined) throw new Error("checks run in order");
+    return this.read.content;
+  }
+
+  private encoding(): Outcome {
+    this.read = readPackage(this.file);
+    return { detail: `${this.file.length} bytes, canonical` };
+  }
+
+  private certificate(): Outcome {
+    const { header, certificate, validators } = this.content;
+    const set = goodSet(validators);
+    const { validatorsHash, network = header.network } = this.trusted;
+    demand(validatorsHash === undefined || equal(set.hash, validatorsHash), CODES.WRONG_NETWORK, "validator set");
+    demandFinal(header, certificate, validators, set, network);
+    return { detail: `header ${header.height} is final under ${validators.validators.length} validators` };
+  }
+
+  private freshness(): Outcome {
+    const { header } = this.content;
+    const { now, maxAge, minHeight } = this.trusted;
+    if (minHeight !== undefined) demand(header.height >= minHeight, CODES.WRONG_VALUE, `height ${header.height}`);
+    if (maxAge !== undefined) {
+      const age = (now ?? BigInt(Date.now())) - header.time_ms;
+      demand(age <= maxAge, CODES.WRONG_VALUE, `the header is ${age} ms old`);
+    }
+    return { detail: `header ${header.height} of ${header.time_ms} ms` };
+  }
+
+  private roots(): Outcome {
+    const { header, statement, commitments } = this.content;
+    if (this.read !== undefined) {
+      demand(equal(commitmentsRoot(this.read), header.commitments_root), CODES.WRONG_ROOT, "commitments root");
+    }
+    const before = statement.height === header.commitments_height && statement.height < header.height;
+    demand(before, CODES.WRONG_ROOT, "height");
+    demand(equal(statement.network, header.network), CODES.WRONG_NETWORK);
+    demand(statement.epoch === header.epoch, CODES.EPOCH_DIFFERS);
+    const different = new Set(commitments.map(([, commitment]) => hex(commitment)));
+    demand(different.size === commitments.length, CODES.COMMITMENTS_EQUAL);
+    return { detail: `${commitments.length} commitments and the statement are the certified ones` };
+  }
+
+  private statement(): Outcome {
+    this.layout = demandWellFormed(this.content);
+    const { slots, rows } = this.content.statement;
+    return { detail: `${slots.length} slots, ${rows.length} rows, well formed` };
+  }
+
+  private rangesAndRows(): Outcome {
+    const { statement, commitments, proof, domain } = this.content;
+    if (this.layout === undefined || this.read === undefined) throw new Error("checks run in order");
+    demand(proof.length === proofBytes(this.layout, commitments.length), CODES.BAD_LENGTH);
+    const sigmas = new Map(statement.shortfalls);
+    this.accounts = commitments.map(([account, encoded], index) => {
+      this.progress.share?.((0.3 * index) / commitments.length);
+      return { account, sigma: sigmas.get(account) ?? 0n, encoded, point: point1(encoded) };
+    });
+    this.domain = new Domain(domain);
+    const linear = { layout: this.layout, context: commitmentsRoot(this.read), accounts: this.accounts };
+    this.transcript = verifyLinear(linear, proof, (share) => this.progress.share?.(0.3 + 0.6 * share));
+    return { detail: `every slot and row of ${commitments.length} accounts lies in its range` };
+  }
+
+  private matchedBook(): Outcome {
+    const { statement, book } = this.content;
+    const [domain, transcript] = this.proven();
+    verifyBook(statement, this.accounts, domain, book, transcript);
+    const count = publicSlots(statement).length;
+    return { detail: `holdings sum to the public total in each of ${count} slots, to zero in every instrument` };
+  }
+
+  private proven(): [Domain, Transcript] {
+    if (this.domain === undefined || this.transcript === undefined) throw new Error("checks run in order");
+    return [this.domain, this.transcript];
+  }
+
+  private reserves(): Outcome {
+    demandReserves(this.content.statement);
+    return { detail: `${this.content.statement.custody.length} custody balances cover what the ledger owes` };
+  }
+
+  private custody(): Outcome {
+    const { statement, custody } = this.content;
+    this.assurances = verifyCustody(statement, custody);
+    const count = (wanted: Assurance): number => this.assurances.filter((found) => found === wanted).length;
+    const proven = count("proven");
+    const all = this.assurances.length;
+    const open = [
+      ...(count("counters_proven") > 0 ? [`${count("counters_proven")} by counters alone`] : []),
+      ...(count("attested") > 0 ? [`${count("attested")} attested by the quorum and not proven`] : []),
+    ];
+    const detail = [`${proven} of ${all} custody balances proven by the chains' states`, ...open].join(", ");
+    return { detail, complete: proven === all };
+  }
+
+  private cover(): Outcome {
+    const [domain, transcript] = this.proven();
+    const tested = verifyCover(this.content, this.accounts, domain, transcript);
+    if (!tested) return { detail: "no stress scenarios: the default fund is not tested", complete: false };
+    const terms = this.content.statement.cover[0];
+    const members = new Set(terms?.members.map(([, member]) => member)).size;
+    const short = terms?.deficits.some((deficit) => deficit > 0n) ?? false;
+    return {
+      detail:
+        `fund of ${terms?.fund} micros, held by account ${terms?.fund_account}, of ${members} members, in ` +
+        `${terms?.deficits.length} stress scenarios: ` +
+        (short ? `falls short by up to ${terms?.deficits.join(", ")} micros` : "covers what its two largest members lack"),
+    };
+  }
+
+  private house(): Outcome {
+    const [, transcript] = this.proven();
+    const found = verifyHouse(this.content, this.accounts, transcript);
+    this.houseMissing = found === "missing";
+    if (found === "nothing") return { detail: "no account of the house, or no cash", complete: true };
+    if (found === "missing") return { detail: "no proof: the house may owe cash", complete: false };
+    return { detail: `account 0 owes nothing in ${cashSlots(this.content)} currencies` };
+  }
+
+  private rules(): Outcome {
+    const { statement, header } = this.content;
+    this.book = verifyRules(statement, header);
+    return {
+      detail:
+        `${statement.rows.length} rows are those of ${this.book.instruments.length} instruments and ` +
+        `${statement.prices.length} prices under the stated parameters`,
+    };
+  }
+
+  private inclusion(): Outcome {
+    const [domain] = this.proven();
+    const { own } = this.trusted;
+    if (own === undefined) throw new Error("no own account");
+    verifyInclusion(this.content, own, domain);
+    return { detail: `account ${own.account} is in the list with exactly these holdings` };
+  }
+}
+
+function judge(name: CheckName, step: () => Outcome): Check {
+  const meaning = MEANINGS[name];
+  try {
+    const { detail, complete = true } = step();
+    return { name, ok: true, complete, detail: visible(detail), meaning, code: "" };
+  } catch (error) {
+    // What is no refusal is a limit of the machine or a defect: the check has not passed in either case.
+    const refusal = error instanceof Refusal ? error : undefined;
+    const code = refusal === undefined ? "" : refusal.code.slice(0, 6) + refusal.code.slice(6).toLowerCase();
+    const about = refusal?.about ?? (error instanceof Error ? `this program failed: ${error.message}` : "this program failed");
+    return { name, ok: false, complete: true, detail: visible([code, about].filter((t) => t !== "").join(": ")), meaning, code };
+  }
+}

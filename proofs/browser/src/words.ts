@@ -1,0 +1,178 @@
+import { hex, number } from "./bytes.js";
+import { type Assurance } from "./custody.js";
+import { at } from "./errors.js";
+import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
+import { type Rulebook } from "./rulebook.js";
+import { type EpochPackage } from "./schema.js";
+import { missingPpm } from "./statement.js";
+
+/** What a verdict says in words: docs/specification/verification.md, "What a verifier must say". */
+const SENTENCES: Readonly<Record<string, string>> = {
+  auction_liquidity: "that positions can be closed at the prices and sizes which margin assumes.",
+  cash_calls: "calls for cash that cover debts of an account in one currency by its own in another.",
+  collateral_caps: "how much of a token all accounts together may hold.",
+  default_fund: "the size of the default fund. No stress scenarios are stated.",
+  default_waterfall: "who bears a loss beyond the defaulter's own collateral, and in which order.",
+  initial_margin: "initial margin, which trades and withdrawals must leave, beyond maintenance margin.",
+  interest_accrued: "interest that has accrued and is not paid yet.",
+  price_formation: "how prices, ranges and haircuts are determined.",
+  soft_credit: "what the house lent on deposits that are not final counts as the borrower's cash.",
+  uncredited_deposits: "deposits that are not credited yet are not counted.",
+  withdrawal_restrictions: "who may withdraw what, and when.",
+};
+
+/** Text of a file without control characters, marks of direction and other invisible characters. */
+export const visible = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+
+export function attestedValues({ statement }: EpochPackage, book: Rulebook | undefined): Record<string, string> {
+  const out: Record<string, string> = {};
+  if (book !== undefined) {
+    out["valuation_time_ms"] = String(book.time_ms);
+    for (const { name, ticks } of statement.prices) out[visible(name)] = String(ticks);
+    for (const token of book.tokens) {
+      const name = `${token.chain_id}:${visible(token.name)}`;
+      out[`haircut_ppm:${name}`] = String(token.haircut_ppm);
+      if (token.yields.feed !== 0) out[`rate_ticks:${name}`] = String(token.rate_ticks);
+    }
+    for (const group of book.parameters.groups) {
+      for (const field of ["range_ppm", "volatility_ppm", "volatility_range_ppm"] as const) {
+        out[`${field}:${visible(group.name)}`] = String(group[field]);
+      }
+    }
+  }
+  for (const term of statement.custody) {
+    for (const field of ["released", "later", "strays", "dust"] as const) {
+      out[`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`] = String(number(term[field]));
+    }
+  }
+  return out;
+}
+
+export interface Shown {
+  readonly assurances: readonly Assurance[];
+  readonly book: Rulebook | undefined;
+  readonly trustedSet: boolean;
+  readonly trustedNetwork: boolean;
+  readonly freshness: boolean;
+  readonly houseMissing: boolean;
+}
+
+export function claim(content: EpochPackage, { assurances }: Shown): string {
+  const { statement, header } = content;
+  const proven = assurances.filter((assurance) => assurance === "proven").length;
+  const positions = slotsOf(statement, POSITION).length;
+  const stress = slotsOf(statement, UNCOVERED).length;
+  const short = statement.shortfalls.length;
+  const sum = statement.shortfalls.reduce((total, [, value]) => total + value, 0n);
+  const accounts = content.commitments.length;
+  const who = short === 0
+    ? `all ${accounts} accounts meet their maintenance requirement`
+    : `${accounts - short} of ${accounts} accounts meet their maintenance requirement, and ${short} fall short by at most ${sum}`;
+  const fund = statement.cover[0];
+  return (
+    `At height ${statement.height} (epoch ${statement.epoch}) of network ${hex(statement.network).slice(0, 16)}…, ${who} ` +
+    `in each of ${statement.scenarios} scenarios over ${statement.groups.length} risk groups${terms(content)}, ${statement.rows.length} rows; ` +
+    `all positions in ${positions} instruments cancel out; what the ledger owes in ${statement.custody.length} custody ` +
+    `accounts is covered by the published balances, ${proven} of which the chains' states prove; claims in cash are at ` +
+    `most custody and what accounts owe, each of which can pay` +
+    (fund === undefined
+      ? ""
+      : `; the default fund of ${fund.fund} micros covers what its two largest members would lack in each of ${stress} stress scenarios` +
+        (fund.deficits.some((value) => value > 0n) ? `, but for ${fund.deficits.join(", ")} micros` : "")) +
+    `. Certified by header ${header.height}.`
+  );
+}
+
+function terms({ statement }: EpochPackage): string {
+  const auxiliary = slotsOf(statement, AUXILIARY).map((slot) => at(statement.slots, slot).name);
+  const starts = (prefix: string): number => auxiliary.filter((name) => name.startsWith(prefix)).length;
+  const parts: string[] = [];
+  if (starts("short:") > 0) parts.push(`a minimum for ${starts("short:")} short options`);
+  const sizes = starts("charge:") + starts("concentration:");
+  if (sizes > 0) parts.push(`charges on the size of ${sizes} holdings`);
+  if (starts("beyond:") > 0) {
+    const row = statement.rows.find(({ name }) => name === "joint");
+    const k = row?.coefficients.find(([slot]) => at(statement.slots, slot).name === "joint")?.[1] ?? 0n;
+    parts.push(`a credit between groups by the ${k} worst of ${starts("beyond:")} joint scenarios`);
+  }
+  return parts.length === 0 ? "" : `, with ${parts.join(", ")}`;
+}
+
+export function notProven(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
+  const { statement } = content;
+  const out = [
+    "Positions are hidden from everybody outside the validator set, not from validators.",
+    "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.",
+  ];
+  if (shown.assurances.some((assurance) => assurance !== "attested")) {
+    out.push("More than two thirds of the validators attest that the blocks whose states prove custody are final on their chains.");
+  }
+  out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
+  out.push(...custodySentences(content, shown.assurances));
+  out.push("Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, and backed by their collateral.");
+  out.push("An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's and unclaimed accounts count among them.");
+  const fund = statement.cover[0];
+  out.push(
+    fund === undefined
+      ? "A listed shortfall is an upper bound; whether the default fund covers it is no part of this package."
+      : "A listed shortfall is an upper bound; the default fund is tested for two members' losses in each stated stress scenario, at its prices and today's haircuts, and in no other.",
+  );
+  if (fund !== undefined) out.push("Which account is which member's is what the validators certified.");
+  if (fund !== undefined && fund.deficits.some((value) => value > 0n)) {
+    out.push(`The default fund falls short by up to ${fund.deficits.join(", ")} micros in its stress scenarios.`);
+  }
+  if (statement.shortfalls.length > 0) {
+    const list = statement.shortfalls.slice(0, 20).map(([account, value]) => `account ${account}: ${value}`).join(", ");
+    out.push(`Listed shortfalls of ${statement.shortfalls.length} accounts: ${list}${statement.shortfalls.length > 20 ? " and more" : ""}.`);
+  }
+  if (shown.houseMissing) out.push("The package does not prove that the clearing house's own account owes no cash.");
+  const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(name.slice(8)));
+  if (settled.length > 0) out.push(`Holdings priced by these settled feeds count as nothing: ${settled.join(", ")}.`);
+  out.push("A book of two accounts reveals each one's positions to the other.");
+  out.push(
+    "The package reveals its accounts by numbers that stay the same in every epoch" +
+      (fund === undefined ? "" : ", which account is which member's") +
+      "; who is short, and by how much at most; the sums of cash and tokens; prices and parameters; and of every vault the counters and the balance, with deposits and withdrawals on their way.",
+  );
+  for (const name of statement.assumptions) {
+    out.push(`Not proven: ${SENTENCES[name] ?? `${visible(name)}, a rule that this version does not know.`}`);
+  }
+  if (!shown.trustedSet) out.push("The validator set is the package's own: compare its hash with one that you trust.");
+  if (!shown.trustedNetwork) out.push("The network's id is the package's own.");
+  if (!shown.freshness) out.push("The age of the package was not checked.");
+  out.push(
+    `${Object.keys(attested).length} values are the word of more than two thirds of the validators, within the rulebook's bounds: they are listed by name and value.`,
+  );
+  if (!shown.trustedSet && !shown.trustedNetwork) {
+    out.push("nothing but the file itself was trusted: give the validator set's hash, or anybody may have made this file");
+  }
+  return out;
+}
+
+function custodySentences({ statement }: EpochPackage, assurances: readonly Assurance[]): string[] {
+  const named = (wanted: Assurance): string =>
+    statement.custody
+      .filter((_, index) => assurances[index] === wanted)
+      .map((term) => `${hex(term.token)} on chain ${term.chain_id}`)
+      .join(", ");
+  const out: string[] = [];
+  const attested = named("attested");
+  if (attested !== "") {
+    out.push(`The package has no storage proof of custody for ${attested}: counters and balance are attested by the quorum, not proven.`);
+  }
+  const counters = named("counters_proven");
+  if (counters !== "") {
+    out.push(`For ${counters} the vault's counters are proven; the balance is attested by the quorum.`);
+  }
+  for (const term of statement.custody) {
+    const missing = missingPpm(term);
+    if (missing > 0n) out.push(`Of ${hex(term.token)} on chain ${term.chain_id}, ${missing} ppm are missing from the vault.`);
+  }
+  return out;
+}
+
+export const cashSlots = (content: EpochPackage): number => slotsOf(content.statement, CASH).length;
+export const tokenSlots = (content: EpochPackage): number => slotsOf(content.statement, TOKEN).length;
