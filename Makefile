@@ -70,7 +70,7 @@ bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json
+$(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json
 	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.
@@ -80,7 +80,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
 	@echo "setup: this folder itself, with the commands crossclear and python -m (2 of 3)"
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
-	@echo "setup: EVM chains and the Solidity compiler, by npm (3 of 3)"
+	@echo "setup: EVM chains, the Solidity compiler and the verifier in TypeScript, by npm (3 of 3)"
 	$(BIN)/python -m devnet.toolchain install
 	touch $@
 	@echo "setup: done. Next: make demo, or source $(BIN)/activate and crossclear --help"

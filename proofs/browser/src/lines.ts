@@ -1,10 +1,16 @@
 import { fromHex, hex } from "./bytes.js";
 import { type OwnAccount } from "./inclusion.js";
-import { type Trusted, verifyPackage } from "./verify.js";
+import { primitives } from "./primitives.js";
+import { type Verdict } from "./verdict.js";
+import { type Progress, type Trusted, verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
 interface Request {
+  readonly primitives?: boolean;
   readonly file: string;
+  /** A standalone proof of one account, or a node's signed answer, in base64: this is checked beside the package. */
+  readonly standalone?: string;
+  readonly answer?: string;
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
@@ -15,7 +21,8 @@ interface Request {
 
 export function answer(line: string): string {
   const request = JSON.parse(line) as Request;
-  const file = Uint8Array.from(atob(request.file), (character) => character.charCodeAt(0));
+  if (request.primitives === true) return JSON.stringify(primitives());
+  const file = decoded(request.file);
   const seconds: Record<string, number> = {};
   let began = performance.now();
   const trusted: Trusted = {
@@ -26,12 +33,18 @@ export function answer(line: string): string {
     minHeight: request.min_height === undefined ? undefined : BigInt(request.min_height),
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
-  const verdict = verifyPackage(file, trusted, {
+  const progress: Progress = {
     begins: () => (began = performance.now()),
     ends: ({ name }) => (seconds[name] = (performance.now() - began) / 1000),
-  });
+  };
+  let verdict: Verdict;
+  if (request.standalone !== undefined) verdict = verifyStandalone(file, decoded(request.standalone), trusted, progress);
+  else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
+  else verdict = verifyPackage(file, trusted, progress);
   return JSON.stringify({ ...verdict, seconds });
 }
+
+const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 export function ownAccount(own: NonNullable<Request["own"]>): OwnAccount {
   return {

@@ -17,6 +17,10 @@ export const MEANINGS = {
   rules:
     "Every row follows from the rulebook with the stated parameters and prices, in every coefficient; with a genesis, the parameters are its own.",
   inclusion: "Your own account is in the list, with exactly your holdings.",
+  listed: "The proof is about exactly one account of the certified list.",
+  solvency:
+    "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no more than is listed.",
+  answer: "The node's signed answer about your account agrees with this package.",
   freshness: "The header is not older than you allow.",
 } as const;
 

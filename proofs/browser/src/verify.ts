@@ -1,3 +1,4 @@
+import { contradiction, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
 import { type Bytes, equal, hex } from "./bytes.js";
 import { demandFinal, goodSet } from "./certificate.js";
@@ -12,6 +13,7 @@ import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
 import { type Rulebook } from "./rulebook.js";
 import { verifyRules } from "./rules.js";
+import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { demandReserves, demandWellFormed } from "./statement.js";
 import { type Transcript } from "./transcript.js";
 import { type Check, type CheckName, MEANINGS, type Verdict } from "./verdict.js";
@@ -44,10 +46,22 @@ interface Outcome {
   readonly complete?: boolean;
 }
 
+/** Check a standalone proof of one account beside its package: only the checks that it needs. */
+export function verifyStandalone(file: Bytes, proof: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
+  return new Checks(file, trusted, progress).runStandalone(proof);
+}
+
+/** Check that a node's signed answer agrees with a package: certificate, roots, statement, then the comparison. */
+export function verifyAnswer(file: Bytes, answer: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
+  return new Checks(file, trusted, progress).runAnswer(answer);
+}
+
 /** Check an epoch package. The checks run in the order of the specification; the first that fails ends it. */
 export function verifyPackage(file: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
   return new Checks(file, trusted, progress).run();
 }
+
+type Step = [CheckName, () => Outcome];
 
 class Checks {
   private read: ReadPackage | undefined;
@@ -66,12 +80,8 @@ class Checks {
   ) {}
 
   run(): Verdict {
-    const steps: [CheckName, () => Outcome][] = [
-      ["encoding", () => this.encoding()],
-      ["certificate", () => this.certificate()],
-      ...(this.checksAge() ? [["freshness", () => this.freshness()] as [CheckName, () => Outcome]] : []),
-      ["roots", () => this.roots()],
-      ["statement", () => this.statement()],
+    return this.judged([
+      ...this.certified(),
       ["ranges_and_rows", () => this.rangesAndRows()],
       ["matched_book", () => this.matchedBook()],
       ["reserves", () => this.reserves()],
@@ -79,8 +89,55 @@ class Checks {
       ["cover", () => this.cover()],
       ["house", () => this.house()],
       ["rules", () => this.rules()],
-      ...(this.trusted.own === undefined ? [] : [["inclusion", () => this.inclusion()] as [CheckName, () => Outcome]]),
+      ...(this.trusted.own === undefined ? [] : [["inclusion", () => this.inclusion()] satisfies Step]),
+    ]);
+  }
+
+  private certified(): Step[] {
+    return [
+      ["encoding", () => this.encoding()],
+      ["certificate", () => this.certificate()],
+      ...(this.checksAge() ? [["freshness", () => this.freshness()] satisfies Step] : []),
+      ["roots", () => this.roots()],
+      ["statement", () => this.statement()],
     ];
+  }
+
+  runStandalone(file: Bytes): Verdict {
+    let account = 0n;
+    return this.judged([
+      ["encoding", () => {
+        const outcome = this.encoding();
+        readStandalone(file);
+        return outcome;
+      }],
+      ...this.certified().slice(1),
+      ["rules", () => this.rules()],
+      ["listed", () => {
+        if (this.read !== undefined) account = listed(this.read, readStandalone(file));
+        return { detail: `the proof is about account ${account}` };
+      }],
+      ["solvency", () => {
+        if (this.read === undefined || this.layout === undefined) throw new Error("checks run in order");
+        demandSolvent(this.read, this.layout, account, readStandalone(file));
+        return { detail: `every slot and row of account ${account} lies in its range` };
+      }],
+    ]);
+  }
+
+  runAnswer(file: Bytes): Verdict {
+    return this.judged([
+      ...this.certified(),
+      ["answer", () => {
+        const answer = readAnswer(file);
+        const why = contradiction(this.content, answer, new Domain(this.content.domain));
+        demand(why === undefined, CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${why ?? ""}`);
+        return { detail: `the answer about account ${answer.account} agrees with the package` };
+      }],
+    ]);
+  }
+
+  private judged(steps: readonly Step[]): Verdict {
     const checks: Check[] = [];
     for (const [name, step] of steps) {
       this.progress.begins?.(name);
@@ -95,6 +152,8 @@ class Checks {
   private verdict(checks: readonly Check[], notRun: readonly CheckName[]): Verdict {
     const ok = checks.every((check) => check.ok) && notRun.length === 0;
     const content = this.read?.content;
+    // A claim is about the whole package: it is made when all checks of a package have run.
+    const whole = ok && checks.some(({ name }) => name === "house");
     const shown: Shown = {
       assurances: this.assurances,
       book: this.book,
@@ -103,14 +162,14 @@ class Checks {
       freshness: this.checksAge(),
       houseMissing: this.houseMissing,
     };
-    const attested = ok && content !== undefined ? attestedValues(content, this.book) : {};
+    const attested = whole && content !== undefined ? attestedValues(content, this.book) : {};
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),
       checks,
       notRun,
-      claim: ok && content !== undefined ? claim(content, shown) : "",
-      notProven: ok && content !== undefined ? notProven(content, shown, attested) : [],
+      claim: whole && content !== undefined ? claim(content, shown) : "",
+      notProven: whole && content !== undefined ? notProven(content, shown, attested) : [],
       attested,
       network: content === undefined ? "" : hex(content.header.network),
       height: content === undefined ? "" : String(content.statement.height),

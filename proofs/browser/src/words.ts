@@ -96,7 +96,9 @@ function terms({ statement }: EpochPackage): string {
   if (starts("beyond:") > 0) {
     const row = statement.rows.find(({ name }) => name === "joint");
     const k = row?.coefficients.find(([slot]) => at(statement.slots, slot).name === "joint")?.[1] ?? 0n;
-    parts.push(`a credit between groups by the ${k} worst of ${starts("beyond:")} joint scenarios`);
+    const counted = row?.coefficients.filter(([slot]) => at(statement.slots, slot).name.startsWith("beyond:")) ?? [];
+    const all = counted.reduce((total, [, factor]) => total - factor, 0n);
+    parts.push(`a credit between groups by the ${k} worst of ${all} joint scenarios`);
   }
   return parts.length === 0 ? "" : `, with ${parts.join(", ")}`;
 }

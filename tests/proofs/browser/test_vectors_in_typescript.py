@@ -1,0 +1,127 @@
+"""The verifier in TypeScript accepts every good vector, in the words of the command, and refuses what was changed."""
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clearing.base.codec import decode
+from devnet.toolchain import BROWSER, node_path
+from proofs.verify.package_verifier import verify_package
+from proofs.verify.signed_inclusion import SignedInclusion
+from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
+
+GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
+PACKAGES = ["three-accounts.ccp", "every-part.ccp", "every-rule.ccp"]
+
+
+def read(name: str) -> bytes:
+    return (GOOD / name).read_bytes()
+
+
+def test_the_sources_are_strictly_typed(built_verifier: None) -> None:
+    compiler = BROWSER / "node_modules" / "typescript" / "bin" / "tsc"
+    done = subprocess.run([str(node_path()), str(compiler), "--noEmit", "--strict", "-p", "."], cwd=BROWSER, check=False,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_good_package_passes_in_the_words_of_the_command(second: SecondVerifier, name: str) -> None:
+    verdict = second.ask(file=read(name))
+    first = verify_package(read(name))
+    assert verdict["ok"] and first.ok
+    assert verdict["complete"] == all(check.complete for check in first.checks)
+    for ours, theirs in zip(first.checks, verdict["checks"], strict=True):
+        assert (ours.name, ours.complete, ours.detail) == (theirs["name"], theirs["complete"], theirs["detail"])
+        assert ours.meaning == theirs["meaning"]
+    assert verdict["claim"] == first.claim
+    assert verdict["attested"] == dict(first.attested)
+
+
+def test_all_that_the_command_calls_not_proven_is_said(second: SecondVerifier) -> None:
+    for name in PACKAGES:
+        said = second.ask(file=read(name))["notProven"]
+        wanted = [line for line in verify_package(read(name)).not_proven if not line[0].isdigit() and "--" not in line]
+        assert [line for line in wanted if line not in said] == []
+
+
+def test_the_primitives_are_those_of_the_vector(second: SecondVerifier) -> None:
+    assert second.ask(primitives=True, file="") == json.loads(read("primitives.json"))
+
+
+def test_the_standalone_proof_passes_beside_its_package_only(second: SecondVerifier) -> None:
+    proof = read("account-1.ccs")
+    verdict = second.ask(file=read("three-accounts.ccp"), standalone=proof)
+    assert verdict["ok"], verdict["checks"]
+    assert [check["name"] for check in verdict["checks"]][-2:] == ["listed", "solvency"]
+    assert refused_by(second.ask(file=read("every-part.ccp"), standalone=proof)) == "listed"
+    assert refused_by(second.ask(file=read("three-accounts.ccp"), standalone=proof[:-1])) == "encoding"
+    changed = bytearray(proof)
+    changed[-1] ^= 1
+    assert refused_by(second.ask(file=read("three-accounts.ccp"), standalone=bytes(changed))) == "solvency"
+
+
+def test_a_signed_answer_agrees_or_is_refuted(second: SecondVerifier) -> None:
+    package = read("three-accounts.ccp")
+    assert second.ask(file=package, answer=read("answer.cci"))["ok"]
+    refuted = second.ask(file=package, answer=read("refuted.cci"))
+    assert refused_by(refuted) == "answer" and refuted["checks"][-1]["code"] == "R0712 not_included"
+    forged = bytearray(read("answer.cci"))
+    forged[-1] ^= 1
+    assert second.ask(file=package, answer=bytes(forged))["checks"][-1]["code"] == "R0746 bad_answer"
+
+
+def own_account(name: str) -> dict[str, object]:
+    answer = decode(SignedInclusion, read(name))
+    return {
+        "account": str(answer.account),
+        "owner": answer.owner.hex(),
+        "seed": answer.seed.hex(),
+        "holdings": {slot: str(amount) for slot, amount in answer.holdings},
+    }
+
+
+def test_the_own_account_is_found_with_exactly_its_holdings(second: SecondVerifier) -> None:
+    package, own = read("three-accounts.ccp"), own_account("answer.cci")
+    verdict = second.ask(file=package, own=own)
+    assert verdict["ok"] and verdict["checks"][-1]["name"] == "inclusion"
+    holdings = dict(own["holdings"])  # type: ignore[call-overload]
+    name = next(iter(holdings))
+    more = {**own, "holdings": {**holdings, name: str(int(holdings[name]) + 1)}}
+    for lie in (more, {**own, "owner": "11" * 20}, {**own, "seed": "22" * 32}, {**own, "account": "2"}):
+        assert second.ask(file=package, own=lie)["checks"][-1]["code"] == "R0712 not_included"
+
+
+def test_what_the_caller_trusts_is_compared(second: SecondVerifier) -> None:
+    package = read("three-accounts.ccp")
+    assert second.ask(file=package, network="07" * 32)["ok"]
+    assert second.ask(file=package, network="08" * 32)["checks"][-1]["code"] == "R0124 wrong_network"
+    assert second.ask(file=package, validators_hash="08" * 32)["checks"][-1]["code"] == "R0715 wrong_network"
+
+
+def test_an_old_package_is_refused_where_an_age_is_given(second: SecondVerifier) -> None:
+    package = read("three-accounts.ccp")
+    late = {"now_ms": str(1 << 62), "max_age_ms": "1000"}
+    assert refused_by(second.ask(file=package, **late)) == "freshness"
+    assert refused_by(second.ask(file=package, min_height="44")) == "freshness"
+    assert second.ask(file=package, min_height="43")["ok"]
+
+
+def test_a_changed_byte_is_refused_by_the_check_that_the_first_verifier_names(second: SecondVerifier) -> None:
+    for name in PACKAGES:
+        good = read(name)
+        chance = random.Random(name)
+        for position in chance.sample(range(len(good)), 40):
+            changed = bytearray(good)
+            changed[position] ^= 1 << chance.randrange(8)
+            first = verify_package(bytes(changed))
+            assert not first.ok
+            assert refused_by(second.ask(file=bytes(changed))) == first.checks[-1].name, position
+
+
+def test_a_huge_file_with_an_empty_proof_costs_no_point(second: SecondVerifier) -> None:
+    proof = second.ask(file=b"\xc0" * (1 << 20))
+    assert refused_by(proof) == "encoding"
