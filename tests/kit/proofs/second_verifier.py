@@ -19,8 +19,10 @@ class SecondVerifier:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """One request: bytes are sent in base64. Raises EOFError if the process has ended."""

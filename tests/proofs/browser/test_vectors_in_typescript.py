@@ -9,6 +9,7 @@ import pytest
 
 from clearing.base.codec import decode
 from devnet.toolchain import BROWSER, node_path
+from proofs.verify.claim_text import MEANINGS
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.signed_inclusion import SignedInclusion
 from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
@@ -36,9 +37,9 @@ def test_a_good_package_passes_in_the_words_of_the_command(second: SecondVerifie
     assert verdict["complete"] == all(check.complete for check in first.checks)
     for ours, theirs in zip(first.checks, verdict["checks"], strict=True):
         assert (ours.name, ours.complete, ours.detail) == (theirs["name"], theirs["complete"], theirs["detail"])
-        assert ours.meaning == theirs["meaning"]
+        assert MEANINGS[ours.name] == theirs["meaning"]
     assert verdict["claim"] == first.claim
-    assert verdict["attested"] == dict(first.attested)
+    assert verdict["attested"] == {name: str(value) for name, value in first.attested}
 
 
 def test_all_that_the_command_calls_not_proven_is_said(second: SecondVerifier) -> None:
@@ -75,7 +76,7 @@ def test_a_signed_answer_agrees_or_is_refuted(second: SecondVerifier) -> None:
 
 
 def own_account(name: str) -> dict[str, object]:
-    answer = decode(SignedInclusion, read(name))
+    answer = decode(read(name), SignedInclusion)
     return {
         "account": str(answer.account),
         "owner": answer.owner.hex(),

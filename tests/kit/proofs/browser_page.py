@@ -1,0 +1,52 @@
+"""The page of `proofs/browser` in a headless Chromium.
+
+Run `python -m tests.kit.proofs.browser_page FOLDER` to write screenshots: a good package, a bad one, the own account found.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from devnet.toolchain import BROWSER, install_browser, node_path
+
+GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
+
+
+def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the page shows in each scene, as `proofs/browser/scripts/drive.mjs` reads it; bytes are sent in base64."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium is not None, "the page's test needs Chromium: apt-get install chromium"
+    command = [str(node_path()), str(BROWSER / "scripts" / "drive.mjs"), chromium, str(BROWSER / "build" / "verifier.html")]
+    lines = json.dumps(scenes, default=lambda value: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value))
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, cwd=BROWSER, check=False)
+    assert done.returncode == 0, done.stderr
+    shown: list[dict[str, Any]] = json.loads(done.stdout)
+    return shown
+
+
+def write_screenshots(folder: Path) -> None:
+    """Three scenes, light, and the first again on a narrow dark screen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    package = GOOD / "three-accounts.ccp"
+    changed = bytearray(package.read_bytes())
+    changed[-1] ^= 1
+    with tempfile.TemporaryDirectory() as place:
+        bad = Path(place) / "changed.ccp"
+        bad.write_bytes(changed)
+        play(
+            {"file": GOOD / "every-part.ccp", "screenshot": folder / "good-package.png"},
+            {"file": bad, "screenshot": folder / "bad-package.png"},
+            {"file": package, "answer": GOOD / "answer.cci", "screenshot": folder / "own-account.png"},
+            {"file": package, "dark": True, "viewport": {"width": 360, "height": 740},
+             "screenshot": folder / "narrow-dark.png"},
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    install_browser()
+    write_screenshots(Path(sys.argv[1]))
