@@ -26,10 +26,19 @@ class SecondVerifier:
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """One request: bytes are sent in base64. Raises EOFError if the process has ended."""
+        self.send(**request)
+        return self.receive()
+
+    def send(self, **request: Any) -> None:
+        """The request alone: the process works on it while the caller does something else."""
         line = {name: _text(value) for name, value in request.items()}
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """The answer to the request that was sent first. Raises EOFError if the process has ended."""
+        assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
             raise EOFError("the second verifier has ended")

@@ -1,0 +1,192 @@
+"""Mutants of good packages for the differential fuzz: of bits, of structure, of certified fields, and of whole rulebooks.
+
+A certified mutant has a header and a certificate of its own, so that it comes past the checks `certificate` and `roots`.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from clearing.base.hashing import tagged_hash
+from clearing.base.merkle import merkle_root
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs import stressed
+from tests.kit.proofs.browser_page import GOOD
+from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS
+
+PACKAGES = {name: (GOOD / f"{name}.ccp").read_bytes() for name in ("three-accounts", "every-part", "every-rule")}
+HEADER, CERTIFICATE, VALIDATORS, DOMAIN, STATEMENT, COMMITMENTS = 1, 2, 3, 5, 6, 7
+RULES = 12
+HEADER_FIELDS = (
+    "network", "parent", "height", "time_ms", "payload_root", "module_roots", "commitments_root", "commitments_height",
+    "withdrawals_root", "withdrawals_count", "exit_root", "epoch",
+)  # fmt: skip
+EDGES = (0, 1, 2, 127, 128, 255, 256, 2**16, 2**31, 2**32 - 1, 2**32, 2**39, 2**40, 2**62, 2**63 - 1, 10**6, 10**6 + 1)
+
+
+class Mutant(NamedTuple):
+    """Bytes of a package, what was done to it, and whether only the checks of a standalone proof are worth running."""
+
+    data: bytes
+    what: str
+    alone: bool
+
+
+def of_bits(chance: random.Random) -> Mutant:
+    """One to three bits are other ones, anywhere."""
+    name = chance.choice(list(PACKAGES))
+    changed = bytearray(PACKAGES[name])
+    places = [chance.randrange(8 * len(changed)) for _ in range(chance.choice((1, 1, 1, 2, 3)))]
+    for place in places:
+        changed[place // 8] ^= 1 << place % 8
+    return Mutant(bytes(changed), f"{name}: bits {places}", alone=False)
+
+
+def of_bytes(chance: random.Random) -> Mutant:
+    """Bytes are cut out, repeated, put in or cut off."""
+    name = chance.choice(list(PACKAGES))
+    data = PACKAGES[name]
+    at, length = chance.randrange(len(data)), chance.choice((1, 1, 2, 4, 32, 48, 128))
+    kind = chance.choice(("cut", "repeat", "insert", "end"))
+    middle = {"cut": b"", "repeat": data[at : at + length] * 2, "insert": chance.randbytes(length) + data[at : at + length]}
+    changed = data[:at] if kind == "end" else data[:at] + middle[kind] + data[at + length :]
+    return Mutant(changed, f"{name}: {kind} {length} bytes at {at}", alone=False)
+
+
+def of_structure(chance: random.Random) -> Mutant:
+    """One value of the whole package is another one, in its canonical form, without a new certificate."""
+    name = chance.choice(list(PACKAGES))
+    tree = msgspec.msgpack.decode(PACKAGES[name])
+    what = change(tree, chance)
+    return Mutant(msgspec.msgpack.encode(tree), f"{name}: {what}", alone=False)
+
+
+def of_fields(chance: random.Random) -> Mutant:
+    """One or two values of statement, commitments, domain or header are other ones, and certified."""
+    name = chance.choice(list(PACKAGES))
+    tree = msgspec.msgpack.decode(PACKAGES[name])
+    done = [_certified_change(tree, chance) for _ in range(chance.choice((1, 1, 1, 2)))]
+    return Mutant(certified(tree), f"{name}, certified: {'; '.join(done)}", alone=chance.random() < 0.9)
+
+
+def _certified_change(tree: list[Any], chance: random.Random) -> str:
+    part = chance.choice((STATEMENT, STATEMENT, STATEMENT, RULES, RULES, COMMITMENTS, HEADER, DOMAIN))
+    if part == RULES:
+        rules = msgspec.msgpack.decode(tree[STATEMENT][RULES])
+        what = change(rules, chance)
+        tree[STATEMENT][RULES] = msgspec.msgpack.encode(rules)
+        return f"rules {what}"
+    if part == DOMAIN:
+        tree[DOMAIN] = chance.choice((0, 1, 128, 255, 512, 1024, 2048, 4096))
+        return f"domain {tree[DOMAIN]}"
+    return f"{part} {change(tree[part], chance)}"
+
+
+def of_rulebook(chance: random.Random) -> Mutant:
+    """A rulebook has other parameters and prices, and the statement is the one that they give: both accept its rows."""
+    while True:
+        rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
+        tree = msgspec.msgpack.decode(msgspec.msgpack.encode(rulebook))
+        done = [change(tree, chance, structure=False) for _ in range(chance.choice((1, 2, 4, 8)))]
+        try:
+            book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(rulebook))
+            shot = stressed.snapshot_of(BOOK, MEMBERS, book)
+        except Exception:  # the generator refuses what no rulebook may say; another one is drawn
+            continue
+        package = msgspec.msgpack.decode(PACKAGES["every-rule"])
+        package[STATEMENT] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
+        return Mutant(certified(package), f"rulebook: {'; '.join(done)}", alone=True)
+
+
+KINDS: dict[str, Callable[[random.Random], Mutant]] = {
+    "bits": of_bits,
+    "bytes": of_bytes,
+    "structure": of_structure,
+    "fields": of_fields,
+    "rulebook": of_rulebook,
+}
+
+
+def drawn(kind: Callable[[random.Random], Mutant], chance: random.Random) -> Mutant:
+    """A mutant that differs from every good package."""
+    while True:
+        mutant = kind(chance)
+        if mutant.data not in PACKAGES.values():
+            return mutant
+
+
+def certified(tree: list[Any]) -> bytes:
+    """The package with a header and a certificate for its statement, domain and commitments as they are."""
+    try:
+        leaves = [account.to_bytes(32, "big") + bytes(point) for account, point in tree[COMMITMENTS]]
+        root = tagged_hash(
+            "crossclear/commitments-root/v1",
+            tagged_hash("crossclear/risk-snapshot/v1", msgspec.msgpack.encode(tree[STATEMENT])),
+            tree[DOMAIN].to_bytes(32, "big"),
+            merkle_root(leaves),
+        )
+        fields = dict(zip(HEADER_FIELDS, tree[HEADER], strict=False))
+        fields["module_roots"] = tuple(fields["module_roots"])
+        head = market.certified(root, **{**fields, "commitments_root": root})
+        tree[HEADER : VALIDATORS + 1] = [msgspec.msgpack.decode(msgspec.msgpack.encode(part)) for part in head]
+    except (TypeError, ValueError, AttributeError, OverflowError, IndexError):
+        pass  # nobody could certify it: it stays without a certificate of its own
+    return msgspec.msgpack.encode(tree)
+
+
+def change(tree: list[Any], chance: random.Random, *, structure: bool = True) -> str:
+    """Change one value anywhere in a tree of lists; returns where it is, and what it became."""
+    node, path = tree, []
+    while True:
+        if not node:
+            node.append(0)
+            return f"{path} one item more"
+        index = chance.randrange(len(node))
+        path.append(index)
+        if isinstance(node[index], list) and node[index] and (not structure or chance.random() < 0.93):
+            node = node[index]
+            continue
+        if structure and (isinstance(node[index], list) or chance.random() < 0.1):
+            return f"{path} {_restructure(node, index, chance)}"
+        if isinstance(node[index], list):
+            return f"{path} stays"
+        node[index] = _other(node[index], chance)
+        return f"{path} = {str(node[index])[:40]}"
+
+
+def _restructure(node: list[Any], index: int, chance: random.Random) -> str:
+    kind = chance.choice(("dropped", "repeated", "swapped", "emptied", "shortened"))
+    other = chance.randrange(len(node))
+    if kind == "dropped":
+        del node[index]
+    elif kind == "repeated":
+        node.insert(other, node[index])
+    elif kind == "swapped":
+        node[index], node[other] = node[other], node[index]
+    elif kind == "emptied":
+        node[index] = [] if isinstance(node[index], list) else b""
+    else:
+        del node[-1]
+    return kind
+
+
+def _other(value: Any, chance: random.Random) -> Any:
+    if isinstance(value, bool):
+        return chance.choice((not value, not value, int(value)))
+    if isinstance(value, int):
+        near = value + chance.choice((-1, 1, -2, 2, 3))
+        far = chance.choice((1, 1, -1)) * chance.choice(EDGES)
+        scaled = value * chance.choice((2, 10, 3)) // chance.choice((1, 2, 3))
+        drawn = chance.choice((near, near, far, scaled, scaled, chance.randrange(10**6), -value))
+        return min(max(drawn, -(2**63)), 2**64 - 1)
+    if isinstance(value, str):
+        return chance.choice((value + "x", value[1:], "‮" + value, value.upper(), "", value + "\x00"))
+    if isinstance(value, bytes):
+        changed = bytearray(value)
+        if changed and chance.random() < 0.8:
+            changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+            return bytes(changed)
+        return chance.choice((bytes(changed[1:]), bytes(changed) + b"\x00", b"", bytes(len(changed))))
+    return value
