@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.options import FILE, NEW_FILE, NUMBER, MemberKey, account_options
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
 
 
@@ -68,7 +68,8 @@ def rotate_seed(account: int, root_file: Path, key: MemberKey, output: str) -> i
 @click.option("--account", type=NUMBER, required=True, help="Own account.")
 @click.option("--epoch", type=NUMBER, required=True, help="Of the package to be checked.")
 @click.option("--out", type=NEW_FILE, required=True, help="New file for the epoch's seed, as `verify` takes it.")
-def epoch_seed(root: Path, account: int, epoch: int, out: Path) -> int:
+@output_option
+def epoch_seed(root: Path, account: int, epoch: int, out: Path, output: str) -> int:
     """Write the seed of one epoch that follows from an own ROOT seed. It opens no other epoch. Uses no network.
 
     Example: crossclear proof epoch-seed root --account 1 --epoch 5 --out seed
@@ -80,5 +81,5 @@ def epoch_seed(root: Path, account: int, epoch: int, out: Path) -> int:
 
     refuse_existing(out)
     write_secret(out, seed_of_epoch(read_hex32(root), account, epoch).hex().encode() + b"\n")
-    say(f"{out}: seed of account {account} at epoch {epoch}")
+    tell({"file": str(out)}, f"{out}: seed of account {account} at epoch {epoch}", output)
     return ExitCode.OK

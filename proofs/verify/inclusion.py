@@ -30,9 +30,9 @@ def check_commitments_differ(commitments: Sequence[tuple[int, bytes]]) -> None:
     blinders."""
     accounts: dict[bytes, int] = {}
     for account, commitment in commitments:
-        first = accounts.setdefault(commitment, account)
-        if first != account:
-            raise VerificationFailed(ProofCode.COMMITMENTS_EQUAL, f"accounts {first} and {account}")
+        if commitment in accounts:
+            raise VerificationFailed(ProofCode.COMMITMENTS_EQUAL, f"accounts {accounts[commitment]} and {account}")
+        accounts[commitment] = account
 
 
 def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tuple[int, ...]:

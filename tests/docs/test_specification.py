@@ -38,6 +38,32 @@ def test_a_table_that_differs_is_found_and_written_again():
     assert filled(bent) == text
 
 
+def _bent_words(self):
+    return bytes(32) + self.parent + self.network + bytes(416)
+
+
+def _bent_label(transcript, c_s):
+    transcript.append_encoded_point("C_s", c_s)
+    return transcript.challenge("gamma")
+
+
+@pytest.mark.parametrize(
+    ("changed", "value", "page"),
+    [
+        ("proofs.linear.layout.COLUMNS_MAX", 17, "verification.md"),
+        ("clearing.base.header.Header.words", property(_bent_words), "certificates.md"),
+        ("proofs.linear.messages.after_sum", _bent_label, "linear-proof.md"),
+        ("proofs.cover.terms.PROTOCOL", "crossclear/cover/v2", "linear-proof.md"),
+        ("clearing.pricing.elementary.LN2_LOW", 1.9e-10, "options.md"),
+        ("proofs.statement.custody.check_reserves", lambda statement: "", None),
+    ],
+)
+def test_a_change_of_the_code_shows_on_its_page(monkeypatch, changed, value, page):
+    """But not what is no table: that a check checks is for the verifier that was written from the prose."""
+    monkeypatch.setattr(changed, value)
+    assert drifted() == ([f"specification/{page}"] if page else [])
+
+
 def test_a_mark_of_no_table_is_refused():
     with pytest.raises(KeyError):
         filled("<!-- table: of nothing -->\n<!-- end -->\n")

@@ -106,7 +106,7 @@ def write_epochs(
 def prove_now(station: Station, snapshot: RiskSnapshot, committed: CommittedBlock) -> bytes:
     """The package of an epoch that this block carries."""
     epoch = snapshot.statement.epoch
-    seeds = {each.account: station.epochs.seed_of(each.account, epoch) for each in snapshot.accounts}
+    seeds = {each.account: station.epochs.seed_of(each.account, epoch, each.sealed_seed) for each in snapshot.accounts}
     head = (committed.block.header, committed.certificate, station.home.genesis.validators)
     return station.prover.prove(snapshot, seeds, *head).result()
 

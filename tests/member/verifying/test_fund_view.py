@@ -200,6 +200,6 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
     values = values_in_slots(snapshot.statement, {name: int(each) for name, each in told.holdings.items()})
     whole = complete_holdings(snapshot.statement, AccountHoldings(FUND_ACCOUNT, values))
     context = context_of(snapshot.statement, FUND_ACCOUNT, bytes(20))
-    seeds = {each.account: seed_of(each.account) for each in snapshot.accounts}
+    seeds = {each.account: seed_of(each.account, epoch) for each in snapshot.accounts}
     committed = dict(commit_epoch(snapshot, seeds, 256))
     assert commit_holdings(basis(256), whole, bytes.fromhex(told.seed), context) == committed[FUND_ACCOUNT]

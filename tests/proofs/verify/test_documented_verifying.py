@@ -49,6 +49,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     holdings = re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0]
     (tmp_path / "holdings.json").write_text(holdings)
     monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, MembersNode(holdings)))
+    monkeypatch.setattr(MemberKey, "address", bytes([0x41]) * 20)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

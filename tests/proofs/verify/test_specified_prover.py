@@ -6,17 +6,27 @@ It is in `tests/vectors/proofs/runner` and shares nothing with the code.
 import json
 
 import pytest
+from msgspec.structs import replace
 
+from clearing.base.codec import encode
+from proofs.algebra.srs import CEREMONY_SHA256
+from proofs.epoch.package import FORMAT, EpochPackage, write_package
+from proofs.epoch.prover import commit_epoch
 from proofs.errors import VerificationFailed
 from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 from proofs.onchain.keys import certified_digest
 from proofs.onchain.verifier import verify_leaf
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs import stressed
 from tests.kit.proofs.onchain_epoch import ROWS, SLOTS, make_epoch
-from tests.kit.proofs.write_vectors import VECTORS
+from tests.kit.proofs.write_vectors import BOOK, MEMBERS, VECTORS
 from tests.vectors.proofs.runner import further, linear, onchain, prover
-from tests.vectors.proofs.runner.encoding import P, Refused
+from tests.vectors.proofs.runner import verify as verify_pages
+from tests.vectors.proofs.runner.encoding import P, Reader, Refused
+from tests.vectors.proofs.runner.package_prover import Account, PackageProver
 from tests.vectors.proofs.runner.transcript import Transcript
 
 VALUES, BLINDERS, SIGMAS = ((1000, 5, -1), (700, 1, 1)), ((3, 4), (5, 6)), (0, 200)
@@ -49,6 +59,55 @@ def test_the_specified_prover_stops_at_a_row_that_does_not_hold():
     with pytest.raises(Refused) as found:
         prover.prove(linear.Statement(layout, CONTEXT, [(1, 0, committed)]), [(0, 0, 1)], [(3, 4)])
     assert found.value.args[0] == "WITNESS_OUT_OF_RANGE"
+
+
+@pytest.fixture(scope="module")
+def shot():
+    """Accounts with owners, under stress scenarios, a house and a fund."""
+    found = stressed.snapshot_of(BOOK, MEMBERS)
+    accounts = [
+        replace(each, owner=bytes([each.account]) * 20 if each.account else bytes(20)) for each in found.accounts
+    ]
+    return replace(found, accounts=tuple(accounts))
+
+
+def test_a_whole_package_whose_proofs_were_made_from_the_pages_is_accepted(shot):
+    stated = Reader(encode(shot.statement)).whole("`RiskStatement`")
+    names = [slot.name for slot in shot.statement.slots if slot.is_public]
+    seeds = stressed.seeds_of([each.account for each in shot.accounts])
+    accounts = [
+        Account(each.account, each.owner, seeds[each.account], dict(zip(names, each.values, strict=True)))
+        for each in shot.accounts
+    ]
+    made = PackageProver(stated, market.N, accounts)
+    commitments = tuple(made.c_w.items())
+    assert commitments == commit_epoch(shot, seeds, market.N)
+    root = verify_pages.commitments_root(stated, market.N, list(commitments))
+    height = shot.statement.height
+    header, certificate, validators = market.certified(
+        root, height=height + 3, commitments_height=height, epoch=shot.statement.epoch
+    )
+    parts = made.prove(root)
+    assert all(parts.values())
+    data = write_package(
+        EpochPackage(
+            FORMAT,
+            header,
+            certificate,
+            validators,
+            CEREMONY_SHA256,
+            market.N,
+            shot.statement,
+            commitments,
+            parts["proof"],
+            parts["book"],
+            parts["cover"],
+            (),
+            parts["house"],
+        )
+    )
+    assert verify_package(data).failed is None
+    assert verify_pages.failed_check(data) == ("", "")
 
 
 def test_the_example_of_a_transcript_and_the_basis_are_the_frozen_ones():

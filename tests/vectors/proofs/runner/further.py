@@ -69,9 +69,29 @@ def check_house(statement: dict[str, Any], commitments: Commitments, n: int, dat
         return "incomplete"
     if not data:
         return "incomplete"
-    layout = free(statement, n, [(8, [(j, 1)], 0, False) for j in cash])
-    verify(Statement(layout, after.context("crossclear/house/v1"), [(0, 0, house)]), data)
+    verify(Statement(house_layout(statement, n), after.context("crossclear/house/v1"), [(0, 0, house)]), data)
     return ""
+
+
+def vector_layout(count: int, fund: int, n: int) -> Layout:
+    """Of the vector of a stress scenario."""
+    spent = [*((m, -1) for m in range(count)), (2 * count, -2)]
+    return lay_out(n, [(8, 0)] * (2 * count + 1), [(8, spent, fund, True)])
+
+
+def backing_layout(statement: dict[str, Any], fund: int, n: int) -> Layout | None:
+    if not fund:
+        return None
+    bounds = bounds_of(statement)
+    rows: list[Row] = [(8, [(j, 1) for j in slots_of(statement, "CASH")], -fund, False)]
+    for slot in slots_of(statement, "UNCOVERED"):
+        (bound,) = bounds[slot]
+        rows.append((8, list(bound.public.items()), bound.constant - fund, False))
+    return free(statement, n, rows)
+
+
+def house_layout(statement: dict[str, Any], n: int) -> Layout:
+    return free(statement, n, [(8, [(j, 1)], 0, False) for j in slots_of(statement, "CASH")])
 
 
 def check_cover(statement: dict[str, Any], commitments: Commitments, n: int, data: bytes, after: Transcript) -> str:
@@ -89,16 +109,7 @@ def check_cover(statement: dict[str, Any], commitments: Commitments, n: int, dat
     need(bool(data), "FUND_NOT_COVERED", "no proof")
     members = sorted({member for _, member in terms["members"]})
     count, stresses = len(members), len(uncovered)
-    spent = [*((m, -1) for m in range(count)), (2 * count, -2)]
-    layout = lay_out(n, [(8, 0)] * (2 * count + 1), [(8, spent, fund, True)])
-    backing = None
-    if fund:
-        bounds = bounds_of(statement)
-        rows: list[Row] = [(8, [(j, 1) for j in slots_of(statement, "CASH")], -fund, False)]
-        for slot in uncovered:
-            (bound,) = bounds[slot]
-            rows.append((8, list(bound.public.items()), bound.constant - fund, False))
-        backing = free(statement, n, rows)
+    layout, backing = vector_layout(count, fund, n), backing_layout(statement, fund, n)
     joint_bytes = 128 * layout.columns * stresses + 320
     backing_bytes = 128 * backing.columns + 320 if backing else 0
     need(len(data) == 48 * stresses + joint_bytes + 224 + backing_bytes, "BAD_LENGTH", "cover")

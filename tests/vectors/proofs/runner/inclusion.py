@@ -6,8 +6,8 @@ from typing import Any
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from tests.vectors.proofs.runner.encoding import P, Reader, Refused, combined, need, packed, tagged, word
-from tests.vectors.proofs.runner.further import hiding_point, lagrange_point
+from tests.vectors.proofs.runner.encoding import P, Reader, Refused, need, packed, tagged, word
+from tests.vectors.proofs.runner.prover import commit
 from tests.vectors.proofs.runner.statement import PUBLIC, bounds_of, kinds_of, slots_of
 from tests.vectors.proofs.runner.verify import Package
 
@@ -55,15 +55,17 @@ def all_values(statement: dict[str, Any], public: dict[int, int]) -> dict[int, i
     return values
 
 
-def commitment(package: Package, account: int, owner: bytes, seed: bytes, holdings: dict[str, int]) -> bytes:
-    """C_W, by holdings (names of slots; 0 where none is named), owner and the epoch's seed."""
-    statement, n = package.stated, package.n
+def opening(
+    statement: dict[str, Any], account: int, owner: bytes, seed: bytes, holdings: dict[str, int]
+) -> tuple[list[int], list[int]]:
+    """Values of all slots and the two blinders, by holdings (names of slots; 0 where none is named), owner and the
+    epoch's seed."""
     names = {slot["name"]: j for j, slot in enumerate(statement["slots"])}
     public = dict.fromkeys(slots_of(statement, *PUBLIC), 0)
     public |= {names[name]: value for name, value in holdings.items()}
-    terms = [(lagrange_point(n, j), value) for j, value in all_values(statement, public).items()]
-    terms += [(hiding_point(n, i), blinder(seed, statement, account, owner, i)) for i in (0, 1)]
-    return bytes(combined(terms).to_compressed_bytes())
+    values = all_values(statement, public)
+    hiding = [blinder(seed, statement, account, owner, i) for i in (0, 1)]
+    return [values[j] for j in range(len(statement["slots"]))], hiding
 
 
 def check_answer(data: bytes, package: Package) -> str:
@@ -86,5 +88,5 @@ def check_answer(data: bytes, package: Package) -> str:
     named = dict(map(tuple, answer["holdings"]))
     if not set(named) <= {statement["slots"][j]["name"] for j in slots_of(statement, *PUBLIC)}:
         return "holdings"
-    found = commitment(package, answer["account"], answer["owner"], answer["seed"], named)
+    found = commit(*opening(statement, answer["account"], answer["owner"], answer["seed"], named), package.n)
     return "" if found == listed[answer["account"]] else "commitment"

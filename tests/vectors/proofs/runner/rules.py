@@ -27,8 +27,8 @@ Lines = list[tuple[int, int]]
 COEFFICIENT_MAX = 2**62 - 1
 
 
-def check(statement: Record, certified_ms: int) -> None:
-    """Check `rules`, without a genesis."""
+def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
+    """Check `rules`, without a genesis but for its time; returns the rulebook."""
 
     def holds(what: str, good: bool) -> None:
         need(good, "RULES_DIFFER", what)
@@ -58,15 +58,19 @@ def check(statement: Record, certified_ms: int) -> None:
         rate = listed[token["yields"]["feed"]] if token["yields"]["feed"] else None
         ticks = rate["ticks"] if rate is not None and rate["used"] else 0
         same("rate", token["rate_ticks"], min(ticks, 100 * token["yields"]["unit_ticks"]))
-    check_marks(book, max(book["time_ms"], certified_ms))
+    check_marks(book, max(book["time_ms"], certified_ms), listed_ms)
     for terms in statement["cover"]:
         most = book["parameters"]["default_fund_micros"]
         holds("fund", terms["fund_account"] == 0 and terms["fund"] <= most)
     first = len(book["cash_groups"])
     for k, token in enumerate(book["tokens"]):
-        shares = [missing_ppm(term) for term in statement["custody"] if term["slot"] == first + k]
-        holds("haircut", token["haircut_ppm"] >= max([0, *shares]))
+        holds("haircut", token["haircut_ppm"] >= missing_share(statement, first + k))
     holds("time", book["time_ms"] <= certified_ms)
+    return book
+
+
+def missing_share(statement: Record, slot: int) -> int:
+    return max([0, *(missing_ppm(term) for term in statement["custody"] if term["slot"] == slot)])
 
 
 def read(data: bytes, slots: int) -> Record:
@@ -93,18 +97,18 @@ def read(data: bytes, slots: int) -> Record:
     return book
 
 
-def check_marks(book: Record, latest: int) -> None:
-    """Section "Bounds of marks", without a genesis."""
+def check_marks(book: Record, latest: int, listed_ms: int) -> None:
+    """Section "Bounds of marks"."""
     index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
     marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
     for each in book["instruments"]:
         if each["id"] in marks and each["feed"] in index:
-            low, high = bounds_of_mark(each, index[each["feed"]], book["parameters"]["rate_ppm"], latest)
+            low, high = bounds_of_mark(each, index[each["feed"]], book["parameters"]["rate_ppm"], latest, listed_ms)
             mark = marks[each["id"]]
             need(low <= mark and (high is None or mark <= high), "PRICE_OUT_OF_BOUNDS", each["name"])
 
 
-def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int) -> tuple[int, int | None]:
+def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int, listed_ms: int) -> tuple[int, int | None]:
     kind = tables.members("InstrumentKind")[each["kind"]]
     settled = kind != "PERPETUAL" and latest >= each["expiry_ms"]
     if kind == "PERPETUAL":
@@ -119,7 +123,7 @@ def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int) -> tuple[in
     if settled or c > 0:
         left = 0 if settled else a - c
         return max(x * left // max(a, 1), 1), None
-    return x, options.forward_of(x, each["expiry_ms"], rate_ppm, 0)
+    return x, options.forward_of(x, each["expiry_ms"], rate_ppm, listed_ms)
 
 
 def shocked(x: int, range_ppm: int, s: Record) -> int:

@@ -73,6 +73,12 @@ def _skip(reader: Reader) -> None:
             reader.integer()
 
 
+def commitments_root(statement: dict[str, Any], n: int, commitments: further.Commitments) -> bytes:
+    leaves = [word(account) + c_w for account, c_w in commitments]
+    digest = tagged("crossclear/risk-snapshot/v1", packed(statement))
+    return tagged("crossclear/commitments-root/v1", digest, word(n), merkle_root(leaves))
+
+
 class Package:
     """One package and what the caller trusts."""
 
@@ -109,9 +115,7 @@ class Package:
     @property
     def root(self) -> bytes:
         """The commitments root."""
-        leaves = [word(account) + c_w for account, c_w in self.commitments]
-        digest = tagged("crossclear/risk-snapshot/v1", packed(self.stated))
-        return tagged("crossclear/commitments-root/v1", digest, word(self.n), merkle_root(leaves))
+        return commitments_root(self.stated, self.n, self.commitments)
 
     def roots(self) -> None:
         stated, header = self.stated, self.header
