@@ -16,24 +16,26 @@ const shared = { bundle: true, target: "es2022", legalComments: "none", charset:
 for (const entry of ["index", "lines"]) {
   await build({ ...shared, entryPoints: [`src/${entry}.ts`], format: "esm", outfile: join(out, `${entry}.js`) });
 }
+execFileSync(process.execPath, [
+  join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root, "--noEmit", "false", "--emitDeclarationOnly",
+  "--outDir", join(out, "types"),
+]);
 const bundle = async (entry) => {
   const done = await build({ ...shared, entryPoints: [entry], format: "iife", minify: true, write: false });
   return done.outputFiles[0].text.replaceAll("</script", "<\\/script");
 };
-if (existsSync(join(root, "src", "page.ts"))) {
-  const worker = await bundle("src/worker.ts");
-  const page = await bundle("src/page.ts");
-  const style = readFileSync(join(root, "src", "page.css"), "utf8");
-  const allowed = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-  // A worker that a blob URL starts inherits this policy; it needs no script of its own but the blob.
-  const policy = [
-    "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:",
-    "base-uri 'none'", "form-action 'none'",
-  ].join("; ");
-  const html = readFileSync(join(root, "src", "page.html"), "utf8")
-    .replace("@POLICY@", () => policy)
-    .replace("@STYLE@", () => style)
-    .replace("@WORKER@", () => worker)
-    .replace("@SCRIPT@", () => page);
-  writeFileSync(join(out, "verifier.html"), html);
-}
+const worker = await bundle("src/worker.ts");
+const page = await bundle("src/page.ts");
+const style = readFileSync(join(root, "src", "page.css"), "utf8");
+const allowed = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+// A worker that a blob URL starts inherits this policy; it needs no script of its own but the blob.
+const policy = [
+  "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:",
+  "base-uri 'none'", "form-action 'none'",
+].join("; ");
+const html = readFileSync(join(root, "src", "page.html"), "utf8")
+  .replace("@POLICY@", () => policy)
+  .replace("@STYLE@", () => style)
+  .replace("@WORKER@", () => worker)
+  .replace("@SCRIPT@", () => page);
+writeFileSync(join(out, "verifier.html"), html);

@@ -21,7 +21,7 @@ export const MEANINGS = {
   solvency:
     "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no more than is listed.",
   answer: "The node's signed answer about your account agrees with this package.",
-  freshness: "The header is not older than you allow.",
+  freshness: "Header and prices are recent enough.",
 } as const;
 
 export type CheckName = keyof typeof MEANINGS;

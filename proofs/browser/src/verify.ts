@@ -1,6 +1,6 @@
 import { contradiction, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
-import { type Bytes, equal, hex } from "./bytes.js";
+import { type Bytes, equal, hex, larger, smaller } from "./bytes.js";
 import { demandFinal, goodSet } from "./certificate.js";
 import { type Assurance, verifyCustody } from "./custody.js";
 import { CODES, demand, Refusal } from "./errors.js";
@@ -11,7 +11,7 @@ import { publicSlots } from "./kinds.js";
 import { type Layout } from "./layout.js";
 import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
-import { type Rulebook } from "./rulebook.js";
+import { readRulebook, type Rulebook } from "./rulebook.js";
 import { verifyRules } from "./rules.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { demandReserves, demandWellFormed } from "./statement.js";
@@ -28,7 +28,7 @@ export interface Trusted {
   /** Milliseconds since 1970, and the largest age that is accepted. */
   readonly now?: bigint | undefined;
   readonly maxAge?: bigint | undefined;
-  /** The least height of the header that is accepted. */
+  /** The least height of the snapshot that is accepted. */
   readonly minHeight?: bigint | undefined;
 }
 
@@ -39,6 +39,25 @@ export interface Progress {
   readonly share?: (share: number) => void;
   /** A check has ended. */
   readonly ends?: (check: Check) => void;
+}
+
+/** How far a header may be ahead of this machine's clock. */
+const AHEAD_MS = 300000n;
+
+/** The time of a rulebook's prices, if it can be read; if not, the check `rules` says so. */
+function pricedAt(rules: Bytes): bigint | undefined {
+  try {
+    return readRulebook(rules).time_ms;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A span of time in the largest unit of which there is more than one. */
+function inWords(milliseconds: bigint): string {
+  const units: [bigint, string][] = [[86400000n, "days"], [3600000n, "hours"], [60000n, "minutes"]];
+  for (const [size, name] of units) if (milliseconds >= 2n * size) return `${milliseconds / size} ${name}`;
+  return `${milliseconds / 1000n} seconds`;
 }
 
 interface Outcome {
@@ -97,8 +116,8 @@ class Checks {
     return [
       ["encoding", () => this.encoding()],
       ["certificate", () => this.certificate()],
-      ...(this.checksAge() ? [["freshness", () => this.freshness()] satisfies Step] : []),
       ["roots", () => this.roots()],
+      ...(this.checksAge() ? [["freshness", () => this.freshness()] satisfies Step] : []),
       ["statement", () => this.statement()],
     ];
   }
@@ -198,18 +217,21 @@ class Checks {
     const { validatorsHash, network = header.network } = this.trusted;
     demand(validatorsHash === undefined || equal(set.hash, validatorsHash), CODES.WRONG_NETWORK, "validator set");
     demandFinal(header, certificate, validators, set, network);
-    return { detail: `header ${header.height} is final under ${validators.validators.length} validators` };
+    // Without a trusted set the file names its own: the check is open.
+    const detail = `header ${header.height} is final under ${validators.validators.length} validators`;
+    return { detail, complete: validatorsHash !== undefined };
   }
 
   private freshness(): Outcome {
-    const { header } = this.content;
-    const { now, maxAge, minHeight } = this.trusted;
-    if (minHeight !== undefined) demand(header.height >= minHeight, CODES.WRONG_VALUE, `height ${header.height}`);
-    if (maxAge !== undefined) {
-      const age = (now ?? BigInt(Date.now())) - header.time_ms;
-      demand(age <= maxAge, CODES.WRONG_VALUE, `the header is ${age} ms old`);
-    }
-    return { detail: `header ${header.height} of ${header.time_ms} ms` };
+    const { header, statement } = this.content;
+    const { maxAge, minHeight } = this.trusted;
+    if (minHeight !== undefined) demand(statement.height >= minHeight, CODES.LOW, `height ${statement.height}`);
+    const now = this.trusted.now ?? BigInt(Date.now());
+    demand(header.time_ms <= now + AHEAD_MS, CODES.AHEAD, `the header is ${header.time_ms - now} ms ahead`);
+    const priced = smaller(header.time_ms, pricedAt(statement.rules) ?? header.time_ms);
+    const age = larger(now - priced, 0n);
+    if (maxAge !== undefined) demand(age <= maxAge, CODES.STALE, `header or prices are ${inWords(age)} old`);
+    return { detail: `header and prices are at most ${inWords(age)} old`, complete: maxAge !== undefined };
   }
 
   private roots(): Outcome {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devnet.toolchain import BROWSER, install_browser, node_path
+from proofs.epoch.package import read_package
 
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
 
@@ -32,6 +33,7 @@ def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
 def write_screenshots(folder: Path) -> None:
     """Three scenes, light, and the first again on a narrow dark screen."""
     folder.mkdir(parents=True, exist_ok=True)
+    trusted = read_package((GOOD / "every-part.ccp").read_bytes()).validators.hash.hex()
     package = GOOD / "three-accounts.ccp"
     changed = bytearray(package.read_bytes())
     changed[-1] ^= 1
@@ -39,10 +41,10 @@ def write_screenshots(folder: Path) -> None:
         bad = Path(place) / "changed.ccp"
         bad.write_bytes(changed)
         play(
-            {"file": GOOD / "every-part.ccp", "screenshot": folder / "good-package.png"},
-            {"file": bad, "screenshot": folder / "bad-package.png"},
-            {"file": package, "answer": GOOD / "answer.cci", "screenshot": folder / "own-account.png"},
-            {"file": package, "dark": True, "viewport": {"width": 360, "height": 740},
+            {"file": GOOD / "every-part.ccp", "fields": {"age": "", "validators": trusted}, "screenshot": folder / "good-package.png"},
+            {"file": bad, "fields": {"age": ""}, "screenshot": folder / "bad-package.png"},
+            {"file": package, "answer": GOOD / "answer.cci", "fields": {"age": ""}, "screenshot": folder / "own-account.png"},
+            {"file": package, "dark": True, "fields": {"age": ""}, "viewport": {"width": 360, "height": 740},
              "screenshot": folder / "narrow-dark.png"},
         )  # fmt: skip
 

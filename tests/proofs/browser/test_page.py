@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from proofs.epoch.package import read_package
 from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.browser_page import GOOD, play
 
 PACKAGE = GOOD / "three-accounts.ccp"
+SET = read_package(PACKAGE.read_bytes()).validators.hash.hex()
+ANY_AGE = {"age": ""}
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +21,14 @@ def scenes(built_verifier: None, tmp_path_factory: pytest.TempPathFactory) -> di
     changed[-1] ^= 1
     bad.write_bytes(changed)
     asked = {
-        "good": {"file": GOOD / "every-part.ccp", "keyboard": True},
-        "open": {"dropped": PACKAGE.read_bytes()},
-        "bad": {"file": bad},
-        "own": {"file": PACKAGE, "answer": GOOD / "answer.cci"},
-        "not own": {"file": PACKAGE, "answer": GOOD / "answer.cci", "fields": {"holdings": "cash:USD 9001"}},
+        "good": {"file": GOOD / "every-part.ccp", "keyboard": True, "fields": {**ANY_AGE, "validators": SET}},
+        "open": {"dropped": PACKAGE.read_bytes(), "fields": ANY_AGE},
+        "bad": {"file": bad, "fields": ANY_AGE},
+        "own": {"file": PACKAGE, "answer": GOOD / "answer.cci", "fields": ANY_AGE},
+        "not own": {"file": PACKAGE, "answer": GOOD / "answer.cci", "fields": {**ANY_AGE, "holdings": "cash:USD 9001"}},
         "other network": {"file": PACKAGE, "fields": {"network": "08" * 32}},
-        "old": {"file": PACKAGE, "fields": {"age": "24"}},
-        "narrow": {"file": PACKAGE, "dark": True, "viewport": {"width": 320, "height": 640}},
+        "old": {"file": PACKAGE},
+        "narrow": {"file": PACKAGE, "dark": True, "viewport": {"width": 320, "height": 640}, "fields": ANY_AGE},
         "no file": {},
     }
     return dict(zip(asked, play(*asked.values()), strict=True))
@@ -58,7 +61,7 @@ def test_progress_is_shown_in_the_order_of_the_checks(scenes: dict[str, dict]) -
 def test_a_package_that_leaves_something_open_is_not_called_verified(scenes: dict[str, dict]) -> None:
     scene = scenes["open"]
     assert scene["outcome"] == "VERIFIED IN PART"
-    assert [line.split()[1] for line in scene["checks"] if line.startswith("open")] == ["custody", "cover"]
+    assert [line.split()[1] for line in scene["checks"] if line.startswith("open")] == ["certificate", "custody", "cover"]
     assert any("nothing but the file itself was trusted" in line for line in scene["unproven"])
 
 
@@ -76,7 +79,7 @@ def test_the_own_account_is_found_only_with_its_holdings(scenes: dict[str, dict]
 
 def test_what_is_trusted_is_compared(scenes: dict[str, dict]) -> None:
     assert last(scenes["other network"]).startswith("FAIL certificate R0124 wrong_network")
-    assert last(scenes["old"]).startswith("FAIL freshness")
+    assert last(scenes["old"]).startswith("FAIL freshness R0756 stale")
 
 
 def test_a_narrow_dark_screen_needs_no_sideways_scrolling(scenes: dict[str, dict]) -> None:
