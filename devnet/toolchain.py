@@ -162,7 +162,8 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
+    """`install`, `install-checks`, `install-browser` or `where`; 0 on success, 2 for any other argument, 69 when it is
+    unavailable."""
     try:
         match arguments:
             case ["install"]:

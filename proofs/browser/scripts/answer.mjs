@@ -1,7 +1,10 @@
-// Answer requests of one line each from standard input: see src/lines.ts.
+// Answer requests of one line each from standard input, with the CPU time of each: see src/lines.ts.
 import { createInterface } from "node:readline";
 import { answer } from "../build/lines.js";
 
 for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${answer(line)}\n`);
+  const before = process.cpuUsage();
+  const verdict = answer(line);
+  const { user, system } = process.cpuUsage(before);
+  process.stdout.write(`${JSON.stringify({ ...JSON.parse(verdict), cpu_seconds: (user + system) / 1e6 })}\n`);
 }

@@ -20,14 +20,12 @@ export function verifyCustody(statement: RiskStatement, evidence: readonly Block
   const order = [...places.keys()];
   const assurances = statement.custody.map((): Assurance => "attested");
   let last = -1;
-  const found = evidence.map((block) => {
+  for (const block of evidence) {
     const key = blockKey(block.chain_id, keccak_256(block.header));
     const place = order.indexOf(key);
     demand(place > last, CODES.CUSTODY_STRAY, key);
     last = place;
-    return { block, terms: places.get(key) ?? [] };
-  });
-  for (const { block, terms } of found) {
+    const terms = places.get(key) ?? [];
     const read = new Block(block);
     const answers = terms.map((index) => ({ index, answer: read.term(at(statement.custody, index)) }));
     for (const { index, answer } of answers) {

@@ -1,6 +1,7 @@
 """The page of `proofs/browser` in a headless Chromium.
 
-Run `python -m tests.kit.proofs.browser_page FOLDER` to write screenshots: a good package, a bad one, the own account found.
+Run `python -m tests.kit.proofs.browser_page FOLDER` to write screenshots: a good package, a bad one, the own account
+found.
 """
 
 import base64
@@ -17,13 +18,22 @@ from proofs.epoch.package import read_package
 
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
 
+NARROW = {"width": 360, "height": 740}
+
 
 def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
     """What the page shows in each scene, as `proofs/browser/scripts/drive.mjs` reads it; bytes are sent in base64."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "the page's test needs Chromium: apt-get install chromium"
-    command = [str(node_path()), str(BROWSER / "scripts" / "drive.mjs"), chromium, str(BROWSER / "build" / "verifier.html")]
-    lines = json.dumps(scenes, default=lambda value: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value))
+    command = [
+        str(node_path()),
+        str(BROWSER / "scripts" / "drive.mjs"),
+        chromium,
+        str(BROWSER / "build" / "verifier.html"),
+    ]
+    lines = json.dumps(
+        scenes, default=lambda value: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+    )
     done = subprocess.run(command, input=lines, capture_output=True, text=True, cwd=BROWSER, check=False)
     assert done.returncode == 0, done.stderr
     shown: list[dict[str, Any]] = json.loads(done.stdout)
@@ -32,6 +42,10 @@ def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def write_screenshots(folder: Path) -> None:
     """Three scenes, light, and the first again on a narrow dark screen."""
+
+    def into(name: str) -> dict[str, Any]:
+        return {"screenshot": folder / f"{name}.png"}
+
     folder.mkdir(parents=True, exist_ok=True)
     trusted = read_package((GOOD / "every-part.ccp").read_bytes()).validators.hash.hex()
     package = GOOD / "three-accounts.ccp"
@@ -40,13 +54,13 @@ def write_screenshots(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         bad = Path(place) / "changed.ccp"
         bad.write_bytes(changed)
+        any_age = {"age": ""}
         play(
-            {"file": GOOD / "every-part.ccp", "fields": {"age": "", "validators": trusted}, "screenshot": folder / "good-package.png"},
-            {"file": bad, "fields": {"age": ""}, "screenshot": folder / "bad-package.png"},
-            {"file": package, "answer": GOOD / "answer.cci", "fields": {"age": ""}, "screenshot": folder / "own-account.png"},
-            {"file": package, "dark": True, "fields": {"age": ""}, "viewport": {"width": 360, "height": 740},
-             "screenshot": folder / "narrow-dark.png"},
-        )  # fmt: skip
+            {"file": GOOD / "every-part.ccp", "fields": {**any_age, "validators": trusted}, **into("good-package")},
+            {"file": bad, "fields": any_age, **into("bad-package")},
+            {"file": package, "answer": GOOD / "answer.cci", "fields": any_age, **into("own-account")},
+            {"file": package, "fields": any_age, "dark": True, "viewport": NARROW, **into("narrow-dark")},
+        )
 
 
 if __name__ == "__main__":

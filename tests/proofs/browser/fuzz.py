@@ -1,7 +1,8 @@
 """Both verifiers on mutants of good packages: `python -m tests.proofs.browser.fuzz --cases N --seed S`.
 
-They must agree on the verdict and on the check that refuses. Another code within one check is counted and shown: their order
-inside a check is mostly no part of the specification. It ends with 1 on a disagreement, which it writes to a folder.
+They must agree on the verdict and on the check that refuses. Another code within one check is counted and shown: their
+order inside a check is mostly no part of the specification. It ends with 1 on a disagreement, which it writes to a
+folder.
 """
 
 import argparse
@@ -33,6 +34,11 @@ def second_answer(verdict: dict[str, Any]) -> tuple[str, str]:
     """The same of the verifier in TypeScript."""
     last = verdict["checks"][-1]
     return ("", "") if verdict["ok"] else (last["name"], last["code"][:5])
+
+
+def request(mutant: Mutant) -> dict[str, bytes]:
+    """What the second verifier is asked about a mutant."""
+    return {"file": mutant.data, **({"standalone": PROOF} if mutant.alone else {})}
 
 
 class Tally:
@@ -81,8 +87,12 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--cases", type=int, default=1000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--kinds", default=",".join(KINDS), help="of mutants, with commas")
-    options.add_argument("--progress", type=int, default=0, help="write the tally after each so many cases to standard error")
-    options.add_argument("--folder", type=Path, default=Path("build/disagreements"), help="where disagreements are written")
+    options.add_argument(
+        "--progress", type=int, default=0, help="write the tally after each so many cases to standard error"
+    )
+    options.add_argument(
+        "--folder", type=Path, default=Path("build/disagreements"), help="where disagreements are written"
+    )
     options.add_argument("--minutes", type=float, default=0, help="stop after so long; 0: after all cases")
     chosen = options.parse_args(arguments)
     install_browser()
@@ -92,7 +102,7 @@ def main(arguments: list[str]) -> int:
             chance = random.Random(f"{chosen.seed}/{case}")
             kind = kinds[case % len(kinds)]
             mutant = drawn(KINDS[kind], chance)
-            second.send(file=mutant.data, **({"standalone": PROOF} if mutant.alone else {}))
+            second.send(**request(mutant))
             first = first_answer(mutant)
             tally.add(kind, mutant, first, second_answer(second.receive()))
             if chosen.progress and case % chosen.progress == chosen.progress - 1:

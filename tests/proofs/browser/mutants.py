@@ -1,8 +1,9 @@
-"""Mutants of good packages for the differential fuzz: of bits, of structure, of certified fields, and of whole rulebooks.
+"""Mutants of good packages for the differential fuzz: of bits, structure, certified fields, and whole rulebooks.
 
-A certified mutant has a header and a certificate of its own, so that it comes past the checks `certificate` and `roots`.
+A certified mutant has a header and a certificate of its own, so it comes past the checks `certificate` and `roots`.
 """
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import msgspec
 
 from clearing.base.hashing import tagged_hash
 from clearing.base.merkle import merkle_root
+from clearing.margin.statement.snapshot import RiskSnapshot
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.browser_page import GOOD
@@ -50,7 +52,11 @@ def of_bytes(chance: random.Random) -> Mutant:
     data = PACKAGES[name]
     at, length = chance.randrange(len(data)), chance.choice((1, 1, 2, 4, 32, 48, 128))
     kind = chance.choice(("cut", "repeat", "insert", "end"))
-    middle = {"cut": b"", "repeat": data[at : at + length] * 2, "insert": chance.randbytes(length) + data[at : at + length]}
+    middle = {
+        "cut": b"",
+        "repeat": data[at : at + length] * 2,
+        "insert": chance.randbytes(length) + data[at : at + length],
+    }
     changed = data[:at] if kind == "end" else data[:at] + middle[kind] + data[at + length :]
     return Mutant(changed, f"{name}: {kind} {length} bytes at {at}", alone=False)
 
@@ -90,14 +96,19 @@ def of_rulebook(chance: random.Random) -> Mutant:
         rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
         tree = msgspec.msgpack.decode(msgspec.msgpack.encode(rulebook))
         done = [change(tree, chance, structure=False) for _ in range(chance.choice((1, 2, 4, 8)))]
-        try:
-            book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(rulebook))
-            shot = stressed.snapshot_of(BOOK, MEMBERS, book)
-        except Exception:  # the generator refuses what no rulebook may say; another one is drawn
+        shot = _snapshot_under(tree)
+        if shot is None:  # no rulebook may say this
             continue
         package = msgspec.msgpack.decode(PACKAGES["every-rule"])
         package[STATEMENT] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
         return Mutant(certified(package), f"rulebook: {'; '.join(done)}", alone=True)
+
+
+def _snapshot_under(tree: list[Any]) -> RiskSnapshot | None:
+    with contextlib.suppress(Exception):
+        book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(stressed.RULEBOOK))
+        return stressed.snapshot_of(BOOK, MEMBERS, book)
+    return None
 
 
 KINDS: dict[str, Callable[[random.Random], Mutant]] = {

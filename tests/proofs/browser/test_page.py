@@ -46,7 +46,8 @@ def test_no_scene_complains_or_uses_a_network(scenes: dict[str, dict]) -> None:
 
 def test_a_good_package_passes_by_keyboard_alone(scenes: dict[str, dict]) -> None:
     scene = scenes["good"]
-    assert scene["outcome"] == "VERIFIED" and scene["focused"] == "result"
+    assert scene["outcome"] == "VERIFIED"
+    assert scene["focused"] == "result"
     first = verify_package((GOOD / "every-part.ccp").read_bytes())
     assert scene["claim"] == first.claim
     for ours, line in zip(first.checks, scene["checks"], strict=True):
@@ -61,13 +62,19 @@ def test_progress_is_shown_in_the_order_of_the_checks(scenes: dict[str, dict]) -
 def test_a_package_that_leaves_something_open_is_not_called_verified(scenes: dict[str, dict]) -> None:
     scene = scenes["open"]
     assert scene["outcome"] == "VERIFIED IN PART"
-    assert [line.split()[1] for line in scene["checks"] if line.startswith("open")] == ["certificate", "custody", "cover"]
+    assert [line.split()[1] for line in scene["checks"] if line.startswith("open")] == [
+        "certificate",
+        "custody",
+        "cover",
+    ]
     assert any("nothing but the file itself was trusted" in line for line in scene["unproven"])
 
 
 def test_a_changed_package_is_refused(scenes: dict[str, dict]) -> None:
     scene = scenes["bad"]
-    assert scene["outcome"] == "NOT VERIFIED" and scene["claim"] == "" and scene["unproven"] == []
+    assert scene["outcome"] == "NOT VERIFIED"
+    assert scene["claim"] == ""
+    assert scene["unproven"] == []
     assert last(scene).startswith("FAIL house")
     assert scene["checks"][-1] == "-- rules not run"
 
@@ -96,4 +103,5 @@ def test_the_page_is_one_file_that_allows_its_own_script_alone(built_verifier: N
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
     assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
-    assert "unsafe" not in policy[1] and not re.search(r"(src|href)=\"?https?:", text)
+    assert "unsafe" not in policy[1]
+    assert not re.search(r"(src|href)=\"?https?:", text)

@@ -29,8 +29,13 @@ def decode_package(name: str) -> EpochPackage:
 
 def test_the_sources_are_strictly_typed(built_verifier: None) -> None:
     compiler = BROWSER / "node_modules" / "typescript" / "bin" / "tsc"
-    done = subprocess.run([str(node_path()), str(compiler), "--noEmit", "--strict", "-p", "."], cwd=BROWSER, check=False,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [str(node_path()), str(compiler), "--noEmit", "--strict", "-p", "."],
+        cwd=BROWSER,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -39,7 +44,8 @@ def test_a_good_package_passes_in_the_words_of_the_command(second: SecondVerifie
     trusted = decode_package(name).validators.hash
     verdict = second.ask(file=read(name), validators_hash=trusted.hex())
     first = verify_package(read(name), validators_hash=trusted)
-    assert verdict["ok"] and first.ok
+    assert verdict["ok"]
+    assert first.ok
     assert verdict["complete"] == all(check.complete for check in first.checks)
     for ours, theirs in zip(first.checks, verdict["checks"], strict=True):
         assert (ours.name, ours.complete, ours.detail) == (theirs["name"], theirs["complete"], theirs["detail"])
@@ -56,7 +62,9 @@ def test_all_that_the_command_calls_not_proven_is_said(second: SecondVerifier) -
 
 
 def test_the_primitives_are_those_of_the_vector(second: SecondVerifier) -> None:
-    assert second.ask(primitives=True, file="") == json.loads(read("primitives.json"))
+    computed = second.ask(primitives=True, file="")
+    del computed["cpu_seconds"]
+    assert computed == json.loads(read("primitives.json"))
 
 
 def test_the_standalone_proof_passes_beside_its_package_only(second: SecondVerifier) -> None:
@@ -75,7 +83,8 @@ def test_a_signed_answer_agrees_or_is_refuted(second: SecondVerifier) -> None:
     package = read("three-accounts.ccp")
     assert second.ask(file=package, answer=read("answer.cci"))["ok"]
     refuted = second.ask(file=package, answer=read("refuted.cci"))
-    assert refused_by(refuted) == "answer" and refuted["checks"][-1]["code"] == "R0712 not_included"
+    assert refused_by(refuted) == "answer"
+    assert refuted["checks"][-1]["code"] == "R0712 not_included"
     forged = bytearray(read("answer.cci"))
     forged[-1] ^= 1
     assert second.ask(file=package, answer=bytes(forged))["checks"][-1]["code"] == "R0746 bad_answer"
@@ -94,7 +103,8 @@ def own_account(name: str) -> dict[str, object]:
 def test_the_own_account_is_found_with_exactly_its_holdings(second: SecondVerifier) -> None:
     package, own = read("three-accounts.ccp"), own_account("answer.cci")
     verdict = second.ask(file=package, own=own)
-    assert verdict["ok"] and verdict["checks"][-1]["name"] == "inclusion"
+    assert verdict["ok"]
+    assert verdict["checks"][-1]["name"] == "inclusion"
     holdings = dict(own["holdings"])  # type: ignore[call-overload]
     name = next(iter(holdings))
     more = {**own, "holdings": {**holdings, name: str(int(holdings[name]) + 1)}}
@@ -111,7 +121,8 @@ def test_what_the_caller_trusts_is_compared(second: SecondVerifier) -> None:
 
 def test_a_validator_set_of_the_file_alone_leaves_the_certificate_open(second: SecondVerifier) -> None:
     verdict = second.ask(file=read("every-part.ccp"))
-    assert verdict["ok"] and not verdict["complete"]
+    assert verdict["ok"]
+    assert not verdict["complete"]
     assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["certificate"]
 
 
