@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from tests.kit.proofs.both_verifiers import Tally, first_answer, request, second_answer
+from tests.kit.proofs.package_mutants import KINDS, drawn
 from tests.kit.proofs.second_verifier import SecondVerifier
-from tests.proofs.browser.fuzz import Tally, first_answer, request, second_answer
-from tests.proofs.browser.mutants import KINDS, drawn
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -79,15 +79,23 @@ def of_fields(chance: random.Random) -> Mutant:
 
 def _certified_change(tree: list[Any], chance: random.Random) -> str:
     part = chance.choice((STATEMENT, STATEMENT, STATEMENT, RULES, RULES, COMMITMENTS, HEADER, DOMAIN))
-    if part == RULES:
-        rules = msgspec.msgpack.decode(tree[STATEMENT][RULES])
+    if part == RULES and (rules := _rules_of(tree)):
         what = change(rules, chance)
         tree[STATEMENT][RULES] = msgspec.msgpack.encode(rules)
         return f"rules {what}"
     if part == DOMAIN:
         tree[DOMAIN] = chance.choice((0, 1, 128, 255, 512, 1024, 2048, 4096))
         return f"domain {tree[DOMAIN]}"
-    return f"{part} {change(tree[part], chance)}"
+    place = STATEMENT if part == RULES or not isinstance(tree[part], list) else part
+    return f"{place} {change(tree[place], chance)}"
+
+
+def _rules_of(tree: list[Any]) -> list[Any]:
+    """The rulebook's values; none if an earlier change spoilt it."""
+    with contextlib.suppress(IndexError, TypeError, msgspec.DecodeError):
+        rules = msgspec.msgpack.decode(tree[STATEMENT][RULES])
+        return rules if isinstance(rules, list) else []
+    return []
 
 
 def of_rulebook(chance: random.Random) -> Mutant:
