@@ -13,14 +13,17 @@ import msgspec
 from clearing.base.hashing import tagged_hash
 from clearing.base.merkle import merkle_root
 from clearing.margin.statement.snapshot import RiskSnapshot
+from proofs.epoch.package import attach_custody
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.browser_page import GOOD
-from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS
+from tests.kit.proofs.proven_custody import proven
+from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS, PLACE, proven_with_counted_scalars
 
 PACKAGES = {name: (GOOD / f"{name}.ccp").read_bytes() for name in ("three-accounts", "every-part", "every-rule")}
 HEADER, CERTIFICATE, VALIDATORS, DOMAIN, STATEMENT, COMMITMENTS = 1, 2, 3, 5, 6, 7
-RULES = 12
+EVIDENCE = 11
+SLOTS, ROWS, PRICES, TOTALS, CUSTODY, RULES, ASSUMPTIONS, COVER = 6, 7, 8, 9, 10, 12, 13, 14
 HEADER_FIELDS = (
     "network", "parent", "height", "time_ms", "payload_root", "module_roots", "commitments_root", "commitments_height",
     "withdrawals_root", "withdrawals_count", "exit_root", "epoch",
@@ -119,12 +122,91 @@ def _snapshot_under(tree: list[Any]) -> RiskSnapshot | None:
     return None
 
 
+def of_rows(chance: random.Random) -> Mutant:
+    """Slots and rows of the statement have another shape, and are certified."""
+    name = chance.choice(("every-rule", "every-rule", "every-part", "three-accounts"))
+    tree = msgspec.msgpack.decode(PACKAGES[name])
+    done = [
+        _row_change(tree[STATEMENT][SLOTS], tree[STATEMENT][ROWS], chance) for _ in range(chance.choice((1, 1, 2, 3)))
+    ]
+    return Mutant(certified(tree), f"{name}, rows: {'; '.join(done)}", alone=True)
+
+
+ROW_CHANGES = ("drop", "twin", "coefficient", "slot", "add", "constant", "shortfall", "kind", "slot kind", "cut")
+
+
+def _row_change(slots: list[Any], rows: list[Any], chance: random.Random) -> str:
+    index = chance.randrange(len(rows))
+    row = rows[index]
+    pairs: list[list[int]] = row[2]
+    kind = chance.choice(
+        ("drop", "twin", "coefficient", "slot", "add", "constant", "shortfall", "kind", "slot kind", "cut")
+    )
+    if kind == "drop":
+        del rows[index]
+    elif kind == "twin":
+        rows.insert(chance.randrange(len(rows)), [row[0] + "'", row[1], [list(pair) for pair in pairs], *row[3:]])
+    elif kind in {"coefficient", "cut"} and pairs:
+        pair = chance.choice(pairs)
+        other = chance.choice((-pair[1], pair[1] + 1, pair[1] * 2, 1, -1, 10**6))
+        pair[1] = 0 if kind == "cut" else other
+        row[2] = [each for each in pairs if each[1] != 0]
+    elif kind in {"slot", "add"}:
+        named = dict(map(tuple, pairs))
+        if kind == "slot" and named:
+            named.pop(chance.choice(list(named)))
+        named[chance.randrange(len(slots))] = chance.choice((1, -1, 2, -8, 1000))
+        row[2] = [list(pair) for pair in sorted(named.items())]
+    elif kind == "constant":
+        row[3] = chance.choice((0, 1, -1, row[3] + 1, -(10**9), 10**9))
+    elif kind == "shortfall":
+        row[4] = not row[4]
+    elif kind == "kind":
+        row[1] = 3 - row[1]
+    else:
+        slot = chance.choice(slots)
+        slot[1], slot[2] = chance.randrange(1, 8), chance.choice((slot[2], 0, 1, 2))
+    return f"{kind} of {index}"
+
+
+def of_proven(chance: random.Random) -> Mutant:
+    """Custody, totals, prices or terms of the fund are other ones, certified and proven; so is the evidence."""
+    while True:
+        base, evidence = _base_of_proven()
+        tree = msgspec.msgpack.decode(msgspec.msgpack.encode(base.statement))
+        part = chance.choice((PRICES, TOTALS, CUSTODY, CUSTODY, CUSTODY, CUSTODY, ASSUMPTIONS, COVER))
+        what = f"{part} {change(tree[part], chance)}" if chance.random() < 0.6 else "nothing"
+        data = _proven_with(base, tree)
+        if data is None:  # no prover can prove this
+            continue
+        package = msgspec.msgpack.decode(attach_custody(data, evidence))
+        if chance.random() < 0.6:
+            what += f", evidence {change(package[EVIDENCE], chance)}"
+        return Mutant(msgspec.msgpack.encode(package), f"proven: {what}", alone=False)
+
+
+def _base_of_proven() -> tuple[RiskSnapshot, Any]:
+    shot = stressed.snapshot_of(BOOK, MEMBERS)
+    terms = [msgspec.structs.replace(term, balances=PLACE) for term in shot.statement.custody]
+    stated, evidence = proven(msgspec.structs.replace(shot.statement, custody=tuple(terms)))
+    return msgspec.structs.replace(shot, statement=stated), evidence
+
+
+def _proven_with(base: RiskSnapshot, tree: list[Any]) -> bytes | None:
+    with contextlib.suppress(Exception):
+        stated = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(base.statement))
+        return proven_with_counted_scalars(msgspec.structs.replace(base, statement=stated))
+    return None
+
+
 KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "bits": of_bits,
     "bytes": of_bytes,
     "structure": of_structure,
     "fields": of_fields,
     "rulebook": of_rulebook,
+    "rows": of_rows,
+    "proven": of_proven,
 }
 
 
