@@ -72,7 +72,19 @@ export const compareText = (left: string, right: string): number => compare(TEXT
 
 export const H = (...parts: readonly Bytes[]): Bytes => sha256(join(...parts));
 
-export const tagged = (tag: string, ...parts: readonly Bytes[]): Bytes => H(H(ascii(tag)), ...parts);
+const TAGS = new Map<string, Bytes>();
+
+/** H(tag), kept: trees hash millions of times under one tag. */
+function hashOfTag(tag: string): Bytes {
+  let found = TAGS.get(tag);
+  if (found === undefined) {
+    found = H(ascii(tag));
+    TAGS.set(tag, found);
+  }
+  return found;
+}
+
+export const tagged = (tag: string, ...parts: readonly Bytes[]): Bytes => H(hashOfTag(tag), ...parts);
 
 /** Root of the Merkle tree over leaves. */
 export function merkleRoot(leaves: readonly Bytes[]): Bytes {
