@@ -7,7 +7,7 @@ import { CODES, demand, Refusal } from "./errors.js";
 import { verifyBook, verifyCover, verifyHouse } from "./further.js";
 import { type OwnAccount, verifyInclusion } from "./inclusion.js";
 import { point1 } from "./group.js";
-import { publicSlots } from "./kinds.js";
+import { publicSlots, slotsOf, UNCOVERED } from "./kinds.js";
 import { type Layout } from "./layout.js";
 import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
@@ -17,7 +17,7 @@ import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { demandReserves, demandWellFormed } from "./statement.js";
 import { type Transcript } from "./transcript.js";
 import { type Check, type CheckName, MEANINGS, type Verdict } from "./verdict.js";
-import { attestedValues, cashSlots, claim, notProven, type Shown, visible } from "./words.js";
+import { attestedValues, cashSlots, claim, lacking, notProven, type Shown, visible } from "./words.js";
 
 /** What a verifier takes from its caller, and never from the file: docs/specification/verification.md. */
 export interface Trusted {
@@ -284,7 +284,10 @@ class Checks {
 
   private reserves(): Outcome {
     demandReserves(this.content.statement);
-    return { detail: `${this.content.statement.custody.length} custody balances cover what the ledger owes` };
+    const { statement } = this.content;
+    const lacks = lacking(statement);
+    const whole = statement.custody.length - lacks.length;
+    return { detail: [`${whole} custody balances cover what the ledger owes`, ...lacks].join("; ") };
   }
 
   private custody(): Outcome {
@@ -294,7 +297,7 @@ class Checks {
     const proven = count("proven");
     const all = this.assurances.length;
     const open = [
-      ...(count("counters_proven") > 0 ? [`${count("counters_proven")} by counters alone`] : []),
+      ...(count("counters_proven") > 0 ? [`${count("counters_proven")} by the vault's counters alone`] : []),
       ...(count("attested") > 0 ? [`${count("attested")} attested by the quorum and not proven`] : []),
     ];
     const detail = [`${proven} of ${all} custody balances proven by the chains' states`, ...open].join(", ");
@@ -307,21 +310,26 @@ class Checks {
     if (!tested) return { detail: "no stress scenarios: the default fund is not tested", complete: false };
     const terms = this.content.statement.cover[0];
     const members = new Set(terms?.members.map(([, member]) => member)).size;
-    const short = terms?.deficits.some((deficit) => deficit > 0n) ?? false;
+    const names = slotsOf(this.content.statement, UNCOVERED).map((slot) => this.content.statement.slots[slot]?.name ?? "");
+    const short = (terms?.deficits ?? []).flatMap((deficit, index) => {
+      return deficit === 0n ? [] : [`short by ${deficit} in ${(names[index] ?? "").replace(/^uncovered:/, "")}`];
+    });
     return {
       detail:
         `fund of ${terms?.fund} micros, held by account ${terms?.fund_account}, of ${members} members, in ` +
         `${terms?.deficits.length} stress scenarios: ` +
-        (short ? `falls short by up to ${terms?.deficits.join(", ")} micros` : "covers what its two largest members lack"),
+        (short.length > 0 ? short.join("; ") : "covers what its two largest members lack"),
     };
   }
 
   private house(): Outcome {
     const [, transcript] = this.proven();
     const found = verifyHouse(this.content, this.accounts, transcript);
-    this.houseMissing = found === "missing";
-    if (found === "nothing") return { detail: "no account of the house, or no cash", complete: true };
-    if (found === "missing") return { detail: "no proof: the house may owe cash", complete: false };
+    this.houseMissing = found !== "shown";
+    if (found === "nothing") return { detail: "the house has no account here", complete: false };
+    if (found === "missing") {
+      return { detail: "not proven: the house may owe cash, within the limit that every account has", complete: false };
+    }
     return { detail: `account 0 owes nothing in ${cashSlots(this.content)} currencies` };
   }
 

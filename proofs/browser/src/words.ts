@@ -3,7 +3,7 @@ import { type Assurance } from "./custody.js";
 import { at } from "./errors.js";
 import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
-import { type EpochPackage } from "./schema.js";
+import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
 
 /** What a verdict says in words: docs/specification/verification.md, "What a verifier must say". */
@@ -66,24 +66,59 @@ export function claim(content: EpochPackage, { assurances }: Shown): string {
   const positions = slotsOf(statement, POSITION).length;
   const stress = slotsOf(statement, UNCOVERED).length;
   const short = statement.shortfalls.length;
-  const sum = statement.shortfalls.reduce((total, [, value]) => total + value, 0n);
+  const lacks = lacking(statement);
   const accounts = content.commitments.length;
   const who = short === 0
     ? `all ${accounts} accounts meet their maintenance requirement`
-    : `${accounts - short} of ${accounts} accounts meet their maintenance requirement, and ${short} fall short by at most ${sum}`;
+    : `${accounts - short} of ${accounts} accounts meet their maintenance requirement; ${shortfalls(statement)} (in the unit of the listed rows)`;
   const fund = statement.cover[0];
   return (
     `At height ${statement.height} (epoch ${statement.epoch}) of network ${hex(statement.network).slice(0, 16)}…, ${who} ` +
     `in each of ${statement.scenarios} scenarios over ${statement.groups.length} risk groups${terms(content)}, ${statement.rows.length} rows; ` +
-    `all positions in ${positions} instruments cancel out; what the ledger owes in ${statement.custody.length} custody ` +
-    `accounts is covered by the published balances, ${proven} of which the chains' states prove; claims in cash are at ` +
-    `most custody and what accounts owe, each of which can pay` +
+    `all positions in ${positions} instruments cancel out; what the ledger owes in ${covered(statement)} custody ` +
+    `accounts is covered by the published balances, ${proven} of which the chains' states prove;${lacks.map((text) => ` ${text};`).join("")} claims in cash are at ` +
+    `most custody and what accounts owe, each of which can pay${short === 0 ? "" : ", but for those that are short"}` +
     (fund === undefined
       ? ""
-      : `; the default fund of ${fund.fund} micros covers what its two largest members would lack in each of ${stress} stress scenarios` +
-        (fund.deficits.some((value) => value > 0n) ? `, but for ${fund.deficits.join(", ")} micros` : "")) +
+      : `; the default fund of ${fund.fund} micros covers what its two largest members would lack in ${stressed(fund.deficits, stress)}`) +
     `. Certified by header ${header.height}.`
   );
+}
+
+/** What the vaults lack of collateral tokens, in words. */
+export function lacking(statement: RiskStatement): string[] {
+  return statement.custody.flatMap((term) => {
+    if (missingPpm(term) === 0n) return [];
+    const accounted = number(term.deposited) - number(term.withdrawn);
+    const missing = accounted - number(term.balance);
+    return [`the vault on chain ${term.chain_id} lacks ${missing} of ${accounted} base units of ${hex(term.token)}`];
+  });
+}
+
+/** How many custody terms lack nothing: "1 of 2", or all of them. */
+export function covered(statement: RiskStatement): string {
+  const all = statement.custody.length;
+  const lacks = lacking(statement).length;
+  return lacks === 0 ? `${all}` : `${all - lacks} of ${all}`;
+}
+
+const NAMED_MAX = 10;
+
+/** Listed shortfalls, the largest first; of many, the rest in number and sum. */
+function shortfalls(statement: RiskStatement): string {
+  const order = [...statement.shortfalls].sort(([, a], [, b]) => (a === b ? 0 : a > b ? -1 : 1));
+  const named = order.slice(0, NAMED_MAX).map(([account, value]) => `account ${account} is short by at most ${value}`);
+  const rest = order.slice(NAMED_MAX).map(([, value]) => value);
+  const sum = rest.reduce((total, value) => total + value, 0n);
+  if (rest.length > 0) named.push(`${rest.length} others by at most ${rest[0]} each and ${sum} together`);
+  return named.join(", ");
+}
+
+function stressed(deficits: readonly bigint[], stress: number): string {
+  const most = deficits.reduce((a, b) => (a > b ? a : b), 0n);
+  if (most === 0n) return `each of ${stress} stress scenarios`;
+  const met = deficits.filter((value) => value === 0n).length;
+  return `${met} of ${stress} stress scenarios, and lacks at most ${most} micros in the others`;
 }
 
 function terms({ statement }: EpochPackage): string {
@@ -114,7 +149,10 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
   }
   out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
   out.push(...custodySentences(content, shown.assurances));
-  out.push("Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, and backed by their collateral.");
+  out.push(
+    "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, " +
+      (shown.houseMissing ? "the house perhaps among them, " : "") + "and backed by their collateral.",
+  );
   out.push("An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's and unclaimed accounts count among them.");
   const fund = statement.cover[0];
   out.push(
@@ -124,15 +162,12 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
   );
   if (fund !== undefined) out.push("Which account is which member's is what the validators certified.");
   if (fund !== undefined && fund.deficits.some((value) => value > 0n)) {
-    out.push(`The default fund falls short by up to ${fund.deficits.join(", ")} micros in its stress scenarios.`);
+    out.push("The fund's shortfall is revealed exactly: it is what the two largest members lack, less the fund.");
   }
-  if (statement.shortfalls.length > 0) {
-    const list = statement.shortfalls.slice(0, 20).map(([account, value]) => `account ${account}: ${value}`).join(", ");
-    out.push(`Listed shortfalls of ${statement.shortfalls.length} accounts: ${list}${statement.shortfalls.length > 20 ? " and more" : ""}.`);
-  }
-  if (shown.houseMissing) out.push("The package does not prove that the clearing house's own account owes no cash.");
   const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(name.slice(8)));
-  if (settled.length > 0) out.push(`Holdings priced by these settled feeds count as nothing: ${settled.join(", ")}.`);
+  if (settled.length > 0) {
+    out.push(`Settled, as the validators attest: ${settled.join(", ")}. Holdings priced by these feeds count as zero here.`);
+  }
   out.push("A book of two accounts reveals each one's positions to the other.");
   out.push(
     "The package reveals its accounts by numbers that stay the same in every epoch" +
@@ -167,11 +202,15 @@ function custodySentences({ statement }: EpochPackage, assurances: readonly Assu
   }
   const counters = named("counters_proven");
   if (counters !== "") {
-    out.push(`For ${counters} the vault's counters are proven; the balance is attested by the quorum.`);
+    out.push(
+      `Genesis names no storage place of the balances of ${counters}: the balance is attested by the quorum, not proven; the vault's counters are proven.`,
+    );
   }
-  for (const term of statement.custody) {
-    const missing = missingPpm(term);
-    if (missing > 0n) out.push(`Of ${hex(term.token)} on chain ${term.chain_id}, ${missing} ppm are missing from the vault.`);
+  const lacks = lacking(statement);
+  if (lacks.length > 0) {
+    out.push(
+      `Claims exceed what backs them: ${lacks.join("; ")}. Every claim on the token counts for its share of the rest; who bears the loss is not settled.`,
+    );
   }
   return out;
 }
