@@ -25,7 +25,7 @@ def affiliates() -> None:
 def affiliates_show(account: int, key: MemberKey, output: str) -> None:
     """Print the affiliates of an own ACCOUNT's owner, and what they do in a default, to its money and to the fund.
 
-    The key is its member's, the client's own, or the house's.
+    The key is its member's or the house's.
 
     Example: crossclear affiliates show 1 --key trade --home HOME
     """

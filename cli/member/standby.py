@@ -8,6 +8,10 @@ from cli.member.affiliates import print_result
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options
 from cli.output import output_option, show
 
+nonce_option = click.option(
+    "--nonce", type=NUMBER, help="Of the declaration. Default: ask the node, which needs a member's key."
+)
+
 
 @click.group()
 def standby() -> None:
@@ -21,7 +25,7 @@ def standby() -> None:
 def standby_show(account: int, key: MemberKey, output: str) -> None:
     """Print the standby member of a client's ACCOUNT, and whether the client covers the margin that porting needs.
 
-    The key is its member's, the client's own, or the house's.
+    The key is its member's or the house's.
 
     Example: crossclear standby show 7 --key trade --home HOME
     """
@@ -51,9 +55,10 @@ def standby_clients_list(key: MemberKey, output: str) -> None:
 @click.argument("account", type=NUMBER)
 @click.argument("member", type=click.IntRange(1, 2**63 - 1))
 @click.option("--out", type=NEW_FILE, required=True, help="The declaration, for the standby member to sign.")
+@nonce_option
 @account_options
 @output_option
-def standby_name(account: int, member: int, out: Path, key: MemberKey, output: str) -> None:
+def standby_name(account: int, member: int, out: Path, nonce: int | None, key: MemberKey, output: str) -> None:
     """Name MEMBER as the standby of a client's ACCOUNT, in a file that it sends with `standby accept` within minutes.
 
     The key is the client's own, or its member's for a client without one.
@@ -62,7 +67,7 @@ def standby_name(account: int, member: int, out: Path, key: MemberKey, output: s
     """
     from member.client.declarations import name_standby
 
-    key.ask(lambda client: name_standby(client, account, member, out))
+    key.ask(lambda client: name_standby(client, account, member, out, nonce))
     show({"file": str(out)}, f"{out}: to be accepted by member {member}", output)
 
 
@@ -86,14 +91,15 @@ def standby_accept(file: Path, key: MemberKey, output: str) -> int:
 
 @standby.command("end")
 @click.argument("account", type=NUMBER)
+@nonce_option
 @account_options
 @output_option
-def standby_end(account: int, key: MemberKey, output: str) -> int:
+def standby_end(account: int, nonce: int | None, key: MemberKey, output: str) -> int:
     """End the standby of a client's ACCOUNT, by the key of either side. Exits with 6 when the node refuses it.
 
     Example: crossclear standby end 7 --key trade --home HOME
     """
     from member.client.declarations import end_standby
 
-    result = key.ask(lambda client: end_standby(client, account))
+    result = key.ask(lambda client: end_standby(client, account, nonce))
     return print_result(f"end of the standby of account {account}", result, output)

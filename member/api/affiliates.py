@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from member.api.types import Address, Body, Decimal, Id, Natural
+from member.api.types import Body, Decimal, Id, Natural
 
 
 class OwnerView(Body, frozen=True):
     """An owner: a member itself, or one of its clients."""
 
     member: Id
-    client_key: Address | Literal[""] = ""
+    client_key: Annotated[str, Meta(pattern="^(0x[0-9a-f]{40})?$")] = ""
     """The client's own key; empty for the member itself, and for a client without one."""
     client_account: Id = 0
     """Top account of a client without a key; 0: another owner."""
@@ -36,8 +36,8 @@ class AffiliatesView(Body, frozen=True):
     account: Id
     height: Id
     owner: OwnerView
-    asked_by: Literal["member", "owner", "house"]
-    """Whose key asked: the trade key of the account's member, the client's own key, or the house's."""
+    asked_by: Literal["member", "house"]
+    """Whose trade key asked: the account's member's, or the house's."""
     next_nonce: Id
     affiliates: tuple[AffiliateView, ...] = ()
     """Direct ones, listed first, then in the order of owners. Affiliates of affiliates belong to the group too."""
@@ -66,7 +66,7 @@ class StandbyView(Body, frozen=True):
 
     account: Id
     height: Id
-    asked_by: Literal["member", "owner", "house"]
+    asked_by: Literal["member", "house"]
     next_nonce: Id
     enabled: bool
     """Whether the rules port clients to their standby members (`crisis.default.standby_porting`)."""

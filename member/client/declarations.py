@@ -38,7 +38,7 @@ class DeclarationFile(Body, frozen=True):
 
 
 async def affiliates_of(client: NodeClient, account: int) -> AffiliatesView:
-    """An account's affiliates, for the key of its member, its own, or the house's."""
+    """An account's affiliates, for the key of its member or the house's."""
     return await client.own(f"/v1/accounts/{account}/affiliates", AffiliatesView)
 
 
@@ -75,16 +75,21 @@ async def end_affiliation(client: NodeClient, account: int, affiliate: int) -> S
     return await _send(client, client.sign(words, "signature"))
 
 
-async def name_standby(client: NodeClient, account: int, standby: int, out: Path) -> None:
-    """Name a standby member in a file, by the client's key, or its member's for a client without one."""
-    view = await standby_of(client, account)
-    words = StandbyDeclaration(account, standby, view.next_nonce, await _valid_until_ms(client), UNSIGNED, NONE)
+async def name_standby(client: NodeClient, account: int, standby: int, out: Path, nonce: int | None = None) -> None:
+    """Name a standby member in a file, by the client's key, or its member's for a client without one.
+
+    `nonce`: of the declaration; by default the account's next one, which only its member may ask for.
+    """
+    if nonce is None:
+        nonce = (await standby_of(client, account)).next_nonce
+    words = StandbyDeclaration(account, standby, nonce, await _valid_until_ms(client), UNSIGNED, NONE)
     await _write(client, out, client.sign(words, "signature"))
 
 
-async def end_standby(client: NodeClient, account: int) -> SubmitResult:
-    """End a client's standby, by the key of either side."""
-    nonce = await _nonce_of_either_side(client, account)
+async def end_standby(client: NodeClient, account: int, nonce: int | None = None) -> SubmitResult:
+    """End a client's standby, by the key of either side; `nonce` as for naming one, and its standby may ask too."""
+    if nonce is None:
+        nonce = await _nonce_of_either_side(client, account)
     words = StandbyDeclaration(account, 0, nonce, await _valid_until_ms(client), UNSIGNED, NONE)
     return await _send(client, client.sign(words, "signature"))
 
@@ -136,7 +141,7 @@ async def _valid_until_ms(client: NodeClient) -> int:
 
 
 async def _nonce_of_either_side(client: NodeClient, account: int) -> int:
-    """The account's next nonce, which its member, the client and its standby member may know."""
+    """The account's next nonce, which its member and its standby member may know."""
     try:
         return (await standby_of(client, account)).next_nonce
     except NodeRefusal as refusal:

@@ -1,7 +1,7 @@
 """Affiliates and standby members of an own account, and the clients of a standby member.
 
-Rule: an account's member asks, the client with its own key, and the house, which declares and ends affiliations. Only
-direct affiliates are shown: who else is in the group is theirs to know. Nothing here changes the state.
+Rule: an account's member asks, and the house, which declares and ends affiliations. Only direct affiliates are shown:
+who else is in the group is theirs to know. Nothing here changes the state.
 """
 
 from typing import Literal
@@ -9,7 +9,6 @@ from typing import Literal
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.affiliation import ITSELF, Owner, OwnerFamilies, is_in_force, owner_of
 from clearing.context.member_status import member_status
-from clearing.context.request_checks import owner_key
 from clearing.default_fund.sizing import member_shortfalls
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.terms.genesis import AccountKind
@@ -31,7 +30,7 @@ from node.api.calls import ACCOUNT, ApiCall, ApiRefusal, Routes, member_of
 from node.api.calls import owner_of as key_of_member
 
 LISTED_MAX = 1_000
-AskedBy = Literal["member", "owner", "house"]
+AskedBy = Literal["member", "house"]
 routes = Routes()
 
 
@@ -61,14 +60,10 @@ def standby_clients(call: ApiCall) -> StandbyClientsView:
 def _account_and_asker(call: ApiCall) -> tuple[int, AskedBy]:
     """The account that the request names, and who asks. Raises ApiRefusal 403, also for an unknown account."""
     state, wanted = call.state, int(call.parameters["account"])
-    asks: tuple[tuple[AskedBy, bytes | None], ...] = (
-        ("member", key_of_member(state, wanted)),
-        ("owner", owner_key(state, wanted) if wanted in state.accounts else None),
-        ("house", state.members[HOUSE_MEMBER].trade_address if wanted in state.accounts else None),
-    )
-    for asked_by, key in asks:
-        if key == call.signer:
-            return wanted, asked_by
+    if key_of_member(state, wanted) == call.signer:
+        return wanted, "member"
+    if wanted in state.accounts and state.members[HOUSE_MEMBER].trade_address == call.signer:
+        return wanted, "house"
     raise ApiRefusal(403, NodeCode.API_FORBIDDEN, "account", account=wanted)
 
 
