@@ -87,7 +87,7 @@ class NodeCode(CodeBook):
     UNKNOWN_CODE = 856, "No package has a code of this number or name. `crossclear explain --all` lists them."
     NODE_UNREACHABLE = 857, "No node answers at this address. Check that it is running and that its API is enabled."
     DECLARATION_FILE = (
-        870,
+        871,
         "The file has no declaration that this key can sign for this network now. Compare what the values say, or ask "
         "for a new file.",
     )

@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_signed_is_named(
     if spoilt == "nothing":
         file.unlink()
     assert command(view, file, BOBS, *verb, file) == ExitCode.VERIFICATION
-    assert "R0870" in capsys.readouterr().err
+    assert "R0871" in capsys.readouterr().err
     assert not view.submitted
 
 
