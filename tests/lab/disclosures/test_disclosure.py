@@ -11,6 +11,7 @@ import pytest
 from clearing.base.units import DAY_MS
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.receipts.default_fund import FundSized
+from clearing.schema.terms.collateral import HaircutTerms
 from clearing.schema.terms.genesis import Genesis
 from lab.disclosures.field import Unit
 from lab.disclosures.fields import FIELDS
@@ -277,3 +278,23 @@ def test_the_table_has_a_row_for_every_figure_and_every_reason(report: Disclosur
         assert bool(row["reason"]) != bool(row["value"])
         if row["value"]:
             assert report.value(row["field"], row["item"]) == row["value"]
+
+
+def test_a_haircut_that_follows_a_range_has_the_ranges_confidence_and_horizon() -> None:
+    """One token's haircut follows the range of its risk group; the ranges cover 99 % of moves by size."""
+    genesis = default_genesis()
+    assets = tuple(
+        each if each.is_cash else msgspec.structs.replace(each, haircut=HaircutTerms(range_share_ppm=500_000))
+        for each in genesis.assets
+    )
+    ranges = msgspec.structs.replace(genesis.ranges, interval_ms=60_000, confidence_ppm=990_000)
+    for following in (False, True):
+        changed = msgspec.structs.replace(genesis, assets=assets, ranges=ranges) if following else genesis
+        world = opened(prelude(DAY, changed))
+        report = disclosure_report(world.state, world.observed, complete=False)
+        expected = "995000" if following else "set by governance, without one"
+        assert report.value("5.3.1", "WETH-1") == expected
+        held = [figure.item for field in report.fields if field.number == "5.3.2" for figure in field.figures]
+        assert ("WETH-1" in held) is following
+        if following:
+            assert report.value("5.3.2", "WETH-1") == str(ranges.horizon_ms)
