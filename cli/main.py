@@ -61,6 +61,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "deposits": ("cli.member.deposits:deposits", "See what became of a deposit."),
         "transactions": ("cli.member.transactions:transactions", "See what became of a transaction."),
         "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),
+        "affiliates": ("cli.member.affiliates:affiliates", "See, declare and end affiliations of own accounts."),
+        "standby": ("cli.member.standby:standby", "See, name and end the standby member of a client."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),
         "onchain": ("cli.member.onchain:onchain", "Prove to a contract that one account is solvent."),

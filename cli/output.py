@@ -55,6 +55,7 @@ _OF_CODE = {
     NodeCode.STORE_OTHER_NETWORK: ExitCode.SAFETY,
     NodeCode.UNKNOWN_CODE: ExitCode.USAGE,
     NodeCode.CHANGE_FILE: ExitCode.VERIFICATION,
+    NodeCode.DECLARATION_FILE: ExitCode.VERIFICATION,
     NodeCode.NOT_IN_THE_SET: ExitCode.CONFIG,
     NodeCode.NOTHING_BELOW: ExitCode.SAFETY,
     NodeCode.SIGNER_SILENT: ExitCode.UNREACHABLE,
