@@ -14,7 +14,7 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.context.block_context import BlockContext
-from clearing.context.member_status import check_member_active, check_restriction, member_status
+from clearing.context.member_status import check_member_active, is_restricted, member_status
 from clearing.context.request_checks import check_request, use_nonce
 from clearing.default.auction_duty import AuctionOutcome, absence_charges
 from clearing.default.auction_reserve import (
@@ -42,13 +42,13 @@ AT = "default_bid"
 
 
 def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
-    """Accept a bid, replacing the member's last one; or refuse it and change nothing."""
+    """Accept a bid, replacing the member's last one; or refuse it and change nothing. As in `commit_to_bid` the account
+    may be restricted."""
     if bid_size_refused(context, request.slices, request.ask_micros):
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
     refusal = (
         check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
-        or check_restriction(context, AT, request.account)
         or _check_auction(context, request)
     )
     if refusal is not None:
@@ -192,9 +192,12 @@ def _slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> 
 def _slices_affordable(
     context: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
 ) -> int:
-    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection."""
+    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection. None to a
+    restricted account."""
     record = context.state.accounts.get(bid.account)
-    if record is None or record.member != member or member_status(context.state, member) is not MemberStatus.ACTIVE:
+    if record is None or record.member != member or is_restricted(context.state, bid.account):
+        return 0
+    if member_status(context.state, member) is not MemberStatus.ACTIVE:
         return 0
     of_slices = context.terms.crisis.default.auction_slices
     enough, too_many = 0, wanted + 1
