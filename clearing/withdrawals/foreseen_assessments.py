@@ -18,7 +18,7 @@ from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus
 from clearing.state.ledger import balance, cash_currency
 from clearing.state.state import State
-from clearing.withdrawals.worst_moves import worst_account_loss
+from clearing.withdrawals.worst_moves import largest_rises_ppm, worst_account_loss
 
 
 def foreseen_assessment(context: BlockContext, member: int) -> int:
@@ -95,6 +95,7 @@ def _without(contributions: dict[int, int], used: int) -> dict[int, int]:
 
 def worst_loss(context: BlockContext, default: DefaultRecord) -> int:
     """Micros: what the accounts owe beyond their cash at the worst prices. A client pays only its own debts."""
-    own = sum(worst_account_loss(context.state, account) for account in default.own_accounts)
-    clients = sum(max(worst_account_loss(context.state, account), 0) for account in default.client_accounts)
+    state, rises = context.state, largest_rises_ppm(context.state)
+    own = sum(worst_account_loss(state, account, rises) for account in default.own_accounts)
+    clients = sum(max(worst_account_loss(state, account, rises), 0) for account in default.client_accounts)
     return max(own + clients, 0)

@@ -6,6 +6,8 @@ more, because its value is not counted before. A written call costs at most its 
 Tokens fall to nothing. Micros, rounded up. A price that rises further than any scenario states is not foreseen.
 """
 
+from collections.abc import Mapping
+
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
 from clearing.schema.risk.parameters import RiskParameters
@@ -31,17 +33,20 @@ def largest_rise_ppm(parameters: RiskParameters, group_id: int) -> int:
     return rise
 
 
-def worst_account_loss(state: State, account: int) -> int:
-    """Micros that an account owes at the worst prices; negative: what it has even then."""
+def largest_rises_ppm(state: State) -> dict[int, int]:
+    """By risk group, its largest move up with the ranges in force."""
+    parameters = effective_parameters(state)
+    return {group.id: largest_rise_ppm(parameters, group.id) for group in parameters.groups}
+
+
+def worst_account_loss(state: State, account: int, rises_ppm: Mapping[int, int]) -> int:
+    """Micros that an account owes at the worst prices; negative: what it has even then. `rises_ppm`: of
+    `largest_rises_ppm`."""
     cash = sum(balance(state, account, cash_currency(group)) for group in state.terms.cash_groups)
     owed = max(-cash, 0) if account == HOUSE_ACCOUNT else -cash
-    lots = positions_of(state, account).lots
-    if not lots:
-        return owed
-    parameters = effective_parameters(state)
-    for number, position in lots:
+    for number, lots in positions_of(state, account).lots:
         instrument = state.terms.instruments[number]
-        owed += _worst_position_loss(state, instrument, position, largest_rise_ppm(parameters, instrument.group))
+        owed += _worst_position_loss(state, instrument, lots, rises_ppm[instrument.group])
     return owed
 
 
