@@ -163,7 +163,7 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> Explanation:
 def _bounds(receipt: BiddersRanked) -> list[Line]:
     """The bounds of asks, and who is charged."""
     lines = [plain_line(f"nobody is paid more than {receipt.own_money_ask} a slice")]
-    text = f"a bid of at most {receipt.reserve_ask} a slice fulfils the duty to bid, and no less than that is paid"
+    text = f"a bid of at most {receipt.reserve_ask} a slice fulfils the duty to bid, and no more than that is paid"
     lines.append(condition_line(text, receipt.own_money_ask <= receipt.reserve_ask))
     lines += [plain_line(f"member {member} did not reveal its bid") for member in receipt.unrevealed]
     required = dict(receipt.required)
