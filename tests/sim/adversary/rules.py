@@ -98,7 +98,7 @@ RULES: dict[str, Rule] = {
         "auction",
         (
             Switch("crisis.default.auction_reserve_ppm", on=3_000_000, off=0),
-            Switch("crisis.default.auction_contest_ppm", on=500_000, off=0),
+            Switch("crisis.default.auction_own_money", on=True, off=False),
         ),
     ),
     "funding-of-impact": Rule(
