@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.frontier.__main__ import evaluate, loss_to_others, parser
 from benchmarks.frontier.depth import Depth, appetites, stress_of, wanted_discounts
-from benchmarks.frontier.plot import write_plot
+from benchmarks.frontier.plot import lowest_so_far, write_plot
 from benchmarks.frontier.rows import Row, efficient, row_of, table
 from benchmarks.frontier.scenarios import (
     DAYS,
@@ -142,6 +142,12 @@ def test_a_row_that_another_dominates_is_not_efficient(tmp_path: Path) -> None:
     write_plot(tmp_path / "a.svg", rows)
     write_plot(tmp_path / "b.svg", rows)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_the_line_of_the_picture_never_rises() -> None:
+    points = [(1.0, 5.0), (2.0, 6.0), (3.0, 5.0), (4.0, 2.0), (5.0, 4.0), (6.0, 0.0), (7.0, 0.0)]
+    assert lowest_so_far(points) == [(1.0, 5.0), (4.0, 2.0), (6.0, 0.0)]
+    assert lowest_so_far([]) == []
 
 
 PAGE = (ROOT / "docs/explanation/risk-parameters.md").read_text(encoding="utf-8")
