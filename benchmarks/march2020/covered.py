@@ -17,8 +17,10 @@ from clearing.margin.statement.stress import stressed_equity
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.requests.trades import Trade
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.terms.genesis import CrisisParameters
+from clearing.state.holdings import positions_of
 from devnet.market import load_market
 from tests.kit.clearing.genesis import USDC_1
 
@@ -54,8 +56,15 @@ def stress_cover(market: "March", lots: Sequence[int], cash: int) -> int:
     return max(0, *(-worth for worth in stressed_equity(stress_arrays(state), [cash], tokens, lots)))
 
 
-def credit(market: "March", deposits: Mapping[int, int]) -> None:
-    """Deposit micros for each account, and wait until all is credited. Raises RuntimeError where it never is."""
+def open_covered(market: "March", deposits: Mapping[int, int], trades: Sequence[Trade]) -> None:
+    """Deposit micros for each account, wait until all is credited, then trade. Raises RuntimeError where that fails."""
+    _credit(market, deposits)
+    market.step(market.state.now.time_ms, market.ticks, (), trades)
+    if not all(positions_of(market.state, account).lots for account in deposits):
+        raise RuntimeError("a book was not opened")
+
+
+def _credit(market: "March", deposits: Mapping[int, int]) -> None:
     facts = [market.deposit_fact(account, USDC_1, micros) for account, micros in deposits.items()]
     for _ in range(CREDIT_BLOCKS):
         market.step(market.state.now.time_ms, market.ticks, facts)

@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks.frontier.depth import DealerBook, Depth
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
-from benchmarks.march2020.covered import StressCover, charges_of_a_draft, credit, is_covered, stress_cover
+from benchmarks.march2020.covered import StressCover, charges_of_a_draft, is_covered, open_covered, stress_cover
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, OPENING_S, Hour, blocks_of
 from benchmarks.march2020.sealed import sealed_bids
 from benchmarks.march2020.settings import STRESS
@@ -210,8 +210,7 @@ class March(World):
                 else:
                     self.step(self.state.now.time_ms, self.ticks, [self.deposit_fact(account, USDC_1, paid)], trades)
         if covered:
-            credit(self, deposits)
-            self.step(self.state.now.time_ms, self.ticks, (), all_trades)
+            open_covered(self, deposits, all_trades)
         if self.dealers is not None:
             accounts = [account for seed in self.seeds for account, _ in self.books_of(seed)]
             whole = sum(self.notional_of(positions_of(self.state, each).lots) for each in accounts)

@@ -58,6 +58,21 @@ def test_nobody_else_loses_in_the_worst_days_of_march_with_the_shipped_file(mark
     assert loss_to_others(worst_days(market_data_dir, SETTINGS["default"], None)) > 0
 
 
+def test_what_the_rules_ask_of_members_is_brought_in_the_replay(market_data_dir: Path) -> None:
+    """Cover of growth until the fund is sized, then withdrawn; sealed bids where somebody is in default. The set is one
+    with defaults."""
+    hours = [each for each in hours_of_march(market_data_dir / RECORDED) if each.time_s >= FIRST_S - 200 * HOUR_S]
+    risk = all_sets()["before"]
+    replay = Replay("rules", hours[:260], range(8), risk.crisis, Plan(opening_s=FIRST_S, risk=risk, depth=Depth()))
+    outcome = replay.run()
+    assert outcome.receipts["WithdrawalReleased"] > 0
+    assert replay.market.cover.brought == {}
+    assert outcome.receipts["DefaultDeclared"] > 0
+    assert replay.market.committed
+    assert outcome.receipts["DefaultBidTaken"] > len(replay.market.committed)
+    assert "STUCK" not in {fate.end for fate in outcome.fates.values()}
+
+
 def test_the_fast_evaluator_tells_a_set_that_loses_from_the_shipped_one(march: Histories) -> None:
     sets, before = all_sets(), "before"
     rows = {name: row_of(name, evaluate(march, BOOKS, sets[name], Depth())) for name in (SHIPPED, before)}
