@@ -54,7 +54,7 @@ def pool_tokens(context: BlockContext, number: int) -> None:
             apart += lowered.tokens
             state.recoveries.put(other, lowered)
     tokens += _own_tokens(state, [*tokens, *apart])
-    owed = -sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)
+    owed = -_cash(state) - sum(token.counted_micros for token in apart)
     pooled = msgspec.structs.replace(
         record,
         tokens=tuple(tokens),
@@ -71,8 +71,11 @@ def _named(claim: LayerClaims, default: int) -> LayerClaims:
 
 def _counted_at_most(token: RecoverableToken, micros: int) -> RecoverableToken:
     """The token counted for at most so much. It is offered anew."""
-    counted, credited = min(token.counted_micros, micros), max(token.credited_micros, token.counted_micros)
-    return msgspec.structs.replace(token, counted_micros=counted, credited_micros=credited, offered_height=0)
+    credited = max(token.credited_micros, token.counted_micros) if token.counted_micros > micros else 0
+    counted = min(token.counted_micros, micros)
+    return msgspec.structs.replace(
+        token, counted_micros=counted, credited_micros=max(token.credited_micros, credited), offered_height=0
+    )
 
 
 def _valued_anew(state: State, record: RecoveryRecord) -> RecoveryRecord:
@@ -98,6 +101,22 @@ def _unit_values(state: State) -> dict[int, int]:
     return {
         token.id: value for token, value in zip(state.terms.tokens, current_arrays(state).token_prices, strict=True)
     }
+
+
+def _cash(state: State) -> int:
+    return sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in state.terms.cash_groups)
+
+
+def spare_units(state: State, asset: int, units: int) -> int:
+    """At most `units` of a token: as many as the house can give away and still owe nothing, after haircut.
+
+    Any number where the house has no default of its own, or the token counts for nothing.
+    """
+    values = _unit_values(state)
+    if not state.terms.crisis.house.own_default or not values.get(asset, 0):
+        return units
+    worth = sum(value * balance(state, HOUSE_ACCOUNT, token_currency(each)) for each, value in values.items())
+    return min(max(_cash(state) + worth, 0) // values[asset], units)
 
 
 def units_for_debt(state: State, asset: int, debt: int, units: int) -> tuple[int, int]:

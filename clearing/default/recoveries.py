@@ -19,7 +19,7 @@ from clearing.base.units import PPM, mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.house_limits import is_house_in_default
 from clearing.default.deleveraging import option_value
-from clearing.default.house_recovery import is_houses_own, units_for_debt
+from clearing.default.house_recovery import is_houses_own, spare_units, units_for_debt
 from clearing.default.recovery_claims import add_own_margin, add_result
 from clearing.default.recovery_payees import GivenUnits, give_in_kind, pay_claims
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
@@ -182,19 +182,19 @@ def _give_token(
 ) -> tuple[RecoveryRecord, list[GivenUnits]]:
     """Give what nobody bought to the payers; the house keeps what it paid for, and what covers its loss.
 
-    After its own default it keeps what covers its debt after haircut: it would be in default again with less.
+    After its own default it keeps what covers its debt after haircut. It never gives so much that it would owe.
     """
     price, _ = _unit_values(context.state, _listed(context, token.asset))
     loss = max(-record.result_micros, 0)
     if is_houses_own(context.state, number):
         kept, covered = units_for_debt(context.state, token.asset, loss, token.units)
-        return give_in_kind(context, number, add_result(record, covered), token, token.units - kept, price)
-    kept = min(-(-(token.counted_micros + loss) // price), token.units) if price else 0
-    if not price and token.counted_micros:
-        kept = token.units
-    covered = max(min(kept * price - token.counted_micros, loss), 0)
-    record = add_result(record, covered)
-    return give_in_kind(context, number, record, token, token.units - kept, price)
+    else:
+        kept = min(-(-(token.counted_micros + loss) // price), token.units) if price else 0
+        if not price and token.counted_micros:
+            kept = token.units
+        covered = max(min(kept * price - token.counted_micros, loss), 0)
+    units = spare_units(context.state, token.asset, token.units - kept)
+    return give_in_kind(context, number, add_result(record, covered), token, units, price)
 
 
 def _has_open_price(state: State, asset: int) -> bool:
