@@ -23,6 +23,9 @@ from clearing.state.holdings import current_arrays
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 
+EARLIER_DEFAULTS_MAX = 16
+"""The claims of so many earlier defaults stay apart, and of one more that older ones are joined with."""
+
 
 def is_houses_own(state: State, number: int) -> bool:
     """Whether this default was the house's."""
@@ -58,7 +61,7 @@ def pool_tokens(context: BlockContext, number: int) -> None:
     pooled = msgspec.structs.replace(
         record,
         tokens=tuple(tokens),
-        claims=(*claims, *record.claims),
+        claims=(*_joined(claims), *record.claims),
         result_micros=-min(max(owed, 0), MONEY_MAX),
     )
     state.recoveries.put(number, pooled)
@@ -67,6 +70,25 @@ def pool_tokens(context: BlockContext, number: int) -> None:
 def _named(claim: LayerClaims, default: int) -> LayerClaims:
     """A claim that states its default, unless it does."""
     return claim if claim.default else msgspec.structs.replace(claim, default=default)
+
+
+def _joined(claims: list[LayerClaims]) -> list[LayerClaims]:
+    """The claims of earlier defaults, those of the oldest joined by layer under the latest of their numbers.
+
+    A price that falls block by block can put the house in default in each: a record must not grow with that.
+    """
+    oldest = sorted({claim.default for claim in claims})[:-EARLIER_DEFAULTS_MAX]
+    if not oldest:
+        return claims
+    last = oldest[-1]
+    by_layer: dict[int, dict[int, int]] = {}
+    for claim in claims:
+        if claim.default <= last:
+            sums = by_layer.setdefault(claim.layer, {})
+            for payer, micros in claim.owed:
+                sums[payer] = sums.get(payer, 0) + micros
+    joined = [LayerClaims(layer, tuple(sorted(sums.items())), last) for layer, sums in sorted(by_layer.items())]
+    return joined + [claim for claim in claims if claim.default > last]
 
 
 def _counted_at_most(token: RecoverableToken, micros: int) -> RecoverableToken:

@@ -11,6 +11,7 @@ import pytest
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.unresolved_losses import account_deficits, defaults_under_way
+from clearing.default.house_recovery import EARLIER_DEFAULTS_MAX
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import CollateralTaken, DefaultDeclared, DefaultEnded, WaterfallLayer
 from clearing.schema.receipts.house import InventorySold, RecoveryEnded, RecoveryPaid
@@ -323,6 +324,23 @@ def test_a_default_that_is_open_at_the_end_of_the_houses_own_keeps_its_recovery(
     assert {each.number for each in world.every(RecoveryEnded)}
     assert not list(world.state.recoveries.ordered())
     assert world.everything() == everything
+    world.check_replay()
+
+
+def test_claims_of_many_defaults_are_joined_and_none_is_lost() -> None:
+    """A price that falls block by block puts the house in default in each. The record does not grow with that."""
+    world = after_own_default()
+    for ticks in range(19_500, 7_000, -500):
+        world.prices(400_000, ticks)
+        world.block()
+    paid = borne(world)
+    assert len(paid) > EARLIER_DEFAULTS_MAX + 2
+    ((_, pooled),) = world.state.recoveries.ordered()
+    assert len({claim.default for claim in pooled.claims}) == EARLIER_DEFAULTS_MAX + 1 + 1
+    assert sum(micros for claim in pooled.claims for _, micros in claim.owed) == sum(paid.values())
+    assert [claim.default or max(paid) for claim in pooled.claims] == sorted(
+        claim.default or max(paid) for claim in pooled.claims
+    )
     world.check_replay()
 
 
