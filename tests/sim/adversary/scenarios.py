@@ -185,13 +185,13 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "recoveries",
-            ("swap", "swap back", "deal", "close", "withdraw"),
+            ("swap", "deal", "close"),
             (ANN,),
             {ANN: 100_000, BEN: 2_000},
             CRASH,
             managed=True,
             house_colludes=True,
-            terms={"default": {"house_capital_micros": 500 * DOLLAR}},
+            terms={"default": {"house_capital_micros": 0}},
             also_off=UNCOVERED,
         ),
         Scenario(
