@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.unresolved_losses import account_deficits, defaults_under_way
@@ -163,6 +165,35 @@ def test_sales_between_falls_repay_no_more_than_was_paid_and_leave_the_house_not
     sold = sum(-each.received for each in world.every(InventorySold))
     owed = 1_800 * DOLLAR
     assert sold + sum(micros for number, micros in paid.items() if number > 1) == owed + sum(back.values())
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(
+        st.tuples(st.integers(min_value=4_000, max_value=60_000), st.integers(min_value=0, max_value=4)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_on_no_path_of_the_price_and_with_no_sales_is_the_house_worth_more_in_the_end(
+    path: list[tuple[int, int]],
+) -> None:
+    """(price of ether in cents, ether bought then). Nor comes more back of a default than others paid for it.
+
+    A unit counts for whole micros, rounded down: what covers the debt may be worth two micros more a unit.
+    """
+    world = after_own_default(HouseTerms(own_default=True, recovery_blocks=60))
+    before = house_value(world)
+    for ticks, bought in path:
+        ether(world, ticks)
+        world.block()
+        if bought and world.weth(HOUSE):
+            assert not world.refusals(world.inventory_bid(CAROL, bought * UNIT, ticks // 100 + 1, asset=WETH_1))
+    world.wait(65)
+    assert not list(world.state.recoveries.ordered())
+    assert world.cash(HOUSE) + world.weth(HOUSE) * world.ticks[ETH] // 100 <= before + 2 * world.weth(HOUSE)
+    paid, rounding = borne(world), sum(each.rounding for each in world.every(RecoveryPaid))
+    assert all(micros <= paid[number] + rounding for number, micros in went_back(world).items())
 
 
 def test_of_several_tokens_the_gain_of_one_covers_the_loss_of_another_first() -> None:
