@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clearing.accounts.affiliates import declare_affiliation
+from clearing.accounts.commitment_seeds import rotate_seed
 from clearing.accounts.lifecycle import close_account, open_account
 from clearing.accounts.porting import port_account
 from clearing.accounts.standby_members import declare_standby
@@ -31,6 +32,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    SeedRotation,
     StandbyDeclaration,
     TokenTransfer,
 )
@@ -113,4 +115,5 @@ TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | N
     DefaultBidCommitment: commit_to_bid,
     DefaultBidReveal: reveal_bid,
     InventoryBid: bid_for_inventory,
+    SeedRotation: rotate_seed,
 }

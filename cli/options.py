@@ -138,6 +138,13 @@ class MemberKey:
         return ask_as_member(self.url, self._secret(), question)
 
     @property
+    def address(self) -> bytes:
+        """The 20-byte address of the key. Raises click.UsageError, LocalFault."""
+        from clearing.base import secp256k1
+
+        return secp256k1.address(self._secret())
+
+    @property
     def is_given(self) -> bool:
         """Whether a key is named."""
         return self.key_name is not None or self.secret_file is not None

@@ -153,29 +153,43 @@ def trust_options(*, light: bool = True, amendments: bool = True) -> Callable[[C
 
 
 def own_options(command: Callable[..., T]) -> Callable[..., T]:
-    """--account, --seed-file and --holdings as one parameter `own`, None where none of them is given."""
+    """--account, --owner, --seed-file and --holdings as one parameter `own`, None where none of them is given."""
 
     @wraps(command)
-    def with_own(account: int | None, seed_file: Path | None, holdings: Path | None, **given: Any) -> T:
+    def with_own(
+        account: int | None, owner: str | None, seed_file: Path | None, holdings: Path | None, **given: Any
+    ) -> T:
         from member.verifying.package import OwnAccountFiles
 
         own: OwnAccountFiles | None = None
-        if account is not None and seed_file is not None and holdings is not None:
-            own = OwnAccountFiles(account, seed_file, holdings)
-        elif (account, seed_file, holdings) != (None, None, None):
-            raise click.UsageError("--account, --seed-file and --holdings go together")
+        if account is not None and owner is not None and seed_file is not None and holdings is not None:
+            address = _address(owner)
+            own = OwnAccountFiles(account, seed_file, holdings, address)
+        elif (account, owner, seed_file, holdings) != (None, None, None, None):
+            raise click.UsageError("--account, --owner, --seed-file and --holdings go together")
         return command(own=own, **given)
 
     options: Callable[[Callable[..., T]], Callable[..., T]] = together(
         click.option("--account", type=NUMBER, help="Own account."),
-        click.option("--seed-file", type=FILE, help="Its blinding seed."),
+        click.option(
+            "--owner", metavar="ADDRESS", help="Of the key that owns it, or a file of it: yours, no node's word."
+        ),
+        click.option("--seed-file", type=FILE, help="Its seed of the epoch."),
         click.option("--holdings", type=FILE, help="Its holdings, JSON."),
     )
     return options(with_own)
 
 
+def _address(text: str) -> bytes:
+    """An address, or what a file of it has. Raises click.BadParameter."""
+    if not text.startswith("0x") and Path(text).is_file():
+        with Path(text).open("rb") as file:
+            text = file.read(64).decode("ascii", "replace").strip()
+    return hex_option("--owner", text, 20) or b""
+
+
 def needed(own: "OwnAccountFiles | None") -> "OwnAccountFiles":
     """The own account, for commands that cannot do without. Raises click.UsageError."""
     if own is None:
-        raise click.UsageError("--account, --seed-file and --holdings are all needed")
+        raise click.UsageError("--account, --owner, --seed-file and --holdings are all needed")
     return own

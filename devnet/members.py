@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearing.accounts.commitment_seeds import account_owner
 from clearing.base import secp256k1
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
@@ -92,30 +93,34 @@ def _name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MemberFiles:
-    """Paths of seed and holdings of one member."""
+    """Paths of seed, holdings and owner's address of one member."""
 
     account: int
     seed: Path
     holdings: Path
+    owner: Path
 
     @property
     def arguments(self) -> list[str]:
         """For `crossclear verify`."""
-        return ["--account", str(self.account), "--seed-file", str(self.seed), "--holdings", str(self.holdings)]
+        own = ["--account", str(self.account), "--owner", str(self.owner)]
+        return [*own, "--seed-file", str(self.seed), "--holdings", str(self.holdings)]
 
 
 def member_files(folder: Path, name: str, account: int) -> MemberFiles:
     """Their names, in a folder of the member's own."""
-    return MemberFiles(account, folder / name / "seed", folder / name / "holdings.json")
+    own = folder / name
+    return MemberFiles(account, own / "seed", own / "holdings.json", own / "owner")
 
 
 def write_member_files(files: MemberFiles, statement: RiskStatement, state: State, seed: bytes) -> None:
-    """Write both; `state` is the one that `statement` is about."""
+    """Write them; `state` is the one that `statement` is about."""
     holdings = current_holdings(state, files.account)
     names = [slot.name for slot in statement.slots if slot.is_public]
     amounts = dict(zip(names, (*holdings.cash, *holdings.tokens, *holdings.lots), strict=True))
     make_secret_folder(files.seed.parent)
     write_secret(files.seed, seed.hex().encode() + b"\n")
+    files.owner.write_text(f"0x{account_owner(state, files.account).hex()}\n")
     files.holdings.write_text(json.dumps({name: str(amount) for name, amount in amounts.items() if amount}, indent=1))
 
 

@@ -65,6 +65,29 @@ class ProofCode(CodeBook):
         "Custody terms contradict each other: one token, or one block, could count twice. The values name chain, "
         "block and token.",
     )
+    UNKNOWN_KIND = (
+        741,
+        "A slot or row is of a kind that this version does not know, so the package cannot be judged. Install a newer "
+        "version.",
+    )
+    EPOCH_DIFFERS = 742, "The statement names another epoch than the header that certifies it."
+    PRICE_OUT_OF_BOUNDS = (
+        743,
+        "A price is outside of what the rulebook allows beside its index. The values name the price and the bounds.",
+    )
+    COMMITMENTS_EQUAL = (
+        744,
+        "Two accounts have one commitment, so one of their owners was shown the other's. Believe none of the package.",
+    )
+    ANSWER_CONTRADICTED = (
+        745,
+        "A node signed an inclusion that the certified package does not have. Keep both files: anybody can check them.",
+    )
+    BAD_ANSWER = (
+        746,
+        "A signed inclusion is of another network, epoch or account, or its signature is not the named node's. Ask "
+        "the node again.",
+    )
     BAD_CLUSTER = (
         750,
         "The cluster of `proofs.prover` does not answer or has no workers, or the extra `dask` is missing.",

@@ -107,6 +107,7 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
     context.state.accounts.remove(account)
     context.state.nonces.remove(account)
     context.state.standbys.remove(account)
+    context.state.sealed_seeds.remove(account)
     context.receipts.append(AccountClosed(index, account, record.member))
     return None
 

@@ -124,6 +124,8 @@ def transfer_membership(context: BlockContext, account: int, to_member: int) -> 
         set_holder(context.state, MEMBER_ACCOUNTS, before.member, moved_account, holds=False)
         set_holder(context.state, MEMBER_ACCOUNTS, to_member, moved_account, holds=True)
         end_delegations(context, moved_account)
+        if not any(before.key):
+            context.state.sealed_seeds.remove(moved_account)  # another address owns the account from now on
         port_exposure(context, moved_account, record.member)
     carry_affiliations(context, account, owner)
     context.state.standbys.remove(account)

@@ -16,6 +16,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    SeedRotation,
     StandbyDeclaration,
     TokenTransfer,
 )
@@ -119,7 +120,7 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
         first = Signatory("signature", role, request.account, request.signature)
         standby = Signatory("standby_signature", SignatoryRole.MEMBER, request.standby, request.standby_signature)
         return (first, standby) if request.standby else (first,)
-    leaves = isinstance(request, MONEY_LEAVING_REQUESTS)
+    leaves = isinstance(request, (*MONEY_LEAVING_REQUESTS, SeedRotation))
     first = Signatory(
         "signature", SignatoryRole.OWNER if leaves else SignatoryRole.ACCOUNT, request.account, request.signature
     )

@@ -106,13 +106,6 @@ def check_validator_set(validators: ValidatorSet) -> None:
         check_possession(validator)
 
 
-def check_voting_keys(validators: ValidatorSet) -> None:
-    """Check all that counts for votes: as `check_validator_set`, without EVM addresses. Raises RemoteFault."""
-    _check_voting_shape(validators)
-    for validator in validators.validators:
-        _check_voting_possession(validator)
-
-
 def check_shape(validators: ValidatorSet) -> None:
     """Check count, order, unique keys and addresses, and powers of a set; no point is decoded. Raises RemoteFault
     BAD_VALIDATOR_SET."""

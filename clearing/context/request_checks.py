@@ -20,6 +20,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    SeedRotation,
     StandbyDeclaration,
     TokenTransfer,
 )
@@ -91,6 +92,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     DefaultBidReveal: RequestChecks(SigningKey.MEMBER),
     InventoryBid: RequestChecks(SigningKey.MEMBER),
     StandbyDeclaration: RequestChecks(SigningKey.LATER),
+    SeedRotation: RequestChecks(SigningKey.OWNER),
 }
 """Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
 

@@ -1,11 +1,13 @@
 """Epochs: when an epoch closes, when its snapshot is due, and the content of the snapshot.
 
 Rule: an epoch closes at the first block from its boundary on whose custody evidence covers the ledger and whose feeds
-all have a price. The snapshot is a function of the state alone: any replica computes the same one, at any time.
+all have a price, and not before the last snapshot's commitments are in a header: so that header has the snapshot's
+epoch. The snapshot is a function of the state alone: any replica computes the same one, at any time.
 """
 
 import msgspec
 
+from clearing.accounts.commitment_seeds import account_owner, sealed_seed
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
@@ -30,8 +32,11 @@ from clearing.state.state import State
 
 def close_epoch(context: BlockContext) -> None:
     """Close the epoch when its boundary was reached and a snapshot is possible."""
-    clock, blocks = context.state.now, context.terms.market.epoch_blocks
-    if context.block.height // blocks <= clock.snapshot_height // blocks or not is_snapshot_possible(context.state):
+    clock, market = context.state.now, context.terms.market
+    boundary = context.block.height // market.epoch_blocks > clock.snapshot_height // market.epoch_blocks
+    wait = min(market.snapshot_delay_blocks, market.epoch_blocks - 1)
+    carried = not clock.epoch or context.block.height > clock.snapshot_height + wait
+    if not boundary or not carried or not is_snapshot_possible(context.state):
         return
     closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=context.block.height)
     context.state.clock.put(0, closed)
@@ -66,7 +71,8 @@ def take_snapshot(state: State) -> RiskSnapshot:
     shortfalls: dict[int, int] = {}
     for account, _ in state.accounts.ordered():
         own = current_holdings(state, account)
-        accounts.append(account_holdings(arrays, account, own.cash, own.tokens, own.lots))
+        owner, sealed = account_owner(state, account), sealed_seed(state, account)
+        accounts.append(account_holdings(arrays, account, own.cash, own.tokens, own.lots, owner, sealed))
         if accounts[-1].shortfall:
             shortfalls[account] = accounts[-1].shortfall
     rulebook = current_rulebook(state)

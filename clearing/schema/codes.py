@@ -360,6 +360,11 @@ class ClearingCode(CodeBook):
         "The house took this token in a default, so it is for the payers of that default. Sell it to members, or wait "
         "until the recovery has ended.",
     )
+    BAD_SEALED_SEED = (
+        443,
+        "A sealed seed is three words that are not zero, and one that was chosen can be ended by three words of "
+        "zeros. Make it with `crossclear proof rotate-seed`.",
+    )
     NO_INVENTORY_SALE = 427, "The house has nothing of this for sale in this block."
     VAULT_LEAVES = 480, "This vault is about to be detached, so it pays no new withdrawals. Withdraw on another chain."
 

@@ -30,6 +30,7 @@ from clearing.schema.records.accounts import (
     MemberAccounts,
     NonceRecord,
     RestrictionRecord,
+    SealedSeedRecord,
     StandbyRecord,
 )
 from clearing.schema.records.collateral import (
@@ -364,6 +365,8 @@ class State:
     """By number of the default, while something may still come in."""
     standbys: Table[int, StandbyRecord] = hashed("standbys", Module.MEMBERS, U63)
     """By client's account, until it is ported or closed."""
+    sealed_seeds: Table[int, SealedSeedRecord] = hashed("sealed_seeds", Module.MEMBERS, U63)
+    """By account, while its owner chooses the seed of its commitments."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call; (3, member): its accounts and its clients'."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
@@ -177,6 +178,7 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
     Example: crossclear proof inputs --account 1 --out inputs --key trade --home HOME
     """
     from member.client.downloads import (
+        ANSWER_NAME,
         fetch_inclusion,
         inclusion_paths,
         refuse_existing,
@@ -187,11 +189,12 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
 
     wanted = epoch_number(epoch)
     refuse_in_clear(key.url)
-    refuse_existing(*inclusion_paths(out))
+    refuse_existing(*inclusion_paths(out), out / "owner", out / ANSWER_NAME)
     view = key.ask(lambda client: fetch_inclusion(client, account, wanted))
-    seed, holdings = write_inclusion(view, out)
+    seed, holdings = write_inclusion(view, out, key.address)
     if output == "json":
-        files = {"seed": str(seed), "holdings_file": str(holdings)}
+        files = {"seed": str(seed), "holdings_file": str(holdings), "owner_file": str(out / "owner")}
+        files |= {"answer_file": str(out / ANSWER_NAME)} if view.answer else {}
         show({**files, "epoch": view.epoch, "height": view.height, "holdings": view.holdings}, "", output)
         return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
@@ -199,8 +202,14 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         click.echo(printable(f"{name} {view.holdings[name]}"))  # the node's text could steer a terminal
     say("Compare these holdings with your own records (trades, deposits, statements): that comparison is what the")
     say("check is worth. A node that states what it committed to, right or wrong, passes every check.")
+    if not view.answer:
+        say("This node signed nothing: if the certified list lacks this leaf, you have no evidence of what it said.")
     if view.package:
         say(f"Package: {key.url.rstrip('/')}/v1/proofs/{view.epoch}")
     else:
         say(f"This node has no package of epoch {view.epoch}: ask others with `crossclear proof fetch`.")
     return ExitCode.OK
+
+
+for _command in (accuse, rotate_seed, epoch_seed):
+    proof.add_command(_command)

@@ -21,6 +21,7 @@ import msgspec
 import trio
 from rich.console import Console
 
+from clearing.accounts.commitment_seeds import sealed_seed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
 from clearing.schema.blocks.block import BlockResult
@@ -37,7 +38,7 @@ from member.keys.secret_files import read_password
 from member.verifying.package import VerificationReport, anchor_of_genesis
 from member.verifying.proof_files import history_of
 from node.agreement.application import DecidedHeight, state_salt
-from node.epochs.service import account_seed
+from node.epochs.seeds import AccountSeeds
 from node.offline.replay import replay
 from node.store.block_log import read_block_log, write_block_log
 from node.store.store import Store
@@ -214,7 +215,8 @@ def replay_logs(folder: Path, testnet: Testnet, notes: StoryRecord, own: MemberF
         found.results.append(decided.result)
         found.state = decided.state
         if statement is not None and decided.header.height == statement.height:
-            write_member_files(own, statement, decided.state, account_seed(secret, own.account))
+            seed = AccountSeeds(secret).at(own.account, statement.epoch, sealed_seed(decided.state, own.account))
+            write_member_files(own, statement, decided.state, seed)
 
     genesis, salt = testnet.genesis, state_salt(secret)
     replayed = replay(genesis, salt, read_block_log(first), note)

@@ -26,6 +26,17 @@ class InclusionView(Body, frozen=True):
     """By slot name, as `crossclear verify --holdings` takes them; what is not named is zero."""
     package: bool
     """Whether this node keeps a package of the epoch: `GET /v1/proofs/{epoch}`."""
+    owner: Address = "0x" + "00" * 20
+    """The address to which the account's commitment is bound: compare it with your own key's."""
+    answer: Annotated[str, Meta(pattern="^([0-9a-f]{2})*$", max_length=2 << 20, description="hex; keep it secret")] = ""
+    """All of this, signed by the node: evidence for `crossclear proof accuse`. Empty where the node signs none."""
+
+
+class SealKeyView(Body, frozen=True):
+    """The validators' key for seeds that owners choose: every validator's node states the same."""
+
+    seal_key: Hash
+    """X25519 public key, for `crossclear proof rotate-seed`."""
 
 
 LEAVES_MAX = 4096

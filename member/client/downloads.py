@@ -50,6 +50,8 @@ async def fetch_inclusion(client: NodeClient, account: int, epoch: int | None) -
     """Seed and holdings of an own account. Raises RemoteFault NODE_ANSWER for another account or epoch."""
     view = await client.inclusion(account, epoch)
     _check_same("inclusion", view.account, view.epoch, account, epoch)
+    if view.answer:
+        check_answer(view, client.network)
     return view
 
 
@@ -60,18 +62,41 @@ async def fetch_exit(client: NodeClient, account: int, epoch: int | None) -> tup
     return view, decode(await client.light_block(view.height), LightBlock, LIGHT_BLOCK_BYTES_MAX)
 
 
-def write_inclusion(view: InclusionView, folder: Path) -> tuple[Path, Path]:
-    """Write seed and holdings into a folder that is closed to others, as `crossclear verify` takes them."""
+def write_inclusion(view: InclusionView, folder: Path, owner: bytes) -> tuple[Path, Path]:
+    """Write seed and holdings into a folder that is closed to others, as `crossclear verify` takes them, and beside
+    them the own address `owner` and the node's signed answer."""
     seed, holdings = inclusion_paths(folder)
     make_secret_folder(folder)
     write_secret(seed, view.seed.encode() + b"\n")
     write_secret(holdings, msgspec.json.format(msgspec.json.encode(view.holdings, order="sorted"), indent=1) + b"\n")
+    write_secret(folder / "owner", f"0x{owner.hex()}\n".encode())
+    if view.answer:
+        write_secret(folder / ANSWER_NAME, bytes.fromhex(view.answer))
     return seed, holdings
+
+
+ANSWER_NAME = "answer.cci"
+"""The node's signed answer, for `crossclear proof accuse`."""
 
 
 def inclusion_paths(folder: Path) -> tuple[Path, Path]:
     """Where seed and holdings are written."""
     return folder / "seed", folder / "holdings.json"
+
+
+def check_answer(view: InclusionView, network: bytes) -> None:
+    """Whether the signed answer of a view says what the view does: another would be no evidence.
+
+    Raises RemoteFault NODE_ANSWER, and as `read_answer`.
+    """
+    from proofs.verify.signed_inclusion import read_answer
+
+    answer = read_answer(bytes.fromhex(view.answer))
+    said = (answer.network, answer.epoch, answer.height, answer.account, answer.seed, dict(answer.holdings))
+    holdings = {name: int(amount) for name, amount in view.holdings.items()}
+    shown = (network, view.epoch, view.height, view.account, bytes.fromhex(view.seed), holdings)
+    if said != shown or "0x" + answer.owner.hex() != view.owner:
+        raise RemoteFault(NodeCode.NODE_ANSWER, "signed inclusion", epoch=view.epoch, account=view.account)
 
 
 def write_fund_opening(url: str, epoch: int | None, out: Path) -> FundOpening:

@@ -29,7 +29,7 @@ from member.api.collateral_events import CollateralEventBody, CollateralEventRes
 from member.api.deposits import DepositView
 from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
-from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage
+from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage, SealKeyView
 from member.api.receipts import DefaultPage, FundPage, LiquidationPage, ReceiptPage
 from member.api.state import Readiness, StateView
 from member.api.statements import MemberStatement
@@ -63,6 +63,11 @@ class NodeClient:
         self._http = httpx.AsyncClient(
             base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, event_hooks=WHOLE_BODY_EXTENSIONS
         )
+
+    @property
+    def network(self) -> NetworkId:
+        """The network that requests are signed for."""
+        return self._network
 
     async def __aenter__(self) -> "NodeClient":
         return self
@@ -194,6 +199,10 @@ class NodeClient:
     async def statement(self, day: str) -> MemberStatement:
         """A recent day (YYYY-MM-DD, UTC) of all own accounts."""
         return await self._get(f"/v1/statements/{day}", MemberStatement, signed=True)
+
+    async def seal_key(self) -> bytes:
+        """The validators' key for seeds that owners choose."""
+        return bytes.fromhex((await self._get("/v1/seal-key", SealKeyView)).seal_key.removeprefix("0x"))
 
     async def inclusion(self, account: int, epoch: int | None = None) -> InclusionView:
         """Seed and holdings of an own account at an epoch's snapshot, by default of the node's newest package."""

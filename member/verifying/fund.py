@@ -64,4 +64,4 @@ def _own_account(data: bytes, opening: FundOpening) -> OwnAccount | None:
     if package.statement.epoch != opening.epoch:
         raise LocalFault(BaseCode.OUT_OF_RANGE, "epoch", package=package.statement.epoch, opening=opening.epoch)
     holdings = {name: int(amount) for name, amount in opening.holdings.items()}
-    return own_account(package, opening.account, holdings, bytes.fromhex(opening.seed))
+    return own_account(package, opening.account, holdings, bytes.fromhex(opening.seed), bytes(20))

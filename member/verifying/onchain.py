@@ -122,7 +122,7 @@ def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccoun
     if account is None or index is None:
         raise LocalFault(ProofCode.NOT_INCLUDED, f"account {own.account}", accounts=len(epoch.leaves))
     statement = epoch_statement(package.statement, package.commitments, package.domain)
-    holdings = AccountHoldings(own.account, account.values, epoch.leaves[index].shortfall)
+    holdings = AccountHoldings(own.account, account.values, epoch.leaves[index].shortfall, owner=own.owner)
     witness = account_witness(package.statement, statement.linear.layout, holdings, account.seed)
     _, proof = prove_certified_account(
         statement, epoch.all_leaves, index, witness, account.seed, certificate, package.validators

@@ -59,11 +59,13 @@ class TrustAnchor:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccountFiles:
-    """Where a member's account is described: id, file of its blinding seed, file of its holdings."""
+    """How a member describes its account: id, file of its seed of the epoch, file of its holdings, and the address that
+    owns it."""
 
     account: int
     seed_file: Path
     holdings_file: Path
+    owner: bytes
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -98,6 +100,8 @@ class VerificationReport(msgspec.Struct, frozen=True):
     """What is proven, when every check passed."""
     not_proven: tuple[str, ...] = ()
     file: str = ""
+    attested: dict[str, str] = {}
+    """Values that are the quorum's word, by name: whole numbers."""
 
     def with_check(self, check: Checked) -> "VerificationReport":
         """The same with one more check."""
@@ -167,6 +171,7 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, secon
         claim=verdict.claim,
         not_proven=limits if verdict.ok else (),
         file=printable(file),
+        attested={name: str(value) for name, value in verdict.attested},
     )
 
 
@@ -191,7 +196,7 @@ def read_own_account(data: bytes, own: OwnAccountFiles) -> OwnAccount | None:
         package = read_package(data)
     except RemoteFault:
         return None
-    return own_account_in(package, own.account, holdings, seed)
+    return own_account_in(package, own.account, holdings, seed, own.owner)
 
 
 def read_holdings(data: bytes) -> dict[str, int]:

@@ -15,6 +15,7 @@ from member.api.proofs import (
     PackageLine,
     PackagePage,
     RootOpeningView,
+    SealKeyView,
 )
 from member.api.types import hexed
 from member.codes import NodeCode
@@ -56,7 +57,17 @@ async def inclusion(call: ApiCall) -> InclusionView:
         seed=found.seed.hex(),
         holdings={name: str(amount) for name, amount in found.holdings.items()},
         package=package,
+        owner=hexed(found.bound),
+        answer=call.view.holdings.signed(found).hex() if call.view.holdings is not None else "",
     )
+
+
+@routes.get("/v1/seal-key", refusals=(501,))
+def seal_key(call: ApiCall) -> SealKeyView:
+    """The key for which an owner seals the seed that it chooses for its account's commitments."""
+    if call.view.holdings is None or not call.view.holdings.seal_key:
+        raise ApiRefusal(501, NodeCode.API_NO_SEEDS, "seal key")
+    return SealKeyView(seal_key=hexed(call.view.holdings.seal_key))
 
 
 async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch, bool]:

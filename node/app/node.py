@@ -52,7 +52,9 @@ from node.chains.strayed_vaults import own_of_strayed
 from node.config import NodeConfig, config_of_chains
 from node.epochs.member_files import EpochExits, EpochHoldings, EpochStatements
 from node.epochs.packages import PackageService
-from node.epochs.service import AccountSeeds, EpochService
+from node.epochs.seeds import AccountSeeds
+from node.epochs.service import EpochService
+from node.epochs.signed_answers import answer_signer
 from node.http.server import build_api, serve_api
 from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
@@ -161,7 +163,12 @@ class Node:
             own_key,
             restored.epochs,
         )
-        self._holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
+        self._holdings = EpochHoldings(
+            config.path("holdings"),
+            self._epochs.seed_of,
+            sign=answer_signer(self._network_id, self._keys.envelope),
+            seal_key=self._epochs.seal_key,
+        )
         self._exits = EpochExits(config.path("exits"))
         self._statements = EpochStatements(config.path("statements"))
         self._persister = Persister(

@@ -113,6 +113,9 @@ class AccountHoldingsRecord(Wire, frozen=True):
     """The trade address of its member at that height: a later member learns nothing of this epoch."""
     amounts: tuple[tuple[U32, I64], ...]
     """(public slot, amount), ordered by slot."""
+    bound: Bytes20 = bytes(20)
+    """The address that owns the account, to which its commitment is bound: the client's where it has a key."""
+    sealed_seed: bytes = b""
 
 
 class EpochHoldingsRecord(Wire, frozen=True):
@@ -136,6 +139,8 @@ class AccountAtEpoch:
     seed: bytes
     holdings: Mapping[str, int]
     """By slot name; what is zero is left out."""
+    bound: bytes = bytes(20)
+    """The address to which the commitment is bound."""
 
 
 def epoch_holdings(snapshot: RiskSnapshot, state: State) -> EpochHoldingsRecord:
@@ -147,7 +152,8 @@ def epoch_holdings(snapshot: RiskSnapshot, state: State) -> EpochHoldingsRecord:
         member = state.members.get(record.member) if record else None
         owner = member.trade_address if member else bytes(20)
         amounts = tuple((place, amount) for place, amount in enumerate(account.values[: len(public)]) if amount)
-        accounts.append(AccountHoldingsRecord(account.account, owner, amounts))
+        own = AccountHoldingsRecord(account.account, owner, amounts, account.owner, account.sealed_seed)
+        accounts.append(own)
     statement = snapshot.statement
     return EpochHoldingsRecord(statement.epoch, statement.height, tuple(name for _, name in public), tuple(accounts))
 
@@ -158,12 +164,22 @@ class EpochHoldings(EpochFiles):
     def __init__(
         self,
         folder: Path,
-        seed_of: Callable[[int], bytes],
+        seed_of: Callable[[int, int, bytes], bytes],
         epochs_max: int = EPOCHS_MAX,
         bytes_max: int = BYTES_MAX,
+        sign: "Callable[[AccountAtEpoch], bytes] | None" = None,
+        seal_key: bytes = b"",
     ) -> None:
+        """`seed_of`: of account, epoch and the sealed seed at its snapshot; `sign`: what a node signs of its answer
+        (`node.epochs.signed_answers`), None: nothing; `seal_key`: for which owners seal seeds, empty: unknown here."""
         super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
         self._seed_of = seed_of
+        self._sign = sign
+        self.seal_key = seal_key
+
+    def signed(self, found: AccountAtEpoch) -> bytes:
+        """The signed answer about an account; empty where this node signs none."""
+        return self._sign(found) if self._sign is not None else b""
 
     def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
@@ -172,7 +188,8 @@ class EpochHoldings(EpochFiles):
         if record is None or found is None:
             return None
         amounts = {record.slots[place]: amount for place, amount in found.amounts}
-        return AccountAtEpoch(record.epoch, record.height, account, found.owner, self._seed_of(account), amounts)
+        seed = self._seed_of(account, record.epoch, found.sealed_seed)
+        return AccountAtEpoch(record.epoch, record.height, account, found.owner, seed, amounts, found.bound)
 
     def own(self, account: int, owner: bytes | None, epoch: int) -> AccountAtEpoch | None:
         """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""

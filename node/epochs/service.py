@@ -5,7 +5,7 @@ Committing runs in a worker process and is awaited only when a header needs it; 
 are written whole or not at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import trio
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U63, Bytes32, Wire
 from clearing.base.errors import LocalFault
-from clearing.base.hashing import sha256, tagged_hash
+from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
@@ -26,12 +26,12 @@ from clearing.state.state import State
 from member.codes import NodeCode
 from member.durable_files import write_whole
 from member.printing.pace import Pace
+from node.epochs.seeds import AccountSeeds
 from node.store.records import PackageRecord
 from proofs.epoch.package import SUFFIX, commitments_root
 from proofs.epoch.pool import EpochProver
 from proofs.epoch.remote_shard import ProofProgress
 
-SEED_TAG = "crossclear/account-seed/v1"
 COMMIT_SECONDS_MAX = 60.0
 PROGRESS_SECONDS = 30.0
 """How often the progress of a proof is logged."""
@@ -50,23 +50,6 @@ class EpochRecord(Wire, frozen=True):
     """Ordered by height."""
 
 
-def account_seed(network_seed: bytes, account: int) -> bytes:
-    """The 32-byte commitment seed of an account that chose none of its own."""
-    return tagged_hash(SEED_TAG, network_seed, account.to_bytes(8, "big"))
-
-
-class AccountSeeds(dict[int, bytes]):
-    """The seed of every account, also of one opened later, made when it is first asked for."""
-
-    def __init__(self, network_seed: bytes) -> None:
-        super().__init__()
-        self._network_seed = network_seed
-
-    def __missing__(self, account: int) -> bytes:
-        seed = self[account] = account_seed(self._network_seed, account)
-        return seed
-
-
 @dataclass(slots=True)
 class _WaitingEpoch:
     snapshot: RiskSnapshot
@@ -80,7 +63,7 @@ class EpochService:
     def __init__(
         self,
         prover: EpochProver,
-        seeds: Mapping[int, bytes],
+        seeds: AccountSeeds,
         delay: int,
         own_key: bytes,
         record: EpochRecord | None = None,
@@ -152,9 +135,14 @@ class EpochService:
             (waiting.snapshot for waiting in self._waiting if waiting.snapshot.statement.height == height), None
         )
 
-    def seed_of(self, account: int) -> bytes:
-        """The 32-byte commitment seed of an account; for its member only."""
-        return self._seeds[account]
+    def seed_of(self, account: int, epoch: int, sealed: bytes = b"") -> bytes:
+        """The 32-byte seed of an account's commitment at an epoch; for its member only."""
+        return self._seeds.at(account, epoch, sealed)
+
+    @property
+    def seal_key(self) -> bytes:
+        """The X25519 public key for which owners seal seeds that they choose."""
+        return self._seeds.seal_key
 
     def is_ours(self, epoch: int, validators: ValidatorSet) -> bool:
         """Whether this node is among the validators assigned to prove."""
@@ -190,7 +178,7 @@ class EpochService:
             left = pace.seconds_left(progress.done, progress.total)
             log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total, seconds_left=left)
 
-        seeds = self._seeds_of(snapshot)
+        seeds = self._seeds.of(snapshot)
         return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), log_progress)
 
     def _finished(self, waiting: _WaitingEpoch) -> tuple[tuple[int, bytes], ...]:
@@ -204,14 +192,10 @@ class EpochService:
                 NodeCode.PROVER_LATE, "commitments", height=height, seconds=int(COMMIT_SECONDS_MAX)
             ) from None
 
-    def _seeds_of(self, snapshot: RiskSnapshot) -> dict[int, bytes]:
-        """Those that a worker process needs, and no others."""
-        return {account.account: self._seeds[account.account] for account in snapshot.accounts}
-
     def _begin(self, waiting: _WaitingEpoch) -> "Future[tuple[tuple[int, bytes], ...]]":
         """Ask a worker, once."""
         if waiting.commitments is None:
-            waiting.commitments = self._prover.commit(waiting.snapshot, self._seeds_of(waiting.snapshot))
+            waiting.commitments = self._prover.commit(waiting.snapshot, self._seeds.of(waiting.snapshot))
         return waiting.commitments
 
 

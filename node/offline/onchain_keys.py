@@ -31,9 +31,10 @@ def derive_from_state(package: EpochPackage, state: State, secrets: HomeSecrets)
     """
     # Imported here: `verify` needs neither the rulebook nor the market.
     from clearing.epochs.snapshot import take_snapshot
-    from node.epochs.service import AccountSeeds
+    from node.epochs.seeds import AccountSeeds
 
-    derived = derive_epoch(take_snapshot(state), AccountSeeds(secrets.network_seed), package.domain)
+    snapshot = take_snapshot(state)
+    derived = derive_epoch(snapshot, AccountSeeds(secrets.network_seed).of(snapshot), package.domain)
     if derived.statement.linear.context != package.header.commitments_root:
         raise LocalFault(
             ProofCode.KEYS_DIFFER,

@@ -1,7 +1,9 @@
 """The vector commitment to an account's holdings: C_W = Σ w_j·[L_j] + ρ_0·[Z_H] + ρ_1·[X·Z_H].
 
-Rule: ρ is derived from the account's seed and from everything that distinguishes commitments, so blinders are
-never the same for two accounts, epochs or states, and a member can recompute its commitment from holdings and seed.
+Rule: ρ is derived from the account's seed of the epoch and from everything that distinguishes commitments, its owner's
+address among it. So blinders are never the same for two accounts, owners, epochs or states; an owner can recompute its
+commitment from holdings and seed; and what one owner is shown opens for no other. An epoch's seed is derived one-way
+from the account's root seed: who learns it can open no other epoch.
 `Committer` gives the same points epoch after epoch from what changed: it keeps Σ w_j·[L_j] without blinders, which is
 as secret as the holdings, and adds fresh blinders every time.
 """
@@ -11,13 +13,16 @@ from dataclasses import dataclass
 
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
 from proofs.algebra.field import ORDER, SCALAR_BYTES
 from proofs.algebra.group import Point, encode_point, infinity, multi_scalar
 from proofs.algebra.srs import Basis
 from proofs.errors import ProofCode
 
-BLINDER_TAG = b"crossclear/proofs/blinder/v1"
+BLINDER_TAG = b"crossclear/proofs/blinder/v2"
+EPOCH_SEED_TAG = "crossclear/epoch-seed/v1"
 SEED_BYTES = 32
+OWNER_BYTES = 20
 BLINDERS = 2
 
 
@@ -30,12 +35,22 @@ class CommitmentContext:
     epoch: int
     state_root: bytes
     column: int = 0
+    owner: bytes = bytes(OWNER_BYTES)
+    """Address that owns the account; zeros for an account of the ledger itself."""
+
+
+def epoch_seed(root: bytes, account: int, epoch: int) -> bytes:
+    """The 32-byte seed of an account at one epoch, out of its root seed. Raises LocalFault BAD_LENGTH."""
+    if len(root) != SEED_BYTES:
+        raise LocalFault(ProofCode.BAD_LENGTH, "root seed", bytes=len(root))
+    return tagged_hash(EPOCH_SEED_TAG, root, u256(account), u256(epoch))
 
 
 def blinders(seed: bytes, context: CommitmentContext) -> tuple[int, int]:
-    """(ρ_0, ρ_1) = HKDF-SHA256(seed, network ‖ account ‖ epoch ‖ state root ‖ column ‖ i), 64 bytes reduced mod p.
+    """(ρ_0, ρ_1) = HKDF-SHA256(seed, network ‖ account ‖ owner ‖ epoch ‖ state root ‖ column ‖ i), 64 bytes reduced
+    mod p.
 
-    Raises LocalFault BAD_LENGTH for a seed that is not 32 bytes.
+    Raises LocalFault BAD_LENGTH for a seed that is not 32 bytes, or an owner that is not 20.
     """
     # Imported here so that a verifier without own accounts starts faster.
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -43,6 +58,8 @@ def blinders(seed: bytes, context: CommitmentContext) -> tuple[int, int]:
 
     if len(seed) != SEED_BYTES:
         raise LocalFault(ProofCode.BAD_LENGTH, "account seed", bytes=len(seed))
+    if len(context.owner) != OWNER_BYTES:
+        raise LocalFault(ProofCode.BAD_LENGTH, "account owner", bytes=len(context.owner))
     values = []
     for index in range(BLINDERS):
         info = b"".join(
@@ -50,6 +67,7 @@ def blinders(seed: bytes, context: CommitmentContext) -> tuple[int, int]:
                 BLINDER_TAG,
                 context.network,
                 u256(context.account),
+                context.owner.rjust(32, b"\0"),
                 u256(context.epoch),
                 context.state_root,
                 u256(context.column),

@@ -1,31 +1,31 @@
-"""The epoch package, version 2: one file (`.ccp`) that anybody can check offline.
+"""The epoch package: one file (`.ccp`) that anybody can check offline.
 
-Rule: one canonical encoding; every byte is bound, either by the certified header or by the proofs themselves. The
+Rule: one format and one canonical encoding; new terms of risk are new kinds of slots and rows
+(`proofs.statement.kinds`). Every byte is bound, either by the certified header or by the proofs themselves. The
 commitments root is what the validators certify *before* anybody proves: statement, domain and all (account, C_W).
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from clearing.base.certificate import Certificate
-from clearing.base.codec import U32, U63, Bytes32, Bytes48, Bytes96, Wire, decode, encode, u256
+from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, decode, encode, u256
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.merkle import merkle_root
-from clearing.base.validators import NO_EVM_ADDRESS, Validator, ValidatorSet
+from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.linear.statement import LinearStatement
 from proofs.statement.arithmetization import DOMAIN, layout_of, shortfalls_of
+from proofs.statement.kinds import check_kinds_known
 
-FORMAT: Literal["crossclear-epoch-package/2"] = "crossclear-epoch-package/2"
-FORMAT_1: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
-"""Still read and verified; nobody writes it anew."""
-Format = Literal["crossclear-epoch-package/1", "crossclear-epoch-package/2"]
+Format = Literal["crossclear-epoch-package/2"]
+FORMAT: Format = "crossclear-epoch-package/2"
 SUFFIX = ".ccp"
 COMMITMENTS_TAG = "crossclear/commitments-root/v1"
 PACKAGE_BYTES_MAX = 64 << 20
@@ -70,26 +70,6 @@ class EpochPackage(Wire, frozen=True):
     """Proof that the house owes no cash (`proofs.epoch.house_solvency`); if empty, the verdict says so."""
 
 
-class _ValidatorV1(Wire, frozen=True):
-    """As version 1 has it: without an EVM address."""
-
-    envelope_key: Bytes32
-    bls_key: Bytes48
-    power: U63
-    possession: Bytes96
-
-
-class _ValidatorsV1(Wire, frozen=True):
-    validators: tuple[_ValidatorV1, ...]
-
-
-class _PackageV1(EpochPackage, frozen=True):
-    """Version 1 differs in the validators only."""
-
-    format: Literal["crossclear-epoch-package/1"]
-    validators: _ValidatorsV1  # type: ignore[assignment]
-
-
 # A fixed number of parts, each skipped over and not decoded.
 _PARTS: msgspec.msgpack.Decoder[tuple[msgspec.Raw, ...]] = msgspec.msgpack.Decoder(
     tuple[(msgspec.Raw,) * len(EpochPackage.__struct_fields__)]  # type: ignore[misc]
@@ -123,11 +103,7 @@ def linear_statement(
 
 def write_package(package: EpochPackage) -> bytes:
     """The bytes of the file."""
-    if package.format == FORMAT:
-        return encode(package)
-    return encode(
-        _converted(package, _PackageV1, _ValidatorsV1(tuple(map(_without_address, package.validators.validators))))
-    )
+    return encode(package)
 
 
 def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
@@ -136,35 +112,21 @@ def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
 
 
 def read_package(data: bytes) -> EpochPackage:
-    """Read a file. The validators of a package of version 1 have no EVM address: zeros stand for it.
+    """Read a file.
 
-    Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL.
+    Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL, VerificationFailed UNKNOWN_KIND for a slot or row of a kind
+    that is not in `proofs.statement.kinds`.
     """
-    if len(data) <= PACKAGE_BYTES_MAX and _format_of(data) == encode(FORMAT_1):
-        package = decode(data, _PackageV1, PACKAGE_BYTES_MAX)
-        return _converted(
-            package, EpochPackage, ValidatorSet(tuple(map(_with_no_address, package.validators.validators)))
-        )
-    return decode(data, EpochPackage, PACKAGE_BYTES_MAX)
+    statement = _measured_statement(data) if len(data) <= PACKAGE_BYTES_MAX else b""
+    try:
+        return decode(data, EpochPackage, PACKAGE_BYTES_MAX)
+    except RemoteFault:
+        check_kinds_known(statement)
+        raise
 
 
-def _converted(package: EpochPackage, kind: type[EpochPackage], validators: Any) -> EpochPackage:
-    fields = {name: getattr(package, name) for name in package.__struct_fields__}
-    return kind(**fields | {"validators": validators})
-
-
-def _with_no_address(validator: _ValidatorV1) -> Validator:
-    return Validator(
-        validator.envelope_key, validator.bls_key, validator.power, validator.possession, NO_EVM_ADDRESS, bytes(65)
-    )
-
-
-def _without_address(validator: Validator) -> _ValidatorV1:
-    return _ValidatorV1(validator.envelope_key, validator.bls_key, validator.power, validator.possession)
-
-
-def _format_of(data: bytes) -> bytes:
-    """The first part as it is encoded. All are measured before any is built: 64 MiB of rows would become 2 GB of
+def _measured_statement(data: bytes) -> bytes:
+    """The statement as it is encoded. All parts are measured before any is built: 64 MiB of rows would become 2 GB of
     objects."""
     try:
         parts = _PARTS.decode(data)
@@ -174,4 +136,4 @@ def _format_of(data: bytes) -> bytes:
         size, limit = memoryview(part).nbytes, PART_BYTES_MAX.get(name, PACKAGE_BYTES_MAX)
         if size > limit:
             raise RemoteFault(BaseCode.OVERSIZE, f"epoch package {name}", bytes=size, limit=limit)
-    return bytes(parts[0])
+    return bytes(parts[EpochPackage.__struct_fields__.index("statement")])

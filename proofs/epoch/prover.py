@@ -13,7 +13,7 @@ from clearing.base.header import Header
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot, RiskStatement, SlotKind
-from proofs.algebra.commitment import CommitmentContext, Committer, blinders, commit
+from proofs.algebra.commitment import Committer, blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.algebra.transcript import Transcript
@@ -26,10 +26,17 @@ from proofs.errors import ProofCode
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import DOMAIN, AuxiliaryWitness, auxiliary_slots, complete_holdings, layout_of
+from proofs.statement.arithmetization import (
+    DOMAIN,
+    AuxiliaryWitness,
+    auxiliary_slots,
+    complete_holdings,
+    context_of,
+    layout_of,
+)
 
 Seeds = Mapping[int, bytes]
-"""Account to its 32-byte seed."""
+"""Account to its 32-byte seed of the epoch."""
 
 
 def commit_epoch(
@@ -44,7 +51,7 @@ def commit_epoch(
     result = []
     for account in snapshot.accounts:
         values = complete_holdings(snapshot.statement, account, auxiliary)
-        hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
+        hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account, account.owner))
         found = (
             commit(points, values, hiding) if committer is None else committer.commit(account.account, values, hiding)
         )
@@ -78,7 +85,7 @@ def prove_epoch(
     commitments, secrets = [], []
     for account in snapshot.accounts:
         values = complete_holdings(snapshot.statement, account, auxiliary)
-        hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
+        hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account, account.owner))
         commitments.append((account.account, encode_point(commit(points, values, hiding))))
         secrets.append((values, account.shortfall, hiding))
     root = commitments_root(snapshot.statement, commitments, domain)
@@ -152,11 +159,6 @@ def _prove_house(
         return b""
     witness = make_witness(wanted.layout, own.values, 0, own.blinders)
     return prove(wanted, [witness], scalars=scalars)[0]
-
-
-def context_of(statement: RiskStatement, account: int) -> CommitmentContext:
-    """What the account's blinders are bound to in this epoch."""
-    return CommitmentContext(statement.network, account, statement.epoch, statement.state_root)
 
 
 def _seed(seeds: Seeds, account: AccountHoldings) -> bytes:

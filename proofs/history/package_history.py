@@ -171,6 +171,12 @@ class PackageHistory:
         if self._reuse.full:
             limits = (*limits, _NOT_COMPARED)
         epochs = tuple(sorted({entry.epoch for entry in stated if entry.proven}))
+        if epochs and epochs[0] > 1:  # epochs are numbered from 1, and each header has its own epoch's number
+            closed = "Epoch 1" if epochs[0] == 2 else f"Epochs 1 to {epochs[0] - 1}"
+            limits = (
+                *limits,
+                f"{closed} closed before the first of these packages, and no good package of it is here.",
+            )
         believed = {entry.index for entry in linked}
         results = tuple(replace(result, linked=index in believed) for index, result in enumerate(self._results))
         return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)

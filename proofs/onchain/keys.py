@@ -26,7 +26,7 @@ from clearing.base.hashing import sha256, tag_prefix, tagged_hash
 from clearing.base.ids import Hash32
 from clearing.base.merkle import leaf_hash, merkle_proof, merkle_root
 from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot, RiskStatement
-from proofs.algebra.commitment import SEED_BYTES, CommitmentContext, blinders, commit
+from proofs.algebra.commitment import SEED_BYTES, blinders, commit
 from proofs.algebra.field import ORDER, scalar_bytes
 from proofs.algebra.group import encode_point, multi_scalar
 from proofs.algebra.srs import Basis, basis
@@ -35,7 +35,7 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COLUMNS_MAX, ProofLayout
 from proofs.linear.statement import LinearStatement, Weights, Witness, make_witness, u_values, weights_of
 from proofs.onchain.messages import pad_encoded
-from proofs.statement.arithmetization import DOMAIN, AuxiliaryWitness, complete_holdings, layout_of
+from proofs.statement.arithmetization import DOMAIN, AuxiliaryWitness, complete_holdings, context_of, layout_of
 
 BLINDER_TAG = b"crossclear/onchain/blinder/v1"
 Y_TAG = "crossclear/onchain/y/v1"
@@ -293,7 +293,7 @@ def account_witness(
 ) -> Witness:
     """An account's witness, by its holdings and seed. Raises LocalFault WITNESS_OUT_OF_RANGE, BAD_LENGTH."""
     values = complete_holdings(statement, account, auxiliary)
-    context = CommitmentContext(statement.network, account.account, statement.epoch, statement.state_root)
+    context = context_of(statement, account.account, account.owner)
     return make_witness(layout, values, account.shortfall, blinders(seed, context))
 
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from clearing.base.errors import LocalFault
-from clearing.margin.statement.snapshot import AccountHoldings, RiskStatement, Row, RowKind, Slot, SlotKind
+from clearing.margin.statement.snapshot import AccountHoldings, RiskStatement, Row, Slot, SlotKind
+from proofs.algebra.commitment import CommitmentContext
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.statement.custody import check_counted_once
+from proofs.statement.kinds import ROW_KINDS, SLOT_KINDS
 from proofs.statement.row_checks import Bound, bounds_of, check_rows
 
 
@@ -97,17 +99,7 @@ def _public(bound: Bound, values: Mapping[int, int]) -> int:
 DOMAIN = 2048
 """n of every package that a network writes; tests use smaller ones."""
 
-_RANGES = {
-    SlotKind.CASH: SlotRange(8, 2**63),
-    SlotKind.TOKEN: SlotRange(7, 0),
-    SlotKind.POSITION: SlotRange(5, 2**39),
-    SlotKind.GROUP_MAX: SlotRange(8, 0),
-    SlotKind.AUXILIARY: SlotRange(8, 0),
-    SlotKind.AUXILIARY_SIGNED: SlotRange(8, 2**63),
-    SlotKind.UNCOVERED: SlotRange(8, 0),
-}
 _AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED)
-_ROW_WIDTHS = {RowKind.AT_LEAST_ZERO: 8, RowKind.EQUAL_ZERO: 0}
 
 
 def layout_of(statement: RiskStatement, size: int = DOMAIN) -> ProofLayout:
@@ -158,6 +150,11 @@ def check_statement(statement: RiskStatement) -> None:
     check_counted_once(statement.custody)
 
 
+def context_of(statement: RiskStatement, account: int, owner: bytes) -> CommitmentContext:
+    """What the blinders of an account's commitment are bound to in this epoch. `owner`: the address that owns it."""
+    return CommitmentContext(statement.network, account, statement.epoch, statement.state_root, owner=owner)
+
+
 def complete_holdings(
     statement: RiskStatement, account: AccountHoldings, auxiliary: AuxiliaryWitness | None = None
 ) -> tuple[int, ...]:
@@ -182,8 +179,9 @@ def complete_holdings(
 
 
 def _slot_range(slot: Slot) -> SlotRange:
-    return _RANGES[slot.kind]
+    kind = SLOT_KINDS[slot.kind]
+    return SlotRange(kind.width, kind.offset)
 
 
 def _row_range(row: Row) -> RowRange:
-    return RowRange(_ROW_WIDTHS[row.kind], row.coefficients, row.constant, row.shortfall)
+    return RowRange(ROW_KINDS[row.kind].width, row.coefficients, row.constant, row.shortfall)

@@ -16,6 +16,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.statement.snapshot import RiskStatement, Row, Slot
 from proofs.errors import ProofCode, VerificationFailed
+from proofs.statement.price_bounds import check_price_bounds
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
@@ -35,9 +36,9 @@ def check_rulebook(
 
     `certified_ms`: the time of the header that certifies the statement. `network`: by default of the genesis, which
     differs from it once the genesis was amended. Raises VerificationFailed RULES_DIFFER naming the first
-    difference, BAD_STATEMENT for a rulebook that makes no rows.
+    difference, PRICE_OUT_OF_BOUNDS naming a mark, BAD_STATEMENT for a rulebook that makes no rows.
     """
-    book = _read(statement)
+    book = stated_rulebook(statement)
     slots, rows = _computed(book)
     _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
     _same("slots", statement.slots, slots)
@@ -47,6 +48,11 @@ def check_rulebook(
     _same("prices", statement.prices, book.prices)
     _same("assumptions", statement.assumptions, book.assumptions)
     _check_prices(book)
+    check_price_bounds(
+        book,
+        latest_ms=max(book.time_ms, certified_ms or 0),
+        listed_ms=genesis.time_ms if genesis is not None else 0,
+    )
     _check_fund(statement, book)
     _check_shortages(statement, book)
     if certified_ms is not None and book.time_ms > certified_ms:
@@ -60,7 +66,8 @@ def check_rulebook(
     return f"{found} under the genesis' parameters"
 
 
-def _read(statement: RiskStatement) -> "Rulebook":
+def stated_rulebook(statement: RiskStatement) -> "Rulebook":
+    """The rulebook in a statement. Raises VerificationFailed RULES_DIFFER, BAD_STATEMENT."""
     from clearing.margin.statement.rulebook import read_rulebook
 
     if not statement.rules:

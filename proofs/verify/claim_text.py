@@ -4,6 +4,8 @@ Rule: never more than was checked. Every verifier prints both. A statement names
 expresses, and the verdict repeats every name: one for which this version has no sentence is printed as it is.
 """
 
+from collections.abc import Sequence
+
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.margin.statement.snapshot import RiskStatement, SlotKind
 from proofs.epoch.package import EpochPackage
@@ -128,11 +130,31 @@ def limits_of(
         "and unclaimed accounts count among them.",
         *cover_limits(package.statement),
         "A book of two accounts reveals each one's positions to the other.",
+        revealed_by(package.statement),
         *assumptions_of(package.statement),
     )
     if trusted:
         return limits
     return (*limits, _OWN_SET)
+
+
+def revealed_by(statement: RiskStatement) -> str:
+    """What anybody learns from the package besides what is proven."""
+    members = ", which account is which member's" if statement.cover else ""
+    return (
+        f"The package reveals its accounts by numbers that stay the same in every epoch{members}; who is short, and by "
+        "how much at most; the sums of cash and tokens; prices and parameters; and of every vault the counters and the "
+        "balance, with deposits and withdrawals on their way."
+    )
+
+
+def attested_limit(attested: Sequence[tuple[str, int]]) -> str:
+    """A sentence on the values that are the quorum's word; a verdict lists them one by one."""
+    kinds = dict.fromkeys(name.split(":")[0] for name, _ in attested)
+    return (
+        f"{len(attested)} values are the word of more than two thirds of the validators, within the rulebook's bounds: "
+        f"{', '.join(kinds)}. JSON output lists each by name and value under `attested`."
+    )
 
 
 def claim_of_account(package: EpochPackage, account: int, shortfall: int) -> str:

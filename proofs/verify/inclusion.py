@@ -1,13 +1,13 @@
 """Inclusion: one account opened against a package, a member's own or the account of the members' contributions.
 
 Rule: holdings are given by slot names, such as `position:BTC-PERP`; slots not named are zero, and a name that the
-package does not have is the caller's mistake. Holdings and seed go nowhere else. A format-v1 package tests the
+package does not have is the caller's mistake. Holdings and seed go nowhere else. A package tests the
 house's own default fund and lists, for every stress scenario, by how much the two largest members would exceed it;
 members' contributions are the cash of one more account, whose seed and holdings are published, and its opening is the
 whole proof that they cover the listed amounts. It must not know how contributions are called.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.ids import FUND_ACCOUNT
@@ -17,9 +17,22 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.verify.verdict import OwnAccount, printable
 
 
-def own_account(package: EpochPackage, account: int, holdings: Mapping[str, int], seed: bytes) -> OwnAccount:
-    """An account by its holdings (slot name to whole units) and 32-byte seed. Raises LocalFault OUT_OF_RANGE."""
-    return OwnAccount(account, values_in_slots(package.statement, holdings), seed)
+def own_account(
+    package: EpochPackage, account: int, holdings: Mapping[str, int], seed: bytes, owner: bytes
+) -> OwnAccount:
+    """An account by its holdings (slot name to whole units), its 32-byte seed of the epoch and the 20-byte address that
+    owns it. Raises LocalFault OUT_OF_RANGE."""
+    return OwnAccount(account, values_in_slots(package.statement, holdings), seed, owner)
+
+
+def check_commitments_differ(commitments: Sequence[tuple[int, bytes]]) -> None:
+    """Raises VerificationFailed COMMITMENTS_EQUAL naming two accounts with one commitment: no two have the same
+    blinders."""
+    accounts: dict[bytes, int] = {}
+    for account, commitment in commitments:
+        if commitment in accounts:
+            raise VerificationFailed(ProofCode.COMMITMENTS_EQUAL, f"accounts {accounts[commitment]} and {account}")
+        accounts[commitment] = account
 
 
 def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tuple[int, ...]:

@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
-from clearing.base.validators import check_validator_set, check_voting_keys
+from clearing.base.validators import check_validator_set
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from clearing.margin.statement.snapshot import AccountHoldings, SlotKind
-from proofs.algebra.commitment import CommitmentContext, commit_holdings
+from proofs.algebra.commitment import commit_holdings
 from proofs.algebra.group import Point, decode_point
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.algebra.transcript import Transcript
 from proofs.cover.verifier import check_cover
 from proofs.epoch.house_solvency import check_house
 from proofs.epoch.matched_book import verify_book
-from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, read_package
+from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
-from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings
+from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings, context_of
 from proofs.statement.custody import CustodyAssurance, check_custody, check_listed, check_reserves, custody_detail
+from proofs.statement.price_bounds import attested
 from proofs.statement.rulebook_checks import check_rulebook
-from proofs.verify.claim_text import claim_of, limits_of
+from proofs.verify.claim_text import attested_limit, claim_of, limits_of
+from proofs.verify.inclusion import check_commitments_differ
 from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
@@ -76,8 +78,11 @@ def verify_package(
     if not verdict.ok:  # nothing in it may be believed, so there is no claim
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
-    limits = limits_of(package, trusted=validators_hash is not None, **known)
-    return replace(verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)))
+    words = tuple((printable(name), value) for name, value in attested(package.statement))
+    limits = (*limits_of(package, trusted=validators_hash is not None, **known), attested_limit(words))
+    return replace(
+        verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)), attested=words
+    )
 
 
 @dataclass
@@ -127,7 +132,7 @@ class PackageChecks:
         """A quorum of the validator set signed the header."""
         package = self.package
         # Its size too, before the hash decodes every key.
-        (check_validator_set if package.format == FORMAT else check_voting_keys)(package.validators)
+        check_validator_set(package.validators)
         if self.validators_hash is not None and package.validators.hash != self.validators_hash:
             raise VerificationFailed(ProofCode.WRONG_NETWORK, "validator set", stated=package.validators.hash)
         trusted = package.header.network if self.network is None else self.network
@@ -146,6 +151,11 @@ class PackageChecks:
             raise VerificationFailed(ProofCode.WRONG_ROOT, "snapshot height", certified=header.commitments_height)
         if package.statement.network != header.network:
             raise VerificationFailed(ProofCode.WRONG_NETWORK, "statement", stated=package.statement.network)
+        if package.statement.epoch != header.epoch:
+            raise VerificationFailed(
+                ProofCode.EPOCH_DIFFERS, "statement", stated=package.statement.epoch, certified=header.epoch
+            )
+        check_commitments_differ(package.commitments)
         return f"{len(package.commitments)} commitments and the statement are the certified ones"
 
     def statement(self) -> str:
@@ -226,7 +236,7 @@ class PackageChecks:
         if certified is None:  # also for a number that is none of an account
             raise VerificationFailed(ProofCode.NOT_INCLUDED, f"account {own.account}")
         values = complete_holdings(statement, AccountHoldings(own.account, own.values))
-        context = CommitmentContext(statement.network, own.account, statement.epoch, statement.state_root)
+        context = context_of(statement, own.account, own.owner)
         if certified != commit_holdings(basis(self.package.domain), values, own.seed, context):
             # Never what was recomputed: beside the certified C_W, which has the same blinders, it would reveal to
             # onlookers by how much the holdings are wrong.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, LocalFault
 from clearing.margin.statement.snapshot import AccountHoldings
-from proofs.algebra.commitment import CommitmentContext, blinders, commit
+from proofs.algebra.commitment import blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.epoch.package import EpochPackage, read_package
@@ -17,7 +17,7 @@ from proofs.errors import ProofCode
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import make_witness
-from proofs.statement.arithmetization import complete_holdings
+from proofs.statement.arithmetization import complete_holdings, context_of
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.standalone import AccountStatements, StandaloneProof, verify_standalone, write_standalone
 from proofs.verify.verdict import OwnAccount
@@ -54,8 +54,7 @@ def prove_account(package: EpochPackage, own: OwnAccount, scalars: RandomScalar 
     statement = package.statement
     linear = AccountStatements(package).of(own.account)
     values = complete_holdings(statement, AccountHoldings(own.account, own.values))
-    context = CommitmentContext(statement.network, own.account, statement.epoch, statement.state_root)
-    hiding = blinders(own.seed, context)
+    hiding = blinders(own.seed, context_of(statement, own.account, own.owner))
     found = encode_point(commit(basis(package.domain), values, hiding))
     if found != linear.commitments[0]:
         # Never what was recomputed: under the blinders of the certified C_W it reveals by how much holdings are wrong.

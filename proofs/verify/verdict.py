@@ -36,11 +36,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class OwnAccount:
-    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed."""
+    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed of the
+    epoch, and the address that owns the account."""
 
     account: int
     values: tuple[int, ...]
     seed: bytes = field(repr=False)
+    owner: bytes = bytes(20)
+    """Zeros: an account of the ledger itself, such as the one of the members' contributions."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Verdict:
     epoch: int = 0
     not_run: tuple[str, ...] = ()
     """Names of the checks that the failed one stopped."""
+    attested: tuple[tuple[str, int], ...] = ()
+    """(name, value) of what stays the quorum's word: marks, prices, haircuts, custody terms and the time of valuation.
+    Empty unless every check passed."""
     package: EpochPackage | None = field(default=None, repr=False, compare=False)
     """What was read, believed or not; None when the file could not be read."""
 

@@ -163,7 +163,13 @@ def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int
 
 
 def account_holdings(
-    arrays: "RiskArrays", account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+    arrays: "RiskArrays",
+    account: int,
+    cash: Sequence[int],
+    tokens: Sequence[int],
+    positions: Sequence[int],
+    owner: bytes = bytes(20),
+    sealed_seed: bytes = b"",
 ) -> AccountHoldings:
     """One account as in the snapshot: holdings, shortfall, and the least auxiliary values."""
     margin = _holdings_margin(arrays, cash, tokens, positions)
@@ -172,6 +178,8 @@ def account_holdings(
         values=(*cash, *tokens, *positions),
         shortfall=_shortfall(arrays, margin, cash),
         auxiliary=auxiliary_values(arrays, margin, tokens, positions),
+        owner=owner,
+        sealed_seed=sealed_seed,
     )
 
 

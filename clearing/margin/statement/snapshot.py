@@ -85,6 +85,11 @@ class AccountHoldings(Wire, frozen=True):
     shortfall: U63 = 0
     auxiliary: tuple[I64, ...] = ()
     """Values of the AUXILIARY and AUXILIARY_SIGNED slots, in slot order: the least that the rows allow."""
+    owner: Bytes20 = bytes(20)
+    """The address that signs for money leaving the account, to which its commitment is bound; zeros: an account of the
+    ledger itself."""
+    sealed_seed: bytes = b""
+    """The seed that the owner chose, sealed for the validators (`clearing.schema.records.seeds`); empty: none."""
 
 
 class PriceUsed(Wire, frozen=True):

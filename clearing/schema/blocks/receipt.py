@@ -13,6 +13,7 @@ from clearing.schema.receipts.accounts import (
     AccountPorted,
     AffiliationDeclared,
     CashTransferred,
+    SeedRotated,
     StandbyDeclared,
     TokensTransferred,
 )
@@ -309,6 +310,7 @@ Receipt: TypeAlias = (
     | StandbyDeclared
     | PortedToStandby
     | StandbyNotTaken
+    | SeedRotated
 )
 
 

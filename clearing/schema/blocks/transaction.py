@@ -12,6 +12,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    SeedRotation,
     StandbyDeclaration,
     TokenTransfer,
 )
@@ -84,6 +85,7 @@ Transaction: TypeAlias = (
     | DefaultBidReveal
     | InventoryBid
     | StandbyDeclaration
+    | SeedRotation
 )
 
 

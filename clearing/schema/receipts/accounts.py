@@ -84,3 +84,12 @@ class CashTransferred(Wire, frozen=True, tag=9):
     cash_group: U32
     micros: U63
     nonce: U63
+
+
+class SeedRotated(Wire, frozen=True, tag=198):
+    """The owner of an account chose the seed of its commitments, or chooses none any more."""
+
+    index: U32
+    account: U63
+    chosen: bool
+    nonce: U63

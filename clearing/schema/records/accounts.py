@@ -3,7 +3,7 @@
 Rule: data only. A record does not define who may change it. Units are in the field names or their docstrings.
 """
 
-from clearing.base.codec import I64, U32, U63, Bytes20, Wire
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
 from clearing.schema.terms.genesis import AccountKind
 
 
@@ -87,6 +87,15 @@ class AccrualRecord(Wire, frozen=True):
     """Time up to which interest on a group's cash is settled."""
 
     time_ms: U63
+
+
+class SealedSeedRecord(Wire, frozen=True):
+    """The seed that an owner chose for its account's commitments, sealed for the validators."""
+
+    ephemeral: Bytes32
+    """X25519 public key made for this seed."""
+    masked: Bytes32
+    mac: Bytes32
 
 
 class StandbyRecord(Wire, frozen=True):

@@ -5,7 +5,7 @@ Rule: data and digests only. Each request names an account and uses a nonce of i
 
 from typing import ClassVar
 
-from clearing.base.codec import U32, U63, Bytes20, Bytes65
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Bytes65
 from clearing.base.eip712 import TypedRequest
 from clearing.schema.requests.trades import OptionalSignature
 from clearing.schema.terms.genesis import AccountKind
@@ -162,6 +162,25 @@ class CashTransfer(TypedRequest, frozen=True, tag=3):
     recipient: U63
     cash_group: U32
     micros: U63
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+
+class SeedRotation(TypedRequest, frozen=True, tag=97):
+    """Choose the seed of the account's commitments from the next snapshot on, sealed for the validators; three words of
+    zeros: they derive one again."""
+
+    SIGNED: ClassVar[str] = (
+        "SeedRotation(uint64 account,bytes32 ephemeral,bytes32 masked,bytes32 mac,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's owner."""
+
+    account: U63
+    ephemeral: Bytes32
+    """X25519 public key made for this seed."""
+    masked: Bytes32
+    mac: Bytes32
     nonce: U63
     not_after_ms: U63
     signature: Bytes65

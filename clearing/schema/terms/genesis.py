@@ -143,7 +143,8 @@ class MarketParameters(Wire, frozen=True):
     """How far above the credited nonce attestations are stored."""
     epoch_blocks: U32 = 20
     snapshot_delay_blocks: U32 = 10
-    """The header with an epoch's commitments is this many heights after its snapshot."""
+    """The header with an epoch's commitments is this many heights after its snapshot. Below `epoch_blocks`: a header
+    that carries commitments of another epoch than its own is refused by every verifier of packages."""
     prices: PriceTerms = PriceTerms()
     """Outliers, the price status of a feed without a price, and averaging."""
     hold_ms_max: U63 = 86_400_000

@@ -87,9 +87,27 @@ def test_an_epoch_waits_for_custody_and_then_closes_once():
     assert (result.snapshot_due, result.epoch) == (True, 1)
     assert snapshot_due(world.state, world.state.now.height)
     assert not world.prices(790_000).snapshot_due
-    while world.state.now.height < 10:
-        result = world.prices(790_000)
-    assert result.epoch == 2
+    while world.state.now.height < 11:
+        assert world.prices(790_000).epoch == 1
+    assert world.prices(790_000).epoch == 2
+
+
+@pytest.mark.parametrize("late", range(5))
+def test_no_epoch_closes_before_a_header_with_its_own_number_carries_the_last_snapshot(late):
+    """However late custody lets an epoch close: the header after the delay still has the snapshot's epoch."""
+    market = msgspec.structs.replace(make_genesis().market, snapshot_delay_blocks=3)
+    world = funded(genesis=msgspec.structs.replace(make_genesis(), market=market))
+    while world.state.now.height < 5 + late:
+        world.prices(790_000)
+    epochs = {world.state.now.height: 0}
+    for _ in range(25):
+        result = world.block(facts=world.custody_facts(400 + world.state.now.height))
+        epochs[world.state.now.height] = result.epoch
+        if result.snapshot_due:
+            assert world.state.now.snapshot_height == world.state.now.height
+    closed = [height for height, epoch in epochs.items() if height - 1 in epochs and epoch > epochs[height - 1]]
+    assert len(closed) >= 4
+    assert all(epochs[height + 3] == epochs[height] for height in closed if height + 3 in epochs)
 
 
 def test_the_snapshot_balances_and_every_row_holds():

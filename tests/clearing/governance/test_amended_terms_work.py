@@ -137,6 +137,14 @@ def test_with_a_members_old_key_the_session_keys_that_it_named_end(house: World)
     assert house.refusals(by_session) == [ClearingCode.WRONG_SIGNER]
 
 
+def test_with_a_members_old_key_the_seeds_that_it_chose_end(house: World) -> None:
+    words = (b"\1" * 32, b"\2" * 32, b"\3" * 32)
+    assert not house.refusals(house.seed_rotation(ALICE, words), house.seed_rotation(BOB, words))
+    house.amend(("members.1.trade_address", address(secret(44))))
+    assert [account for account, _ in house.state.sealed_seeds.ordered()] == [BOB]
+    agreed_everywhere(house)
+
+
 def test_a_venue_is_listed(house: World) -> None:
     house.amend(("venues.5", VenueTerms(5, "venue", b"\x99" * 20, fee_ppm=10)))
     assert house.state.terms.venues[5].fee_ppm == 10

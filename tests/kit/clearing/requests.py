@@ -15,6 +15,7 @@ from clearing.schema.requests.accounts import (
     AffiliationDeclaration,
     CashTransfer,
     ClaimSwap,
+    SeedRotation,
     StandbyDeclaration,
     TokenTransfer,
 )
@@ -179,6 +180,9 @@ class Requests:
         """`standby_key`: who accepts, by default the standby member; nobody where there is none."""
         words = self.request(StandbyDeclaration, account, standby, key=key)
         return self.sign(words, standby_signature=standby_key or secret(standby)) if standby else words
+
+    def seed_rotation(self, account: int, words: tuple[bytes, bytes, bytes], **changes: Any) -> SeedRotation:
+        return self.request(SeedRotation, account, *words, **changes)
 
     def default_bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
         return self.request(DefaultBid, account, number, slices, ask, **changes)

@@ -29,7 +29,17 @@ def own_account(folder: Path, account: int = 1, holdings: str = HOLDINGS, seed_m
     seed_file.write_text(small_market.seeds()[1].hex() + "\n")
     seed_file.chmod(seed_mode)
     holdings_file.write_text(holdings)
-    return ["--account", str(account), "--seed-file", str(seed_file), "--holdings", str(holdings_file)]
+    owner = "0x" + small_market.owner(1).hex()
+    return [
+        "--account",
+        str(account),
+        "--owner",
+        owner,
+        "--seed-file",
+        str(seed_file),
+        "--holdings",
+        str(holdings_file),
+    ]
 
 
 def heavy_imports(*words: object) -> tuple[int, list[str]]:

@@ -105,15 +105,17 @@ def write_epochs(
 
 def prove_now(station: Station, snapshot: RiskSnapshot, committed: CommittedBlock) -> bytes:
     """The package of an epoch that this block carries."""
-    seeds = {each.account: station.epochs.seed_of(each.account) for each in snapshot.accounts}
+    epoch = snapshot.statement.epoch
+    seeds = {each.account: station.epochs.seed_of(each.account, epoch, each.sealed_seed) for each in snapshot.accounts}
     head = (committed.block.header, committed.certificate, station.home.genesis.validators)
     return station.prover.prove(snapshot, seeds, *head).result()
 
 
-def own_options(folder: Path, package: Path, seed: bytes, holdings: Holdings) -> list[str]:
+def own_options(folder: Path, package: Path, seed: bytes, holdings: Holdings, owner: bytes) -> list[str]:
     """Of commands that prove account 1 of a package; its seed and what it held are put into files of the folder."""
     names = [slot.name for slot in read_package(package.read_bytes()).statement.slots if slot.is_public]
     amounts = map(str, [*holdings.cash, *holdings.tokens, *holdings.lots])
     file = folder / "holdings.json"
     file.write_text(json.dumps(dict(zip(names, amounts, strict=True))))
-    return ["--account", "1", "--seed-file", str(secret_file(folder / "seed", seed)), "--holdings", str(file)]
+    own = ["--account", "1", "--owner", "0x" + owner.hex()]
+    return [*own, "--seed-file", str(secret_file(folder / "seed", seed)), "--holdings", str(file)]

@@ -32,7 +32,8 @@ from member.signing.requests import signed_by_validator
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.app.persister import Persister
 from node.config import NodeConfig
-from node.epochs.service import AccountSeeds, EpochService
+from node.epochs.seeds import AccountSeeds
+from node.epochs.service import EpochService
 from node.signer.node_keys import NodeKeys, open_node_keys
 from node.store.blocks import StoredBlocks
 from node.store.store import Store

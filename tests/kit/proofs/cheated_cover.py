@@ -17,10 +17,9 @@ from proofs.cover.terms import CoverStatement, cover_of
 from proofs.cover.verifier import LINK_BYTES, after_openings, after_running_sum, begin_link, draw_weights, public_values
 from proofs.epoch.matched_book import open_book
 from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, write_package
-from proofs.epoch.prover import context_of
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, context_of, layout_of
 from tests.kit.proofs.cheating import commit_poly
 from tests.kit.proofs.stressed import N, seeds_of
 
@@ -49,7 +48,7 @@ class Forger:
             full = list(complete_holdings(self.shown, each))
             for slot, value in self.account_lies.get(each.account, {}).items():
                 full[slot] = value
-            hiding = blinders(keys[each.account], context_of(self.shown, each.account))
+            hiding = blinders(keys[each.account], context_of(self.shown, each.account, each.owner))
             self.witnesses.append(make_witness(layout, full, each.shortfall, hiding, check=False))
         points = basis(N)
         self.commitments = tuple(

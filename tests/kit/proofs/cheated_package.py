@@ -6,9 +6,8 @@ from proofs.algebra.commitment import blinders
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.epoch.matched_book import open_book
 from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, read_package, write_package
-from proofs.epoch.prover import context_of
 from proofs.linear.prover import random_scalar
-from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, context_of, layout_of
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Verdict
 from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of, commit_poly
@@ -20,7 +19,7 @@ def signed_anew(market, package: EpochPackage, **header) -> bytes:
     """A quorum certifies what the package now says; the proofs stay what they were."""
     root = commitments_root(package.statement, package.commitments, package.domain)
     stated = package.statement
-    fields = {"commitments_height": stated.height, "height": stated.height + 3, **header}
+    fields = {"commitments_height": stated.height, "height": stated.height + 3, "epoch": stated.epoch, **header}
     head, certificate, validators = market.certified(root, **fields)
     return write_package(replace(package, header=head, certificate=certificate, validators=validators))
 
@@ -38,7 +37,7 @@ def secrets_of(market, shot) -> dict[int, Secret]:
     for account in shot.accounts:
         full = complete_holdings(stated, account)
         digits = bytes_of(layout, full, account.shortfall)
-        hiding = blinders(market.seeds()[account.account], context_of(stated, account.account))
+        hiding = blinders(market.seeds()[account.account], context_of(stated, account.account, account.owner))
         found[account.account] = Secret(list(full), digits, list(hiding))
     return found
 
@@ -55,7 +54,9 @@ def cheated(market, statement, secrets: dict[int, Secret], way=CheatingProver, e
         exponents += [sum(each.values[slot] for each in own) for slot in auxiliary]
     totals = [(total.slot, total.total) for total in statement.totals]
     book = open_book(basis(size), auxiliary, totals, exponents, prover.transcript, random_scalar)
-    head, certificate, validators = market.certified(commitments_root(statement, commitments, size))
+    head, certificate, validators = market.certified(
+        commitments_root(statement, commitments, size), epoch=statement.epoch
+    )
     package = EpochPackage(
         FORMAT,
         head,

@@ -11,6 +11,7 @@ from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Cust
 from clearing.schema.risk.parameters import RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms
 
 NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000
 PERPETUAL, FUTURE, CALL, PUT = (InstrumentKind[name] for name in ("PERPETUAL", "FUTURE", "CALL", "PUT"))
@@ -18,9 +19,19 @@ Vector = Sequence[int]
 """What an account holds: cash, WETH, and lots of each instrument."""
 
 
-def listed(number: int, name: str, kind: InstrumentKind, group: int, strike: int = 0) -> Instrument:
+NO_FUNDING = FundingTerms()
+
+
+def listed(
+    number: int,
+    name: str,
+    kind: InstrumentKind,
+    group: int,
+    strike: int = 0,
+    funding: FundingTerms = NO_FUNDING,
+) -> Instrument:
     expiry = 0 if kind is PERPETUAL else NOW_MS + 30 * DAY_MS
-    return Instrument(number, name, kind, group, group, 1, 10, expiry, strike)
+    return Instrument(number, name, kind, group, group, 1, 10, expiry, strike, funding=funding)
 
 
 def make_rulebook(

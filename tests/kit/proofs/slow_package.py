@@ -47,7 +47,7 @@ TERM = fields(
     "chain_id vault token slot block_number block_hash deposited withdrawn balance balances unit held released later "
     "strays dust"
 )
-FORMATS = ("crossclear-epoch-package/1", "crossclear-epoch-package/2")
+FORMAT = "crossclear-epoch-package/2"
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 CASH, TOKEN, POSITION, GROUP_MAX, AUXILIARY, AUXILIARY_SIGNED, UNCOVERED = range(1, 8)
 RANGES = {
@@ -119,8 +119,11 @@ def read(data: bytes) -> Judged:
         raise No("encoding") from error
     need(packed(items) == data, "encoding")
     package = named(PACKAGE, items)
-    need(package["format"] in FORMATS, "encoding")
-    return Judged(package, named(HEADER, package["header"]), named(STATEMENT, package["statement"]))
+    need(package["format"] == FORMAT, "encoding")
+    stated = named(STATEMENT, package["statement"])
+    need(all(kind in RANGES for _, kind, _ in stated["slots"]), "encoding")
+    need(all(row[1] in (1, 2) for row in stated["rows"]), "encoding")
+    return Judged(package, named(HEADER, package["header"]), stated)
 
 
 def word(value: int) -> bytes:
@@ -138,11 +141,8 @@ def certificate(judged: Judged) -> None:
     """More than two thirds of the power signed the header's hash as a precommit of its own height and set."""
     header, validators = judged.header, judged.package["validators"][0]
     kind, height, round_, value, set_hash, signers, aggregate = judged.package["certificate"]
-    if judged.package["format"] == "crossclear-epoch-package/1":
-        validators = [(*each, bytes(20), b"") for each in validators]
-    else:
-        need(all(has_address(envelope, at, proof) for envelope, *_, at, proof in validators), "validators")
-        need(len({at for *_, at, _ in validators}) == len(validators), "validators")
+    need(all(has_address(envelope, at, proof) for envelope, *_, at, proof in validators), "validators")
+    need(len({at for *_, at, _ in validators}) == len(validators), "validators")
     envelopes = [envelope for envelope, *_ in validators]
     need(envelopes == sorted(set(envelopes)) and 0 < len(validators) <= 127, "validators")
     need(all(power > 0 and possesses(key, proof) for _, key, power, proof, *_ in validators), "validators")
@@ -231,6 +231,9 @@ def roots(judged: Judged) -> None:
     need(commitments_root(judged) == header["commitments_root"], "root")
     need(stated["height"] == header["commitments_height"] < header["height"], "height")
     need(stated["network"] == header["network"], "network")
+    need(stated["epoch"] == header["epoch"], "epoch")
+    commitments = [c_w for _, c_w in judged.package["commitments"]]
+    need(len(set(commitments)) == len(commitments), "commitments")
 
 
 # Statement and joint proof.
@@ -290,12 +293,12 @@ def commit(n: int, values: dict[int, int], hiding: Sequence[int]) -> Any:
 
 
 def committed(n: int, values: Sequence[int], seed: bytes, bound: Sequence[bytes | int]) -> bytes:
-    """C_W of holdings and a seed. `bound`: network, account, epoch, state root, column."""
+    """C_W of holdings and a seed. `bound`: network, account, owner, epoch, state root, column."""
     key = hmac.digest(bytes(32), seed, "sha256")
     hiding = []
     for i in range(2):
-        parts = [item if isinstance(item, bytes) else word(item) for item in (*bound, i)]
-        info = b"crossclear/proofs/blinder/v1" + b"".join(parts)
+        parts = [item.rjust(32, b"\0") if isinstance(item, bytes) else word(item) for item in (*bound, i)]
+        info = b"crossclear/proofs/blinder/v2" + b"".join(parts)
         first = hmac.digest(key, info + b"\1", "sha256")
         hiding.append(number(first + hmac.digest(key, first + info + b"\2", "sha256")) % P)
     return bytes(G1_to_pubkey(commit(n, dict(enumerate(values)), hiding)))

@@ -36,9 +36,9 @@ from proofs.algebra.commitment import blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.epoch.package import commitments_root
-from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
+from proofs.epoch.prover import assemble, commit_epoch, prove_epoch
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import DOMAIN, complete_holdings, layout_of
+from proofs.statement.arithmetization import DOMAIN, complete_holdings, context_of, layout_of
 from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
@@ -100,8 +100,12 @@ def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -
             Instrument(at, f"{name}-PERP", InstrumentKind.PERPETUAL, at, at, 1, 1) for at, name in names.items()
         ),
         cash_groups=(CashGroup(1, "USD"),),
-        tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 0, 10**15),),
-        feeds=(FeedLevel(1, "BTC", 1_000, used=True), FeedLevel(2, "ETH", 100 * TOKEN_VALUE, used=True)),
+        tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 3, 0, 10**15),),
+        feeds=(
+            FeedLevel(1, "BTC", MARKS["BTC"], used=True),
+            FeedLevel(2, "ETH", MARKS["ETH"], used=True),
+            FeedLevel(3, "WETH", 100 * TOKEN_VALUE, used=True),
+        ),
         marks=tuple(MarkPrice(at, MARKS[name]) for at, name in names.items()),
         time_ms=1_584_000_000_000,
     )
@@ -158,8 +162,15 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
 
 def snapshot(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskSnapshot:
     listed = dict(shortfalls)
-    accounts = tuple(AccountHoldings(account, values, listed.get(account, 0)) for account, values in holdings)
+    accounts = tuple(
+        AccountHoldings(account, values, listed.get(account, 0), owner=owner(account)) for account, values in holdings
+    )
     return RiskSnapshot(statement(holdings, shortfalls, system), accounts)
+
+
+def owner(account: int) -> bytes:
+    """The address that owns an account; the house's account is the ledger's own here."""
+    return bytes([account + 0x40]) * 20 if account else bytes(20)
 
 
 def seeds(holdings=HOLDINGS) -> dict[int, bytes]:
@@ -235,7 +246,7 @@ class Cheat:
             full = list(complete_holdings(stated, account))
             for slot, value in ((values or {}).get(account.account) or {}).items():
                 full[slot] = value
-            hiding = blinders(seeds(HOLDINGS)[account.account], context_of(stated, account.account))
+            hiding = blinders(seeds(HOLDINGS)[account.account], context_of(stated, account.account, account.owner))
             found.append(make_witness(layout, full, account.shortfall, hiding, check=False))
         return found
 

@@ -8,6 +8,7 @@ from clearing.margin.statement.rulebook import MarkPrice, Rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.margin.statement.stress import build_cover_terms
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
+from clearing.schema.terms.prices import FundingTerms
 from tests.kit.proofs.made_market import (
     PERPETUAL,
     PUT,
@@ -35,9 +36,15 @@ PARAMETERS = RiskParameters(
 )
 
 
+PREMIUM = FundingTerms(premium_cap_ppm=5_000, window_ms=60_000, depth_lots=100)
+"""The mark may be half a percent from the index."""
 RULEBOOK = make_rulebook(
     PARAMETERS,
-    (listed(1, "BTC-PERP", PERPETUAL, 1), listed(2, "BTC-PUT", PUT, 1, 750_000), listed(3, "ETH-PERP", PERPETUAL, 2)),
+    (
+        listed(1, "BTC-PERP", PERPETUAL, 1, funding=PREMIUM),
+        listed(2, "BTC-PUT", PUT, 1, 750_000),
+        listed(3, "ETH-PERP", PERPETUAL, 2),
+    ),
     marks=(MarkPrice(1, 800_500),),
 )
 STRESSES = RULEBOOK.stress()

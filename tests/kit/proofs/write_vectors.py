@@ -1,4 +1,4 @@
-"""Writes vectors that are not there yet: `python -m tests.kit.proofs.write_vectors`. Those of a format stay.
+"""Writes vectors that are not there yet, and their sums: `python -m tests.kit.proofs.write_vectors`. Those there stay.
 
 The test market, its blinders out of a counter: the same bytes on every machine.
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from clearing.base.codec import u256
+from clearing.base import ed25519
+from clearing.base.codec import encode, u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.margin.statement.snapshot import RiskSnapshot
@@ -20,13 +21,16 @@ from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParamete
 from clearing.schema.risk.volatility_surface import VolPillar
 from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody, read_package
+from proofs.verify.signed_inclusion import ANSWER_FORMAT, NO_SIGNATURE, SignedInclusion, sign_inclusion
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.proven_custody import proven
 
-VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2b"
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
+SUMS = "SHA256SUMS"
+NODE_SECRET = bytes([0x31]) * 32
 BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
 MEMBERS = {1: 1, 2: 1, 5: 2}
 PLACE = BalanceLocation(BalanceOrder.KEY_FIRST, u256(9), 255)
@@ -75,16 +79,35 @@ def package_under_every_rule() -> bytes:
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 
 
+def signed_answer(seed: bytes | None = None) -> bytes:
+    """What a node signs of account 1 of the small market, by default as it was committed to."""
+    answer = SignedInclusion(
+        format=ANSWER_FORMAT,
+        network=market.NETWORK,
+        epoch=4,
+        height=40,
+        account=1,
+        owner=market.owner(1),
+        seed=market.seeds()[1] if seed is None else seed,
+        holdings=(("cash:USD", 9_000), ("position:BTC-PERP", -2), ("token:31337:WETH", 40)),
+        signer=ed25519.public_key(NODE_SECRET),
+        signature=NO_SIGNATURE,
+    )
+    return encode(sign_inclusion(answer, lambda digest: ed25519.sign(NODE_SECRET, digest)))
+
+
 def vectors() -> dict[str, bytes]:
     """Each file by its name."""
     package = market.honest(market.snapshot(), scalars=counted_scalars())
-    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     alone = prove_account(read_package(package), own, scalars=counted_scalars())
     return {
         "three-accounts.ccp": package,
         "account-1.ccs": alone,
         "every-part.ccp": whole_package(),
         "every-rule.ccp": package_under_every_rule(),
+        "answer.cci": signed_answer(),
+        "refuted.cci": signed_answer(seed=bytes(32)),
     }
 
 
@@ -93,3 +116,6 @@ if __name__ == "__main__":
         if not (VECTORS / name).exists():
             (VECTORS / name).write_bytes(data)
             sys.stdout.write(f"{name}: {len(data)} bytes\n")
+    frozen = sorted(each for each in VECTORS.iterdir() if each.name != SUMS)
+    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in frozen]
+    (VECTORS / SUMS).write_text("".join(sums))

@@ -32,8 +32,8 @@ from node.epochs.member_files import AccountHoldingsRecord, EpochHoldings, Epoch
 from node.http.server import build_api, serve_api
 from proofs.algebra.commitment import commit_holdings
 from proofs.algebra.srs import basis
-from proofs.epoch.prover import commit_epoch, context_of
-from proofs.statement.arithmetization import complete_holdings
+from proofs.epoch.prover import commit_epoch
+from proofs.statement.arithmetization import complete_holdings, context_of
 from proofs.verify.inclusion import values_in_slots
 from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, make_genesis
@@ -199,7 +199,7 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
     assert told.holdings == {"cash:USD": str(3_000 * DOLLAR)}
     values = values_in_slots(snapshot.statement, {name: int(each) for name, each in told.holdings.items()})
     whole = complete_holdings(snapshot.statement, AccountHoldings(FUND_ACCOUNT, values))
-    context = context_of(snapshot.statement, FUND_ACCOUNT)
-    seeds = {each.account: seed_of(each.account) for each in snapshot.accounts}
+    context = context_of(snapshot.statement, FUND_ACCOUNT, bytes(20))
+    seeds = {each.account: seed_of(each.account, epoch) for each in snapshot.accounts}
     committed = dict(commit_epoch(snapshot, seeds, 256))
     assert commit_holdings(basis(256), whole, bytes.fromhex(told.seed), context) == committed[FUND_ACCOUNT]

@@ -13,7 +13,7 @@ from member.verifying.proof_files import show_messagepack
 from member.verifying.py_ecc_check import check_with_py_ecc
 from proofs.epoch.package import EpochPackage, read_package, write_package
 
-FROZEN = sorted((Path(__file__).resolve().parents[2] / "vectors/proofs/v1").glob("*.ccp"))
+FROZEN = sorted((Path(__file__).resolve().parents[2] / "vectors/proofs/v2/good").glob("*.ccp"))
 
 
 def test_py_ecc_agrees_with_a_good_certificate_and_refuses_a_changed_one() -> None:

@@ -29,7 +29,8 @@ replace = msgspec.structs.replace
 def test_an_honest_package_verifies(package: Path, cli: CommandLine) -> None:
     report = cli("verify", package, *TRUST, "--output", "json").json
     keys = ["ok", "height", "network", "checks", "bytes", "seconds", "epoch", "not_run", "claim", "not_proven", "file"]
-    assert list(report) == keys
+    assert list(report) == [*keys, "attested"]
+    assert (report["attested"]["mark:BTC-PERP"], report["attested"]["index:WETH"]) == ("1000", "300")
     assert (report["ok"], report["height"], report["network"]) == (True, 40, small_market.NETWORK.hex())
     assert (report["bytes"], report["not_run"]) == (package.stat().st_size, [])
     names = [check["name"] for check in report["checks"]]
@@ -129,6 +130,7 @@ def test_a_nodes_answer_about_an_own_account_cannot_steer_the_terminal(
 
     monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, Node()))
     (tmp_path / "key").write_text("11" * 32)
+    (tmp_path / "key").chmod(0o600)
     where = ["--out", tmp_path / "inputs", "--secret-file", tmp_path / "key"]
     printed = cli("proof", "inputs", "--url", "http://127.0.0.1:1", "--account", "1", *where)
     assert "cash:" in printed.out

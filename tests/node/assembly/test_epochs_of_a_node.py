@@ -28,7 +28,8 @@ from node.epochs import service as epochs
 from node.epochs.packages import ATTEMPTS_MAX as ATTEMPTS_OF_PACKAGES
 from node.epochs.packages import RECENT_MS, PackageService, _Waiting
 from node.epochs.provers import ATTEMPTS_MAX, NodeProver, RestartingPool
-from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
+from node.epochs.seeds import AccountSeeds
+from node.epochs.service import PROVERS_PER_EPOCH, EpochService, write_package
 from node.epochs.unproven import UnprovenEpoch
 from node.store.store import Store
 from proofs.epoch.pool import LocalProverPool

@@ -20,13 +20,14 @@ from consensus.light_client import LightBlock
 from member.light.store import LightStore
 from member.signing.governance import sign_proposal
 from node.api.governance import amendments_file
-from node.epochs.service import account_seed
+from node.epochs.seeds import AccountSeeds
 from node.store.blocks import light_block_at
 from proofs.epoch.package import read_package
 from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import USD
 from tests.kit.clearing.world import World
 from tests.kit.command_line import CommandLine
+from tests.kit.node.keeping_view import FAKE_OWNERS
 from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
 from tests.kit.node.recorded import Recorded
 from tests.kit.node.station import Home, Station, new_station, time_of, vote_of_one
@@ -51,7 +52,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log = Recorded(station, folder)
         write_epochs(station, folder, EPOCHS, lambda _: holdings.append(current_holdings(station.state, 1)))
         log.write()
-    own_options(folder, package_of(folder), account_seed(bytes(32), 1), holdings[-1])
+    seed = AccountSeeds(bytes(32)).at(1, EPOCHS)
+    own_options(folder, package_of(folder), seed, holdings[-1], FAKE_OWNERS[1])
     return folder
 
 
@@ -69,7 +71,16 @@ def test_a_member_of_a_real_network_proves_its_account(
     written: Path, anchor: list[str], tmp_path: Path, cli: CommandLine
 ) -> None:
     package, out = package_of(written), tmp_path / "mine.ccs"
-    own = ["--account", "1", "--seed-file", written / "seed", "--holdings", written / "holdings.json"]
+    own = [
+        "--account",
+        "1",
+        "--owner",
+        FAKE_OWNERS[1].hex(),
+        "--seed-file",
+        written / "seed",
+        "--holdings",
+        written / "holdings.json",
+    ]
     cli("verify", package, *own, *anchor)
     cli("proof", "make", package, *own, *anchor, "--out", out)
     cli("proof", "verify", out, "--package", package, *anchor)

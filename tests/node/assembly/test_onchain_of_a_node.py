@@ -28,11 +28,12 @@ from bridge.rpc.endpoint import Endpoint
 from clearing.state.holdings import Holdings, current_holdings
 from cli.main import run
 from devnet.anvil import Anvil
-from node.epochs.service import AccountSeeds
+from node.epochs.seeds import AccountSeeds
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
 from tests.kit.bridge.vault_chain import COLD_KEYS
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.command_line import CommandLine
+from tests.kit.node.keeping_view import FAKE_OWNERS
 from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
 from tests.kit.node.recorded import Recorded
 from tests.kit.node.station import Home, make_home, new_station, secret_file
@@ -76,7 +77,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         write_epochs(station, folder, 1, lambda _: holdings.append(current_holdings(station.state, 1)))
         log.write()
     package = folder / "packages" / "epoch-000001.ccp"
-    own = own_options(folder, package, seeds[1], holdings[0])
+    own = own_options(folder, package, seeds.at(1, 1), holdings[0], FAKE_OWNERS[1])
     found = Written(home, folder, ["--package", str(package)], log.genesis_options, own)
     make = [package, "--home", home.path, *found.anchor]
     assert onchain("make", *make, "--out", found.signed) == 0

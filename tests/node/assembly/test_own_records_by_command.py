@@ -24,9 +24,10 @@ from node.api.view import NodeView
 from node.app.persister import Persister
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.epochs.service import write_package
+from node.epochs.signed_answers import answer_signer
 from tests.kit.clearing.signer import secret
 from tests.kit.command_line import CommandLine
-from tests.kit.node.keeping_view import seed_of
+from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
 from tests.kit.node.live_view import live_view, run_against
 from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, first_deposits, prove_now
 from tests.kit.node.recorded import Recorded
@@ -70,7 +71,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
     with new_station(folder, ProverAtOnce()) as station:
         log, home = Recorded(station, folder), station.home.path
-        holdings, exits = EpochHoldings(folder / "holdings", station.epochs.seed_of), EpochExits(folder / "exits")
+        signs = answer_signer(station.home.network, bytes([5]) * 32)
+        holdings = EpochHoldings(folder / "holdings", station.epochs.seed_of, sign=signs)
+        exits = EpochExits(folder / "exits")
         persister = Persister(station.store, station.epochs, holdings=holdings, exits=exits)
         station.application.listen(persister.decided)
         committed = decide(station, CARRIED, first_deposits)
@@ -98,9 +101,13 @@ def test_inputs_that_the_command_writes_pass_the_inclusion_check(
     assert "/v1/proofs/1" in printed.err
     assert seed_of(1).hex() not in printed.out + printed.err
     assert [stat.S_IMODE((out / name).stat().st_mode) for name in ("seed", "holdings.json")] == [0o600, 0o600]
+    assert (out / "owner").read_text().strip() == "0x" + FAKE_OWNERS[1].hex()
     true = json.loads((out / "holdings.json").read_text())
     assert sorted(true.values()) == ["1000000", "9000"]
-    own = ["--account", "1", "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    accused = cli("proof", "accuse", str(out / "answer.cci"), "--package", place.package, *place.genesis, code=6)
+    assert "the leaf that is in the list" in accused.out
+    own = ["--account", "1", "--owner", str(out / "owner")]
+    own += ["--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
     verify = ["verify", place.package, *own, *place.genesis]
     assert "ok   inclusion" in cli(*verify).out
     for name, amount in true.items():

@@ -21,12 +21,12 @@ from proofs.cover.prover import prove_cover
 from proofs.cover.terms import cover_of
 from proofs.cover.verifier import check_cover
 from proofs.epoch.package import read_package, write_package
-from proofs.epoch.prover import commit_epoch, context_of
+from proofs.epoch.prover import commit_epoch
 from proofs.errors import ProofCode
 from proofs.history.blinder_reuse import blinded_messages
 from proofs.history.package_history import PackageHistory
 from proofs.linear.statement import make_witness
-from proofs.statement.arithmetization import DOMAIN, check_statement, complete_holdings, layout_of
+from proofs.statement.arithmetization import DOMAIN, check_statement, complete_holdings, context_of, layout_of
 from proofs.verify.claim_text import cover_limits
 from proofs.verify.file_view import view_of
 from proofs.verify.package_verifier import verify_package
@@ -88,7 +88,7 @@ def shown(shot, statement=None, size=N) -> str:
     commitments = commit_epoch(shot, keys, size)
     layout, witnesses = layout_of(shot.statement, size), []
     for each in shot.accounts:
-        hiding = blinders(keys[each.account], context_of(shot.statement, each.account))
+        hiding = blinders(keys[each.account], context_of(shot.statement, each.account, each.owner))
         witnesses.append(make_witness(layout, complete_holdings(shot.statement, each), each.shortfall, hiding))
     data = prove_cover(stated, commitments, witnesses, size, Transcript("test"))
     points = [decode_point(commitment, "C_W") for _, commitment in commitments]

@@ -43,7 +43,7 @@ def proven(market):
 def package_of(world, market):
     package = market.package_of_state(world.state)
     opening = own_account(
-        read_package(package.data), FUND_ACCOUNT, {"cash:USD": world.fund}, package.keys[FUND_ACCOUNT]
+        read_package(package.data), FUND_ACCOUNT, {"cash:USD": world.fund}, package.keys[FUND_ACCOUNT], bytes(20)
     )
     return SimpleNamespace(**vars(package), opening=opening, cash=world.fund)
 

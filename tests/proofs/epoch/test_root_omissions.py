@@ -102,13 +102,14 @@ def shown_instead(market, name):
 OTHERWISE = {
     "network": "roots",
     "height": "roots",
+    "epoch": "roots",
     "scenarios": "statement",
     "totals": "matched_book",
     **dict.fromkeys(("groups", "slots", "rows", "prices", "rules", "assumptions"), "rules"),
 }
-"""Fields that another check binds, too: the header's network and height, the rows' names, the book, and those that are
-a function of the rulebook, or the rulebook of them; left out together with it they admit a softer rule. `cover` is
-attacked in `test_cover_of_the_fund`, whose market has stress scenarios."""
+"""Fields that another check binds, too: the header's network, height and epoch, the rows' names, the book, and those
+that are a function of the rulebook, or the rulebook of them; left out together with it they admit a softer rule.
+`cover` is attacked in `test_cover_of_the_fund`, whose market has stress scenarios."""
 
 
 @pytest.mark.parametrize("name", [name for name in RiskStatement.__struct_fields__ if name != "cover"])
@@ -146,7 +147,7 @@ def test_without_the_commitments_in_the_root_another_book_is_shown(market):
         assert read_package(data).header == read_package(good).header
         assert verify_package(data).ok
         account, values = market.HOLDINGS[1]
-        own = OwnAccount(account, values, market.seeds()[account])
+        own = OwnAccount(account, values, market.seeds()[account], market.owner(account))
         assert verify_package(data, own=own).failed == "inclusion"
     certified = market.certified(read_package(market.honest(market.snapshot())).header.commitments_root)
     assert verify_package(with_head(data, certified)).failed == "roots"

@@ -18,7 +18,6 @@ from proofs.algebra.srs import Basis, basis
 from proofs.algebra.transcript import Transcript
 from proofs.epoch.matched_book import open_book, verify_book
 from proofs.epoch.package import read_package
-from proofs.epoch.prover import context_of
 from proofs.errors import ProofCode
 from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.messages import read_proof
@@ -26,7 +25,7 @@ from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
 from proofs.linear.statement import LinearStatement, make_witness
 from proofs.linear.verifier import Equation
-from proofs.statement.arithmetization import auxiliary_slots, complete_holdings
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, context_of
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
@@ -317,11 +316,11 @@ def test_a_member_that_mistypes_its_holdings_is_not_told_a_commitment_to_them(ma
     good = read_package(package)
     (account, held), seed = market.HOLDINGS[1], market.seeds()[1]
     typed = (held[0] + 17, *held[1:])
-    context = context_of(good.statement, account)
+    context = context_of(good.statement, account, market.owner(account))
     full = complete_holdings(good.statement, AccountHoldings(account, typed))
     told = commit_holdings(basis(market.N), full, seed, context)
     assert moved(dict(good.commitments)[account], told, points=basis(market.N)) == (0, 17)
-    own = OwnAccount(account, typed, seed)
+    own = OwnAccount(account, typed, seed, market.owner(account))
     verdict = verify_package(package, own=own)
     assert verdict.failed == "inclusion"
     assert told.hex()[:16] not in verdict.checks[-1].detail

@@ -18,8 +18,9 @@ from clearing.schema.risk.parameters import RiskGroup, Scenario, StressScenario
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
-from proofs.linear.layout import COLUMNS_MAX, RowRange, lay_out
-from proofs.statement.arithmetization import _RANGES, _ROW_WIDTHS, DOMAIN
+from proofs.linear.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
+from proofs.statement.arithmetization import DOMAIN
+from proofs.statement.kinds import ROW_KINDS, SLOT_KINDS
 from tests.kit.clearing.genesis import BTC, START_MS, USD, make_genesis
 from tests.kit.validator_records import made_validator
 
@@ -75,7 +76,7 @@ def test_what_history_may_come_to_give_has_room_too():
 
 
 def test_the_sizes_are_those_of_the_proofs():
-    widest = max(each.width for each in _RANGES.values())
+    widest = max(each.width for each in SLOT_KINDS.values())
     assert (DOMAIN, COLUMNS_MAX * (DOMAIN - widest + 1)) == (SLOTS_MAX, DIGITS_MAX)
 
 
@@ -92,7 +93,10 @@ def test_a_genesis_that_passes_has_a_layout(instruments, groups, stresses, grid)
     listing = (genesis.instruments, genesis.assets, genesis.cash_groups)
     priced = PricedListing(*listing, {}, {BTC: INDEX_TICKS_MAX}, risk, START_MS)
     arrays, stress = build_reference_arrays(priced), build_stress(priced)
-    slots = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
+    kinds = [SLOT_KINDS[each.kind] for each in build_slots(arrays, stress)]
+    slots = tuple(SlotRange(kind.width, kind.offset) for kind in kinds)
     rows = build_rows(arrays, risk, stress)
-    ranged = tuple(RowRange(_ROW_WIDTHS[each.kind], each.coefficients, each.constant, each.shortfall) for each in rows)
+    ranged = tuple(
+        RowRange(ROW_KINDS[each.kind].width, each.coefficients, each.constant, each.shortfall) for each in rows
+    )
     lay_out(DOMAIN, slots, ranged)

@@ -152,7 +152,7 @@ LOOSER = {
     "no stress": {"stress": (), "default_fund_micros": 0},
     "another fund": {"default_fund_micros": 10**10},
     "fewer scenarios": {"scenarios": PARAMETERS.scenarios[:13]},
-    "another rate": {"rate_ppm": 0},
+    "another rate": {"rate_ppm": 21_000},
 }
 
 

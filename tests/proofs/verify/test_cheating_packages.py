@@ -15,7 +15,7 @@ from proofs.verify.claim_text import claim_of
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
 from tests.kit.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
-from tests.kit.proofs.cheating import bytes_of
+from tests.kit.proofs.cheating import Secret, bytes_of
 from tests.kit.proofs.small_market import BROKE, SHORT
 
 replace = msgspec.structs.replace
@@ -174,11 +174,18 @@ def test_an_account_that_stands_twice_is_refused_as_statement(market, package):
         assert verify_package(signed_anew(market, replace(good, commitments=order))).failed == "statement"
 
 
+def hidden_anew(secret):
+    """The same holdings under other blinders."""
+    return Secret(list(secret.values), secret.digits, [blinder + 1 for blinder in secret.rho])
+
+
 def test_holdings_that_stand_under_two_accounts_do_not_match_the_book(market):
     shot = market.snapshot()
     secrets = secrets_of(market, shot)
     for other in (2, 9):
-        assert cheated(market, shot.statement, {**secrets, other: secrets[0]}).failed == "matched_book"
+        assert cheated(market, shot.statement, {**secrets, other: hidden_anew(secrets[0])}).failed == "matched_book"
+        same = cheated(market, shot.statement, {**secrets, other: secrets[0]}).checks[-1]
+        assert (same.name, same.code) == ("roots", ProofCode.COMMITMENTS_EQUAL)
     # With totals that count them twice the book is right, and the reserves are not.
     twice = {**secrets, 9: secrets[0]}
     sums = [sum(own.values[slot] for own in twice.values()) for slot in range(2)]
@@ -188,7 +195,7 @@ def test_holdings_that_stand_under_two_accounts_do_not_match_the_book(market):
     for account in (1, 5):
         secrets[account].digits = bytes_of(layout, secrets[account].values)
     totals = (*(PublicTotal(slot, total) for slot, total in enumerate(sums)), *positions)
-    verdict = cheated(market, replace(shot.statement, totals=totals), {**secrets, 9: secrets[0]})
+    verdict = cheated(market, replace(shot.statement, totals=totals), {**secrets, 9: hidden_anew(secrets[0])})
     assert verdict.failed == "reserves", verdict.checks[-1]
 
 
@@ -199,7 +206,9 @@ def test_two_accounts_shown_as_one_are_missed_by_their_owners(market):
     assert verify_package(data).ok
     own = dict(market.HOLDINGS)
     for account in (1, 5):
-        verdict = verify_package(data, own=OwnAccount(account, own[account], market.seeds()[account]))
+        verdict = verify_package(
+            data, own=OwnAccount(account, own[account], market.seeds()[account], market.owner(account))
+        )
         assert (verdict.failed, verdict.checks[-1].code) == ("inclusion", ProofCode.NOT_INCLUDED)
     assert any("never checks its own leaf" in limit for limit in verify_package(data).not_proven)
 

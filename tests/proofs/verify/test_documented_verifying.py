@@ -17,7 +17,7 @@ from member.api.proofs import InclusionView
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "explanation" / "verifying.md").read_text()
-PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v1" / "three-accounts.ccp"
+PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v2" / "good" / "three-accounts.ccp"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -43,11 +43,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "packages").mkdir()
     shutil.copy(PACKAGE, tmp_path / "epoch.ccp")
     shutil.copy(PACKAGE, tmp_path / "packages" / "epoch-000004.ccp")
+    shutil.copy(PACKAGE.parent / "refuted.cci", tmp_path / "answer.cci")
     (tmp_path / "seed").write_text("02" * 32)
     (tmp_path / "seed").chmod(0o600)
     holdings = re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0]
     (tmp_path / "holdings.json").write_text(holdings)
     monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, MembersNode(holdings)))
+    monkeypatch.setattr(MemberKey, "address", bytes([0x41]) * 20)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -70,11 +72,11 @@ def test_the_pages_commands_print_what_it_shows(desk: Path, capsys: pytest.Captu
             if expected:
                 assert doctest.OutputChecker().check_output(expected, told, OPTIONS), told
             count += 1
-    assert count == 6
+    assert count == 7
 
 
 def test_the_page_names_every_check_of_a_package(package: bytes, market) -> None:
-    own = proofs.OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = proofs.OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     for check in proofs.verify_package(package, own=own).checks:
         assert f"| `{check.name}` |" in PAGE, check.name
 

@@ -43,15 +43,15 @@ def test_trusting_a_validator_set_is_said_and_checked(market, package):
 
 def test_a_member_finds_its_own_leaf_and_a_wrong_holding_does_not(market, package):
     account, values = market.HOLDINGS[1]
-    seed = market.seeds()[account]
-    good = verify_package(package, own=OwnAccount(account, values, seed))
+    seed, owner = market.seeds()[account], market.owner(account)
+    good = verify_package(package, own=OwnAccount(account, values, seed, owner))
     assert (good.ok, good.checks[-1].name) == (True, "inclusion")
     for own in (
-        OwnAccount(account, (values[0] + 1, *values[1:]), seed),
-        OwnAccount(account, values, bytes(32)),
-        OwnAccount(77, values, seed),
-        OwnAccount(2**256, values, seed),
-        OwnAccount(account, values[:-1], seed),
+        OwnAccount(account, (values[0] + 1, *values[1:]), seed, owner),
+        OwnAccount(account, values, bytes(32), owner),
+        OwnAccount(77, values, seed, owner),
+        OwnAccount(2**256, values, seed, owner),
+        OwnAccount(account, values[:-1], seed, owner),
     ):
         assert verify_package(package, own=own).failed == "inclusion", own
 

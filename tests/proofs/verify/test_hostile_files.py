@@ -31,7 +31,7 @@ DOMAINS = (256, 256, 0, 257, 2048, 4096, 2**32 - 1)
 
 @pytest.fixture(scope="module")
 def own(market):
-    return OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    return OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_changed_package_is_shown_judged_and_compared_without_a_crash(package,
     history = PackageHistory()
     history.add("good", package)
     result = history.add("forged", forged)
-    assert result.ok is history.finish().ok is (forged == package)
+    assert result.ok is history.finish().ok is (without_evidence(forged) == without_evidence(package))
     alone = verify_standalone(proof, forged)
     assert alone.ok or alone.claim == ""
 
@@ -116,6 +116,14 @@ def test_random_bytes_fail_as_encoding_and_are_shown_or_refused(data):
     assert verify_package(data).failed == "encoding"
     shown_or_refused(data)
     assert not PackageHistory().add("random", data).ok
+
+
+def without_evidence(data: bytes) -> bytes:
+    """Without the parts that a package may leave out: a verdict says then what is not shown."""
+    try:
+        return write_package(replace(read_package(data), house=b"", custody=()))
+    except RemoteFault:
+        return data
 
 
 def shown_or_refused(data: bytes) -> None:

@@ -73,7 +73,7 @@ def test_both_find_the_same_check_for_a_proof_or_book_that_changed(market, packa
     ):
         assert agreed(write_package(replace(good, **changes))) == check
     twice = (*good.commitments[:2], good.commitments[1])
-    assert agreed(signed_anew(market, replace(good, commitments=twice))) == "statement"
+    assert agreed(signed_anew(market, replace(good, commitments=twice))) == "roots"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_both_find_a_cover_proof_that_changed_anywhere(covered):
 
 
 def test_both_judge_proofs_of_one_account_alike(market, package):
-    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     good = prove_account(read_package(package), own)
     joint = read_package(package)
     other = dict(joint.commitments)[5]
@@ -184,6 +184,7 @@ def test_both_compute_the_same_commitment_of_holdings_and_seed(market, package):
     stated, listed = good.statement, dict(good.commitments)
     for each in market.snapshot().accounts[:2]:
         full = complete_holdings(stated, each)
-        bound, seed = (stated.network, each.account, stated.epoch, stated.state_root), market.seeds()[each.account]
+        bound = (stated.network, each.account, each.owner, stated.epoch, stated.state_root)
+        seed = market.seeds()[each.account]
         assert committed(good.domain, full, seed, (*bound, 0)) == listed[each.account]
         assert committed(good.domain, full, seed, (*bound, 1)) != listed[each.account]

@@ -9,6 +9,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.margin.statement.snapshot import Row, RowKind
 from proofs.epoch.package import commitments_root, linear_statement, read_package, write_package
 from proofs.epoch.prover import commit_epoch
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.prover import prove
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
@@ -29,6 +30,7 @@ CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "s
 
 def own(market, member=1, **changes):
     fields = {"account": member, "values": dict(market.HOLDINGS)[member], "seed": market.seeds()[member]}
+    fields["owner"] = market.owner(member)
     return OwnAccount(**{**fields, **changes})
 
 
@@ -105,7 +107,8 @@ def certified_again(market, read, **changes):
     """The package with another public part, certified for it: what a quorum could do."""
     good = replace(read, **changes)
     root = commitments_root(good.statement, good.commitments, good.domain)
-    return changed(good, **dict(zip(("header", "certificate", "validators"), market.certified(root), strict=True)))
+    head = market.certified(root, epoch=good.statement.epoch)
+    return changed(good, **dict(zip(("header", "certificate", "validators"), head, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -129,12 +132,13 @@ def test_a_proof_is_refused_for_another_account_that_bears_its_commitment(market
     assert verify_standalone(proof, certified_again(market, read, commitments=swapped)).failed == "solvency"
 
 
-def test_a_list_with_one_commitment_twice_names_no_account(market, read, proof):
+def test_a_list_with_one_commitment_twice_is_refused_and_names_no_account(market, read, proof):
     first, second, (account, _) = read.commitments
-    doubled = (first, second, (account, second[1]))
-    verdict = verify_standalone(proof, certified_again(market, read, commitments=doubled))
-    assert verdict.failed == "listed"
-    assert "blinders_reused" in verdict.checks[-1].detail
+    doubled = certified_again(market, read, commitments=(first, second, (account, second[1])))
+    verdict = verify_standalone(proof, doubled)
+    assert (verdict.failed, verdict.checks[-1].code) == ("roots", ProofCode.COMMITMENTS_EQUAL)
+    with pytest.raises(VerificationFailed, match="blinders_reused"):
+        AccountStatements(read_package(doubled)).account_of(second[1])
 
 
 def test_a_joint_proof_of_one_account_does_not_pass_for_a_standalone_one(market):

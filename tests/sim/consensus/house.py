@@ -28,6 +28,7 @@ from consensus.chain_state import ApplicationPosition
 from consensus.outputs import Clock
 from node.agreement.application import ClearingApplication, DecidedHeight, Payload, encode_payload
 from node.chains.attestation_pool import AttestationPool
+from node.epochs.seeds import AccountSeeds
 from node.epochs.service import EpochRecord, EpochService
 from node.pool.mempool import Mempool
 from proofs.epoch.remote_shard import ProofProgress
@@ -88,11 +89,6 @@ class HashProver:
         """Nothing runs."""
 
 
-class _Seeds(dict[int, bytes]):
-    def __missing__(self, account: int) -> bytes:
-        return bytes(32)
-
-
 class ClearingHouse:
     """The clearing application of a node: mempool, epochs and saved states are the node's own."""
 
@@ -133,7 +129,7 @@ class ClearingHouse:
             lambda who: signing_addresses(application.state, who),
             judge_change=lambda ruling: check_admission(application.state, ruling),
         )
-        epochs = EpochService(HashProver(), _Seeds(), MARKET.snapshot_delay_blocks, self._key, record)
+        epochs = EpochService(HashProver(), AccountSeeds(bytes(32)), MARKET.snapshot_delay_blocks, self._key, record)
         application = ClearingApplication(
             market.genesis, state, pool, epochs, self._observe, height, release=self.release
         )
