@@ -17,6 +17,8 @@ MEANINGS = {
     "encoding": "The file is a whole epoch package in its one canonical form.",
     "certificate": "Validators with more than two thirds of the voting power signed the header.",
     "roots": "The statement and every account's commitment are the ones that this header certifies.",
+    "freshness": "At the stated time, header and prices are no older than is accepted, and the trusted validator set was "
+    "last known to be in force within the trusting period.",
     "statement": "The public rules are complete: every scenario of every group, every charge, nothing counted twice.",
     "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
     "short by no more than is listed.",
