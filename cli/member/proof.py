@@ -9,6 +9,7 @@ import click
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
+from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
     from member.verifying.package import OwnAccountFiles
@@ -57,11 +58,12 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @click.option("--package", type=FILE, required=True, help="The epoch package that certifies the accounts.")
 @trust_options()
+@verdict_options
 @output_option
-def verify(files: tuple[Path, ...], package: Path, trust: Trust, output: str) -> int:
+def verify(files: tuple[Path, ...], package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check proofs of single accounts against their epoch's package.
 
-    Exits with 0 when all pass and with 6 when one fails. What the package itself proves is not checked here: see
+    Exits with 0 when all pass and with 6 when one fails, or when one leaves a check open and --strict is on. What the package itself proves is not checked here: see
     `crossclear verify`.
 
     Example: crossclear proof verify own.ccs --package epoch.ccp --genesis genesis.json
@@ -70,9 +72,10 @@ def verify(files: tuple[Path, ...], package: Path, trust: Trust, output: str) ->
     from member.verifying.proof_files import verify_files
 
     anchor, light_check = trust.anchor_of(package)
-    reports = verify_files(files, package, trust.amended(anchor, package))
+    reports = verify_files(files, package, wanted.fresh(trust.amended(anchor, package)))
     if light_check is not None:
         reports = [report.with_check(light_check) for report in reports]
+    reports = [wanted.judged(report, output) for report in reports]
     show(reports, reports_text(reports), output)
     return ExitCode.OK if all(report.ok for report in reports) else ExitCode.VERIFICATION
 

@@ -113,6 +113,7 @@ def verify_files(files: Sequence[Path], package: Path, anchor: TrustAnchor) -> l
         validators_hash=anchor.validators_hash,
         genesis=anchor.genesis,
         clock=time.perf_counter,
+        freshness=anchor.freshness,
     )
     whole = time.perf_counter() - started
     return [

@@ -1,7 +1,8 @@
 """Sizes: whether the parts of a package have the lengths that its counts demand, before anything in them is computed.
 
 Rule: what an account, slot or scenario costs a verifier must be paid for in bytes. This reads lengths and kinds only:
-it decodes no point and hashes nothing, so a file that does not fit itself is refused at the cost of reading it. It
+it decodes no point and hashes nothing, so a file that does not fit itself is refused at the cost of reading it and
+of its certificate, which comes first because two certified headers are evidence whatever else the files have. It
 does not lay out the statement, whose exact number of columns `proofs.linear.verifier` compares later, before it decodes
 points. With it, a package of B bytes costs at most B / 48 decoded points and a fixed number of pairings beside two for
 each validator.
@@ -12,17 +13,10 @@ from proofs.algebra.field import SCALAR_BYTES
 from proofs.algebra.group import POINT_BYTES
 from proofs.cover.verifier import LINK_BYTES
 from proofs.epoch.matched_book import BLINDERS
-from proofs.epoch.package import EpochPackage, read_package
+from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COLUMNS_MAX
 from proofs.linear.messages import TAIL_BYTES, part_bytes
-
-
-def read_sized_package(data: bytes) -> EpochPackage:
-    """Read a file that is to be verified. Raises RemoteFault as `read_package`, and VerificationFailed BAD_LENGTH."""
-    package = read_package(data)
-    check_sizes(package)
-    return package
 
 
 def check_sizes(package: EpochPackage) -> None:

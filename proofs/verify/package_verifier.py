@@ -2,8 +2,8 @@
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer. A check of custody or
 cover that cannot be made for lack of evidence stops nothing, and the verdict says so:
-encoding → certificate → roots → freshness (at a stated time) → statement → ranges_and_rows → matched_book → reserves →
-custody → cover → house → rules → inclusion (for an own account).
+encoding → certificate → sizes → roots → freshness (at a stated time) → statement → ranges_and_rows → matched_book →
+reserves → custody → cover → house → rules → inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.
 """
 
@@ -22,7 +22,7 @@ from proofs.algebra.transcript import Transcript
 from proofs.cover.verifier import check_cover
 from proofs.epoch.house_solvency import check_house
 from proofs.epoch.matched_book import verify_book
-from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement
+from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, read_package
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.linear.messages import check_length
 from proofs.linear.statement import LinearStatement
@@ -32,7 +32,7 @@ from proofs.statement.custody import CustodyAssurance, check_custody, check_list
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.claim_text import claim_of, limits_of
 from proofs.verify.freshness import Freshness, check_freshness, freshness_limits
-from proofs.verify.package_sizes import read_sized_package
+from proofs.verify.package_sizes import check_sizes
 from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verify_package(
     if genesis is not None and listed is None:
         listed = listed_custody(genesis)
     try:
-        package = read_sized_package(data)
+        package = read_package(data)
     except RemoteFault as fault:
         return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
@@ -109,6 +109,7 @@ class PackageChecks:
         """All checks after `encoding`, in the order in which they run."""
         found: list[NamedCheck] = [
             ("certificate", self.certificate),
+            ("sizes", self.sizes),
             ("roots", self.roots),
             *self._of_freshness(),
             ("statement", self.statement),
@@ -151,6 +152,11 @@ class PackageChecks:
         if self.validators_hash is None or self.network is None:
             return Inconclusive(f"{final}, whom the file itself names")
         return final
+
+    def sizes(self) -> str:
+        """All lengths and counts fit each other: nothing costs more than its bytes."""
+        check_sizes(self.package)
+        return f"the proofs have the lengths that {len(self.package.commitments)} accounts demand"
 
     def roots(self) -> str:
         """The header carries the root of statement and commitments."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.hashing import tagged_hash
 from proofs.algebra.group import POINT_BYTES
-from proofs.epoch.package import EpochPackage, commitments_root
+from proofs.epoch.package import EpochPackage, commitments_root, read_package
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COLUMNS_MAX, ProofLayout
 from proofs.linear.messages import TAIL_BYTES, part_bytes
@@ -23,7 +23,6 @@ from proofs.linear.verifier import verify_batch
 from proofs.statement.arithmetization import layout_of
 from proofs.verify.claim_text import claim_of_account, limits_of_account
 from proofs.verify.freshness import Freshness, freshness_limits
-from proofs.verify.package_sizes import read_sized_package
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, run_checks
 
@@ -159,7 +158,7 @@ def verify_standalones(
     The package's own checks and the batch count with the first of the files.
     """
     try:
-        read = read_sized_package(package)
+        read = read_package(package)
     except RemoteFault as fault:
         return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
     checks = PackageChecks(read, network, validators_hash, genesis=genesis, freshness=freshness)

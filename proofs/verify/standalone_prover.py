@@ -12,13 +12,12 @@ from clearing.margin.statement.snapshot import AccountHoldings
 from proofs.algebra.commitment import CommitmentContext, blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
-from proofs.epoch.package import EpochPackage
+from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings
-from proofs.verify.package_sizes import read_sized_package
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.standalone import AccountStatements, StandaloneProof, verify_standalone, write_standalone
 from proofs.verify.verdict import OwnAccount
@@ -37,7 +36,7 @@ def make_standalone(
     Raises LocalFault NOT_INCLUDED when holdings and seed do not give the certified commitment, BAD_LENGTH,
     WITNESS_OUT_OF_RANGE; RemoteFault for a package that is not certified, lists no such account or contradicts itself.
     """
-    read = read_sized_package(package)
+    read = read_package(package)
     for _, check in PackageChecks(read, network, validators_hash, genesis=genesis).of_public_part():
         check()
     data = prove_account(read, own)
