@@ -19,6 +19,11 @@ T = TypeVar("T")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+def now_ms() -> int:
+    """The clock of this machine."""
+    return time.time_ns() // 1_000_000
+
+
 class Age(click.ParamType[int | None]):
     """A length of time such as `36h` in milliseconds; `any` is None."""
 
@@ -67,9 +72,9 @@ class WantedVerdict:
         """The anchor with a time and an age; a genesis' set was known to be in force at its time."""
         from proofs.verify.freshness import Freshness
 
-        now_ms = self.at if self.at is not None else time.time_ns() // 1_000_000
+        at = self.at if self.at is not None else now_ms()
         known = self.set_known_at if self.set_known_at is not None else anchor.set_known_ms
-        return replace(anchor, freshness=Freshness(now_ms, self.max_age, self.min_height, known))
+        return replace(anchor, freshness=Freshness(at, self.max_age, self.min_height, known))
 
     def judged(self, report: "VerificationReport", output: str) -> "VerificationReport":
         """The report with what stayed open, which fails it where nothing may: by default for machines."""

@@ -73,7 +73,7 @@ def test_another_epochs_package_refuses_a_made_proof(made: Path, folder: Path, c
 def test_one_bad_proof_among_good_ones_is_named(made: Path, package: Path, tmp_path: Path, cli: CommandLine) -> None:
     bad = tmp_path / "bad.ccs"
     bad.write_bytes(made.read_bytes()[:-1] + b"\0")
-    words = ["proof", "verify", made, bad, made, "--package", package]
+    words = ["proof", "verify", made, bad, made, "--package", package, *TRUST]
     reports = cli(*words, "--output", "json", code=6).json
     assert [(report["file"], report["ok"]) for report in reports] == [
         (str(made), True),
