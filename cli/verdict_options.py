@@ -92,7 +92,9 @@ _OPTIONS = (
         help="When the trusted validators were last known to be in force. Default: of a genesis, its time.",
     ),
     click.option(
-        "--strict/--no-strict", default=None, help="Fail (exit 6) where a check stays open. Default: with --output json."
+        "--strict/--no-strict",
+        default=None,
+        help="Fail (exit 6) where a check stays open. Default: with --output json.",
     ),
     click.option("--allow-open", multiple=True, metavar="CHECK", help="With --strict: this check may stay open."),
 )
@@ -107,7 +109,7 @@ def verdict_options(command: Callable[..., T]) -> Callable[..., T]:
         min_height: int,
         at: int | None,
         set_known_at: int | None,
-        strict: bool | None,  # noqa: FBT001 - click passes all by name
+        strict: bool | None,
         allow_open: tuple[str, ...],
         **given: Any,
     ) -> T:

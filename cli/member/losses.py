@@ -12,7 +12,6 @@ from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, epoch_number, sour
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
 from cli.verdict_options import WantedVerdict, verdict_options
-from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
@@ -186,7 +185,8 @@ def fund_opening(epoch: str, out: Path, url: str, output: str) -> None:
 def fund_verify(file: Path, opening: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check an epoch package offline, and that contributions cover what it lists beyond the house's own fund.
 
-    Exits with 0 when every check passes and with 6 when one fails, or when one stays open and --strict is on. Needs neither node nor keys.
+    Exits with 0 when every check passes and with 6 when one fails, or when one stays open and --strict is on. Needs
+    neither node nor keys.
 
     Example: crossclear fund verify epoch.ccp --opening opening.bin --genesis genesis.json
     """

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearing.base.plain_text import one_line
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
-from cli.output import ExitCode, output_option, say, show, tell
+from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
 from cli.verdict_options import WantedVerdict, verdict_options
 
@@ -47,7 +48,7 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
     if anchor.network is None or anchor.validators_hash is None:
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash, or --light-store")
     if light_check is not None and not light_check.ok:
-        say(f"light client: {light_check.detail}")
+        say_line(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
     size = make_file(package, trust.amended(anchor, package), account, out)
     tell({"file": str(out), "bytes": size}, f"{out}: {size} bytes", output)
@@ -63,7 +64,8 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
 def verify(files: tuple[Path, ...], package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check proofs of single accounts against their epoch's package.
 
-    Exits with 0 when all pass and with 6 when one fails, or when one leaves a check open and --strict is on. What the package itself proves is not checked here: see
+    Exits with 0 when all pass and with 6 when one fails, or when one leaves a check open and --strict is on. What the
+    package itself proves is not checked here: see
     `crossclear verify`.
 
     Example: crossclear proof verify own.ccs --package epoch.ccp --genesis genesis.json
@@ -94,10 +96,9 @@ def show_file(file: Path, raw: bool) -> None:
 
     if raw:
         with file.open("rb") as opened:
-            click.echo(show_messagepack(opened.read(FILE_BYTES_MAX + 1)))
+            show_json(show_messagepack(opened.read(FILE_BYTES_MAX + 1)))
         return
-    # Escaped: text in a hostile file could steer a terminal.
-    click.echo(json.dumps(view_of_file(file), indent=1))
+    show_json(json.dumps(view_of_file(file), indent=1, ensure_ascii=False))
 
 
 @proof.command()
@@ -152,13 +153,12 @@ def fetch(folder: Path, urls: tuple[str, ...], output: str) -> int:
     import trio
 
     from member.client.downloads import fetch_packages
-    from proofs.verify.verdict import printable
 
     folder.mkdir(parents=True, exist_ok=True)
-    results = trio.run(fetch_packages, urls, folder, say)
+    results = trio.run(fetch_packages, urls, folder, say_line)
     lines = [
         f"{result.url}: {result.new} new packages, {result.known} known"
-        + (f", then {printable(result.failure)}" if result.failure else "")
+        + (f", then {one_line(result.failure)}" if result.failure else "")
         for result in results
     ]
     show(results, "\n".join(lines), output)
@@ -186,7 +186,6 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         refuse_in_clear,
         write_inclusion,
     )
-    from proofs.verify.verdict import printable
 
     wanted = epoch_number(epoch)
     refuse_in_clear(key.url)
@@ -199,7 +198,7 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
     for name in sorted(view.holdings):
-        click.echo(printable(f"{name} {view.holdings[name]}"))  # the node's text could steer a terminal
+        show_line(f"{name} {view.holdings[name]}")
     say("Compare these holdings with your own records (trades, deposits, statements): that comparison is what the")
     say("check is worth. A node that states what it committed to, right or wrong, passes every check.")
     if view.package:

@@ -18,8 +18,8 @@ from clearing.base.plain_json import read_json
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from member.keys.secret_files import read_secret
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
-from proofs.verify.claim_text import MEANINGS
 from proofs.errors import ProofCode
+from proofs.verify.claim_text import MEANINGS
 from proofs.verify.freshness import Freshness
 from proofs.verify.inclusion import own_account as own_account_in
 from proofs.verify.package_verifier import verify_package
@@ -130,7 +130,9 @@ def anchor_of_genesis(data: bytes) -> TrustAnchor:
     from clearing.schema.terms.genesis import network_id
 
     genesis = genesis_from_json(data)
-    return TrustAnchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis, None, genesis.time_ms)
+    return TrustAnchor(
+        network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis, None, genesis.time_ms
+    )
 
 
 def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> "TermsAt":

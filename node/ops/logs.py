@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import Processor
 
 from clearing.base.errors import CrossclearError
+from clearing.base.plain_text import one_line, several_lines
 from node.config import Logging
 from node.ops.repeated_lines import Repeats
 
@@ -60,6 +61,7 @@ def _format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
             event[key] = "(hidden)"
         elif isinstance(value, bytes):
             event[key] = value[:_BYTES_SHOWN].hex() + ("…" if len(value) > _BYTES_SHOWN else "")
-        elif isinstance(value, CrossclearError):
-            event[key] = str(value)
+        elif isinstance(value, str | CrossclearError):
+            # A peer's or an endpoint's text must not steer who reads the log; a traceback has several lines.
+            event[key] = (several_lines if key == "exception" else one_line)(str(value))
     return event

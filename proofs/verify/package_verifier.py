@@ -67,7 +67,9 @@ def verify_package(
     except RemoteFault as fault:
         return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
-    checks = PackageChecks(package, network, validators_hash, own, listed, genesis=genesis, freshness=freshness).in_order()
+    checks = PackageChecks(
+        package, network, validators_hash, own, listed, genesis=genesis, freshness=freshness
+    ).in_order()
     encoding = replace(passed("encoding", f"{len(data)} bytes, canonical"), seconds=seconds)
     results = (encoding, *run_checks(checks, clock))
     verdict = Verdict(

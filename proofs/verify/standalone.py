@@ -129,8 +129,8 @@ def verify_standalone(
 ) -> Verdict:
     """Check one standalone proof against the bytes of its package; never raises for bad input.
 
-    encoding → certificate → roots → freshness (where stated) → statement → rules (of the package) → listed → solvency (of the account). The
-    trusted values are as in `proofs.verify.package_verifier.verify_package`.
+    encoding → certificate → roots → freshness (where stated) → statement → rules (of the package) → listed → solvency
+    (of the account). The trusted values are as in `proofs.verify.package_verifier.verify_package`.
     """
     return verify_standalones(
         [data],
@@ -181,7 +181,9 @@ def _checks(freshness: Freshness | None) -> tuple[str, ...]:
 class _Claims:
     """Files, what each claims, and the batch's answers."""
 
-    def __init__(self, statements: AccountStatements, common: tuple[CheckResult, ...], freshness: Freshness | None) -> None:
+    def __init__(
+        self, statements: AccountStatements, common: tuple[CheckResult, ...], freshness: Freshness | None
+    ) -> None:
         self._statements = statements
         self._freshness = freshness
         self._common = common

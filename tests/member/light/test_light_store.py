@@ -116,7 +116,9 @@ def test_a_package_of_a_trusted_header_verifies_offline(
     package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
 ) -> None:
     store = store_with(tmp_path, block)
-    assert cli("verify", package, *store, "--no-strict", "--output", "json").json["checks"][-1]["name"] == "light_client"
+    assert (
+        cli("verify", package, *store, "--no-strict", "--output", "json").json["checks"][-1]["name"] == "light_client"
+    )
     text = cli("verify", package, *store).out
     assert "nothing but the file itself was trusted" not in text
     assert f"the header of height {block.header.height} is trusted" in text

@@ -59,7 +59,9 @@ def test_a_check_that_fails_is_never_allowed(package: Path, tmp_path: Path, cli:
         assert not cli("verify", tmp_path / "forged.ccp", *TRUST, *JSON, *relaxed, code=6).json["ok"]
 
 
-def test_the_text_begins_with_what_is_not_shown(stripped: Path, package: Path, tmp_path: Path, cli: CommandLine) -> None:
+def test_the_text_begins_with_what_is_not_shown(
+    stripped: Path, package: Path, tmp_path: Path, cli: CommandLine
+) -> None:
     told = cli("verify", stripped, *TRUST).out.split("\n\n")[0]
     assert told.startswith("NOT SHOWN:\n")
     assert all(f"  - {name}: " in told for name in ("custody", "cover", "house"))
