@@ -32,11 +32,12 @@ def plain(value: T) -> T:
 
 
 def plain_json(encoded: str) -> str:
-    """JSON, such as msgspec and `json` write it, whose strings hold only printable characters even when they are read.
+    """JSON whose strings hold only printable characters even when they are read; white space between values stays.
 
-    White space between values stays.
+    `encoded` is as msgspec writes it, or `json` with `ensure_ascii=False`: no pair of surrogates stands for a letter.
     """
-    return several_lines(_JSON_ESCAPE.sub(_twice, encoded))
+    text = _JSON_ESCAPE.sub(_twice, encoded)
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\\" + _escaped(letter) for letter in text)
 
 
 _JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([bfnrt"\\/]))')

@@ -285,7 +285,7 @@ def show_messagepack(data: bytes) -> str:
         raise RemoteFault(BaseCode.OVERSIZE, "file", bytes=len(data), limit=FILE_BYTES_MAX)
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=False)
-        return json.dumps(_json_value(value, 0), indent=1)
+        return json.dumps(_json_value(value, 0), indent=1, ensure_ascii=False)
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "file", why=str(error)[:200]) from None
 

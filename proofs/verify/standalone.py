@@ -24,7 +24,7 @@ from proofs.statement.arithmetization import layout_of
 from proofs.verify.claim_text import claim_of_account, limits_of_account
 from proofs.verify.freshness import Freshness, freshness_limits
 from proofs.verify.package_verifier import PackageChecks
-from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, run_checks
+from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
@@ -237,7 +237,7 @@ class _Claims:
         return replace(
             verdict,
             claim=claim,
-            not_proven=(*limits, *freshness_limits(self._freshness, trusted=known["trusted"])),
+            not_proven=tuple(map(printable, (*limits, *freshness_limits(self._freshness, trusted=known["trusted"])))),
         )
 
     def _claimed(self, index: int) -> tuple[int, int]:
