@@ -1,8 +1,8 @@
 """What a hostile package costs its verifier: seconds a MiB, and memory, of files built to be dear.
 
 Run `python -m benchmarks.verify_cost [MiB]` at the top of the repository: half a minute, or for 48 MiB some minutes.
-Each file is verified in a process of its own, which has its memory to itself. What bounds the cost, in operations instead
-of seconds, is tested in `tests/proofs/verify/test_cost_of_a_package.py`.
+Each file is verified in a process of its own, which has its memory to itself. What bounds the cost, in operations
+instead of seconds, is tested in `tests/proofs/verify/test_cost_of_a_package.py`.
 """
 
 import multiprocessing

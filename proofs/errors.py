@@ -93,6 +93,11 @@ class ProofCode(CodeBook):
         "check. Get a package with the evidence and name whom you trust, or accept what is open: `--allow-open CHECK`, "
         "or `--no-strict` for all.",
     )
+    NOT_PRESENTED = (
+        761,
+        "The proof was not presented for this chain, contract, caller and purpose by the account's own key. Ask the "
+        "member to present it again (`crossclear onchain prove --caller`).",
+    )
 
 
 class VerificationFailed(RemoteFault):

@@ -135,9 +135,9 @@ def test_false_keys_are_found_though_a_validator_signed_them(
 ) -> None:
     epoch = read_epoch_file(written.bare.read_bytes())
     false = msgspec.structs.replace(epoch.keys, constant=bytes(32))
-    share = sign_keys(false, written.home.genesis.validators, 0, written.home.keys.validator)
+    share = sign_keys(false, written.home.genesis.validators, 0, written.home.keys.validator, epoch.time_s)
     path, out = tmp_path / "false.cco", ["--out", tmp_path / "out"]
-    path.write_bytes(write_file(epoch_file(false, epoch.all_leaves, [share])))
+    path.write_bytes(write_file(epoch_file(false, epoch.all_leaves, epoch.time_s, [share])))
     for verb, *more in (("check",), ("calldata",), ("prove", *written.own, *out)):
         assert "keys_differ" in cli("onchain", verb, path, *written.package, *more, *written.anchor, code=6).err
     cli("onchain", "join", path, written.bare, *written.package, *out, code=6)
