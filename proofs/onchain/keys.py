@@ -2,9 +2,9 @@
 
 Rule: a leaf is (account, σ, presenter, C_W, C_D). It follows from the layout, an account's holdings and its seed
 alone, so every validator finds the same root and a member can find its own leaf again. The blinders of C_D, and of the
-one proof made over it, are derived and never drawn: a second proof of the same leaf is the same bytes, because another would open D
-at a second point and use up what hides it. y = H(statement, layout, root): digits chosen after y could be forged by
-lattice reduction.
+one proof made over it, are derived and never drawn: a second proof of the same leaf is the same bytes, because another
+would open D at a second point and use up what hides it. y = H(statement, layout, root): digits chosen after y could be
+forged by lattice reduction.
 
 Keys follow from the statement and the leaves, so all validators find the same ones; a validator that finds others
 signs nothing. `check_keys` derives them again. The contract cannot, so there the quorum is trusted with [U], [V] and
