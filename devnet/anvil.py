@@ -136,7 +136,8 @@ def start_anvil(
     """Start a chain on a free port of loopback, and wait until it answers.
 
     `hardfork` is one of the `network` that anvil imitates, a family of chains. It mines each transaction at once,
-    or every `block_seconds`. Its first block is of `first_block_s`, by default of now. Its log and files are in `folder`, which is made.
+    or every `block_seconds`. Its first block is of `first_block_s`, by default of now. Its log and files are in
+    `folder`, which is made.
     Raises LocalFault CHAIN_START_FAILED, TOOLCHAIN_MISSING.
     """
     program = anvil_path()
