@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 
 def one_line(text: str) -> str:
-    """The text on one line, whatever is in it."""
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    """The text on one line, whatever is in it; a plain string, whatever kind of string it was."""
+    return str(text) if text.isprintable() else "".join(map(_escaped, text))
 
 
 def several_lines(text: str) -> str:

@@ -111,14 +111,27 @@ def show_file(file: Path, raw: bool) -> None:
     multiple=True,
     help="Report these without failing: missing epochs, validator sets that changed more than once in between.",
 )
+@click.option(
+    "--strict/--no-strict", default=None, help="Fail (exit 6) where something stays open. Default: with --output json."
+)
+@click.option("--allow-open", multiple=True, metavar="CHECK", help="With --strict: this may stay open.")
 @click.option("--thorough", is_flag=True, help="Also search for reused blinders behind two changed slots (slow).")
 @output_option
-def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], thorough: bool, output: str) -> int:
+def history(
+    paths: tuple[Path, ...],
+    trust: Trust,
+    allowed: tuple[str, ...],
+    strict: bool | None,
+    allow_open: tuple[str, ...],
+    thorough: bool,
+    output: str,
+) -> int:
     """Check all packages of folders or files, and that together they are one history.
 
     Finds missing epochs, two certified headers or books of one height or epoch, validator sets without a link, values
     that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, and packages of
-    other networks. Exits with 0 when nothing is found and with 6 otherwise.
+    other networks. Exits with 0 when nothing is found and with 6 otherwise, or when something stays open and --strict
+    is on. Ages are not judged: a history is old by nature.
 
     Example: crossclear proof history packages --genesis genesis.json
     """
@@ -128,6 +141,8 @@ def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], tho
     anchor, _ = trust.anchor_of(None)
     codes = [ProofCode[_ALLOWED[name]] for name in allowed]
     report = history_of(paths, anchor, codes, thorough=thorough, terms_at=trust.terms_at(anchor))
+    only_whole = output == "json" if strict is None else strict
+    report = report.judged(strict=only_whole, allowed=allow_open, anchored=anchor.validators_hash is not None)
     show(report, history_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 

@@ -44,6 +44,15 @@ def test_what_is_escaped_is_printable_and_what_is_printable_stays(text: str) -> 
     assert not is_plain(text) or one_line(text) == several_lines(text) == text
 
 
+def test_a_kind_of_string_becomes_a_plain_one() -> None:
+    """As the result of a check that stays open, which JSON could not encode."""
+
+    class Kind(str):
+        __slots__ = ()
+
+    assert type(one_line(Kind("text"))) is str
+
+
 @given(TEXT, TEXT, st.sampled_from([0, 1, 2]))
 def test_whoever_reads_printed_json_gets_printable_strings_and_the_same_numbers(a: str, b: str, indent: int) -> None:
     value = {a: [b, {b: a}], "number": 2**70, "none": None, "yes": True}
