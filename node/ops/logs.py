@@ -47,11 +47,25 @@ def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None =
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only what went wrong there is of interest.
-    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING))
     structlog.contextvars.clear_contextvars()
     if node:
         structlog.contextvars.bind_contextvars(node=node)
     return out
+
+
+class PlainFormatter(logging.Formatter):
+    """Of what libraries log: a message has one line, and nothing in it or in a traceback steers a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """The head, on one line."""
+        return one_line(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """All of it."""
+        return several_lines(super().format(record))
 
 
 def _format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import io
 import json
+import logging
 import pkgutil
 import typing
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from clearing.base.plain_text import one_line, plain, plain_json, several_lines
 from cli.output import ExitCode, say_failure, say_failure_as_json, say_line, show, show_json, show_line
 from member.codes import NodeCode
 from node.config import Logging
-from node.ops.logs import configure_logs
+from node.ops.logs import PlainFormatter, configure_logs
 from tests.kit.member.hostile_text import HOSTILE, example, is_plain, strings_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +184,17 @@ def test_a_log_has_one_line_an_event_whatever_a_peer_wrote(what: str, console: b
         assert is_plain(line.replace("\n", ""))
     else:
         assert all(map(is_plain, strings_in(json.loads(line))))
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_a_library_logs_has_one_line_a_message(what: str) -> None:
+    text, stream = HOSTILE[what], io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s"))
+    record = logging.LogRecord("libp2p", logging.WARNING, "", 0, "peer %s", (text,), None)
+    handler.handle(record)
+    assert stream.getvalue().count("\n") == 1
+    assert is_plain(stream.getvalue().replace("\n", ""))
 
 
 def test_commands_print_in_one_place_only() -> None:
