@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from cli.output import ExitCode, asks_for_json, exit_of, say_failure, say_failure_as_json
+from cli.output import ExitCode, asks_for_json, exit_of, say, say_failure, say_failure_as_json
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For operators of a node": {
@@ -137,7 +137,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             say_why(error, ExitCode(error.exit_code))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.UNEXPECTED
