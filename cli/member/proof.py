@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from clearing.base.plain_text import one_line
+from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
