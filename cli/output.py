@@ -214,8 +214,8 @@ def say_failure_as_json(error: BaseException, code: ExitCode) -> None:
     """As `say_failure`, one object for all failures: exit code, and of each its code, name, place, values, remedy."""
     failures = [_failure_fields(each) for each in _leaves(error)]
     # Values may be larger than msgspec's integers.
-    told = json.dumps({"exit_code": int(code), "errors": failures}, indent=2, default=str, ensure_ascii=False)
-    click.echo(plain_json(told), err=True)
+    failure = json.dumps({"exit_code": int(code), "errors": failures}, indent=2, default=str, ensure_ascii=False)
+    click.echo(plain_json(failure), err=True)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Plain text: what a stranger wrote, without characters that steer a terminal, a log or whoever reads printed JSON.
+"""Plain text: what a stranger wrote, without characters that steer a terminal, a log or a reader of printed JSON.
 
 Rule: this is the one place that escapes. Every character that Python does not call printable (C0, DEL and C1 controls,
 line and paragraph separators, bidirectional marks, zero-width marks, lone surrogates) becomes `\\u` and its number in

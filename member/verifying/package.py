@@ -48,7 +48,7 @@ class TrustAnchor:
     freshness: Freshness | None = field(default=None, compare=False)
     """The time at which a package is judged and how old it may be; None: its age is not checked."""
     set_known_ms: int | None = field(default=None, compare=False)
-    """When the validator set was known to be in force: the genesis' time. None: whoever names it vouches for now."""
+    """When the validator set was known to be in force: the genesis' time. None: the caller vouches for now."""
 
     def verify(self, package: bytes, own: OwnAccount | None = None) -> Verdict:
         """All checks of a package against what is trusted."""

@@ -1,6 +1,6 @@
 """Presentations: for whom and for what purpose an account is shown to a contract.
 
-Rule: a proof has one set of bytes whoever sends it, because a second one over the same leaf would open it. So it is a
+Rule: a proof has the same bytes for every sender, because a second one over the same leaf would open it. So it is a
 bearer's, and what ties it to a caller is a signature beside it. The key follows from the account's seed and the epoch's
 commitments root, and its address is in the leaf; a presentation reveals no other key of the member. The digest names
 chain, contract, caller, purpose, keys and leaf. What a purpose means, the asking contract decides.

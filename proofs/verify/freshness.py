@@ -68,7 +68,7 @@ def freshness_limits(wanted: Freshness | None, *, trusted: bool) -> tuple[str, .
     if wanted.max_age_ms is None:
         limits = ("The age was not limited: all that is shown may have been overtaken.", *limits)
     if trusted and wanted.set_known_ms is None:
-        limits = (*limits, "That the trusted validator set was in force is the word of whoever named it.")
+        limits = (*limits, "That the trusted validator set was in force rests on the caller's word.")
     return limits
 
 

@@ -14,7 +14,7 @@ import {MerkleTree} from "./MerkleTree.sol";
 /// anybody can derive them again from the public statement, but this contract cannot: keys for another y, signed by a quorum,
 /// would let it accept forged digits.
 ///
-/// A proof is a bearer's: whoever copies it can send it. So the account's presenter signs for whom it is, and for what purpose:
+/// A proof is a bearer's: anybody who copies it can send it. So the account's presenter signs for whom it is, and for what purpose:
 /// the caller here, which is the contract that asks. What the purpose means, the asking contract decides.
 contract SolvencyVerifier {
     struct Certificate {

@@ -87,8 +87,8 @@ def test_a_verdict_says_what_it_does_not_know_of_time(package, trust):
 
     assert "was not checked" in limits()
     assert "may be a newer package" in limits(freshness=Freshness(TIME))
-    assert "word of whoever named it" in limits(freshness=Freshness(TIME))
-    assert "word of whoever named it" not in limits(freshness=Freshness(TIME, set_known_ms=TIME))
+    assert "rests on the caller's word" in limits(freshness=Freshness(TIME))
+    assert "rests on the caller's word" not in limits(freshness=Freshness(TIME, set_known_ms=TIME))
     assert "age was not limited" in limits(freshness=Freshness(TIME, None))
 
 
