@@ -1,6 +1,7 @@
 """Writes the reference pages out of the code: `python -m docs.generate`; `--check` only compares.
 
-Rule: nothing in `docs/reference` is written by hand; a test fails when a page differs from what this would write.
+Rule: nothing in `docs/reference` is written by hand, nor the tables in `docs/specification`; a test fails when a page
+differs from what this would write.
 """
 
 import re
@@ -14,7 +15,7 @@ import msgspec
 from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
-from docs import chain_profiles, ratios, run_files, storage_layout
+from docs import chain_profiles, ratios, run_files, specification_tables, storage_layout
 from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
 from node.api.calls import Route
 from node.config import NodeConfig
@@ -167,7 +168,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def drifted() -> list[str]:
     """Pages that differ from what would be written."""
-    return [
+    return specification_tables.drifted() + [
         name
         for name, page in PAGES.items()
         if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != page()
@@ -191,3 +192,4 @@ if __name__ == "__main__":
     REFERENCE.mkdir(exist_ok=True)
     for page_name, page_text in PAGES.items():
         (REFERENCE / page_name).write_text(page_text(), encoding="utf-8")
+    specification_tables.write()

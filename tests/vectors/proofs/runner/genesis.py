@@ -1,0 +1,102 @@
+"""Page "Verification", section "With a genesis". A genesis is a mapping of its compared parts by name."""
+
+from typing import Any
+
+from tests.vectors.proofs.runner import rules, tables
+from tests.vectors.proofs.runner.encoding import need
+
+PPM = 10**6
+Record = dict[str, Any]
+FIXED = ("chain_id", "vault", "token", "balances")
+MOVING = ("range_ppm", "volatility_ppm", "volatility_range_ppm")
+DYNAMIC = (
+    *("range_share_ppm", "volatility_ppm", "liquidity_ppm", "finality_ppm"),
+    *("confidence_share_ppm", "outage_ms"),
+)
+
+
+def collateral_of(asset: Record) -> Record:
+    """What a guarded asset becomes."""
+    depeg = asset["depeg"]
+    named = {name: depeg[name] for name in ("unit_decimals", "feed", "feed_tokens", "haircut_ppm")}
+    cap = asset["cap_units"] // 10 ** (asset["unit_decimals"] - depeg["unit_decimals"])
+    plain = {field.name: tables.default_of("DepegTerms", field) for field in tables.fields("DepegTerms")}
+    return asset | named | {"cash_group": 0, "cap_units": cap, "depeg": plain}
+
+
+def guarded(asset: Record) -> bool:
+    return bool(asset["cash_group"] and asset["depeg"]["feed"])
+
+
+def tokens_of(genesis: Record) -> list[Record]:
+    found = [collateral_of(asset) if guarded(asset) else asset for asset in genesis["assets"]]
+    return [asset for asset in found if not asset["cash_group"]]
+
+
+def check_custody(statement: Record, genesis: Record) -> None:
+    groups = {group["id"]: group["name"] for group in genesis["cash_groups"]}
+    assets = [*genesis["assets"], *(collateral_of(asset) for asset in genesis["assets"] if guarded(asset))]
+    listed = []
+    for asset in assets:
+        cash, unit = asset["cash_group"], 10 ** (asset["token_decimals"] - asset["unit_decimals"])
+        name = f"cash:{groups[cash]}" if cash else f"token:{asset['chain_id']}:{asset['name']}"
+        listed.append(([asset[field] for field in FIXED], unit, name))
+    for term in statement["custody"]:
+        slot = statement["slots"][term["slot"]]["name"]
+        need(([term[name] for name in FIXED], term["unit"], slot) in listed, "CUSTODY_UNLISTED", slot)
+    stated = {(term["chain_id"], term["token"]) for term in statement["custody"]}
+    wanted = {(asset["chain_id"], asset["token"]) for asset in assets}
+    need(wanted <= stated, "CUSTODY_UNLISTED", "missing")
+
+
+def check_rules(statement: Record, genesis: Record, certified_ms: int, network: bytes) -> None:
+    """Check `rules` with a genesis."""
+    book = rules.check(statement, certified_ms, genesis["time_ms"])
+
+    def same(what: str, good: bool) -> None:
+        need(good, "RULES_DIFFER", what)
+
+    same("network", statement["network"] == network)
+    same("instruments", book["instruments"] == genesis["instruments"])
+    same("cash groups", book["cash_groups"] == genesis["cash_groups"])
+    named = sorted((feed["id"], feed["name"]) for feed in genesis["feeds"])
+    same("feeds", [(feed["feed"], feed["name"]) for feed in book["feeds"]] == named)
+    tokens = tokens_of(genesis)
+    same("tokens", len(tokens) == len(book["tokens"]))
+    for k, (token, listed) in enumerate(zip(book["tokens"], tokens, strict=True)):
+        base, haircut = listed["haircut_ppm"], token["haircut_ppm"]
+        same("token", token | {"rate_ticks": 0, "haircut_ppm": base} == listed)
+        share = rules.missing_share(statement, len(book["cash_groups"]) + k)
+        step = listed["haircut"]["step_ppm"]
+        least = min(-(-(base + share) // step) * step, PPM) if share else base
+        moves = any(listed["haircut"][name] for name in DYNAMIC)
+        same("haircut", haircut == least or (moves and haircut > least))
+    same_parameters(book["parameters"], genesis["risk"], genesis["ranges"])
+
+
+def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:
+    def same(what: str, good: bool) -> None:
+        need(good, "RULES_DIFFER", what)
+
+    if not ranges["interval_ms"]:
+        same("parameters", stated == fixed)
+        return
+    same("groups", len(stated["groups"]) == len(fixed["groups"]))
+    still = dict.fromkeys(MOVING, 0)
+    for group, own in zip(stated["groups"], fixed["groups"], strict=True):
+        same("group", group | still == own | still)
+        inside = ranges["range_min_ppm"] <= group["range_ppm"] <= ranges["range_max_ppm"]
+        same("range", group["range_ppm"] == own["range_ppm"] or inside)
+        weight = ranges["volatility_weight_ppm"]
+        lowest = max(own["volatility_ppm"] * (PPM - weight) // PPM, 1)
+        same("volatility", group["volatility_ppm"] >= lowest if weight else group["volatility_ppm"] == lowest)
+        shift, least = group["volatility_range_ppm"], own["volatility_range_ppm"]
+        same("volatility range", shift >= least if ranges["volatility_multiple_ppm"] else shift == least)
+    same("parameters", stated | {"groups": 0, "joint": 0} == fixed | {"groups": 0, "joint": 0})
+    joint = stated["joint"]
+    if joint != fixed["joint"]:
+        count = sum(each["count"] for each in joint["scenarios"])
+        known = ranges["joint_scenarios"] and ranges["window_min"] <= count <= ranges["window"]
+        same("joint", bool(known) and len(joint["scenarios"]) <= ranges["joint_scenarios"] + 1)
+        same("joint", joint["tail"] == max(-(-count * ranges["joint_tail_ppm"] // PPM), 1))
+        same("joint", joint | {"scenarios": 0, "tail": 0} == fixed["joint"] | {"scenarios": 0, "tail": 0})

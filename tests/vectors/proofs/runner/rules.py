@@ -1,0 +1,394 @@
+"""Page "The rulebook": slots and rows out of parameters and prices, and their comparison."""
+
+from math import gcd, isqrt
+from typing import Any
+
+from tests.vectors.proofs.runner import options, tables
+from tests.vectors.proofs.runner.custody import missing_ppm
+from tests.vectors.proofs.runner.encoding import Reader, Refused, need
+from tests.vectors.proofs.runner.options import up
+from tests.vectors.proofs.runner.ranges import check_ranges
+
+PPM = 10**6
+ASSUMPTIONS = [
+    "auction_liquidity",
+    "cash_calls",
+    "collateral_caps",
+    "default_waterfall",
+    "initial_margin",
+    "interest_accrued",
+    "price_formation",
+    "soft_credit",
+    "uncredited_deposits",
+    "withdrawal_restrictions",
+]
+Record = dict[str, Any]
+Lines = list[tuple[int, int]]
+COEFFICIENT_MAX = 2**62 - 1
+
+
+def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
+    """Check `rules`, without a genesis but for its time; returns the rulebook."""
+
+    def holds(what: str, good: bool) -> None:
+        need(good, "RULES_DIFFER", what)
+
+    def same(what: str, stated: Any, computed: Any) -> None:
+        holds(what, stated == computed)
+
+    need(bool(statement["rules"]), "RULES_DIFFER", "no rulebook")
+    book = read(statement["rules"], len(statement["slots"]))
+    maker = Maker(book)
+    slots, rows = maker.slots_and_rows()
+    same("slots", [(slot["name"], slot["kind"], slot["group"]) for slot in statement["slots"]], slots)
+    stated = [
+        (r["kind"], list(map(tuple, r["coefficients"])), r["constant"], r["shortfall"]) for r in statement["rows"]
+    ]
+    same("rows", stated, rows)
+    same("groups", statement["groups"], [group["name"] for group in book["parameters"]["groups"]])
+    same("scenarios", statement["scenarios"], maker.width)
+    same("prices", [(price["name"], price["ticks"]) for price in statement["prices"]], maker.prices())
+    named = ASSUMPTIONS if book["parameters"]["stress"] else sorted([*ASSUMPTIONS, "default_fund"])
+    same("assumptions", statement["assumptions"], named)
+    listed = {feed["feed"]: feed for feed in book["feeds"]}
+    wanted = [each["feed"] for each in (*book["instruments"], *book["tokens"])]
+    wanted += [token["yields"]["feed"] for token in book["tokens"] if token["yields"]["feed"]]
+    holds("feeds", set(wanted) <= set(listed))
+    for token in book["tokens"]:
+        rate = listed[token["yields"]["feed"]] if token["yields"]["feed"] else None
+        ticks = rate["ticks"] if rate is not None and rate["used"] else 0
+        same("rate", token["rate_ticks"], min(ticks, 100 * token["yields"]["unit_ticks"]))
+    check_marks(book, max(book["time_ms"], certified_ms), listed_ms)
+    for terms in statement["cover"]:
+        most = book["parameters"]["default_fund_micros"]
+        holds("fund", terms["fund_account"] == 0 and terms["fund"] <= most)
+    first = len(book["cash_groups"])
+    for k, token in enumerate(book["tokens"]):
+        holds("haircut", token["haircut_ppm"] >= missing_share(statement, first + k))
+    holds("time", book["time_ms"] <= certified_ms)
+    return book
+
+
+def missing_share(statement: Record, slot: int) -> int:
+    return max([0, *(missing_ppm(term) for term in statement["custody"] if term["slot"] == slot)])
+
+
+def read(data: bytes, slots: int) -> Record:
+    def good(holds: bool, why: str) -> None:
+        need(holds, "BAD_STATEMENT", why)
+
+    good(len(data) <= 2**20, "rulebook")
+    try:
+        book: Record = Reader(data).whole("`Rulebook`")
+    except Refused as refused:
+        raise Refused("BAD_STATEMENT", *refused.args) from None
+    parameters = book["parameters"]
+    lists = (book["instruments"], book["cash_groups"], book["tokens"], parameters["groups"], parameters["stress"])
+    good(book["version"] == 1 and sum(map(len, lists)) <= slots, "rulebook")
+    check_ranges(book)
+    groups = {group["id"] for group in parameters["groups"]}
+    for name, key in (("feeds", "feed"), ("cash_groups", "id"), ("tokens", "id"), ("marks", "instrument")):
+        numbers = [each[key] for each in book[name]]
+        good(numbers == sorted(set(numbers)), name)
+    good(all(each["group"] in groups for each in book["instruments"]), "groups")
+    known = {each["id"] for each in book["instruments"]}
+    good(all(mark["instrument"] in known and mark["ticks"] <= 2**48 for mark in book["marks"]), "marks")
+    good(all(int(feed["used"]) <= feed["ticks"] <= 2**40 - 1 for feed in book["feeds"]), "feeds")
+    return book
+
+
+def check_marks(book: Record, latest: int, listed_ms: int) -> None:
+    """Section "Bounds of marks"."""
+    index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
+    marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
+    for each in book["instruments"]:
+        if each["id"] in marks and each["feed"] in index:
+            low, high = bounds_of_mark(each, index[each["feed"]], book["parameters"]["rate_ppm"], latest, listed_ms)
+            mark = marks[each["id"]]
+            need(low <= mark and (high is None or mark <= high), "PRICE_OUT_OF_BOUNDS", each["name"])
+
+
+def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int, listed_ms: int) -> tuple[int, int | None]:
+    kind = tables.members("InstrumentKind")[each["kind"]]
+    settled = kind != "PERPETUAL" and latest >= each["expiry_ms"]
+    if kind == "PERPETUAL":
+        d = x * each["funding"]["premium_cap_ppm"] // PPM
+        return max(x - d, 1), x + d
+    if kind == "CALL":
+        return 0, None if settled else x
+    if kind == "PUT":
+        return 0, each["strike_ticks"]
+    a = each["averaging_ms"]
+    c = min(max(latest - (each["expiry_ms"] - a), 0), a)
+    if settled or c > 0:
+        left = 0 if settled else a - c
+        return max(x * left // max(a, 1), 1), None
+    return x, options.forward_of(x, each["expiry_ms"], rate_ppm, listed_ms)
+
+
+def shocked(x: int, range_ppm: int, s: Record) -> int:
+    reach = PPM if s["of_index"] else range_ppm
+    size = up(x * reach, abs(s["move_numerator"]), PPM * s["move_denominator"])
+    return max(x + size if s["move_numerator"] > 0 else x - size, 1)
+
+
+def token_value(token: Record, ticks: int) -> int:
+    over = ticks * 10_000 * (PPM - token["haircut_ppm"])
+    under = PPM * 10 ** token["unit_decimals"] * token["feed_tokens"]
+    yields = token["yields"]
+    if yields["feed"]:
+        over *= token["rate_ticks"] * (PPM - yields["haircut_ppm"])
+        under *= yields["unit_ticks"] * PPM
+    return int(over // under)
+
+
+def lines_of(points: Lines) -> Lines:
+    found, reached = [], 0
+    for i, (size, slope) in enumerate(points):
+        found.append((slope, slope * size - reached))
+        after = points[i + 1][0] if i + 1 < len(points) else size
+        reached += slope * (after - size)
+    return [line for line in found if line[0]]
+
+
+class Maker:
+    """Slots and rows of a rulebook."""
+
+    def __init__(self, book: Record) -> None:
+        self.book, self.parameters = book, book["parameters"]
+        self.instruments, self.tokens, self.cash = book["instruments"], book["tokens"], book["cash_groups"]
+        self.groups: list[Record] = self.parameters["groups"]
+        self.index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
+        self.marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
+        grids = [self.parameters["scenarios"], *(group["scenarios"] for group in self.groups)]
+        self.width = max(map(len, grids))
+        self.joint = self.parameters["joint"]
+        self.kinds = {name: number for number, name in tables.members("SlotKind").items()}
+        (self.at_least_zero,) = (k for k, name in tables.members("RowKind").items() if name == "AT_LEAST_ZERO")
+
+    def prices(self) -> list[tuple[str, int]]:
+        names = {each["id"]: each["name"] for each in self.instruments}
+        found = [
+            (f"{'index' if feed['used'] else 'settled'}:{feed['name']}", feed["ticks"]) for feed in self.book["feeds"]
+        ]
+        found += [(f"mark:{names[mark['instrument']]}", mark["ticks"]) for mark in self.book["marks"]]
+        return sorted(found, key=lambda price: price[0].encode())
+
+    # Values.
+
+    def row_of(self, instrument: Record, grid: list[Record], width: int) -> list[int]:
+        """V[0] … V[S] of a lot."""
+        x = self.index.get(instrument["feed"], 0)
+        if not x:
+            return [0] * (1 + width)
+        group = next(group for group in self.groups if group["id"] == instrument["group"])
+        kind = tables.members("InstrumentKind")[instrument["kind"]]
+        rate, now = self.parameters["rate_ppm"], self.book["time_ms"]
+        if kind in ("CALL", "PUT"):
+            row = self._option_row(instrument, kind == "CALL", x, group, grid)
+        else:
+            dated = kind in ("FUTURE", "FORWARD")
+            carried = options.forward_of(x, instrument["expiry_ms"], rate, now) if dated else x
+            mark = self.marks.get(instrument["id"], carried)
+            gains = [(shocked(mark, group["range_ppm"], s) - mark) * instrument["micros_per_tick"] for s in grid]
+            row = [0, *(gain * s["weight_ppm"] // PPM for gain, s in zip(gains, grid, strict=True))]
+        return row + row[:1] * (1 + width - len(row))
+
+    def _option_row(self, option: Record, is_call: bool, x: int, group: Record, grid: list[Record]) -> list[int]:
+        rate, now = self.parameters["rate_ppm"], self.book["time_ms"]
+        tenor = option["expiry_ms"] - now
+        forward = float(options.forward_of(x, option["expiry_ms"], rate, now))
+        k = options.log_moneyness(forward, float(option["strike_ticks"]))
+        vol = options.option_volatility(group, k, tenor)
+        from_money = options.deviations(group, k, tenor)
+        row = [options.option_value(option, is_call, x, vol, rate, now)]
+        for s in grid:
+            moved = options.scenario_volatility(group, vol, from_money, tenor, s)
+            full = options.option_value(option, is_call, shocked(x, group["range_ppm"], s), moved, rate, now)
+            row.append(row[0] + (full - row[0]) * s["weight_ppm"] // PPM)
+        return row
+
+    def stressed_token(self, token: Record, number: int) -> int:
+        if token["feed"] not in self.index:
+            return 0
+        x = self.index[token["feed"]]
+        base, found = token_value(token, x), []
+        for place, group in enumerate(self.groups):
+            if group["feed"] == token["feed"]:
+                s = self.parameters["stress"][number]["moves"][place]
+                moved = min(shocked(x, group["range_ppm"], s), 2**40 - 1)
+                found.append(base + (token_value(token, moved) - base) * s["weight_ppm"] // PPM)
+        value = min(found, default=base)
+        need(value <= COEFFICIENT_MAX, "BAD_STATEMENT", "token under stress")
+        return value
+
+    # Tariff.
+
+    def notional(self, instrument: Record) -> int:
+        return int(self.index.get(instrument["feed"], 0) * instrument["micros_per_tick"])
+
+    def short_rate(self, instrument: Record) -> int:
+        if tables.members("InstrumentKind")[instrument["kind"]] not in ("CALL", "PUT"):
+            return 0
+        group = next(group for group in self.groups if group["id"] == instrument["group"])
+        return up(self.notional(instrument), group["short_option_ppm"], PPM)
+
+    def size_lines(self, instrument: Record) -> Lines:
+        charge = next((each for each in self.parameters["charges"] if each["instrument"] == instrument["id"]), None)
+        if charge is None:
+            return []
+        notional = self.notional(instrument)
+        rate = up(notional, charge["contingency_ppm"] + charge["slippage_ppm"], PPM)
+        lines = self._impact_lines(charge, notional)
+        if not lines:
+            return [(rate, 0)] if rate else []
+        return [(rate + slope, intercept) for slope, intercept in lines]
+
+    def _impact_lines(self, charge: Record, notional: int) -> Lines:
+        depth = charge["depth_lots"]
+        if not depth or not (charge["linear_impact_ppm"] or charge["root_impact_ppm"]):
+            return []
+        points, start, reached, slope = [], 0, 0, 0
+        for z in charge["sizes_ppm"]:
+            end = up(depth, z, PPM)
+            if end <= start:
+                continue
+            linear = up(charge["linear_impact_ppm"] * PPM, end, depth)
+            square = up((charge["root_impact_ppm"] * PPM) ** 2, end, depth)
+            root = isqrt(square) + (isqrt(square) ** 2 < square)
+            impact = up(notional * end, linear + root, 10**12)
+            slope = max(slope, -(-(impact - reached) // (end - start)))
+            points.append((start, slope))
+            reached += slope * (end - start)
+            start = end
+        return lines_of(points)
+
+    def concentration(self, token: Record, value: int) -> Lines:
+        points, fraction = [], 0
+        for tier in self.parameters["concentration"]:
+            if tier["asset"] == token["id"]:
+                fraction += tier["haircut_ppm"]
+                points.append((tier["above_units"], up(value, fraction, PPM)))
+        return lines_of(points)
+
+    # Slots and rows.
+
+    def slots_and_rows(self) -> tuple[list[Any], list[Any]]:
+        """Slots as (name, kind, group), rows as (kind, coefficients, constant, shortfall)."""
+        self.slots: list[tuple[str, int, int]] = []
+        self.rows: list[Any] = []
+        self._lay_slots()
+        grids = {group["id"]: group["scenarios"] or self.parameters["scenarios"] for group in self.groups}
+        self.v = [self.row_of(each, grids[each["group"]], self.width) for each in self.instruments]
+        self._loss_rows()
+        self._short_rows()
+        self._size_rows()
+        if self.joint["scenarios"]:
+            self._joint_rows()
+        self._equity_rows()
+        self._stress_rows()
+        return self.slots, self.rows
+
+    def _slot(self, name: str, kind: str, group: int = 0) -> int:
+        self.slots.append((name, self.kinds[kind], group))
+        return len(self.slots) - 1
+
+    def _row(self, coefficients: dict[int, int], constant: int = 0, *, shortfall: bool = False) -> None:
+        kept = sorted((j, a) for j, a in coefficients.items() if a)
+        small = all(abs(a) <= COEFFICIENT_MAX for _, a in kept) and abs(constant) <= 2**63 - 1
+        need(small, "BAD_STATEMENT", "coefficient")
+        self.rows.append((self.at_least_zero, kept, constant, shortfall))
+
+    def _lay_slots(self) -> None:
+        self.values = [
+            token_value(each, self.index[each["feed"]]) if each["feed"] in self.index else 0 for each in self.tokens
+        ]
+        self.rates = [self.short_rate(each) for each in self.instruments]
+        self.sized = {j: lines for j, each in enumerate(self.instruments) if (lines := self.size_lines(each))}
+        self.tiers = {
+            k: lines for k, each in enumerate(self.tokens) if (lines := self.concentration(each, self.values[k]))
+        }
+        names = [each["name"] for each in self.instruments]
+        of_tokens = [f"{each['chain_id']}:{each['name']}" for each in self.tokens]
+        self.of_cash = [self._slot(f"cash:{each['name']}", "CASH") for each in self.cash]
+        self.of_tokens = [self._slot(f"token:{name}", "TOKEN") for name in of_tokens]
+        self.positions = [self._slot(f"position:{name}", "POSITION") for name in names]
+        self.maxima = {each["id"]: self._slot(f"max:{each['name']}", "GROUP_MAX", each["id"]) for each in self.groups}
+        self.short = {j: self._slot(f"short:{names[j]}", "AUXILIARY") for j, rate in enumerate(self.rates) if rate}
+        self.charges = {j: self._slot(f"charge:{names[j]}", "AUXILIARY") for j in self.sized}
+        self.concentrated = {k: self._slot(f"concentration:{of_tokens[k]}", "AUXILIARY") for k in self.tiers}
+        if self.joint["scenarios"]:
+            self.tail = self._slot("tail", "AUXILIARY_SIGNED")
+            self.beyond = [self._slot(f"beyond:{n + 1}", "AUXILIARY") for n in range(len(self.joint["scenarios"]))]
+            self.together, self.credit = self._slot("joint", "AUXILIARY"), self._slot("groups", "AUXILIARY")
+        self.stress = [self._slot(f"uncovered:{each['name']}", "UNCOVERED") for each in self.parameters["stress"]]
+
+    def _members(self, group: int) -> list[int]:
+        return [j for j, each in enumerate(self.instruments) if each["group"] == group]
+
+    def _loss_rows(self) -> None:
+        for group, at in self.maxima.items():
+            for s in range(1, 1 + self.width):
+                changes = {self.positions[j]: self.v[j][s] - self.v[j][0] for j in self._members(group)}
+                self._row({**changes, at: 1})
+
+    def _short_rows(self) -> None:
+        for j, at in self.short.items():
+            self._row({self.positions[j]: 1, at: 1})
+        for group, at in self.maxima.items():
+            needed = {self.short[j]: -self.rates[j] for j in self._members(group) if j in self.short}
+            if needed:
+                self._row({at: 1, **needed})
+
+    def _size_rows(self) -> None:
+        for j, lines in self.sized.items():
+            for slope, intercept in lines:
+                self._row({self.positions[j]: -slope, self.charges[j]: 1}, intercept)
+                self._row({self.positions[j]: slope, self.charges[j]: 1}, intercept)
+        for k, lines in self.tiers.items():
+            for slope, intercept in lines:
+                self._row({self.of_tokens[k]: -slope, self.concentrated[k]: 1}, intercept)
+
+    def _joint_rows(self) -> None:
+        scenarios, averaged, weight = self.joint["scenarios"], self.joint["tail"], self.joint["weight_ppm"]
+        for n, scenario in enumerate(scenarios):
+            column = dict(zip(self.maxima, scenario["columns"], strict=True))
+            moved = {
+                self.positions[j]: self.v[j][column[each["group"]]] - self.v[j][0]
+                for j, each in enumerate(self.instruments)
+            }
+            self._row({**moved, self.tail: 1, self.beyond[n]: 1})
+        counts = {self.beyond[n]: -scenario["count"] for n, scenario in enumerate(scenarios)}
+        self._row({self.tail: -averaged, self.together: averaged, **counts})
+        if any(self.rates):
+            self._row({self.together: 1, **{at: -self.rates[j] for j, at in self.short.items()}})
+        if self.joint["keep_largest"]:
+            for at in self.maxima.values():
+                self._row({at: -1, self.together: 1})
+        g = gcd(weight, PPM)
+        plain = dict.fromkeys(self.maxima.values(), -(PPM - weight) // g)
+        self._row({**plain, self.together: -weight // g, self.credit: PPM // g})
+
+    def _equity_rows(self) -> None:
+        parameters = self.parameters
+        num, den = parameters["maintenance_numerator"], parameters["maintenance_denominator"]
+        worth = dict.fromkeys(self.of_cash, den)
+        worth |= {at: den * value for at, value in zip(self.of_tokens, self.values, strict=True)}
+        worth |= {at: den * self.v[j][0] for j, at in enumerate(self.positions)}
+        charged = [self.credit] if self.joint["scenarios"] else list(self.maxima.values())
+        sized = (*self.charges.values(), *self.concentrated.values())
+        self._row(worth | dict.fromkeys((*charged, *sized), -num), shortfall=True)
+        for at in self.of_cash:
+            self._row({at: 1}, parameters["cash_limit_micros"], shortfall=True)
+
+    def _stress_rows(self) -> None:
+        moves = {
+            group["id"]: [each["moves"][place] for each in self.parameters["stress"]]
+            for place, group in enumerate(self.groups)
+        }
+        under = [self.row_of(each, moves[each["group"]], len(self.stress)) for each in self.instruments]
+        for number, at in enumerate(self.stress):
+            worth = dict.fromkeys(self.of_cash, 1)
+            worth |= {self.of_tokens[k]: self.stressed_token(each, number) for k, each in enumerate(self.tokens)}
+            worth |= {self.positions[j]: under[j][1 + number] for j in range(len(self.positions))}
+            self._row({**worth, at: 1})
