@@ -23,6 +23,18 @@ Definition vanishes_on_H P := forall i, (i < n)%N -> P.[omega ^+ i] = 0.
 
 Lemma n_positive : (0 < n)%N. Proof. exact: prim_order_gt0 omega_root. Qed.
 
+Lemma n_neq0 : n%:R != 0 :> F.
+Proof.
+apply/negP=> n0; have [q charq] := natf0_char n_positive n0.
+have qn : (q %| n)%N by rewrite (dvdn_charf charq).
+have one : omega ^+ (n %/ q) = 1.
+  apply: (fmorph_inj [rmorphism of Frobenius_aut charq]); rewrite rmorph1 /=.
+  by rewrite Frobenius_autE -exprM divnK // (prim_expr_order omega_root).
+have: (n %| n %/ q)%N by rewrite (prim_order_dvd omega_root) one.
+have q1 := prime_gt1 (charf_prime charq); move/dvdn_leq; rewrite divn_gt0 ?prime_gt0 ?(charf_prime charq) //.
+by move/(_ (dvdn_leq n_positive qn)); rewrite leqNgt ltn_Pdiv ?n_positive.
+Qed.
+
 Lemma size_Z_H : size Z_H = n.+1.
 Proof. by rewrite /Z_H size_addl size_polyXn // size_opp size_poly1 ltnS n_positive. Qed.
 

@@ -180,4 +180,66 @@ move: ((t1 al y be de ga).[ze]) ((t2 al y be de ga).[ze]) (ze ^+ _) => x6 x7 x8.
 ring.
 Qed.
 
+(* The sums over H. *)
+Definition byte_free (al : F) := [forall b : 'I_256, al + b%:R != 0].
+Definition poles_avoided (al : F) :=
+  [forall z : 'I_N * 'I_n, al + (D z.1).[omega ^+ z.2] != 0] && byte_free al.
+Definition m_of (b : 'I_256) : F := \sum_(j < n | (j %% 256)%N == b) m.[omega ^+ j].
+Definition F_of (al : F) : F :=
+  \sum_(z : 'I_N * 'I_n) (al + (D z.1).[omega ^+ z.2])^-1 - \sum_(b < 256) m_of b / (al + b%:R).
+
+Lemma step_sum al y be de :
+  \sum_(j < n) (step al y be de).[omega ^+ j]
+  = \sum_(i < N) \sum_(j < n) (f al y be i).[omega ^+ j] + be * \sum_(k < accounts) de ^+ (k * columns) * E_of y k.
+Proof.
+rewrite (eq_bigr (fun j : 'I_n => \sum_(i < N) (f al y be i).[omega ^+ j]
+   + be * \sum_(k < accounts) de ^+ (k * columns) * (\sum_(c < columns) (U y c).[omega ^+ j]
+       * (D (k * columns + c)%N).[omega ^+ j] - (V y).[omega ^+ j] * (W k).[omega ^+ j] - c_of y k / n%:R))); last first.
+  by move=> j _; rewrite step_at.
+rewrite big_split /= -mulr_sumr; congr (_ + be * _); first by rewrite exchange_big.
+rewrite exchange_big; apply: eq_bigr => k _; rewrite -mulr_sumr; congr (_ * _); rewrite !sumrB; congr (_ - _ - _).
+- rewrite exchange_big; apply: eq_bigr => c _; apply: eq_bigr => j _.
+  by rewrite /U -lock (interpolant_at omega_root).
+- by apply: eq_bigr => j _; rewrite /V -lock (interpolant_at omega_root).
+by rewrite sumr_const card_ord -mulr_natr mulfVK // (n_neq0 omega_root).
+Qed.
+
+Lemma table_sum al : \sum_(b < 256) m_of b / (al + b%:R) = \sum_(j < n) m.[omega ^+ j] / (al + (j %% 256)%:R).
+Proof.
+have small_byte j : (j %% 256 < 256)%N by rewrite ltn_mod.
+rewrite [RHS](partition_big (fun j : 'I_n => Ordinal (small_byte j)) predT) //=; apply: eq_bigr => bt _.
+rewrite /m_of mulr_suml; apply: eq_big => [j | j /eqP->] //.
+Qed.
+
+Lemma lookups_say_F al y be :
+  byte_free al -> (forall i j, (i < N)%N -> (j < n)%N -> (lookup al y be i).[omega ^+ j] = 0) ->
+  poles_avoided al /\ \sum_(i < N) \sum_(j < n) (f al y be i).[omega ^+ j] = F_of al.
+Proof.
+move=> free zero; have table j : al + (j %% 256)%:R != 0.
+  by have /forallP/(_ (Ordinal (ltn_pmod j (isT : (0 < 256)%N)))) := free.
+have value i j : (i < N)%N -> (j < n)%N -> al + (D i).[omega ^+ j] != 0 /\ (f al y be i).[omega ^+ j]
+    = (al + (D i).[omega ^+ j])^-1 - (if i == 0%N then m.[omega ^+ j] / (al + (j %% 256)%:R) else 0).
+  move=> iN jn; have := zero i j iN jn; rewrite lookup_at /e_of; case: eqP => [-> | _].
+    rewrite T_on_H // => eq; have nz : al + (D 0).[omega ^+ j] != 0.
+      apply/eqP=> pole; move: eq; rewrite pole !mulr0 mul0r addr0 sub0r => /eqP.
+      by rewrite oppr_eq0 (negbTE (table j)).
+    split=> //; apply: (mulIf nz); apply: (mulIf (table j)).
+    move: (f al y be 0).[_] m.[_] (table j) nz eq; move: (al + _) (al + _) => x1 x2 x3 x4 n1 n2 eq.
+    rewrite [RHS](_ : _ = x2 - x4 * x1); last by rewrite !mulrBl mulVf // mul1r [_ / _ * _]mulrAC mulfVK.
+    by apply/eqP; rewrite -subr_eq0 -[X in _ == X]eq; apply/eqP; ring.
+  rewrite mulr1 addr0 => /eqP; rewrite subr_eq0 => /eqP eq.
+  have nz : al + (D i).[omega ^+ j] != 0.
+    by apply/eqP=> pole; move/eqP: eq; rewrite pole mulr0 eq_sym oner_eq0.
+  by split=> //; apply: (mulIf nz); rewrite eq subr0 mulVf.
+split.
+  rewrite /poles_avoided free andbT; apply/forallP=> -[i j] /=.
+  by have [] := value i j (ltn_ord i) (ltn_ord j).
+rewrite /F_of table_sum -(pair_big predT predT (fun (i : 'I_N) (j : 'I_n) => (al + (D i).[omega ^+ j])^-1)) /=.
+rewrite (eq_bigr (fun i : 'I_N => \sum_(j < n) (al + (D i).[omega ^+ j])^-1
+   - \sum_(j < n) (if i == 0%N :> nat then m.[omega ^+ j] / (al + (j %% 256)%:R) else 0))); last first.
+  by move=> i _; rewrite -sumrB; apply: eq_bigr => j _; have [] := value i j (ltn_ord i) (ltn_ord j).
+rewrite sumrB; congr (_ - _); rewrite (bigD1 (Ordinal some_digits)) //= [X in _ + X]big1 ?addr0 // => i nz.
+rewrite big1 // => j _; case: eqP => // h; case/eqP: nz; exact/val_inj.
+Qed.
+
 End Linear.
