@@ -242,4 +242,260 @@ rewrite sumrB; congr (_ - _); rewrite (bigD1 (Ordinal some_digits)) //= [X in _ 
 rewrite big1 // => j _; case: eqP => // h; case/eqP: nz; exact/val_inj.
 Qed.
 
+(* Each state: false where the prover has escaped. The verifier refuses alpha where byte_free is false. *)
+Definition doomed_1 al := ~~ (poles_avoided al && (F_of al == 0)) || ~~ all_rows.
+Definition doomed_2 al y :=
+  ~~ (poles_avoided al && (F_of al == 0)) || [exists k : 'I_accounts, E_of y k != 0].
+Definition doomed_3 al y be := ~~ [&& poles_avoided al, F_of al + be * E_of y 0 == 0
+  & [forall k : 'I_accounts, (0 < k)%N ==> (be * E_of y k == 0)]].
+Definition doomed_4 al y be de := ~~ [&& byte_free al, [forall j : 'I_n, (lookups al y be de).[omega ^+ j] == 0]
+  & \sum_(j < n) (step al y be de).[omega ^+ j] == 0].
+Definition doomed_5 al y be de ga := ~~ (byte_free al
+  && [forall j : 'I_n, (lookups al y be de).[omega ^+ j] + ga * (running al y be de).[omega ^+ j] == 0]).
+Definition doomed_6 al y be de ga ze := ~~ (byte_free al && ((Q al y be de ga).[ze] == 0)).
+Definition opened_at_zeta al y be de ga ze r : {poly F} :=
+  opened al y be de ga ze (D_bar al y be de ga ze) (S_bar al y be de ga ze) r.
+Definition doomed_7 al y be de ga ze r := ~~ [&& byte_free al, (opened_at_zeta al y be de ga ze r).[ze] == 0
+  & (S al y be de).[omega * ze] == S_bar al y be de ga ze].
+Definition accepted al y be de ga ze r mu := byte_free al
+  && (opening_equation (opened_at_zeta al y be de ga ze r) (S al y be de - (S_bar al y be de ga ze)%:P)
+        (pi_1 al y be de ga ze r) (pi_2 al y be de ga ze r) ze (omega * ze) mu == 0).
+
+Lemma stays_1 :
+  ~~ (all_bytes && all_rows) -> (#|[set al : F | ~~ doomed_1 al]| <= N * n + 255)%N.
+Proof.
+rewrite negb_and /doomed_1; have [bytes | /forallPn[i /forallPn[j off]]] := boolP all_bytes => /= [bad | _].
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> al; rewrite !inE bad orbT.
+pose I := [finType of 'I_N * 'I_n].
+have few k : (0 < k <= #|I|)%N -> k%:R != 0 :> F.
+  by rewrite card_prod !card_ord => /andP[k0 kN]; rewrite characteristic // k0 leq_max kN.
+have out : exists z : I, ~~ in_table (fun bt : 'I_256 => bt%:R) (D z.1).[omega ^+ z.2].
+  exists (i, j); apply: contra off => /existsP[bt /eqP e]; apply/existsP; exists bt; by rewrite e.
+have := bad_alpha m_of few out; rewrite card_prod !card_ord => bound.
+apply: leq_trans (leq_trans bound _); last by rewrite addnS.
+apply/subset_leq_card/subsetP=> al; rewrite !inE negb_or !negbK => /andP[/andP[/andP[poles free]]].
+by rewrite /F_of subr_eq0 => zero _; apply/and3P; split.
+Qed.
+
+Lemma stays_2 al : doomed_1 al -> (#|[set y : F | ~~ doomed_2 al y]| <= R.-1)%N.
+Proof.
+rewrite /doomed_1 /doomed_2; case: (~~ _) => /= [_ | ].
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> y; rewrite !inE.
+case/forallPn=> k /forallPn[r off].
+have off' : exists2 r : nat, (r < R)%N & digits width column start (account_digits k) r
+    != value slots width offset A b counts_sigma (sigma k) (account_values k) r by exists r.
+apply: leq_trans (bad_y slots_fit columns_fit digits_fit off'); apply/subset_leq_card/subsetP=> y.
+rewrite !inE negb_exists => /forallP/(_ k); rewrite negbK /E_of -addrA -opprD subr_eq0 //.
+Qed.
+
+Lemma stays_3 al y : doomed_2 al y -> (#|[set be : F | ~~ doomed_3 al y be]| <= 1)%N.
+Proof.
+rewrite /doomed_2 /doomed_3; have [poles /= | _ _] := boolP (poles_avoided al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> be; rewrite !inE.
+have [some _ | ] := boolP ((F_of al != 0) || (E_of y 0 != 0)).
+  apply: leq_trans (bad_challenges_of_two some); apply/subset_leq_card/subsetP=> be.
+  by rewrite !inE negbK => /andP[].
+rewrite negb_or !negbK => /andP[/eqP F0 /eqP E0]; rewrite F0 eqxx /= => /existsP[k Ek].
+have k0 : (0 < k)%N by rewrite lt0n; apply: contraNneq Ek => ->; rewrite E0.
+have some : (0 != 0 :> F) || (E_of y k != 0) by rewrite Ek orbT.
+apply: leq_trans (bad_challenges_of_two some); apply/subset_leq_card/subsetP=> be.
+by rewrite !inE negbK !add0r => /andP[_ /forallP/(_ k)]; rewrite k0.
+Qed.
+
+Lemma stays_4 al y be : doomed_3 al y be -> (#|[set de : F | ~~ doomed_4 al y be de]| <= N.-1)%N.
+Proof.
+move=> doom; rewrite /doomed_4; have [free | _] := boolP (byte_free al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> de; rewrite !inE.
+have [zero | ] := boolP [forall j : 'I_n, forall i : 'I_N, (lookup al y be i).[omega ^+ j] == 0]; last first.
+  case/forallPn=> j /forallPn[i off].
+  have off' : exists2 i : nat, (i < N)%N & (lookup al y be i).[omega ^+ j] != 0 by exists i.
+  apply: leq_trans (bad_challenges_of_powers off'); apply/subset_leq_card/subsetP=> de.
+  by rewrite !inE negbK => /and3P[_ /forallP/(_ j)]; rewrite lookups_at.
+have [|poles sum] := @lookups_say_F al y be free.
+  by move=> i j iN jn; have /forallP/(_ (Ordinal jn))/forallP/(_ (Ordinal iN))/eqP := zero.
+pose p : {poly F} := (F_of al)%:P + be *: \sum_(k < accounts) E_of y k *: 'X^(k * columns).
+have at_de de : p.[de] = \sum_(j < n) (step al y be de).[omega ^+ j].
+  rewrite step_sum sum /p hornerD hornerC hornerZ horner_sum; congr (_ + be * _).
+  by apply: eq_bigr => k _; rewrite hornerZ hornerXn mulrC.
+have coefficient (k : 'I_accounts) : p`_(k * columns) = (if k == 0%N :> nat then F_of al else 0) + be * E_of y k.
+  rewrite coefD coefC coefZ muln_eq0 (gtn_eqF some_column) orbF; congr (_ + be * _).
+  rewrite coef_sum (bigD1 k) //= coefZ coefXn eqxx mulr1 big1 ?addr0 // => k' kk.
+  rewrite coefZ coefXn eqn_pmul2r // (_ : (_ == _ :> nat) = false) ?mulr0 //.
+  by apply/negbTE; apply: contra kk => /eqP h; apply/eqP/val_inj.
+have p_small : (size p <= N.-1.+1)%N.
+  rewrite prednK ?some_digits //; apply: leq_trans (size_add _ _) _.
+  rewrite geq_max (leq_trans (size_polyC_leq1 _)) ?some_digits //=; apply: leq_trans (size_scale_leq _ _) _.
+  apply: leq_trans (size_sum _ _ _) _; apply/bigmax_leqP=> k _; apply: leq_trans (size_scale_leq _ _) _.
+  by rewrite size_polyXn ltn_mul2r some_column ltn_ord.
+have p_nz : p != 0.
+  apply: contraL doom => /eqP zero_p; rewrite negbK poles /=; apply/andP; split.
+    by have := coefficient (Ordinal some_account); rewrite zero_p coef0 /= => <-.
+  apply/forallP=> k; apply/implyP=> k0; have := coefficient k.
+  by rewrite zero_p coef0 (gtn_eqF k0) add0r => <-.
+apply: leq_trans (bad_points_below p_nz p_small); apply/subset_leq_card/subsetP=> de.
+by rewrite !inE negbK /root at_de => /and3P[].
+Qed.
+
+Lemma stays_5 al y be de : doomed_4 al y be de -> (#|[set ga : F | ~~ doomed_5 al y be de ga]| <= 1)%N.
+Proof.
+rewrite /doomed_4 /doomed_5; have [free /= doom | _ _] := boolP (byte_free al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> ga; rewrite !inE.
+have [zero | /forallPn[j off]] := boolP [forall j : 'I_n, ((lookups al y be de).[omega ^+ j] == 0)
+    && ((running al y be de).[omega ^+ j] == 0)]; last first.
+  rewrite negb_and in off; apply: leq_trans (bad_challenges_of_two off); apply/subset_leq_card/subsetP=> ga.
+  by rewrite !inE negbK => /forallP/(_ j).
+case/negP: doom; apply/andP; split.
+  by apply/forallP=> j; have /andP[] := forallP zero j.
+apply/eqP; apply: (running_sum_closes omega_root (S := S al y be de)) => i ni.
+have /andP[_ /eqP] := forallP zero (Ordinal ni); rewrite running_at /= => /eqP.
+by rewrite subr_eq0 => /eqP.
+Qed.
+
+Lemma size_lookup al y be i : (i < N)%N -> (size (lookup al y be i) <= d_Q.+1)%N.
+Proof.
+have sD k : (size (al%:P + D k)%R <= d.+1)%N.
+  by apply: leq_trans (size_add _ _) _; rewrite geq_max (leq_trans (size_polyC_leq1 _)) //; exact: D_small.
+have sT : (size (al%:P + T)%R <= d_T.+1)%N.
+  by apply: leq_trans (size_add _ _) _; rewrite geq_max (leq_trans (size_polyC_leq1 _)) //; exact: T_size.
+have product (P R : {poly F}) k l : (size P <= k.+1)%N -> (size R <= l.+1)%N -> (size (P * R)%R <= (k + l).+1)%N.
+  by move=> sP sR; apply: leq_trans (size_mul_leq _ _) _; lia.
+move=> _; rewrite /lookup; case: ifP => _.
+  apply: leq_trans (size_add _ _) _; rewrite geq_max; apply/andP; split; last first.
+    by apply: leq_trans (product _ _ _ _ m_small (sD 0%N)) _; lia.
+  apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp (leq_trans sT) ?andbT; last lia.
+  by apply: leq_trans (product _ _ _ _ (product _ _ _ _ (f_small al y be 0%N) (sD 0%N)) sT) _; lia.
+apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp size_poly1 ltn0Sn andbT.
+by apply: leq_trans (product _ _ _ _ (f_small al y be i) (sD i)) _; lia.
+Qed.
+
+Lemma size_step al y be de : (size (step al y be de) <= d_Q.+1)%N.
+Proof.
+have n0 := n_positive omega_root.
+have weighted (P R : {poly F}) : (size P <= n)%N -> small R -> (size (P * R)%R <= d_Q.+1)%N.
+  by rewrite /small => sP sR; apply: leq_trans (size_mul_leq _ _) _; lia.
+rewrite /step -lock; apply: leq_trans (size_add _ _) _; rewrite geq_max; apply/andP; split.
+  apply: leq_trans (size_sum _ _ _) _; apply/bigmax_leqP=> i _; apply: leq_trans (f_small _ _ _ _) _; lia.
+apply: leq_trans (size_scale_leq _ _) _; apply: leq_trans (size_sum _ _ _) _; apply/bigmax_leqP=> k _.
+apply: leq_trans (size_scale_leq _ _) _; apply: leq_trans (size_add _ _) _.
+rewrite geq_max size_opp (leq_trans (size_polyC_leq1 _)) ?andbT //.
+apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp; apply/andP; split.
+  apply: leq_trans (size_sum _ _ _) _; apply/bigmax_leqP=> c _; apply: weighted => //.
+  by rewrite /U -lock; apply: size_interpolant.
+by apply: weighted => //; rewrite /V -lock; apply: size_interpolant.
+Qed.
+
+Lemma size_Q al y be de ga : (size (Q al y be de ga) <= d_Q.+1)%N.
+Proof.
+rewrite /Q; apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp; apply/andP; split; last first.
+  apply: leq_trans (size_split_quotient omega_root (t1_small al y be de ga) (t2_small al y be de ga)) _.
+  by rewrite ltnS.
+apply: leq_trans (size_add _ _) _; rewrite geq_max; apply/andP; split.
+  rewrite /lookups -lock; apply: leq_trans (size_sum _ _ _) _; apply/bigmax_leqP=> i _.
+  by apply: leq_trans (size_scale_leq _ _) (size_lookup _ _ _ (ltn_ord i)).
+apply: leq_trans (size_scale_leq _ _) _; rewrite /running -lock.
+apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp size_step andbT.
+have sS := S_small al y be de; have dQ : (d <= d_Q)%N by lia.
+apply: leq_trans (size_add _ _) _; rewrite geq_max size_opp; apply/andP; split; last by apply: leq_trans sS _.
+apply: leq_trans (size_comp_poly_leq _ _) _.
+have : (size (omega *: 'X : {poly F}) <= 2)%N by apply: leq_trans (size_scale_leq _ _) _; rewrite size_polyX.
+move: sS; rewrite /small; case: (size (omega *: 'X)) => [|[|[|]]] //=; rewrite ?muln0 // muln1; lia.
+Qed.
+
+Lemma stays_6 al y be de ga :
+  doomed_5 al y be de ga -> (#|[set ze : F | ~~ doomed_6 al y be de ga ze]| <= d_Q)%N.
+Proof.
+rewrite /doomed_5 /doomed_6; have [free /= doom | _ _] := boolP (byte_free al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> ze; rewrite !inE.
+have nz : Q al y be de ga != 0.
+  apply: contra doom => /eqP zero; apply/forallP=> j.
+  have := Q_at al y be de ga (omega ^+ j); rewrite zero horner0.
+  have /eqP-> : root Z_H (omega ^+ j) by rewrite (Z_H_roots omega_root) map_f // mem_iota add0n /=.
+  by rewrite mulr0 subr0 => <-.
+apply: leq_trans (bad_points_below nz (size_Q al y be de ga)); apply/subset_leq_card/subsetP=> ze.
+by rewrite !inE negbK /root.
+Qed.
+
+Lemma stays_7 al y be de ga ze :
+  doomed_6 al y be de ga ze -> (#|[set r : F | ~~ doomed_7 al y be de ga ze r]| <= N)%N.
+Proof.
+rewrite /doomed_6 /doomed_7; have [free /= doom | _ _] := boolP (byte_free al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> r; rewrite !inE.
+have [/eqP true_S | false_S] := boolP ((S al y be de).[omega * ze] == S_bar al y be de ga ze); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> r; rewrite !inE andbF.
+pose off i := (D i).[ze] - D_bar al y be de ga ze i.
+pose first := (Lz al y be de ga ze (D_bar al y be de ga ze) (S_bar al y be de ga ze)).[ze].
+have some : (first != 0) || [exists i : 'I_N, off i != 0].
+  rewrite orbC; case: (boolP [exists i : 'I_N, _]) => //= /existsPn same.
+  rewrite /first Lz_is_Q // => i iN.
+  by have := same (Ordinal iN); rewrite negbK subr_eq0 => /eqP.
+apply: leq_trans (bad_r some); apply/subset_leq_card/subsetP=> r.
+rewrite !inE negbK andbT /opened_at_zeta /opened hornerD horner_sum => /eqP zero; apply/eqP.
+rewrite -[RHS]zero; congr (_ + _); apply: eq_bigr => i _.
+by rewrite hornerZ hornerD hornerN hornerC.
+Qed.
+
+Lemma stays_8 al y be de ga ze r :
+  doomed_7 al y be de ga ze r -> (#|[set mu : F | accepted al y be de ga ze r mu]| <= 1)%N.
+Proof.
+rewrite /doomed_7 /accepted; have [free /= doom | _ _] := boolP (byte_free al); last first.
+  by rewrite (_ : [set _ | _] = set0) ?cards0 //; apply/setP=> mu; rewrite !inE.
+apply: bad_mu; move: doom; rewrite negb_and hornerD hornerN hornerC subr_eq0 //.
+Qed.
+
+(* The state after k rounds, and the share of challenges that end it in round k. *)
+Definition state_1 (c : challenges F 1) := doomed_1 (last c).
+Definition state_2 (c : challenges F 2) := doomed_2 (last (past c)) (last c).
+Definition state_3 (c : challenges F 3) := doomed_3 (last (past (past c))) (last (past c)) (last c).
+Definition state_4 (c : challenges F 4) :=
+  doomed_4 (last (past (past (past c)))) (last (past (past c))) (last (past c)) (last c).
+Definition state_5 (c : challenges F 5) :=
+  let d := past c in doomed_5 (last (past (past (past d)))) (last (past (past d))) (last (past d)) (last d) (last c).
+Definition state_6 (c : challenges F 6) :=
+  let d := past (past c) in doomed_6 (last (past (past (past d)))) (last (past (past d))) (last (past d)) (last d)
+    (last (past c)) (last c).
+Definition state_7 (c : challenges F 7) :=
+  let d := past (past (past c)) in doomed_7 (last (past (past (past d)))) (last (past (past d))) (last (past d)) (last d)
+    (last (past (past c))) (last (past c)) (last c).
+Definition accepted_run (c : challenges F 8) :=
+  let d := past (past (past (past c))) in
+  accepted (last (past (past (past d)))) (last (past (past d))) (last (past d)) (last d)
+    (last (past (past (past c)))) (last (past (past c))) (last (past c)) (last c).
+Definition doomed (k : nat) : challenges F k -> bool :=
+  match k return challenges F k -> bool with
+  | 1 => state_1 | 2 => state_2 | 3 => state_3 | 4 => state_4 | 5 => state_5 | 6 => state_6 | 7 => state_7
+  | 8 => fun c => ~~ accepted_run c
+  | _ => fun _ => true
+  end.
+Definition error k := nth 0%N [:: N * n + 255; R.-1; 1; N.-1; 1; d_Q; N; 1]%N k.
+
+Lemma stays k (c : challenges F k) :
+  ~~ (all_bytes && all_rows) -> (k < 8)%N -> doomed c -> (#|[set x : F | ~~ doomed (k := k.+1) (c, x)]| <= error k)%N.
+Proof.
+move=> false; case: k c => [|[|[|[|[|[|[|[|k]]]]]]]] c // _.
+- by move=> _; apply: stays_1.
+- exact: (@stays_2 (last c)).
+- exact: (@stays_3 (last (past c)) (last c)).
+- exact: (@stays_4 (last (past (past c))) (last (past c)) (last c)).
+- exact: (@stays_5 (last (past (past (past c)))) (last (past (past c))) (last (past c)) (last c)).
+- exact: (@stays_6 (last (past (past (past (past c))))) (last (past (past (past c)))) (last (past (past c)))
+    (last (past c)) (last c)).
+- exact: (@stays_7 (last (past (past (past (past (past c)))))) (last (past (past (past (past c)))))
+    (last (past (past (past c)))) (last (past (past c))) (last (past c)) (last c)).
+move=> doom; apply: leq_trans (stays_8 doom); apply/subset_leq_card/subsetP=> mu.
+by rewrite !inE negbK.
+Qed.
+
+(* Whoever proves something false is accepted in at most the stated share of all runs: the error of the notes. *)
+Theorem linear_proof_is_sound :
+  ~~ (all_bytes && all_rows) ->
+  (#|[set c | accepted_run c]| * #|F| <= (N * n + 255 + R.-1 + 1 + N.-1 + 1 + d_Q + N + 1) * #|F| ^ 8)%N.
+Proof.
+move=> false; have escape := runs_that_escape (doomed := doomed) (error := error) isT
+  (fun k c => @stays k c false) (isT : (8 <= 8)%N).
+have total : (\sum_(i < 8) error i)%N = (N * n + 255 + R.-1 + 1 + N.-1 + 1 + d_Q + N + 1)%N.
+  by rewrite !big_ord_recr big_ord0 /error /= add0n.
+rewrite total in escape; apply: leq_trans escape; rewrite leq_mul2r; apply/orP; right.
+apply/subset_leq_card/subsetP=> c; rewrite !inE negbK //.
+Qed.
+
 End Linear.
