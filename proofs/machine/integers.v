@@ -29,6 +29,23 @@ have [B B256 dw] := bytes w (ltnSn w); exists (N + 256 ^ w * B)%N.
 by rewrite big_ord_recr /= sum dw natrD natrM natrX.
 Qed.
 
+(* Completeness: every natural number below 256^w has w bytes. *)
+Theorem digits_of_a_number (N w : nat) :
+  (N < 256 ^ w)%N -> \sum_(k < w) 256%:R ^+ k * ((N %/ 256 ^ k) %% 256)%:R = N%:R :> F.
+Proof.
+move=> small; rewrite -[in RHS](modn_small small); elim: w {small} => [|w IH]; first by rewrite big_ord0 modn1.
+rewrite big_ord_recr /= IH -natrX -natrM -natrD; congr (_%:R).
+rewrite expnSr; set X := (256 ^ w)%N; have X0 : (0 < X)%N by rewrite expn_gt0.
+have rX : (N %% X < X)%N by rewrite ltn_mod.
+have q256 : ((N %/ X) %% 256 < 256)%N by rewrite ltn_mod.
+have split : N = (N %/ X %/ 256 * (X * 256) + (X * ((N %/ X) %% 256) + N %% X))%N.
+  rewrite {1}(divn_eq N X) {1}(divn_eq (N %/ X) 256) mulnDl addnA -mulnA (mulnC 256%N); congr (_ + _ + _)%N.
+  exact: mulnC.
+have small : (X * ((N %/ X) %% 256) + N %% X < X * 256)%N.
+  by apply: leq_trans (_ : X * ((N %/ X) %% 256).+1 <= _)%N; [rewrite mulnS addnC ltn_add2r | rewrite leq_mul2l q256 orbT].
+by rewrite [in RHS]split modnMDl (modn_small small) addnC.
+Qed.
+
 Lemma zero_modulo_p (a : int) : (a%:~R == 0 :> F) = (p %| `|a|)%N.
 Proof.
 have nat_case (m : nat) : (m%:R == 0 :> F) = (p %| m)%N by rewrite -(dvdn_charf (char_Fp p_prime)).

@@ -139,4 +139,17 @@ rewrite subr_eq0 => /eqP->; rewrite (big_pred1 b) // => b' /=.
 by rewrite (inj_eq T_injective).
 Qed.
 
+(* Completeness: with every digit in the table and m its counts, the sums are equal for every alpha. *)
+Theorem honest_multiplicities_balance alpha :
+  (forall i, in_table (D i)) -> (forall b, m b = #|[set i | D i == T b]|%:R) ->
+  \sum_i (alpha + D i)^-1 = \sum_b m b / (alpha + T b).
+Proof.
+move=> table counts; apply/eqP; rewrite -subr_eq0 sum_of_fractions big1 // => x xV.
+have [b <-] : exists b, T b = x.
+  move: xV; rewrite inE => /orP[] /imsetP[y _ ->]; last by exists y.
+  by have /existsP[b /eqP] := table y; exists b.
+rewrite /residue (big_pred1 b) => [|b' /=]; first by rewrite counts subrr mul0r.
+by rewrite (inj_eq T_injective).
+Qed.
+
 End Lookup.
