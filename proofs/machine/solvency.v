@@ -94,4 +94,48 @@ move=> r rR; have /forallP/(_ (Ordinal ka))/forallP/(_ (Ordinal rR))/eqP := rows
 by [].
 Qed.
 
+(* A prover of any strategy, whose points are polynomials of degree d at most, who claims something false of one of the
+   accounts is accepted in at most this share of all runs. *)
+Section Prover.
+Variables (d d_Q : nat) (m : {poly F}).
+Hypothesis slots_fit : (slots <= n)%N.
+Hypothesis some_account : (0 < accounts)%N.
+Hypothesis some_column : (0 < columns)%N.
+Hypothesis n_whole : (256 %| n)%N.
+Hypothesis few_digits : (maxn (N * n) 255 < p)%N.
+Hypothesis d_Q_lookup : (2 * d + 255 * (n %/ 256) <= d_Q)%N.
+Hypothesis d_Q_weights : (d + n - 1 <= d_Q)%N.
+Hypothesis d_Q_quotient : (d + 2 * n + 2 <= d_Q)%N.
+Variables (f : F -> F -> F -> nat -> {poly F}) (S : F -> F -> F -> F -> {poly F}).
+Variables (t1 t2 : F -> F -> F -> F -> F -> {poly F}).
+Variables (D_bar : F -> F -> F -> F -> F -> F -> nat -> F) (S_bar : F -> F -> F -> F -> F -> F -> F).
+Variables (pi_1 pi_2 : F -> F -> F -> F -> F -> F -> F -> {poly F}).
+Hypothesis W_small : forall k, small d (W k).
+Hypothesis D_small : forall i, small d (D i).
+Hypothesis m_small : small d m.
+Hypothesis f_small : forall al y be i, small d (f al y be i).
+Hypothesis S_small : forall al y be de, small d (S al y be de).
+Hypothesis t1_small : forall al y be de ga, small d (t1 al y be de ga).
+Hypothesis t2_small : forall al y be de ga, small d (t2 al y be de ga).
+
+Lemma characteristic_is_large k : (0 < k <= maxn (N * n) 255)%N -> k%:R != 0 :> F.
+Proof.
+case/andP=> k0 kN; rewrite -(dvdn_charf (char_Fp p_prime)); apply/negP=> /(dvdn_leq k0).
+by rewrite leqNgt (leq_ltn_trans kN few_digits).
+Qed.
+
+Theorem false_claims_are_accepted_in_few_runs :
+  (exists2 k, (k < accounts)%N & ~ holds k) ->
+  (#|[set c | accepted_run n omega accounts columns slots rows width column start (fun j => (offset j)%:R)
+       (fun s j => (A s j)%:~R) (fun s => (b s)%:~R) counts_sigma (fun k => (sigma k)%:R) (table n omega) W D m
+       f S t1 t2 D_bar S_bar pi_1 pi_2 c]| * #|F|
+   <= (N * n + 255 + R.-1 + 1 + N.-1 + 1 + d_Q + N + 1) * #|F| ^ 8)%N.
+Proof.
+case=> k ka wrong; apply: (linear_proof_is_sound omega_root slots_fit columns_fit digits_fit some_account some_column
+  characteristic_is_large (table_on_H omega_root n_whole) (size_table omega_root n_whole) d_Q_lookup d_Q_weights
+  d_Q_quotient) => //.
+by apply/negP=> /andP[bytes rows_hold]; apply: wrong; apply: digits_and_rows_make_the_claim_true.
+Qed.
+End Prover.
+
 End Solvency.
