@@ -153,6 +153,28 @@ have sum : `|\sum_(i < slots | i != j :> nat) A s i * x i| <= (slots * A_max * d
 have := b_bound sr; move: sum values_bound; set X := (_ * digits_max)%N; by lia.
 Qed.
 
+(* Where the integers behind the slots are known, from this proof or from another one about the same commitment, rows
+   modulo p are rows of these integers. *)
+Theorem rows_of_known_integers (w : nat -> int) :
+  (forall j, (j < slots)%N -> W j = (w j)%:~R /\ `|w j| <= M%:Z) ->
+  forall s, (s < rows)%N -> 0 <= row_integer w s < (256 ^ width (slots + s))%:Z.
+Proof.
+move=> isw s sr.
+have rR : (slots + s < R)%N by rewrite ltn_add2l.
+have [N Nw eN] := natural_of_digits rR.
+have <- : N%:Z = row_integer w s; last by rewrite lez_nat ltz_nat Nw.
+apply: equal_modulo_p_and_near_is_equal.
+  rewrite -pmulrn -eN equal // /value ltnNge leq_addr /= addKn /row_value /row_integer intrD; congr (_ + _).
+    rewrite raddf_sum; apply: eq_bigr => j _; have [-> _] := isw j (ltn_ord j).
+    by rewrite /= intrM.
+  by rewrite intrD; case: (counts_sigma s).
+have sum : `|\sum_(j < slots) A s j * w j| <= (slots * A_max * M)%:Z.
+  by apply: sum_bound => // i _ _; have [] := isw i (ltn_ord i).
+have := b_bound sr; have := width_bound rR; rewrite /row_integer; move: no_wrap_around sum Nw.
+move: (256 ^ _)%N (\sum_(_ < _) _) (slots * A_max * M)%N => X Y Z.
+by case: (counts_sigma s); lia.
+Qed.
+
 (* Lemma 8: where each slot and row is its digits modulo p, and all digits are bytes, there are integers behind the
    committed values, in the ranges of their slots, that put each row into its range. A width of 0 is the range [0, 1). *)
 Theorem rows_modulo_p_are_rows_of_integers :
@@ -179,19 +201,7 @@ have [w isw] : exists w, forall j, (j < slots)%N -> true -> good j (w j).
   have [e small range] := known j js (introN eqP wj); exists (x j); split => //.
   by apply: le_trans small _; rewrite lez_nat.
 exists w; split=> [j js | j js | s sr]; [by have [] := isw j js isT | by have [] := isw j js isT | ].
-have rR : (slots + s < R)%N by rewrite ltn_add2l.
-have [N Nw eN] := natural_of_digits rR.
-have <- : N%:Z = row_integer w s; last by rewrite lez_nat ltz_nat Nw.
-apply: equal_modulo_p_and_near_is_equal.
-  rewrite -pmulrn -eN equal // /value ltnNge leq_addr /= addKn /row_value /row_integer intrD; congr (_ + _).
-    rewrite raddf_sum; apply: eq_bigr => j _; have [-> _ _] := isw j (ltn_ord j) isT.
-    by rewrite /= intrM.
-  by rewrite intrD; case: (counts_sigma s).
-have sum : `|\sum_(j < slots) A s j * w j| <= (slots * A_max * M)%:Z.
-  by apply: sum_bound => // i _ _; have [] := isw i (ltn_ord i) isT.
-have := b_bound sr; have := width_bound rR; rewrite /row_integer; move: no_wrap_around sum Nw.
-move: (256 ^ _)%N (\sum_(_ < _) _) (slots * A_max * M)%N => X Y Z.
-by case: (counts_sigma s); lia.
+by apply: rows_of_known_integers => // j js; have [] := isw j js isT.
 Qed.
 
 End Layout.
