@@ -521,7 +521,7 @@ move=> false less; move: k less c; apply: below_eight.
 exact: stays_in_round_8.
 Qed.
 
-(* Whoever proves something false is accepted in at most the stated share of all runs: the error of the notes. *)
+(* A prover of something false is accepted in at most the stated share of all runs: the error of the notes. *)
 Theorem linear_proof_is_sound :
   ~~ (all_bytes && all_rows) ->
   (#|[set c | accepted_run c]| * #|F| <= (N * n + 255 + R.-1 + 1 + N.-1 + 1 + d_Q + N + 1) * #|F| ^ 8)%N.
