@@ -242,6 +242,49 @@ rewrite sumrB; congr (_ - _); rewrite (bigD1 (Ordinal some_digits)) //= [X in _ 
 rewrite big1 // => j _; case: eqP => // h; case/eqP: nz; exact/val_inj.
 Qed.
 
+(* Completeness: with bytes as digits, rows that hold, counts in m and true lookups, the steps of S add up to zero, so S
+   exists (domain.running_sum_exists_iff_sum_is_zero). *)
+Lemma bytes_differ : injective (fun bt : 'I_256 => bt%:R : F).
+Proof.
+have apart (i j : 'I_256) : (i < j)%N -> i%:R <> j%:R :> F.
+  move=> ij e; have := @characteristic (j - i)%N; rewrite natrB ?(ltnW ij) // e subrr eqxx.
+  have j256 := ltn_ord j; have small : (0 < j - i <= maxn (N * n) 255)%N by rewrite leq_max; lia.
+  by move/(_ small).
+move=> i j e; apply/val_inj; have [/apart/(_ e) [] | /apart/(_ (esym e)) [] | //] := ltngtP i j.
+Qed.
+
+Theorem honest_sums_close al y be de :
+  byte_free al -> (forall i j, (i < N)%N -> (j < n)%N -> (lookup al y be i).[omega ^+ j] = 0) ->
+  all_bytes -> all_rows ->
+  (forall bt : 'I_256, m_of bt = #|[set z : 'I_N * 'I_n | (D z.1).[omega ^+ z.2] == bt%:R]|%:R) ->
+  \sum_(j < n) (step al y be de).[omega ^+ j] = 0.
+Proof.
+move=> free lookups_hold bytes rows_hold counts; rewrite step_sum.
+have [_ ->] := lookups_say_F free lookups_hold.
+have -> : F_of al = 0.
+  apply/eqP; rewrite /F_of subr_eq0; apply/eqP; apply: (honest_multiplicities_balance bytes_differ) => // -[i j] /=.
+  have /forallP/(_ i)/forallP/(_ j)/existsP[bt /eqP e] := bytes.
+  by apply/existsP; exists bt; rewrite e.
+rewrite big1 ?mulr0 ?addr0 // => k _; rewrite /E_of.
+have -> : u_D n columns slots rows width column start (account_digits k) y
+    = v_W n slots rows width A (account_values k) y + c_of y k.
+  apply: (honest_rows_satisfy_the_identity slots_fit columns_fit digits_fit) => r rR.
+  by have /forallP/(_ k)/forallP/(_ (Ordinal rR))/eqP := rows_hold.
+by rewrite addrAC addrK subrr mulr0.
+Qed.
+
+(* With an exact quotient and true values, both openings exist and the equation holds for every mu. *)
+Theorem honest_equation al y be de ga ze (claimed : nat -> F) s_bar r :
+  Q al y be de ga = 0 -> (forall i, (i < N)%N -> claimed i = (D i).[ze]) -> s_bar = (S al y be de).[omega * ze] ->
+  exists q_1, exists q_2, forall mu, opening_equation (opened al y be de ga ze claimed s_bar r)
+    (S al y be de - s_bar%:P) q_1 q_2 ze (omega * ze) mu = 0.
+Proof.
+move=> zero true true_S; apply: true_values_have_openings.
+  rewrite /opened hornerD (Lz_is_Q ga true true_S) zero horner0 add0r horner_sum big1 // => i _.
+  by rewrite hornerZ hornerD hornerN hornerC true // subrr mulr0.
+by rewrite hornerD hornerN hornerC -true_S subrr.
+Qed.
+
 (* Each state: false where the prover has escaped. The verifier refuses alpha where byte_free is false. *)
 Definition doomed_1 al := ~~ (poles_avoided al && (F_of al == 0)) || ~~ all_rows.
 Definition doomed_2 al y :=
