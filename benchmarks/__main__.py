@@ -33,6 +33,7 @@ NAMES = {
     "flood": "what a member that floods costs the other three of four",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",
+    "verify_cost": "what hostile packages cost their verifier, one core",
     "backfill": "deposits that the adapter of a chain takes in when it starts far behind, one core",
     "ethereum_light": "following Ethereum's sync committees of 512, one core",
     "gas": "what the contracts cost, on a local chain",

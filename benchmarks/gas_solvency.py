@@ -7,6 +7,7 @@ column) among a thousand accounts. All but one copy its points: what a path cost
 from dataclasses import replace
 from typing import Any
 
+from eth_account import Account
 from web3 import Web3
 
 from benchmarks.figures import Figure, of_times, repeated
@@ -18,6 +19,7 @@ from clearing.base.certificate import signer_bitmap
 from clearing.base.validators import ValidatorSet
 from proofs.algebra.srs import basis
 from proofs.onchain.keys import EpochStatement, certified_digest, leaf_path, make_leaf
+from proofs.onchain.presentation import Audience, present
 from proofs.onchain.prover import prove_account
 from proofs.onchain.verifier import verify_account
 
@@ -48,12 +50,17 @@ def solvency_figures(
         address=Web3.to_checksum_address(verifier.address), abi=load_artifact("SolvencyVerifier").abi
     )
     signers = tuple(range(2 * len(secrets) // 3 + 1))
-    digest = certified_digest(keys, validators.hash)
+    time_s = int(meter.web3.eth.get_block("latest")["timestamp"])
+    digest = certified_digest(keys, validators.hash, time_s)
     total = bls.signature_coordinates(bls.aggregate([bls.sign(secrets[index], digest) for index in signers]))
     certified = meter.gas(
-        contract.functions.certify(keys.words, (int.from_bytes(signer_bitmap(signers), "big"), total))
+        contract.functions.certify(keys.words, time_s, (int.from_bytes(signer_bitmap(signers), "big"), total))
     )
-    shown = meter.gas(contract.functions.show(keys.words, own.words, SHOWN, list(path), proof))
+    payer = bytes.fromhex(Account.from_key(key).address[2:])
+    audience = Audience(int(meter.web3.eth.chain_id), verifier.address, payer, bytes([0xAB]) * 32)
+    signed = present(audience, keys.hash, own, SEED, linear.context)
+    presentation = (audience.purpose, signed.r, signed.vs)
+    shown = meter.gas(contract.functions.show(keys.words, own.words, SHOWN, list(path), proof, presentation))
     return [
         Figure(f"certify an epoch's keys, {len(secrets)} validators", certified, "gas"),
         Figure(f"show one account of {ACCOUNTS:,}", shown, "gas", goal="< 320,000"),

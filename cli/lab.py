@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, show, show_json
 
 DEFAULT_FILE = "btc_eth_1h_2018_2022.csv"
 
@@ -212,7 +212,7 @@ def _read(path: Path) -> bytes:
 
 def _print(result: dict[str, Any], *, pretty: bool) -> None:
     data = msgspec.json.encode(result)
-    click.echo((msgspec.json.format(data, indent=2) if pretty else data).decode())
+    show_json(msgspec.json.format(data, indent=2) if pretty else data)
 
 
 @click.group()

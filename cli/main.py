@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from cli.output import ExitCode, asks_for_json, exit_of, say_failure, say_failure_as_json
+from cli.output import ExitCode, asks_for_json, exit_of, say, say_failure, say_failure_as_json
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For operators of a node": {
@@ -61,6 +61,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "deposits": ("cli.member.deposits:deposits", "See what became of a deposit."),
         "transactions": ("cli.member.transactions:transactions", "See what became of a transaction."),
         "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),
+        "affiliates": ("cli.member.affiliates:affiliates", "See, declare and end affiliations of own accounts."),
+        "standby": ("cli.member.standby:standby", "See, name and end the standby member of a client."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),
         "onchain": ("cli.member.onchain:onchain", "Prove to a contract that one account is solvent."),
@@ -135,7 +137,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             say_why(error, ExitCode(error.exit_code))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.UNEXPECTED

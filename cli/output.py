@@ -3,6 +3,7 @@
 import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import click
 import msgspec
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault, RemoteFault
+from clearing.base.plain_text import one_line, plain_json, several_lines
 from member.codes import NodeCode
 
 
@@ -55,6 +57,7 @@ _OF_CODE = {
     NodeCode.STORE_OTHER_NETWORK: ExitCode.SAFETY,
     NodeCode.UNKNOWN_CODE: ExitCode.USAGE,
     NodeCode.CHANGE_FILE: ExitCode.VERIFICATION,
+    NodeCode.DECLARATION_FILE: ExitCode.VERIFICATION,
     NodeCode.NOT_IN_THE_SET: ExitCode.CONFIG,
     NodeCode.NOTHING_BELOW: ExitCode.SAFETY,
     NodeCode.SIGNER_SILENT: ExitCode.UNREACHABLE,
@@ -120,9 +123,26 @@ output_option: Callable[[F], F] = click.option(
 
 def show(data: object, text: str, output: str) -> None:
     """Print `data` as JSON, or `text`."""
-    click.echo(
-        msgspec.json.format(msgspec.json.encode(data), indent=2).decode() if output == "json" else harmless(text)
-    )
+    if output == "json":
+        show_json(msgspec.json.format(msgspec.json.encode(data), indent=2))
+    else:
+        click.echo(harmless(_without_line_ends_of(data, text)))
+
+
+def show_json(encoded: bytes | str) -> None:
+    """Print JSON that is encoded already."""
+    text = encoded if isinstance(encoded, str) else encoded.decode()
+    click.echo(plain_json(text.rstrip("\n")))
+
+
+def show_line(text: str) -> None:
+    """Print data on one line."""
+    click.echo(one_line(text))
+
+
+def show_lines(text: str) -> None:
+    """Print a document as it is laid out, such as a table; what is in it has no line ends of its own."""
+    click.echo(harmless(text.removesuffix("\n")))
 
 
 def tell(data: object, text: str, output: str) -> None:
@@ -138,9 +158,35 @@ def say(text: str) -> None:
     click.echo(harmless(text), err=True)
 
 
+def say_line(text: str) -> None:
+    """As `say`, on one line: for text with what a stranger wrote."""
+    say(one_line(text))
+
+
 def harmless(text: str) -> str:
     """Line by line without what could steer a terminal: printed text may come from a node or a file."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else f"\\u{ord(letter):04x}" for letter in text)
+    return several_lines(text)
+
+
+def _without_line_ends_of(data: object, text: str) -> str:
+    """The text, in which no string of `data` begins a line of its own or moves over on one."""
+    for string in sorted({each for each in _strings(data) if "\n" in each or "\t" in each}, key=len, reverse=True):
+        text = text.replace(string, one_line(string))
+    return text
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        yield from _strings([getattr(value, name) for name in value.__struct_fields__])
+    elif isinstance(value, dict):
+        yield from _strings((*value, *value.values()))
+    elif is_dataclass(value):
+        yield from _strings([getattr(value, each.name) for each in fields(value)])
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _strings(item)
 
 
 def say_failure(error: BaseException, code: ExitCode) -> None:
@@ -151,14 +197,12 @@ def say_failure(error: BaseException, code: ExitCode) -> None:
     elif isinstance(error, KeyboardInterrupt):
         say("interrupted")
     elif isinstance(error, CrossclearError):
-        from proofs.verify.verdict import printable
-
         # Its values may be a stranger's text, which could steer a terminal.
-        say(f"error: {printable(str(error))}\n  {error.code.remedy}")
+        say(f"error: {one_line(str(error))}\n  {error.code.remedy}")
     elif code in (ExitCode.UNEXPECTED, ExitCode.BUG):
         say("".join(traceback.format_exception(error)).rstrip())
     else:
-        say(f"error: {error}")
+        say_line(f"error: {error}")
 
 
 def asks_for_json(words: Sequence[str]) -> bool:
@@ -169,8 +213,9 @@ def asks_for_json(words: Sequence[str]) -> bool:
 def say_failure_as_json(error: BaseException, code: ExitCode) -> None:
     """As `say_failure`, one object for all failures: exit code, and of each its code, name, place, values, remedy."""
     failures = [_failure_fields(each) for each in _leaves(error)]
-    # ASCII: a stranger's text in it could steer a terminal. Values may be larger than msgspec's integers.
-    click.echo(json.dumps({"exit_code": int(code), "errors": failures}, indent=2, default=str), err=True)
+    # Values may be larger than msgspec's integers.
+    failure = json.dumps({"exit_code": int(code), "errors": failures}, indent=2, default=str, ensure_ascii=False)
+    click.echo(plain_json(failure), err=True)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -54,7 +54,9 @@ class Trust:
         # Network, custody and parameters come from genesis; the validator set was followed from there.
         if followed.network not in (None, anchor.network):
             raise click.UsageError("--light-store is of another network than --genesis")
-        return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
+        if followed.validators_hash is None:
+            return anchor, check
+        return replace(anchor, validators_hash=followed.validators_hash, set_known_ms=None), check
 
     def amended(self, anchor: "TrustAnchor", package: Path) -> "TrustAnchor":
         """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""

@@ -131,11 +131,13 @@ def start_anvil(
     port: int | None = None,
     hardfork: str = HARDFORK,
     network: str = "ethereum",
+    first_block_s: int | None = None,
 ) -> Anvil:
     """Start a chain on a free port of loopback, and wait until it answers.
 
     `hardfork` is one of the `network` that anvil imitates, a family of chains. It mines each transaction at once,
-    or every `block_seconds`. Its log and files are in `folder`, which is made.
+    or every `block_seconds`. Its first block is of `first_block_s`, by default of now. Its log and files are in
+    `folder`, which is made.
     Raises LocalFault CHAIN_START_FAILED, TOOLCHAIN_MISSING.
     """
     program = anvil_path()
@@ -145,6 +147,7 @@ def start_anvil(
         chosen = _free_port() if port is None else port
         command = [str(program), *_options(chain_id, folder, chosen, block_seconds)]
         command += ["--network", network, "--hardfork", hardfork]
+        command += [] if first_block_s is None else ["--timestamp", str(first_block_s)]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _UNTIL_OWNER_ENDS, "anvil", *command],

@@ -17,12 +17,16 @@ from clearing.liquidation.auction import auction_discount_ppm
 from clearing.schema.risk.parameters import StressScenario
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
+from clearing.schema.terms.prices import FundingTerms, check_funding_terms
 from devnet.codes import DevnetCode
 from devnet.genesis import stress_scenarios
-from devnet.market import CONFIGS, MarketFigures, MarketStress, MarketTable, RangeFigures
+from devnet.market import CONFIGS, FundingFigures, MarketFigures, MarketStress, MarketTable, RangeFigures
 
 RISK_SET = CONFIGS.parent / "risk" / "default.toml"
 _TABLE = re.compile(r"^\[\[?([\w.]+)\]\]?", re.MULTILINE)
+_LIST = re.compile(r"^\[\[([\w.]+)\]\]", re.MULTILINE)
+_IN_BLOCKS = ("calls", "default", "fund", "house", "gates")
+"""Parts of the crisis terms whose times are longer in longer blocks, without the sale, whose discount follows."""
 Terms = TypeVar("Terms", bound=msgspec.Struct)
 
 
@@ -30,6 +34,12 @@ class StressFigures(MarketTable, frozen=True):
     """`[[risk.stress]]`."""
 
     stress: tuple[MarketStress, ...] = ()
+
+
+class PerpetualFigures(MarketTable, frozen=True):
+    """`[instruments.funding]`: of every perpetual."""
+
+    funding: FundingFigures
 
 
 class RiskSetFigures(MarketTable, frozen=True):
@@ -40,6 +50,7 @@ class RiskSetFigures(MarketTable, frozen=True):
     market: MarketFigures
     risk: StressFigures
     crisis: dict[str, Any]
+    instruments: PerpetualFigures
 
 
 class RiskSet(msgspec.Struct, frozen=True):
@@ -51,12 +62,14 @@ class RiskSet(msgspec.Struct, frozen=True):
     crisis: CrisisParameters
     epoch_blocks: int
     penalty_ppm: int
+    funding: FundingTerms
+    """Of every perpetual."""
     maintenance: tuple[int, int] = (4, 5)
     """Of initial margin; that of a network that does not say otherwise."""
 
     def in_blocks_of(self, block_ms: int) -> "RiskSet":
         """The same in blocks of `block_ms`, times rounded up. `block_ms` is at least the set's own."""
-        parts = {name: self._longer(getattr(self.crisis, name), block_ms) for name in ("calls", "default", "fund")}
+        parts = {name: self._longer(getattr(self.crisis, name), block_ms) for name in _IN_BLOCKS}
         sale = self.crisis.liquidation
         longer = self._longer(sale, block_ms)
         first = min(-(-block_ms // self.block_ms), max(sale.auction_blocks, 1))
@@ -91,18 +104,32 @@ def read_risk_set(path: Path = RISK_SET) -> RiskSet:
         crisis=crisis,
         epoch_blocks=figures.market.epoch_blocks,
         penalty_ppm=figures.market.liquidation_penalty_ppm,
+        funding=_funding(figures.instruments.funding),
     )
 
 
+def _funding(figures: FundingFigures) -> FundingTerms:
+    terms = FundingTerms(**msgspec.structs.asdict(figures))
+    try:
+        check_funding_terms("of every perpetual", terms, perpetual=True)
+    except LocalFault as fault:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, fault.at, why=str(fault)) from None
+    return terms
+
+
 def with_tables(market: str, risk_set: str) -> str:
-    """The text of a market file in which every table that `risk_set` has is that of `risk_set`, comments included."""
+    """The text of a market file in which every table that `risk_set` has is that of `risk_set`, comments included.
+
+    A table of a list's entries, as `[instruments.funding]`, is that of every entry that has one.
+    """
     _, ours = _tables(risk_set)
     head, theirs = _tables(market)
     names, written, placed = {name for name, _ in ours}, [head], set()
+    lists = tuple(f"{name}." for name in _LIST.findall(market))
     for name, text in theirs:
         if name not in names:
             written.append(text)
-        elif name not in placed:
+        elif name not in placed or name.startswith(lists):
             placed.add(name)
             written += [other for of, other in ours if of == name]
     return "".join([*written, *(text for name, text in ours if name not in placed)])

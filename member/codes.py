@@ -86,6 +86,11 @@ class NodeCode(CodeBook):
     OUTPUT_EXISTS = 855, "The output exists and is never overwritten. Choose another folder or file."
     UNKNOWN_CODE = 856, "No package has a code of this number or name. `crossclear explain --all` lists them."
     NODE_UNREACHABLE = 857, "No node answers at this address. Check that it is running and that its API is enabled."
+    DECLARATION_FILE = (
+        871,
+        "The file has no declaration that this key can sign for this network now. Compare what the values say, or ask "
+        "for a new file.",
+    )
     API_REFUSED = (
         874,
         "The node refused the request by a code that this release does not know. Its own words are beside it.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from proofs.history.ordering import Finding
     from proofs.history.package_history import HistoryVerdict, PackageHistory, PackageResult
     from proofs.verify.file_view import view_of
+    from proofs.verify.freshness import Freshness
     from proofs.verify.inclusion import own_account
     from proofs.verify.package_verifier import verify_package
     from proofs.verify.standalone import verify_standalone, verify_standalones
@@ -26,6 +27,7 @@ __all__ = [
     "CheckResult",
     "EpochPackage",
     "Finding",
+    "Freshness",
     "HistoryVerdict",
     "OwnAccount",
     "PackageHistory",
@@ -53,6 +55,7 @@ _HOME = {
     "verify.verdict": ("CheckResult", "OwnAccount", "Verdict"),
     "verify.package_verifier": ("verify_package",),
     "verify.file_view": ("view_of",),
+    "verify.freshness": ("Freshness",),
 }
 
 

@@ -97,6 +97,30 @@ class ProofCode(CodeBook):
         "Keys for a contract are not those that the certified statement and the leaves give. The place names the "
         "first that differs. With such keys, contracts could accept false proofs.",
     )
+    STALE = (
+        756,
+        "Header or prices are older than is accepted. Get a newer package, or state the age that you accept "
+        "(`--max-age`, `any` for every age) or the time at which it is to be judged (`--at`).",
+    )
+    FROM_THE_FUTURE = 757, "The header's time lies ahead of the stated time. Compare the clocks."
+    SET_EXPIRED = (
+        758,
+        "The trusted validator set was last known to be in force longer ago than the trusting period; who has left it "
+        "since may have signed. Follow the sets (`crossclear light follow`, `--light-store`), or state when you last "
+        "knew the set to be in force (`--set-known-at`).",
+    )
+    BELOW_MIN_HEIGHT = 759, "The snapshot is below the minimum height. Get the package of a later epoch."
+    CHECK_OPEN = (
+        760,
+        "Nothing is wrong, but a check could not show all that it is there to show, and `--strict` accepts no such "
+        "check. Get a package with the evidence and name whom you trust, or accept what is open: `--allow-open CHECK`, "
+        "or `--no-strict` for all.",
+    )
+    NOT_PRESENTED = (
+        761,
+        "The proof was not presented for this chain, contract, caller and purpose by the account's own key. Ask the "
+        "member to present it again (`crossclear onchain prove --caller`).",
+    )
 
 
 class VerificationFailed(RemoteFault):

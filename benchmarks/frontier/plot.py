@@ -34,12 +34,22 @@ def _scatter(axis: Any, rows: Sequence[Row], across: Sequence[float], label: str
     losses = [row.loss * 100 for row in rows]
     marks = [row.growth for row in rows]
     drawn = axis.scatter([each * 100 for each in across], losses, c=marks, s=45, cmap="viridis", norm="log", zorder=3)
-    best = sorted((each, loss) for each, loss, row in zip(across, losses, rows, strict=True) if row.is_efficient)
-    axis.plot([each * 100 for each, _ in best], [loss for _, loss in best], color="#c1121f", linewidth=0.8, zorder=2)
-    for each, loss, row in zip(across, losses, rows, strict=True):
-        axis.annotate(row.name, (each * 100, loss), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    corners = lowest_so_far(sorted(zip(across, losses, strict=True)))
+    axis.step([x * 100 for x, _ in corners], [y for _, y in corners], where="post", color="#c1121f", linewidth=0.8)
+    for x, y, row in zip(across, losses, rows, strict=True):
+        turned = {"rotation": 60, "xytext": (0, 6)} if y == 0 else {"xytext": (4, 3)}
+        axis.annotate(row.name, (x * 100, y), fontsize=7, textcoords="offset points", **turned)
     axis.set_yscale("symlog", linthresh=0.001)
     axis.set_ylim(bottom=-0.0003)
     axis.set_xlabel(label)
     axis.set_ylabel("loss to others, percent of the books")
     axis.figure.colorbar(drawn, ax=axis)
+
+
+def lowest_so_far(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of points by rising x, those below all before them: the corners of a line that never rises."""
+    lowest: list[tuple[float, float]] = []
+    for x, y in points:
+        if not lowest or y < lowest[-1][1]:
+            lowest.append((x, y))
+    return lowest

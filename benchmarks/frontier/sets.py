@@ -56,6 +56,7 @@ CHANGES: dict[str, Mapping[str, Mapping[str, Any]]] = {
     "26 %, maintenance 90 %": {"ranges": {"range_min_ppm": 260_000}, "set": {"maintenance": (9, 10)}},
     "sale: 15 min to 2 %": {"liquidation": {"auction_blocks": 3, "start_ppm": 6_667, "end_ppm": 20_000}},
     "sale: 2 h to 20 %": {"liquidation": {"auction_blocks": 24, "start_ppm": 20_000, "end_ppm": 200_000}},
+    "sale: 4 h to 38 %": {"liquidation": {"auction_blocks": 48, "end_ppm": 380_000}},
 }
 """What is changed, by name."""
 

@@ -13,7 +13,9 @@ import msgspec
 
 from benchmarks.frontier.depth import DealerBook, Depth
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
+from benchmarks.march2020.covered import StressCover, charges_of_a_draft, is_covered, open_covered, stress_cover
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, OPENING_S, Hour, blocks_of
+from benchmarks.march2020.sealed import sealed_bids
 from benchmarks.march2020.settings import STRESS
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.base.units import PPM, mul_div_up
@@ -106,7 +108,8 @@ def replay_genesis(seeds: range, first_ms: int, crisis: CrisisParameters, plan: 
         )
         for seed in seeds
     ]
-    risk = RiskParameters(groups, stress=stress if crisis.fund.enabled else ())
+    charges = charges_of_a_draft() if plan.risk is not None else ()
+    risk = RiskParameters(groups, stress=stress if crisis.fund.enabled else (), charges=charges)
     base = make_genesis(market, risk)
     return msgspec.structs.replace(
         base,
@@ -141,6 +144,9 @@ class March(World):
         self.dealers = DealerBook(plan.depth, DEALERS) if plan.depth is not None else None
         self.opened: dict[int, AccountMargin] = {}
         """Every book's margin when it was opened, by account."""
+        self.cover = StressCover()
+        self.committed: dict[tuple[int, int], tuple[int, int]] = {}
+        """Slices and ask of sealed bids, by default and dealer."""
         self.owner |= {member: member for member in DEALERS}
         for seed in seeds:
             self.owner |= {account_of(seed): account_of(seed), client_of(seed): account_of(seed)}
@@ -156,6 +162,7 @@ class March(World):
         if self.opened and (self.state.now.height + 1) % BLOCKS == 0:  # so that epochs close, and the fund is sized
             facts = [*facts, *self.custody_facts(4 * self.state.now.height)]
         result = self.block(*requests, prices=prices, facts=facts, after_ms=time_ms - self.state.now.time_ms)
+        self.cover.note(result)
         self.blocks.clear()
         self.results.clear()
         self._note_fills(result)
@@ -187,29 +194,41 @@ class March(World):
 
     def open_books(self) -> None:
         """Every book pays in its initial margin and its cushion, then trades with a dealer at the mark."""
+        covered, deposits, all_trades = is_covered(self.genesis.crisis), dict[int, int](), list[Trade]()
         for seed in self.seeds:
             for account, book in self.books_of(seed):
                 lots = lots_of(book_of_seed(book), self.ticks)
                 margin = self.margin_of_lots(lots)
                 self.opened[account] = margin
                 paid = margin.initial + mul_div_up(margin.initial, means_of(book).cushion_ppm, PPM)
-                dealer = DEALERS[seed % len(DEALERS)]
-                trades = [
-                    self.trade(
-                        *((account, dealer) if size > 0 else (dealer, account)),
-                        instrument,
-                        abs(size),
-                        ticks,
-                        not_after_ms=self.state.now.time_ms + 60_000,
-                    )
-                    for instrument, size, ticks in zip(INSTRUMENTS, lots, self.ticks, strict=True)
-                    if size
-                ]
-                self.step(self.state.now.time_ms, self.ticks, [self.deposit_fact(account, USDC_1, paid)], trades)
+                trades = self.opening_trades(account, DEALERS[seed % len(DEALERS)], lots)
+                if covered:
+                    if missing := stress_cover(self, lots, paid):
+                        self.cover.brought[account] = missing
+                    deposits[account] = paid + missing
+                    all_trades += trades
+                else:
+                    self.step(self.state.now.time_ms, self.ticks, [self.deposit_fact(account, USDC_1, paid)], trades)
+        if covered:
+            open_covered(self, deposits, all_trades)
         if self.dealers is not None:
             accounts = [account for seed in self.seeds for account, _ in self.books_of(seed)]
             whole = sum(self.notional_of(positions_of(self.state, each).lots) for each in accounts)
             self.dealers.whole[0] = whole / DOLLAR
+
+    def opening_trades(self, account: int, dealer: int, lots: Sequence[int]) -> list[Trade]:
+        """With a dealer, at the mark."""
+        return [
+            self.trade(
+                *((account, dealer) if size > 0 else (dealer, account)),
+                instrument,
+                abs(size),
+                ticks,
+                not_after_ms=self.state.now.time_ms + 60_000,
+            )
+            for instrument, size, ticks in zip(INSTRUMENTS, lots, self.ticks, strict=True)
+            if size
+        ]
 
     def books_of(self, seed: int) -> list[tuple[int, int]]:
         """(account, seed of its book) of a member's own account and of its client's."""
@@ -235,7 +254,9 @@ class March(World):
         if self.dealers is not None:
             made += self.thin_bids(self.dealers, height)
         for number, held in defaults_under_way(self.state):
-            if held.phase is DefaultPhase.OPEN and held.auction_height == height:
+            if held.phase is DefaultPhase.OPEN and held.reveal_height:
+                made += sealed_bids(self, number, held)
+            elif held.phase is DefaultPhase.OPEN and held.auction_height == height:
                 made += self.default_bids(number, held)
             if held.phase is DefaultPhase.OPEN and held.porting_height >= height:
                 made += [self.rescue(client, number) for client in held.client_accounts]
@@ -277,7 +298,7 @@ class March(World):
         share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost)
         return whole * share / DENOMINATOR / DOLLAR
 
-    def default_bids(self, number: int, default: DefaultRecord) -> list[Transaction]:
+    def default_bids(self, number: int, default: DefaultRecord) -> list[DefaultBid]:
         """Half of a defaulter's portfolio each, for the same part of the notional as in any sale."""
         slices, whole = self.genesis.crisis.default.auction_slices, 0
         for instrument, lots in positions_of(self.state, default.estate).lots:

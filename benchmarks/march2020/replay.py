@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from benchmarks.march2020.books import means_of
+from benchmarks.march2020.covered import is_covered
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
 from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
 from clearing.base.units import PPM, mul_div_down
@@ -16,7 +17,7 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded, WaterfallLayer
-from clearing.schema.receipts.default_fund import FundCalled
+from clearing.schema.receipts.default_fund import FundCalled, FundSized
 from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, SliceSold
 from clearing.schema.receipts.margin_calls import EarlyCalled
 from clearing.schema.records.margin_calls import CallKind
@@ -107,7 +108,8 @@ class Replay:
         for seed in market.seeds:
             for account, book in market.books_of(seed):
                 initial = market.opened[account].initial
-                self.outcome.fates[account] = Fate(account, book, initial, market.margin(account).equity)
+                paid_in = market.margin(account).equity - market.cover.brought.get(account, 0)
+                self.outcome.fates[account] = Fate(account, book, initial, paid_in)
                 self.reserves[account] = mul_div_down(initial, means_of(book).reserve_ppm, PPM)
         for time_ms, ticks in market.path():
             self.step(time_ms, ticks)
@@ -125,7 +127,7 @@ class Replay:
         market = self.market
         height = market.state.now.height + 1
         facts: list[Fact] = []
-        requests = market.bids()
+        requests = market.bids() + market.cover.withdrawals(market)
         for due, account, micros in self.coming:
             if due <= height and not micros:
                 requests += self.reduce(account)
@@ -184,6 +186,7 @@ class Replay:
     def count(self, result: BlockResult) -> None:
         """What the block did to whom."""
         fates = self.outcome.fates
+        is_sized = any(isinstance(receipt, FundSized) for receipt in result.receipts)
         for receipt in result.receipts:
             name = type(receipt).__name__
             self.outcome.receipts[name] += 1
@@ -192,7 +195,10 @@ class Replay:
             elif isinstance(receipt, DefaultEnded):
                 self.ended(receipt)
             elif isinstance(receipt, FundCalled) and receipt.account in fates:
-                self.contribute(result.height, receipt.account, receipt.micros)
+                if is_sized or not is_covered(self.market.genesis.crisis):
+                    self.contribute(result.height, receipt.account, receipt.micros)
+                else:
+                    self.cover_growth(result.height, receipt.account, receipt.micros)
             fate = fates.get(getattr(receipt, "account", -1))
             if fate is None:
                 continue
@@ -220,6 +226,14 @@ class Replay:
         """A part of the fund is no part of a margin: every member has it, and brings it at once; margin may eat it."""
         self.coming.append((height + 1, account, micros))
         self.outcome.contributed += micros
+
+    def cover_growth(self, height: int, account: int, micros: int) -> None:
+        """What a call between two sizings asks comes out of the reserve, as late as any cash."""
+        brought = min(micros, self.reserves[account])
+        if brought:
+            self.reserves[account] -= brought
+            self.coming.append((height + means_of(self.outcome.fates[account].seed).delay_blocks, account, brought))
+            self.outcome.contributed += brought
 
     def ended(self, receipt: DefaultEnded) -> None:
         """Who bore what in a default."""

@@ -10,7 +10,7 @@ from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, view_call
 from clearing.base.errors import RemoteFault
 
-ANSWER_BYTES = 96
+ANSWER_BYTES = 128
 _NONE = bytes(32)
 
 
@@ -40,8 +40,11 @@ class SolvencySender:
                 return None
             raise
 
-    async def check(self, account: ProvenAccount) -> tuple[int, int, int]:
-        """(epoch, account, shortfall), queried without a transaction. Raises RemoteFault ENDPOINT_REFUSED."""
+    async def check(self, account: ProvenAccount) -> tuple[int, int, int, int]:
+        """(epoch, account, shortfall, seconds), queried without a transaction, as if the zero address called.
+
+        Raises RemoteFault ENDPOINT_REFUSED.
+        """
         return read_checked(await self._view(check_call(account), ANSWER_BYTES))
 
     async def show(self, account: ProvenAccount) -> Mined:

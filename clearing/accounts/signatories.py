@@ -203,4 +203,6 @@ def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
         return (record.key,) if any(record.key) else (state.members[HOUSE_MEMBER].trade_address,)
     if who.signer is SignatoryRole.CLIENT:
         return (record.key,) if any(record.key) else ()
+    if who.signer is SignatoryRole.OWNER_OR_STANDBY and who.id in state.standbys:
+        return (owner_key(state, who.id), state.members[state.standbys[who.id].standby].trade_address)
     return (owner_key(state, who.id),)

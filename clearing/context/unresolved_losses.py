@@ -9,12 +9,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.records.default import DefaultCounters, DefaultRecord
 from clearing.schema.terms.default import default_blocks_max
 from clearing.schema.transfers import Transfer
-from clearing.state.holdings import current_arrays, margin_book
+from clearing.state.holdings import current_arrays, margin_book, positions_of
 from clearing.state.indexes import CALLED_ACCOUNTS, holders
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
@@ -97,7 +97,7 @@ def unresolved_micros(state: State) -> int:
 def insolvent_micros(state: State) -> int:
     """What accounts with negative equity lack for which no default is declared yet: their member may still have to.
 
-    Every such account was touched by this block, or is called.
+    Every such account was touched by this block, or is called. The house is among them where it can be in default.
     """
     if not state.terms.crisis.default.enabled:
         return 0
@@ -108,7 +108,29 @@ def insolvent_micros(state: State) -> int:
         for _, default in defaults_under_way(state)
         for account in (*default.own_accounts, *default.client_accounts)
     }
-    return sum(-equity for account, equity in below.items() if account not in declared)
+    missing = sum(-equity for account, equity in below.items() if account not in declared)
+    return missing if HOUSE_ACCOUNT in declared else missing + _house_shortfall(state)
+
+
+def _house_shortfall(state: State) -> int:
+    """What the house lacks at the marks beyond what its last default left unpaid: it is in default from the end of the
+    block on."""
+    if not state.terms.crisis.house.own_default:
+        return 0
+    arrays, cash = current_arrays(state), _house_cash(state)
+    lots = positions_of(state, HOUSE_ACCOUNT).lots
+    options = sum(int(arrays.values[state.terms.array_index[instrument], 0]) * held for instrument, held in lots)
+    equity = cash + _token_value(state, HOUSE_ACCOUNT) + options
+    return max(-equity - left_unpaid_by_house(state), 0)
+
+
+def left_unpaid_by_house(state: State) -> int:
+    """Micros that the last default of the house left owed: they do not begin another one."""
+    status = state.member_statuses.get(HOUSE_MEMBER)
+    if status is None or not status.default:
+        return 0
+    default = state.defaults[status.default]
+    return max(default.loss - default.loss_borne, 0)  # what came due later is borne, too
 
 
 def resolution_deadline(state: State) -> int:
@@ -155,9 +177,12 @@ def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[Deficit, 
 def _house_deficit(state: State) -> tuple[Deficit, ...]:
     """The house pays in any group and is paid in any: only what is missing over all of them is owed."""
     groups = state.terms.cash_groups
-    cash = sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in groups)
-    missing = -cash - _token_value(state, HOUSE_ACCOUNT)
+    missing = -_house_cash(state) - _token_value(state, HOUSE_ACCOUNT)
     return (Deficit(HOUSE_ACCOUNT, state.terms.crisis.fund.cash_group or groups[0], missing),) if missing > 0 else ()
+
+
+def _house_cash(state: State) -> int:
+    return sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in state.terms.cash_groups)
 
 
 def net_owed(state: State, account: int) -> int:

@@ -1,9 +1,9 @@
 """The duty to bid: members of a stated size must bid for their share of a defaulter's portfolio, or bear loss first.
 
 Rule: a member has the duty where its part of all required contributions reaches a stated fraction, its share is a slice
-or more, and it is able to act. It fulfils the duty where it asks no more than the reserve, and has taken its share or
-can carry all that it bid for, which is its share at least. A member of any size that commits to a bid and does not
-reveal it is charged like one that fails its duty.
+or more, and it is able to act: it is active, and has an account of its own that is not restricted. It fulfils the duty
+where it asks no more than the reserve, and has taken its share or can carry all that it bid for, which is its share at
+least. A member of any size that commits to a bid and does not reveal it is charged like one that fails its duty.
 
 A charge is a stated fraction of the required contribution, rounded up, and never more than the contribution. It bears
 the loss before any other survivor does, after the defaulter and the house. Without a loss it costs nothing: it must not
@@ -17,7 +17,7 @@ import msgspec
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.context.block_context import BlockContext
-from clearing.context.member_status import member_status, own_accounts_by_member
+from clearing.context.member_status import is_restricted, member_status, own_accounts_by_member
 from clearing.default.waterfall import Survivor
 from clearing.default_fund.contributions import contribution_micros
 from clearing.schema.receipts.default import BiddersRanked
@@ -47,7 +47,8 @@ def absence_charges(
     charges = []
     for member, share, *_ in ranked.members:
         is_large = terms.auction_duty_ppm and required[member] * PPM >= terms.auction_duty_ppm * whole
-        is_able = member in able and member_status(context.state, member) is MemberStatus.ACTIVE
+        is_free = any(not is_restricted(context.state, account) for account in able.get(member, ()))
+        is_able = is_free and member_status(context.state, member) is MemberStatus.ACTIVE
         fails = is_large and is_able and share and not _fulfils_duty(ranked, outcome, member, share)
         charge = min(
             mul_div_up(required[member], terms.auction_absence_ppm, PPM), contribution_micros(context.state, member)

@@ -5,21 +5,17 @@ Rule: three bounds, in micros, each rounded down, and the lowest applies.
 1. A stated fraction of the slice's initial margin.
 2. The slice's part of a stated multiple of what margin charges for closing the portfolio: its charges by lot for
    contingency and slippage, and its market impact.
-3. For a bidder without enough competition, the slice's part of the defaulter's own money: its contribution, less what
-   the default owes beyond the estate. What such a bidder is paid is then taken from nobody but the defaulter, so the
-   two together gain nothing by a default.
+3. The slice's part of the defaulter's own money: its contribution, less what the default owes beyond the estate, with
+   options at their value at the mark. Then nobody but the defaulter pays the bidders. So the defaulter and any bidders
+   together gain nothing by a default, and no rule has to know who colludes.
 
-A bidder has enough competition where other bidders ask no more than the first two bounds, and can carry a stated
-fraction of the slices. Affiliates of a bidder are no others to it, and an affiliate of the defaulter never has
-competition. This module must not know which bids are filled.
+This module must not know which bids are filled.
 """
 
-from collections.abc import Mapping
-
 from clearing.base.units import PPM, mul_div_down
-from clearing.context.affiliation import Owner
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import net_owed
+from clearing.default.deleveraging import option_value
 from clearing.default_fund.contributions import contribution_micros
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out
@@ -57,7 +53,7 @@ def slice_margin(context: BlockContext, lots: PositionLots) -> int:
 
 
 def reserve_ask(context: BlockContext, lots: PositionLots) -> int:
-    """The highest ask for a slice that anybody is paid: the lower of the first two bounds."""
+    """The highest ask for a slice under the first two bounds: what a bid may ask."""
     terms, margin = context.terms.crisis.default, portfolio_margin(context, lots)
     worst = mul_div_down(margin.initial // terms.auction_slices, terms.auction_worst_ppm, PPM)
     if not terms.auction_reserve_ppm:
@@ -66,33 +62,33 @@ def reserve_ask(context: BlockContext, lots: PositionLots) -> int:
     return min(worst, mul_div_down(closing, terms.auction_reserve_ppm, PPM) // terms.auction_slices)
 
 
-def uncontested_ask(context: BlockContext, default: DefaultRecord, reserve: int) -> int:
-    """The highest ask for a slice that a bidder without enough competition is paid."""
+def own_money_ask(context: BlockContext, default: DefaultRecord, reserve: int) -> int:
+    """The highest ask for a slice that is paid. `reserve`: of `reserve_ask`.
+
+    Money that a cheaper bid leaves goes to the estate, and not to dearer bids.
+    """
     terms = context.terms.crisis.default
-    if not terms.auction_contest_ppm:
+    if not terms.auction_own_money:
         return reserve
     return min(reserve, max(_own_money(context, default), 0) // terms.auction_slices)
-
-
-def uncontested_bidders(context: BlockContext, default: DefaultRecord, carried: Mapping[int, int]) -> tuple[int, ...]:
-    """Bidders without enough competition, ordered. `carried`: the slices that each bidder can carry, of bids that ask
-    no more than the reserve."""
-    terms, group_of = context.terms.crisis.default, context.families.members_like
-    by_group: dict[Owner, int] = {}
-    for member, slices in carried.items():
-        by_group[group_of(member)] = by_group.get(group_of(member), 0) + slices
-    whole, needed = sum(by_group.values()), terms.auction_contest_ppm * terms.auction_slices
-    defaulters = group_of(default.member)
-    return tuple(
-        member
-        for member in sorted(carried)
-        if group_of(member) == defaulters or (whole - by_group[group_of(member)]) * PPM < needed
-    )
 
 
 def _own_money(context: BlockContext, default: DefaultRecord) -> int:
     """The defaulter's contribution, less what its accounts owe, or plus what they have. A client pays only its own
     debts."""
-    owed = sum(net_owed(context.state, account) for account in default.own_accounts)
-    owed += sum(max(net_owed(context.state, client), 0) for client in default.client_accounts)
+    owed = sum(_owed_at_marks(context, account) for account in default.own_accounts)
+    owed += sum(max(_owed_at_marks(context, client), 0) for client in default.client_accounts)
     return contribution_micros(context.state, default.member) - owed
+
+
+def _owed_at_marks(context: BlockContext, account: int) -> int:
+    """What an account owes beyond its resources after its options are sold at the mark; negative: what it has then.
+
+    A written option is a debt at any price. An option that it has is only money while its price is open.
+    """
+    owed = net_owed(context.state, account)
+    for instrument, lots in positions_of(context.state, account).lots:
+        value = option_value(context, instrument) * lots
+        if value < 0 or can_close_out(context.state, context.terms.instruments[instrument].feed):
+            owed -= value
+    return owed

@@ -14,16 +14,15 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.context.block_context import BlockContext
-from clearing.context.member_status import check_member_active, check_restriction, member_status
+from clearing.context.member_status import check_member_active, is_restricted, member_status
 from clearing.context.request_checks import check_request, use_nonce
 from clearing.default.auction_duty import AuctionOutcome, absence_charges
 from clearing.default.auction_reserve import (
     PositionLots,
     auction_portfolio,
+    own_money_ask,
     reserve_ask,
     slice_margin,
-    uncontested_ask,
-    uncontested_bidders,
 )
 from clearing.default.deleveraging import option_value, pass_position
 from clearing.default.sealed_bids import auction_of, bid_size_refused
@@ -43,13 +42,13 @@ AT = "default_bid"
 
 
 def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
-    """Accept a bid, replacing the member's last one; or refuse it and change nothing."""
+    """Accept a bid, replacing the member's last one; or refuse it and change nothing. As in `commit_to_bid` the account
+    may be restricted."""
     if bid_size_refused(context, request.slices, request.ask_micros):
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
     refusal = (
         check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
-        or check_restriction(context, AT, request.account)
         or _check_auction(context, request)
     )
     if refusal is not None:
@@ -86,7 +85,9 @@ def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -
     made = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
     if lots:
         bids = {member: bid for member, bid in made.items() if bid.is_readable and bid.slices}
-        sale = _portfolio_sale(context, default, lots, bids)
+        reserve = reserve_ask(context, lots)
+        own_money = own_money_ask(context, default, reserve)
+        sale = _PortfolioSale(lots, slice_margin(context, lots), bids, reserve, own_money)
         for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
             if ask <= sale.reserve_ask:
                 _consider_bid(context, number, default, sale, member)
@@ -104,22 +105,6 @@ def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -
     return default
 
 
-def _portfolio_sale(
-    context: BlockContext, default: DefaultRecord, lots: PositionLots, bids: dict[int, DefaultBidRecord]
-) -> "_PortfolioSale":
-    """A sale with the bounds of its asks. Who has competition is known before anything is filled."""
-    terms, reserve = context.terms.crisis.default, reserve_ask(context, lots)
-    sale = _PortfolioSale(lots, slice_margin(context, lots), bids, reserve, uncontested_ask(context, default, reserve))
-    if terms.auction_contest_ppm:
-        carried = {
-            member: _slices_affordable(context, member, bid, lots, 0, min(bid.slices, terms.auction_slices))
-            for member, bid in bids.items()
-            if bid.ask_micros <= reserve
-        }
-        sale.uncontested = uncontested_bidders(context, default, carried)
-    return sale
-
-
 @dataclass(slots=True)
 class _PortfolioSale:
     """A sale in progress."""
@@ -130,9 +115,8 @@ class _PortfolioSale:
     bids: dict[int, DefaultBidRecord]
     """By member, those that are readable."""
     reserve_ask: int
-    """The highest ask that anybody is paid, and the one that a bidder in `uncontested` is paid."""
-    uncontested_ask: int
-    uncontested: tuple[int, ...] = ()
+    """The highest ask that fulfils the duty to bid, and the one that is paid."""
+    own_money_ask: int
     sold: int = 0
     filled: dict[int, int] = field(default_factory=dict)
     """Slices taken, by member."""
@@ -147,10 +131,9 @@ class _PortfolioSale:
 def _consider_bid(
     context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale, member: int
 ) -> None:
-    """Process one bid: as many slices as it wants, are left, and it can margin; none above its bound."""
+    """Process one bid: as many slices as it wants, are left, and it can margin; none above the ask that is paid."""
     bid, of_slices = sale.bids[member], context.terms.crisis.default.auction_slices
-    is_dear = member in sale.uncontested and bid.ask_micros > sale.uncontested_ask
-    wanted = 0 if is_dear else min(bid.slices, of_slices - sale.sold)
+    wanted = min(bid.slices, of_slices - sale.sold) if bid.ask_micros <= sale.own_money_ask else 0
     slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
     if slices:
         moved = _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
@@ -209,9 +192,12 @@ def _slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> 
 def _slices_affordable(
     context: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
 ) -> int:
-    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection."""
+    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection. None to a
+    restricted account."""
     record = context.state.accounts.get(bid.account)
-    if record is None or record.member != member or member_status(context.state, member) is not MemberStatus.ACTIVE:
+    if record is None or record.member != member or is_restricted(context.state, bid.account):
+        return 0
+    if member_status(context.state, member) is not MemberStatus.ACTIVE:
         return 0
     of_slices = context.terms.crisis.default.auction_slices
     enough, too_many = 0, wanted + 1
@@ -294,6 +280,5 @@ def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sal
         required=tuple(needed.items()),
         carried=tuple(sorted(sale.affordable)),
         reserve_ask=sale.reserve_ask,
-        uncontested_ask=sale.uncontested_ask,
-        uncontested=sale.uncontested,
+        own_money_ask=sale.own_money_ask,
     )

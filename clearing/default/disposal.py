@@ -34,8 +34,9 @@ from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
 from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
+from clearing.trades.balance_limits import check_balances
 from clearing.trades.novation import is_position_too_large
-from clearing.withdrawals.deficit_reserve import check_commitments
+from clearing.withdrawals.deficit_reserve import check_commitments, committed_micros, keeps_committed
 from clearing.withdrawals.permission import check_can_leave
 
 AT = "inventory_bid"
@@ -163,7 +164,8 @@ def _discount_ppm(context: BlockContext, sale: InventorySaleRecord) -> int:
 
 
 def _check_buyer(context: BlockContext, account: int, listed: Instrument, lots: int, discount: int) -> Rejected | None:
-    """The buyer is at initial margin afterwards, without soft credit, within its cash and position limits."""
+    """The buyer is at initial margin afterwards, without soft credit, keeps what it is committed to, and stays within
+    its cash, balance and position limits."""
     after = current_holdings(context.state, account)
     before = list(after.cash)
     for at, group in enumerate(context.terms.cash_groups):
@@ -175,10 +177,14 @@ def _check_buyer(context: BlockContext, account: int, listed: Instrument, lots: 
     limit = context.terms.risk.cash_limit_micros
     owes = any(claim < min(-limit, was) for claim, was in zip(after.cash, before, strict=True))
     large = abs(after.lots[at]) > POSITION_MAX or (grows and is_position_too_large(context, listed, after))
-    margin = holdings_margin(current_arrays(context.state), after)
-    if margin.initial_ok and not owes and not large:
+    refusal = check_balances(AT, account, before, after.cash)
+    if refusal is not None:
+        return refusal
+    margin, committed = holdings_margin(current_arrays(context.state), after), committed_micros(context, account)
+    covered = margin.initial_ok and (not committed or keeps_committed(context, after, 0, committed))
+    if covered and not owes and not large:
         return None
-    values = {"equity": margin.equity, "initial": margin.initial}
+    values = {"equity": margin.equity, "initial": margin.initial, "reserve": committed}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, **values)
 
 
@@ -192,6 +198,8 @@ def _sell_token(context: BlockContext, index: int, request: InventoryBid) -> Rej
     if request.limit < price:
         return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.limit, price=price)
     units = min(request.size, token.units, balance(context.state, HOUSE_ACCOUNT, token_currency(token.asset)))
+    if units <= 0:
+        return reject(ClearingCode.NO_INVENTORY_SALE, AT, asset=request.asset)
     group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
     if is_cash_group_suspended(context.state, group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, cash_group=group)

@@ -1,8 +1,9 @@
 """After a default: client takeovers, readmission and exit of members.
 
 Rule: a client is taken over as it is, positions and money, with its own signature, or the house's where it has no key.
-The defaulter does not sign. A readmitted member owes nothing and has paid its fund contribution. A leaving member has
-no positions left, and no clients whose money only it could withdraw.
+The defaulter does not sign. The new member stays within what the default fund was sized for, as in any porting. A
+readmitted member owes nothing and has paid its fund contribution. A leaving member has no positions left, and no
+clients whose money only it could withdraw.
 """
 
 import msgspec
@@ -14,6 +15,7 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_in_estate, member_status, set_member_status
 from clearing.context.request_checks import check_request, check_signature_by, use_nonce
+from clearing.context.stress_exposure import check_stress_joining
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.declaration import accounts_of_members
 from clearing.default.porting_margin import call_ported, covers_porting_margin
@@ -36,6 +38,7 @@ def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> R
         or _check_parties(context, request)
         or _check_signatures(context, request)
         or _check_rescue(context, request)
+        or _check_growth(context, request)
     )
     if refusal is not None:
         return refusal
@@ -87,6 +90,12 @@ def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | No
     if counts.open + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.open, limit=limit)
     return None
+
+
+def _check_growth(context: BlockContext, request: ClientRescue) -> Rejected | None:
+    """A later call for the growth would leave it to others until it is paid."""
+    accounts = (request.account, *context.state.accounts[request.account].children)
+    return check_stress_joining(context, RESCUE, accounts, request.to_member)
 
 
 def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected | None:

@@ -9,10 +9,9 @@ not know how a loss is allocated.
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.context.block_context import BlockContext, Failure, FailureReason
 from clearing.context.house_limits import is_house_in_default
-from clearing.context.unresolved_losses import account_deficits
+from clearing.context.unresolved_losses import account_deficits, left_unpaid_by_house
 from clearing.default.declaration import open_default
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
-from clearing.state.state import State
 
 
 def declare_house_default(context: BlockContext) -> None:
@@ -25,17 +24,8 @@ def declare_house_default(context: BlockContext) -> None:
     if positions_of(state, HOUSE_ACCOUNT).lots:
         failed = not holdings_margin(current_arrays(state), holdings).maintenance_ok
     else:
-        failed = owed > _left_unpaid(state)
+        failed = owed > left_unpaid_by_house(state)
     if failed:
         reason = FailureReason.DEFICIT if owed else FailureReason.CALL_LAPSED
         state.inventory_sales.remove(0)
         open_default(context, HOUSE_MEMBER, Failure(HOUSE_ACCOUNT, reason), (HOUSE_ACCOUNT,), ())
-
-
-def _left_unpaid(state: State) -> int:
-    """Micros that the last default of the house left owed."""
-    status = state.member_statuses.get(HOUSE_MEMBER)
-    if status is None or not status.default:
-        return 0
-    default = state.defaults[status.default]
-    return max(default.loss - default.loss_borne, 0)  # what came due later is borne, too

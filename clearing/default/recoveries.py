@@ -8,8 +8,8 @@ Rule: for `recovery_blocks` after the end of a default
    a layer in proportion, rounded down;
 3. in the last block lots that are left are valued at the mark, and tokens that nobody bought go to the payers in kind.
 
-A loss is the house's. What is left after all claims is the members', by contribution. This module must not know how a
-loss was allocated.
+A loss is the house's. What is left after all claims is the members', by contribution. While the house is in default
+nothing is sold or paid. This module must not know how a loss was allocated.
 """
 
 import msgspec
@@ -17,7 +17,9 @@ import msgspec
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_down
 from clearing.context.block_context import BlockContext
+from clearing.context.house_limits import is_house_in_default
 from clearing.default.deleveraging import option_value
+from clearing.default.house_recovery import is_houses_own, spare_units, units_for_debt
 from clearing.default.recovery_claims import add_own_margin, add_result
 from clearing.default.recovery_payees import GivenUnits, give_in_kind, pay_claims
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
@@ -48,12 +50,13 @@ def advance_recoveries(context: BlockContext) -> None:
     if not records:
         return
     _realise_positions(context, records)
+    waits = is_house_in_default(context.state)
     for number, record in records.items():
         record = _offer_tokens(context, record)
-        if record.until_height and context.block.height >= record.until_height:
+        if record.until_height and context.block.height >= record.until_height and not waits:
             _end_recovery(context, number, record)
         else:
-            if record.until_height and not record.positions:
+            if record.until_height and not record.positions and not waits:
                 record = pay_claims(context, number, record)
             if record != context.state.recoveries[number]:
                 context.state.recoveries.put(number, record)
@@ -117,6 +120,8 @@ def offered_token(context: BlockContext, asset: int) -> tuple[int, int, Recovera
     """(default, place, token) of the earliest default that offers this token in this block."""
     if asset not in {token.id for token in context.terms.tokens} or not _has_open_price(context.state, asset):
         return None
+    if is_house_in_default(context.state):
+        return None
     for number, record in context.state.recoveries.ordered():
         for at, token in enumerate(record.tokens):
             if token.asset == asset and 0 < token.offered_height <= context.block.height:
@@ -137,16 +142,24 @@ def token_price(context: BlockContext, token: RecoverableToken) -> int:
 def count_sale(context: BlockContext, number: int, at: int, units: int, proceeds: int) -> None:
     """Count units of a token that were sold. The surplus over what they were counted for is for the payers.
 
-    What its own collateral yields more is one more payment of the account that gave it: it is repaid last.
+    What its own collateral yields more than it was credited is one more payment of the account that gave it: it is
+    repaid last. What is the house's own needs no claim.
     """
     record = context.state.recoveries[number]
     token = record.tokens[at]
     cost = -(-token.counted_micros * units // token.units)
-    left = msgspec.structs.replace(token, units=token.units - units, counted_micros=token.counted_micros - cost)
+    credited = -(-token.credited_micros * units // token.units)
+    left = msgspec.structs.replace(
+        token,
+        units=token.units - units,
+        counted_micros=token.counted_micros - cost,
+        credited_micros=token.credited_micros - credited,
+    )
     tokens = (*record.tokens[:at], *((left,) if left.units else ()), *record.tokens[at + 1 :])
     record = add_result(msgspec.structs.replace(record, tokens=tokens), proceeds - cost)
-    if proceeds > cost:
-        record = add_own_margin(record, token.account, proceeds - cost)
+    surplus = proceeds - max(cost, credited)
+    if surplus > 0 and token.account != HOUSE_ACCOUNT:
+        record = add_own_margin(record, token.account, surplus)
     context.state.recoveries.put(number, record)
 
 
@@ -167,15 +180,21 @@ def _end_recovery(context: BlockContext, number: int, record: RecoveryRecord) ->
 def _give_token(
     context: BlockContext, number: int, record: RecoveryRecord, token: RecoverableToken
 ) -> tuple[RecoveryRecord, list[GivenUnits]]:
-    """Give what nobody bought to the payers; the house keeps what it paid for, and what covers its loss."""
+    """Give what nobody bought to the payers; the house keeps what it paid for, and what covers its loss.
+
+    After its own default it keeps what covers its debt after haircut. It never gives so much that it would owe.
+    """
     price, _ = _unit_values(context.state, _listed(context, token.asset))
     loss = max(-record.result_micros, 0)
-    kept = min(-(-(token.counted_micros + loss) // price), token.units) if price else 0
-    if not price and token.counted_micros:
-        kept = token.units
-    covered = max(min(kept * price - token.counted_micros, loss), 0)
-    record = add_result(record, covered)
-    return give_in_kind(context, number, record, token, token.units - kept, price)
+    if is_houses_own(context.state, number):
+        kept, covered = units_for_debt(context.state, token.asset, loss, token.units)
+    else:
+        kept = min(-(-(token.counted_micros + loss) // price), token.units) if price else 0
+        if not price and token.counted_micros:
+            kept = token.units
+        covered = max(min(kept * price - token.counted_micros, loss), 0)
+    units = spare_units(context.state, token.asset, token.units - kept)
+    return give_in_kind(context, number, add_result(record, covered), token, units, price)
 
 
 def _has_open_price(state: State, asset: int) -> bool:

@@ -1,7 +1,8 @@
 """Payees of recoveries: the payers of a default, last layer first, in cash or in kind.
 
 Rule: nobody gets back more than it paid. Inside a step in proportion to what is still owed, rounded down, the residue
-to the rounding account. A payer without any account left has no claim. After all claims members share by contribution.
+to the rounding account. A payer without any account left has no claim. After all claims members share by contribution;
+after those on the house's own default the rest is the house's.
 This module must not know where a recovery comes from.
 """
 
@@ -14,6 +15,7 @@ from clearing.base.units import mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import own_accounts_by_member
 from clearing.default.default_auction import surviving_members
+from clearing.default.house_recovery import is_houses_own
 from clearing.default_fund.contributions import contribution_account, contribution_micros
 from clearing.schema.receipts.default import WaterfallLayer
 from clearing.schema.receipts.house import RecoveryPaid
@@ -72,40 +74,54 @@ def _member_of(context: BlockContext, account: int) -> int:
 
 
 def pay_claims(context: BlockContext, number: int, record: RecoveryRecord) -> RecoveryRecord:
-    """Pay a positive result to the payers, last layer first. Returns the record afterwards."""
+    """Pay a positive result to the payers, last layer first. Returns the record afterwards.
+
+    Payers of an earlier default that this recovery took over are paid after its own, with a receipt of their default.
+    """
     whole = left = record.result_micros
     if whole <= 0:
         return record
-    claims, paid, rounding = list(record.claims), [], 0
+    claims = list(record.claims)
+    paid: dict[int, list[Payee]] = {}
+    rounding: dict[int, int] = {}
     for at in reversed(range(len(claims))):
-        payees = payees_of(context, claims[at])
+        payees, of = payees_of(context, claims[at]), claims[at].default or number
         owed = sum(payee.owed for payee in payees)
         part = min(left, owed)
         if not part:
             continue
         shares = {payee.payer: mul_div_down(part, payee.owed, owed) for payee in payees}
-        paid += [payee._replace(owed=shares[payee.payer]) for payee in payees]
-        rounding += part - sum(shares.values())
+        paid.setdefault(of, []).extend(payee._replace(owed=shares[payee.payer]) for payee in payees)
+        rounding[of] = rounding.get(of, 0) + part - sum(shares.values())
         left -= part
         after = tuple((payer, micros - shares.get(payer, 0)) for payer, micros in claims[at].owed)
-        claims[at] = LayerClaims(claims[at].layer, tuple(each for each in after if each[1]))
-    members = _members_by_contribution(context, context.state.defaults[number])
-    weights = sum(payee.owed for payee in members)
-    shared = [payee._replace(owed=mul_div_down(left, payee.owed, weights)) for payee in members] if weights else []
-    rounding += left - sum(payee.owed for payee in shared)
-    _transfer_cash(context, number, [*paid, *shared], rounding)
-    payments = tuple(
-        (int(payee.layer), _member_of(context, payee.account), payee.account, payee.owed)
-        for payee in [*paid, *shared]
-        if payee.owed
-    )
-    context.receipts.append(RecoveryPaid(number, whole, payments, rounding))
+        claims[at] = msgspec.structs.replace(claims[at], owed=tuple(each for each in after if each[1]))
+    if is_houses_own(context.state, number):
+        whole -= left
+    else:
+        shared = _shared_by_contribution(context, number, left)
+        paid.setdefault(number, []).extend(shared)
+        rounding[number] = rounding.get(number, 0) + left - sum(payee.owed for payee in shared)
+    for of, payees in paid.items():
+        _pay(context, of, payees, rounding[of])
     return msgspec.structs.replace(
         record,
         claims=tuple(claim for claim in claims if claim.owed),
         result_micros=0,
         returned_micros=record.returned_micros + whole,
     )
+
+
+def _pay(context: BlockContext, number: int, payees: list[Payee], rounding: int) -> None:
+    """Pay the payers of one default, with a receipt."""
+    _transfer_cash(context, number, payees, rounding)
+    payments = tuple(
+        (int(payee.layer), _member_of(context, payee.account), payee.account, payee.owed)
+        for payee in payees
+        if payee.owed
+    )
+    whole = sum(payee.owed for payee in payees) + rounding
+    context.receipts.append(RecoveryPaid(number, whole, payments, rounding))
 
 
 def _transfer_cash(context: BlockContext, number: int, payees: list[Payee], rounding: int) -> None:
@@ -118,6 +134,13 @@ def _transfer_cash(context: BlockContext, number: int, payees: list[Payee], roun
             context.touched_accounts.add(payee.account)
     context.journal.transfer(HOUSE_ACCOUNT, ROUNDING_ACCOUNT, currency, rounding, code, number)
     context.touched_accounts.add(HOUSE_ACCOUNT)
+
+
+def _shared_by_contribution(context: BlockContext, number: int, micros: int) -> list[Payee]:
+    """What members get of what is left after all claims, rounded down."""
+    members = _members_by_contribution(context, context.state.defaults[number])
+    weights = sum(payee.owed for payee in members)
+    return [payee._replace(owed=mul_div_down(micros, payee.owed, weights)) for payee in members] if weights else []
 
 
 def _members_by_contribution(context: BlockContext, default: DefaultRecord) -> list[Payee]:
@@ -143,7 +166,7 @@ def give_in_kind(
     """Give units of a token to the payers, last layer first, and the rest to the account that it was taken from.
 
     Each step gets at most what it is owed at `micros_per_unit`, rounded up; without a price the last step gets all.
-    The house keeps what its own capital is owed.
+    The house keeps what its own capital is owed, and, after all claims, what the account was credited for.
     """
     left, given, claims = units, [], list(record.claims)
     for at in reversed(range(len(claims))):
@@ -157,8 +180,11 @@ def give_in_kind(
         _transfer_units(context, number, ROUNDING_ACCOUNT, token.asset, part - sum(shares))
         back = {payee.payer: share * micros_per_unit for payee, share in zip(payees, shares, strict=True)}
         after = tuple((payer, micros - min(micros, back.get(payer, 0))) for payer, micros in claims[at].owed)
-        claims[at] = LayerClaims(claims[at].layer, tuple(each for each in after if each[1]))
+        claims[at] = msgspec.structs.replace(claims[at], owed=tuple(each for each in after if each[1]))
         left -= part
+    credited = max(token.credited_micros - token.counted_micros, 0)
+    # The house has paid its account for these; otherwise they would be given and credited.
+    left -= min(-(-credited // micros_per_unit), left) if micros_per_unit else 0
     if left and can_hold(context.state, token.account):
         owner = Payee(int(WaterfallLayer.OWN_MARGIN), token.account, token.account, 0)
         given += _given(context, number, token.asset, [owner], [left])

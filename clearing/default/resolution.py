@@ -21,6 +21,7 @@ from clearing.default.default_auction import sell_portfolio
 from clearing.default.deleveraging import AutoDeleveragingRanking, close_positions
 from clearing.default.estate import settle_own_debts
 from clearing.default.house_default import declare_house_default
+from clearing.default.house_recovery import pool_tokens
 from clearing.default.loss_allocation import (
     allocate_funded_layers,
     allocate_late_estate,
@@ -134,6 +135,8 @@ def _end_default(context: BlockContext, number: int, default: DefaultRecord) -> 
     after = MemberStatus.ACTIVE if default.member == HOUSE_MEMBER else MemberStatus.DEFAULTED
     state.member_statuses.put(default.member, MemberStatusRecord(after, height, number))
     context.receipts.append(MemberStatusChanged(default.member, MemberStatus.DEFAULTING, after, number))
+    if default.member == HOUSE_MEMBER:
+        pool_tokens(context, number)
     start_recovery(context, number)
     replenish = height + terms.replenishment_blocks if terms.replenishment_blocks else 0
     used = default.contributions_used if replenish else ()

@@ -9,7 +9,7 @@ must not know which bids are filled.
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
-from clearing.context.member_status import check_member_active, check_member_reducing, check_restriction
+from clearing.context.member_status import check_member_active, check_member_reducing
 from clearing.context.request_checks import check_request, use_nonce
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.genesis.checks import CASH_MICROS_MAX
@@ -23,12 +23,11 @@ COMMIT_AT, REVEAL_AT = "default_bid_commitment", "default_bid_reveal"
 
 
 def commit_to_bid(context: BlockContext, index: int, request: DefaultBidCommitment) -> Rejected | None:
-    """Accept a commitment, replacing the member's last one; or refuse it and change nothing."""
-    refusal = (
-        check_request(context, COMMIT_AT, request)
-        or check_member_active(context, COMMIT_AT, request.account)
-        or check_restriction(context, COMMIT_AT, request.account)
-    )
+    """Accept a commitment, replacing the member's last one; or refuse it and change nothing.
+
+    A restricted account may commit: it takes no risk before the sale, and its restriction may have ended by then.
+    """
+    refusal = check_request(context, COMMIT_AT, request) or check_member_active(context, COMMIT_AT, request.account)
     if refusal is not None:
         return refusal
     default = auction_of(context, COMMIT_AT, request.account, request.number)

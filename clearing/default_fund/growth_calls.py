@@ -1,11 +1,11 @@
 """Calls for stress exposure that has grown since the last sizing.
 
 Rule: trades and withdrawals that let a member lack more than the fund was sized for are refused
-(`clearing.context.stress_exposure`). Prices, bids in a default and takeovers can still make it lack more. Then what it
-lacks more, cash that may leave not counted, is added to its required contribution and called with the time of any call.
-Once it is paid, the fund is larger by as much, and so is what the member may lack. The next sizing starts anew. A
-member with an open call is not called again. Each block looks at one member, in turn: a member's accounts are few, all
-accounts are many.
+(`clearing.context.stress_exposure`), and so are clients that would join it. Prices and bids in a default can still make
+it lack more. Then what it lacks more, cash that may leave not counted, is added to its required contribution and called
+with the time of any call. Once it is paid, the fund is larger by as much, and so is what the member may lack. The next
+sizing starts anew. A member with an open call is not called again. Each block looks at one member, in turn: a member's
+accounts are few, all accounts are many.
 """
 
 import msgspec

@@ -265,14 +265,16 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
     )
 
 
-def member_shortfalls(state: State, stress: StressArrays, accounts: Sequence[int], group: int) -> dict[int, list[int]]:
+def member_shortfalls(
+    state: State, stress: StressArrays, accounts: Sequence[int], group: int, *, apart: bool = False
+) -> dict[int, list[int]]:
     """What the members of these accounts, all of the margin book, lack in each scenario; `group` as in `stress_needs`.
 
     Each account lacks by itself what it falls below zero. Where genesis nets affiliates, a member's own accounts and
-    its affiliated clients' fall together.
+    its affiliated clients' fall together, except `apart`.
     """
     batch = margin_book(state).totals(accounts)
-    families = OwnerFamilies(state) if state.terms.crisis.fund.net_affiliates else None
+    families = OwnerFamilies(state) if state.terms.crisis.fund.net_affiliates and not apart else None
     risky: list[tuple[int, int, int, Holdings]] = []
     for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
         own = current_holdings(state, account)

@@ -3,17 +3,22 @@
 Rule: nothing is written.
 
 1. Positions end at their marks.
-2. A member's contribution pays what its own accounts and its clients owe.
-3. All contributions pay what the house cannot, pro rata.
+2. What an account owes it pays itself; then its member's own accounts pay, as a default would merge them, with
+   affiliates where genesis pools them.
+3. A member's contribution pays what its own accounts and its clients still owe.
+4. All contributions pay what the house cannot, pro rata.
 
 Every division of tokens rounds down, so no token's payments exceed its custody. The residue stays in the vaults.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import allocate
 from clearing.collateral.cash_tokens import cash_tokens
+from clearing.context.affiliation import OwnerFamilies
+from clearing.context.member_status import accounts_by_member
 from clearing.default_fund.contributions import current_fund_size, lowest_own_accounts
 from clearing.schema.terms.assets import Asset
 from clearing.state.holdings import Holdings, current_arrays, current_holdings
@@ -74,7 +79,7 @@ def close_out(state: State) -> tuple[Payout, ...]:
     for account in HOUSE_OWNED:
         _add_amounts(claims[HOUSE_ACCOUNT], _ledger_account_claims(state, account))
     claims[SUSPENSE_ACCOUNT] = _ledger_account_claims(state, SUSPENSE_ACCOUNT)
-    settle_claims(claims, current_arrays(state).token_prices, _remaining_contributions(state))
+    settle_claims(claims, current_arrays(state).token_prices, _remaining_contributions(state), _member_sides(state))
     units = _payable_units(state, claims)
     amounts = delayed_amounts(state)  # has left its account, so no margin can use it any more
     for account, payable in units.items():
@@ -120,17 +125,26 @@ class RemainingContributions:
 
 
 def settle_claims(
-    claims: dict[int, AccountClaims], values: list[int], fund_left: RemainingContributions | None = None
+    claims: dict[int, AccountClaims],
+    values: list[int],
+    fund_left: RemainingContributions | None = None,
+    sides: Mapping[int, tuple[int, ...]] | None = None,
 ) -> None:
     """Move all debts to the house, and share what it cannot pay; afterwards nobody owes anything.
 
-    `values`: micros of a clearing unit of each token; `fund_left`: contributions, which become claims. The claims left
-    sum to no more than before debts.
+    `values`: micros of a clearing unit of each token; `fund_left`: contributions, which become claims; `sides`: by
+    account, the accounts that pay what it cannot pay itself, ordered. The claims left sum to no more than before debts.
     """
     house, fund_left = claims[HOUSE_ACCOUNT], fund_left or RemainingContributions()
-    for account, owed in claims.items():
-        if account != HOUSE_ACCOUNT:
-            _house_takes_debts(owed, house, values, fund_left, account)
+    debtors = {account: owed for account, owed in claims.items() if account != HOUSE_ACCOUNT and min(owed.cash) < 0}
+    for owed in debtors.values():
+        _pay_debts(owed, owed, house, values)
+    for account, owed in debtors.items():
+        for payer in (sides or {}).get(account, ()):
+            if payer not in (account, HOUSE_ACCOUNT) and min(owed.cash) < 0:
+                _pay_debts(claims[payer], owed, house, values)
+    for account, owed in debtors.items():
+        _house_takes_debts(owed, house, fund_left, account)
     pools = {at: _collect_for_house(house, at, values, fund_left) for at, cash in enumerate(house.cash) if cash < 0}
     for member, micros in fund_left.micros.items():
         if fund_left.account_of[member] in claims:
@@ -162,25 +176,36 @@ def _add_amounts(to: AccountClaims, more: AccountClaims) -> None:
     to.tokens = [a + b for a, b in zip(to.tokens, more.tokens, strict=True)]
 
 
-def _house_takes_debts(
-    owed: AccountClaims, house: AccountClaims, values: list[int], fund_left: RemainingContributions, account: int
-) -> None:
-    """Move an account's debts to the house, with the claims, tokens and contribution that pay for them."""
+def _pay_debts(payer: AccountClaims, owed: AccountClaims, house: AccountClaims, values: list[int]) -> None:
+    """Move what an account owes to the house, as far as the payer's positive claims and tokens go, with them.
+
+    The last unit of a token is given whole; the payer has the rest of its value back.
+    """
     for at in range(len(owed.cash)):
         if owed.cash[at] >= 0:
             continue
         for other in range(len(owed.cash)):
-            spare = min(max(owed.cash[other], 0), -owed.cash[at])
-            owed.cash[other] -= spare
+            spare = min(max(payer.cash[other], 0), -owed.cash[at])
+            payer.cash[other] -= spare
             house.cash[other] += spare
             owed.cash[at] += spare
             house.cash[at] -= spare
         for index, value in enumerate(values):
-            units = _units_covering(-owed.cash[at], value, owed.tokens[index])
-            owed.tokens[index] -= units
+            units = _units_covering(-owed.cash[at], value, payer.tokens[index])
+            payer.tokens[index] -= units
             house.tokens[index] += units
             owed.cash[at] += units * value
             house.cash[at] -= units * value
+        if owed.cash[at] > 0 and payer is not owed:
+            payer.cash[at] += owed.cash[at]
+            owed.cash[at] = 0
+
+
+def _house_takes_debts(
+    owed: AccountClaims, house: AccountClaims, fund_left: RemainingContributions, account: int
+) -> None:
+    """Move what an account still owes to the house, with what its member's contribution pays for it."""
+    for at in range(len(owed.cash)):
         debt = max(-owed.cash[at], 0)
         house.cash[at] -= debt
         house.cash[fund_left.group] += fund_left.pay_own(account, debt)
@@ -270,3 +295,12 @@ def _remaining_contributions(state: State) -> RemainingContributions:
         member_of={account: record.member for account, record in state.accounts.ordered()},
         account_of=return_accounts,
     )
+
+
+def _member_sides(state: State) -> dict[int, tuple[int, ...]]:
+    """By account, the accounts that a default of its member would merge: they pay its debts and its clients'."""
+    terms = state.terms.crisis.default
+    if not terms.enabled:
+        return {}
+    members = accounts_by_member(state, OwnerFamilies(state) if terms.pool_affiliates else None)
+    return {account: side.own for side in members.values() for account in (*side.own, *side.clients)}

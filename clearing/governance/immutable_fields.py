@@ -210,7 +210,7 @@ SAFEGUARDS = {
         "replenishment_blocks",
         "pool_affiliates",
         "reveal_blocks",
-        "auction_contest_ppm",
+        "auction_own_money",
         "porting_at_maintenance",
     ),
     "fund": ("minimum_micros", "reduce_blocks", "cover_growth"),

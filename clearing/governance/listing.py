@@ -224,9 +224,9 @@ def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) 
     if before is None or before.trade_address != after.trade_address or present is None:
         record = present or Member(after.trade_address)
         state.members.put(after.id, msgspec.structs.replace(record, trade_address=after.trade_address))
-        for account in holders(state, MEMBER_ACCOUNTS, after.id):
-            if not any(state.accounts[account].key):
-                state.sealed_seeds.remove(account)  # another address owns it from now on
+        for owned in holders(state, MEMBER_ACCOUNTS, after.id):
+            if not any(state.accounts[owned].key):
+                state.sealed_seeds.remove(owned)  # another address owns it from now on
     for account in fresh:
         state.accounts.put(account.id, Account(after.id, account.kind, key=account.key))
         set_holder(state, MEMBER_ACCOUNTS, after.id, account.id, holds=True)

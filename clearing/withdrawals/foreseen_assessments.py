@@ -2,7 +2,7 @@
 
 Rule: from the declaration of a default until its loss is allocated, a member keeps the most that it could be assessed:
 
-1. the loss is at most what the defaulter's accounts owe beyond all they have, plus the whole value of their positions;
+1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`);
 2. the defaulter's contribution, the house's stated capital and the other contributions bear it first;
 3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
    rounded up, and at most what its cap for the period has left.
@@ -14,12 +14,11 @@ from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import PPM, mul_div_down, mul_div_up
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import member_status
-from clearing.context.unresolved_losses import defaults_under_way, net_owed
+from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus
-from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.holdings import positions_of
 from clearing.state.ledger import balance, cash_currency
 from clearing.state.state import State
+from clearing.withdrawals.worst_moves import largest_rises_ppm, worst_account_loss
 
 
 def foreseen_assessment(context: BlockContext, member: int) -> int:
@@ -95,18 +94,8 @@ def _without(contributions: dict[int, int], used: int) -> dict[int, int]:
 
 
 def worst_loss(context: BlockContext, default: DefaultRecord) -> int:
-    """Micros: what the accounts owe beyond all they have, plus the value of their positions at the index or strike."""
-    own = sum(net_owed(context.state, account) + _notional(context, account) for account in default.own_accounts)
-    clients = sum(
-        max(net_owed(context.state, account) + _notional(context, account), 0) for account in default.client_accounts
-    )
+    """Micros: what the accounts owe beyond their cash at the worst prices. A client pays only its own debts."""
+    state, rises = context.state, largest_rises_ppm(context.state)
+    own = sum(worst_account_loss(state, account, rises) for account in default.own_accounts)
+    clients = sum(max(worst_account_loss(state, account, rises), 0) for account in default.client_accounts)
     return max(own + clients, 0)
-
-
-def _notional(context: BlockContext, account: int) -> int:
-    gross = 0
-    for number, lots in positions_of(context.state, account).lots:
-        instrument = context.terms.instruments[number]
-        feed = context.state.feeds.get(instrument.feed)
-        gross += notional_micros(instrument, lots, max(feed.ticks if feed else 0, instrument.strike_ticks))
-    return gross

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, hex_option, read_hex_secret, url_option
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say_line, show, show_line
 
 wait_option = click.option("--wait", is_flag=True, help="Return when it is credited or refused.")
 
@@ -48,8 +48,8 @@ def collateral_submit(
             show(results, "", output)
             return
         for result in results:
-            say(result.status)
-            click.echo(result.reference)
+            say_line(result.status)
+            show_line(result.reference)
 
     if token is not None:
         ask_node(key.url, submit)

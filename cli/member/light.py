@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, together
-from cli.output import ExitCode, output_option, say, show
+from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line
 from cli.trust_options import TRUSTING_PERIOD_S
 
 if TYPE_CHECKING:
@@ -85,12 +85,14 @@ def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
     ended = threading.Event()
 
     def verified(block: "LightBlock") -> None:
-        data = msgspec.json.encode(header_fields(block)).decode()
-        click.echo(data if output == "json" else header_line(block))
+        if output == "json":
+            show_json(msgspec.json.encode(header_fields(block)))
+        else:
+            show_line(header_line(block))
 
     with _client(**given) as client:
         try:
-            run(client, verified, say, lambda: not once and not ended.wait(interval_ms / 1000), _now_ms)
+            run(client, verified, say_line, lambda: not once and not ended.wait(interval_ms / 1000), _now_ms)
         except KeyboardInterrupt:
             return
 

@@ -11,6 +11,7 @@ from cli.member.default_bids import waterfall_bid, waterfall_reveal
 from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, epoch_number, source_options, url_option
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
+from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
@@ -179,11 +180,13 @@ def fund_opening(epoch: str, out: Path, url: str, output: str) -> None:
 @click.argument("file", type=FILE)
 @click.option("--opening", type=FILE, required=True, help="What `crossclear fund opening` wrote for this epoch.")
 @trust_options()
+@verdict_options
 @output_option
-def fund_verify(file: Path, opening: Path, trust: Trust, output: str) -> int:
+def fund_verify(file: Path, opening: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check an epoch package offline, and that contributions cover what it lists beyond the house's own fund.
 
-    Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
+    Exits with 0 when every check passes and with 6 when one fails, or when one stays open and --strict is on. Needs
+    neither node nor keys.
 
     Example: crossclear fund verify epoch.ccp --opening opening.bin --genesis genesis.json
     """
@@ -191,8 +194,9 @@ def fund_verify(file: Path, opening: Path, trust: Trust, output: str) -> int:
     from member.verifying.package import report_text
 
     anchor, light_check = trust.anchor_of(file)
-    report = verify_fund(file, opening, trust.amended(anchor, file))
+    report = verify_fund(file, opening, wanted.fresh(trust.amended(anchor, file)))
     if light_check is not None:
         report = report.with_check(light_check)
+    report = wanted.judged(report, output)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION

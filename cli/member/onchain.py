@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FILE, HOME, NEW_FILE, hex_option
+from cli.options import FILE, HOME, NEW_FILE, NUMBER, hex_option
 from cli.output import ExitCode, output_option, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
 
@@ -97,25 +97,48 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @own_options
+@click.option("--chain-id", type=NUMBER, required=True, help="The chain of the contract.")
+@click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
+@click.option("--caller", required=True, metavar="ADDRESS", help="Who may use the proof: the asking contract, or you.")
+@click.option("--purpose", metavar="HEX", default="00" * 32, help="What for, as the asking contract demands it.")
 @click.option("--out", type=NEW_FILE, required=True, help="The proof of your account.")
 @trust_options(light=False)
 @output_option
-def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, output: str) -> int:
-    """Prove your own account under the keys in FILE, which a quorum must have signed.
+def prove(
+    file: Path,
+    package: Path,
+    own: "OwnAccountFiles | None",
+    chain_id: int,
+    verifier: str,
+    caller: str,
+    purpose: str,
+    out: Path,
+    trust: Trust,
+    output: str,
+) -> int:
+    """Prove your own account under the keys in FILE, which a quorum must have signed, for one caller and purpose.
 
-    The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes.
+    The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes;
+    what says for whom it is, is a signature beside them. To anybody else the file is of no use at the contract.
 
     Example: crossclear onchain prove keys.cco --package epoch.ccp --account 1 --seed-file seed --holdings
-    holdings.json --out proof.cca --genesis genesis.json
+    holdings.json --chain-id 1 --verifier ADDRESS --caller ADDRESS --out proof.cca --genesis genesis.json
     """
     from member.durable_files import write_new
     from member.verifying.onchain import prove_own_account, read_epoch
     from member.verifying.package import read_limited
     from proofs.epoch.package import PACKAGE_BYTES_MAX
+    from proofs.onchain.presentation import Audience
 
     account = needed(own)
+    audience = Audience(
+        chain_id,
+        hex_option("--verifier", verifier, 20) or b"",
+        hex_option("--caller", caller, 20) or b"",
+        hex_option("--purpose", purpose) or b"",
+    )
     certified = _package(package, trust, strict=True)
-    data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX))
+    data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX), audience)
     write_new(out, data)
     tell({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes", output)
     return ExitCode.OK

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearing.base.plain_text import one_line
 from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
-from cli.output import ExitCode, output_option, say, show, tell
+from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
+from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
     from member.verifying.package import OwnAccountFiles
@@ -47,7 +49,7 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
     if anchor.network is None or anchor.validators_hash is None:
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash, or --light-store")
     if light_check is not None and not light_check.ok:
-        say(f"light client: {light_check.detail}")
+        say_line(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
     size = make_file(package, trust.amended(anchor, package), account, out)
     tell({"file": str(out), "bytes": size}, f"{out}: {size} bytes", output)
@@ -58,11 +60,13 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @click.option("--package", type=FILE, required=True, help="The epoch package that certifies the accounts.")
 @trust_options()
+@verdict_options
 @output_option
-def verify(files: tuple[Path, ...], package: Path, trust: Trust, output: str) -> int:
+def verify(files: tuple[Path, ...], package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check proofs of single accounts against their epoch's package.
 
-    Exits with 0 when all pass and with 6 when one fails. What the package itself proves is not checked here: see
+    Exits with 0 when all pass and with 6 when one fails, or when one leaves a check open and --strict is on. What the
+    package itself proves is not checked here: see
     `crossclear verify`.
 
     Example: crossclear proof verify own.ccs --package epoch.ccp --genesis genesis.json
@@ -71,9 +75,10 @@ def verify(files: tuple[Path, ...], package: Path, trust: Trust, output: str) ->
     from member.verifying.proof_files import verify_files
 
     anchor, light_check = trust.anchor_of(package)
-    reports = verify_files(files, package, trust.amended(anchor, package))
+    reports = verify_files(files, package, wanted.fresh(trust.amended(anchor, package)))
     if light_check is not None:
         reports = [report.with_check(light_check) for report in reports]
+    reports = [wanted.judged(report, output) for report in reports]
     show(reports, reports_text(reports), output)
     return ExitCode.OK if all(report.ok for report in reports) else ExitCode.VERIFICATION
 
@@ -92,10 +97,9 @@ def show_file(file: Path, raw: bool) -> None:
 
     if raw:
         with file.open("rb") as opened:
-            click.echo(show_messagepack(opened.read(FILE_BYTES_MAX + 1)))
+            show_json(show_messagepack(opened.read(FILE_BYTES_MAX + 1)))
         return
-    # Escaped: text in a hostile file could steer a terminal.
-    click.echo(json.dumps(view_of_file(file), indent=1))
+    show_json(json.dumps(view_of_file(file), indent=1, ensure_ascii=False))
 
 
 @proof.command()
@@ -108,14 +112,27 @@ def show_file(file: Path, raw: bool) -> None:
     multiple=True,
     help="Report these without failing: missing epochs, validator sets that changed more than once in between.",
 )
+@click.option(
+    "--strict/--no-strict", default=None, help="Fail (exit 6) where something stays open. Default: with --output json."
+)
+@click.option("--allow-open", multiple=True, metavar="CHECK", help="With --strict: this may stay open.")
 @click.option("--thorough", is_flag=True, help="Also search for reused blinders behind two changed slots (slow).")
 @output_option
-def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], thorough: bool, output: str) -> int:
+def history(
+    paths: tuple[Path, ...],
+    trust: Trust,
+    allowed: tuple[str, ...],
+    strict: bool | None,
+    allow_open: tuple[str, ...],
+    thorough: bool,
+    output: str,
+) -> int:
     """Check all packages of folders or files, and that together they are one history.
 
     Finds missing epochs, two certified headers or books of one height or epoch, validator sets without a link, values
     that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, and packages of
-    other networks. Exits with 0 when nothing is found and with 6 otherwise.
+    other networks. Exits with 0 when nothing is found and with 6 otherwise, or when something stays open and --strict
+    is on. Ages are not judged: a history is old by nature.
 
     Example: crossclear proof history packages --genesis genesis.json
     """
@@ -125,6 +142,8 @@ def history(paths: tuple[Path, ...], trust: Trust, allowed: tuple[str, ...], tho
     anchor, _ = trust.anchor_of(None)
     codes = [ProofCode[_ALLOWED[name]] for name in allowed]
     report = history_of(paths, anchor, codes, thorough=thorough, terms_at=trust.terms_at(anchor))
+    only_whole = output == "json" if strict is None else strict
+    report = report.judged(strict=only_whole, allowed=allow_open, anchored=anchor.validators_hash is not None)
     show(report, history_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 
@@ -150,13 +169,12 @@ def fetch(folder: Path, urls: tuple[str, ...], output: str) -> int:
     import trio
 
     from member.client.downloads import fetch_packages
-    from proofs.verify.verdict import printable
 
     folder.mkdir(parents=True, exist_ok=True)
-    results = trio.run(fetch_packages, urls, folder, say)
+    results = trio.run(fetch_packages, urls, folder, say_line)
     lines = [
         f"{result.url}: {result.new} new packages, {result.known} known"
-        + (f", then {printable(result.failure)}" if result.failure else "")
+        + (f", then {one_line(result.failure)}" if result.failure else "")
         for result in results
     ]
     show(results, "\n".join(lines), output)
@@ -185,7 +203,6 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         refuse_in_clear,
         write_inclusion,
     )
-    from proofs.verify.verdict import printable
 
     wanted = epoch_number(epoch)
     refuse_in_clear(key.url)
@@ -199,7 +216,7 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
         return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
     for name in sorted(view.holdings):
-        click.echo(printable(f"{name} {view.holdings[name]}"))  # the node's text could steer a terminal
+        show_line(f"{name} {view.holdings[name]}")
     say("Compare these holdings with your own records (trades, deposits, statements): that comparison is what the")
     say("check is worth. A node that states what it committed to, right or wrong, passes every check.")
     if not view.answer:

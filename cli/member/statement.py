@@ -2,8 +2,9 @@
 
 import click
 
+from clearing.base.plain_text import plain
 from cli.options import NUMBER, AnswerSource, source_options
-from cli.output import say
+from cli.output import say, show, show_lines
 
 
 @click.command()
@@ -20,7 +21,6 @@ def statement(day: str, source: AnswerSource, member: int | None, output: str) -
 
     Example: crossclear statement 2026-11-23 --key trade --home HOME
     """
-    import msgspec
 
     from member.statements.statement import as_csv, day_number
 
@@ -36,10 +36,10 @@ def statement(day: str, source: AnswerSource, member: int | None, output: str) -
         from node.offline.log_readers import statement_of_log
 
         found = statement_of_log(source.open_log(), member, number)
-    text = (
-        as_csv(found) if output == "csv" else msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
-    )
-    click.echo(text, nl=False)
+    if output == "csv":
+        show_lines(as_csv(plain(found)))
+    else:
+        show(found, "", output)
     if not found.complete:
         seen = f"heights {found.first_height} to {found.last_height}"
         say(f"warning: this covers {seen} of {day} only; the whole of a day comes from a block log (--log)")

@@ -8,6 +8,7 @@ import click
 from cli.options import FILE
 from cli.output import ExitCode, output_option, show
 from cli.trust_options import Trust, own_options, trust_options
+from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
     from member.verifying.package import OwnAccountFiles
@@ -17,25 +18,34 @@ if TYPE_CHECKING:
 @click.argument("file", type=FILE)
 @trust_options()
 @own_options
+@verdict_options
 @click.option("--second-opinion", is_flag=True, help="Also check the certificate with py-ecc (about a second).")
 @output_option
-def verify(file: Path, trust: Trust, own: "OwnAccountFiles | None", second_opinion: bool, output: str) -> int:
+def verify(
+    file: Path,
+    trust: Trust,
+    own: "OwnAccountFiles | None",
+    wanted: WantedVerdict,
+    second_opinion: bool,
+    output: str,
+) -> int:
     """Check an epoch package offline: certificate, roots, solvency of every account, matched book, reserves.
 
     With an own account also that it is in the certified list with exactly these holdings. Exits with 0 when every check
-    passes and with 6 when one fails. Needs neither node nor keys.
+    passes and with 6 when one fails, or when one stays open and --strict is on. Needs neither node nor keys.
 
     Example: crossclear verify epoch.ccp --genesis genesis.json --account 1 --seed-file seed --holdings holdings.json
     """
     from member.verifying.package import report_text, verify_file
 
     anchor, light_check = trust.anchor_of(file)
-    report, _ = verify_file(file, trust.amended(anchor, file), own)
+    report, _ = verify_file(file, wanted.fresh(trust.amended(anchor, file)), own)
     if light_check is not None:
         report = report.with_check(light_check)
     if second_opinion:
         from member.verifying.py_ecc_check import check_with_py_ecc
 
         report = report.with_check(check_with_py_ecc(file.read_bytes()))
+    report = wanted.judged(report, output)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from clearing.base.plain_text import plain
 from cli.options import FILE, HOME, NEW_FILE, weak_keys_option
-from cli.output import say
+from cli.output import say, show, show_lines
 
 
 @click.command()
@@ -33,7 +34,6 @@ def disclosure(
 
     Example: crossclear disclosure 2026-11-23 blocks.log --genesis genesis.json --home HOME --output json
     """
-    import msgspec
 
     from lab.disclosures.observed_day import ObservedDay
     from lab.disclosures.report import as_csv, disclosure_report
@@ -57,11 +57,9 @@ def disclosure(
 
     follow_until(source, heights.last, add)
     (report,) = reports
-    text = (
-        as_csv(report)
-        if output == "csv"
-        else msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
-    )
-    click.echo(text, nl=False)
+    if output == "csv":
+        show_lines(as_csv(plain(report)))
+    else:
+        show(report, "", output)
     if not report.complete:
         say(f"warning: {day} is not over: heights {report.first_height} to {report.last_height}")

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.plain_text import one_line
 from cli.options import (
     NEW_FOLDER,
     config_option,
@@ -19,7 +20,7 @@ from cli.options import (
     startable_config,
     url_option,
 )
-from cli.output import ExitCode, output_option, say, say_failure, show
+from cli.output import ExitCode, harmless, output_option, say, say_failure, show, show_line
 
 
 @click.command()
@@ -135,8 +136,8 @@ def _watch(url: str) -> NoReturn:
             try:
                 told = status_text(fetch_status(url))
             except LocalFault as fault:
-                told = str(fault)
-            view.update(Text(f"{url}\n{told}"), refresh=True)
+                told = one_line(str(fault))
+            view.update(Text(harmless(f"{url}\n{told}")), refresh=True)
             time.sleep(_WATCH_S)
 
 
@@ -163,7 +164,7 @@ def check(url: str, warning_age: float, critical_age: float) -> int:
     except Exception as error:
         # A plugin's other exit codes would be taken for another level.
         level, line = Level.UNKNOWN, told(Level.UNKNOWN, repr(error))
-    click.echo(line)
+    show_line(line)
     return level
 
 

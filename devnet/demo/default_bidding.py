@@ -10,18 +10,16 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.base.units import PPM
 from devnet.members import DevnetMember
 from devnet.network import Devnet
 from devnet.try_it import trade_key_path
-from member.api.receipts import DefaultPage, DefaultUnderWay
-from member.api.state import StateView
+from member.api.receipts import DefaultUnderWay
 from member.client.default_bids import place_bid, reveal_bid
 from member.client.node_client import NodeClient
 
 LOOK_SECONDS = 0.3
-ASK_PPM = 5_000
-"""Asked for the whole portfolio, of its notional: half of a per cent."""
+ASK_MICROS = 0
+"""Asked for a slice: asks are paid with the defaulter's own money, and in most defaults there is none."""
 
 
 @dataclass(slots=True)
@@ -53,20 +51,20 @@ class DefaultBidder:
         """Commit or reveal what is due now. Raises LocalFault and RemoteFault as `NodeClient`."""
         page = await client.defaults()
         for default in page.under_way:
-            await self._bid(client, page, default)
+            await self._bid(client, default)
 
-    async def _bid(self, client: NodeClient, page: DefaultPage, default: DefaultUnderWay) -> None:
-        state, number = await client.state(), default.number
-        following = state.height + 1
+    async def _bid(self, client: NodeClient, default: DefaultUnderWay) -> None:
+        number = default.number
+        following = (await client.state()).height + 1
         if following > default.auction_height or default.member == self.member.id:
             return
         for sent in (self.committed, self.revealed):
             await _forget_refused(client, sent, number)
         is_reveal = bool(default.reveal_height) and following >= default.reveal_height
         if number not in self.committed and not is_reveal:
-            # For half of the portfolio: a bid of all of it is no competition for others.
-            slices, ask = -(-default.slices // 2), slice_ask_micros(state, page, default)
-            self.committed[number] = (await place_bid(client, self.home, self.member.id, number, slices, ask)).hash
+            # Half of the portfolio is more than a member's share of it.
+            bid = (number, -(-default.slices // 2), ASK_MICROS)
+            self.committed[number] = (await place_bid(client, self.home, self.member.id, *bid)).hash
         elif number in self.committed and number not in self.revealed and is_reveal:
             self.revealed[number] = (await reveal_bid(client, self.home, self.member.id, number)).hash
 
@@ -76,14 +74,3 @@ async def _forget_refused(client: NodeClient, sent: dict[int, str], number: int)
     hash_ = sent.get(number)
     if hash_ and (await client.transaction(bytes.fromhex(hash_[2:]))).state not in ("pending", "applied"):
         del sent[number]
-
-
-def slice_ask_micros(state: StateView, page: DefaultPage, default: DefaultUnderWay) -> int:
-    """`ASK_PPM` of a slice's notional at the marks, rounded down."""
-    marks = {mark.instrument: int(mark.mark_ticks) for mark in state.marks}
-    tick = {listed.instrument: int(listed.micros_per_tick) for listed in page.instruments}
-    notional = sum(
-        abs(int(position.lots)) * marks.get(position.instrument, 0) * tick[position.instrument]
-        for position in default.positions
-    )
-    return notional * ASK_PPM // PPM // default.slices

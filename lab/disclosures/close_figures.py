@@ -1,4 +1,4 @@
-"""Figures of the state at a day's close: collateral, margin required and held, rates, parameters, client positions.
+"""Figures of the state at a day's close: collateral, margin required and held, rates, liquidity, client positions.
 
 Rule: participants' accounts only. Collateral that counts rounds down, before haircut up; a rate rounds up.
 """
@@ -10,15 +10,14 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import PPM, mul_div_up
 from clearing.pricing.value_after_haircut import unit_value_after_haircut, value_before_haircut_up
 from clearing.schema.records.prices import FeedStatus
-from clearing.schema.terms.default import default_blocks_max
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, AccountKind
-from clearing.state.effective_parameters import effective_assets, effective_parameters
+from clearing.state.effective_parameters import effective_assets
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin, margin_book
 from clearing.state.ledger import balance, cash_currency, inventory_units, token_currency
 from clearing.state.state import State
 
 RATE_LOTS = 1_000
-HOUSE, CLIENT, TOTAL = "house", "client_gross", "total"
+HOUSE, CLIENT, TOTAL = "house_net", "client_gross", "total"
 Value = tuple[str, int, str]
 """(item, value, unit)."""
 
@@ -53,18 +52,38 @@ def margin_required(state: State) -> Iterator[Value]:
 
 
 def margin_held(state: State) -> Iterator[Value]:
-    """6.2: cash above zero, tokens before and after haircut; tokens without a price count for nothing."""
+    """6.2.14: the sums of 6.2.15, then cash above zero and tokens; tokens without a price count for nothing."""
+    details = tuple(_held_by_asset(state))
+    yield from _sums_held(details)
+    for who, name, before, after in details:
+        yield f"{who}/{name}/pre_haircut", before, "micros"
+        yield f"{who}/{name}/post_haircut", after, "micros"
+
+
+def total_margin_held(state: State) -> Iterator[Value]:
+    """6.2.15."""
+    yield from _sums_held(tuple(_held_by_asset(state)))
+
+
+def _sums_held(details: tuple[tuple[str, str, int, int], ...]) -> Iterator[Value]:
+    for name, counted in (("house_im", ("house",)), ("client_im", ("client",)), ("total_im", ("house", "client"))):
+        yield f"{name}_pre_haircut", sum(before for who, _, before, _ in details if who in counted), "micros"
+        yield f"{name}_post_haircut", sum(after for who, _, _, after in details if who in counted), "micros"
+
+
+def _held_by_asset(state: State) -> Iterator[tuple[str, str, int, int]]:
+    """(house or client, cash group or token, micros before and after haircut)."""
     found = participants(state)
-    for name, accounts in ((HOUSE, found.own), (CLIENT, found.clients)):
+    for who, accounts in (("house", found.own), ("client", found.clients)):
         for group in state.terms.genesis.cash_groups:
             cash = sum(max(balance(state, account, cash_currency(group.id)), 0) for account in accounts)
-            yield f"{name}/{group.name}", cash, "micros"
+            yield who, group.name, cash, cash
         for token in effective_assets(state):
             units = sum(balance(state, account, token_currency(token.id)) for account in accounts)
             feed = state.feeds.get(token.feed)
             ticks = feed.ticks if feed is not None and feed.status != FeedStatus.UNOPENED else 0
-            yield f"{name}/{token.name}/before_haircut", value_before_haircut_up(token, units, ticks), "micros"
-            yield f"{name}/{token.name}/after_haircut", units * unit_value_after_haircut(token, ticks), "micros"
+            after = units * unit_value_after_haircut(token, ticks)
+            yield who, token.name, value_before_haircut_up(token, units, ticks), after
 
 
 def margin_rates(state: State) -> Iterator[Value]:
@@ -79,30 +98,6 @@ def margin_rates(state: State) -> Iterator[Value]:
             alone.lots[terms.array_index[instrument]] = lots
             rate = mul_div_up(holdings_margin(arrays, alone).initial, PPM, notional)
             yield f"{terms.instruments[instrument].name}/{name}", rate, "ppm"
-
-
-def model_parameters(state: State) -> Iterator[Value]:
-    """6.4."""
-    ranges, risk = state.terms.genesis.ranges, effective_parameters(state)
-    yield "scenarios_by_group", max(len(risk.grid(group)) for group in risk.groups) if risk.groups else 0, "count"
-    yield "maintenance", risk.maintenance_numerator * PPM // risk.maintenance_denominator, "ppm"
-    yield "confidence", ranges.confidence_ppm, "ppm"
-    yield "lookback", ranges.window, "observations"
-    yield "observation_interval", ranges.interval_ms, "ms"
-    yield "close_out_period", ranges.horizon_ms, "ms"
-    yield "decay", ranges.decay_ppm, "ppm"
-    yield "procyclicality_buffer", ranges.buffer_ppm, "ppm"
-    yield "stress_weight", ranges.stress_weight_ppm, "ppm"
-    yield "joint_scenarios", len(risk.joint.scenarios), "count"
-    for group in risk.groups:
-        yield f"range/{group.name}", group.range_ppm, "ppm"
-        yield f"volatility_range/{group.name}", group.volatility_range_ppm, "ppm"
-
-
-def close_out_period(state: State) -> Iterator[Value]:
-    """4.4.2."""
-    yield "close_out_period", state.terms.genesis.ranges.horizon_ms, "ms"
-    yield "default_lasts_at_most", default_blocks_max(state.terms.crisis.default), "blocks"
 
 
 def eligible_assets(state: State) -> Iterator[Value]:
@@ -122,10 +117,13 @@ def fund_assets(state: State) -> Iterator[Value]:
 
 
 def liquid_resources(state: State) -> Iterator[Value]:
-    """7.1: inventory of cash tokens by vault."""
-    for asset in state.terms.genesis.assets:
-        if asset.is_cash:
-            yield asset.name, max(inventory_units(state, asset), 0), "units"
+    """7.1.9: inventory of cash tokens together and by vault; a unit of a cash token is credited as a micro."""
+    found = [
+        (asset.name, max(inventory_units(state, asset), 0)) for asset in state.terms.genesis.assets if asset.is_cash
+    ]
+    yield TOTAL, sum(units for _, units in found), "micros"
+    for name, units in found:
+        yield name, units, "units"
 
 
 def client_positions(state: State) -> Iterator[Value]:
@@ -136,5 +134,5 @@ def client_positions(state: State) -> Iterator[Value]:
         for instrument, lots in book.lots if book is not None else ():
             mark = state.marks.get(instrument)
             notional += abs(lots) * (mark.ticks if mark else 0) * state.terms.instruments[instrument].micros_per_tick
-    yield "notional", notional, "micros"
     yield "share", PPM if notional else 0, "ppm"
+    yield "notional", notional, "micros"

@@ -9,8 +9,15 @@ from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import DAY_MS, PPM
+from clearing.context.affiliation import OwnerFamilies
 from clearing.schema.blocks.block import BlockResult
-from clearing.schema.receipts.default import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded
+from clearing.schema.receipts.default import (
+    ClientClosedOut,
+    ClientRescued,
+    DefaultDeclared,
+    DefaultEnded,
+    PortedToStandby,
+)
 from clearing.schema.receipts.default_fund import FundSized
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
@@ -115,7 +122,7 @@ class ObservedDay:
     def close(self, state: State) -> None:
         """After the day's last block: the stress of the close, and the end of the last window."""
         for _, shortfalls in sizing_needs(state).shortfalls:
-            self._note_stress([micros for member, micros in shortfalls.items() if member != HOUSE_MEMBER], state)
+            self._note_stress(shortfalls, state)
         time_ms, marks = self._last
         if self._window is not None and time_ms > self._window.time_ms:
             self._end_window(self._window, marks, state)
@@ -136,7 +143,7 @@ class ObservedDay:
             if record.status != FeedStatus.UNOPENED:
                 self.lowest_index[feed] = min(self.lowest_index.get(feed, record.ticks), record.ticks)
         below = _by_member(state, {account: max(-equity, 0) for account, (equity, _) in margins.items()})
-        largest = sorted(below.values(), reverse=True)[:2]
+        largest = sorted(with_affiliates(state, below).values(), reverse=True)[:2]
         self.exposure_one = max(self.exposure_one, sum(largest[:1]))
         self.exposure_two = max(self.exposure_two, sum(largest))
         self._add_variation(result, state)
@@ -167,20 +174,23 @@ class ObservedDay:
                 released[receipt.asset] = released.get(receipt.asset, 0) + receipt.units
             elif isinstance(receipt, FundSized):
                 for scenario in receipt.scenarios:
-                    losses = [micros for member, micros in scenario.shortfalls if member != HOUSE_MEMBER]
-                    self._note_stress(losses, state)
+                    self._note_stress(dict(scenario.shortfalls), state)
             elif isinstance(receipt, DefaultEnded):
                 initial = self._declared.get(receipt.number)
                 self.ended.append(EndedDefault(receipt.number, receipt.member, receipt.loss, receipt.by_layer, initial))
             self.closed_out += isinstance(receipt, ClientClosedOut)
-            self.ported += isinstance(receipt, ClientRescued)
+            self.ported += isinstance(receipt, ClientRescued | PortedToStandby)
         for asset, units in released.items():
             self.withdrawn[asset] = self.withdrawn.get(asset, 0) + units
             self.withdrawn_largest_block[asset] = max(self.withdrawn_largest_block.get(asset, 0), units)
 
-    def _note_stress(self, losses: list[int], state: State) -> None:
+    def _note_stress(self, losses: Mapping[int, int], state: State) -> None:
         """The losses of the members in one scenario; at least the two largest."""
-        largest, resources = sorted(losses, reverse=True)[:2], prefunded_micros(state)
+        of_members = {member: micros for member, micros in losses.items() if member != HOUSE_MEMBER}
+        largest, resources = (
+            sorted(with_affiliates(state, of_members).values(), reverse=True)[:2],
+            prefunded_micros(state),
+        )
         self.stress_one.note(sum(largest[:1]), resources)
         self.stress_two.note(sum(largest), resources)
 
@@ -213,6 +223,15 @@ class ObservedDay:
         """Whether an index fell, from the opening to its lowest, by more than a haircut."""
         opening = self.opening_index.get(feed, 0)
         return (opening - self.lowest_index.get(feed, opening)) * PPM > opening * haircut_ppm
+
+
+def with_affiliates(state: State, figures: Mapping[int, int]) -> dict[int, int]:
+    """Members' figures added up by group of affiliates, under its lowest member."""
+    families, found = OwnerFamilies(state), dict[int, int]()
+    for member, micros in figures.items():
+        first = families.members_like(member).member
+        found[first] = found.get(first, 0) + micros
+    return found
 
 
 def _participant(state: State, account: int) -> int | None:

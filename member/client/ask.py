@@ -1,7 +1,8 @@
 """Questions and submissions to a node, from code that does not run under trio: commands and scripts.
 
 Rule: the network id that a member signs for is the one that the node states; a request signed for another network is
-worth nothing at this one. A refusal is raised with the node's own code.
+worth nothing at this one. A refusal is raised with the node's own code. The strings of an answer are on one line and
+printable, because it is printed: what must be exact, such as bytes in hex, is so anyway.
 """
 
 import time
@@ -15,6 +16,7 @@ import trio
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.ids import ZERO_HASH, NetworkId
 from clearing.base.plain_json import read_json
+from clearing.base.plain_text import plain
 from clearing.schema.blocks.transaction import Transaction
 from member.api.state import PeersView, PeerView, Readiness, StateView
 from member.api.submit import SubmitResult
@@ -31,7 +33,7 @@ def ask_node(url: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
         async with NodeClient(url, NetworkId(ZERO_HASH)) as client:
             return await question(client)
 
-    return trio.run(asked)
+    return plain(trio.run(asked))
 
 
 def ask_as_member(url: str, secret: bytes, question: Callable[[NodeClient], Awaitable[T]]) -> T:
@@ -43,7 +45,7 @@ def ask_as_member(url: str, secret: bytes, question: Callable[[NodeClient], Awai
         async with NodeClient(url, network, secret) as client:
             return await question(client)
 
-    return trio.run(asked)
+    return plain(trio.run(asked))
 
 
 LISTED_SECONDS = 30.0
@@ -94,4 +96,4 @@ def fetch_status(url: str) -> NodeStatus:
         peers = read_json(peers_answer.content, PeersView).peers if peers_answer.status_code == 200 else ()
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
         raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
-    return NodeStatus(state, readiness, peers)
+    return plain(NodeStatus(state, readiness, peers))

@@ -44,6 +44,7 @@ from member.signing.requests import UNSIGNED, signed, signed_cancellation
 from proofs.epoch.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Transaction)
 TIMEOUT_SECONDS = 10.0
 CALL_SECONDS_MAX = 60.0
 """Of a whole answer, however slowly it drips."""
@@ -299,6 +300,16 @@ class NodeClient:
         not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
         request = signed_cancellation(self._network, self._secret, account, number, nonce, not_after_ms)
         return await self.submit((request,))
+
+    async def own(self, target: str, kind: type[T]) -> T:
+        """The answer of a signed route, for a topic with a module of its own."""
+        return await self._get(target, kind, signed=True)
+
+    def sign(self, request: R, name: str) -> R:
+        """`request` with its signature of this name by this client's key. Raises LocalFault KEY_MISSING."""
+        if self._secret is None:
+            raise LocalFault(NodeCode.KEY_MISSING, type(request).__name__)
+        return signed(self._network, request, **{name: self._secret})
 
     async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
         headers = {"authorization": self._signed("GET", target, b"")} if signed else {}

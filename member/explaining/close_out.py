@@ -161,11 +161,10 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> Explanation:
 
 
 def _bounds(receipt: BiddersRanked) -> list[Line]:
-    """The bounds of asks, who had no competition, and who is charged."""
-    lines = [plain_line(f"nobody is paid more than {receipt.reserve_ask} a slice")]
-    if receipt.uncontested:
-        text = f"paid no more than {receipt.uncontested_ask} a slice, for want of competition: members"
-        lines.append(plain_line(f"{text} {', '.join(str(member) for member in receipt.uncontested)}"))
+    """The bounds of asks, and who is charged."""
+    lines = [plain_line(f"nobody is paid more than {receipt.own_money_ask} a slice")]
+    text = f"a bid of at most {receipt.reserve_ask} a slice fulfils the duty to bid, and no more than that is paid"
+    lines.append(condition_line(text, receipt.own_money_ask <= receipt.reserve_ask))
     lines += [plain_line(f"member {member} did not reveal its bid") for member in receipt.unrevealed]
     required = dict(receipt.required)
     for member, micros in receipt.absence_charges:

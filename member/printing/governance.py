@@ -6,6 +6,7 @@ Rule: an amendment is described from its own bytes, whole, and compared with the
 from typing import Any
 
 from clearing.base.errors import Rejected
+from clearing.base.plain_text import one_line
 from clearing.base.protocol import RELEASE_VERSIONS
 from clearing.base.validators import Validator
 from clearing.genesis.paths import UnknownPathError, change_at, change_genesis
@@ -100,7 +101,7 @@ def _describe_value(value: Any) -> str:
 
 def _on_one_line(text: str) -> str:
     """The whole text, since a vote is on all of it, without characters that could steer a terminal."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+    return one_line(text)
 
 
 def describe_dry_run(found: AmendmentImpact) -> list[str]:

@@ -22,6 +22,7 @@ from proofs.onchain.file import (
     OnchainEpoch,
     account_file,
     certificate_of,
+    check_account_file,
     check_file,
     good_shares,
     join_files,
@@ -31,7 +32,7 @@ from proofs.onchain.file import (
     write_file,
 )
 from proofs.onchain.keys import account_witness, epoch_statement
-from proofs.onchain.verifier import verify_account
+from proofs.onchain.presentation import Audience, present
 from proofs.verify.package_verifier import PackageChecks
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class AccountReport(msgspec.Struct, frozen=True):
     shortfall: int
     keys: str
     bytes: int
+    chain_id: int
+    verifier: str
+    caller: str
+    purpose: str
+    """Of whom and for what the account's own key signed; another caller's use is refused."""
 
 
 class Calldata(msgspec.Struct, frozen=True):
@@ -109,8 +115,10 @@ def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: boo
     )
 
 
-def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccountFiles, data: bytes) -> bytes:
-    """The proof of the own account for a contract; `data` is the package's.
+def prove_own_account(
+    epoch: OnchainEpoch, package: EpochPackage, own: OwnAccountFiles, data: bytes, audience: Audience
+) -> bytes:
+    """The proof of the own account for a contract, presented to an audience; `data` is the package's.
 
     Raises RemoteFault UNDER_QUORUM for keys that no quorum signed, KEYS_DIFFER; LocalFault WITNESS_OUT_OF_RANGE,
     NOT_INCLUDED.
@@ -125,10 +133,11 @@ def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccoun
     holdings = AccountHoldings(own.account, account.values, epoch.leaves[index].shortfall, owner=own.owner)
     witness = account_witness(package.statement, statement.linear.layout, holdings, account.seed)
     _, proof = prove_certified_account(
-        statement, epoch.all_leaves, index, witness, account.seed, certificate, package.validators
+        statement, epoch.all_leaves, index, witness, account.seed, certificate, package.validators, epoch.time_s
     )
-    proven = account_file(epoch, index, proof)
-    verify_account(proven.keys, proven.leaf.leaf, proven.index, proven.path, proven.proof)
+    shown = present(audience, epoch.keys.hash, epoch.all_leaves[index], account.seed, statement.linear.context)
+    proven = account_file(epoch, index, proof, shown)
+    check_account_file(proven)
     return write_file(proven)
 
 
@@ -138,13 +147,18 @@ def check_account(path: Path, keys_hash: bytes) -> AccountReport:
     proven = read_account_file(data)
     if proven.keys.hash != keys_hash:
         raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", proven=proven.keys.hash, trusted=keys_hash)
-    verify_account(proven.keys, proven.leaf.leaf, proven.index, proven.path, proven.proof)
+    check_account_file(proven)
+    audience = proven.presentation.audience
     return AccountReport(
         epoch=proven.keys.epoch,
         account=proven.leaf.account,
         shortfall=proven.leaf.shortfall,
         keys=proven.keys.hash.hex(),
         bytes=len(data),
+        chain_id=audience.chain_id,
+        verifier="0x" + audience.verifier.hex(),
+        caller="0x" + audience.caller.hex(),
+        purpose=audience.purpose.hex(),
     )
 
 
@@ -154,7 +168,7 @@ def calldata_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> Calldata:
 
     check_file(epoch, package)
     certificate = certificate_of(epoch, package.validators)
-    data = certify_call(epoch.keys.words, certificate.signers, certificate.aggregate)
+    data = certify_call(epoch.keys.words, epoch.time_s, certificate.signers, certificate.aggregate)
     return Calldata("certify", "0x" + data.hex())
 
 
@@ -209,7 +223,10 @@ def _proven_account(path: Path) -> "ProvenAccount":
     from bridge.contracts.solvency_verifier import ProvenAccount
 
     proven = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
-    return ProvenAccount(proven.keys.words, proven.leaf.leaf.words, proven.index, proven.path, proven.proof)
+    shown = proven.presentation
+    presentation = (shown.audience.purpose, shown.r, shown.vs)
+    words, leaf = proven.keys.words, proven.leaf.leaf.words
+    return ProvenAccount(words, leaf, proven.index, proven.path, proven.proof, presentation)
 
 
 def epoch_report_text(report: EpochReport) -> str:
@@ -235,5 +252,6 @@ def account_report_text(report: AccountReport) -> str:
     short = f", short by a public {report.shortfall}" if report.shortfall else ""
     return (
         f"account {report.account} meets every row of epoch {report.epoch}{short}\n"
-        f"under keys {report.keys}, which a quorum is trusted to have signed: `onchain check` derives them again"
+        f"under keys {report.keys}, which a quorum is trusted to have signed: `onchain check` derives them again\n"
+        f"for caller {report.caller} of contract {report.verifier} on chain {report.chain_id}, purpose {report.purpose}"
     )

@@ -18,7 +18,9 @@ from clearing.base.plain_json import read_json
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from member.keys.secret_files import read_secret
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from proofs.errors import ProofCode
 from proofs.verify.claim_text import MEANINGS
+from proofs.verify.freshness import Freshness
 from proofs.verify.inclusion import own_account as own_account_in
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import CheckResult, OwnAccount, Verdict, printable
@@ -43,6 +45,10 @@ class TrustAnchor:
     """Vaults and tokens of a trusted genesis."""
     genesis: "Genesis | None" = field(default=None, repr=False, compare=False)
     """The genesis itself, as amended: the parameters in force are compared with its own."""
+    freshness: Freshness | None = field(default=None, compare=False)
+    """The time at which a package is judged and how old it may be; None: its age is not checked."""
+    set_known_ms: int | None = field(default=None, compare=False)
+    """When the validator set was known to be in force: the genesis' time. None: the caller vouches for now."""
 
     def verify(self, package: bytes, own: OwnAccount | None = None) -> Verdict:
         """All checks of a package against what is trusted."""
@@ -54,6 +60,7 @@ class TrustAnchor:
             own=own,
             genesis=self.genesis,
             clock=time.perf_counter,
+            freshness=self.freshness,
         )
 
 
@@ -102,6 +109,17 @@ class VerificationReport(msgspec.Struct, frozen=True):
     file: str = ""
     attested: dict[str, str] = {}
     """Values that are the quorum's word, by name: whole numbers."""
+    open: tuple[str, ...] = ()
+    """Checks that found nothing wrong and could not show all that they are there to show."""
+    strict: bool = False
+    """Whether an open check that is not allowed makes `ok` false."""
+
+    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "VerificationReport":
+        """The same with its open checks named; strictly, one that is not allowed fails it and leaves no claim."""
+        still_open = tuple(check.name for check in self.checks if check.ok and not check.complete)
+        good = self.ok and not (strict and set(still_open) - set(allowed))
+        claim = self.claim if good else ""
+        return msgspec.structs.replace(self, ok=good, open=still_open, strict=strict, claim=claim)
 
     def with_check(self, check: Checked) -> "VerificationReport":
         """The same with one more check."""
@@ -116,7 +134,9 @@ def anchor_of_genesis(data: bytes) -> TrustAnchor:
     from clearing.schema.terms.genesis import network_id
 
     genesis = genesis_from_json(data)
-    return TrustAnchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis)
+    return TrustAnchor(
+        network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis, None, genesis.time_ms
+    )
 
 
 def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> "TermsAt":
@@ -212,8 +232,8 @@ def read_holdings(data: bytes) -> dict[str, int]:
 
 
 def report_text(report: VerificationReport) -> str:
-    """The report as text: each check with what it means, the claim, and what is not proven."""
-    lines: list[str] = []
+    """The report as text: what is not shown, each check with what it means, the claim, and what is not proven."""
+    lines = [*_not_shown(report), ""]
     for check in report.checks:
         standing = ("ok  " if check.complete else "open") if check.ok else "FAIL"
         lines.append(f"{standing} {check.name:<16} {check.detail}")
@@ -221,17 +241,28 @@ def report_text(report: VerificationReport) -> str:
             lines.append(f"{'':22}{check.meaning}")
     lines += [f"--   {name:<16} not run" for name in report.not_run]
     lines.append("")
-    if report.ok:
-        lines.append(report.claim)
-    else:
-        failed = next(check for check in report.checks if not check.ok)
-        lines.append(f"NOT VERIFIED: check `{failed.name}` failed; trust nothing in this file.")
-        if failed.code:
-            lines.append(f"`crossclear explain {failed.code.split()[0]}` says what to do.")
+    lines.append(report.claim if report.ok else "NOT VERIFIED: see above.")
     if report.not_proven:
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
     return "\n".join(lines)
+
+
+def _not_shown(report: VerificationReport) -> list[str]:
+    """First what a reader must know who reads one line only: what failed, or what stays open."""
+    failed = next((check for check in report.checks if not check.ok), None)
+    if failed is not None:
+        lines = [f"NOT VERIFIED: check `{failed.name}` failed; trust nothing in this file."]
+        return [*lines, f"`crossclear explain {failed.code.split()[0]}` says what to do."] if failed.code else lines
+    still_open = [f"  - {check.name}: {check.detail}" for check in report.checks if not check.complete]
+    if not report.ok:
+        label = ProofCode.CHECK_OPEN.label
+        return [f"NOT VERIFIED ({label}): with --strict, no check may stay open:", *still_open]
+    if _UNTRUSTED in report.not_proven:
+        still_open = [f"  - {_UNTRUSTED}", *still_open]
+    if not still_open:
+        return ["Every check is complete. What they cannot show is named at the end."]
+    return ["NOT SHOWN:", *still_open, "  - and what is named at the end"]
 
 
 def reports_text(reports: Sequence[VerificationReport]) -> str:

@@ -51,6 +51,8 @@ class FileReport(msgspec.Struct, frozen=True):
     seconds: float
     linked: bool
     """Whether its validator set is linked to the trusted one, so that its statement counts."""
+    open: tuple[str, ...] = ()
+    """Checks that found nothing wrong and could not show all."""
 
 
 class FindingReport(msgspec.Struct, frozen=True):
@@ -76,6 +78,17 @@ class HistoryReport(msgspec.Struct, frozen=True):
     skipped: int
     """Entries of the folder that are no packages."""
     seconds: float
+    open: tuple[str, ...] = ()
+    """What stays open of some package, and `anchor` where no validator set is trusted."""
+    strict: bool = False
+    """Whether something open that is not allowed makes `ok` false."""
+
+    def judged(self, *, strict: bool, allowed: Sequence[str], anchored: bool) -> "HistoryReport":
+        """The same with what is open named; strictly, what is not allowed fails it."""
+        named = {name for package in self.packages if package.ok for name in package.open}
+        still_open = (() if anchored else ("anchor",)) + tuple(sorted(named))
+        good = self.ok and not (strict and set(still_open) - set(allowed))
+        return msgspec.structs.replace(self, ok=good, open=still_open, strict=strict)
 
 
 def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Path) -> int:
@@ -113,6 +126,7 @@ def verify_files(files: Sequence[Path], package: Path, anchor: TrustAnchor) -> l
         validators_hash=anchor.validators_hash,
         genesis=anchor.genesis,
         clock=time.perf_counter,
+        freshness=anchor.freshness,
     )
     whole = time.perf_counter() - started
     return [
@@ -166,7 +180,9 @@ def history_of(
 
 def history_text(report: HistoryReport) -> str:
     """The report as text."""
-    lines = []
+    lines = (
+        [f"NOT SHOWN: {', '.join(report.open)}; `crossclear verify` of a package says more.", ""] if report.open else []
+    )
     for package in report.packages:
         line = (
             f"epoch {package.epoch}, height {package.height}, {package.accounts} accounts"
@@ -190,6 +206,8 @@ def history_text(report: HistoryReport) -> str:
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     elif not report.epochs:
         lines.append("NOT VERIFIED: there is no good package here.")
+    elif not [each for each in report.findings if not each.allowed]:
+        lines.append("NOT VERIFIED (R0760): with --strict, nothing may stay open.")
     else:
         lines.append("NOT VERIFIED: see what was found. `crossclear explain CODE` says what it means.")
     lines += ["", f"{len(report.packages)} packages, {report.skipped} other entries, {report.seconds:.3f} s"]
@@ -224,6 +242,7 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
                 bytes=package.bytes,
                 seconds=round(package.seconds, 6),
                 linked=package.linked,
+                open=package.open,
             )
             for package in verdict.packages
         ),
@@ -284,7 +303,7 @@ def show_messagepack(data: bytes) -> str:
         raise RemoteFault(BaseCode.OVERSIZE, "file", bytes=len(data), limit=FILE_BYTES_MAX)
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=False)
-        return json.dumps(_json_value(value, 0), indent=1)
+        return json.dumps(_json_value(value, 0), indent=1, ensure_ascii=False)
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "file", why=str(error)[:200]) from None
 

@@ -10,6 +10,7 @@ import msgspec
 from member.api.types import Problem
 from node.api import (
     accounts,
+    affiliates,
     chain,
     collateral_events,
     deposits,
@@ -33,6 +34,7 @@ ROUTES: tuple[Route, ...] = tuple(
         chain,
         fund,
         accounts,
+        affiliates,
         deposits,
         withdrawals,
         margin,

@@ -42,11 +42,11 @@ def derive_from_state(package: EpochPackage, state: State, secrets: HomeSecrets)
             certified=package.header.commitments_root,
             found=derived.statement.linear.context,
         )
-    validators, shares = package.validators, list[KeysShare]()
+    validators, shares, time_s = package.validators, list[KeysShare](), package.header.time_ms // 1000
     own = validators.index_of.get(secrets.envelope_key)
     if secrets.bls_secret and own is not None:
-        shares.append(sign_keys(derived.keys, validators, own, secrets.bls_secret))
-    return epoch_file(derived.keys, derived.leaves, shares)
+        shares.append(sign_keys(derived.keys, validators, own, secrets.bls_secret, time_s))
+    return epoch_file(derived.keys, derived.leaves, time_s, shares)
 
 
 def onchain_state_of_home(home: Path, height: int, *, sign: bool) -> tuple[State, HomeSecrets]:

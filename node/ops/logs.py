@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import Processor
 
 from clearing.base.errors import CrossclearError
+from clearing.base.plain_text import one_line, several_lines
 from node.config import Logging
 from node.ops.repeated_lines import Repeats
 
@@ -46,11 +47,25 @@ def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None =
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only what went wrong there is of interest.
-    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING))
     structlog.contextvars.clear_contextvars()
     if node:
         structlog.contextvars.bind_contextvars(node=node)
     return out
+
+
+class PlainFormatter(logging.Formatter):
+    """Of what libraries log: a message has one line, and nothing in it or in a traceback steers a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """The head, on one line."""
+        return one_line(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """All of it."""
+        return several_lines(super().format(record))
 
 
 def _format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -60,6 +75,7 @@ def _format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
             event[key] = "(hidden)"
         elif isinstance(value, bytes):
             event[key] = value[:_BYTES_SHOWN].hex() + ("…" if len(value) > _BYTES_SHOWN else "")
-        elif isinstance(value, CrossclearError):
-            event[key] = str(value)
+        elif isinstance(value, str | CrossclearError):
+            # A peer's or an endpoint's text must not steer who reads the log; a traceback has several lines.
+            event[key] = (several_lines if key == "exception" else one_line)(str(value))
     return event

@@ -55,6 +55,8 @@ class PackageResult:
     seconds: float = 0.0
     linked: bool = False
     """Whether its validator set leads from the trusted one, so that its signatures count."""
+    open: tuple[str, ...] = ()
+    """Checks that found nothing wrong and could not show all; whom to trust, the history itself says (`linked`)."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class PackageHistory:
             accounts=len(package.commitments) if package is not None else 0,
             bytes=len(data),
             seconds=sum(check.seconds for check in verdict.checks),
+            open=tuple(check.name for check in verdict.checks if not check.complete and check.name != "certificate"),
         )
         self._results.append(result)
         if not verdict.ok:

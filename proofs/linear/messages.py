@@ -55,16 +55,21 @@ def write_proof(proof: LinearProof) -> bytes:
     return b"".join(pieces)
 
 
+def check_length(data: bytes, accounts: int, columns: int) -> None:
+    """Whether a proof for so many accounts and columns has this length. Raises VerificationFailed BAD_LENGTH."""
+    if len(data) != accounts * part_bytes(columns) + TAIL_BYTES:
+        raise VerificationFailed(
+            ProofCode.BAD_LENGTH, "linear proof", bytes=len(data), accounts=accounts, columns=columns
+        )
+
+
 def read_proof(data: bytes, accounts: int, columns: int) -> LinearProof:
     """Read a proof for so many accounts and columns.
 
     Raises VerificationFailed BAD_LENGTH, BAD_SCALAR; points stay encoded.
     """
+    check_length(data, accounts, columns)
     step = part_bytes(columns)
-    if len(data) != accounts * step + TAIL_BYTES:
-        raise VerificationFailed(
-            ProofCode.BAD_LENGTH, "linear proof", bytes=len(data), accounts=accounts, columns=columns
-        )
     parts = tuple(_read_part(data[at : at + step], columns) for at in range(0, accounts * step, step))
     tail = data[accounts * step :]
     c_m, c_s, c_t1, c_t2 = (tail[at : at + POINT_BYTES] for at in range(0, 4 * POINT_BYTES, POINT_BYTES))

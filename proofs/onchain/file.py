@@ -15,8 +15,9 @@ import msgspec
 
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap, signer_indices
-from clearing.base.codec import U32, U63, Bytes32, Bytes48, Bytes96, Wire, decode, encode
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Bytes48, Bytes96, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.ids import EvmAddress
 from clearing.base.validators import ValidatorSet
 from proofs.algebra.srs import basis
 from proofs.epoch.package import EpochPackage
@@ -37,7 +38,9 @@ from proofs.onchain.keys import (
     row_challenge,
 )
 from proofs.onchain.messages import proof_bytes
+from proofs.onchain.presentation import Presentation, check_presentation
 from proofs.onchain.prover import prove_leaf
+from proofs.onchain.verifier import verify_account
 
 
 class KeysCertificate(Wire, frozen=True):
@@ -47,8 +50,13 @@ class KeysCertificate(Wire, frozen=True):
     aggregate: Bytes96
 
 
-def check_keys_certificate(keys: EpochKeys, certificate: KeysCertificate, validators: ValidatorSet) -> None:
-    """Whether more than two thirds of the set's power signed the keys, as the contract sees it. Raises RemoteFault."""
+def check_keys_certificate(
+    keys: EpochKeys, certificate: KeysCertificate, validators: ValidatorSet, time_s: int
+) -> None:
+    """Whether more than two thirds of the set's power signed keys and time, as the contract sees it.
+
+    Raises RemoteFault.
+    """
     indices = signer_indices(certificate.signers)
     if indices and indices[-1] >= len(validators.validators):
         raise RemoteFault(BaseCode.STRAY_SIGNER, "epoch keys", signer=indices[-1])
@@ -56,7 +64,7 @@ def check_keys_certificate(keys: EpochKeys, certificate: KeysCertificate, valida
     power = sum(validator.power for validator in signed)
     if not validators.is_quorum(power):
         raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=power, total=validators.total_power)
-    digest = certified_digest(keys, validators.hash)
+    digest = certified_digest(keys, validators.hash, time_s)
     if not bls.verify_aggregate([validator.bls_key for validator in signed], digest, certificate.aggregate):
         raise RemoteFault(BaseCode.BAD_SIGNATURE, "epoch keys", epoch=keys.epoch)
 
@@ -69,6 +77,7 @@ def prove_certified_account(
     seed: bytes,
     certificate: KeysCertificate,
     validators: ValidatorSet,
+    time_s: int,
 ) -> tuple[EpochKeys, bytes]:
     """The keys, and the proof of account number `index`, from whichever source the leaves are.
 
@@ -82,13 +91,13 @@ def prove_certified_account(
         or make_leaf(linear, index, witness, seed, basis(linear.layout.size)) != leaves[index]
     ):
         raise VerificationFailed(ProofCode.WRONG_ROOT, "own leaf", index=index, leaves=len(leaves))
-    check_keys_certificate(keys, certificate, validators)
+    check_keys_certificate(keys, certificate, validators, time_s)
     weights = weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, keys.leaves_root))
     return keys, prove_leaf(linear.layout, weights, keys, leaves[index], witness, seed)
 
 
-FORMAT: Literal["crossclear-onchain-epoch/1"] = "crossclear-onchain-epoch/1"
-ACCOUNT_FORMAT: Literal["crossclear-onchain-account/1"] = "crossclear-onchain-account/1"
+FORMAT: Literal["crossclear-onchain-epoch/2"] = "crossclear-onchain-epoch/2"
+ACCOUNT_FORMAT: Literal["crossclear-onchain-account/2"] = "crossclear-onchain-account/2"
 SUFFIX, ACCOUNT_SUFFIX = ".cco", ".cca"
 FILE_BYTES_MAX = 64 << 20
 ACCOUNT_BYTES_MAX = 1 << 16
@@ -105,11 +114,12 @@ class LeafRecord(Wire, frozen=True):
     shortfall: U63
     c_w: Bytes48
     c_d: Columns
+    presenter: Bytes20
 
     @property
     def leaf(self) -> Leaf:
         """Its meaning."""
-        return Leaf(self.account, self.shortfall, self.c_w, self.c_d)
+        return Leaf(self.account, self.shortfall, self.c_w, self.c_d, self.presenter)
 
 
 class KeysShare(Wire, frozen=True):
@@ -123,10 +133,12 @@ class KeysShare(Wire, frozen=True):
 class OnchainEpoch(Wire, frozen=True, dict=True):
     """One epoch's public part. `shares` are ordered by set and index, each at most once; there may be none."""
 
-    format: Literal["crossclear-onchain-epoch/1"]
+    format: Literal["crossclear-onchain-epoch/2"]
     keys: EpochKeys
     leaves: Annotated[tuple[LeafRecord, ...], msgspec.Meta(min_length=1, max_length=ACCOUNTS_MAX)]
     shares: Annotated[tuple[KeysShare, ...], msgspec.Meta(max_length=SHARES_MAX)]
+    time_s: U63
+    """Of the header that certifies the epoch, in seconds; the shares are over it, too."""
 
     @cached_property
     def all_leaves(self) -> tuple[Leaf, ...]:
@@ -137,31 +149,48 @@ class OnchainEpoch(Wire, frozen=True, dict=True):
 class OnchainAccount(Wire, frozen=True):
     """What one account submits to a contract."""
 
-    format: Literal["crossclear-onchain-account/1"]
+    format: Literal["crossclear-onchain-account/2"]
     keys: EpochKeys
     leaf: LeafRecord
     index: U32
     path: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH_MAX)]
     proof: Annotated[bytes, msgspec.Meta(max_length=proof_bytes(COLUMNS_MAX))]
+    presentation: Presentation
+    """For whom, and for what purpose."""
 
 
 def _record_of(leaf: Leaf) -> LeafRecord:
     """A leaf for a file."""
-    return LeafRecord(account=leaf.account, shortfall=leaf.shortfall, c_w=leaf.c_w, c_d=leaf.c_d)
+    return LeafRecord(leaf.account, leaf.shortfall, leaf.c_w, leaf.c_d, EvmAddress(leaf.presenter))
 
 
-def epoch_file(keys: EpochKeys, leaves: Sequence[Leaf], shares: Sequence[KeysShare] = ()) -> OnchainEpoch:
-    """The file's content, shares in order."""
+def epoch_file(keys: EpochKeys, leaves: Sequence[Leaf], time_s: int, shares: Sequence[KeysShare] = ()) -> OnchainEpoch:
+    """The file's content, shares in order; `time_s` of the header that certifies the epoch."""
     ordered = sorted(shares, key=lambda share: (share.validators_hash, share.validator))
-    return OnchainEpoch(format=FORMAT, keys=keys, leaves=tuple(map(_record_of, leaves)), shares=tuple(ordered))
+    return OnchainEpoch(
+        format=FORMAT, keys=keys, leaves=tuple(map(_record_of, leaves)), shares=tuple(ordered), time_s=time_s
+    )
 
 
-def account_file(epoch: OnchainEpoch, index: int, proof: bytes) -> OnchainAccount:
+def account_file(epoch: OnchainEpoch, index: int, proof: bytes, presentation: Presentation) -> OnchainAccount:
     """What account number `index` shows, with its path. Raises IndexError."""
     path = leaf_path(epoch.all_leaves, index)
     return OnchainAccount(
-        format=ACCOUNT_FORMAT, keys=epoch.keys, leaf=epoch.leaves[index], index=index, path=path, proof=proof
+        format=ACCOUNT_FORMAT,
+        keys=epoch.keys,
+        leaf=epoch.leaves[index],
+        index=index,
+        path=path,
+        proof=proof,
+        presentation=presentation,
     )
+
+
+def check_account_file(account: OnchainAccount) -> None:
+    """All that the contract checks of an account's file, but who certified the keys. Raises RemoteFault."""
+    leaf = account.leaf.leaf
+    verify_account(account.keys, leaf, account.index, account.path, account.proof)
+    check_presentation(account.presentation, account.keys.hash, leaf)
 
 
 def write_file(content: OnchainEpoch | OnchainAccount) -> bytes:
@@ -190,17 +219,21 @@ def check_file(epoch: OnchainEpoch, package: EpochPackage) -> None:
     """
     statement = epoch_statement(package.statement, package.commitments, package.domain)
     check_keys(epoch.keys, statement, epoch.all_leaves)
+    certified_s = package.header.time_ms // 1000
+    if epoch.time_s != certified_s:
+        raise VerificationFailed(ProofCode.KEYS_DIFFER, "time", stated=epoch.time_s, certified=certified_s)
 
 
-def sign_keys(keys: EpochKeys, validators: ValidatorSet, validator: int, secret: int) -> KeysShare:
-    """A validator's share over keys that it has derived itself; other keys must not be signed."""
-    signature = bls.sign(secret, certified_digest(keys, validators.hash))
+def sign_keys(keys: EpochKeys, validators: ValidatorSet, validator: int, secret: int, time_s: int) -> KeysShare:
+    """A validator's share over keys that it has derived itself, and the time of the header that certifies their epoch;
+    other keys must not be signed."""
+    signature = bls.sign(secret, certified_digest(keys, validators.hash, time_s))
     return KeysShare(validators_hash=validators.hash, validator=validator, signature=signature)
 
 
 def good_shares(epoch: OnchainEpoch, validators: ValidatorSet) -> dict[int, bytes]:
     """Signatures of this set's validators that are good, by index; false ones are left out."""
-    digest = certified_digest(epoch.keys, validators.hash)
+    digest = certified_digest(epoch.keys, validators.hash, epoch.time_s)
     return {
         share.validator: share.signature
         for share in epoch.shares
@@ -216,7 +249,7 @@ def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertifi
         raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=power, total=validators.total_power)
     aggregate = bls.aggregate([good[index] for index in sorted(good)])
     certificate = KeysCertificate(signers=signer_bitmap(tuple(good)), aggregate=aggregate)
-    check_keys_certificate(epoch.keys, certificate, validators)
+    check_keys_certificate(epoch.keys, certificate, validators, epoch.time_s)
     return certificate
 
 
@@ -227,13 +260,13 @@ def join_files(files: Sequence[OnchainEpoch]) -> OnchainEpoch:
     """
     first, shares = files[0], dict[tuple[bytes, int], KeysShare]()
     for file in files:
-        if file.keys != first.keys or file.leaves != first.leaves:
+        if (file.keys, file.leaves, file.time_s) != (first.keys, first.leaves, first.time_s):
             raise VerificationFailed(
                 ProofCode.KEYS_DIFFER, "files of two epochs", epoch=first.keys.epoch, other=file.keys.epoch
             )
         for share in file.shares:
             shares.setdefault((share.validators_hash, share.validator), share)
-    return epoch_file(first.keys, first.all_leaves, tuple(shares.values()))
+    return epoch_file(first.keys, first.all_leaves, first.time_s, tuple(shares.values()))
 
 
 def _is_good(share: KeysShare, validators: ValidatorSet, digest: bytes) -> bool:

@@ -1,10 +1,10 @@
 """Epoch keys and leaves: what a contract needs of a statement and of each account, as a quorum certifies it.
 
-Rule: a leaf is (account, σ, C_W, C_D). It follows from the layout, an account's holdings and its seed alone, so every
-validator finds the same root and a member can find its own leaf again. The blinders of C_D, and of the one proof made
-over it, are derived and never drawn: a second proof of the same leaf is the same bytes, because another would open D
-at a second point and use up what hides it. y = H(statement, layout, root): digits chosen after y could be forged by
-lattice reduction.
+Rule: a leaf is (account, σ, presenter, C_W, C_D). It follows from the layout, an account's holdings and its seed
+alone, so every validator finds the same root and a member can find its own leaf again. The blinders of C_D, and of the
+one proof made over it, are derived and never drawn: a second proof of the same leaf is the same bytes, because another
+would open D at a second point and use up what hides it. y = H(statement, layout, root): digits chosen after y could be
+forged by lattice reduction.
 
 Keys follow from the statement and the leaves, so all validators find the same ones; a validator that finds others
 signs nothing. `check_keys` derives them again. The contract cannot, so there the quorum is trusted with [U], [V] and
@@ -20,6 +20,7 @@ from typing import Annotated
 
 import msgspec
 
+from clearing.base import secp256k1
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, u256
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256, tag_prefix, tagged_hash
@@ -51,12 +52,14 @@ class Leaf:
     c_w: bytes
     c_d: tuple[bytes, ...]
     """One a column."""
+    presenter: bytes = bytes(20)
+    """EVM address of the key that says for whom the account is shown (`proofs.onchain.presentation`)."""
 
     @cached_property
     def words(self) -> bytes:
-        """account ‖ σ ‖ C_W ‖ C_D of each column, points padded. Raises VerificationFailed BAD_POINT."""
+        """account ‖ σ ‖ presenter ‖ C_W ‖ C_D of each column, points padded. Raises VerificationFailed BAD_POINT."""
         points = [pad_encoded(self.c_w, "C_W"), *(pad_encoded(point, "C_D") for point in self.c_d)]
-        return u256(self.account) + u256(self.shortfall) + b"".join(points)
+        return u256(self.account) + u256(self.shortfall) + self.presenter.rjust(32, b"\0") + b"".join(points)
 
     @cached_property
     def hash(self) -> Hash32:
@@ -84,6 +87,11 @@ def digit_blinders(seed: bytes, context: bytes, account: int, column: int) -> li
     return derived_scalars(seed, "digits", context + u256(account) + u256(column), D_BLINDERS)
 
 
+def presenter_secret(seed: bytes, context: bytes, account: int) -> bytes:
+    """The secp256k1 key behind a leaf's presenter; `context` as of `digit_blinders`."""
+    return scalar_bytes(derived_scalars(seed, "presenter", context + u256(account), 1)[0])
+
+
 def make_leaf(statement: LinearStatement, index: int, witness: Witness, seed: bytes, basis: Basis) -> Leaf:
     """The leaf of account number `index` of the statement."""
     account = statement.accounts[index]
@@ -92,7 +100,8 @@ def make_leaf(statement: LinearStatement, index: int, witness: Witness, seed: by
         encode_point(multi_scalar(points, [*digits, *digit_blinders(seed, statement.context, account, column)]))
         for column, digits in enumerate(witness.digits)
     )
-    return Leaf(account, statement.shortfalls[index], statement.commitments[index], c_d)
+    presenter = secp256k1.address(presenter_secret(seed, statement.context, account))
+    return Leaf(account, statement.shortfalls[index], statement.commitments[index], c_d, presenter)
 
 
 def leaves_root(leaves: Sequence[Leaf]) -> Hash32:
@@ -111,8 +120,8 @@ def row_challenge(context: bytes, layout: bytes, root: bytes) -> int:
     return int.from_bytes(wide, "big") % ORDER
 
 
-KEYS_TAG = "crossclear/onchain/epoch-keys/v1"
-CERTIFIED_TAG = "crossclear/onchain/certified-keys/v1"
+KEYS_TAG = "crossclear/onchain/epoch-keys/v2"
+CERTIFIED_TAG = "crossclear/onchain/certified-keys/v2"
 ACCOUNTS_MAX = 1 << 20
 
 
@@ -163,9 +172,13 @@ class EpochKeys(Wire, frozen=True, dict=True):
         return sha256(self.words)
 
 
-def certified_digest(keys: EpochKeys, validators_hash: bytes) -> Hash32:
-    """The 32 bytes that validators of the set sign; no vote and no other message opens with this tag."""
-    return sha256(tag_prefix(CERTIFIED_TAG) + keys.network + validators_hash + keys.hash)
+def certified_digest(keys: EpochKeys, validators_hash: bytes, time_s: int) -> Hash32:
+    """The 32 bytes that validators of the set sign; no vote and no other message opens with this tag.
+
+    `time_s`: of the header that certifies the epoch, from which on the keys serve a contract for a week. It is not in
+    the keys, which every transcript hashes: under two headers of one epoch, a leaf must not be opened twice.
+    """
+    return sha256(tag_prefix(CERTIFIED_TAG) + keys.network + validators_hash + keys.hash + u256(time_s))
 
 
 def row_polynomials(layout: ProofLayout, weights: Weights, points: Basis) -> tuple[tuple[bytes, ...], bytes]:

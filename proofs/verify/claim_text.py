@@ -18,7 +18,10 @@ _OWN_SET = "The validator set is the package's own: compare its hash with one th
 MEANINGS = {
     "encoding": "The file is a whole epoch package in its one canonical form.",
     "certificate": "Validators with more than two thirds of the voting power signed the header.",
+    "sizes": "The lengths of all proofs are those that the numbers of accounts and slots demand.",
     "roots": "The statement and every account's commitment are the ones that this header certifies.",
+    "freshness": "At the stated time, header and prices are no older than is accepted, and the trusted validator set "
+    "was last known to be in force within the trusting period.",
     "statement": "The public rules are complete: every scenario of every group, every charge, nothing counted twice.",
     "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
     "short by no more than is listed.",

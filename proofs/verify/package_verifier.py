@@ -2,8 +2,8 @@
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer. A check of custody or
 cover that cannot be made for lack of evidence stops nothing, and the verdict says so:
-encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover → house
-→ rules → inclusion (for an own account).
+encoding → certificate → sizes → roots → freshness (at a stated time) → statement → ranges_and_rows → matched_book →
+reserves → custody → cover → house → rules → inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.
 """
 
@@ -24,6 +24,7 @@ from proofs.epoch.house_solvency import check_house
 from proofs.epoch.matched_book import verify_book
 from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
+from proofs.linear.messages import check_length
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings, context_of
@@ -31,7 +32,9 @@ from proofs.statement.custody import CustodyAssurance, check_custody, check_list
 from proofs.statement.price_bounds import attested
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.claim_text import attested_limit, claim_of, limits_of
+from proofs.verify.freshness import Freshness, check_freshness, freshness_limits
 from proofs.verify.inclusion import check_commitments_differ
+from proofs.verify.package_sizes import check_sizes
 from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
@@ -49,12 +52,14 @@ def verify_package(
     own: OwnAccount | None = None,
     genesis: "Genesis | None" = None,
     clock: Clock | None = None,
+    freshness: Freshness | None = None,
 ) -> Verdict:
     """Check a package's bytes.
 
     `network`, `validators_hash`, `listed` (`clearing.genesis.custody_listing`) and `genesis` are what the caller
     trusts; without them the package's own are taken, and the limits say so. The genesis is a checked one, as amended:
-    stated parameters and custody are compared with it. Never raises for bad input.
+    stated parameters and custody are compared with it. `freshness` states the time and how old the package may be;
+    without it, its age is not checked, and the limits say so. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
     if genesis is not None and listed is None:
@@ -64,7 +69,9 @@ def verify_package(
     except RemoteFault as fault:
         return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
-    checks = PackageChecks(package, network, validators_hash, own, listed, genesis=genesis).in_order()
+    checks = PackageChecks(
+        package, network, validators_hash, own, listed, genesis=genesis, freshness=freshness
+    ).in_order()
     encoding = replace(passed("encoding", f"{len(data)} bytes, canonical"), seconds=seconds)
     results = (encoding, *run_checks(checks, clock))
     verdict = Verdict(
@@ -78,8 +85,13 @@ def verify_package(
     if not verdict.ok:  # nothing in it may be believed, so there is no claim
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
+    trusted = validators_hash is not None
     words = tuple((printable(name), value) for name, value in attested(package.statement))
-    limits = (*limits_of(package, trusted=validators_hash is not None, **known), attested_limit(words))
+    limits = (
+        *limits_of(package, trusted=trusted, **known),
+        *freshness_limits(freshness, trusted=trusted),
+        attested_limit(words),
+    )
     return replace(
         verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)), attested=words
     )
@@ -102,12 +114,15 @@ class PackageChecks:
     linear: LinearStatement | None = None
     points: list[Point] = field(default_factory=list)
     transcript: Transcript | None = None
+    freshness: Freshness | None = None
 
     def in_order(self) -> list[NamedCheck]:
         """All checks after `encoding`, in the order in which they run."""
         found: list[NamedCheck] = [
             ("certificate", self.certificate),
+            ("sizes", self.sizes),
             ("roots", self.roots),
+            *self._of_freshness(),
             ("statement", self.statement),
             ("ranges_and_rows", self.ranges_and_rows),
             ("matched_book", self.matched_book),
@@ -124,9 +139,16 @@ class PackageChecks:
         return [
             ("certificate", self.certificate),
             ("roots", self.roots),
+            *self._of_freshness(),
             ("statement", self.statement),
             ("rules", self.rules),
         ]
+
+    def _of_freshness(self) -> list[NamedCheck]:
+        wanted = self.freshness
+        if wanted is None:
+            return []
+        return [("freshness", lambda: check_freshness(self.package.header, self.package.statement, wanted))]
 
     def certificate(self) -> str:
         """A quorum of the validator set signed the header."""
@@ -137,7 +159,15 @@ class PackageChecks:
             raise VerificationFailed(ProofCode.WRONG_NETWORK, "validator set", stated=package.validators.hash)
         trusted = package.header.network if self.network is None else self.network
         verify_finality(package.header, package.certificate, package.validators, trusted)
-        return f"header {package.header.height} is final under {len(package.validators.validators)} validators"
+        final = f"header {package.header.height} is final under {len(package.validators.validators)} validators"
+        if self.validators_hash is None or self.network is None:
+            return Inconclusive(f"{final}, whom the file itself names")
+        return final
+
+    def sizes(self) -> str:
+        """All lengths and counts fit each other: nothing costs more than its bytes."""
+        check_sizes(self.package)
+        return f"the proofs have the lengths that {len(self.package.commitments)} accounts demand"
 
     def roots(self) -> str:
         """The header carries the root of statement and commitments."""
@@ -172,6 +202,7 @@ class PackageChecks:
         """The joint proof."""
         if self.linear is None:
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "no statement")
+        check_length(self.package.proof, len(self.linear.accounts), self.linear.layout.columns)
         self.points = [decode_point(commitment, "C_W") for commitment in self.linear.commitments]
         self.transcript = verify_linear(self.linear, self.package.proof, self.points)
         return f"every slot and row of {len(self.points)} accounts lies in its range"

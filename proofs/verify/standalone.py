@@ -22,13 +22,15 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify_batch
 from proofs.statement.arithmetization import layout_of
 from proofs.verify.claim_text import claim_of_account, limits_of_account
+from proofs.verify.freshness import Freshness, freshness_limits
 from proofs.verify.package_verifier import PackageChecks
-from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, run_checks
+from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
+"""Where a time is stated, `freshness` follows `roots`."""
 MAGIC = b"ccs\x01"
 """Format and version."""
 CONTEXT_TAG = "crossclear/standalone/v1"
@@ -123,14 +125,21 @@ def verify_standalone(
     validators_hash: bytes | None = None,
     genesis: "Genesis | None" = None,
     clock: Clock | None = None,
+    freshness: Freshness | None = None,
 ) -> Verdict:
     """Check one standalone proof against the bytes of its package; never raises for bad input.
 
-    encoding → certificate → roots → statement → rules (of the package) → listed → solvency (of the account). The
-    trusted values are as in `proofs.verify.package_verifier.verify_package`.
+    encoding → certificate → roots → freshness (where stated) → statement → rules (of the package) → listed → solvency
+    (of the account). The trusted values are as in `proofs.verify.package_verifier.verify_package`.
     """
     return verify_standalones(
-        [data], package, network=network, validators_hash=validators_hash, genesis=genesis, clock=clock
+        [data],
+        package,
+        network=network,
+        validators_hash=validators_hash,
+        genesis=genesis,
+        clock=clock,
+        freshness=freshness,
     )[0]
 
 
@@ -142,6 +151,7 @@ def verify_standalones(
     validators_hash: bytes | None = None,
     genesis: "Genesis | None" = None,
     clock: Clock | None = None,
+    freshness: Freshness | None = None,
 ) -> list[Verdict]:
     """A verdict on each of many proofs against one package, all pairings in one batch; never raises for bad input.
 
@@ -151,9 +161,9 @@ def verify_standalones(
         read = read_package(package)
     except RemoteFault as fault:
         return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
-    checks = PackageChecks(read, network, validators_hash, genesis=genesis)
+    checks = PackageChecks(read, network, validators_hash, genesis=genesis, freshness=freshness)
     common = run_checks(checks.of_public_part(), clock)
-    claims = _Claims(AccountStatements(read), common)
+    claims = _Claims(AccountStatements(read), common, freshness)
     for data in files:
         claims.add(data)
     started = clock() if clock is not None else 0.0
@@ -163,11 +173,19 @@ def verify_standalones(
     return [claims.verdict(index, seconds if index == 0 else 0.0, known) for index in range(len(files))]
 
 
+def _checks(freshness: Freshness | None) -> tuple[str, ...]:
+    """The names of all checks, in order."""
+    return CHECKS if freshness is None else (*CHECKS[:3], "freshness", *CHECKS[3:])
+
+
 class _Claims:
     """Files, what each claims, and the batch's answers."""
 
-    def __init__(self, statements: AccountStatements, common: tuple[CheckResult, ...]) -> None:
+    def __init__(
+        self, statements: AccountStatements, common: tuple[CheckResult, ...], freshness: Freshness | None
+    ) -> None:
         self._statements = statements
+        self._freshness = freshness
         self._common = common
         self._good = all(check.ok for check in common)
         self._results: list[list[CheckResult]] = []
@@ -209,13 +227,18 @@ class _Claims:
             height=stated.height,
             network=stated.network,
             epoch=stated.epoch,
-            not_run=CHECKS[len(results) :],
+            not_run=_checks(self._freshness)[len(results) :],
             package=package,
         )
         if not verdict.ok:
             return verdict
         claim = claim_of_account(package, *self._claimed(index))
-        return replace(verdict, claim=claim, not_proven=limits_of_account(package, **known))
+        limits = limits_of_account(package, **known)
+        return replace(
+            verdict,
+            claim=claim,
+            not_proven=tuple(map(printable, (*limits, *freshness_limits(self._freshness, trusted=known["trusted"])))),
+        )
 
     def _claimed(self, index: int) -> tuple[int, int]:
         statement, _ = self._open[index]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from clearing.base.errors import CodeBook, CrossclearError
+from clearing.base.plain_text import one_line
 from proofs.epoch.package import EpochPackage
 from proofs.errors import Inconclusive
 
@@ -106,4 +107,4 @@ def failed(name: str, fault: CrossclearError, where: str = "") -> CheckResult:
 def printable(text: str) -> str:
     """Without control characters and invisible marks, which a hostile file could steer a terminal with."""
     cut = text if len(text) <= DETAIL_MAX else text[:DETAIL_MAX] + "…"
-    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in cut)
+    return one_line(cut)

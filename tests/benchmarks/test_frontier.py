@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.frontier.__main__ import evaluate, loss_to_others, parser
 from benchmarks.frontier.depth import Depth, appetites, stress_of, wanted_discounts
-from benchmarks.frontier.plot import write_plot
+from benchmarks.frontier.plot import lowest_so_far, write_plot
 from benchmarks.frontier.rows import Row, efficient, row_of, table
 from benchmarks.frontier.scenarios import (
     DAYS,
@@ -56,6 +56,21 @@ def test_nobody_else_loses_in_the_worst_days_of_march_with_the_shipped_file(mark
     assert figures["defaults"] == 0
     assert "STUCK" not in {fate.end for fate in outcome.fates.values()}
     assert loss_to_others(worst_days(market_data_dir, SETTINGS["default"], None)) > 0
+
+
+def test_what_the_rules_ask_of_members_is_brought_in_the_replay(market_data_dir: Path) -> None:
+    """Cover of growth until the fund is sized, then withdrawn; sealed bids where somebody is in default. The set is one
+    with defaults."""
+    hours = [each for each in hours_of_march(market_data_dir / RECORDED) if each.time_s >= FIRST_S - 200 * HOUR_S]
+    risk = all_sets()["before"]
+    replay = Replay("rules", hours[:260], range(8), risk.crisis, Plan(opening_s=FIRST_S, risk=risk, depth=Depth()))
+    outcome = replay.run()
+    assert outcome.receipts["WithdrawalReleased"] > 0
+    assert replay.market.cover.brought == {}
+    assert outcome.receipts["DefaultDeclared"] > 0
+    assert replay.market.committed
+    assert outcome.receipts["DefaultBidTaken"] > len(replay.market.committed)
+    assert "STUCK" not in {fate.end for fate in outcome.fates.values()}
 
 
 def test_the_fast_evaluator_tells_a_set_that_loses_from_the_shipped_one(march: Histories) -> None:
@@ -142,6 +157,12 @@ def test_a_row_that_another_dominates_is_not_efficient(tmp_path: Path) -> None:
     write_plot(tmp_path / "a.svg", rows)
     write_plot(tmp_path / "b.svg", rows)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_the_line_of_the_picture_never_rises() -> None:
+    points = [(1.0, 5.0), (2.0, 6.0), (3.0, 5.0), (4.0, 2.0), (5.0, 4.0), (6.0, 0.0), (7.0, 0.0)]
+    assert lowest_so_far(points) == [(1.0, 5.0), (4.0, 2.0), (6.0, 0.0)]
+    assert lowest_so_far([]) == []
 
 
 PAGE = (ROOT / "docs/explanation/risk-parameters.md").read_text(encoding="utf-8")

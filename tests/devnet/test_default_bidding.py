@@ -9,14 +9,14 @@ from typing import cast
 import trio
 
 from clearing.schema.requests.auctions import DefaultBidCommitment, DefaultBidReveal
-from devnet.demo.default_bidding import ASK_PPM, DefaultBidder
+from devnet.demo.default_bidding import DefaultBidder
 from devnet.members import DevnetMember
 from devnet.network import Devnet
 from member.client.node_client import NodeClient
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
-from tests.kit.clearing.auctions import FALLEN, LOTS, SHIPPED, auction_world, wait_for_reveal
+from tests.kit.clearing.auctions import SHIPPED, auction_world, wait_for_reveal
 from tests.kit.clearing.genesis import BOB
 from tests.kit.node import fake_view
 from tests.kit.node.auction_view import AuctionView
@@ -55,8 +55,7 @@ async def test_a_member_commits_once_and_reveals_what_it_committed_to(tmp_path: 
     (_, revealed) = view.submitted
     assert isinstance(revealed, DefaultBidReveal)
     assert revealed.commitment == committed.commitment
-    notional = LOTS * FALLEN * 10
-    assert (revealed.slices, revealed.ask_micros) == (10, notional * ASK_PPM // 10**6 // SHIPPED.auction_slices)
+    assert (revealed.slices, revealed.ask_micros) == (SHIPPED.auction_slices // 2, 0)
 
 
 async def test_what_a_block_refused_is_sent_again(tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.secp256k1 import address
-from clearing.base.validators import ValidatorSet
 from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.json import genesis_from_json, genesis_to_json
 from clearing.margin.requirement.account_margin import account_margin
@@ -21,7 +19,6 @@ from clearing.margin.statement.stress import build_stress
 from clearing.schema.risk.price_ranges import JOINT_MAX
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.effective_parameters import current_rulebook
-from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import CONFIGS, Market, load_market
 from lab.margin_period import CloseOutTime, margin_periods
 from node.oracle.source import load_hours
@@ -30,24 +27,7 @@ from proofs.statement.row_checks import check_rows
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing import world
 from tests.kit.clearing.signer import secret
-from tests.kit.validator_records import made_validator
-
-
-def genesis_of(market: Market) -> Genesis:
-    """The genesis that a devnet would make."""
-    secret = bls.secret_from_seed(b"\1" * 32)
-    one = made_validator(ed25519.public_key(b"\1" * 32), secret)
-    tokens = {"USDC": b"\x11" * 20, "WETH": b"\x12" * 20}
-    chains = tuple(DeployedChain(31337 + at, f"chain{at}", bytes([at + 1]) * 20, 0, tokens) for at in range(2))
-    return build_genesis(
-        market,
-        name="devnet",
-        time_ms=1_584_000_000_000,
-        validators=ValidatorSet((one,)),
-        chains=chains,
-        house=MemberIdentity(0, "house", b"\xaa" * 20),
-        members=tuple(MemberIdentity(at, f"member{at}", bytes([at]) * 20) for at in range(1, 9)),
-    )
+from tests.kit.market_genesis import genesis_of
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +47,12 @@ def test_the_shipped_market_makes_a_genesis_that_survives_json(market: Market, g
     assert len(load_hours(CONFIGS / market.hours)) == 48
 
 
-def test_the_shipped_margin_period_is_stated_and_warned_of(genesis: Genesis) -> None:
+def test_the_shipped_margin_period_is_the_time_that_the_slowest_path_takes(genesis: Genesis) -> None:
     found = margin_periods(genesis, 250)
-    assert found.close_out == CloseOutTime(call=10, sale=20, steps=60, auction=60)
-    assert {(each.assumed_ms, each.taken_ms) for each in found.instruments} == {(5_000, 37_500)}
-    assert len(found.warnings) == len(genesis.instruments)
-    assert {each.range_needed_ppm for each in found.instruments if each.group == "BTC"} == {547_723}
+    assert found.close_out == CloseOutTime(call=10, sale=20, steps=10, auction=60)
+    assert {(each.assumed_ms, each.taken_ms) for each in found.instruments} == {(25_000, 25_000)}
+    assert {(each.congested_assumed_ms, each.congested_taken_ms) for each in found.instruments} == {(30_000, 30_000)}
+    assert found.warnings == ()
 
 
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:

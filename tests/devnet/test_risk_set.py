@@ -19,11 +19,11 @@ def test_a_new_draft_has_the_shipped_risk_parameters(tmp_path: Path) -> None:
     path = tmp_path / "network" / MARKET
     written, ours = tomllib.loads(path.read_text()), tomllib.loads(RISK_SET.read_text())
     theirs = tomllib.loads((CONFIGS / "market.toml").read_text())
-    for part in ("calls", "liquidation", "default", "fund"):
+    for part in ("calls", "liquidation", "default", "fund", "house", "gates"):
         assert written["crisis"][part] == ours["crisis"][part]
     assert written["ranges"] == ours["ranges"]
     assert written["risk"]["stress"] == ours["risk"]["stress"]
-    assert written["crisis"]["gates"] == theirs["crisis"]["gates"]
+    assert written["crisis"]["governance"] == theirs["crisis"]["governance"]
     assert written["tokens"] == theirs["tokens"]
     assert load_market(path).market.epoch_blocks == read_risk_set().epoch_blocks
     assert "# No time below maintenance margin" in path.read_text()
@@ -37,7 +37,7 @@ def test_the_shipped_ranges_are_within_bounds() -> None:
 def test_longer_blocks_never_take_time_away(block_ms: int) -> None:
     base = read_risk_set()
     longer = base.in_blocks_of(block_ms)
-    for part in ("calls", "liquidation", "default", "fund"):
+    for part in ("calls", "liquidation", "default", "fund", "house", "gates"):
         mine, theirs = getattr(base.crisis, part), getattr(longer.crisis, part)
         for name in mine.__struct_fields__:
             if name.endswith("_blocks"):
@@ -72,3 +72,18 @@ def test_tables_replace_those_of_the_same_name_and_keep_the_rest() -> None:
     text = with_tables(base, ours)
     assert tomllib.loads(text) == {"top": 1, "a": {"x": 1}, "b": [{"y": 9}], "c": {"z": 3}, "d": {"w": 4}}
     assert text.index("# new b") < text.index("[[b]]")
+
+
+def test_a_table_of_a_list_s_entries_is_that_of_every_entry_that_has_one() -> None:
+    base = "[[a]]\nx = 1\n[a.own]\ny = 1\n[[a]]\nx = 2\n[[a]]\nx = 3\n[a.own]\ny = 3\n"
+    text = with_tables(base, "# of each\n[a.own]\ny = 9\n")
+    assert tomllib.loads(text) == {"a": [{"x": 1, "own": {"y": 9}}, {"x": 2}, {"x": 3, "own": {"y": 9}}]}
+    assert text.count("# of each") == 2
+
+
+def test_funding_that_no_genesis_may_have_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "risk.toml"
+    path.write_text(RISK_SET.read_text().replace("wash_cover_ppm = 2_000_000", "wash_cover_ppm = 1"))
+    with pytest.raises(LocalFault) as fault:
+        read_risk_set(path)
+    assert "wash_cover_ppm" in str(fault.value)

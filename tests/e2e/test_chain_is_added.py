@@ -142,7 +142,7 @@ async def test_a_chain_is_added_to_a_running_network(anvil_binary: Path, tmp_pat
         amendments = tmp_path / "amendments.bin"
         await operators.command("governance", "amendments", "--url", devnet.url("n0"), "--out", str(amendments))
         anchor = ["--genesis", str(devnet.testnet.genesis_path), "--amendments", str(amendments)]
-        report = json.loads(await operators.command("verify", str(package), *anchor, "--output", "json"))
+        report = json.loads(await operators.command("verify", str(package), *anchor, "--no-strict", "--output", "json"))
         assert all(check["ok"] for check in report["checks"])
 
         await paid_there(devnet, added)

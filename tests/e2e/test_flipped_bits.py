@@ -11,7 +11,7 @@ import pytest
 
 from member.verifying.package import anchor_of_genesis
 from proofs.verify.package_verifier import verify_package
-from tests.kit.e2e.bit_flips import CHECKS, failing_checks, flipped, is_malformed
+from tests.kit.e2e.bit_flips import CHECKS, OF_THE_COMMAND, failing_checks, flipped, is_malformed
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
@@ -51,7 +51,7 @@ def test_the_command_exits_6_and_names_the_check_for_a_flipped_bit(demo_run: Dem
         assert answer.returncode == 6, at
         report = json.loads(answer.stdout)
         assert report["ok"] is False
-        assert [each["name"] for each in report["checks"]] == list(CHECKS[: len(report["checks"])])
+        assert [each["name"] for each in report["checks"]] == list(OF_THE_COMMAND[: len(report["checks"])])
         assert [each["ok"] for each in report["checks"]] == [True] * (len(report["checks"]) - 1) + [False]
         if is_malformed(path.read_bytes()):
             assert report["checks"][-1]["name"] == "encoding"

@@ -12,13 +12,14 @@ import pytest
 from proofs.algebra.domain import SIZE_MAX, TABLE_SIZE
 from proofs.algebra.field import ORDER
 from proofs.algebra.srs import POWERS
+from tests.machine.sources import theorems
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTES = sorted((ROOT / "proofs" / "notes").glob("*.md"))
 PACKAGES = ("clearing", "consensus", "bridge", "node", "proofs")
 TEST = re.compile(r"^(test_\w+\.py)::(\w+)$")
 NAME = re.compile(r"^[a-z_]+(?:\.\w+)*$")
-FILE = re.compile(r"^[\w./]+\.(?:py|md|sol)$")
+FILE = re.compile(r"^[\w./]+\.(?:py|md|sol|txt)$")
 OTHERS = ("zk_prover/README.md", "prover/README.md", "README.md")
 """Files of other projects."""
 LABELS = {
@@ -67,7 +68,7 @@ def stands(word: str) -> bool:
         return match[2] in functions_of(match[1])
     if FILE.match(word):
         return word in OTHERS or (ROOT / word).is_file() or bool(functions_of(word))
-    return word in LABELS or (ROOT / word).is_dir() or is_there(word)
+    return word in LABELS or (ROOT / word).is_dir() or is_there(word) or word in theorems()
 
 
 def test_whatever_the_notes_cite_is_there():

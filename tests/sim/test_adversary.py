@@ -21,12 +21,11 @@ def played(path: Path, off: tuple[str, ...], *, real: bool = False) -> Judgement
     """A regression played with these rules off. `real`: with signatures and roots."""
     found = load(path)
     scenario, start = SCENARIOS[found.scenario], opened(found.scenario, off, real=real)
-    terms = {"managed": scenario.managed, "bidders": scenario.bidders}
     if real:
         with scenario.without_rules(off):
-            return judge(start, [found.actions], scenario.paths, **terms)[0][0]
+            return judge(start, [found.actions], scenario.paths, **scenario.judged)[0][0]
     with without_cryptography(), scenario.without_rules(off):
-        return judge(start, [found.actions], scenario.paths, **terms)[0][0]
+        return judge(start, [found.actions], scenario.paths, **scenario.judged)[0][0]
 
 
 @pytest.mark.parametrize("weakness", sorted(PLANTED))
@@ -79,9 +78,7 @@ def test_a_seed_finds_the_same_again() -> None:
 def test_doing_nothing_gains_nothing() -> None:
     for name, scenario in SCENARIOS.items():
         with without_cryptography():
-            judgements, _ = judge(
-                opened(name, ()), [()], scenario.paths, managed=scenario.managed, bidders=scenario.bidders
-            )
+            judgements, _ = judge(opened(name, ()), [()], scenario.paths, **scenario.judged)
         assert judgements[0].profit == 0, name
 
 

@@ -26,9 +26,10 @@ library LinearProof {
     uint256 internal constant KEYS_POINTS = 384;
     uint256 internal constant KEYS_BYTES = 512;
     uint256 internal constant KEYS_COLUMN_BYTES = 128;
-    uint256 internal constant LEAF_W = 64;
-    uint256 internal constant LEAF_D = 192;
-    uint256 internal constant LEAF_BYTES = 192;
+    uint256 internal constant LEAF_PRESENTER = 64;
+    uint256 internal constant LEAF_W = 96;
+    uint256 internal constant LEAF_D = 224;
+    uint256 internal constant LEAF_BYTES = 224;
     uint256 internal constant LEAF_COLUMN_BYTES = 128;
     uint256 internal constant PROOF_BYTES = 864;
     uint256 internal constant PROOF_COLUMN_BYTES = 192;

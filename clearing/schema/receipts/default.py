@@ -133,11 +133,10 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     carried: tuple[U63, ...]
     """Members that could margin all that they bid for, including what was sold before their turn; ordered."""
     reserve_ask: U63 = 0
-    """The highest ask for a slice that anybody is paid."""
-    uncontested_ask: U63 = 0
-    """The highest ask that a bidder without enough competition is paid; never above `reserve_ask`."""
-    uncontested: tuple[U63, ...] = ()
-    """The bidders without enough competition, ordered."""
+    """The highest ask for a slice that fulfils the duty to bid."""
+    own_money_ask: U63 = 0
+    """The highest ask for a slice that is paid: what the slice's part of the defaulter's own money pays, and never more
+    than `reserve_ask`."""
     unrevealed: tuple[U63, ...] = ()
     """Members whose commitment was not revealed, ordered. It is no bid."""
     absence_charges: tuple[tuple[U63, U63], ...] = ()

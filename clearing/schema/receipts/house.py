@@ -72,7 +72,8 @@ class RecoveryEnded(Wire, frozen=True, tag=192):
     """The time of a recovery is over. What was not sold of its tokens went to payers in kind, last layer first.
 
     `in_kind`: (layer, member, account, asset, units). The house kept units worth what it had paid for them, at the last
-    price without haircut.
+    price without haircut; after its own default as many as cover its debt after haircut. Where such a default takes
+    an earlier recovery over, this receipt ends that, and what was not sold goes on as part of the later one.
     """
 
     number: U63

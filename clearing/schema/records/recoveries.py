@@ -29,6 +29,8 @@ class RecoverableToken(Wire, frozen=True):
     """What it was counted for; 0 for a token without value."""
     offered_height: U63 = 0
     """First block in which members could buy it; 0: its price has not been open since."""
+    credited_micros: U63 = 0
+    """What its account was credited for it, where a default of the house lowered `counted_micros` since; else 0."""
 
 
 class RecoverablePosition(Wire, frozen=True):
@@ -46,6 +48,8 @@ class LayerClaims(Wire, frozen=True):
     layer: U32
     owed: tuple[tuple[U63, U63], ...]
     """(payer, micros), ordered as in the receipt of the step. OWN_MARGIN: accounts."""
+    default: U63 = 0
+    """The default that was paid for, where it is an earlier one than the recovery's; else 0."""
 
 
 class RecoveryRecord(Wire, frozen=True):
@@ -56,8 +60,9 @@ class RecoveryRecord(Wire, frozen=True):
     tokens: tuple[RecoverableToken, ...] = ()
     positions: tuple[RecoverablePosition, ...] = ()
     claims: tuple[LayerClaims, ...] = ()
-    """In the order of the waterfall."""
+    """In the order of the waterfall; those of earlier defaults before them."""
     result_micros: I64 = 0
-    """What came in and has not been paid; negative: losses on inventory that come first."""
+    """What came in and has not been paid; negative: losses on inventory that come first, or what the house owed in cash
+    at the end of its own default."""
     returned_micros: U63 = 0
     """What was paid so far."""

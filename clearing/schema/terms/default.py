@@ -54,9 +54,9 @@ class DefaultTerms(Wire, frozen=True):
     auction_reserve_ppm: U32 = 0
     """Largest ask for the whole portfolio, as a fraction of its charges for liquidity and concentration; 0: no limit
     beside `auction_worst_ppm`."""
-    auction_contest_ppm: U32 = 0
-    """Where other bidders can carry less than this fraction of the slices, an ask is at most what the defaulter's own
-    money pays; 0: no such limit."""
+    auction_own_money: bool = False
+    """Whether an ask is paid only with the defaulter's own money, however many bid. Off: with others' money, too, up
+    to the limits above."""
     auction_duty_ppm: U32 = 0
     """Members with at least this fraction of all required contributions must bid for their share; 0: nobody must."""
     auction_absence_ppm: U32 = 0
@@ -81,7 +81,7 @@ def default_checks(terms: DefaultTerms) -> Iterator[Check]:
     sealed = not terms.reveal_blocks or not terms.auction_blocks or terms.reveal_blocks < terms.auction_blocks
     yield "reveal_blocks", terms.reveal_blocks, terms.reveal_blocks <= DEFAULT_BLOCKS_MAX and sealed
     yield "auction_reserve_ppm", terms.auction_reserve_ppm, terms.auction_reserve_ppm <= 100 * PPM
-    for field in ("auction_contest_ppm", "auction_duty_ppm", "auction_absence_ppm"):
+    for field in ("auction_duty_ppm", "auction_absence_ppm"):
         yield field, getattr(terms, field), getattr(terms, field) <= PPM
     yield "house_capital_micros", terms.house_capital_micros, terms.house_capital_micros < 2**60
 

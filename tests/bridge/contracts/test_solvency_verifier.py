@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from eth_account import Account
+from web3.exceptions import ContractCustomError
 
 from bridge.contracts import FOLDER
 from bridge.contracts.cold_quorum import BranchChoice
@@ -20,11 +22,11 @@ from bridge.contracts.solvency_verifier import (
     read_checked,
     show_call,
 )
-from clearing.base import bls
+from clearing.base import bls, secp256k1
 from clearing.base.certificate import VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.base.hashing import sha256, tag_prefix
+from clearing.base.hashing import keccak256, sha256, tag_prefix
 from clearing.base.merkle import LEAF_TAG, NODE_TAG, ROOT_TAG
 from devnet.anvil import Anvil, anvil_chain
 from proofs.algebra.domain import domain_of
@@ -39,10 +41,12 @@ from proofs.onchain.keys import (
     EpochKeys,
     certified_digest,
     check_keys,
+    presenter_secret,
     row_challenge,
     row_polynomials,
 )
 from proofs.onchain.messages import PROTOCOL, padded_point, read_padded
+from proofs.onchain.presentation import PRESENTATION_TAG, Audience, check_presentation, present, presentation_digest
 from proofs.onchain.verifier import table_point, verify_account
 from tests.kit.bridge.vault_chain import (
     FOUR,
@@ -62,10 +66,12 @@ from tests.kit.proofs.onchain_lies import BAD_POINTS, POINTS, SCALARS, FalseClai
 
 pytestmark = pytest.mark.chain
 GAS_MAX = 320_000
+NOT_FOR_CALLER = "0x" + keccak256(b"NotForCaller(address,bytes32)")[:4].hex()
+PURPOSE = sha256(b"loan 7 of this user")
 TAGS = {
     "MerkleTree.sol": (LEAF_TAG, NODE_TAG, ROOT_TAG),
     "LinearProof.sol": (PROTOCOL,),
-    "SolvencyVerifier.sol": (KEYS_TAG, CERTIFIED_TAG),
+    "SolvencyVerifier.sol": (KEYS_TAG, CERTIFIED_TAG, PRESENTATION_TAG),
 }
 FIELDS = ("epoch", "height", "commitments_root", "layout", "leaves_root", "accounts", "constant", "sigma", "u", "v")
 
@@ -85,22 +91,51 @@ class SolvencyChain:
         signers: Signers | None = None,
         words: bytes | None = None,
         digest: bytes | None = None,
+        time_s: int | None = None,
     ) -> Any:
+        """By default with the chain's own time."""
         signers = signers or self.vault.signers
-        digest = digest or certified_digest(keys, signers.validators.hash)
+        time_s = self.now() if time_s is None else time_s
+        digest = digest or certified_digest(keys, signers.validators.hash, time_s)
         total = bls.aggregate([bls.sign(signers.secrets[index], digest) for index in indices])
         bitmap = int.from_bytes(signer_bitmap(indices), "big")
         shown = keys.words if words is None else words
-        return self.vault.user.send(self.contract.functions.certify(shown, (bitmap, bls.signature_coordinates(total))))
+        return self.vault.user.send(
+            self.contract.functions.certify(shown, time_s, (bitmap, bls.signature_coordinates(total)))
+        )
+
+    def now(self) -> int:
+        return int(self.vault.user.web3.eth.get_block("latest")["timestamp"])
+
+    def audience(self, caller: bytes | None = None, purpose: bytes = PURPOSE) -> Audience:
+        """By default of whoever sends this test's transactions."""
+        own = bytes.fromhex(Account.from_key(USER).address[2:])
+        return Audience(self.vault.chain.chain_id, self.at.address, own if caller is None else caller, purpose)
+
+    def presented(
+        self, epoch: Epoch, index: int, audience: Audience | None = None, words: bytes = b"", place: int | None = None
+    ) -> tuple[bytes, bytes, bytes]:
+        """By this account's key: of its own leaf or of that at another place, under the epoch's keys or others."""
+        audience, context = audience or self.audience(), epoch.statement.linear.context
+        keys_hash, shown = sha256(words or epoch.keys.words), epoch.leaves[index if place is None else place]
+        secret = presenter_secret(epoch.seeds[index], context, epoch.leaves[index].account)
+        signature = secp256k1.sign_digest(secret, presentation_digest(audience, keys_hash, shown.hash))
+        s = int.from_bytes(signature[32:64], "big") | (signature[64] == 28) << 255
+        if place is None and not words:
+            own = present(audience, epoch.keys.hash, shown, epoch.seeds[index], context)
+            assert (own.r, own.vs) == (signature[:32], u256(s))
+            check_presentation(own, epoch.keys.hash, shown)
+        return audience.purpose, signature[:32], u256(s)
 
     def show(self, epoch: Epoch, index: int, proof: bytes, **changes: Any) -> Any:
-        """Mine `show`; parts may be replaced by name: words, leaf, place, path, proof."""
+        """Mine `show`; parts may be replaced by name: words, leaf, place, path, proof, presentation."""
         arguments = {
             "words": epoch.keys.words,
             "leaf": epoch.leaves[index].words,
             "place": index,
             "path": list(epoch.path(index)),
             "proof": proof,
+            "presentation": self.presented(epoch, index),
         } | changes
         return self.vault.user.send(self.contract.functions.show(*arguments.values()))
 
@@ -144,25 +179,29 @@ def test_every_account_of_a_certified_epoch_can_be_shown(solvency: SolvencyChain
 def test_a_view_tells_other_contracts_without_a_transaction(
     solvency: SolvencyChain, epoch: Epoch, proof: bytes
 ) -> None:
-    arguments = epoch.keys.words, epoch.leaves[1].words, 1, list(epoch.path(1)), proof
-    assert solvency.contract.functions.check(*arguments).call() == [3, 2, 0]
+    shown = solvency.presented(epoch, 1)
+    arguments = epoch.keys.words, epoch.leaves[1].words, 1, list(epoch.path(1)), proof, shown
+    sender = {"from": Account.from_key(USER).address}
+    time_s = solvency.contract.functions.timeOf(3).call()
+    assert solvency.contract.functions.check(*arguments).call(sender) == [3, 2, 0, time_s]
 
 
 def test_the_adapters_calls_are_the_contracts(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
     web3, functions = solvency.vault.user.web3, solvency.contract.functions
-    shown = ProvenAccount(epoch.keys.words, epoch.leaves[1].words, 1, epoch.path(1), proof)
-    arguments = shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof
+    nobody = solvency.presented(epoch, 1, solvency.audience(caller=bytes(20)))
+    shown = ProvenAccount(epoch.keys.words, epoch.leaves[1].words, 1, epoch.path(1), proof, nobody)
+    arguments = shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof, shown.presentation
     assert show_call(shown) == bytes.fromhex(functions.show(*arguments)._encode_transaction_data()[2:])
     to = solvency.contract.address
-    assert read_checked(bytes(web3.eth.call({"to": to, "data": check_call(shown)}))) == (3, 2, 0)
+    assert read_checked(bytes(web3.eth.call({"to": to, "data": check_call(shown)})))[:3] == (3, 2, 0)
     assert bytes(web3.eth.call({"to": to, "data": keys_of_call(3)})) == epoch.keys.hash
     assert bytes(web3.eth.call({"to": to, "data": keys_of_call(4)})) == bytes(32)
     signers = solvency.vault.signers
-    shares = [bls.sign(secret, certified_digest(epoch.keys, signers.validators.hash)) for secret in signers.secrets]
+    shares = [bls.sign(secret, certified_digest(epoch.keys, signers.validators.hash, 77)) for secret in signers.secrets]
     total = bls.aggregate(shares)
-    wanted = functions.certify(shown.keys, (15, bls.signature_coordinates(total)))._encode_transaction_data()
-    assert certify_call(shown.keys, signer_bitmap((0, 1, 2, 3)), total) == bytes.fromhex(wanted[2:])
-    for bad in (b"", bytes(95), bytes(97), bytes([255]) * 96):
+    wanted = functions.certify(shown.keys, 77, (15, bls.signature_coordinates(total)))._encode_transaction_data()
+    assert certify_call(shown.keys, 77, signer_bitmap((0, 1, 2, 3)), total) == bytes.fromhex(wanted[2:])
+    for bad in (b"", bytes(127), bytes(129), bytes([255]) * 128):
         with pytest.raises(RemoteFault):
             read_checked(bad)
 
@@ -224,10 +263,11 @@ def test_digits_forged_for_a_known_y_need_a_quorum_that_lies(solvency: SolvencyC
     solvency.certify(epoch.keys)
     assert refused(solvency.show, epoch, 0, epoch.prove(0)) == "ProofRefused"
     assert refused(solvency.show, epoch, 0, proof) == "ProofRefused"
+    presentation = solvency.presented(epoch, 0, words=lying.words)
     with pytest.raises(Disproved):
         check_keys(lying, epoch.statement, epoch.leaves)
     solvency.certify(lying)
-    assert solvency.shown(solvency.show(epoch, 0, proof, words=lying.words)) == (60, 1, 0)
+    assert solvency.shown(solvency.show(epoch, 0, proof, words=lying.words, presentation=presentation)) == (60, 1, 0)
 
 
 def test_a_proof_is_of_its_account_alone(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
@@ -251,7 +291,8 @@ def test_a_tree_of_any_shape_is_the_networks(solvency: SolvencyChain, accounts: 
     assert solvency.shown(solvency.show(tree, 0, proof)) == (20 + accounts, 1, 0)
     for place in range(1, accounts):
         path = list(tree.path(place))
-        shown = {"leaf": tree.leaves[place].words, "place": place, "path": path}
+        signed = solvency.presented(tree, 0, place=place)
+        shown = {"leaf": tree.leaves[place].words, "place": place, "path": path, "presentation": signed}
         assert refused(solvency.show, tree, 0, proof, **shown) == "ProofRefused"
         changed = [*path[:-1], sha256(path[-1])]
         assert refused(solvency.show, tree, 0, proof, **shown | {"path": changed}) == "NotInEpoch"
@@ -349,8 +390,11 @@ def test_keys_need_more_than_two_thirds_of_the_vaults_set(solvency: SolvencyChai
     assert refused(solvency.certify, keys, (0, 1)) == "UnderQuorum"
     stranger = make_signers((1, 1, 1, 1), b"another set")
     assert refused(solvency.certify, keys, signers=stranger) == "BadSignature"
-    signed = certified_digest(keys, solvency.vault.signers.validators.hash)
-    assert refused(solvency.certify, keys, words=_words(keys, "constant", bytes(32)), digest=signed) == "BadSignature"
+    now = solvency.now()
+    signed = certified_digest(keys, solvency.vault.signers.validators.hash, now)
+    changed = {"words": _words(keys, "constant", bytes(32)), "digest": signed}
+    assert refused(solvency.certify, keys, **changed, time_s=now) == "BadSignature"
+    assert refused(solvency.certify, keys, digest=signed, time_s=now - 1) == "BadSignature"
     solvency.certify(keys, (1, 2, 3))
 
 
@@ -409,9 +453,77 @@ def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callab
     keys = make_epoch(2048, number=5).keys
     chain = solvency.vault.chain
     with put_back(chain):
-        chain.rpc("evm_increaseTime", hex(solvency.vault.terms.trusting_s + 60))
-        assert refused(solvency.certify, keys) == "TrustExpired"
+        later = solvency.now() + solvency.vault.terms.trusting_s + 60
+        solvency.vault.at(later)
+        assert refused(solvency.certify, keys, time_s=later) == "TrustExpired"
     solvency.certify(keys)
+
+
+def test_while_the_vault_is_paused_nothing_is_certified(solvency: SolvencyChain) -> None:
+    """Somebody saw a danger: until it is settled, the vault's set is not asked to vouch for anything."""
+    vault, keys = solvency.vault, make_epoch(2048, number=5).keys
+    vault.guard()
+    until = vault.vault.functions.pausedUntil().call()
+    assert until > solvency.now()
+    assert refused(solvency.certify, keys) == "VaultPaused"
+    vault.chain.rpc("evm_setNextBlockTimestamp", until)
+    vault.chain.rpc("evm_mine")
+    solvency.certify(keys)
+
+
+def test_keys_serve_a_week_from_the_time_of_their_header(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    chain, now, week = solvency.vault.chain, solvency.now(), 7 * 86_400
+    old, later = make_epoch(2048, number=5), make_epoch(2048, number=6)
+    assert refused(solvency.certify, old.keys, time_s=now - week - 60) == "KeysExpired"
+    assert refused(solvency.certify, old.keys, time_s=now + 3_600) == "FromTheFuture"
+    assert solvency.contract.functions.timeOf(epoch.keys.epoch).call() > now - 3_600
+    solvency.certify(old.keys, time_s=now - week + 3_600)
+    assert solvency.shown(solvency.show(old, 1, old.prove(1)))[0] == 5
+    chain.rpc("evm_increaseTime", hex(3_700))
+    chain.rpc("evm_mine")
+    assert refused(solvency.show, old, 1, old.prove(1)) == "KeysExpired"
+    solvency.show(epoch, 1, proof)
+    assert refused(solvency.certify, later.keys, time_s=now - week + 3_600) == "KeysExpired"
+
+
+def test_anothers_calldata_is_of_no_use(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    """Who copies a transaction before it is mined has keys, leaf, path and proof, and the signature for its sender."""
+    stranger = Account.from_key(bytes([0x42]) * 32).address
+    copied = [epoch.keys.words, epoch.leaves[1].words, 1, list(epoch.path(1)), proof, solvency.presented(epoch, 1)]
+    call = solvency.contract.functions.check(*copied)
+    assert call.call({"from": Account.from_key(USER).address})[:3] == [3, 2, 0]
+    with pytest.raises(ContractCustomError, match=NOT_FOR_CALLER):
+        call.call({"from": stranger})
+    for audience in (
+        solvency.audience(caller=bytes.fromhex(stranger[2:])),
+        msgspec.structs.replace(solvency.audience(), verifier=bytes(20)),
+        msgspec.structs.replace(solvency.audience(), chain_id=1),
+    ):
+        shown = solvency.presented(epoch, 1, audience)
+        assert refused(solvency.show, epoch, 1, proof, presentation=shown) == "NotForCaller"
+    purpose, r, vs = solvency.presented(epoch, 1)
+    for changed in ((sha256(b"another loan"), r, vs), (purpose, vs, r), (purpose, bytes(32), bytes(32))):
+        assert refused(solvency.show, epoch, 1, proof, presentation=changed) == "NotForCaller"
+    other = solvency.presented(epoch, 2)
+    assert refused(solvency.show, epoch, 1, proof, presentation=other) == "NotForCaller"
+    later = make_epoch(2048, number=4)
+    solvency.certify(later.keys)
+    old = solvency.presented(epoch, 1)
+    assert refused(solvency.show, later, 1, later.prove(1), presentation=old) == "NotForCaller"
+
+
+def test_the_log_names_the_caller_and_the_purpose(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    (event,) = solvency.contract.events.Solvent().process_receipt(solvency.show(epoch, 1, proof))
+    assert event["args"]["caller"] == Account.from_key(USER).address
+    assert bytes(event["args"]["purpose"]) == PURPOSE
+
+
+def test_the_contract_and_its_twin_ask_for_the_same_signature(solvency: SolvencyChain, epoch: Epoch) -> None:
+    audience, leaf = solvency.audience(), epoch.leaves[1]
+    caller = solvency.vault.user.web3.to_checksum_address(audience.caller)
+    arguments = (caller, audience.purpose, epoch.keys.hash, leaf.hash)
+    found = bytes(solvency.contract.functions.presentationDigest(*arguments).call())
+    assert found == presentation_digest(audience, epoch.keys.hash, leaf.hash)
 
 
 def test_a_set_that_a_conflict_froze_certifies_nothing(solvency: SolvencyChain) -> None:

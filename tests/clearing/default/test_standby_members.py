@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from clearing.accounts.signatories import signatories, signing_addresses
+from clearing.base.secp256k1 import address
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.accounts import StandbyDeclared
 from clearing.schema.receipts.default import ClientClosedOut, DefaultDeclared, PortedToStandby, StandbyNotTaken
@@ -167,3 +169,15 @@ def test_either_side_ends_it_alone(key: bytes) -> None:
     result = defaulted(world).block()
     assert not of_kind(result, PortedToStandby)
     assert world.state.accounts[ALICE_CLIENT].member == 1
+
+
+def test_a_pool_takes_the_end_of_a_standby_from_either_side() -> None:
+    """A pool checks a signature before a block does: whoever the rules let end it must be known to it."""
+    world = named(with_clients())
+    for account, owner in ((ALICE_CLIENT, secret(1)), (KEYED_CLIENT, CLIENT_SECRET)):
+        for key in (owner, secret(CAROLS)):
+            (who,) = signatories(world.standby(account, 0, key))
+            assert address(key) in signing_addresses(world.state, who)
+        assert address(secret(DAVES)) not in signing_addresses(world.state, who)
+    (who,) = signatories(world.standby(BOB, 0, secret(2)))
+    assert signing_addresses(world.state, who) == (address(secret(2)),), "there is nothing to end"

@@ -220,7 +220,6 @@ def test_what_is_left_after_a_default_is_the_members_own() -> None:
         ("house_capital_micros", 2**60),
         ("reveal_blocks", 1_000_001),
         ("auction_reserve_ppm", 100_000_001),
-        ("auction_contest_ppm", 1_000_001),
         ("auction_duty_ppm", 1_000_001),
         ("auction_absence_ppm", 1_000_001),
     ],

@@ -80,7 +80,7 @@ def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
         "crisis.default.pool_affiliates",
         "crisis.fund.cover_growth",
         "crisis.default.porting_at_maintenance",
-        "crisis.default.auction_contest_ppm",
+        "crisis.default.auction_own_money",
         "crisis.default.reveal_blocks",
         "crisis.fund.minimum_micros",
         "crisis.fund.reduce_blocks",
@@ -161,10 +161,10 @@ def test_options_are_marked_at_no_more_than_twice_the_volatility(house: World, p
 
 def test_a_sealed_auction_stays_sealed_with_time_to_commit() -> None:
     genesis = protected_genesis()
-    sealed = change(genesis.crisis.default, reveal_blocks=20, auction_contest_ppm=500_000)
+    sealed = change(genesis.crisis.default, reveal_blocks=20, auction_own_money=True)
     house = parliament_world(change(genesis, crisis=change(genesis.crisis, default=sealed)))
     at = "bounds.crisis.default"
     assert refused_at(house, ("crisis.default.reveal_blocks", 0)) == f"{at}.reveal_blocks"
     assert refused_at(house, ("crisis.default.reveal_blocks", 36)) == f"{at}.commit_blocks"
-    assert refused_at(house, ("crisis.default.auction_contest_ppm", 0)) == f"{at}.auction_contest_ppm"
+    assert refused_at(house, ("crisis.default.auction_own_money", False)) == f"{at}.auction_own_money"
     assert not refused_at(house, ("crisis.default.reveal_blocks", 5))

@@ -3,7 +3,7 @@
 import msgspec
 
 from clearing.base.units import PPM
-from clearing.default.auction_reserve import auction_portfolio, reserve_ask, slice_margin, uncontested_ask
+from clearing.default.auction_reserve import auction_portfolio, own_money_ask, reserve_ask, slice_margin
 from clearing.default_fund.contributions import contribution_micros
 from clearing.genesis.json import genesis_part_from_json
 from clearing.schema.blocks.block import BlockResult
@@ -68,10 +68,10 @@ def money(world: World, *accounts: int) -> int:
 
 
 def ask_bounds(world: World) -> tuple[int, int]:
-    """The highest ask for a slice that a bidder with competition is paid, and one without."""
+    """The highest ask for a slice that fulfils the duty to bid, and the highest that is paid."""
     context = world.context()
     reserve = reserve_ask(context, auction_portfolio(context, world.default()))
-    return reserve, uncontested_ask(context, world.default(), reserve)
+    return reserve, own_money_ask(context, world.default(), reserve)
 
 
 def worst_ask(world: World) -> int:

@@ -17,6 +17,7 @@ from proofs.verify.package_verifier import PackageChecks, verify_package
 CHECKS = (
     "encoding",
     "certificate",
+    "sizes",
     "roots",
     "statement",
     "ranges_and_rows",
@@ -27,12 +28,14 @@ CHECKS = (
     "house",
     "rules",
 )
+OF_THE_COMMAND = (*CHECKS[:4], "freshness", *CHECKS[4:])
+"""The command knows the time."""
 FIRST_READ = {
     "header": "certificate",
     "certificate": "certificate",
     "validators": "certificate",
     "domain": "roots",
-    "statement": "roots",
+    "statement": "sizes",
     "commitments": "roots",
     "srs": "statement",
     "proof": "ranges_and_rows",
@@ -41,7 +44,8 @@ FIRST_READ = {
     "cover": "cover",
     "house": "house",
 }
-"""The first check that reads each part of a package; all that come after it are run."""
+"""The first check that reads each part of a package; all that come after it are run. `sizes` reads lengths only, which
+one bit of a proof does not change."""
 SAMPLE = 50
 """Of so many places one is judged by the whole verifier, too."""
 SEED = 20_200_312

@@ -16,6 +16,17 @@ HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "
 """What a verifier must not load."""
 
 
+TIME_MS = 1_584_000_000_000
+AT = ("--at", "2020-03-12T08:00:00Z")
+"""The time of the small market, for a process of its own."""
+
+
+@pytest.fixture(autouse=True)
+def at_the_markets_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands judge packages as a minute after the small market's header."""
+    monkeypatch.setattr("cli.verdict_options.now_ms", lambda: TIME_MS + 60_000)
+
+
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("package") / "epoch-000004.ccp"

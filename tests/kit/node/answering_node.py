@@ -31,6 +31,7 @@ from node.epochs.member_files import (
     EpochHoldingsRecord,
     exit_tree_record,
 )
+from node.epochs.seeds import AccountSeeds
 from node.pool.fates import Fates, NotedBlock
 from node.pool.mempool import transaction_hash
 from node.store.fate_table import FateTable
@@ -164,7 +165,7 @@ def _day_of(station: Station) -> str:
 
 
 def _holdings(folder: Path) -> EpochHoldings:
-    kept = EpochHoldings(folder / "holdings", seed_of)
+    kept = EpochHoldings(folder / "holdings", seed_of, seal_key=AccountSeeds(bytes(32)).seal_key)
     accounts = (
         AccountHoldingsRecord(ALICE, FAKE_OWNERS[1], ((0, 9_000), (1, -2))),
         AccountHoldingsRecord(FUND_ACCOUNT, address(secret(0)), ((0, 600),)),

@@ -78,7 +78,18 @@ def failed_check(data: bytes) -> str:
     name = "encoding"
     try:
         judged = read(data)
-        for check in (certificate, roots, statement, ranges_and_rows, matched_book, reserves, custody, cover, house):
+        for check in (
+            certificate,
+            sizes,
+            roots,
+            statement,
+            ranges_and_rows,
+            matched_book,
+            reserves,
+            custody,
+            cover,
+            house,
+        ):
             name = check.__name__
             check(judged)
     except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
@@ -224,6 +235,20 @@ def commitments_root(judged: Judged) -> bytes:
     leaves = [word(account) + c_w for account, c_w in judged.package["commitments"]]
     stated = tagged("crossclear/risk-snapshot/v1", packed(judged.package["statement"]))
     return tagged("crossclear/commitments-root/v1", stated, word(judged.package["domain"]), merkle_root(leaves))
+
+
+def sizes(judged: Judged) -> None:
+    """Lengths fit counts: what an account or a slot costs is paid for in bytes."""
+    stated, package = judged.statement, judged.package
+    count = len(package["commitments"])
+    for proof, parts in ((package["proof"], count), (package["house"] or bytes(128 + 320), 1)):
+        need(not parts or len(proof) in {320 + 128 * parts * columns for columns in range(1, 17)}, "linear proof")
+    need(len(package["book"]) == 48 + 32 * (2 + sum(kind not in PUBLIC for _, kind, _ in stated["slots"])), "book")
+    stresses = sum(kind == UNCOVERED for _, kind, _ in stated["slots"])
+    need(len(package["cover"]) <= stresses * (48 + 2048) + 320 + 224 + 2048 + 320, "cover")
+    need(len(stated["shortfalls"]) <= count and len(stated["totals"]) <= len(stated["slots"]), "lists")
+    for _, _, members, deficits in stated["cover"]:
+        need(len(members) <= count and len(deficits) <= len(stated["slots"]), "cover terms")
 
 
 def roots(judged: Judged) -> None:

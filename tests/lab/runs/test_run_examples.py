@@ -152,6 +152,8 @@ what is closed brings the account back to initial margin: liquidation/back-to-in
     slice.blocks.*.discount  0.001; 0.00325; 0.0055; 0.00775; 0.01
 nobody pays a discount or a penalty that it has not got: liquidation/equity-cap-and-two-legs
     # 51,000 x 0.01 = 510; 51,000 x 0.1 + 510 = 5,610; of 510 dollars the discount takes all
+    # The two figures are known from a case somebody described; its text was searched for in documentation, threads and
+    # sources of clearing houses and protocols, and not found. So slice and rates were rebuilt from the figures.
     rich.blocks.*.account_pays  510; 5610
     poor.blocks.*.account_pays  510; 510
     poor.blocks.*.bidder_gets  255; 510

@@ -73,7 +73,7 @@ def test_another_epochs_package_refuses_a_made_proof(made: Path, folder: Path, c
 def test_one_bad_proof_among_good_ones_is_named(made: Path, package: Path, tmp_path: Path, cli: CommandLine) -> None:
     bad = tmp_path / "bad.ccs"
     bad.write_bytes(made.read_bytes()[:-1] + b"\0")
-    words = ["proof", "verify", made, bad, made, "--package", package]
+    words = ["proof", "verify", made, bad, made, "--package", package, *TRUST]
     reports = cli(*words, "--output", "json", code=6).json
     assert [(report["file"], report["ok"]) for report in reports] == [
         (str(made), True),
@@ -163,8 +163,23 @@ def history(cli: CommandLine) -> Callable[..., Printed]:
     return lambda *words, code=0: cli("proof", "history", *words, code=code)
 
 
+def test_a_machine_takes_no_history_with_something_open_for_a_good_one(
+    folder: Path, history: Callable[..., Printed]
+) -> None:
+    report = history(folder, "--output", "json", code=6).json
+    assert (report["ok"], report["open"], report["strict"]) == (False, ["anchor", "cover", "custody"], True)
+    assert report["findings"] == []
+    assert all(package["ok"] for package in report["packages"])
+    allowed = ["--allow-open", "cover", "--allow-open", "custody"]
+    history(folder, "--output", "json", *allowed, code=6)
+    assert history(folder, *TRUST, "--output", "json", *allowed).json["ok"]
+    text = history(folder).out
+    assert text.startswith("NOT SHOWN: anchor, cover, custody;")
+    assert "R0760" in history(folder, "--strict", code=6).out
+
+
 def test_a_whole_folder_is_one_history(folder: Path, history: Callable[..., Printed]) -> None:
-    report = history(folder, *TRUST, "--output", "json").json
+    report = history(folder, *TRUST, "--no-strict", "--output", "json").json
     assert report["epochs"] == [each["epoch"] for each in report["packages"]] == [4, 5, 6]
     assert report["findings"] == []
     text = history(folder).out
@@ -208,7 +223,7 @@ def test_what_is_no_ordinary_file_is_not_opened(folder: Path, tmp_path: Path, hi
     (tmp_path / "folder.ccp").mkdir()
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "4.ccp").write_bytes((folder / "epoch-000004.ccp").read_bytes())
-    report = history(tmp_path, "--output", "json").json
+    report = history(tmp_path, "--no-strict", "--output", "json").json
     assert (len(report["packages"]), report["skipped"]) == (1, 5)
 
 

@@ -1,7 +1,7 @@
 """From a validator's home to a contract that believes an account: the verbs of `crossclear onchain`, on a chain."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,9 +85,19 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return found
 
 
-def prove(written: Written, epoch: Path, out: Path, *own: str) -> int:
+PAYER = bytes.fromhex(Account.from_key(KEY).address[2:])
+VERIFIER = bytes([5]) * 20
+
+
+def audience(verifier: bytes = VERIFIER, caller: bytes = PAYER) -> list[str]:
+    """The options that say for whom a proof is."""
+    return ["--chain-id", "31337", "--verifier", verifier.hex(), "--caller", caller.hex(), "--purpose", "ab" * 32]
+
+
+def prove(written: Written, epoch: Path, out: Path, *own: str, to: Sequence[str] = ()) -> int:
     """The exit code of proving the member's account under an epoch's keys."""
-    return onchain("prove", epoch, *written.package, *(own or written.own), *written.anchor, "--out", out)
+    words = [*written.package, *(own or written.own), *written.anchor, *(to or audience())]
+    return onchain("prove", epoch, *words, "--out", out)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +134,7 @@ def test_a_member_proves_and_anybody_checks(written: Written, mine: Path, tmp_pa
 
 def test_nothing_is_proven_under_keys_that_no_quorum_signed(written: Written, tmp_path: Path, cli: CommandLine) -> None:
     out, package = tmp_path / "none.cca", written.package
-    prove = ["onchain", "prove", *package, "--out", out]
+    prove = ["onchain", "prove", *package, *audience(), "--out", out]
     assert "under_quorum" in cli(*prove, written.bare, *written.own, *written.anchor, code=6).err
     for lacking in (written.own, written.anchor):
         cli(*prove, written.signed, *lacking, code=2)
@@ -136,10 +146,10 @@ def test_false_keys_are_found_though_a_validator_signed_them(
 ) -> None:
     epoch = read_epoch_file(written.bare.read_bytes())
     false = msgspec.structs.replace(epoch.keys, constant=bytes(32))
-    share = sign_keys(false, written.home.genesis.validators, 0, written.home.keys.validator)
+    share = sign_keys(false, written.home.genesis.validators, 0, written.home.keys.validator, epoch.time_s)
     path, out = tmp_path / "false.cco", ["--out", tmp_path / "out"]
-    path.write_bytes(write_file(epoch_file(false, epoch.all_leaves, [share])))
-    for verb, *more in (("check",), ("calldata",), ("prove", *written.own, *out)):
+    path.write_bytes(write_file(epoch_file(false, epoch.all_leaves, epoch.time_s, [share])))
+    for verb, *more in (("check",), ("calldata",), ("prove", *written.own, *audience(), *out)):
         assert "keys_differ" in cli("onchain", verb, path, *written.package, *more, *written.anchor, code=6).err
     cli("onchain", "join", path, written.bare, *written.package, *out, code=6)
     cli("onchain", "verify", mine, "--epoch", path, code=6)
@@ -172,9 +182,9 @@ def test_junk_is_refused(written: Written, tmp_path: Path, data: bytes | None, c
 
 @pytest.mark.chain
 def test_a_contract_believes_what_the_members_transaction_carries(
-    written: Written, mine: Path, anvil: Callable[..., Anvil], tmp_path: Path, cli: CommandLine
+    written: Written, anvil: Callable[..., Anvil], tmp_path: Path, cli: CommandLine
 ) -> None:
-    chain = anvil()
+    chain = anvil(first_block_s=read_epoch_file(written.signed.read_bytes()).time_s)
     address = str(Account.from_key(KEY).address)
     chain.fund(address)
     web3 = connect(chain.url)
@@ -191,6 +201,10 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     payer = ["--rpc", chain.url, "--key-file", str(secret_file(tmp_path / "payer", KEY))]
     to = [*payer, "--verifier", verifier.address.hex()]
     package = [*written.package, *written.anchor]
+    mine, others = tmp_path / "mine.cca", tmp_path / "others.cca"
+    assert prove(written, written.signed, mine, to=audience(verifier.address)) == 0
+    assert prove(written, written.signed, others, to=audience(verifier.address, bytes(20))) == 0
+    assert read_account_file(mine.read_bytes()).proof == read_account_file(others.read_bytes()).proof
 
     sent = cli("onchain", "send", mine, *to, code=6)
     assert "transaction_reverted" in sent.err  # nobody has certified the epoch yet
@@ -201,21 +215,28 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     assert bytes(web3.eth.call({"to": at, "data": keys_of_call(1)})) == keys.hash
     assert "has these keys already" in cli("onchain", "send", written.signed, *package, *to).err
 
+    assert "transaction_reverted" in cli("onchain", "send", others, *to, code=6).err  # it was made for another caller
     sent = cli("onchain", "send", mine, *to).err.split()[-1]
     transaction = web3.eth.get_transaction(sent)
     assert cli("onchain", "calldata", mine).out.strip() == "0x" + bytes(transaction["input"]).hex()
     contract = web3.eth.contract(address=at, abi=load_artifact("SolvencyVerifier").abi)
     (event,) = contract.events.Solvent().process_receipt(web3.eth.get_transaction_receipt(sent))
-    assert dict(event["args"]) == {"epoch": 1, "account": 1, "shortfall": 0}
+    purpose = bytes.fromhex("ab" * 32)
+    told = {"epoch": 1, "account": 1, "caller": address, "shortfall": 0, "purpose": purpose}
+    assert dict(event["args"]) == told
     cli("onchain", "send", mine, *payer, "--verifier", "0x12", code=2)
 
-    shown = read_account_file(mine.read_bytes())
+    shown = read_account_file(others.read_bytes())
+    signed = shown.presentation
 
     async def ask() -> None:
-        arguments = ProvenAccount(keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
+        arguments = ProvenAccount(
+            keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof, (purpose, signed.r, signed.vs)
+        )
         async with Endpoint(chain.url) as endpoint:
             sender = SolvencySender(endpoint, Sender(endpoint, chain.chain_id, KEY), verifier.address)
-            assert await sender.check(arguments) == (1, 1, 0)
+            time_s = read_epoch_file(written.signed.read_bytes()).time_s
+            assert await sender.check(arguments) == (1, 1, 0, time_s)
             assert await sender.keys_of(2) == bytes(32)
             with refused(BridgeCode.ENDPOINT_REFUSED):
                 await sender.check(replace(arguments, index=shown.index + 1))

@@ -62,7 +62,9 @@ def test_a_house_that_owes_cannot_show_that_it_does_not(market, shown):
 def test_no_proof_of_another_package_or_account_passes_for_the_houses(market, package):
     read, other = read_package(package), read_package(market.honest(market.snapshot()))
     assert verify_package(write_package(replace(read, house=other.house))).failed == "house"
-    for broken in (read.house[:-1], read.house + b"\0", b"\0" * len(read.house), read.proof):
+    for broken in (read.house[:-1], read.house + b"\0"):
+        assert verify_package(write_package(replace(read, house=broken))).failed == "sizes"
+    for broken in (b"\0" * len(read.house), read.proof):
         assert verify_package(write_package(replace(read, house=broken))).failed == "house"
     stripped = write_package(replace(read, house=b""))
     assert verify_package(stripped).ok

@@ -367,6 +367,13 @@ def test_two_accounts_with_one_commitment_are_found(market):
     assert "accounts 0 and 1" in verdict.findings[0].detail
 
 
+def test_epochs_before_the_first_package_are_named(market):
+    """A header's epoch is its statement's, so the number of the first says how many closed before it."""
+    for epoch, says in ((1, ""), (2, "Epoch 1 closed before"), (4, "Epochs 1 to 3 closed before")):
+        limits = judged([proven(market, shot_of(market, epoch))]).not_proven
+        assert [limit[: len(says)] for limit in limits if "closed before the first" in limit] == [says][: bool(says)]
+
+
 def test_two_proofs_with_one_draw_of_randomness_are_found(market):
     def drawn(seed):
         numbers = iter(range(seed, seed + 10**6))

@@ -34,10 +34,13 @@ def validators(market: SimpleNamespace) -> ValidatorSet:
     return found
 
 
+TIME_S = 1_584_000_000
+
+
 def signed(
     keys: EpochKeys, validators: ValidatorSet, secrets: Sequence[int], signers: Sequence[int] = (0, 1)
 ) -> KeysCertificate:
-    digest = certified_digest(keys, validators.hash)
+    digest = certified_digest(keys, validators.hash, TIME_S)
     shares = [bls.sign(secrets[index], digest) for index in signers]
     return KeysCertificate(signer_bitmap(tuple(signers)), bls.aggregate(shares))
 
@@ -61,7 +64,7 @@ def test_a_second_list_of_leaves_would_let_holdings_be_guessed_and_no_quorum_sig
     assert not confirmed(epoch, (999, 5, -1), found)
 
     certificate = signed(epoch.keys, validators, market.SECRETS)
-    args = (0, epoch.witnesses[0], epoch.seeds[0], certificate, validators)
+    args = (0, epoch.witnesses[0], epoch.seeds[0], certificate, validators, TIME_S)
     keys, proof = prove_certified_account(epoch.statement, epoch.leaves, *args)
     assert (keys, proof) == (epoch.keys, epoch.prove(0))
     verify_account(keys, epoch.leaves[0], 0, leaf_path(epoch.leaves, 0), proof)
@@ -77,14 +80,16 @@ def test_the_own_leaf_must_be_the_own_one_though_a_quorum_signed_it(
     for index in (0, -1, len(leaves)):
         with refused(ProofCode.WRONG_ROOT, VerificationFailed):
             prove_certified_account(
-                epoch.statement, leaves, index, epoch.witnesses[0], epoch.seeds[0], certificate, validators
+                epoch.statement, leaves, index, epoch.witnesses[0], epoch.seeds[0], certificate, validators, TIME_S
             )
 
 
 def test_keys_need_a_quorum_of_the_set(epoch: Epoch, validators: ValidatorSet, market: SimpleNamespace) -> None:
     secrets, keys = market.SECRETS, epoch.keys
     good = signed(keys, validators, secrets)
-    check_keys_certificate(keys, good, validators)
+    check_keys_certificate(keys, good, validators, TIME_S)
+    with refused(BaseCode.BAD_SIGNATURE):
+        check_keys_certificate(keys, good, validators, TIME_S + 1)
     one = signed(keys, validators, secrets, (0,))
     stray = msgspec.structs.replace(good, signers=signer_bitmap((0, 1, 2)))
     swapped = signed(keys, validators, secrets[::-1], (0,))
@@ -96,4 +101,4 @@ def test_keys_need_a_quorum_of_the_set(epoch: Epoch, validators: ValidatorSet, m
         (msgspec.structs.replace(keys, epoch=keys.epoch + 1), good, BaseCode.BAD_SIGNATURE),
     ):
         with refused(code):
-            check_keys_certificate(shown, certificate, validators)
+            check_keys_certificate(shown, certificate, validators, TIME_S)

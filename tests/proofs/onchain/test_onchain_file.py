@@ -15,6 +15,7 @@ from proofs.onchain.file import (
     OnchainEpoch,
     account_file,
     certificate_of,
+    check_account_file,
     check_file,
     check_keys_certificate,
     epoch_file,
@@ -26,8 +27,13 @@ from proofs.onchain.file import (
     write_file,
 )
 from proofs.onchain.keys import DerivedEpoch, account_witness, derive_epoch
+from proofs.onchain.presentation import Audience, Presentation, check_presentation, present
 from proofs.onchain.verifier import verify_account
 from tests.kit.refusals import refused
+
+TIME_S = 1_584_000_000
+"""Of the small market's header."""
+AUDIENCE = Audience(31337, bytes([1]) * 20, bytes([2]) * 20, bytes([3]) * 32)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +48,8 @@ def read(package: bytes) -> EpochPackage:
 
 @pytest.fixture(scope="module")
 def signed(derived: DerivedEpoch, read: EpochPackage, market: SimpleNamespace) -> OnchainEpoch:
-    shares = [sign_keys(derived.keys, read.validators, i, secret) for i, secret in enumerate(market.SECRETS)]
-    return epoch_file(derived.keys, derived.leaves, shares)
+    shares = [sign_keys(derived.keys, read.validators, i, secret, TIME_S) for i, secret in enumerate(market.SECRETS)]
+    return epoch_file(derived.keys, derived.leaves, TIME_S, shares)
 
 
 def test_what_a_validator_derives_is_what_the_package_says(derived: DerivedEpoch, read: EpochPackage) -> None:
@@ -54,7 +60,9 @@ def test_what_a_validator_derives_is_what_the_package_says(derived: DerivedEpoch
         read.statement.epoch,
         read.statement.height,
     )
-    check_file(epoch_file(derived.keys, derived.leaves), read)
+    check_file(epoch_file(derived.keys, derived.leaves, TIME_S), read)
+    with refused(ProofCode.KEYS_DIFFER, VerificationFailed):
+        check_file(epoch_file(derived.keys, derived.leaves, TIME_S + 1), read)
 
 
 def test_from_a_snapshot_to_a_proof_that_holds(
@@ -63,14 +71,25 @@ def test_from_a_snapshot_to_a_proof_that_holds(
     epoch = read_epoch_file(write_file(signed))
     assert epoch == signed
     certificate = certificate_of(epoch, read.validators)
-    check_keys_certificate(epoch.keys, certificate, read.validators)
+    check_keys_certificate(epoch.keys, certificate, read.validators, TIME_S)
     for index, account in enumerate(market.snapshot().accounts):
         seed = market.seeds()[account.account]
         witness = account_witness(read.statement, derived.statement.linear.layout, account, seed)
         keys, proof = prove_certified_account(
-            derived.statement, epoch.all_leaves, index, witness, seed, certificate, read.validators
+            derived.statement, epoch.all_leaves, index, witness, seed, certificate, read.validators, TIME_S
         )
-        shown = read_account_file(write_file(account_file(epoch, index, proof)))
+        leaf = epoch.all_leaves[index]
+        presented = present(AUDIENCE, keys.hash, leaf, seed, derived.statement.linear.context)
+        shown = read_account_file(write_file(account_file(epoch, index, proof, presented)))
+        check_account_file(shown)
+        for place in ("chain_id", "verifier", "caller", "purpose"):
+            value = 9 if place == "chain_id" else bytes([9]) * len(getattr(AUDIENCE, place))
+            moved = msgspec.structs.replace(AUDIENCE, **{place: value})
+            with refused(ProofCode.NOT_PRESENTED, VerificationFailed):
+                check_presentation(msgspec.structs.replace(presented, audience=moved), keys.hash, leaf)
+        for changes in ({"r": bytes(32)}, {"vs": bytes([255]) * 32}):
+            with refused(ProofCode.NOT_PRESENTED, VerificationFailed):
+                check_presentation(msgspec.structs.replace(presented, **changes), keys.hash, leaf)
         assert shown.keys == keys
         verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
 
@@ -94,7 +113,7 @@ def test_a_quorum_is_made_of_good_shares_of_one_set(
 ) -> None:
     def refused(*shares: KeysShare) -> bool:
         try:
-            certificate_of(epoch_file(derived.keys, derived.leaves, shares), read.validators)
+            certificate_of(epoch_file(derived.keys, derived.leaves, TIME_S, shares), read.validators)
         except RemoteFault as fault:
             assert fault.code is BaseCode.UNDER_QUORUM
             return True
@@ -105,8 +124,9 @@ def test_a_quorum_is_made_of_good_shares_of_one_set(
     elsewhere = msgspec.structs.replace(second, validators_hash=bytes(32))
     stray = msgspec.structs.replace(second, validator=9)
     damaged = msgspec.structs.replace(second, signature=bytes(96))
-    old = sign_keys(msgspec.structs.replace(derived.keys, epoch=1), read.validators, 1, market.SECRETS[1])
-    for bad in (swapped, elsewhere, stray, damaged, old):
+    old = sign_keys(msgspec.structs.replace(derived.keys, epoch=1), read.validators, 1, market.SECRETS[1], TIME_S)
+    later = sign_keys(derived.keys, read.validators, 1, market.SECRETS[1], TIME_S + 1)
+    for bad in (swapped, elsewhere, stray, damaged, old, later):
         assert refused(first, bad)
     assert refused()
     assert refused(first)
@@ -116,7 +136,7 @@ def test_a_quorum_is_made_of_good_shares_of_one_set(
 
 
 def test_shares_are_joined_from_files_of_the_same_keys(signed: OnchainEpoch, derived: DerivedEpoch) -> None:
-    parts = [epoch_file(derived.keys, derived.leaves, (share,)) for share in signed.shares]
+    parts = [epoch_file(derived.keys, derived.leaves, TIME_S, (share,)) for share in signed.shares]
     assert join_files(parts) == join_files(parts[::-1]) == join_files([*parts, signed]) == signed
     other = msgspec.structs.replace(parts[1], keys=msgspec.structs.replace(derived.keys, epoch=9))
     with refused(ProofCode.KEYS_DIFFER, VerificationFailed):
@@ -133,7 +153,7 @@ def test_hostile_files_are_refused(signed: OnchainEpoch) -> None:
     for shares in (signed.shares[::-1], signed.shares[:1] * 2):
         with refused(BaseCode.MALFORMED):
             read_epoch_file(encode(msgspec.structs.replace(signed, shares=shares)))
-    shown = account_file(signed, 0, bytes(1056))
+    shown = account_file(signed, 0, bytes(1056), Presentation(AUDIENCE, bytes(32), bytes(32)))
     for changes in ({"path": (bytes(32),) * 21}, {"proof": bytes(5000)}, {"index": 2**32}, {"format": "another"}):
         with pytest.raises(RemoteFault):
             read_account_file(encode(msgspec.structs.replace(shown, **changes)))

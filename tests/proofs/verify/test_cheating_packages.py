@@ -129,7 +129,14 @@ def exchanged(commitments):
     return ((a, second), (b, first), *rest)
 
 
-@pytest.mark.parametrize("swap", [renamed, exchanged, lambda commitments: commitments[:-1]])
+def test_an_account_left_out_is_refused_by_the_length_of_the_proof(market, package):
+    good = read_package(package)
+    fewer = replace(good, commitments=good.commitments[:-1])
+    assert verify_package(write_package(fewer)).failed == "sizes"
+    assert verify_package(signed_anew(market, fewer)).failed == "sizes"
+
+
+@pytest.mark.parametrize("swap", [renamed, exchanged])
 def test_swapped_accounts_are_refused_by_the_roots_and_though_signed_by_the_proof(market, package, swap):
     good = read_package(package)
     other = replace(good, commitments=swap(good.commitments))
@@ -171,7 +178,8 @@ def test_an_account_that_stands_twice_is_refused_as_statement(market, package):
     good = read_package(package)
     first, second, third = good.commitments
     for order in ((first, second, second), (first, second, second, third), (third, second, first)):
-        assert verify_package(signed_anew(market, replace(good, commitments=order))).failed == "statement"
+        failed = "statement" if len(order) == len(good.commitments) else "sizes"
+        assert verify_package(signed_anew(market, replace(good, commitments=order))).failed == failed
 
 
 def hidden_anew(secret):

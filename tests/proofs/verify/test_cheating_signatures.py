@@ -23,7 +23,7 @@ def test_an_account_committed_to_as_infinity_is_refused(market, package):
     for data in (encode_point(infinity()), bytes([0xC0]) + b"\x01" * 47, bytes([0x80]) + bytes(47)):
         commitments = (*good.commitments, (9, data))
         verdict = verify_package(signed_anew(market, replace(good, commitments=commitments)))
-        assert verdict.failed == "ranges_and_rows"
+        assert verdict.failed == "sizes"
         forged = replace(good, commitments=((0, data), *good.commitments[1:]))
         verdict = verify_package(signed_anew(market, forged))
         assert (verdict.failed, verdict.checks[-1].code) == ("ranges_and_rows", ProofCode.BAD_POINT)

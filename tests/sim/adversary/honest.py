@@ -8,17 +8,22 @@ from typing import Any
 
 from clearing.context.unresolved_losses import defaults_under_way
 from tests.kit.clearing.genesis import USDC_1
-from tests.sim.adversary.market import HONEST, Market
+from tests.sim.adversary.market import DEALER, HONEST, Market, ether_micros
 from tests.sim.adversary.sealed_bids import bid_in_default
 
 Requests = list[Any]
 
 
-def honest_requests(market: Market, bidders: tuple[int, ...]) -> Requests:
-    """What honest members ask of the block that is being made. `bidders`: those that take part in auctions."""
+def honest_requests(market: Market, bidders: tuple[int, ...], *, buys_tokens: bool = False) -> Requests:
+    """What honest members ask of the block that is being made. `bidders`: those that take part in auctions.
+
+    `buys_tokens`: the dealer buys at its index what the house sells of tokens.
+    """
     found = _contributions(market)
     for account in HONEST:
         found += answer_call(market, account)
+    if buys_tokens:
+        found += _bids_for_tokens(market)
     return found + _bids_for_defaulters(market, bidders) + _bids_for_slices(market, bidders)
 
 
@@ -46,6 +51,17 @@ def _bids_for_defaulters(market: Market, bidders: tuple[int, ...]) -> Requests:
         if default.member != bidder
         for request in bid_in_default(market, bidder, number, default, everything)
     ]
+
+
+def _bids_for_tokens(market: Market) -> Requests:
+    """A bid for all ether that the house offers in the block that is being made."""
+    offered = [
+        token
+        for _, record in market.state.recoveries.ordered()
+        for token in record.tokens
+        if 0 < token.offered_height <= market.state.now.height + 1
+    ]
+    return [market.inventory_bid(DEALER, token.units, ether_micros(market), asset=token.asset) for token in offered]
 
 
 def _bids_for_slices(market: Market, bidders: tuple[int, ...]) -> Requests:

@@ -37,6 +37,8 @@ CLIENT = 11
 """Account of Ann's client, which is Ann under another key."""
 CLIENT_SECRET = (1_011).to_bytes(32, "big")
 COLLUDERS = (ANN, BEN, CLIENT)
+WITH_HOUSE = (*COLLUDERS, HOUSE)
+"""Whose gains are judged where the house colludes, too."""
 HONEST = (DEALER, TRADER, CROWD)
 DEALER_ETHER = 5_000
 NAMES = {HOUSE: "house", ANN: "Ann", BEN: "Ben", CLIENT: "Ann's client", DEALER: "dealer", TRADER: "trader"}
@@ -135,11 +137,11 @@ class Market(World):
 
     def __init__(self, genesis: Genesis) -> None:
         super().__init__(genesis, check=False, fresh=True)
-        self.paid_out = dict.fromkeys(COLLUDERS, 0)
-        """Micros that each account of colluders withdrew, less what it deposited."""
+        self.paid_out = dict.fromkeys(WITH_HOUSE, 0)
+        """Micros that each account of colluders, or the house, withdrew, less what it deposited."""
         self.committed: dict[tuple[int, int], tuple[int, int]] = {}
         """Slices and ask that a member committed to, by default and member."""
-        self.exposure_gain = dict.fromkeys(COLLUDERS, 0)
+        self.exposure_gain = dict.fromkeys(WITH_HOUSE, 0)
         """Micros that the position of each gained with the index."""
 
     def branch(self) -> "Market":
@@ -172,17 +174,23 @@ def ether_micros(market: Market) -> int:
 
 
 def opened_market(
-    genesis: Genesis, dollars: Mapping[int, int], interest_lots: int = 0, *, sized_before: bool = False
+    genesis: Genesis,
+    dollars: Mapping[int, int],
+    interest_lots: int = 0,
+    *,
+    sized_before: bool = False,
+    house_lots: int = 0,
 ) -> Market:
     """Everybody with cash, the fund sized and paid in, and honest open interest of so many lots.
 
-    `sized_before`: the fund is sized before that interest, so it does not cover it.
+    `sized_before`: the fund is sized before that interest, so it does not cover it. `house_lots`: the house
+    buys them of the dealer.
     """
     market = Market(genesis)
     market.block()
     facts = [market.deposit_fact(each, USDC_1, cash * DOLLAR) for each, cash in sorted(dollars.items()) if cash]
     market.block(facts=[*facts, market.deposit_fact(DEALER, WETH_1, DEALER_ETHER * 10**18)])
-    market.paid_out = {each: -dollars.get(each, 0) * DOLLAR for each in COLLUDERS}
+    market.paid_out = {each: -dollars.get(each, 0) * DOLLAR for each in WITH_HOUSE}
     if interest_lots and not sized_before:
         market.block(market.perp_trade(CROWD, TRADER, interest_lots))
     market.pass_epoch()
@@ -193,6 +201,8 @@ def opened_market(
         raise AssertionError(f"contributions of {still_missing} are not paid")
     if interest_lots and sized_before:
         market.block(market.perp_trade(CROWD, TRADER, interest_lots))
+    if house_lots:
+        market.block(market.perp_trade(HOUSE, DEALER, house_lots))
     margin_book(market.state)
     return market
 

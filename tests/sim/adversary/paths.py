@@ -70,6 +70,20 @@ THERE_AND_BACK = (
     _path("crash and back", PPM, {FIRST_MOVE: -JUMP_TICKS, 8: 210_000, SECOND_MOVE: 300_000}, jumps=True),
 )
 """Who gained in the crash loses it, and more, before the default of who lost in it has ended."""
+TAKEOVER_MOVE = 13
+"""A block in which nobody has answered a call of the first move, and the house has taken positions over."""
+FALL_TICKS = START * 16 // 100
+FALLS = tuple(
+    _path(
+        f"down, {'up' if second > 0 else 'down'}",
+        PPM // 2,
+        {FIRST_MOVE: -FALL_TICKS, TAKEOVER_MOVE: second * FALL_TICKS},
+        blocks=20,
+    )
+    for second in (1, -1)
+)
+"""A fall within initial margin, after which a call lapses, then a move up or down within it: no exposure that is
+decided after the first gains on average."""
 JUMP_PPM = 200
 """Probability of a jump in each direction: once in 5,000. Whoever risks no more than margin loses at most 20 % less
 than the move, which on average is less than the trade fee of a hundredth of a percent. `docs/explanation/adversary.md`

@@ -24,7 +24,7 @@ from tests.sim.adversary.actions import (
     swap_for_cash,
 )
 from tests.sim.adversary.honest import answer_call, honest_requests
-from tests.sim.adversary.market import ANN, BEN, CLIENT, COLLUDERS, HOUSE, Market, ether_micros
+from tests.sim.adversary.market import ANN, BEN, CLIENT, COLLUDERS, HOUSE, WITH_HOUSE, Market, ether_micros
 from tests.sim.adversary.paths import FIRST_MOVE, PricePath
 from tests.sim.adversary.sealed_bids import bid_in_default
 
@@ -66,16 +66,23 @@ def first_blocks(genome: Genome) -> Genome:
 
 
 def judge(
-    start: Market, litter: Sequence[Genome], paths: Sequence[PricePath], *, managed: bool, bidders: tuple[int, ...]
+    start: Market,
+    litter: Sequence[Genome],
+    paths: Sequence[PricePath],
+    *,
+    managed: bool,
+    bidders: tuple[int, ...],
+    house_colludes: bool = False,
 ) -> tuple[list[Judgement], int]:
     """The candidates of a litter on all paths, and how many transactions were applied for it.
 
     `managed`: profit counts above the best of four honest ways to go on from the jump. `bidders`: honest
-    members that bid. Raises ValueError for candidates that differ in their first blocks.
+    members that bid. `house_colludes`: the house's gains are the colluders', and an honest house ends a default with no
+    more than it had. Raises ValueError for candidates that differ in their first blocks.
     """
     if len({first_blocks(genome) for genome in litter}) > 1:
         raise ValueError("candidates of a litter have the same first blocks")
-    players = _Players(bidders)
+    players = _Players(bidders, house_colludes=house_colludes)
     begun = start.branch()
     for block in range(FIRST_MOVE):
         players.step(begun, block, paths[0].ticks[block], _acting(litter[0]))
@@ -91,8 +98,9 @@ def judge(
 class _Players:
     """Plays blocks, and counts what was applied."""
 
-    def __init__(self, bidders: tuple[int, ...]) -> None:
+    def __init__(self, bidders: tuple[int, ...], *, house_colludes: bool) -> None:
         self.bidders, self.operations = bidders, 0
+        self.owners = WITH_HOUSE if house_colludes else COLLUDERS
 
     def play(
         self, before: Market, block: int, paths: tuple[PricePath, ...], genome: Genome, honest: dict[str, int]
@@ -111,12 +119,13 @@ class _Players:
             self.step(market, block, paths[0].ticks[block], conduct)
             block += 1
         self.finish(market)
-        taken, exposure = sum(gained(market).values()), sum(market.exposure_gain.values())
+        taken = sum(gained(market, self.owners).values())
+        exposure = sum(market.exposure_gain[owner] for owner in self.owners)
         return [Outcome(path.name, taken, exposure, honest[path.name]) for path in paths]
 
     def honest(self, before: Market, path: PricePath) -> int:
         """What each owner gains above its exposure by the best honest conduct from the first move on, together."""
-        best = dict.fromkeys(COLLUDERS, -(2**62))
+        best = dict.fromkeys(self.owners, -(2**62))
         for conduct in (_keep_still, _answer_calls, _close, _bid):
             market = before.branch()
             for block in range(FIRST_MOVE, len(path.ticks)):
@@ -126,8 +135,11 @@ class _Players:
             self.finish(market)
             best = {
                 owner: max(best[owner], micros - market.exposure_gain[owner])
-                for owner, micros in gained(market).items()
+                for owner, micros in gained(market, self.owners).items()
             }
+        if HOUSE in best:
+            # What a default brings beyond that is the payers', and what inventory loses is the house's own.
+            best[HOUSE] = min(best[HOUSE], gained(before, (HOUSE,))[HOUSE])
         return sum(best.values())
 
     def finish(self, market: Market) -> None:
@@ -140,17 +152,18 @@ class _Players:
     def step(self, market: Market, block: int, ticks: int, conduct: Conduct) -> None:
         """One block at an index."""
         market.quote = ticks
-        requests = [*conduct(market, block), *honest_requests(market, self.bidders)]
+        honest = honest_requests(market, self.bidders, buys_tokens=HOUSE in self.owners)
+        requests = [*conduct(market, block), *honest]
         facts = [each for each in requests if isinstance(each, DepositSeen)]
-        for account in COLLUDERS:
+        for account in self.owners:
             moved = market.lots(account, BTC_PERP) * (ticks - market.index()) * MICROS_PER_TICK
             market.exposure_gain[account] += moved
         result = market.go(*(each for each in requests if not isinstance(each, DepositSeen)), facts=facts, btc=ticks)
         for fact in facts:
-            if fact.account in COLLUDERS:
+            if fact.account in self.owners:
                 market.paid_out[fact.account] -= int.from_bytes(fact.amount, "big")
         for receipt in result.receipts:
-            if isinstance(receipt, WithdrawalReleased) and receipt.account in COLLUDERS:
+            if isinstance(receipt, WithdrawalReleased) and receipt.account in self.owners:
                 market.paid_out[receipt.account] += receipt.units
         self.operations += len(requests)
 
@@ -221,9 +234,9 @@ def _solvent_owners(market: Market) -> list[int]:
     return [account for account in COLLUDERS if market.margin(account).equity > 0]
 
 
-def gained(market: Market) -> dict[int, int]:
+def gained(market: Market, owners: tuple[int, ...] = COLLUDERS) -> dict[int, int]:
     """Micros that each owner has gained: withdrawn and withdrawable, less paid in."""
-    return {account: market.paid_out[account] + _claims(market, account) for account in COLLUDERS}
+    return {account: market.paid_out[account] + _claims(market, account) for account in owners}
 
 
 def _claims(market: Market, account: int) -> int:

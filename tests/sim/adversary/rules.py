@@ -50,6 +50,22 @@ HOUSE = HouseTerms(
     own_default=True,
     recovery_blocks=200,
 )
+LIMITS = (
+    "capital_micros",
+    "covers_margin",
+    "inventory_margin_max",
+    "inventory_notional_max",
+    "disposal_blocks",
+    "disposal_end_ppm",
+)
+
+
+def _of_house(*fields: str) -> tuple[Switch, ...]:
+    """Fields of the house's terms: as in `HOUSE`, and off."""
+    off = HouseTerms()
+    return tuple(Switch(f"crisis.house.{name}", on=getattr(HOUSE, name), off=getattr(off, name)) for name in fields)
+
+
 RULES: dict[str, Rule] = {
     "insolvent-reserve": Rule(
         "an account without equity is for sale at no discount while a gainer withdraws",
@@ -72,10 +88,19 @@ RULES: dict[str, Rule] = {
         stand_ins=(("clearing.default.claims_haircut:cut_claims", stand_ins.claims_stay),),
     ),
     "house-limits": Rule(
-        "the house takes over more than its capital carries, or keeps a recovery",
-        "everything after a jump",
-        (Switch("crisis.house", on=HOUSE, off=HouseTerms()),),
-        not_found="a recovery is the house's gain, and no scenario tells the house's failure from a second jump",
+        "the house takes over more than its capital carries, and others bear what it loses",
+        "house takes over",
+        _of_house(*LIMITS),
+    ),
+    "house-default": Rule(
+        "the house owes what it lost, and who withdraws first is paid",
+        "house fails",
+        _of_house("own_default"),
+    ),
+    "recoveries": Rule(
+        "the house keeps what a defaulter's tokens yield above what they counted for",
+        "recoveries",
+        _of_house("recovery_blocks"),
     ),
     "partial-tear-up": Rule(
         "everything in a losing instrument ends at the mark",
@@ -98,7 +123,7 @@ RULES: dict[str, Rule] = {
         "auction",
         (
             Switch("crisis.default.auction_reserve_ppm", on=3_000_000, off=0),
-            Switch("crisis.default.auction_contest_ppm", on=500_000, off=0),
+            Switch("crisis.default.auction_own_money", on=True, off=False),
         ),
     ),
     "funding-of-impact": Rule(

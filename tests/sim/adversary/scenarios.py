@@ -28,7 +28,7 @@ from tests.sim.adversary.market import (
     opened_market,
     without_cryptography,
 )
-from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, STILL, THERE_AND_BACK, PricePath
+from tests.sim.adversary.paths import ALL, BOTH_JUMPS, COVERED, CRASH, FALLS, STILL, THERE_AND_BACK, PricePath
 from tests.sim.adversary.rules import RULES, with_rules, without_rules
 
 UNCOVERED = ("same-owner",)
@@ -59,6 +59,15 @@ class Scenario:
     actions_max: int = 10
     also_off: tuple[str, ...] = ()
     """Rules that are off because with them nobody has the position that the scenario is about."""
+    house_lots: int = 0
+    """Lots that the house has bought of the dealer."""
+    house_colludes: bool = False
+    """Whether the house's gains are the colluders'."""
+
+    @property
+    def judged(self) -> dict[str, Any]:
+        """How its candidates are judged: arguments of `play.judge`."""
+        return {"managed": self.managed, "bidders": self.bidders, "house_colludes": self.house_colludes}
 
     @property
     def blocks(self) -> int:
@@ -154,6 +163,38 @@ SCENARIOS: dict[str, Scenario] = {
             also_off=UNCOVERED,
         ),
         Scenario(
+            "house takes over",
+            ("deal", "close", "withdraw", "deposit"),
+            (ANN, BEN),
+            {HOUSE: 8_000, ANN: 100_000, BEN: 60_000},
+            FALLS,
+            managed=True,
+            bidders=(),
+            house_colludes=True,
+            also_off=UNCOVERED,
+        ),
+        Scenario(
+            "house fails",
+            ("withdraw", "withdraw all", "deposit", "deal", "close"),
+            (ANN, BEN),
+            {HOUSE: 200_000, ANN: 60_000, BEN: 500_000, DEALER: 2_000_000, TRADER: 110_000, CROWD: 110_000},
+            CRASH,
+            managed=True,
+            house_lots=100_000,
+            also_off=UNCOVERED,
+        ),
+        Scenario(
+            "recoveries",
+            ("swap", "deal", "close"),
+            (ANN,),
+            {ANN: 100_000, BEN: 2_000},
+            CRASH,
+            managed=True,
+            house_colludes=True,
+            terms={"default": {"house_capital_micros": 0}},
+            also_off=UNCOVERED,
+        ),
+        Scenario(
             "tear-up",
             ("trade", "deal", "close", "unwind", "wash", "withdraw"),
             COLLUDERS,
@@ -207,10 +248,11 @@ def opened(name: str, off: tuple[str, ...], *, real: bool = False) -> Market:
     scenario = SCENARIOS[name]
     dollars = {HOUSE: 1_000_000, **HONEST_DOLLARS, **scenario.dollars}
     genesis = scenario.genesis(off)
+    terms: dict[str, Any] = {"sized_before": scenario.sized_before, "house_lots": scenario.house_lots}
     if real:
-        return opened_market(genesis, dollars, scenario.interest_lots, sized_before=scenario.sized_before)
+        return opened_market(genesis, dollars, scenario.interest_lots, **terms)
     with without_cryptography():
-        return opened_market(genesis, dollars, scenario.interest_lots, sized_before=scenario.sized_before)
+        return opened_market(genesis, dollars, scenario.interest_lots, **terms)
 
 
 def scenario_of(rule: str) -> Scenario:

@@ -59,7 +59,7 @@ def judged_litter(scenario: str, off: tuple[str, ...], litter: tuple[Genome, ...
     terms = SCENARIOS[scenario]
     start = opened(scenario, off)
     with without_cryptography(), terms.without_rules(off):
-        return judge(start, litter, terms.paths, managed=terms.managed, bidders=terms.bidders)
+        return judge(start, litter, terms.paths, **terms.judged)
 
 
 def search(

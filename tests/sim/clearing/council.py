@@ -132,7 +132,7 @@ WORDS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("crisis.liquidation.cooldown_blocks", (0, 2)),
     ("crisis.default.auction_blocks", (0, 5)),
     ("crisis.default.reveal_blocks", (0, 1, 3)),
-    ("crisis.default.auction_contest_ppm", (0, 500_000)),
+    ("crisis.default.auction_own_money", (False, True)),
     ("crisis.default.auction_absence_ppm", (0, 300_000)),
     ("crisis.default.porting_blocks", (0, 3)),
     ("crisis.default.assessment_ppm", (0, 1_000_000)),

@@ -151,7 +151,7 @@ def _auction(terms: DefaultTerms, seed: int) -> DefaultTerms:
         auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3],
         reveal_blocks=chance.choice((0, 2, 2)) if terms.auction_blocks else 0,
         auction_reserve_ppm=chance.choice((0, 1_000_000, 3_000_000)),
-        auction_contest_ppm=chance.choice((0, 250_000, 500_000)),
+        auction_own_money=chance.choice((False, True, True)),
         auction_duty_ppm=chance.choice((0, 50_000, 200_000)),
         auction_absence_ppm=chance.choice((0, 200_000, 1_000_000)),
     )

@@ -107,7 +107,7 @@ def of_a_default() -> Heard:
 
 
 def of_a_sealed_auction() -> Heard:
-    """Commitments, reveals, a bid that is not revealed, one without competition, and members that are charged."""
+    """Commitments, reveals, a bid that is not revealed, one that is too dear, and members that are charged."""
     world = auction_world(ticks=FURTHER)
     reserve, _ = ask_bounds(world)
     world.block(world.bid_commitment(BOB, 1, 1, 0))

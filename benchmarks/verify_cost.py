@@ -1,0 +1,97 @@
+"""What a hostile package costs its verifier: seconds a MiB, and memory, of files built to be dear.
+
+Run `python -m benchmarks.verify_cost [MiB]` at the top of the repository: half a minute, or for 48 MiB some minutes.
+Each file is verified in a process of its own, which has its memory to itself. What bounds the cost, in operations
+instead of seconds, is tested in `tests/proofs/verify/test_cost_of_a_package.py`.
+"""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.figures import Figure, print_measured
+from proofs.epoch.package import EpochPackage, read_package
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs import small_market
+from tests.kit.proofs.cheated_package import signed_anew
+
+REFUSED_MIB = 57
+"""Of the list of accounts without a proof: the file that took 149 s."""
+_ENTRY, _SHARE = 56, 128
+_replace = msgspec.structs.replace
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return measured(1 if quick else 4)
+
+
+def measured(mib: int) -> list[Figure]:
+    """Files of about so many MiB, but for the first."""
+    found = []
+    for name, make, size in (
+        ("accounts without a proof", _without_proof, REFUSED_MIB),
+        ("accounts with a proof of points that prove nothing", _with_points, mib),
+        ("a statement of equality rows", _with_rows, 4),
+    ):
+        data = make(size << 20)
+        seconds, memory, failed = _apart(data)
+        label = f"{name}, {len(data) / (1 << 20):.1f} MiB: refused by {failed}"
+        found += [
+            Figure(label, seconds, "s"),
+            Figure(f"  of it for each MiB, {name}", seconds / (len(data) / (1 << 20)), "s"),
+            Figure(f"  memory for each byte, {name}", memory / len(data), "bytes"),
+        ]
+    return found
+
+
+def _good() -> EpochPackage:
+    return read_package(small_market.honest(small_market.snapshot()))
+
+
+def _without_proof(size: int) -> bytes:
+    good = _good()
+    point = good.commitments[0][1]
+    return signed_anew(
+        small_market, _replace(good, commitments=tuple((i, point) for i in range(size // _ENTRY)), proof=b"")
+    )
+
+
+def _with_points(size: int) -> bytes:
+    good, count = _good(), size // (_ENTRY + _SHARE)
+    point = good.commitments[0][1]
+    proof = (point + point + bytes(32)) * count + point * 4 + bytes(32) + point * 2
+    return signed_anew(small_market, _replace(good, commitments=tuple((i, point) for i in range(count)), proof=proof))
+
+
+def _with_rows(size: int) -> bytes:
+    good = _good()
+    last, count = good.statement.rows[-1], (size - 100_000) // 20
+    kind = type(last.kind)(2)
+    more = tuple(_replace(last, name=f"{i:x}", kind=kind, shortfall=False, constant=0) for i in range(count))
+    return signed_anew(small_market, _replace(good, statement=_replace(good.statement, rows=more)))
+
+
+def _apart(data: bytes) -> tuple[float, int, str]:
+    """Seconds of CPU, bytes of memory beyond those of an empty verifier, and the check that refuses."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        empty = pool.apply(_verified, (b"",))[1]
+    with context.Pool(1) as pool:
+        seconds, memory, failed = pool.apply(_verified, (data,))
+    return seconds, memory - empty, failed
+
+
+def _verified(data: bytes) -> tuple[float, int, str]:
+    before = time.process_time()
+    failed = verify_package(data).failed or "nothing"
+    taken = time.process_time() - before
+    lines = Path("/proc/self/status").read_text().splitlines()  # the peak of `getrusage` is a parent's, too
+    peak = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+    return taken, peak, failed
+
+
+if __name__ == "__main__":
+    print_measured(measured, 4)
