@@ -19,7 +19,7 @@ for (const entry of ["index", "lines"]) {
 execFileSync(process.execPath, [
   join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root, "--noEmit", "false", "--emitDeclarationOnly",
   "--outDir", join(out, "types"),
-]);
+], { stdio: "inherit" });
 const bundle = async (entry) => {
   const done = await build({ ...shared, entryPoints: [entry], format: "iife", minify: true, write: false });
   return done.outputFiles[0].text.replaceAll("</script", "<\\/script");

@@ -1,6 +1,6 @@
 import { contradiction, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
-import { type Bytes, equal, hex, larger, smaller } from "./bytes.js";
+import { type Bytes, equal, hex, larger } from "./bytes.js";
 import { demandFinal, goodSet } from "./certificate.js";
 import { type Assurance, verifyCustody } from "./custody.js";
 import { CODES, demand, Refusal } from "./errors.js";
@@ -25,7 +25,8 @@ export interface Trusted {
   readonly network?: Bytes | undefined;
   readonly validatorsHash?: Bytes | undefined;
   readonly own?: OwnAccount | undefined;
-  /** Milliseconds since 1970, and the largest age that is accepted. */
+  /** Milliseconds since 1970: the time of the check, and the largest age that is accepted. The check `freshness` runs if one of
+   * these or the least height is given; without a time it takes the machine's, without a largest age it accepts any. */
   readonly now?: bigint | undefined;
   readonly maxAge?: bigint | undefined;
   /** The least height of the snapshot that is accepted. */
@@ -53,10 +54,12 @@ function pricedAt(rules: Bytes): bigint | undefined {
   }
 }
 
+const grouped = (value: bigint): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
 /** A span of time in the largest unit of which there is more than one. */
 function inWords(milliseconds: bigint): string {
   const units: [bigint, string][] = [[86400000n, "days"], [3600000n, "hours"], [60000n, "minutes"]];
-  for (const [size, name] of units) if (milliseconds >= 2n * size) return `${milliseconds / size} ${name}`;
+  for (const [size, name] of units) if (milliseconds >= 2n * size) return `${grouped(milliseconds / size)} ${name}`;
   return `${milliseconds / 1000n} seconds`;
 }
 
@@ -179,6 +182,7 @@ class Checks {
       trustedSet: this.trusted.validatorsHash !== undefined,
       trustedNetwork: this.trusted.network !== undefined,
       freshness: this.checksAge(),
+      anyAge: this.trusted.maxAge === undefined,
       houseMissing: this.houseMissing,
     };
     const attested = whole && content !== undefined ? attestedValues(content, this.book) : {};
@@ -198,7 +202,8 @@ class Checks {
   }
 
   private checksAge(): boolean {
-    return this.trusted.maxAge !== undefined || this.trusted.minHeight !== undefined;
+    const { now, maxAge, minHeight } = this.trusted;
+    return now !== undefined || maxAge !== undefined || minHeight !== undefined;
   }
 
   private get content(): ReadPackage["content"] {
@@ -218,20 +223,25 @@ class Checks {
     demand(validatorsHash === undefined || equal(set.hash, validatorsHash), CODES.WRONG_NETWORK, "validator set");
     demandFinal(header, certificate, validators, set, network);
     // Without a trusted set the file names its own: the check is open.
-    const detail = `header ${header.height} is final under ${validators.validators.length} validators`;
+    const named = validatorsHash === undefined ? ", whom the file itself names" : "";
+    const detail = `header ${header.height} is final under ${validators.validators.length} validators${named}`;
     return { detail, complete: validatorsHash !== undefined };
   }
 
   private freshness(): Outcome {
     const { header, statement } = this.content;
-    const { maxAge, minHeight } = this.trusted;
-    if (minHeight !== undefined) demand(statement.height >= minHeight, CODES.LOW, `height ${statement.height}`);
+    const { maxAge, minHeight = 0n } = this.trusted;
     const now = this.trusted.now ?? BigInt(Date.now());
-    demand(header.time_ms <= now + AHEAD_MS, CODES.AHEAD, `the header is ${header.time_ms - now} ms ahead`);
-    const priced = smaller(header.time_ms, pricedAt(statement.rules) ?? header.time_ms);
-    const age = larger(now - priced, 0n);
-    if (maxAge !== undefined) demand(age <= maxAge, CODES.STALE, `header or prices are ${inWords(age)} old`);
-    return { detail: `header and prices are at most ${inWords(age)} old`, complete: maxAge !== undefined };
+    demand(header.time_ms <= now + AHEAD_MS, CODES.FROM_THE_FUTURE, `the header is ${header.time_ms - now} ms ahead`);
+    const age = larger(now - header.time_ms, 0n);
+    const ofPrices = larger(now - (pricedAt(statement.rules) ?? header.time_ms), 0n);
+    if (maxAge !== undefined) {
+      demand(age <= maxAge, CODES.STALE, `the header is ${inWords(age)} old, at most ${inWords(maxAge)} is accepted`);
+      demand(ofPrices <= maxAge, CODES.STALE, `prices are ${inWords(ofPrices)} old, at most ${inWords(maxAge)} is accepted`);
+    }
+    demand(statement.height >= minHeight, CODES.BELOW_MIN_HEIGHT, `height ${statement.height}, at least ${minHeight}`);
+    const accepted = maxAge === undefined ? "any age is accepted" : `at most ${inWords(maxAge)} is accepted`;
+    return { detail: `the header is ${inWords(age)} old, prices ${inWords(ofPrices)}; ${accepted}` };
   }
 
   private roots(): Outcome {

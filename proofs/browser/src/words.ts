@@ -57,6 +57,7 @@ export interface Shown {
   readonly trustedSet: boolean;
   readonly trustedNetwork: boolean;
   readonly freshness: boolean;
+  readonly anyAge: boolean;
   readonly houseMissing: boolean;
 }
 
@@ -179,7 +180,12 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
   }
   if (!shown.trustedSet) out.push("The validator set is the package's own: compare its hash with one that you trust.");
   if (!shown.trustedNetwork) out.push("The network's id is the package's own.");
-  if (!shown.freshness) out.push("The age of the package was not checked.");
+  if (!shown.freshness) {
+    out.push("How old the package is was not checked, nor whether its validator set is still in force.");
+  } else {
+    if (shown.anyAge) out.push("The age was not limited: all that is shown may have been overtaken.");
+    out.push("What has happened since the snapshot is not known; there may be a newer package.");
+  }
   out.push(
     `${Object.keys(attested).length} values are the word of more than two thirds of the validators, within the rulebook's bounds: they are listed by name and value.`,
   );

@@ -107,18 +107,20 @@ def of_rulebook(chance: random.Random) -> Mutant:
         rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
         tree = msgspec.msgpack.decode(msgspec.msgpack.encode(rulebook))
         done = [change(tree, chance, structure=False) for _ in range(chance.choice((1, 2, 4, 8)))]
-        shot = _snapshot_under(tree)
-        if shot is None:  # no rulebook may say this
+        statement = _statement_under(tree)
+        if statement is None:  # no rulebook may say this
             continue
         package = msgspec.msgpack.decode(PACKAGES["every-rule"])
-        package[STATEMENT] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
+        package[STATEMENT] = statement
         return Mutant(certified(package), f"rulebook: {'; '.join(done)}", alone=True)
 
 
-def _snapshot_under(tree: list[Any]) -> RiskSnapshot | None:
+def _statement_under(tree: list[Any]) -> list[Any] | None:
     with contextlib.suppress(Exception):
         book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(stressed.RULEBOOK))
-        return stressed.snapshot_of(BOOK, MEMBERS, book)
+        shot = stressed.snapshot_of(BOOK, MEMBERS, book)
+        statement: list[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
+        return statement
     return None
 
 

@@ -134,9 +134,9 @@ TIME_MS = 1_584_000_000_000
     [
         ({"now_ms": str(TIME_MS + 1_001), "max_age_ms": "1000"}, "R0756 stale"),
         ({"now_ms": str(TIME_MS + 1_000), "max_age_ms": "1000"}, ""),
-        ({"now_ms": str(TIME_MS - 300_001), "max_age_ms": "1000"}, "R0757 ahead"),
+        ({"now_ms": str(TIME_MS - 300_001), "max_age_ms": "1000"}, "R0757 from_the_future"),
         ({"now_ms": str(TIME_MS - 300_000), "max_age_ms": "1000"}, ""),
-        ({"now_ms": str(TIME_MS), "min_height": "41"}, "R0759 low"),
+        ({"now_ms": str(TIME_MS), "min_height": "41"}, "R0759 below_min_height"),
         ({"now_ms": str(TIME_MS), "min_height": "40"}, ""),
     ],
 )
