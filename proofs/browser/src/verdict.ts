@@ -2,6 +2,7 @@
 export const MEANINGS = {
   encoding: "The file is a whole epoch package in its one canonical form.",
   certificate: "Validators with more than two thirds of the voting power signed the header.",
+  sizes: "The lengths of all proofs are those that the numbers of accounts and slots demand.",
   roots: "The statement and every account's commitment are the ones that this header certifies.",
   statement: "The public rules are complete: every scenario of every group, every charge, nothing counted twice.",
   ranges_and_rows:

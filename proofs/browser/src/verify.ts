@@ -13,6 +13,7 @@ import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
 import { readRulebook, type Rulebook } from "./rulebook.js";
 import { verifyRules } from "./rules.js";
+import { demandSizes } from "./sizes.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { demandReserves, demandWellFormed } from "./statement.js";
 import { type Transcript } from "./transcript.js";
@@ -103,7 +104,9 @@ class Checks {
 
   run(): Verdict {
     return this.judged([
-      ...this.certified(),
+      ...this.certified().slice(0, 2),
+      ["sizes", () => this.sizes()],
+      ...this.certified().slice(2),
       ["ranges_and_rows", () => this.rangesAndRows()],
       ["matched_book", () => this.matchedBook()],
       ["reserves", () => this.reserves()],
@@ -226,6 +229,11 @@ class Checks {
     const named = validatorsHash === undefined ? ", whom the file itself names" : "";
     const detail = `header ${header.height} is final under ${validators.validators.length} validators${named}`;
     return { detail, complete: validatorsHash !== undefined };
+  }
+
+  private sizes(): Outcome {
+    demandSizes(this.content);
+    return { detail: `the proofs have the lengths that ${this.content.commitments.length} accounts demand` };
   }
 
   private freshness(): Outcome {
