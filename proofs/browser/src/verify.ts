@@ -225,10 +225,11 @@ class Checks {
     const { validatorsHash, network = header.network } = this.trusted;
     demand(validatorsHash === undefined || equal(set.hash, validatorsHash), CODES.WRONG_NETWORK, "validator set");
     demandFinal(header, certificate, validators, set, network);
-    // Without a trusted set the file names its own: the check is open.
-    const named = validatorsHash === undefined ? ", whom the file itself names" : "";
+    // Without a trusted set and network the file names its own: the check is open.
+    const trusted = validatorsHash !== undefined && this.trusted.network !== undefined;
+    const named = trusted ? "" : ", whom the file itself names";
     const detail = `header ${header.height} is final under ${validators.validators.length} validators${named}`;
-    return { detail, complete: validatorsHash !== undefined };
+    return { detail, complete: trusted };
   }
 
   private sizes(): Outcome {

@@ -56,7 +56,11 @@ def write_screenshots(folder: Path) -> None:
         bad.write_bytes(changed)
         any_age = {"age": ""}
         play(
-            {"file": GOOD / "every-part.ccp", "fields": {**any_age, "validators": trusted}, **into("good-package")},
+            {
+                "file": GOOD / "every-part.ccp",
+                "fields": {**any_age, "validators": trusted, "network": "07" * 32},
+                **into("good-package"),
+            },
             {"file": bad, "fields": any_age, **into("bad-package")},
             {"file": package, "answer": GOOD / "answer.cci", "fields": any_age, **into("own-account")},
             {"file": package, "fields": any_age, "dark": True, "viewport": NARROW, **into("narrow-dark")},

@@ -10,7 +10,8 @@ from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.browser_page import GOOD, play
 
 PACKAGE = GOOD / "three-accounts.ccp"
-SET = read_package(PACKAGE.read_bytes()).validators.hash.hex()
+SET = read_package(PACKAGE.read_bytes()).validators.hash
+TRUSTED = {"validators": SET.hex(), "network": "07" * 32}
 ANY_AGE = {"age": ""}
 
 
@@ -21,7 +22,7 @@ def scenes(built_verifier: None, tmp_path_factory: pytest.TempPathFactory) -> di
     changed[-1] ^= 1
     bad.write_bytes(changed)
     asked = {
-        "good": {"file": GOOD / "every-part.ccp", "keyboard": True, "fields": {**ANY_AGE, "validators": SET}},
+        "good": {"file": GOOD / "every-part.ccp", "keyboard": True, "fields": {**ANY_AGE, **TRUSTED}},
         "open": {"dropped": PACKAGE.read_bytes(), "fields": ANY_AGE},
         "bad": {"file": bad, "fields": ANY_AGE},
         "own": {"file": PACKAGE, "answer": GOOD / "answer.cci", "fields": ANY_AGE},
@@ -49,7 +50,7 @@ def test_a_good_package_passes_by_keyboard_alone(scenes: dict[str, dict]) -> Non
     assert scene["outcome"] == "VERIFIED"
     assert scene["focused"] == "result"
     data = (GOOD / "every-part.ccp").read_bytes()
-    first = verify_package(data, validators_hash=bytes.fromhex(SET))
+    first = verify_package(data, validators_hash=SET, network=bytes([7]) * 32)
     assert scene["claim"] == first.claim
     lines = [line for line in scene["checks"] if not line.startswith("ok freshness")]
     for ours, line in zip(first.checks, lines, strict=True):

@@ -41,9 +41,10 @@ def test_the_sources_are_strictly_typed(built_verifier: None) -> None:
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_good_package_passes_in_the_words_of_the_command(second: SecondVerifier, name: str) -> None:
-    trusted = decode_package(name).validators.hash
-    verdict = second.ask(file=read(name), validators_hash=trusted.hex())
-    first = verify_package(read(name), validators_hash=trusted)
+    package = decode_package(name)
+    trusted = {"network": package.header.network, "validators_hash": package.validators.hash}
+    verdict = second.ask(file=read(name), **{what: value.hex() for what, value in trusted.items()})
+    first = verify_package(read(name), **trusted)
     assert verdict["ok"]
     assert first.ok
     assert verdict["complete"] == all(check.complete for check in first.checks)
@@ -120,10 +121,12 @@ def test_what_the_caller_trusts_is_compared(second: SecondVerifier) -> None:
 
 
 def test_a_validator_set_of_the_file_alone_leaves_the_certificate_open(second: SecondVerifier) -> None:
-    verdict = second.ask(file=read("every-part.ccp"))
-    assert verdict["ok"]
-    assert not verdict["complete"]
-    assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["certificate"]
+    alone = {"validators_hash": decode_package("every-part.ccp").validators.hash.hex()}
+    for trusted in ({}, alone, {"network": "07" * 32}):
+        verdict = second.ask(file=read("every-part.ccp"), **trusted)
+        assert verdict["ok"]
+        assert not verdict["complete"]
+        assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["certificate"]
 
 
 TIME_MS = 1_584_000_000_000
