@@ -64,7 +64,11 @@ export class Reference {
     const charges = new Map(parameters.charges.map((charge) => [charge.instrument, charge]));
     this.lines = instruments.map((instrument) => sizeLines(charges.get(instrument.id), this.notional(instrument)));
     const tiers = new Map<number, typeof parameters.concentration>();
-    for (const tier of parameters.concentration) tiers.set(tier.asset, [...(tiers.get(tier.asset) ?? []), tier]);
+    for (const tier of parameters.concentration) {
+      const known = tiers.get(tier.asset);
+      if (known === undefined) tiers.set(tier.asset, [tier]);
+      else known.push(tier);
+    }
     this.tokenLines = tokens.map((token, t) => concentrationLines(tiers.get(token.id) ?? [], at(this.unitValues, t)));
     this.writeSlots();
     this.writeRows();

@@ -21,17 +21,19 @@ const SENTENCES: Readonly<Record<string, string>> = {
   withdrawal_restrictions: "who may withdraw what, and when.",
 };
 
-/** Text of a file without control characters, marks of direction and other invisible characters. */
+/** Text of a file without control characters, marks of direction, line ends and unusual spaces: `\\u` and the number. */
 export const visible = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/gu, (character) => {
-    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  text.replace(/(?! )[\p{C}\p{Z}]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
   });
 
 export function attestedValues({ statement }: EpochPackage, book: Rulebook | undefined): Record<string, string> {
   const out: Record<string, string> = {};
   if (book !== undefined) {
     out["valuation_time_ms"] = String(book.time_ms);
-    for (const { name, ticks } of statement.prices) out[visible(name)] = String(ticks);
+    for (const { name, ticks } of book.feeds) out[`index:${visible(name)}`] = String(ticks);
+    const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
+    for (const { instrument, ticks } of book.marks) out[`mark:${visible(names.get(instrument) ?? "")}`] = String(ticks);
     for (const token of book.tokens) {
       const name = `${token.chain_id}:${visible(token.name)}`;
       out[`haircut_ppm:${name}`] = String(token.haircut_ppm);

@@ -82,6 +82,7 @@ PACKAGES: dict[str, Callable[[], bytes]] = {
     "one member": lambda: proven(stressed.snapshot_of(BOOK, dict.fromkeys(BOOK, 7))),
     "a deficit": lambda: levered(10**6),
     "a fund of nothing": lambda: levered(0),
+    "a name that steers a terminal": lambda: with_feed(1, name="\u202eBTC\n\x1b[31m\U000e0001\u00a0😀 \x00"),
     "a settled feed": lambda: with_feed(2, used=False),
     "the domain of a network": lambda: proven(stressed.snapshot_of(BOOK, MEMBERS), 2048),
     "a middle domain": lambda: proven(stressed.snapshot_of(BOOK, MEMBERS), 512),
@@ -105,5 +106,6 @@ def test_an_unusual_package_has_one_verdict(second: SecondVerifier, name: str) -
     assert first.ok, first.checks[-1]
     assert [check["detail"] for check in verdict["checks"]] == [check.detail for check in first.checks]
     assert verdict["claim"] == first.claim
+    assert verdict["attested"] == {name: str(value) for name, value in first.attested}
     wanted = [line for line in first.not_proven if not line[0].isdigit() and "--" not in line]
     assert [line for line in wanted if line not in verdict["notProven"]] == []
