@@ -133,6 +133,10 @@ def recovered(digest: bytes, signature: bytes) -> bytes:
     y = y if y % 2 == v - 27 else Q - y
     inverse = pow(r, -1, N)
     key = added(times(s * inverse, (r, y)), times(-int.from_bytes(digest, "big") * inverse, G))
+    return address(key)
+
+
+def address(key: Affine) -> bytes:
     if key is None:
         raise Refused("BAD_SIGNATURE", "secp256k1")
     return keccak(word(key[0]) + word(key[1]))[12:]

@@ -81,6 +81,11 @@ class Statement:
     context: bytes
     accounts: list[tuple[int, int, bytes]]
 
+    @property
+    def proof_bytes(self) -> int:
+        """How long its proof is."""
+        return 128 * self.layout.columns * len(self.accounts) + 320
+
     def transcript(self) -> Transcript:
         numbers = [number for number, _, _ in self.accounts]
         need(bool(numbers) and numbers == sorted(set(numbers)), "BAD_STATEMENT", "accounts")
@@ -126,7 +131,7 @@ def verify(statement: Statement, data: bytes) -> Transcript:
     layout, m = statement.layout, len(statement.accounts)
     n, columns = layout.n, layout.columns
     transcript = statement.transcript()
-    need(len(data) == 128 * columns * m + 320, "BAD_LENGTH", "linear proof")
+    need(len(data) == statement.proof_bytes, "BAD_LENGTH", "linear proof")
     c_d, c_f, d_bar, at = [], [], [], 0
     for _ in range(m):
         c_d += [data[at + 48 * c :][:48] for c in range(columns)]
