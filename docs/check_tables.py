@@ -47,19 +47,24 @@ Function = Callable[..., Any]
 
 def checks() -> str:
     """The checks of a package."""
-    return _table([("encoding", read_package), *_package_checks()])
+    return _table([("encoding", read_package), *package_checks()])
 
 
 def standalone_checks() -> str:
     """The checks of a standalone proof."""
-    known: dict[str, Function] = dict(_package_checks())
-    known["encoding"] = _read_both
-    known["freshness"] = check_freshness
-    known["listed"] = standalone.AccountStatements.account_of
-    known["solvency"] = verify_batch
+    known: dict[str, Function] = {**dict(package_checks()), **dict(standalone_functions())}
     names = list(standalone.CHECKS)
     names.insert(names.index("roots") + 1, "freshness")
     return _table([(name, known[name]) for name in names])
+
+
+def standalone_functions() -> list[tuple[str, Function]]:
+    """The checks of a standalone proof that a package has not, or makes of one file only."""
+    return [
+        ("encoding", _read_both),
+        ("listed", standalone.AccountStatements.account_of),
+        ("solvency", verify_batch),
+    ]
 
 
 def _read_both() -> None:
@@ -70,7 +75,7 @@ def _read_both() -> None:
 
 def codes() -> str:
     """Every code of the checks, of signed answers and of proofs on chain, with what it says."""
-    named: list[tuple[str, Function]] = [*_package_checks()]
+    named: list[tuple[str, Function]] = [*package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
     named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]
     named += [("on chain", check_presentation)]
@@ -85,7 +90,8 @@ def may_give(name: str, check: Function) -> list[CodeBook]:
     return sorted(_named_by(check) - INTERNAL.get(name, frozenset()))
 
 
-def _package_checks() -> list[tuple[str, Function]]:
+def package_checks() -> list[tuple[str, Function]]:
+    """The checks of a package after `encoding`, in order, with the functions behind them."""
     of_none = PackageChecks(  # which are listed, not run
         cast(EpochPackage, None), own=OwnAccount(0, (), b""), freshness=Freshness(0)
     )

@@ -5,6 +5,7 @@ python -m tests.vectors.proofs.runner PACKAGE.ccp [ACCOUNT.ccs]
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tests.vectors.proofs.runner import (
@@ -31,6 +32,7 @@ from tests.vectors.proofs.runner.encoding import (
     tagged,
     word,
 )
+from tests.vectors.proofs.runner.trace import note
 from tests.vectors.proofs.runner.transcript import Transcript
 
 PARTS = ("header", "certificate", "validators", "statement", "custody")
@@ -106,7 +108,10 @@ def _skip(reader: Reader) -> None:
 def commitments_root(statement: dict[str, Any], n: int, commitments: further.Commitments) -> bytes:
     leaves = [word(account) + c_w for account, c_w in commitments]
     digest = tagged("crossclear/risk-snapshot/v1", packed(statement))
-    return tagged("crossclear/commitments-root/v1", digest, word(n), merkle_root(leaves))
+    tree = merkle_root(leaves)
+    root = tagged("crossclear/commitments-root/v1", digest, word(n), tree)
+    note("commitments", statement=digest, leaves=leaves, tree=tree, root=root)
+    return root
 
 
 class Package:
@@ -148,7 +153,7 @@ class Package:
         certificates.check_final(self.header, self.parts["certificate"], validators, network)
         return "incomplete" if trusted is None or named is None else ""
 
-    @property
+    @cached_property
     def root(self) -> bytes:
         """The commitments root."""
         return commitments_root(self.stated, self.n, self.commitments)
@@ -211,7 +216,8 @@ def failed_check(data: bytes, trusted: Trusted = NOTHING) -> tuple[str, str]:
     """(name, code) of the first check of a package that fails; two empty texts when it is accepted."""
     name, still_open = "encoding", list[str]()
     try:
-        for name, check in Package(data, trusted).checks():  # noqa: B007 - the name is the answer
+        for name, check in Package(data, trusted).checks():
+            note("check", name=name)
             if check() == "incomplete":
                 still_open.append(name)
     except Refused as refused:

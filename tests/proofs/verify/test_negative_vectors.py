@@ -1,0 +1,166 @@
+"""Every vector of `v2` is judged as it says, by the verifier here and by the one that was written from the pages.
+
+Both must name the same check and code. A check without a negative vector, or a code that none gives, is a failure.
+"""
+
+import hashlib
+import json
+
+import pytest
+
+from clearing.base.errors import CrossclearError
+from docs.check_tables import may_give, package_checks, standalone_functions
+from proofs.epoch.package import read_package
+from proofs.errors import ProofCode
+from proofs.verify.package_verifier import verify_package
+from proofs.verify.signed_inclusion import accuse, read_answer
+from proofs.verify.standalone import verify_standalone
+from proofs.verify.verdict import Verdict
+from tests.kit.clearing.genesis import make_genesis
+from tests.kit.proofs.counted import SUMS, VECTORS
+from tests.kit.proofs.vector_files import Trust, applied, as_json, edits_of, read_trust
+from tests.kit.proofs.write_vector_json import BAD, FILE, negative, positive, traces
+from tests.vectors.proofs.runner import vectors as specified
+
+GOOD_VECTORS, BAD_VECTORS = specified.read("good"), specified.read("bad")
+EVERY = [*GOOD_VECTORS, *BAD_VECTORS]
+BASES = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in (".ccp", ".ccs", ".cci")}
+SOME_GENESIS = make_genesis()
+BYTES_MAX = 1_500_000
+ISSUE = {
+    "mark-of-0": "rules",
+    "statement-of-a-later-epoch": "roots",
+    "equal-commitments": "roots",
+    "another-owner": "inclusion",
+    "answer-with-another-owner": "",
+    "many-accounts-no-proof": "sizes",
+    "stale-header": "freshness",
+    "retired-set-signs-anew": "freshness",
+    "strict-stripped-house": "house",
+    "strict-stripped-custody": "custody",
+    "strict-without-an-anchor": "certificate",
+}
+"""Attacks that were once accepted, and the check that refuses each now; an answer is contradicted instead."""
+UNREACHED = {
+    "certificate": {"WRONG_NETWORK"},
+    "cover": {"BAD_CHALLENGE", "BAD_LAYOUT"},
+    "house": {"BAD_CHALLENGE", "BAD_LAYOUT"},
+    "inclusion": {"BAD_LENGTH", "BAD_STATEMENT"},
+    "listed": {"BLINDERS_REUSED"},
+    "matched_book": {"BAD_LENGTH"},
+    "ranges_and_rows": {"BAD_CHALLENGE"},
+    "solvency": {"BAD_CHALLENGE"},
+}
+
+
+def ours(vector) -> dict[str, str]:
+    """What the verifier here says of a vector."""
+    package, trust = made(vector["package"]), read_trust(vector["trusted"], SOME_GENESIS)
+    anchor = {"network": trust.network, "validators_hash": trust.validators_hash}
+    if vector["kind"] == "answer":
+        return of_answer(made(vector["file"]), package, anchor)
+    known = {**anchor, "genesis": trust.genesis, "freshness": trust.freshness}
+    if vector["kind"] == "standalone":
+        return of_verdict(verify_standalone(made(vector["file"]), package, **known), trust)
+    return of_verdict(verify_package(package, own=trust.own, **known), trust)
+
+
+def of_verdict(verdict: Verdict, trust: Trust) -> dict[str, str]:
+    last = verdict.checks[-1]
+    if not last.ok:
+        return {"refused_by": last.name, "code": last.code.name}
+    still_open = [each.name for each in verdict.checks if not each.complete and each.name not in trust.allowed]
+    if trust.strict and still_open:
+        return {"refused_by": still_open[0], "code": ProofCode.CHECK_OPEN.name}
+    return {"refused_by": "", "code": ""}
+
+
+def of_answer(file: bytes, package: bytes, anchor: dict) -> dict[str, str]:
+    """The library raises without the name of the check: the code says whether it is the answer's."""
+    try:
+        found = accuse(read_answer(file), read_package(package), **anchor)
+    except CrossclearError as fault:
+        return {"code": fault.code.name}
+    return {"code": "", "contradicted": str(found.contradicted)}
+
+
+def made(file) -> bytes:
+    return applied(BASES[file["base"]], file["edits"])
+
+
+@pytest.mark.parametrize("vector", EVERY, ids=lambda vector: vector["name"])
+def test_both_verifiers_name_the_check_that_a_vector_names(vector):
+    expected = specified.expected(vector)
+    assert specified.judged(vector) == expected
+    found = ours(vector)
+    if vector["kind"] == "answer":
+        expected.pop("refused_by")
+        contradiction = expected.pop("contradiction")
+        if not expected["code"]:
+            expected["contradicted"] = str(bool(contradiction))
+    assert found == expected
+
+
+def test_there_are_enough_vectors_with_names_of_their_own():
+    names = [vector["name"] for vector in EVERY]
+    assert len(set(names)) == len(names)
+    assert len(BAD_VECTORS) >= 60
+    assert all(vector["refused_by"] or vector["contradiction"] for vector in BAD_VECTORS)
+    assert not any(vector["refused_by"] or vector.get("contradiction") for vector in GOOD_VECTORS)
+    assert len({vector["changed"] for vector in BAD_VECTORS}) > len(BAD_VECTORS) * 9 // 10
+
+
+def test_every_check_has_a_negative_vector_for_every_code_that_it_may_give():
+    """But for codes that no file can cause: a challenge on a forbidden point, or what an earlier check refuses."""
+    found: dict[str, set[str]] = {}
+    for vector in BAD_VECTORS:
+        found.setdefault(vector["refused_by"], set()).add(vector["code"])
+    checks = dict([*package_checks(), *standalone_functions()])
+    assert len(checks) == 16
+    for name, check in checks.items():
+        wanted = {code.name for code in may_give(name, check)} - UNREACHED.get(name, set())
+        assert wanted <= found.get(name, set()), name
+        assert found.get(name), name
+    assert found["answer"] == {"BAD_ANSWER"}
+    says = {vector.get("contradiction") for vector in BAD_VECTORS if vector["kind"] == "answer"}
+    assert says >= {"height", "account", "holdings", "commitment"}
+
+
+def test_every_check_that_may_stay_open_is_refused_strictly():
+    strict = {vector["refused_by"] for vector in BAD_VECTORS if vector["code"] == ProofCode.CHECK_OPEN.name}
+    assert strict == {"certificate", "custody", "cover", "house"}
+
+
+@pytest.mark.parametrize("name", ISSUE)
+def test_the_attacks_that_were_once_accepted_are_among_them(name):
+    (vector,) = [each for each in BAD_VECTORS if each["name"] == name]
+    assert vector["refused_by"] == ISSUE[name]
+
+
+@pytest.mark.parametrize(("folder", "make"), [(VECTORS, positive), (BAD, negative)], ids=["good", "bad"])
+def test_the_script_still_writes_each_vector(folder, make):
+    written = {vector.name: as_json(vector, BASES) for vector in make()}
+    for vector in json.loads((folder / FILE).read_text())["vectors"]:
+        if vector["name"] in written:
+            assert written.pop(vector["name"]) == vector
+    assert written == {}, "run python -m tests.kit.proofs.write_vectors"
+
+
+def test_the_traces_are_what_the_pages_compute():
+    for name, found in traces().items():
+        frozen = json.loads((VECTORS / name).read_text())
+        assert {"format": frozen["format"], **found} == frozen
+
+
+@pytest.mark.parametrize("folder", [VECTORS, BAD], ids=["good", "bad"])
+def test_vectors_are_the_ones_that_were_frozen_and_small(folder):
+    sums = dict(reversed(line.split("  ")) for line in (folder / SUMS).read_text().splitlines())
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != SUMS}
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in files.items()} == sums
+    assert sum(map(len, files.values())) < BYTES_MAX
+
+
+def test_edits_make_the_file_that_they_were_made_from():
+    for old in BASES.values():
+        for new in (*BASES.values(), b"", old[:-1], old[1:], old + b"\0", old[: len(old) // 2]):
+            assert applied(old, edits_of(old, new)) == new
