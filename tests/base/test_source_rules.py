@@ -122,13 +122,9 @@ def test_proofs_read_positions_only_from_the_risk_snapshot() -> None:
     assert not modules().chain_exists(importer="proofs", imported="clearing.state", as_packages=True)
 
 
-<<<<<<< HEAD
-PROGRAMS = ("tests.sim", "tests.testnets", "tests.mutation", "tests.model", "tests.vectors")
-"""They simulate the network, run testnets, try small faults, check models, and verify vectors by the specification."""
-=======
-PROGRAMS = ("tests.sim", "tests.testnets", "tests.mutation", "tests.model", "tests.machine")
-"""They simulate the network, run testnets, try small faults, and check models and machine-checked proofs."""
->>>>>>> wt-coq
+PROGRAMS = ("tests.sim", "tests.testnets", "tests.mutation", "tests.model", "tests.machine", "tests.vectors")
+"""They simulate the network, run testnets, try small faults, check models and machine-checked proofs, and verify vectors
+by the specification."""
 SHARED = ("tests.kit", *PROGRAMS)
 
 
