@@ -18,14 +18,17 @@ from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.listed_market import genesis
-from tests.kit.proofs.negatives import of_certificate, of_encoding, of_parts, of_statements
+from tests.kit.proofs.negatives import of_certificate, of_encoding, of_onchain, of_parts, of_statements
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
+from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
 RULES = "every-rule.ccp"
-FILE = "vectors.json"
+FILE, ONCHAIN = "vectors.json", "onchain.json"
+FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
+"""Suffixes of what is verified."""
 
 
 def negative() -> Iterator[Vector]:
@@ -90,19 +93,33 @@ def traces() -> dict[str, dict[str, Any]]:
     return found
 
 
-def joined(path: Path, made: Iterable[Vector], bases: dict[str, bytes]) -> list[dict[str, Any]]:
+def joined(path: Path, made: Iterable[Vector | OnchainVector], bases: dict[str, bytes]) -> list[dict[str, Any]]:
     """Those that are written, and then the new ones."""
     known: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["vectors"] if path.exists() else []
     names = {each["name"] for each in known}
-    return [*known, *(as_json(each, bases) for each in made if each.name not in names)]
+    return [*known, *(written(each, bases) for each in made if each.name not in names)]
+
+
+def written(vector: Vector | OnchainVector, bases: dict[str, bytes]) -> dict[str, Any]:
+    """A vector of either kind as JSON."""
+    return as_json(vector, bases) if isinstance(vector, Vector) else vector.as_json(bases)
+
+
+def made_files() -> dict[Path, Iterable[Vector | OnchainVector]]:
+    """What belongs into each file of vectors."""
+    return {
+        VECTORS / FILE: positive(),
+        BAD / FILE: negative(),
+        VECTORS / ONCHAIN: of_onchain.positive(),
+        BAD / ONCHAIN: of_onchain.negative(),
+    }
 
 
 def write() -> None:
     """Write what is not there, and the sums."""
-    bases = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in (".ccp", ".ccs", ".cci")}
+    bases = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in FILES}
     BAD.mkdir(exist_ok=True)
-    for folder, made in ((VECTORS, positive()), (BAD, negative())):
-        path = folder / FILE
+    for path, made in made_files().items():
         found = joined(path, made, bases)
         _dump(path, {"format": FORMAT, "vectors": found})
         sys.stdout.write(f"{path.name}: {len(found)} vectors\n")

@@ -107,5 +107,7 @@ def write_missing(folder: Path, files: dict[str, bytes]) -> None:
 if __name__ == "__main__":
     write_missing(VECTORS, vectors())
     from tests.kit.proofs import write_vector_json  # here: it reads the files above
+    from tests.kit.proofs.negatives import of_onchain
 
+    write_missing(VECTORS, of_onchain.files())
     write_vector_json.write()

@@ -13,14 +13,18 @@ from docs.check_tables import may_give, package_checks, standalone_functions
 from proofs.algebra.transcript import Transcript
 from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
+from proofs.onchain.file import check_account_file, check_file, read_account_file, read_epoch_file
+from proofs.onchain.keys import check_keys
+from proofs.onchain.presentation import check_presentation
+from proofs.onchain.verifier import verify_account
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.signed_inclusion import accuse, read_answer
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.verdict import Verdict
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.proofs.counted import SUMS, VECTORS
-from tests.kit.proofs.vector_files import Trust, applied, as_json, edits_of, read_trust
-from tests.kit.proofs.write_vector_json import BAD, FILE, negative, positive, traces
+from tests.kit.proofs.vector_files import Trust, applied, edits_of, read_trust
+from tests.kit.proofs.write_vector_json import BAD, FILES, made_files, traces, written
 from tests.vectors.proofs.runner import vectors as specified
 from tests.vectors.proofs.runner.inclusion import opening
 from tests.vectors.proofs.runner.prover import commit, digits
@@ -28,8 +32,10 @@ from tests.vectors.proofs.runner.statement import layout_of
 
 GOOD_VECTORS, BAD_VECTORS = specified.read("good"), specified.read("bad")
 EVERY = [*GOOD_VECTORS, *BAD_VECTORS]
-BASES = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in (".ccp", ".ccs", ".cci")}
+BASES = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in FILES}
 SOME_GENESIS = make_genesis()
+ONCHAIN_VECTORS = [*specified.read("good", "onchain.json"), *specified.read("bad", "onchain.json")]
+ONCHAIN_UNREACHED = {"BAD_CHALLENGE", "BAD_LAYOUT", "WRONG_SRS"}
 BYTES_MAX = 1_500_000
 ISSUE = {
     "mark-of-0": "rules",
@@ -205,13 +211,34 @@ def test_the_attacks_that_were_once_accepted_are_among_them(name):
     assert vector["refused_by"] == ISSUE[name]
 
 
-@pytest.mark.parametrize(("folder", "make"), [(VECTORS, positive), (BAD, negative)], ids=["good", "bad"])
-def test_the_script_still_writes_each_vector(folder, make):
-    written = {vector.name: as_json(vector, BASES) for vector in make()}
-    for vector in json.loads((folder / FILE).read_text())["vectors"]:
-        if vector["name"] in written:
-            assert written.pop(vector["name"]) == vector
-    assert written == {}, "run python -m tests.kit.proofs.write_vectors"
+def test_the_script_still_writes_each_vector():
+    for path, vectors in made_files().items():
+        found = {vector.name: written(vector, BASES) for vector in vectors}
+        for vector in json.loads(path.read_text())["vectors"]:
+            if vector["name"] in found:
+                assert found.pop(vector["name"]) == vector
+        assert found == {}, "run python -m tests.kit.proofs.write_vectors"
+
+
+@pytest.mark.parametrize("vector", ONCHAIN_VECTORS, ids=lambda vector: vector["name"])
+def test_both_judge_a_file_for_a_contract_as_its_vector_says(vector):
+    expected, data = {"code": vector["code"]}, made(vector["file"])
+    assert specified.judged(vector) == expected
+    code = ""
+    try:
+        if vector["kind"] == "onchain_epoch":
+            check_file(read_epoch_file(data), read_package(made(vector["package"])))
+        else:
+            check_account_file(read_account_file(data))
+    except CrossclearError as fault:
+        code = fault.code.name
+    assert code == vector["code"]
+
+
+def test_every_code_of_a_contracts_verifier_has_a_negative_vector():
+    found = {vector["code"] for vector in ONCHAIN_VECTORS}
+    for check in (check_keys, verify_account, check_presentation):
+        assert {code.name for code in may_give("on chain", check)} - ONCHAIN_UNREACHED <= found, check
 
 
 def test_the_traces_are_what_the_pages_compute():

@@ -67,10 +67,40 @@ def derive_keys(network: bytes, epoch: int, height: int, root: bytes, layout: La
         u[column] += [(lagrange_point(layout.n, start + k), weight * 256**k) for k in range(width)]
     u_points = [combined(terms) for terms in u]
     v_point = combined([(lagrange_point(layout.n, j), value) for j, value in enumerate(v)])
-    words = [sha(KEYS_TAG.encode()), network, word(epoch), word(height), root, layout.digest, word(layout.n)]
-    words += [leaves_root, word(len(leaves)), word(constant), word(counted), word(layout.columns)]
-    words += [padded(at) for at in (*u_points, v_point)]
-    return Keys(layout.n, constant, counted, u_points, v_point, b"".join(words))
+    words = words_of(
+        network,
+        epoch,
+        height,
+        root,
+        layout.digest,
+        layout.n,
+        leaves_root,
+        len(leaves),
+        constant,
+        counted,
+        u_points,
+        v_point,
+    )
+    return Keys(layout.n, constant, counted, u_points, v_point, words)
+
+
+def words_of(
+    network: bytes,
+    epoch: int,
+    height: int,
+    root: bytes,
+    layout: bytes,
+    n: int,
+    leaves_root: bytes,
+    accounts: int,
+    constant: int,
+    sigma: int,
+    u: list[G1Point],
+    v: G1Point,
+) -> bytes:
+    words = [sha(KEYS_TAG.encode()), network, word(epoch), word(height), root, layout, word(n), leaves_root]
+    words += [word(accounts), word(constant), word(sigma), word(len(u)), *(padded(at) for at in (*u, v))]
+    return b"".join(words)
 
 
 def certified_digest(keys: Keys, network: bytes, validators_hash: bytes, time_s: int) -> bytes:

@@ -1,12 +1,12 @@
-"""Reads the vectors of `v2/good/vectors.json` and `v2/bad/vectors.json`, makes their files, and judges them."""
+"""Reads `vectors.json` and `onchain.json` of `v2/good` and `v2/bad`, makes their files, and judges them."""
 
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from tests.vectors.proofs.runner import genesis, inclusion, times
-from tests.vectors.proofs.runner.encoding import Reader
+from tests.vectors.proofs.runner import genesis, inclusion, onchain_files, times
+from tests.vectors.proofs.runner.encoding import Reader, Refused
 from tests.vectors.proofs.runner.statement import PUBLIC, slots_of
 from tests.vectors.proofs.runner.verify import Package, Trusted, failed_answer, failed_check, failed_standalone
 
@@ -14,9 +14,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "v2"
 Answer = dict[str, str]
 
 
-def read(name: str) -> list[dict[str, Any]]:
+def read(name: str, file: str = "vectors.json") -> list[dict[str, Any]]:
     """The vectors of the folder `good` or `bad`."""
-    found: list[dict[str, Any]] = json.loads((FOLDER / name / "vectors.json").read_text(encoding="utf-8"))["vectors"]
+    found: list[dict[str, Any]] = json.loads((FOLDER / name / file).read_text(encoding="utf-8"))["vectors"]
     return found
 
 
@@ -32,8 +32,23 @@ def made(file: dict[str, Any]) -> bytes:
     return data
 
 
+def judged_onchain(vector: dict[str, Any]) -> Answer:
+    """The code that refuses a file for a contract."""
+    file = made(vector["file"])
+    try:
+        if vector["kind"] == "onchain_epoch":
+            onchain_files.check_epoch(file, made(vector["package"]))
+        else:
+            onchain_files.check_account(file)
+    except Refused as refused:
+        return {"code": refused.args[0]}
+    return {"code": ""}
+
+
 def judged(vector: dict[str, Any]) -> Answer:
     """Which check refuses a vector, and by which code; for an answer also how a package contradicts it."""
+    if vector["kind"].startswith("onchain"):
+        return judged_onchain(vector)
     package = made(vector["package"])
     trusted = trusted_of(vector["trusted"], package)
     if vector["kind"] == "package":
