@@ -1,6 +1,6 @@
 """Writes `vectors.json` of both folders, and the traces of the good files. A vector that is there stays as it is.
 
-Rule: a new vector comes at the end of its list. `python -m tests.vectors.proofs.write` writes the files themselves first.
+Rule: a new vector comes at the end of its list. `python -m tests.vectors.proofs.write` writes the files first.
 """
 
 import hashlib
