@@ -17,7 +17,7 @@ from proofs.errors import ProofCode
 from proofs.verify.freshness import Freshness
 from proofs.verify.package_verifier import PackageChecks, verify_package
 from proofs.verify.standalone import verify_standalone
-from tests.kit.proofs.write_vectors import VECTORS
+from tests.kit.proofs.counted import VECTORS
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in pages().items()}
 ALL = "\n".join(TEXTS.values())

@@ -1,4 +1,4 @@
-"""Writes vectors that are not there yet, and their sums: `python -m tests.kit.proofs.write_vectors`. Those there stay.
+"""The frozen files, made anew; `python -m tests.vectors.proofs.write` writes those that are not there yet.
 
 The test market, its blinders out of a counter: the same bytes on every machine.
 """
@@ -21,7 +21,7 @@ from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
-from tests.kit.proofs.counted import BOOK, MEMBERS, NODE_SECRET, PLACE, VECTORS, counted_scalars
+from tests.kit.proofs.counted import BOOK, MEMBERS, NODE_SECRET, PLACE, counted_scalars
 from tests.kit.proofs.listed_market import listed_package
 from tests.kit.proofs.proven_custody import proven
 
@@ -102,12 +102,3 @@ def write_missing(folder: Path, files: dict[str, bytes]) -> None:
         if not (folder / name).exists():
             (folder / name).write_bytes(data)
             sys.stdout.write(f"{name}: {len(data)} bytes\n")
-
-
-if __name__ == "__main__":
-    write_missing(VECTORS, vectors())
-    from tests.kit.proofs import write_vector_json  # here: it reads the files above
-    from tests.kit.proofs.negatives import of_onchain
-
-    write_missing(VECTORS, of_onchain.files())
-    write_vector_json.write()

@@ -24,11 +24,11 @@ from proofs.verify.verdict import Verdict
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.vector_files import Trust, applied, edits_of, read_trust
-from tests.kit.proofs.write_vector_json import BAD, FILES, made_files, traces, written
 from tests.vectors.proofs.runner import vectors as specified
 from tests.vectors.proofs.runner.inclusion import opening
 from tests.vectors.proofs.runner.prover import commit, digits
 from tests.vectors.proofs.runner.statement import layout_of
+from tests.vectors.proofs.write import BAD, FILES, made_files, traces, written
 
 GOOD_VECTORS, BAD_VECTORS = specified.read("good"), specified.read("bad")
 EVERY = [*GOOD_VECTORS, *BAD_VECTORS]
@@ -217,7 +217,7 @@ def test_the_script_still_writes_each_vector():
         for vector in json.loads(path.read_text())["vectors"]:
             if vector["name"] in found:
                 assert found.pop(vector["name"]) == vector
-        assert found == {}, "run python -m tests.kit.proofs.write_vectors"
+        assert found == {}, "run python -m tests.vectors.proofs.write"
 
 
 @pytest.mark.parametrize("vector", ONCHAIN_VECTORS, ids=lambda vector: vector["name"])

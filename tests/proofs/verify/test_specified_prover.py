@@ -22,8 +22,8 @@ from proofs.onchain.verifier import verify_leaf
 from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
+from tests.kit.proofs.counted import BOOK, MEMBERS, VECTORS
 from tests.kit.proofs.onchain_epoch import ROWS, SLOTS, make_epoch
-from tests.kit.proofs.write_vectors import BOOK, MEMBERS, VECTORS
 from tests.vectors.proofs.runner import further, linear, onchain, prover
 from tests.vectors.proofs.runner import verify as verify_pages
 from tests.vectors.proofs.runner.encoding import P, Reader, Refused

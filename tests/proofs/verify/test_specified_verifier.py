@@ -23,9 +23,9 @@ from proofs.statement.arithmetization import check_statement, complete_holdings
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
+from tests.kit.proofs.counted import VECTORS
 from tests.kit.proofs.hostile import changed_anywhere
 from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
-from tests.kit.proofs.write_vectors import VECTORS
 from tests.vectors.proofs.runner import inclusion, rules, statement
 from tests.vectors.proofs.runner.encoding import Reader, Refused, packed
 from tests.vectors.proofs.runner.linear import CEREMONY

@@ -1,6 +1,6 @@
 """Writes `vectors.json` of both folders, and the traces of the good files. A vector that is there stays as it is.
 
-Rule: a new vector comes at the end of its list. `python -m tests.kit.proofs.write_vectors` calls this.
+Rule: a new vector comes at the end of its list. `python -m tests.vectors.proofs.write` writes the files first.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from tests.kit.proofs.negatives import of_certificate, of_encoding, of_onchain, 
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
+from tests.kit.proofs.write_vectors import vectors, write_missing
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
@@ -137,3 +138,9 @@ def _dump(path: Path, content: dict[str, Any]) -> None:
 def _sum(folder: Path, files: Sequence[Path]) -> None:
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files]
     (folder / SUMS).write_text("".join(sums))
+
+
+if __name__ == "__main__":
+    write_missing(VECTORS, vectors())
+    write_missing(VECTORS, of_onchain.files())
+    write()
