@@ -17,9 +17,11 @@ from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
 from proofs.linear.verifier import verify_batch
 from proofs.onchain.keys import check_keys
+from proofs.onchain.presentation import check_presentation
 from proofs.onchain.verifier import verify_account
 from proofs.verify import standalone
 from proofs.verify.claim_text import MEANINGS
+from proofs.verify.freshness import Freshness, check_freshness
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.signed_inclusion import read_answer
 from proofs.verify.verdict import OwnAccount
@@ -32,6 +34,7 @@ INTERNAL: dict[str, frozenset[CodeBook]] = {
     "matched_book": frozenset(
         {ProofCode.BAD_STATEMENT, ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}
     ),
+    "freshness": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
     "custody": frozenset({BaseCode.BAD_TRIE_PROOF}),
     "rules": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
     "inclusion": frozenset({ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}),
@@ -44,16 +47,24 @@ Function = Callable[..., Any]
 
 def checks() -> str:
     """The checks of a package."""
-    return _table([("encoding", read_package), *_package_checks()])
+    return _table([("encoding", read_package), *package_checks()])
 
 
 def standalone_checks() -> str:
     """The checks of a standalone proof."""
-    known: dict[str, Function] = dict(_package_checks())
-    known["encoding"] = _read_both
-    known["listed"] = standalone.AccountStatements.account_of
-    known["solvency"] = verify_batch
-    return _table([(name, known[name]) for name in standalone.CHECKS])
+    known: dict[str, Function] = {**dict(package_checks()), **dict(standalone_functions())}
+    names = list(standalone.CHECKS)
+    names.insert(names.index("roots") + 1, "freshness")
+    return _table([(name, known[name]) for name in names])
+
+
+def standalone_functions() -> list[tuple[str, Function]]:
+    """The checks of a standalone proof that a package has not, or makes of one file only."""
+    return [
+        ("encoding", _read_both),
+        ("listed", standalone.AccountStatements.account_of),
+        ("solvency", verify_batch),
+    ]
 
 
 def _read_both() -> None:
@@ -64,10 +75,11 @@ def _read_both() -> None:
 
 def codes() -> str:
     """Every code of the checks, of signed answers and of proofs on chain, with what it says."""
-    named: list[tuple[str, Function]] = [*_package_checks()]
+    named: list[tuple[str, Function]] = [*package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
     named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]
-    found = sorted({code for name, check in named for code in may_give(name, check)})
+    named += [("on chain", check_presentation)]
+    found = sorted({ProofCode.CHECK_OPEN, *(code for name, check in named for code in may_give(name, check))})
     rows = ["| code | name | meaning |", "|---|---|---|"]
     rows += [f"| {code.label} | `{code.name}` | {code.remedy} |" for code in found]
     return "\n".join(rows)
@@ -78,9 +90,13 @@ def may_give(name: str, check: Function) -> list[CodeBook]:
     return sorted(_named_by(check) - INTERNAL.get(name, frozenset()))
 
 
-def _package_checks() -> list[tuple[str, Function]]:
-    of_none = PackageChecks(cast(EpochPackage, None), own=OwnAccount(0, (), b""))  # which are listed, not run
-    return [(name, getattr(PackageChecks, getattr(check, "__name__", name))) for name, check in of_none.in_order()]
+def package_checks() -> list[tuple[str, Function]]:
+    """The checks of a package after `encoding`, in order, with the functions behind them."""
+    of_none = PackageChecks(  # which are listed, not run
+        cast(EpochPackage, None), own=OwnAccount(0, (), b""), freshness=Freshness(0)
+    )
+    own: dict[str, Function] = {"freshness": check_freshness}
+    return [(name, own.get(name) or getattr(PackageChecks, name)) for name, _ in of_none.in_order()]
 
 
 def _table(named: list[tuple[str, Function]]) -> str:

@@ -123,8 +123,8 @@ def test_proofs_read_positions_only_from_the_risk_snapshot() -> None:
 
 
 PROGRAMS = ("tests.sim", "tests.testnets", "tests.mutation", "tests.model", "tests.machine", "tests.vectors")
-"""They simulate the network, run testnets, try small faults, check models and machine-checked proofs, and verify vectors
-by the specification."""
+"""They simulate the network, run testnets, try small faults, check models and machine-checked proofs, and verify
+vectors by the specification."""
 SHARED = ("tests.kit", *PROGRAMS)
 
 

@@ -1,45 +1,29 @@
-"""Writes vectors that are not there yet, and their sums: `python -m tests.kit.proofs.write_vectors`. Those there stay.
+"""The frozen files, made anew; `python -m tests.vectors.proofs.write` writes those that are not there yet.
 
 The test market, its blinders out of a counter: the same bytes on every machine.
 """
 
-import hashlib
 import sys
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import msgspec
 
 from clearing.base import ed25519
-from clearing.base.codec import encode, u256
-from clearing.base.evm.storage import BalanceLocation, BalanceOrder
+from clearing.base.codec import encode
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, collapse
 from clearing.schema.risk.volatility_surface import VolPillar
-from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody, read_package
 from proofs.verify.signed_inclusion import ANSWER_FORMAT, NO_SIGNATURE, SignedInclusion, sign_inclusion
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
+from tests.kit.proofs.counted import BOOK, MEMBERS, NODE_SECRET, PLACE, counted_scalars
+from tests.kit.proofs.listed_market import listed_package
 from tests.kit.proofs.proven_custody import proven
-
-VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
-SUMS = "SHA256SUMS"
-NODE_SECRET = bytes([0x31]) * 32
-BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
-MEMBERS = {1: 1, 2: 1, 5: 2}
-PLACE = BalanceLocation(BalanceOrder.KEY_FIRST, u256(9), 255)
-
-
-def counted_scalars() -> Callable[[], int]:
-    """Blinders for vectors only: SHA-512 of a counter."""
-    numbers = count()
-    return lambda: int.from_bytes(hashlib.sha512(b"vector" + next(numbers).to_bytes(8, "big")).digest(), "big") % ORDER
 
 
 def whole_package() -> bytes:
@@ -106,16 +90,15 @@ def vectors() -> dict[str, bytes]:
         "account-1.ccs": alone,
         "every-part.ccp": whole_package(),
         "every-rule.ccp": package_under_every_rule(),
+        "listed-custody.ccp": listed_package(),
         "answer.cci": signed_answer(),
         "refuted.cci": signed_answer(seed=bytes(32)),
     }
 
 
-if __name__ == "__main__":
-    for name, data in vectors().items():
-        if not (VECTORS / name).exists():
-            (VECTORS / name).write_bytes(data)
+def write_missing(folder: Path, files: dict[str, bytes]) -> None:
+    """Write those that are not there."""
+    for name, data in files.items():
+        if not (folder / name).exists():
+            (folder / name).write_bytes(data)
             sys.stdout.write(f"{name}: {len(data)} bytes\n")
-    frozen = sorted(each for each in VECTORS.iterdir() if each.name != SUMS)
-    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in frozen]
-    (VECTORS / SUMS).write_text("".join(sums))

@@ -142,8 +142,10 @@ def test_a_member_that_the_moves_leave_solvent_is_declared_in_default_by_the_dri
 
 
 def test_members_that_fail_because_of_the_default_are_in_the_drill() -> None:
-    """The fund is sized again meanwhile; Bob cannot pay that call."""
+    """The fund is sized again meanwhile, because an epoch may close; Bob cannot pay that call."""
     world = with_fund()
+    for _ in range(2):
+        world.block()
     outcome = run_drill(world.state, DrillScenario(1, (FeedMoves(BTC, (-10_000,)),)))
     assert [default.member for default in outcome.defaults] == [1, 2]
     assert outcome.ended

@@ -90,7 +90,7 @@ def test_custody_with_its_evidence_stays_no_more_open(tmp_path: Path, cli: Comma
 
 
 def test_proofs_of_single_accounts_are_judged_alike(package: Path, tmp_path: Path, cli: CommandLine) -> None:
-    own = OwnAccount(1, dict(small_market.HOLDINGS)[1], small_market.seeds()[1])
+    own = OwnAccount(1, dict(small_market.HOLDINGS)[1], small_market.seeds()[1], small_market.owner(1))
     (tmp_path / "own.ccs").write_bytes(prove_account(read_package(package.read_bytes()), own))
     words = ["proof", "verify", tmp_path / "own.ccs", "--package", package, *JSON]
     (report,) = cli(*words, *TRUST).json

@@ -45,7 +45,7 @@ def test_no_name_of_a_file_steers_a_terminal_or_a_reader(
     package: Path, tmp_path: Path, what: str, place: str, cli: CommandLine
 ) -> None:
     path = hostile(package, tmp_path, HOSTILE[what], place)
-    own = OwnAccount(1, dict(small_market.HOLDINGS)[1], small_market.seeds()[1])
+    own = OwnAccount(1, dict(small_market.HOLDINGS)[1], small_market.seeds()[1], small_market.owner(1))
     (tmp_path / "own.ccs").write_bytes(prove_account(read_package(package.read_bytes()), own))
     options = own_account(tmp_path, holdings='{"cash:USD": 1}')
     commands: list[list[object]] = [

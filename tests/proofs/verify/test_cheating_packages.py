@@ -174,11 +174,17 @@ def test_parts_of_two_good_packages_do_not_make_a_third(market, package):
 # Duplicate accounts.
 
 
-def test_an_account_that_stands_twice_is_refused_as_statement(market, package):
+def test_an_account_that_stands_twice_is_refused(market, package):
     good = read_package(package)
     first, second, third = good.commitments
-    for order in ((first, second, second), (first, second, second, third), (third, second, first)):
-        failed = "statement" if len(order) == len(good.commitments) else "sizes"
+    again = (second[0], third[1])  # the same account under another commitment
+    orders = {
+        (first, second, second): "roots",
+        (first, second, second, third): "sizes",
+        (first, second, again): "statement",
+        (third, second, first): "statement",
+    }
+    for order, failed in orders.items():
         assert verify_package(signed_anew(market, replace(good, commitments=order))).failed == failed
 
 

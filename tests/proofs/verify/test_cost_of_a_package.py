@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from proofs.algebra.group import GENERATOR, encode_point
 from proofs.epoch.package import PACKAGE_BYTES_MAX, ProofBytes, read_package, write_package
 from proofs.errors import ProofCode
 from proofs.linear.messages import TAIL_BYTES, part_bytes
@@ -18,9 +19,12 @@ ADDITIVE = 64
 
 
 def crowd(package: bytes, count: int):
-    """Many accounts with a commitment that is a point; a quorum will certify them."""
-    good = read_package(package)
-    return replace(good, commitments=tuple((number, good.commitments[0][1]) for number in range(count)))
+    """Many accounts with commitments that are points, no two alike; a quorum will certify them."""
+    good, point, commitments = read_package(package), GENERATOR, []
+    for number in range(count):
+        commitments.append((number, encode_point(point)))
+        point += GENERATOR
+    return replace(good, commitments=tuple(commitments))
 
 
 def counted(data: bytes):

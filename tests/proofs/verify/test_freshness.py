@@ -93,7 +93,7 @@ def test_a_verdict_says_what_it_does_not_know_of_time(package, trust):
 
 
 def test_a_proof_of_one_account_is_as_old_as_its_package(market, package, trust):
-    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     proof = prove_account(read_package(package), own)
     good = verify_standalone(proof, package, freshness=Freshness(TIME), **trust)
     assert good.ok

@@ -18,10 +18,11 @@ from proofs.statement.kinds import TABLES
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.signed_inclusion import accuse, read_answer
 from proofs.verify.standalone import verify_standalone
+from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.slow_package import failed_check
-from tests.kit.proofs.write_vectors import SUMS, VECTORS, vectors
+from tests.kit.proofs.write_vectors import vectors
 
-PACKAGES = ("three-accounts.ccp", "every-part.ccp", "every-rule.ccp")
+PACKAGES = ("three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "listed-custody.ccp")
 KINDS = {
     "slots": "1 cash 8 9223372036854775808 public, 2 token 7 0 public, 3 position 5 549755813888 public, "
     "4 group_max 8 0, 5 auxiliary 8 0, 6 auxiliary_signed 8 9223372036854775808, 7 uncovered 8 0",

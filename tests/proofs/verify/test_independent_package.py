@@ -16,10 +16,10 @@ from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs.cheated_cover import Forger
 from tests.kit.proofs.cheated_package import signed_anew
+from tests.kit.proofs.counted import VECTORS
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
 from tests.kit.proofs.stressed import LEVERED, MEMBERS, snapshot_of
-from tests.kit.proofs.write_vectors import VECTORS
 
 replace = msgspec.structs.replace
 BOOK = {account: LEVERED[account] for account in (1, 2, 3)}

@@ -22,14 +22,7 @@ from tests.vectors.proofs.runner import genesis as specified
 from tests.vectors.proofs.runner.encoding import Reader, Refused, packed
 
 replace = msgspec.structs.replace
-KINDS = {
-    "feeds": "array of `Feed`",
-    "cash_groups": "array of `CashGroup`",
-    "assets": "array of `Asset`",
-    "instruments": "array of `Instrument`",
-    "risk": "`RiskParameters`",
-    "ranges": "`RangeParameters`",
-}
+KINDS = specified.KINDS
 PARAMETERS = RiskParameters(
     (RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000), RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000)),
     cash_limit_micros=10**9,

@@ -16,13 +16,14 @@ from proofs.errors import VerificationFailed
 from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
-from proofs.onchain.keys import certified_digest
+from proofs.onchain.keys import certified_digest, digit_blinders
+from proofs.onchain.presentation import Audience, check_presentation, present, presentation_digest
 from proofs.onchain.verifier import verify_leaf
 from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
+from tests.kit.proofs.counted import BOOK, MEMBERS, VECTORS
 from tests.kit.proofs.onchain_epoch import ROWS, SLOTS, make_epoch
-from tests.kit.proofs.write_vectors import BOOK, MEMBERS, VECTORS
 from tests.vectors.proofs.runner import further, linear, onchain, prover
 from tests.vectors.proofs.runner import verify as verify_pages
 from tests.vectors.proofs.runner.encoding import P, Reader, Refused
@@ -130,8 +131,36 @@ def epoch():
 def test_keys_and_digests_for_a_contract_are_the_specified_ones(epoch):
     keys = specified_keys(epoch)
     assert keys.words == epoch.keys.words
-    own = onchain.certified_digest(keys, epoch.statement.network, CONTEXT)
-    assert own == certified_digest(epoch.keys, CONTEXT)
+    own = onchain.certified_digest(keys, epoch.statement.network, CONTEXT, 1_584_000_000)
+    assert own == certified_digest(epoch.keys, CONTEXT, 1_584_000_000)
+
+
+def test_leaves_have_the_specified_blinders_and_presenters(epoch):
+    root = epoch.statement.linear.context
+    for leaf, seed in zip(epoch.leaves, epoch.seeds, strict=True):
+        assert onchain.presenter_of(seed, root, leaf.account) == leaf.presenter
+        purpose, binding = b"digits", root + leaf.account.to_bytes(32, "big") + bytes(32)
+        assert onchain.derived_scalars(seed, purpose, binding, 2) == digit_blinders(seed, root, leaf.account, 0)
+
+
+def test_a_presentation_is_judged_alike(epoch):
+    keys, (leaf, *_), (own, *_) = specified_keys(epoch), epoch.leaves, specified_leaves(epoch)
+    audience = Audience(31337, b"\1" * 20, b"\2" * 20, b"\3" * 32)
+    shown = present(audience, epoch.keys.hash, leaf, epoch.seeds[0], epoch.statement.linear.context)
+    check_presentation(shown, epoch.keys.hash, leaf)
+    assert presentation_digest(audience, epoch.keys.hash, leaf.hash) == digest_of(audience, keys, own)
+    onchain.check_presentation(digest_of(audience, keys, own), shown.r, shown.vs, own)
+    for other in (replace(audience, caller=b"\4" * 20), replace(audience, purpose=bytes(32))):
+        with pytest.raises(VerificationFailed) as theirs:
+            check_presentation(replace(shown, audience=other), epoch.keys.hash, leaf)
+        with pytest.raises(Refused) as ours:
+            onchain.check_presentation(digest_of(other, keys, own), shown.r, shown.vs, own)
+        assert ours.value.args[0] == theirs.value.code.name == "NOT_PRESENTED"
+
+
+def digest_of(audience, keys, leaf):
+    named = (audience.chain_id, audience.verifier, audience.caller, audience.purpose)
+    return onchain.presentation_digest(*named, keys, leaf)
 
 
 def test_proofs_for_a_contract_are_judged_alike(epoch):
@@ -150,7 +179,9 @@ def test_proofs_for_a_contract_are_judged_alike(epoch):
 
 
 def specified_leaves(epoch):
-    return [onchain.Leaf(leaf.account, leaf.shortfall, leaf.c_w, list(leaf.c_d)) for leaf in epoch.leaves]
+    return [
+        onchain.Leaf(leaf.account, leaf.shortfall, leaf.presenter, leaf.c_w, list(leaf.c_d)) for leaf in epoch.leaves
+    ]
 
 
 def specified_keys(epoch):

@@ -5,6 +5,7 @@ from typing import Any
 from py_arkworks_bls12381 import GT, G1Point, G2Point
 
 from tests.vectors.proofs.runner.encoding import Refused, keccak, need, padded, point, point2, sha, tagged, word
+from tests.vectors.proofs.runner.trace import note
 
 SIGNATURES = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 POSSESSION = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
@@ -20,7 +21,7 @@ def header_hash(header: dict[str, Any]) -> bytes:
     cursors = b"".join(
         word(each["chain_id"]) + bytes(12) + each["vault"] + word(each["nonce"]) for each in header["deposit_cursors"]
     )
-    return sha(
+    words = (
         tag("crossclear/header/v1"),
         header["network"],
         header["parent"],
@@ -38,6 +39,8 @@ def header_hash(header: dict[str, Any]) -> bytes:
         header["next_validators_hash"],
         tagged("crossclear/deposit-cursors/v1", cursors),
     )
+    note("header", words=words, hash=sha(*words))
+    return sha(*words)
 
 
 def set_hash(validators: list[dict[str, Any]]) -> bytes:
@@ -89,9 +92,11 @@ def check_final(
         certificate["value"],
     )
     keys = G1Point.identity()
+    note("certificate", validators_hash=own, vote_digest=digest, signers=[validators.index(each) for each in signers])
     for each in signers:
         keys = keys + point(each["bls_key"])
     message = G2Point.hash_to_curve(digest, SIGNATURES)
+    note("aggregate", keys=keys, message=message)
     need(signed(keys, message, point2(certificate["aggregate"])), "BAD_SIGNATURE", "certificate")
 
 
@@ -133,6 +138,10 @@ def recovered(digest: bytes, signature: bytes) -> bytes:
     y = y if y % 2 == v - 27 else Q - y
     inverse = pow(r, -1, N)
     key = added(times(s * inverse, (r, y)), times(-int.from_bytes(digest, "big") * inverse, G))
+    return address(key)
+
+
+def address(key: Affine) -> bytes:
     if key is None:
         raise Refused("BAD_SIGNATURE", "secp256k1")
     return keccak(word(key[0]) + word(key[1]))[12:]

@@ -201,6 +201,16 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return tagged("crossclear/merkle/root/v1", word(len(leaves)), level[0] if level else empty)
 
 
+def leaf_path_root(leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes:
+    """The root that a path gives."""
+    need(index < count and len(path) == (count - 1).bit_length() <= 40, "BAD_MERKLE_PROOF", "length")
+    node = tagged("crossclear/merkle/leaf/v1", leaf)
+    for level, sibling in enumerate(path):
+        pair = (sibling, node) if index >> level & 1 else (node, sibling)
+        node = tagged("crossclear/merkle/node/v1", *pair)
+    return tagged("crossclear/merkle/root/v1", word(count), node)
+
+
 # Scalars and points.
 
 

@@ -10,6 +10,7 @@ from py_arkworks_bls12381 import G1Point
 from tests.vectors.proofs.runner.encoding import P, combined, need, point, scalar
 from tests.vectors.proofs.runner.linear import Layout, Row, Statement, lagrange, lay_out, omega, paired, verify
 from tests.vectors.proofs.runner.statement import auxiliary, bounds_of, kinds_of, rises, slots_of
+from tests.vectors.proofs.runner.trace import note
 from tests.vectors.proofs.runner.transcript import Transcript
 
 CEREMONY_FILE = "eth_account/typed_transactions/blob_transactions/kzg_trusted_setup.txt"
@@ -53,8 +54,11 @@ def check_book(statement: dict[str, Any], commitments: Commitments, n: int, data
     e = own.draw("e")
     summed = [(point(c_w), 1) for _, c_w in commitments]
     summed += [(lagrange_point(n, slot), -total) for slot, total in totals]
-    right = point(data[:48]) + combined([(combined(summed), e)])
-    need(combined(list(zip(bases, answers, strict=True))) == right, "BOOK_NOT_MATCHED", "sum")
+    whole = combined(summed)
+    right = point(data[:48]) + combined([(whole, e)])
+    left = combined(list(zip(bases, answers, strict=True)))
+    note("book", R=data[:48], z=answers, P=whole, left=left, right=right)
+    need(left == right, "BOOK_NOT_MATCHED", "sum")
 
 
 def free(statement: dict[str, Any], n: int, rows: list[Row]) -> Layout:
@@ -159,4 +163,6 @@ def _check_link(
     terms += [(point(c_v), -a_bar * pow(y, s, P)) for s, c_v in enumerate(vectors)]
     terms += [(point(of[account]), b_bar * pow(r, number, P)) for account, number in number_of.items()]
     left = combined([(point(pi_1), 1), (point(pi_2), mu)])
-    need(paired(left, combined(terms)), "FUND_NOT_COVERED", "link")
+    right = combined(terms)
+    note("link", a=a_bar % P, b=b_bar % P, G=g_bar, left=left, Q=right)
+    need(paired(left, right), "FUND_NOT_COVERED", "link")

@@ -9,6 +9,15 @@ PPM = 10**6
 Record = dict[str, Any]
 FIXED = ("chain_id", "vault", "token", "balances")
 MOVING = ("range_ppm", "volatility_ppm", "volatility_range_ppm")
+KINDS = {
+    "feeds": "array of `Feed`",
+    "cash_groups": "array of `CashGroup`",
+    "assets": "array of `Asset`",
+    "instruments": "array of `Instrument`",
+    "risk": "`RiskParameters`",
+    "ranges": "`RangeParameters`",
+}
+"""The types of the compared parts."""
 DYNAMIC = (
     *("range_share_ppm", "volatility_ppm", "liquidity_ppm", "finality_ppm"),
     *("confidence_share_ppm", "outage_ms"),

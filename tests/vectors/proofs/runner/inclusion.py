@@ -1,6 +1,7 @@
 """Page "Further proofs": commitment, inclusion, signed answer; page "The statement": auxiliary values."""
 
 import hmac
+from dataclasses import dataclass
 from typing import Any
 
 from nacl.exceptions import BadSignatureError
@@ -9,7 +10,6 @@ from nacl.signing import VerifyKey
 from tests.vectors.proofs.runner.encoding import P, Reader, Refused, need, packed, tagged, word
 from tests.vectors.proofs.runner.prover import commit
 from tests.vectors.proofs.runner.statement import PUBLIC, bounds_of, kinds_of, slots_of
-from tests.vectors.proofs.runner.verify import Package
 
 
 def epoch_seed(root: bytes, account: int, epoch: int) -> bytes:
@@ -68,25 +68,55 @@ def opening(
     return [values[j] for j in range(len(statement["slots"]))], hiding
 
 
-def check_answer(data: bytes, package: Package) -> str:
-    """How an answer and a package contradict each other; empty where they do not."""
-    answer = Reader(data).whole("`SignedInclusion`")
+@dataclass(frozen=True)
+class Own:
+    """What a member knows of its account; holdings by names of slots, 0 where none is named."""
+
+    account: int
+    owner: bytes
+    seed: bytes
+    holdings: dict[str, int]
+
+
+def check(statement: dict[str, Any], commitments: list[tuple[int, bytes]], n: int, own: Own) -> None:
+    """Check `inclusion`."""
+    listed = dict(commitments)
+    need(own.account in listed, "NOT_INCLUDED", "account")
+    found = commit(*opening(statement, own.account, own.owner, own.seed, own.holdings), n)
+    need(found == listed[own.account], "NOT_INCLUDED", "commitment")
+
+
+def read_answer(data: bytes) -> dict[str, Any]:
+    need(len(data) <= 2**20, "OVERSIZE", "answer")
+    answer: dict[str, Any] = Reader(data).whole("`SignedInclusion`")
     need(packed(answer) == data, "NON_CANONICAL", "answer")
+    return answer
+
+
+def check_signature(answer: dict[str, Any]) -> None:
     digest = tagged("crossclear/inclusion-answer/v1", packed(answer | {"signature": bytes(64)}))
     try:
         VerifyKey(answer["signer"]).verify(digest, answer["signature"])
     except (BadSignatureError, ValueError):
         raise Refused("BAD_ANSWER", "signature") from None
-    statement = package.stated
+
+
+def contradiction(
+    answer: dict[str, Any], statement: dict[str, Any], commitments: list[tuple[int, bytes]], n: int
+) -> str:
+    """How an answer and a certified package contradict each other; empty where they do not."""
     same = (answer["network"], answer["epoch"]) == (statement["network"], statement["epoch"])
     need(same, "BAD_ANSWER", "epoch")
     if answer["height"] != statement["height"]:
         return "height"
-    listed = dict(package.commitments)
+    listed = dict(commitments)
     if answer["account"] not in listed:
         return "account"
     named = dict(map(tuple, answer["holdings"]))
     if not set(named) <= {statement["slots"][j]["name"] for j in slots_of(statement, *PUBLIC)}:
         return "holdings"
-    found = commit(*opening(statement, answer["account"], answer["owner"], answer["seed"], named), package.n)
+    try:
+        found = commit(*opening(statement, answer["account"], answer["owner"], answer["seed"], named), n)
+    except Refused:
+        return "holdings"
     return "" if found == listed[answer["account"]] else "commitment"

@@ -8,6 +8,7 @@ from typing import Any
 from py_arkworks_bls12381 import GT, G1Point, G2Point
 
 from tests.vectors.proofs.runner.encoding import P, combined, need, packed, point, scalar, tagged
+from tests.vectors.proofs.runner.trace import note
 from tests.vectors.proofs.runner.transcript import Transcript
 
 CEREMONY = bytes.fromhex("d39b9f2d047cc9dca2de58f264b6a09448ccd34db967881a6713eacacf0f26b7")
@@ -64,7 +65,9 @@ def lay_out(n: int, slots: list[Slot], rows: list[Row], ranged_elsewhere: bool =
         places.append((column, position) if width else (0, 0))
         position += width
     good(column < 16, "columns")
-    return Layout(n, slots, rows, places, column + 1)
+    found = Layout(n, slots, rows, places, column + 1)
+    note("layout", n=n, columns=found.columns, places=places, digest=found.digest)
+    return found
 
 
 def _ties(row: Row, j: int, slots: list[Slot]) -> bool:
@@ -80,6 +83,11 @@ class Statement:
     layout: Layout
     context: bytes
     accounts: list[tuple[int, int, bytes]]
+
+    @property
+    def proof_bytes(self) -> int:
+        """How long its proof is."""
+        return 128 * self.layout.columns * len(self.accounts) + 320
 
     def transcript(self) -> Transcript:
         numbers = [number for number, _, _ in self.accounts]
@@ -126,7 +134,7 @@ def verify(statement: Statement, data: bytes) -> Transcript:
     layout, m = statement.layout, len(statement.accounts)
     n, columns = layout.n, layout.columns
     transcript = statement.transcript()
-    need(len(data) == 128 * columns * m + 320, "BAD_LENGTH", "linear proof")
+    need(len(data) == statement.proof_bytes, "BAD_LENGTH", "linear proof")
     c_d, c_f, d_bar, at = [], [], [], 0
     for _ in range(m):
         c_d += [data[at + 48 * c :][:48] for c in range(columns)]
@@ -160,6 +168,7 @@ def verify(statement: Statement, data: bytes) -> Transcript:
 
     ell = lagrange(n, zeta)
     u_bar, v_bar, constant, counted = weights(layout, y, ell)
+    note("evaluations", u=u_bar, v=v_bar, D=d_bar, S=s_bar)
     t_bar = sum(i % 256 * value for i, value in enumerate(ell)) % P
     vanishing = pow(zeta, n, P) - 1
     own = [pow(delta, i, P) for i in range(m * columns)]
@@ -183,8 +192,10 @@ def verify(statement: Statement, data: bytes) -> Transcript:
         (point(pi_2), mu * omega(n) * zeta),
         (G1Point(), one),
     ]
-    left = combined([(point(pi_1), 1), (point(pi_2), mu)])
-    need(paired(left, combined(terms)), "PROOF_REFUSED", "pairing equation")
+    left, right = combined([(point(pi_1), 1), (point(pi_2), mu)]), combined(terms)
+    note("openings", T=t_bar, Z=vanishing % P, C_t1=c_t1, C_t2=c_t2, pi_1=pi_1, pi_2=pi_2)
+    note("pairing", left=left, Q=right)
+    need(paired(left, right), "PROOF_REFUSED", "pairing equation")
     return transcript
 
 
@@ -197,11 +208,20 @@ def paired(left: G1Point, right: G1Point) -> bool:
 def weights(layout: Layout, y: int, ell: Sequence[int]) -> tuple[list[int], int, int, int]:
     """(ū of each column, v̄, the constant part of c_k, what σ is multiplied by)."""
     rho, v, constant, counted = row_weights(layout, y)
+    note("weights", y=y, rho=rho, v=v, u=u_values(layout, rho), c=constant, c_of_sigma=counted)
     u_bar = [0] * layout.columns
     for weight, width, (column, start) in zip(rho, layout.widths, layout.places, strict=True):
         u_bar[column] += sum(weight * 256**k * ell[start + k] for k in range(width))
     v_bar = sum(value * at for value, at in zip(v, ell, strict=False))
     return [value % P for value in u_bar], v_bar % P, constant, counted
+
+
+def u_values(layout: Layout, rho: Sequence[int]) -> list[list[int]]:
+    """The values of each u_c at positions 0, 1, …, up to the last that is not 0."""
+    found: list[dict[int, int]] = [{} for _ in range(layout.columns)]
+    for weight, width, (column, start) in zip(rho, layout.widths, layout.places, strict=True):
+        found[column].update({start + k: weight * 256**k % P for k in range(width)})
+    return [[column.get(i, 0) for i in range(max(column, default=-1) + 1)] for column in found]
 
 
 def row_weights(layout: Layout, y: int) -> tuple[list[int], list[int], int, int]:

@@ -1,12 +1,15 @@
 """Page "On chain": leaves, keys, digests and the proof that a contract checks."""
 
+import hmac
 from dataclasses import dataclass
 from itertools import pairwise
 
 from py_arkworks_bls12381 import G1Point
 
+from tests.vectors.proofs.runner.certificates import G, address, recovered, times
 from tests.vectors.proofs.runner.encoding import (
     P,
+    Refused,
     combined,
     merkle_root,
     need,
@@ -20,7 +23,7 @@ from tests.vectors.proofs.runner.encoding import (
 from tests.vectors.proofs.runner.further import lagrange_point
 from tests.vectors.proofs.runner.linear import Layout, omega, paired, row_weights
 
-KEYS_TAG, CERTIFIED_TAG = "crossclear/onchain/epoch-keys/v1", "crossclear/onchain/certified-keys/v1"
+KEYS_TAG, CERTIFIED_TAG = "crossclear/onchain/epoch-keys/v2", "crossclear/onchain/certified-keys/v2"
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Leaf:
 
     account: int
     sigma: int
+    presenter: bytes
     c_w: bytes
     c_d: list[bytes]
 
     @property
     def words(self) -> bytes:
         points = b"".join(padded(point(data)) for data in (self.c_w, *self.c_d))
-        return word(self.account) + word(self.sigma) + points
+        return word(self.account) + word(self.sigma) + bytes(12) + self.presenter + points
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,75 @@ def derive_keys(network: bytes, epoch: int, height: int, root: bytes, layout: La
         u[column] += [(lagrange_point(layout.n, start + k), weight * 256**k) for k in range(width)]
     u_points = [combined(terms) for terms in u]
     v_point = combined([(lagrange_point(layout.n, j), value) for j, value in enumerate(v)])
-    words = [sha(KEYS_TAG.encode()), network, word(epoch), word(height), root, layout.digest, word(layout.n)]
-    words += [leaves_root, word(len(leaves)), word(constant), word(counted), word(layout.columns)]
-    words += [padded(at) for at in (*u_points, v_point)]
-    return Keys(layout.n, constant, counted, u_points, v_point, b"".join(words))
+    words = words_of(
+        network,
+        epoch,
+        height,
+        root,
+        layout.digest,
+        layout.n,
+        leaves_root,
+        len(leaves),
+        constant,
+        counted,
+        u_points,
+        v_point,
+    )
+    return Keys(layout.n, constant, counted, u_points, v_point, words)
 
 
-def certified_digest(keys: Keys, network: bytes, validators_hash: bytes) -> bytes:
-    return sha(sha(CERTIFIED_TAG.encode()), network, validators_hash, sha(keys.words))
+def words_of(
+    network: bytes,
+    epoch: int,
+    height: int,
+    root: bytes,
+    layout: bytes,
+    n: int,
+    leaves_root: bytes,
+    accounts: int,
+    constant: int,
+    sigma: int,
+    u: list[G1Point],
+    v: G1Point,
+) -> bytes:
+    words = [sha(KEYS_TAG.encode()), network, word(epoch), word(height), root, layout, word(n), leaves_root]
+    words += [word(accounts), word(constant), word(sigma), word(len(u)), *(padded(at) for at in (*u, v))]
+    return b"".join(words)
+
+
+def certified_digest(keys: Keys, network: bytes, validators_hash: bytes, time_s: int) -> bytes:
+    return sha(sha(CERTIFIED_TAG.encode()), network, validators_hash, sha(keys.words), word(time_s))
+
+
+def presentation_digest(chain_id: int, verifier: bytes, caller: bytes, purpose: bytes, keys: Keys, leaf: Leaf) -> bytes:
+    named = word(chain_id) + bytes(12) + verifier + bytes(12) + caller + purpose
+    return tagged("crossclear/onchain/presentation/v1", named, sha(keys.words), leaf_hash(leaf))
+
+
+def check_presentation(digest: bytes, r: bytes, vs: bytes, leaf: Leaf) -> None:
+    """Whether the leaf's presenter signed."""
+    parity, s = divmod(int.from_bytes(vs, "big"), 2**255)
+    try:
+        signer = recovered(digest, r + word(s) + bytes([27 + parity]))
+    except Refused:
+        signer = b""
+    need(signer == leaf.presenter, "NOT_PRESENTED", "presentation")
+
+
+def derived_scalars(seed: bytes, purpose: bytes, binding: bytes, count: int) -> list[int]:
+    """Section "Leaves": blinders of C_D, and the presenter's key."""
+    key, found = hmac.digest(bytes(32), seed, "sha256"), []
+    for i in range(count):
+        info = b"crossclear/onchain/blinder/v1" + bytes([len(purpose)]) + purpose + binding + word(i)
+        first = hmac.digest(key, info + b"\x01", "sha256")
+        second = hmac.digest(key, first + info + b"\x02", "sha256")
+        found.append(int.from_bytes(first + second, "big") % P)
+    return found
+
+
+def presenter_of(seed: bytes, root: bytes, account: int) -> bytes:
+    (secret,) = derived_scalars(seed, b"presenter", root + word(account), 1)
+    return address(times(secret, G))
 
 
 def read_padded(data: bytes) -> G1Point:
@@ -89,7 +154,7 @@ def verify(keys: Keys, leaf: Leaf, data: bytes) -> None:
     sizes = [128, 128 * (columns + 1), 256, 32 * (3 + 2 * columns), 256]
     ends = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     rounds = [data[a:b] for a, b in pairwise(ends)]
-    state, drawn = sha(sha(b"crossclear/onchain/linear/v1"), sha(keys.words), _leaf_hash(leaf)), []
+    state, drawn = sha(sha(b"crossclear/onchain/linear/v1"), sha(keys.words), leaf_hash(leaf)), []
     for each in rounds:
         state = sha(state, each)
         drawn.append((int.from_bytes(state, "big") % P, int.from_bytes(sha(state), "big") % P))
@@ -124,5 +189,5 @@ def verify(keys: Keys, leaf: Leaf, data: bytes) -> None:
     need(paired(combined([(pi_1, 1), (pi_2, mu)]), combined(terms)), "PROOF_REFUSED", "pairing equation")
 
 
-def _leaf_hash(leaf: Leaf) -> bytes:
+def leaf_hash(leaf: Leaf) -> bytes:
     return tagged("crossclear/merkle/leaf/v1", leaf.words)

@@ -1,0 +1,146 @@
+"""Writes `vectors.json` of both folders, and the traces of the good files. A vector that is there stays as it is.
+
+Rule: a new vector comes at the end of its list. `python -m tests.vectors.proofs.write` writes the files first.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearing.margin.statement.snapshot import RiskSnapshot
+from proofs.algebra.commitment import blinders
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import complete_holdings, context_of, layout_of
+from proofs.verify.freshness import Freshness
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs.counted import SUMS, VECTORS
+from tests.kit.proofs.listed_market import genesis
+from tests.kit.proofs.negatives import of_certificate, of_encoding, of_onchain, of_parts, of_statements
+from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
+from tests.kit.proofs.negatives.of_onchain import OnchainVector
+from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
+from tests.kit.proofs.write_vectors import vectors, write_missing
+from tests.vectors.proofs.runner import trace
+
+BAD = VECTORS.parent / "bad"
+RULES = "every-rule.ccp"
+FILE, ONCHAIN = "vectors.json", "onchain.json"
+FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
+"""Suffixes of what is verified."""
+
+
+def negative() -> Iterator[Vector]:
+    """All that must be refused."""
+    for module in (of_encoding, of_certificate, of_statements, of_parts):
+        yield from module.vectors()
+
+
+def positive() -> Iterator[Vector]:
+    """All that must be accepted."""
+
+    def good(name: str, says: str, base: str, trust: Trust = Trust(), **more: Any) -> Vector:  # noqa: B008 - frozen
+        return Vector(name, says, "", "", frozen(base), base, trust=trust, **more)
+
+    for base in (SMALL, WHOLE, RULES, LISTED):
+        yield good(base.removesuffix(".ccp"), "nothing; nobody is trusted", base)
+    yield good("anchored", "nothing; network and validator set are trusted", SMALL, anchored())
+    recent = Freshness(TIME + 7 * 86_400_000, set_known_ms=TIME)
+    yield good("recent", "nothing; judged at the last moment that is accepted", SMALL, anchored(freshness=recent))
+    old = Freshness(TIME + 10**12, max_age_ms=None)
+    yield good("of-any-age", "nothing; any age is accepted", SMALL, anchored(freshness=old))
+    yield good("strict", "nothing; strictly, with the genesis", LISTED, anchored(genesis=genesis(), strict=True))
+    allowed = anchored(strict=True, allowed=("custody", "cover"))
+    yield good("strict-but-for-two", "nothing; strictly, custody and cover may be open", SMALL, allowed)
+    yield good("own-account", "nothing; the owner of account 1 looks for it", SMALL, of_parts.own_account())
+    file = {"kind": "standalone", "file": frozen("account-1.ccs"), "file_base": "account-1.ccs"}
+    yield good("standalone", "nothing", SMALL, **file)
+    yield good("standalone-anchored", "nothing", SMALL, anchored(freshness=recent), **file)
+    yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
+
+
+def accounts_of(shot: RiskSnapshot, seeds: dict[int, bytes]) -> list[dict[str, Any]]:
+    """What a prover knows and computes of each account, up to its digits."""
+    stated, found = shot.statement, []
+    layout = layout_of(stated, market.N)
+    for each in shot.accounts:
+        values = complete_holdings(stated, each)
+        hiding = blinders(seeds[each.account], context_of(stated, each.account, each.owner))
+        witness = make_witness(layout, values, each.shortfall, hiding)
+        named = [(slot.name, values[at]) for at, slot in enumerate(stated.slots) if slot.is_public]
+        found.append(
+            {
+                "account": str(each.account),
+                "owner": each.owner.hex(),
+                "seed": seeds[each.account].hex(),
+                "shortfall": str(each.shortfall),
+                "holdings": [[name, str(value)] for name, value in named],
+                "values": [str(value) for value in values],
+                "blinders": [str(value) for value in hiding],
+                "digits": [bytes(column).hex() for column in witness.digits],
+            }
+        )
+    return found
+
+
+def traces() -> dict[str, dict[str, Any]]:
+    """Each good file's intermediates, by the name of the trace."""
+    small = accounts_of(market.snapshot(), market.seeds())
+    found = {f"{name.removesuffix('.ccp')}.trace.json": trace.traced(frozen(name)) for name in (SMALL, WHOLE, RULES)}
+    found["three-accounts.trace.json"]["accounts"] = small
+    found["account-1.trace.json"] = trace.traced(frozen(SMALL), frozen("account-1.ccs"))
+    return found
+
+
+def joined(path: Path, made: Iterable[Vector | OnchainVector], bases: dict[str, bytes]) -> list[dict[str, Any]]:
+    """Those that are written, and then the new ones."""
+    known: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["vectors"] if path.exists() else []
+    names = {each["name"] for each in known}
+    return [*known, *(written(each, bases) for each in made if each.name not in names)]
+
+
+def written(vector: Vector | OnchainVector, bases: dict[str, bytes]) -> dict[str, Any]:
+    """A vector of either kind as JSON."""
+    return as_json(vector, bases) if isinstance(vector, Vector) else vector.as_json(bases)
+
+
+def made_files() -> dict[Path, Iterable[Vector | OnchainVector]]:
+    """What belongs into each file of vectors."""
+    return {
+        VECTORS / FILE: positive(),
+        BAD / FILE: negative(),
+        VECTORS / ONCHAIN: of_onchain.positive(),
+        BAD / ONCHAIN: of_onchain.negative(),
+    }
+
+
+def write() -> None:
+    """Write what is not there, and the sums."""
+    bases = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in FILES}
+    BAD.mkdir(exist_ok=True)
+    for path, made in made_files().items():
+        found = joined(path, made, bases)
+        _dump(path, {"format": FORMAT, "vectors": found})
+        sys.stdout.write(f"{path.name}: {len(found)} vectors\n")
+    for name, found in traces().items():
+        if not (VECTORS / name).exists():
+            _dump(VECTORS / name, {"format": FORMAT, **found})
+    for folder in (VECTORS, BAD):
+        _sum(folder, sorted(each for each in folder.iterdir() if each.name != SUMS))
+
+
+def _dump(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sum(folder: Path, files: Sequence[Path]) -> None:
+    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files]
+    (folder / SUMS).write_text("".join(sums))
+
+
+if __name__ == "__main__":
+    write_missing(VECTORS, vectors())
+    write_missing(VECTORS, of_onchain.files())
+    write()
