@@ -98,7 +98,7 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
     fields = ["ok", "height", "network", "checks", "bytes", "seconds"]
-    assert list(report) == [*fields, "epoch", "not_run", "claim", "not_proven", "file", "open", "strict"]
+    assert list(report) == [*fields, "epoch", "not_run", "claim", "not_proven", "file", "attested", "open", "strict"]
     assert report["ok"] is True
     assert report["height"] == demo_run.summary["package_height"]
     assert report["network"] == demo_run.summary["network"]
