@@ -6,8 +6,9 @@ Rule: three bounds, in micros, each rounded down, and the lowest applies.
 2. The slice's part of a stated multiple of what margin charges for closing the portfolio: its charges by lot for
    contingency and slippage, and its market impact.
 3. The slice's part of the defaulter's own money: its contribution, less what the default owes beyond the estate, with
-   options at their value at the mark. Then nobody but the defaulter pays the bidders. So the defaulter and any bidders
-   together gain nothing by a default, and no rule has to know who colludes.
+   options at their value at the mark, and tokens without an open price at nothing. Then nobody but the defaulter pays
+   the bidders. So the defaulter and any bidders together gain nothing by a default, and no rule has to know who
+   colludes.
 
 This module must not know which bids are filled.
 """
@@ -21,6 +22,9 @@ from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out
 from clearing.schema.records.default import DefaultRecord
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin, positions_of
+from clearing.state.ledger import balance, token_currency
+from clearing.state.state import State
+from clearing.withdrawals.unpriced_tokens import is_priced
 
 PositionLots = tuple[tuple[int, int], ...]
 
@@ -84,11 +88,21 @@ def _own_money(context: BlockContext, default: DefaultRecord) -> int:
 def _owed_at_marks(context: BlockContext, account: int) -> int:
     """What an account owes beyond its resources after its options are sold at the mark; negative: what it has then.
 
-    A written option is a debt at any price. An option that it has is only money while its price is open.
+    A written option is a debt at any price. An option or a token that it has is only money while its price is open.
     """
-    owed = net_owed(context.state, account)
+    owed = net_owed(context.state, account) + _unpriced_tokens(context.state, account)
     for instrument, lots in positions_of(context.state, account).lots:
         value = option_value(context, instrument) * lots
         if value < 0 or can_close_out(context.state, context.terms.instruments[instrument].feed):
             owed -= value
     return owed
+
+
+def _unpriced_tokens(state: State, account: int) -> int:
+    """What an account's tokens without an open price count for after haircut, at their last prices."""
+    values = current_arrays(state).token_values.tolist()
+    return sum(
+        value * balance(state, account, token_currency(token.id))
+        for token, value in zip(state.terms.tokens, values, strict=True)
+        if not all(is_priced(state, feed) for feed in token.feeds)
+    )

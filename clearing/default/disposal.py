@@ -20,6 +20,7 @@ from clearing.context.block_context import BlockContext
 from clearing.context.house_limits import is_house_in_default
 from clearing.context.member_status import check_member_active, check_restriction
 from clearing.context.request_checks import check_request, use_nonce
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.default.deleveraging import RankedSide, option_value, pass_position
 from clearing.default.recoveries import advance_recoveries, count_sale, offered_token, token_price
 from clearing.default.variation_gains import record_position_changes
@@ -165,11 +166,11 @@ def _discount_ppm(context: BlockContext, sale: InventorySaleRecord) -> int:
 
 def _check_buyer(context: BlockContext, account: int, listed: Instrument, lots: int, discount: int) -> Rejected | None:
     """The buyer is at initial margin afterwards, without soft credit, keeps what it is committed to, and stays within
-    its cash, balance and position limits."""
+    its cash, balance and position limits. Its member lacks no more under stress than the fund was sized for."""
     after = current_holdings(context.state, account)
     before = list(after.cash)
-    for at, group in enumerate(context.terms.cash_groups):
-        after.cash[at] -= soft_credit_of(context.state, account, group)
+    lent = [soft_credit_of(context.state, account, group) for group in context.terms.cash_groups]
+    after.cash = [has - part for has, part in zip(before, lent, strict=True)]
     at, group = context.terms.array_index[listed.id], context.terms.cash_groups.index(listed.cash_group)
     grows = abs(after.lots[at] + lots) > abs(after.lots[at])
     after.lots[at] += lots
@@ -183,7 +184,8 @@ def _check_buyer(context: BlockContext, account: int, listed: Instrument, lots: 
     margin, committed = holdings_margin(current_arrays(context.state), after), committed_micros(context, account)
     covered = margin.initial_ok and (not committed or keeps_committed(context, after, 0, committed))
     if covered and not owes and not large:
-        return None
+        after.cash = [has + part for has, part in zip(after.cash, lent, strict=True)]
+        return check_stress_growth(context, AT, account, lambda: after)
     values = {"equity": margin.equity, "initial": margin.initial, "reserve": committed}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, **values)
 

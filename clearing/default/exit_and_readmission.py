@@ -3,7 +3,7 @@
 Rule: a client is taken over as it is, positions and money, with its own signature, or the house's where it has no key.
 The defaulter does not sign. The new member stays within what the default fund was sized for, as in any porting. A
 readmitted member owes nothing and has paid its fund contribution. A leaving member has no positions left, and no
-clients whose money only it could withdraw.
+clients whose money only it could withdraw. Nobody leaves between a loss and its allocation.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_in_estate, member_status, set_member_status
 from clearing.context.request_checks import check_request, check_signature_by, use_nonce
 from clearing.context.stress_exposure import check_stress_joining
-from clearing.context.unresolved_losses import defaults_under_way
+from clearing.context.unresolved_losses import defaults_under_way, insolvent_micros
 from clearing.default.declaration import accounts_of_members
 from clearing.default.porting_margin import call_ported, covers_porting_margin
 from clearing.default_fund.contributions import contribution_micros, required_contribution
@@ -145,7 +145,8 @@ def readmit_member(context: BlockContext, index: int, request: MemberReadmission
 
 
 def leave_membership(context: BlockContext, index: int, request: MemberExit) -> Rejected | None:
-    """Release a member without positions, debts, clients or open defaults. It may withdraw its money afterwards."""
+    """Release a member without positions, debts or clients, while no default is open or about to be declared. It may
+    withdraw its money afterwards."""
     refusal = check_request(context, EXIT, request)
     if refusal is not None:
         return refusal
@@ -164,8 +165,9 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
     pending_trades = sum(state.pending_counts.get(account) or 0 for account in (*own, *clients))
     excluded = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # A member that may still have to bear a share stays until that is over.
-    under_way = len(defaults_under_way(state))
-    if excluded or member != request.member or positions or owing or money or pending_trades or under_way:
+    under_way, insolvent = len(defaults_under_way(state)), insolvent_micros(state)
+    losses = under_way or insolvent > 0
+    if excluded or member != request.member or positions or owing or money or pending_trades or losses:
         return reject(
             ClearingCode.CANNOT_LEAVE,
             EXIT,
@@ -176,6 +178,7 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
             clients=money,
             held=pending_trades,
             defaults=under_way,
+            insolvent=insolvent,
         )
     use_nonce(context, request.account, request.nonce)
     set_member_status(context, member, MemberStatus.LEFT)

@@ -56,6 +56,7 @@ def pool_tokens(context: BlockContext, number: int) -> None:
             lowered = _valued_anew(state, earlier)
             apart += lowered.tokens
             state.recoveries.put(other, lowered)
+    claims.sort(key=lambda claim: claim.default)
     tokens += _own_tokens(state, [*tokens, *apart])
     owed = -_cash(state) - sum(token.counted_micros for token in apart)
     pooled = msgspec.structs.replace(
@@ -73,7 +74,7 @@ def _named(claim: LayerClaims, default: int) -> LayerClaims:
 
 
 def _joined(claims: list[LayerClaims]) -> list[LayerClaims]:
-    """The claims of earlier defaults, those of the oldest joined by layer under the latest of their numbers.
+    """The claims of earlier defaults, in order of their numbers: those of the oldest joined by layer under the latest.
 
     A price that falls block by block can put the house in default in each: a record must not grow with that.
     """

@@ -3,7 +3,8 @@
 Rule: from the declaration of a default until its loss is allocated, a member keeps the most that it could be assessed:
 
 1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`);
-2. the defaulter's contribution, the house's stated capital and the other contributions bear it first;
+2. the defaulter's contribution, the house's stated capital and the other contributions bear it first. Contributions
+   of other members in default do not: they bear their own losses. The house's cash counts once over all defaults;
 3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
    rounded up, and at most what its cap for the period has left.
 
@@ -54,15 +55,21 @@ def room_for_assessments(context: BlockContext, member: int, liable: int) -> int
 def _foreseen(context: BlockContext, open_defaults: list[DefaultRecord]) -> dict[int, int]:
     """By member, over all defaults that are open."""
     state, terms = context.state, context.terms.crisis.default
-    contributions = {member: record.micros for member, record in state.contributions.ordered()}
+    own = {member: record.micros for member, record in state.contributions.ordered()}
+    contributions = {
+        member: micros
+        for member, micros in own.items()
+        if member != HOUSE_MEMBER and member_status(state, member) is not MemberStatus.DEFAULTING
+    }
     house = max(sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups), 0)
     shares: dict[int, int] = {}
     rooms: dict[int, int] = {}
     for default in open_defaults:
         if default.phase is not DefaultPhase.OPEN:
             continue
-        left = max(worst_loss(context, default) - contributions.pop(default.member, 0), 0)
-        left = max(left - min(terms.house_capital_micros, house), 0)
+        left = max(worst_loss(context, default) - own.get(default.member, 0), 0)
+        capital = min(left, terms.house_capital_micros, house)
+        left, house = left - capital, house - capital
         funded = min(left, sum(contributions.values()))
         left, contributions = left - funded, _without(contributions, funded)
         liable = _assessable(context, default)
