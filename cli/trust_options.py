@@ -165,7 +165,7 @@ def own_options(command: Callable[..., T]) -> Callable[..., T]:
 
         own: OwnAccountFiles | None = None
         if account is not None and owner is not None and seed_file is not None and holdings is not None:
-            address = _address(owner)
+            address = owner_address(owner)
             own = OwnAccountFiles(account, seed_file, holdings, address)
         elif (account, owner, seed_file, holdings) != (None, None, None, None):
             raise click.UsageError("--account, --owner, --seed-file and --holdings go together")
@@ -182,7 +182,7 @@ def own_options(command: Callable[..., T]) -> Callable[..., T]:
     return options(with_own)
 
 
-def _address(text: str) -> bytes:
+def owner_address(text: str) -> bytes:
     """An address, or what a file of it has. Raises click.BadParameter."""
     if not text.startswith("0x") and Path(text).is_file():
         with Path(text).open("rb") as file:

@@ -18,8 +18,9 @@ def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
     """Check whether ANSWER, which a node signed about an account, is refuted by the certified PACKAGE.
 
     `proof inputs` writes the answer. Anybody can check it, and learns seed and holdings of that one epoch from it.
-    Exits with 0 when the node signed a leaf that the certified list lacks, and with 6 when nothing is shown against
-    it, or you do not say whom you trust: anybody can make up a set and its list.
+    Exits with 0 when a validator signed a leaf that the certified list lacks, and with 6 when nothing is shown against
+    it, when the signer is none of the validators, or when you do not say whom you trust: anybody can make up a key, or
+    a set and its list.
 
     Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
     """
@@ -31,7 +32,7 @@ def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
         return ExitCode.VERIFICATION
     report = accuse_files(answer, package, anchor)
     show(report, report.detail, output)
-    return ExitCode.OK if report.contradicted and report.anchored else ExitCode.VERIFICATION
+    return ExitCode.OK if report.is_evidence else ExitCode.VERIFICATION
 
 
 @click.command(name="rotate-seed")

@@ -10,7 +10,7 @@ from clearing.base.plain_text import one_line
 from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line, tell
-from cli.trust_options import Trust, needed, own_options, trust_options
+from cli.trust_options import Trust, needed, own_options, owner_address, trust_options
 from cli.verdict_options import WantedVerdict, verdict_options
 
 if TYPE_CHECKING:
@@ -185,19 +185,24 @@ def fetch(folder: Path, urls: tuple[str, ...], output: str) -> int:
 @click.option("--account", type=NUMBER, required=True, help="Own account.")
 @click.option("--epoch", default="latest", show_default=True, help="Of the package to be checked.")
 @click.option("--out", type=NEW_FOLDER, required=True, help="A folder that only you can read.")
+@click.option(
+    "--owner", metavar="ADDRESS", help="Of a client account with a key of its own: that key's; default your key's."
+)
 @account_options
 @output_option
-def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> int:
+def inputs(account: int, epoch: str, out: Path, owner: str | None, key: MemberKey, output: str) -> int:
     """Write an own account's seed and holdings at an epoch, as `crossclear verify` takes them.
 
     Compare the holdings with your own records before you verify: only that comparison makes the check worth anything.
     Seed and holdings are secret: plain http is used only on this machine, and existing files are never overwritten.
+    A leaf of another owner than you, or than the client account's own key, is refused. A signature by a key that is no
+    validator's is no evidence, and the command says so.
 
     Example: crossclear proof inputs --account 1 --out inputs --key trade --home HOME
     """
     from member.client.downloads import (
         ANSWER_NAME,
-        fetch_inclusion,
+        fetch_signed_inclusion,
         inclusion_paths,
         refuse_existing,
         refuse_in_clear,
@@ -207,12 +212,14 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
     wanted = epoch_number(epoch)
     refuse_in_clear(key.url)
     refuse_existing(*inclusion_paths(out), out / "owner", out / ANSWER_NAME)
-    view = key.ask(lambda client: fetch_inclusion(client, account, wanted))
-    seed, holdings = write_inclusion(view, out, key.address)
+    bound = key.address if owner is None else owner_address(owner)
+    view, by_validator = key.ask(lambda client: fetch_signed_inclusion(client, account, wanted, bound))
+    seed, holdings = write_inclusion(view, out, bound)
     if output == "json":
         files = {"seed": str(seed), "holdings_file": str(holdings), "owner_file": str(out / "owner")}
         files |= {"answer_file": str(out / ANSWER_NAME)} if view.answer else {}
-        show({**files, "epoch": view.epoch, "height": view.height, "holdings": view.holdings}, "", output)
+        signed = {"signed_by_validator": by_validator}
+        show({**files, **signed, "epoch": view.epoch, "height": view.height, "holdings": view.holdings}, "", output)
         return ExitCode.OK
     say(f"{seed} and {holdings}: account {account} at epoch {view.epoch}, height {view.height}")
     for name in sorted(view.holdings):
@@ -221,6 +228,9 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey, output: str) -> 
     say("check is worth. A node that states what it committed to, right or wrong, passes every check.")
     if not view.answer:
         say("This node signed nothing: if the certified list lacks this leaf, you have no evidence of what it said.")
+    elif not by_validator:
+        say("The signature is no validator's by the node's own list, so `crossclear proof accuse` counts it as no")
+        say("evidence: ask a validator's node.")
     if view.package:
         say(f"Package: {key.url.rstrip('/')}/v1/proofs/{view.epoch}")
     else:

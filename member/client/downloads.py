@@ -46,13 +46,34 @@ def refuse_existing(*paths: Path) -> None:
             raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path))
 
 
-async def fetch_inclusion(client: NodeClient, account: int, epoch: int | None) -> InclusionView:
-    """Seed and holdings of an own account. Raises RemoteFault NODE_ANSWER for another account or epoch."""
+async def fetch_inclusion(client: NodeClient, account: int, epoch: int | None, owner: bytes) -> InclusionView:
+    """Seed and holdings of an own account, whose commitment is bound to the address `owner`, 20 bytes.
+
+    Raises RemoteFault NODE_ANSWER for another account, epoch or owner: a leaf of another owner may be in the certified
+    list, so the node's signature below it would clear the node.
+    """
     view = await client.inclusion(account, epoch)
     _check_same("inclusion", view.account, view.epoch, account, epoch)
+    if view.owner.lower() != "0x" + owner.hex():
+        raise RemoteFault(NodeCode.NODE_ANSWER, "inclusion", owner=view.owner, own="0x" + owner.hex())
     if view.answer:
         check_answer(view, client.network)
     return view
+
+
+async def fetch_signed_inclusion(
+    client: NodeClient, account: int, epoch: int | None, owner: bytes
+) -> tuple[InclusionView, bool]:
+    """As `fetch_inclusion`, and whether the signer is a validator by the node's own list, which the node may make up:
+    `crossclear proof accuse` compares the signer with a trusted set."""
+    view = await fetch_inclusion(client, account, epoch, owner)
+    if not view.answer:
+        return view, False
+    from proofs.verify.signed_inclusion import read_answer
+
+    signer = "0x" + read_answer(bytes.fromhex(view.answer)).signer.hex()
+    listed = (await client.validators()).validators
+    return view, any(validator.envelope_key == signer for validator in listed)
 
 
 async def fetch_exit(client: NodeClient, account: int, epoch: int | None) -> tuple[ExitView, LightBlock]:

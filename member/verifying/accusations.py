@@ -22,6 +22,12 @@ class AccusationReport(msgspec.Struct, frozen=True):
     anchored: bool = False
     """Whether that set is one that the caller trusts."""
 
+    @property
+    def is_evidence(self) -> bool:
+        """Whether a validator of a trusted set signed what the set's list refutes: a key that anybody can make up
+        proves nothing of anybody."""
+        return self.contradicted and self.anchored and self.is_validator
+
 
 def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> AccusationReport:
     """Check both files. Raises LocalFault for an unreadable path only."""
@@ -36,7 +42,7 @@ def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> Accusation
     except CrossclearError as fault:
         return AccusationReport(contradicted=False, detail=printable(str(fault)))
     anchored = anchor.validators_hash is not None
-    notes = "" if found.is_validator else "; the node is not in the set that certified the package"
+    notes = "" if found.is_validator else "; no evidence: the signer is not in the set that certified the package"
     notes += "" if anchored else "; the package's own validator set was taken, which anybody can make up"
     return AccusationReport(
         contradicted=found.contradicted,

@@ -5,7 +5,7 @@ Rule: every charge is convex and piecewise linear in the holding, so a proof can
 This module must not know prices or accounts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,30 +61,22 @@ class Lines:
 NO_LINES = Lines()
 
 
-def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTier]) -> list[Check]:
+def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTier]) -> Iterator[Check]:
     """Checks of charges and tiers by themselves."""
-    checks: list[Check] = [
-        ("charges", len(charges), all(a.instrument < b.instrument for a, b in pairwise(charges))),
-        (
-            "concentration",
-            len(tiers),
-            all((a.asset, a.above_units) < (b.asset, b.above_units) for a, b in pairwise(tiers)),
-        ),
-    ]
+    yield "charges", len(charges), all(a.instrument < b.instrument for a, b in pairwise(charges))
+    rise = all((a.asset, a.above_units) < (b.asset, b.above_units) for a, b in pairwise(tiers))
+    yield "concentration", len(tiers), rise
     for charge in charges:
         at, rate, sizes = f"charges.{charge.instrument}", charge.contingency_ppm + charge.slippage_ppm, charge.sizes_ppm
         rising = all(a < b for a, b in pairwise((0, *sizes)))
-        checks += [
-            (f"{at}.contingency_ppm", rate, rate <= PPM),
-            (f"{at}.depth_lots", charge.depth_lots, charge.depth_lots <= POSITION_MAX),
-            (f"{at}.linear_impact_ppm", charge.linear_impact_ppm, charge.linear_impact_ppm <= PPM),
-            (f"{at}.root_impact_ppm", charge.root_impact_ppm, charge.root_impact_ppm <= PPM),
-            (f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising),
-        ]
+        yield f"{at}.contingency_ppm", rate, rate <= PPM
+        yield f"{at}.depth_lots", charge.depth_lots, charge.depth_lots <= POSITION_MAX
+        yield f"{at}.linear_impact_ppm", charge.linear_impact_ppm, charge.linear_impact_ppm <= PPM
+        yield f"{at}.root_impact_ppm", charge.root_impact_ppm, charge.root_impact_ppm <= PPM
+        yield f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising
     for asset, own in sorted(tiers_by_asset(tiers).items()):
         whole = sum(tier.haircut_ppm for tier in own)
-        checks.append((f"concentration.{asset}.haircut_ppm", whole, whole <= PPM))
-    return checks
+        yield f"concentration.{asset}.haircut_ppm", whole, whole <= PPM
 
 
 def tiers_by_asset(tiers: Iterable[ConcentrationTier]) -> dict[int, list[ConcentrationTier]]:

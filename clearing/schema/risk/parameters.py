@@ -7,7 +7,7 @@ worst are summed, and the sum is divided by `tail` and rounded up. This module m
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from clearing.base.codec import I64, U32, U63, Wire
@@ -18,6 +18,8 @@ from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_c
 
 SCENARIOS_MAX = 64
 STRESS_MAX = 16
+_NAME_SHOWN = 64
+"""Characters of a name in the place of a fault: a stranger's name may be long."""
 
 
 class Scenario(Wire, frozen=True):
@@ -142,9 +144,15 @@ class RiskParameters(Wire, frozen=True):
 
 
 def check_parameters(parameters: RiskParameters) -> None:
-    """Check order, counts and ranges. Raises LocalFault OUT_OF_RANGE naming the field."""
+    """Check order, counts and ranges. Raises LocalFault OUT_OF_RANGE naming the field, with 64 characters of a name."""
+    for field, value, ok in _parameter_checks(parameters):  # one at a time: a stranger's file may ask for millions
+        if not ok:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
+
+
+def _parameter_checks(parameters: RiskParameters) -> Iterator[Check]:
     groups, scenarios = parameters.groups, parameters.scenarios
-    checks = [
+    yield from (
         ("groups", len(groups), all(a.id < b.id for a, b in pairwise(groups)) and all(g.id >= 1 for g in groups)),
         ("groups.name", len(groups), len({group.name for group in groups}) == len(groups)),
         ("scenarios", len(scenarios), 1 <= len(scenarios) <= SCENARIOS_MAX),
@@ -156,61 +164,51 @@ def check_parameters(parameters: RiskParameters) -> None:
         ),
         ("cash_limit_micros", parameters.cash_limit_micros, parameters.cash_limit_micros < 2**62),
         ("rate_ppm", parameters.rate_ppm, parameters.rate_ppm <= PPM),
-    ]
+    )
     for group in groups:
-        checks += [
-            (f"groups.{group.name}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM),
-            (f"groups.{group.name}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM),
-            (
-                f"groups.{group.name}.volatility_range_ppm",
-                group.volatility_range_ppm,
-                group.volatility_range_ppm <= 100 * PPM,
-            ),
-        ]
-        named = (*surface_checks(group.surface, group.volatility_ppm), *shock_checks(group.shock))
-        checks += [(f"groups.{group.name}.{field}", value, good) for field, value, good in named]
-        checks += _scenario_checks(f"groups.{group.name}.scenarios", group.scenarios)
-    checks += _scenario_checks("scenarios", scenarios)
-    checks += [
-        (f"groups.{group.name}.short_option_ppm", group.short_option_ppm, group.short_option_ppm <= PPM)
-        for group in groups
-    ]
-    checks += charge_checks(parameters.charges, parameters.concentration)
-    checks += joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
-    checks += _stress_checks(parameters)
-    for field, value, ok in checks:
-        if not ok:
-            raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
+        yield from _group_checks(group)
+    yield from _scenario_checks("scenarios", scenarios)
+    for group in groups:
+        at = f"groups.{group.name[:_NAME_SHOWN]}"
+        yield f"{at}.short_option_ppm", group.short_option_ppm, group.short_option_ppm <= PPM
+    yield from charge_checks(parameters.charges, parameters.concentration)
+    yield from joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
+    yield from _stress_checks(parameters)
 
 
-def _stress_checks(parameters: RiskParameters) -> list[tuple[str, int, bool]]:
+def _group_checks(group: RiskGroup) -> Iterator[Check]:
+    at = f"groups.{group.name[:_NAME_SHOWN]}"
+    yield f"{at}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM
+    yield f"{at}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM
+    yield f"{at}.volatility_range_ppm", group.volatility_range_ppm, group.volatility_range_ppm <= 100 * PPM
+    for checks in (surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock)):
+        for field, value, good in checks:
+            yield f"{at}.{field}", value, good
+    yield from _scenario_checks(f"{at}.scenarios", group.scenarios)
+
+
+def _stress_checks(parameters: RiskParameters) -> Iterator[Check]:
     listed, fund = parameters.stress, parameters.default_fund_micros
     unique_names = len({stress.name for stress in listed}) == len(listed) and all(stress.name for stress in listed)
-    checks = [
-        ("stress", len(listed), len(listed) <= STRESS_MAX and unique_names),
-        ("default_fund_micros", fund, fund < 2**62 and (bool(listed) or not fund)),
-    ]
+    yield "stress", len(listed), len(listed) <= STRESS_MAX and unique_names
+    yield "default_fund_micros", fund, fund < 2**62 and (bool(listed) or not fund)
     for stress in listed:
-        at = f"stress.{stress.name}.moves"
-        checks.append((at, len(stress.moves), len(stress.moves) == len(parameters.groups)))
-        checks += _scenario_checks(at, stress.moves)
-    return checks
+        at = f"stress.{stress.name[:_NAME_SHOWN]}.moves"
+        yield at, len(stress.moves), len(stress.moves) == len(parameters.groups)
+        yield from _scenario_checks(at, stress.moves)
 
 
-def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, int, bool]]:
-    checks = [(at, len(scenarios), len(scenarios) <= SCENARIOS_MAX)]
+def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> Iterator[Check]:
+    yield at, len(scenarios), len(scenarios) <= SCENARIOS_MAX
     for number, scenario in enumerate(scenarios, start=1):
         bounded = (
             1 <= scenario.move_denominator <= 1000 and abs(scenario.move_numerator) <= 3 * scenario.move_denominator
         )
-        checks += [
-            (f"{at}.{number}.move", scenario.move_numerator, bounded),
-            (f"{at}.{number}.volatility", scenario.volatility_direction, scenario.volatility_direction in (-1, 0, 1)),
-            (f"{at}.{number}.skew", scenario.skew_linear, scenario.skew_linear in (-1, 0, 1)),
-            (f"{at}.{number}.skew", scenario.skew_absolute, scenario.skew_absolute in (-1, 0, 1)),
-            (f"{at}.{number}.weight_ppm", scenario.weight_ppm, scenario.weight_ppm <= PPM),
-        ]
-    return checks
+        yield f"{at}.{number}.move", scenario.move_numerator, bounded
+        yield f"{at}.{number}.volatility", scenario.volatility_direction, scenario.volatility_direction in (-1, 0, 1)
+        yield f"{at}.{number}.skew", scenario.skew_linear, scenario.skew_linear in (-1, 0, 1)
+        yield f"{at}.{number}.skew", scenario.skew_absolute, scenario.skew_absolute in (-1, 0, 1)
+        yield f"{at}.{number}.weight_ppm", scenario.weight_ppm, scenario.weight_ppm <= PPM
 
 
 JOINT_SCENARIOS_MAX = 256
@@ -225,23 +223,20 @@ def collapse(columns: Iterable[tuple[int, ...]]) -> tuple[JointScenario, ...]:
     )
 
 
-def joint_checks(joint: JointCredit, columns: Sequence[int]) -> list[Check]:
+def joint_checks(joint: JointCredit, columns: Sequence[int]) -> Iterator[Check]:
     """Checks of joint scenarios over groups whose grids have these numbers of `columns` (besides the base)."""
     listed = joint.scenarios
     total = sum(scenario.count for scenario in listed)
     ordered = all(a.columns < b.columns for a, b in pairwise(listed))
-    checks: list[Check] = [
-        ("joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered),
-        ("joint.count", total, all(scenario.count for scenario in listed) and total <= JOINT_COUNT_MAX),
-        ("joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)),
-        ("joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM),
-    ]
+    yield "joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered
+    yield "joint.count", total, all(scenario.count for scenario in listed) and total <= JOINT_COUNT_MAX
+    yield "joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)
+    yield "joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM
     for number, scenario in enumerate(listed, start=1):
         fits = len(scenario.columns) == len(columns) and all(
             column <= last for column, last in zip(scenario.columns, columns, strict=False)
         )
-        checks.append((f"joint.scenarios.{number}.columns", len(scenario.columns), fits))
-    return checks
+        yield f"joint.scenarios.{number}.columns", len(scenario.columns), fits
 
 
 def tail_threshold(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:

@@ -126,9 +126,12 @@ def test_a_nodes_answer_about_an_own_account_cannot_steer_the_terminal(
     class Node:
         async def inclusion(self, *_: object) -> InclusionView:
             await trio.lowlevel.checkpoint()
-            return InclusionView(epoch=4, height=40, account=1, seed="11" * 32, holdings=holdings, package=False)
+            return InclusionView(
+                epoch=4, height=40, account=1, seed="11" * 32, holdings=holdings, package=False, owner="0x" + "41" * 20
+            )
 
     monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, Node()))
+    monkeypatch.setattr(MemberKey, "address", bytes([0x41]) * 20)
     (tmp_path / "key").write_text("11" * 32)
     (tmp_path / "key").chmod(0o600)
     where = ["--out", tmp_path / "inputs", "--secret-file", tmp_path / "key"]

@@ -1,6 +1,7 @@
 """Rulebooks made to break the verifier, which computes by them: each is judged, none raises or takes for ever."""
 
 import time
+import tracemalloc
 
 import msgspec
 import pytest
@@ -11,8 +12,15 @@ from clearing.base.errors import RemoteFault
 from clearing.margin.statement.rulebook import Rulebook, read_rulebook, write_rulebook
 from clearing.margin.statement.snapshot import Slot, SlotKind
 from clearing.schema.risk.charges import ConcentrationTier
-from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario
-from proofs.errors import ProofCode
+from clearing.schema.risk.parameters import (
+    JointCredit,
+    JointScenario,
+    RiskGroup,
+    RiskParameters,
+    Scenario,
+    StressScenario,
+)
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.proofs.hostile import changed_anywhere
 from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
@@ -89,3 +97,33 @@ def test_a_rulebook_as_large_as_can_be_takes_no_more_than_seconds(what):
         check_rulebook(msgspec.structs.replace(STRESSED, rules=rules, slots=slots))
     assert fault.value.at == "slots"
     assert time.process_time() - started < 5
+
+
+LONG = "g" * 100_000
+REPEATED = (Scenario(0, 1, 0),) * 20_000
+LONG_NAMED: dict[str, RiskParameters] = {
+    "too many scenarios of a group": RiskParameters((RiskGroup(1, LONG, 1, 1, 1, 1, scenarios=REPEATED),)),
+    "as many scenarios as may be": RiskParameters((RiskGroup(1, LONG, 1, 1, 1, 1, scenarios=REPEATED[:64]),)),
+    "too many moves of a stress": msgspec.structs.replace(
+        RULEBOOK.parameters, stress=(StressScenario(LONG, REPEATED),), default_fund_micros=1
+    ),
+    "a bad scenario of a group": RiskParameters((RiskGroup(1, LONG, 1, 1, 1, 1, scenarios=(Scenario(9, 1, 0),)),)),
+}
+
+
+@pytest.mark.parametrize("what", LONG_NAMED)
+def test_a_long_name_takes_no_memory_for_each_scenario(what):
+    """A check must not repeat a stranger's name for every line of the list before it looks at how many there are."""
+    book = msgspec.structs.replace(
+        RULEBOOK, parameters=LONG_NAMED[what], instruments=(), marks=(), tokens=(), cash_groups=()
+    )
+    bent = msgspec.structs.replace(STRESSED, rules=write_rulebook(book))
+    tracemalloc.start()
+    try:
+        with pytest.raises(VerificationFailed) as fault:
+            check_rulebook(bent)
+        used = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(str(fault.value)) < 1_000
+    assert used < 30 * 2**20
