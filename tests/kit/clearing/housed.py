@@ -5,17 +5,23 @@ from typing import Any
 import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.context.unresolved_losses import account_deficits
 from clearing.schema.receipts.house import RecoveryPaid
+from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.crisis import genesis_in_crisis
 from tests.kit.clearing.defaults import FALLEN, LOTS, TERMS, default_genesis, default_world
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, CAROL, DOLLAR, ETH, HOUSE, USDC_1, WETH_1
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, CAROL, DOLLAR, ETH, HOUSE, USDC_1, VAULTS, WETH_1
 from tests.kit.clearing.world import World
 
 RECOVERY_BLOCKS = 40
+OWN_DEFAULT = HouseTerms(own_default=True, recovery_blocks=20)
+WBTC_1 = 4
+UNIT = 10**6
+"""Clearing units of one ether."""
 
 
 def with_house(genesis: Genesis, terms: HouseTerms) -> Genesis:
@@ -70,3 +76,25 @@ def default_without_eth(world: World) -> None:
 def house_value(world: World) -> int:
     """Cash of the house, and its ether at 200 dollars without a haircut."""
     return world.cash(HOUSE_ACCOUNT) + world.weth(HOUSE_ACCOUNT) * 200
+
+
+def after_own_default(terms: HouseTerms = OWN_DEFAULT, weth: int = 10, wbtc: int = 0, **more: Any) -> World:
+    """The house was long 45 BTC against Bob, and its default has ended: its tokens just cover what it owes in cash."""
+    world = default_world(genesis=with_house(with_wbtc(default_genesis(**more)), terms))
+    world.bring(alice=100_000, bob=200_000)
+    world.fund_paid_in()
+    for asset, count in ((WETH_1, weth), (WBTC_1, wbtc)):
+        if count:
+            world.deposit(HOUSE, asset, count * UNIT)
+    world.block(world.perp_trade(HOUSE, BOB, 45_000))
+    world.prices(555_000)
+    world.prices(400_000)
+    world.until_ended()
+    assert not account_deficits(world.state, (HOUSE,))
+    return world
+
+
+def with_wbtc(genesis: Genesis) -> Genesis:
+    """A second token, of which the price is BTC's."""
+    wbtc = Asset(WBTC_1, "WBTC-1", 1, VAULTS[1], b"\xc4" * 20, 8, 6, 0, BTC, 100_000, 10**13)
+    return msgspec.structs.replace(genesis, assets=(*genesis.assets, wbtc))

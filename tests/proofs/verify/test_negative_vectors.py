@@ -35,7 +35,8 @@ EVERY = [*GOOD_VECTORS, *BAD_VECTORS]
 BASES = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix in FILES}
 SOME_GENESIS = make_genesis()
 ONCHAIN_VECTORS = [*specified.read("good", "onchain.json"), *specified.read("bad", "onchain.json")]
-ONCHAIN_UNREACHED = {"BAD_CHALLENGE", "BAD_LAYOUT", "WRONG_SRS"}
+ONCHAIN_UNREACHED = {"BAD_CHALLENGE", "BAD_LAYOUT", "BAD_MERKLE_PROOF", "BAD_SIGNATURE", "WRONG_SRS"}
+"""A wrong path and a wrong signature are named by the check that uses them: WRONG_ROOT and NOT_PRESENTED."""
 BYTES_MAX = 1_500_000
 ISSUE = {
     "mark-of-0": "rules",

@@ -4,57 +4,27 @@ Its default leaves it with tokens against as much negative cash. Whenever they f
 the difference; whenever they rose, the house kept it: 540 dollars on ten ether that fell by 30 % and rose again.
 """
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.context.unresolved_losses import account_deficits, defaults_under_way
+from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.house_recovery import EARLIER_DEFAULTS_MAX
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import CollateralTaken, DefaultDeclared, DefaultEnded, WaterfallLayer
 from clearing.schema.receipts.house import InventorySold, RecoveryEnded, RecoveryPaid
 from clearing.schema.records.default import MemberStatus
-from clearing.schema.terms.assets import Asset
-from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.house import HouseTerms
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.defaults import TERMS, default_genesis, default_world
 from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, CAROL, DOLLAR, ETH, HOUSE, USDC_1, VAULTS, WETH_1
-from tests.kit.clearing.housed import house_value, returned, with_house
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, ETH, HOUSE, USDC_1, WETH_1
+from tests.kit.clearing.housed import OWN_DEFAULT, UNIT, WBTC_1, after_own_default, house_value, returned, with_house
 from tests.kit.clearing.world import World
 
-BLOCKS = 20
-OWN = HouseTerms(own_default=True, recovery_blocks=BLOCKS)
-WBTC_1 = 4
-UNIT = 10**6
-"""Clearing units of one ether."""
-
-
-def after_own_default(terms: HouseTerms = OWN, weth: int = 10, wbtc: int = 0, **more: Any) -> World:
-    """The house was long 45 BTC against Bob, and its default has ended: its tokens just cover what it owes in cash."""
-    world = default_world(genesis=with_house(with_wbtc(default_genesis(**more)), terms))
-    world.bring(alice=100_000, bob=200_000)
-    world.fund_paid_in()
-    for asset, count in ((WETH_1, weth), (WBTC_1, wbtc)):
-        if count:
-            world.deposit(HOUSE, asset, count * UNIT)
-    world.block(world.perp_trade(HOUSE, BOB, 45_000))
-    world.prices(555_000)
-    world.prices(400_000)
-    world.until_ended()
-    assert not account_deficits(world.state, (HOUSE,))
-    return world
-
-
-def with_wbtc(genesis: Genesis) -> Genesis:
-    """A second token, of which the price is BTC's."""
-    wbtc = Asset(WBTC_1, "WBTC-1", 1, VAULTS[1], b"\xc4" * 20, 8, 6, 0, BTC, 100_000, 10**13)
-    return msgspec.structs.replace(genesis, assets=(*genesis.assets, wbtc))
+BLOCKS = OWN_DEFAULT.recovery_blocks
 
 
 def ether(world: World, *ticks: int) -> None:
@@ -263,7 +233,7 @@ def test_the_house_takes_none_of_its_tokens_out_while_payers_have_claims() -> No
 
 def taken_tokens() -> World:
     """The house took ten ether of Alice's for 1,800 dollars, and 40 BTC of hers."""
-    world = default_world(genesis=with_house(default_genesis(), OWN))
+    world = default_world(genesis=with_house(default_genesis(), OWN_DEFAULT))
     world.bring(alice=30_000, bob=900_000)
     world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.fund_paid_in()
@@ -333,7 +303,7 @@ def test_a_default_that_is_open_at_the_end_of_the_houses_own_keeps_its_recovery(
     """Alice's default waits for assessments when the house's ends. Her tokens stay for her payers, at what they count
     for then: the rise that others paid for is theirs, and not the house's."""
     terms = msgspec.structs.replace(TERMS, assessment_blocks=assessments)
-    world = default_world(genesis=with_house(default_genesis(terms), OWN))
+    world = default_world(genesis=with_house(default_genesis(terms), OWN_DEFAULT))
     world.bring(bob=600_000)
     world.fund_paid_in()
     world.deposit(ALICE, WETH_1, 10 * UNIT)

@@ -11,7 +11,7 @@ from clearing.default.recoveries import start_recovery
 from clearing.schema.receipts.default import WaterfallLayer
 from clearing.schema.records.recoveries import LayerClaims, RecoveryRecord
 from clearing.state.state import State
-from tests.clearing.default.attacks.test_found_house_keeps_tokens import after_own_default
+from tests.kit.clearing.housed import after_own_default
 
 SURVIVORS, GAINS = WaterfallLayer.SURVIVORS, WaterfallLayer.GAINS
 ENDED = 99
