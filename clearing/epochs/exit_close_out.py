@@ -136,12 +136,12 @@ def settle_claims(
     account, the accounts that pay what it cannot pay itself, ordered. The claims left sum to no more than before debts.
     """
     house, fund_left = claims[HOUSE_ACCOUNT], fund_left or RemainingContributions()
-    debtors = {account: owed for account, owed in claims.items() if account != HOUSE_ACCOUNT and min(owed.cash) < 0}
+    debtors = {account: owed for account, owed in claims.items() if account != HOUSE_ACCOUNT and _is_short(owed)}
     for owed in debtors.values():
         _pay_debts(owed, owed, house, values)
     for account, owed in debtors.items():
         for payer in (sides or {}).get(account, ()):
-            if payer not in (account, HOUSE_ACCOUNT) and min(owed.cash) < 0:
+            if payer not in (account, HOUSE_ACCOUNT) and _is_short(owed):
                 _pay_debts(claims[payer], owed, house, values)
     for account, owed in debtors.items():
         _house_takes_debts(owed, house, fund_left, account)
@@ -150,6 +150,11 @@ def settle_claims(
         if fund_left.account_of[member] in claims:
             claims[fund_left.account_of[member]].cash[fund_left.group] += micros
     _distribute_pools(pools, claims)
+
+
+def _is_short(owed: AccountClaims) -> bool:
+    """Whether it owes cash in some group; a network may have none."""
+    return any(micros < 0 for micros in owed.cash)
 
 
 def _closed_out_claims(state: State, account: int) -> AccountClaims:

@@ -39,7 +39,7 @@ Matrix, prices, account, epoch, chain, layout swapped
     cheating_packages::a_package_of_another_network_is_refused
     cheating_packages::parts_of_two_good_packages_do_not_make_a_third
 Duplicate accounts
-    cheating_packages::an_account_that_stands_twice_is_refused_as_statement
+    cheating_packages::an_account_that_stands_twice_is_refused
     cheating_packages::holdings_that_stand_under_two_accounts_do_not_match_the_book
     cheating_packages::two_accounts_shown_as_one_are_missed_by_their_owners
 Blinders reused across epochs or accounts
