@@ -73,7 +73,7 @@ def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | No
     """A top client account that covers the margin for porting, and a member that may take it over."""
     state, record = context.state, context.state.accounts[request.account]
     status = member_status(state, request.to_member)
-    short = [account for account in (request.account, *record.children) if not covers_porting_margin(context, account)]
+    short = [account for account in (request.account, *record.children) if not covers_porting_margin(state, account)]
     in_default = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
     client = record.kind is AccountKind.CLIENT and not record.parent and not is_in_estate(state, request.account)
     eligible = in_default and client and status is MemberStatus.ACTIVE

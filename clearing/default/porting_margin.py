@@ -11,16 +11,16 @@ import msgspec
 from clearing.context.block_context import BlockContext
 from clearing.margin_calls.margin_calls import call_margin
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.state import State
 
 
-def covers_porting_margin(context: BlockContext, account: int) -> bool:
-    """Whether an account covers the margin that porting needs, at the block's prices, and owes no cash."""
-    state = context.state
+def covers_porting_margin(state: State, account: int) -> bool:
+    """Whether an account covers the margin that porting needs, at the state's prices, and owes no cash."""
     holdings = current_holdings(state, account)
     if any(claim < 0 for claim in holdings.cash):
         return False
     margin = holdings_margin(current_arrays(state), holdings)
-    if margin.initial_ok or not context.terms.crisis.default.porting_at_maintenance:
+    if margin.initial_ok or not state.terms.crisis.default.porting_at_maintenance:
         return margin.initial_ok
     return margin.maintenance_ok and account not in state.liquidations and account not in state.cash_calls
 

@@ -60,7 +60,7 @@ def _check_standby(context: BlockContext, account: int, standby: int) -> Rejecte
     counts, limit = accounts_of_member(state, standby), context.terms.market.member_accounts_max
     if counts.open + len(accounts) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, AT, member=standby, held=counts.open, limit=limit)
-    if not all(covers_porting_margin(context, each) for each in accounts):
+    if not all(covers_porting_margin(context.state, each) for each in accounts):
         return reject(ClearingCode.NOT_RESCUABLE, AT, account=account)
     return check_stress_joining(context, AT, accounts, standby)
 

@@ -1,16 +1,12 @@
 """`crossclear affiliates show|declare|agree|end`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from cli.member.submitted import print_result
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options
 from cli.output import ExitCode, output_option, show
-
-if TYPE_CHECKING:
-    from member.api.submit import SubmitResult
 
 
 @click.group()
@@ -93,10 +89,3 @@ def affiliates_end(account: int, affiliate: int, key: MemberKey, output: str) ->
 
     result = key.ask(lambda client: end_affiliation(client, account, affiliate))
     return print_result(f"end of the affiliation of accounts {account} and {affiliate}", result, output)
-
-
-def print_result(what: str, result: "SubmitResult", output: str) -> int:
-    """Print what became of one request; its exit code."""
-    problem = f"\n  {result.problem.code}: {result.problem.message}" if result.problem is not None else ""
-    show(msgspec.structs.asdict(result), f"{what}: {result.status}, transaction {result.hash}{problem}", output)
-    return ExitCode.OK if result.status in ("accepted", "known") else ExitCode.VERIFICATION

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from cli.member.submitted import exit_code, print_result
 from cli.options import NUMBER, MemberKey, account_options
-from cli.output import ExitCode, output_option, show
+from cli.output import ExitCode, output_option
 
 if TYPE_CHECKING:
     from member.api.submit import SubmitResult
@@ -37,7 +37,7 @@ def waterfall_bid(
 
     is_sealed = bool(key.ask(lambda client: default_under_way(client, number)).reveal_height)
     result = key.ask(lambda client: place_bid(client, key.home, account, number, slices, ask))
-    if _code_of(result) is ExitCode.OK and is_sealed and not commit_only:
+    if exit_code(result) is ExitCode.OK and is_sealed and not commit_only:
         return _reveal(account, number, key, output)
     return _print_result("commitment" if is_sealed else "bid", account, number, result, output)
 
@@ -65,11 +65,4 @@ def _reveal(account: int, number: int, key: MemberKey, output: str) -> int:
 
 
 def _print_result(what: str, account: int, number: int, result: "SubmitResult", output: str) -> int:
-    problem = f"\n  {result.problem.code}: {result.problem.message}" if result.problem is not None else ""
-    text = f"{what} of account {account} for default {number}: {result.status}, transaction {result.hash}{problem}"
-    show({"request": what, **msgspec.structs.asdict(result)}, text, output)
-    return _code_of(result)
-
-
-def _code_of(result: "SubmitResult") -> ExitCode:
-    return ExitCode.OK if result.status in ("accepted", "known") else ExitCode.VERIFICATION
+    return print_result(f"{what} of account {account} for default {number}", result, output, request=what)

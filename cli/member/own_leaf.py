@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.member.submitted import exit_code
 from cli.options import FILE, NEW_FILE, NUMBER, MemberKey, account_options
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
@@ -61,7 +62,7 @@ def rotate_seed(account: int, root_file: Path, key: MemberKey, output: str) -> i
     result = key.ask(lambda client: rotated(client, account, root))
     problem = "" if result.problem is None else f"refused, {result.problem.code}: {result.problem.message}"
     show(result, problem or f"{root_file}: root seed of account {account} from the next epoch on", output)
-    return ExitCode.OK if result.status in ("accepted", "known") else ExitCode.VERIFICATION
+    return exit_code(result)
 
 
 @click.command(name="epoch-seed")

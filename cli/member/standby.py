@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.member.affiliates import print_result
+from cli.member.submitted import print_result
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options
 from cli.output import output_option, show
 

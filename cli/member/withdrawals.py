@@ -1,16 +1,12 @@
 """`crossclear withdrawals show|request|cancel|status|claim`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from cli.member.submitted import print_result
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, hex_option, read_hex_secret, url_option
 from cli.output import ExitCode, output_option, show
-
-if TYPE_CHECKING:
-    from member.api.submit import SubmitResult
 
 
 @click.group()
@@ -48,8 +44,7 @@ def withdrawals_cancel(account: int, number: int, nonce: int | None, key: Member
     Example: crossclear withdrawals cancel 1 7 --key trade --home HOME
     """
     (result,) = key.ask(lambda client: client.cancel_withdrawal(account, number, nonce)).results
-    show(result, _submitted(f"withdrawal {number}", account, result), output)
-    return _code_of(result)
+    return print_result(f"withdrawal {number} of account {account}", result, output)
 
 
 @withdrawals.command("request")
@@ -70,17 +65,7 @@ def withdrawals_request(account: int, asset: str, units: int, to: str, key: Memb
     """
     address = hex_option("ADDRESS", to, 20) or b""
     nonce, result = key.ask(lambda client: client.withdraw(account, asset, units, address))
-    show({"nonce": nonce, **msgspec.structs.asdict(result)}, _submitted(f"request {nonce}", account, result), output)
-    return _code_of(result)
-
-
-def _submitted(what: str, account: int, result: "SubmitResult") -> str:
-    problem = f"\n  {result.problem.code}: {result.problem.message}" if result.problem is not None else ""
-    return f"{what} of account {account}: {result.status}, transaction {result.hash}{problem}"
-
-
-def _code_of(result: "SubmitResult") -> ExitCode:
-    return ExitCode.OK if result.status in ("accepted", "known") else ExitCode.VERIFICATION
+    return print_result(f"request {nonce} of account {account}", result, output, nonce=nonce)
 
 
 rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withdrawal's chain.")

@@ -9,6 +9,7 @@ from typing import Literal
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.affiliation import ITSELF, Owner, OwnerFamilies, is_in_force, owner_of
 from clearing.context.member_status import member_status
+from clearing.default.porting_margin import covers_porting_margin
 from clearing.default_fund.sizing import member_shortfalls
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.terms.genesis import AccountKind
@@ -175,19 +176,8 @@ def standby_of(state: State, account: int, asked_by: AskedBy) -> StandbyView:
         standby_active=named in state.members and member_status(state, named) is MemberStatus.ACTIVE,
         equity_micros=str(margin.equity),
         needed_micros=str(margin.maintenance if terms.porting_at_maintenance else margin.initial),
-        covered=all(_covers_porting(state, each) for each in (account, *state.accounts[account].children)),
+        covered=all(covers_porting_margin(state, each) for each in (account, *state.accounts[account].children)),
     )
-
-
-def _covers_porting(state: State, account: int) -> bool:
-    """As `clearing.default.porting_margin` decides at a default, by the prices of the state."""
-    holdings = current_holdings(state, account)
-    margin = holdings_margin(current_arrays(state), holdings)
-    if any(claim < 0 for claim in holdings.cash):
-        return False
-    if margin.initial_ok or not state.terms.crisis.default.porting_at_maintenance:
-        return margin.initial_ok
-    return margin.maintenance_ok and account not in state.liquidations and account not in state.cash_calls
 
 
 def standby_clients_of(state: State, member: int) -> StandbyClientsView:

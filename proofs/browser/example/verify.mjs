@@ -7,6 +7,6 @@ const verdict = verifyPackage(new Uint8Array(readFileSync(file)), hash === undef
 for (const check of verdict.checks) {
   console.log(!check.ok ? "FAIL" : check.complete ? "ok  " : "open", check.name, check.detail);
 }
-// Whoever needs all that a package can show asks for `complete`, not for `ok` alone.
+// Who needs all that a package can show asks for `complete`, not for `ok` alone.
 console.log(verdict.complete ? "VERIFIED" : verdict.ok ? "VERIFIED IN PART" : "NOT VERIFIED");
 process.exitCode = verdict.complete ? 0 : 6;

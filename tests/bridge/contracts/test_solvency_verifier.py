@@ -108,7 +108,7 @@ class SolvencyChain:
         return int(self.vault.user.web3.eth.get_block("latest")["timestamp"])
 
     def audience(self, caller: bytes | None = None, purpose: bytes = PURPOSE) -> Audience:
-        """By default of whoever sends this test's transactions."""
+        """By default of the account that sends this test's transactions."""
         own = bytes.fromhex(Account.from_key(USER).address[2:])
         return Audience(self.vault.chain.chain_id, self.at.address, own if caller is None else caller, purpose)
 

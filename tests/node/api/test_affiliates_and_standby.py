@@ -156,7 +156,7 @@ def test_a_standby_is_shown_with_whether_the_client_would_be_ported(keyed: int) 
     assert (view.enabled, view.standby, view.standby_active) == (True, 3, True)
     assert int(view.equity_micros) == (keyed - 5_800) * DOLLAR
     assert view.needed_micros == str(1_600 * DOLLAR)
-    assert view.covered == covers_porting_margin(world.context(), KEYED_CLIENT) == (keyed == 7_500)
+    assert view.covered == covers_porting_margin(world.state, KEYED_CLIENT) == (keyed == 7_500)
 
 
 def test_a_standby_member_sees_who_named_it_and_the_next_nonce() -> None:

@@ -1,4 +1,4 @@
-"""The default auction: whoever bids, and however many collude, others bear no more than they would without any bid.
+"""The default auction: for any bidders, and however many collude, others bear no more than they would without any bid.
 
 Before the rule an ask was paid with others' money where other bidders could carry half of the portfolio. Colluders were
 that competition themselves, or had it beside an honest member. Gains before are of the same blocks with that rule.
