@@ -100,6 +100,8 @@ def margin_fraction(term: MarginFraction, exposure: InstrumentExposure) -> Fract
     scale = open_interest_scale(term.open_interest, exact_rational(exposure.quote.contract.open_interest))
     fraction = exact_rational(term.fraction)
     fraction += scale * max(ONE - fraction, ZERO)
+    if term.fraction_decimals is not None:
+        fraction = rounded(fraction, term.fraction_decimals, "down")
     amount = rounded(notional * fraction, term.decimals, term.rounding)
     return FractionAmount(exposure.quote.contract.id, notional, scale, fraction, amount)
 
@@ -190,9 +192,7 @@ def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> lis
     for book in exposures:
         contract = book.quote.contract
         if book.quote.is_option:
-            strikes.setdefault(
-                (contract.group, contract.seconds_to_expiry, exact_rational(contract.strike)), []
-            ).append(book)
+            strikes.setdefault((contract.group, contract.seconds, exact_rational(contract.strike)), []).append(book)
     found = []
     for (group, seconds, strike), options in sorted(strikes.items()):
         short = sum((max(-option.size, ZERO) for option in options), ZERO)

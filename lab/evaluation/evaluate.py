@@ -208,10 +208,10 @@ class Evaluator:
     ) -> TermResult:
         scans = _scan_parts(self._scan_name(term.scan), results)
         given = {risk.group: exact_rational(risk.delta) for risk in account.given}
-        deltas = {
-            group.id: sum(tier_deltas(self.quotes, _sizes(exposures), group.id).values(), ZERO)
-            for group in self.portfolio.groups
-        } | given
+        deltas = {group.id: ZERO for group in self.portfolio.groups}
+        for exposure in exposures.values():
+            deltas[exposure.quote.contract.group] += exposure.size * exposure.quote.delta
+        deltas |= given
         risks = {
             scan.of: scan.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(scan) for scan in scans
         }

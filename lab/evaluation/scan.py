@@ -131,7 +131,7 @@ class ScenarioScanner:
         if linear:
             offset_unit.linear.append((size, unit))
         if quote.is_option and not contract.scanning and not (linear and self._scan.basis is None):
-            expiry = (contract.group, contract.seconds_to_expiry)
+            expiry = (contract.group, contract.seconds)
             offset_unit.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
 
     def _result(self, of: str, offset_unit: _OffsetUnit, width: int) -> ScanResult:
@@ -200,8 +200,8 @@ class ScenarioScanner:
         scaling = self._scan.term_scaling
         if scaling is None:
             return ONE
-        days = max(Fraction(quote.contract.seconds_to_expiry, DAY_SECONDS), exact_rational(scaling.days_min))
-        short = quote.contract.seconds_to_expiry <= exact_rational(scaling.days) * DAY_SECONDS
+        days = max(Fraction(quote.contract.seconds, DAY_SECONDS), exact_rational(scaling.days_min))
+        short = quote.contract.seconds <= exact_rational(scaling.days) * DAY_SECONDS
         power = exact_rational(scaling.short_power if short else scaling.long_power)
         return from_float(_power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
 

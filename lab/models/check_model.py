@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from clearing.base.errors import Detail, RemoteFault
 from clearing.schema.codes import ClearingCode
+from lab.models.named import ITEMS_MAX
 from lab.models.numbers import DECIMALS_MAX, NUMBER_CHARACTERS_MAX, Number, exact_rational
 from lab.models.scan_terms import Scan, grid_points
 from lab.models.terms import (
@@ -34,8 +35,8 @@ LEVELS_MAX = 16
 POINTS_MAX = 256
 SECANTS_MAX = 64
 JOINT_MAX = 1024
-ENTRIES_MAX = 2048
-"""Of groups, instruments, collateral tokens and accounts each."""
+ENTRIES_MAX = ITEMS_MAX
+"""Of groups, instruments, collateral tokens and accounts each: as many as a list may have."""
 POSITIONS_MAX = 16_384
 """Of all accounts, orders and collateral holdings included."""
 OPTION_VALUES_MAX = 50_000
@@ -112,6 +113,8 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
     elif isinstance(term, MarginFraction):
         yield from check_size(f"{at}.fraction", term.fraction, 0)
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
+        places = 0 if term.fraction_decimals is None else term.fraction_decimals
+        yield f"{at}.fraction_decimals", places, places <= DECIMALS_MAX
         if term.open_interest is not None:
             lower, upper = exact_rational(term.open_interest.lower), exact_rational(term.open_interest.upper)
             yield f"{at}.open_interest.upper", str(upper), upper == 0 or 0 <= lower <= upper

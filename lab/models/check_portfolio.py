@@ -102,7 +102,7 @@ def _scan_findings(
     for scan_range in scan.ranges:
         if scan_range.absolute:
             named = [group for group in groups.values() if scan_range.group in ("", group.id)]
-            yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price) > 0 for group in named)
+            yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price or 0) > 0 for group in named)
 
 
 def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
@@ -154,13 +154,15 @@ def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
 
 
 def _group_findings(at: str, group: Group) -> Iterator[Finding]:
-    yield from check_size(f"{at}.price", group.price, 0)
+    if group.price is not None:
+        yield from check_size(f"{at}.price", group.price, 0)
     yield (
         f"{at}.rate",
         str(group.rate),
         abs(exact_rational(group.rate)) <= Fraction(1, 100) or 0 <= exact_rational(group.rate) <= 10,
     )
-    yield f"{at}.volatility", str(group.volatility), 0 <= exact_rational(group.volatility) <= VOLATILITY_MAX
+    if group.volatility is not None:
+        yield f"{at}.volatility", str(group.volatility), 0 <= exact_rational(group.volatility) <= VOLATILITY_MAX
     yield from check_unique(f"{at}.smiles", [str(smile.seconds_to_expiry) for smile in group.smiles])
     for number, smile in enumerate(group.smiles):
         yield f"{at}.smiles[{number}].level", str(smile.level), 0 <= exact_rational(smile.level) <= VOLATILITY_MAX
@@ -175,7 +177,7 @@ def _group_findings(at: str, group: Group) -> Iterator[Finding]:
 def _contract_findings(at: str, each: Contract) -> Iterator[Finding]:
     yield from check_size(f"{at}.multiplier", each.multiplier, SMALLEST_NUMBER)
     dated = each.kind not in ("perpetual", "spot")
-    seconds = each.seconds_to_expiry
+    seconds = each.seconds
     yield f"{at}.seconds_to_expiry", seconds, seconds <= SECONDS_MAX and (dated or seconds == 0)
     option = each.kind in ("call", "put")
     yield f"{at}.strike", str(each.strike), (exact_rational(each.strike) > 0 or bool(each.scanning)) if option else True

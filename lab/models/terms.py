@@ -34,6 +34,9 @@ class MarginFraction(Wire, frozen=True, tag_field="kind", tag="fraction"):
     rounding: Rounding = "exact"
     """Of each position's amount."""
     weights: LevelWeights = ()
+    fraction_decimals: U8 | None = None
+    """Decimals of the fraction as open interest raised it, rounded down: 6 where a venue counts in parts per million.
+    Default: exact."""
 
 
 class Slippage(Wire, frozen=True, tag_field="kind", tag="slippage"):
@@ -202,8 +205,9 @@ class JointCreditTerm(Wire, frozen=True, tag_field="kind", tag="joint_credit"):
     """A scan, whose losses are joined, and what else is required of groups."""
     floor: Reference = ""
     """A minimum whose charges the joint loss is no less than."""
-    keep_largest: bool = False
-    """Whether the joint loss is no less than what the terms require of the largest group."""
+    keep_largest: bool = True
+    """Whether the joint loss is no less than what the terms require of the largest group. Without it an account in one
+    group gets a credit between groups: an average of the worst losses is below the worst."""
     weight: Number = "0.8"
     decimals: U8 = 6
     rounding: Rounding = "exact"

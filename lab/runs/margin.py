@@ -13,6 +13,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from lab.evaluation.evaluate import AccountResult, Evaluator
 from lab.evaluation.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidationPrice, liquidation_price
 from lab.evaluation.rules import Rule, apply_rule
+from lab.models.check_given import check_given
 from lab.models.check_model import OPTION_VALUES_MAX, SCAN_ENTRIES_MAX, check_model
 from lab.models.check_portfolio import check_fit, check_portfolio
 from lab.models.named import from_json
@@ -57,6 +58,7 @@ def read_margin_run(data: bytes, model: bytes | None = None) -> MarginRun:
     if run.model is not None:
         check_model(run.model)
         check_fit(run.model, run.portfolio)
+        check_given(run.model, run.portfolio)
         _bounded(run, run.model)
     elif run.portfolio.accounts or run.liquidation_prices:
         raise RemoteFault(BaseCode.MALFORMED, "model", why="missing: there are accounts to be margined")
