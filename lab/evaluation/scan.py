@@ -190,10 +190,11 @@ class ScenarioScanner:
             shock *= self._scaled(quote)
         now = quote.volatility
         moved = now * (1 + shock) if self._scan.volatility_moves == "relative" else now + shock
-        if point.skew != "none":
-            moved *= self._skew(quote, point)
         if direction > 0:
             moved = max(moved, exact_rational(self._scan.volatility_min))
+        moved = max(moved, ZERO)
+        if point.skew != "none":
+            moved *= self._skew(quote, point)
         return max(moved, ZERO)
 
     def _scaled(self, quote: InstrumentQuote) -> Fraction:

@@ -11,9 +11,8 @@ from math import sqrt
 
 from clearing.pricing import black76, elementary
 from lab.models.numbers import exact_rational, from_float
-from lab.models.portfolio import PREMIUM_PAID, Contract, Group, Portfolio, PortfolioSmile
+from lab.models.portfolio import PREMIUM_PAID, YEAR_SECONDS, Contract, Group, Portfolio, PortfolioSmile
 
-YEAR_SECONDS = 365 * 86_400
 DAY_SECONDS = 86_400
 ONE = Fraction(1)
 ZERO = Fraction(0)

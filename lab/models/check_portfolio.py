@@ -23,7 +23,7 @@ from lab.models.check_model import (
     refuse_first,
 )
 from lab.models.numbers import exact_rational
-from lab.models.portfolio import Collateral, Contract, Group, Portfolio, PortfolioAccount
+from lab.models.portfolio import YEAR_SECONDS, Collateral, Contract, Group, Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection, grid_points
 from lab.models.terms import (
     Calendar,
@@ -146,6 +146,7 @@ def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
     for number, contract in enumerate(portfolio.instruments):
         yield f"instruments[{number}].group", contract.group, contract.group in groups
         yield from _contract_findings(f"instruments[{number}]", contract)
+    yield from _discount_findings(portfolio)
     for number, token in enumerate(portfolio.collateral):
         yield f"collateral[{number}].group", token.group, not token.group or token.group in groups
         yield from _collateral_findings(f"collateral[{number}]", token)
@@ -195,6 +196,18 @@ def _contract_findings(at: str, each: Contract) -> Iterator[Finding]:
     yield f"{at}.scanning", len(each.scanning), len(each.scanning) <= POINTS_MAX
     for number, loss in enumerate(each.scanning):
         yield from check_size(f"{at}.scanning[{number}]", loss)
+
+
+def _discount_findings(portfolio: Portfolio) -> Iterator[Finding]:
+    """Options of one group and expiry have one discount: their values are added up before a static discount."""
+    rates = {group.id: exact_rational(group.rate) for group in portfolio.groups}
+    first: dict[tuple[str, int], Fraction] = {}
+    for number, option in enumerate(portfolio.instruments):
+        if option.kind in ("call", "put") and not option.scanning:
+            carry = 1 + rates[option.group] * Fraction(option.seconds, YEAR_SECONDS)
+            growth = carry if option.discount is None else 1 / exact_rational(option.discount)
+            agreed = first.setdefault((option.group, option.seconds), growth) == growth
+            yield f"instruments[{number}].discount", str(option.discount), agreed
 
 
 def _collateral_findings(at: str, each: Collateral) -> Iterator[Finding]:

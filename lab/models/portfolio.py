@@ -15,6 +15,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ContractKind = Literal["perpetual", "future", "call", "put", "forward", "spot"]
 PREMIUM_PAID: tuple[str, ...] = ("call", "put", "spot")
 """Kinds whose position itself is worth something, because the price was paid; all others are marked to market."""
+YEAR_SECONDS = 365 * 86_400
 
 
 class PortfolioSmile(Wire, frozen=True):

@@ -131,7 +131,7 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     volatility_moves: Literal["points", "relative"] = "points"
     """Whether a volatility range is added or multiplied on."""
     volatility_min: Number = 0
-    """A volatility moved up is no lower."""
+    """A volatility moved up is no lower, before the skew."""
     term_scaling: TermScaling | None = None
     skew: SkewShock = SkewShock()
     skew_each_expiry_loses: bool = False
