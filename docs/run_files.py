@@ -17,6 +17,7 @@ from lab.evaluation import charges, spreads
 from lab.evaluation.evaluate import AccountResult, LevelResult, TermResult
 from lab.evaluation.holdings import CollateralValue, PositionValue
 from lab.evaluation.liquidation_price import ModelLiquidationPrice
+from lab.evaluation.open_orders import OrderLosses
 from lab.evaluation.rules import RuleResult
 from lab.evaluation.scan import PositionLosses, ScanResult
 from lab.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
@@ -67,6 +68,7 @@ _RESULTS: tuple[type, ...] = (
     LevelResult,
     ScanResult,
     PositionLosses,
+    OrderLosses,
     charges.FractionAmount,
     charges.SlippageAmount,
     charges.SideAmount,

@@ -273,6 +273,10 @@ class ClearingCode(CodeBook):
     )
     BAD_PORTFOLIO = 441, "A portfolio refers to something it does not list, or a number is out of range. See the path."
     BAD_STEP = 442, "A rule or a settlement step has an invalid number. The path names the field."
+    ORDER_NOT_MARGINED = (
+        456,
+        "No term of the model margins the open order at the path. Use a term that counts orders, or remove the order.",
+    )
     VALIDATOR_CHANGE_UNDER_WAY = (
         460,
         "The last change is not complete: the values count the vaults that have not followed it. Wait, or relay the "

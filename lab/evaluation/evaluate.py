@@ -19,6 +19,7 @@ from lab.evaluation.holdings import (
     instrument_exposures,
     position_value,
 )
+from lab.evaluation.open_orders import order_fills
 from lab.evaluation.scan import ScanResult, ScenarioScanner
 from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
 from lab.models.numbers import exact_rational, rounded
@@ -183,7 +184,8 @@ class Evaluator:
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
         chosen = _selected_exposures(term.select, exposures)
-        parts = list(self.scanners[term.name].scan({instrument: book.size for instrument, book in chosen.items()}))
+        fills = [fill for fill in order_fills(account, self.quotes) if fill.quote.contract.id in chosen]
+        parts = list(self.scanners[term.name].scan(_sizes(chosen), fills))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
                 scan = exact_rational(given.scan)
@@ -256,7 +258,7 @@ class Evaluator:
         own = {charge.instrument: exact_rational(charge.charge) for charge in term.charges}
         least: dict[str, tuple[Fraction, Fraction]] = {}
         for instrument, book in sorted(exposures.items()):
-            short = max(-book.size, ZERO)
+            short = max(-book.after_sells, ZERO)
             if book.quote.is_option and short:
                 plain = (
                     exact_rational(term.charge)

@@ -139,6 +139,8 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     static_discount: StaticDiscount | None = None
     basis: BasisScenario | None = None
     weights: LevelWeights = ()
+    orders: Literal["worst", "none"] = "worst"
+    """`worst`: every scenario fills those open orders whose fill makes its loss larger. `none`: positions only."""
 
 
 def grid_points(scan: Scan) -> tuple[GridPoint, ...]:

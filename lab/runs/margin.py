@@ -15,6 +15,7 @@ from lab.evaluation.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidatio
 from lab.evaluation.rules import Rule, apply_rule
 from lab.models.check_given import check_given
 from lab.models.check_model import OPTION_VALUES_MAX, SCAN_ENTRIES_MAX, check_model
+from lab.models.check_orders import check_orders
 from lab.models.check_portfolio import check_fit, check_portfolio
 from lab.models.named import from_json
 from lab.models.portfolio import Portfolio
@@ -59,6 +60,7 @@ def read_margin_run(data: bytes, model: bytes | None = None) -> MarginRun:
         check_model(run.model)
         check_fit(run.model, run.portfolio)
         check_given(run.model, run.portfolio)
+        check_orders(run.model, run.portfolio)
         _bounded(run, run.model)
     elif run.portfolio.accounts or run.liquidation_prices:
         raise RemoteFault(BaseCode.MALFORMED, "model", why="missing: there are accounts to be margined")
