@@ -18,6 +18,7 @@ from lab.evaluation.evaluate import AccountResult, LevelResult, TermResult
 from lab.evaluation.holdings import CollateralValue, PositionValue
 from lab.evaluation.liquidation_price import ModelLiquidationPrice
 from lab.evaluation.open_orders import OrderLosses
+from lab.evaluation.price_bands import PriceBand
 from lab.evaluation.rules import RuleResult
 from lab.evaluation.scan import PositionLosses, ScanResult
 from lab.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
@@ -56,7 +57,7 @@ appears twice. A field without a default must be given. In a list of several typ
 RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
-and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
+and `liquidation_prices` (ModelLiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
 prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation run`
 and `waterfall run`, which print every share with its `arithmetic` in whole units."""
 
@@ -81,6 +82,7 @@ _RESULTS: tuple[type, ...] = (
     spreads.JointAmount,
     RuleResult,
     ModelLiquidationPrice,
+    PriceBand,
 )
 
 

@@ -39,6 +39,7 @@ from lab.models.terms import (
     RiskModel,
     Slippage,
     Term,
+    without_roundings,
 )
 
 Detail: TypeAlias = (
@@ -106,10 +107,14 @@ class AccountResult:
 
 
 class Evaluator:
-    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked."""
+    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked.
 
-    def __init__(self, model: RiskModel, portfolio: Portfolio) -> None:
-        self.model = model
+    With `exact` no amount is rounded.
+    """
+
+    def __init__(self, model: RiskModel, portfolio: Portfolio, *, exact: bool = False) -> None:
+        self.model = without_roundings(model) if exact else model
+        self._collateral_decimals = None if exact else model.collateral_decimals
         self.portfolio = portfolio
         self.quotes = instrument_quotes(portfolio, model.option_decimals)
         self._collateral = {token.id: token for token in portfolio.collateral}
@@ -127,11 +132,9 @@ class Evaluator:
             results[term.name] = self._term(term, account, books, results)
         positions = tuple(position_value(position, self.quotes[position.instrument]) for position in account.positions)
         value = sum((position.equity for position in positions), ZERO)
-        decimals = self.model.collateral_decimals
+        names, decimals = [level.name for level in self.model.levels], self._collateral_decimals
         held = tuple(
-            collateral_value(
-                holding, self._collateral[holding.collateral], [level.name for level in self.model.levels], decimals
-            )
+            collateral_value(holding, self._collateral[holding.collateral], names, decimals)
             for holding in account.collateral
         )
         cash = exact_rational(account.cash)

@@ -210,9 +210,7 @@ class ScenarioScanner:
                 static_discount(terms, quote, -ONE, self._decimals),
             )
         moved = [self.values(fill.quote.contract.id)[at] for fill in fills]
-        extremes = [
-            expiry_extremes(fills, moved, (factor * then - now) * weight, factor, weight) for factor in factors
-        ]
+        extremes = [expiry_extremes(fills, moved, (factor * then - now) * weight, factor, weight) for factor in factors]
         concave = factors[0] <= factors[1]
         lowest = (min if concave else max)(low for low, _ in extremes)
         highest = (min if concave else max)(high for _, high in extremes)

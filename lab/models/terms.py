@@ -7,6 +7,8 @@ negative. It must not know accounts or prices.
 
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from clearing.base.codec import U8, U32, Wire
 from lab.models.numbers import Number, Rounding
 from lab.models.portfolio import Name
@@ -269,3 +271,12 @@ class RiskModel(Wire, frozen=True):
     collateral_decimals: U8 = 6
     """Decimals of the value of collateral, rounded down."""
     name: Reference = ""
+
+
+def without_roundings(model: RiskModel) -> RiskModel:
+    """The model with every rounding of an amount off."""
+    terms = tuple(
+        msgspec.structs.replace(term, rounding="exact") if hasattr(term, "rounding") else term for term in model.terms
+    )
+    levels = tuple(msgspec.structs.replace(level, rounding="exact") for level in model.levels)
+    return msgspec.structs.replace(model, terms=terms, levels=levels)
