@@ -57,9 +57,9 @@ appears twice. A field without a default must be given. In a list of several typ
 RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
-and `liquidation_prices` (ModelLiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
-prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation run`
-and `waterfall run`, which print every share with its `arithmetic` in whole units."""
+and `liquidation_prices` (ModelLiquidationPrice). The `parts` of a term are of the type that its kind has below.
+`settle run` prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation
+run` and `waterfall run`, which print every share with its `arithmetic` in whole units."""
 
 _RESULTS: tuple[type, ...] = (
     AccountResult,

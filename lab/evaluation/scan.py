@@ -7,7 +7,7 @@ discount and the two-sided skew are per expiry, where they are not linear. It mu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
+from math import lcm, sqrt
 
 from clearing.pricing import elementary
 from lab.evaluation.open_orders import OrderFill, OrderLosses, expiry_extremes
@@ -272,9 +272,12 @@ class ScenarioScanner:
     def _skew(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
         shock = self._scan.skew
         tilts = point.skew.startswith("linear")
+        root = from_float(sqrt(float(quote.years)), 12)
         cap = exact_rational(shock.linear_cap if tilts else shock.absolute_cap)
+        cap += root * exact_rational(shock.linear_cap_per_root_year if tilts else shock.absolute_cap_per_root_year)
+        width = max(exact_rational(shock.width), root * exact_rational(shock.width_per_root_year))
         moneyness = log_moneyness(exact_rational(quote.contract.strike), quote.forward)
-        part = (moneyness if tilts else abs(moneyness)) * cap / exact_rational(shock.width)
+        part = (moneyness if tilts else abs(moneyness)) * cap / width
         part = -part if point.skew.endswith("_down") else part
         return max(1 + min(max(part, -abs(cap)), abs(cap)), ZERO)
 

@@ -194,7 +194,8 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
             )
     yield f"{at}.volatility_min", str(scan.volatility_min), 0 <= exact_rational(scan.volatility_min) <= VOLATILITY_MAX
     yield from check_size(f"{at}.skew.width", scan.skew.width, SMALLEST_NUMBER)
-    for name in ("linear_cap", "absolute_cap"):
+    yield from check_size(f"{at}.skew.width_per_root_year", scan.skew.width_per_root_year, 0)
+    for name in ("linear_cap", "absolute_cap", "linear_cap_per_root_year", "absolute_cap_per_root_year"):
         yield from check_size(f"{at}.skew.{name}", getattr(scan.skew, name))
     if scan.term_scaling is not None:
         yield from check_size(f"{at}.term_scaling.days", scan.term_scaling.days, SMALLEST_NUMBER)

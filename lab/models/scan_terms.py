@@ -86,11 +86,17 @@ class TermScaling(Wire, frozen=True):
 
 
 class SkewShock(Wire, frozen=True):
-    """An option's volatility is multiplied by 1 + the lesser of cap and cap * ln(strike/forward) / width."""
+    """An option's volatility is multiplied by 1 + the lesser of cap and cap * ln(strike/forward) / width.
+
+    Each may grow with the root of the years to expiry: caps are sums, the width is the larger of both.
+    """
 
     linear_cap: Number = 0
     absolute_cap: Number = 0
     width: Number = 1
+    linear_cap_per_root_year: Number = 0
+    absolute_cap_per_root_year: Number = 0
+    width_per_root_year: Number = 0
 
 
 class StaticDiscount(Wire, frozen=True):
