@@ -19,6 +19,9 @@ from lab.models.portfolio import Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, grid_points
 from lab.models.terms import Convex, GroupCredit, JointCreditTerm, RiskModel
 
+PRICE_BITS_MAX = 1_000
+"""Ratios of many different denominators would grow to any length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Corner:
@@ -64,7 +67,10 @@ def is_piecewise_linear(model: RiskModel, portfolio: Portfolio, account: Portfol
 
 
 def linear_pieces(sample: Callable[[Fraction], Sample], low: Fraction, high: Fraction, evaluations: int) -> Pieces:
-    """Split [low, high] into pieces on which the excess is linear, with at most so many evaluations."""
+    """Split [low, high] into pieces on which the excess is linear, with at most so many evaluations.
+
+    A piece that begins at a price with a longer denominator than `PRICE_BITS_MAX` ends the search, too.
+    """
     done = [sample(low)]
     waiting = [sample(high)]
     used = 2
@@ -72,7 +78,7 @@ def linear_pieces(sample: Callable[[Fraction], Sample], low: Fraction, high: Fra
         split = _split(done[-1], waiting[-1])
         if split is None:
             done.append(waiting.pop())
-        elif used == evaluations:
+        elif used == evaluations or split.denominator.bit_length() > PRICE_BITS_MAX:
             return Pieces((*done, *reversed(waiting)), complete=False)
         else:
             waiting.append(sample(split))

@@ -16,10 +16,10 @@ from clearing.base.codec import U8, Wire
 from clearing.base.errors import RemoteFault
 from clearing.schema.codes import ClearingCode
 from lab.evaluation.evaluate import AccountResult, Evaluator
-from lab.evaluation.linear_pieces import Sample, corners, is_piecewise_linear, linear_pieces, roots
+from lab.evaluation.linear_pieces import PRICE_BITS_MAX, Sample, corners, is_piecewise_linear, linear_pieces, roots
 from lab.evaluation.price_bands import Excesses, PriceBand, price_bands, with_extremes
 from lab.evaluation.values import ZERO, InstrumentQuote, instrument_quotes
-from lab.models.numbers import DENOMINATOR_BITS_MAX, Number, exact_rational, printed
+from lab.models.numbers import Number, exact_rational, printed
 from lab.models.portfolio import PREMIUM_PAID, Collateral, Contract, Group, Name, Portfolio, PortfolioAccount
 from lab.models.scan_terms import Reference, Scan, grid_points
 from lab.models.terms import RiskModel
@@ -153,7 +153,7 @@ def _by_pieces(search: _Search, scale: int, evaluations: int) -> list[Fraction] 
     low = min(Fraction(1, scale), search.today / UP_TO)
     pieces = linear_pieces(search.sample, low, search.today * UP_TO, evaluations)
     prices = sorted({*(sample.price for sample in pieces.samples), *roots(pieces)})
-    short = all(price.denominator.bit_length() <= DENOMINATOR_BITS_MAX // 3 for price in prices)
+    short = all(price.denominator.bit_length() <= PRICE_BITS_MAX for price in prices)
     return prices if pieces.complete and short else None
 
 

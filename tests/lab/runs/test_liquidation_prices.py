@@ -112,6 +112,15 @@ def test_each_band_of_a_piecewise_linear_margin_is_found():
     assert (found["below"], found["above"]) == ("947.36", "1200.01")
 
 
+def test_a_search_among_ratios_of_many_denominators_ends():
+    """The sum of their sizes has a denominator of 1,900 bits, and so have the prices where the excess is nothing."""
+    listed = [PERPETUAL | {"id": f"P{number}"} for number in range(20)]
+    sizes = {each["id"]: f"1/{10**28 + 7 + 2 * number}" for number, each in enumerate(listed)}
+    found = run([FRACTION], listed, sizes, "1/10000000000000000000000000000")
+    assert found["complete"] is False
+    assert found["short_of_margin"]
+
+
 def test_a_search_of_a_large_account_has_fewer_evaluations():
     listed = [PERPETUAL | {"id": f"P{number}"} for number in range(400)]
     found = run([SCAN], listed, {each["id"]: 1 for each in listed}, 40_000)
