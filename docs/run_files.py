@@ -16,6 +16,7 @@ import msgspec
 from lab.evaluation import charges, spreads
 from lab.evaluation.evaluate import AccountResult, LevelResult, TermResult
 from lab.evaluation.holdings import CollateralValue, PositionValue
+from lab.evaluation.lesser import LesserAmount
 from lab.evaluation.liquidation_price import ModelLiquidationPrice
 from lab.evaluation.open_orders import OrderLosses
 from lab.evaluation.price_bands import PriceBand
@@ -80,6 +81,7 @@ _RESULTS: tuple[type, ...] = (
     spreads.CreditLeg,
     spreads.MinimumAmount,
     spreads.JointAmount,
+    LesserAmount,
     RuleResult,
     ModelLiquidationPrice,
     PriceBand,

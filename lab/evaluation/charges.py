@@ -225,3 +225,18 @@ def convex(term: Convex, exposure: InstrumentExposure) -> SizeAmount:
     lines = [exact_rational(secant.slope) * size + exact_rational(secant.intercept) for secant in term.secants]
     amount = max(*lines, ZERO) if size else ZERO
     return SizeAmount(exposure.quote.contract.id, size, amount / size if size else ZERO, amount)
+
+
+def position_amounts(
+    term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, exposures: Sequence[InstrumentExposure]
+) -> list[tuple[str, FractionAmount | SlippageAmount | FormulaAmount | SizeAmount]]:
+    """(group, amount) of each position that the term is about."""
+    if isinstance(term, PerSize):
+        return list(per_size(term, exposures))
+    if isinstance(term, MarginFraction):
+        return [(each.quote.contract.group, margin_fraction(term, each)) for each in exposures]
+    if isinstance(term, Slippage):
+        return [(each.quote.contract.group, slippage_plus_factor(term, each)) for each in exposures]
+    if isinstance(term, OptionFormula):
+        return [(each.quote.contract.group, option_formula(term, each)) for each in exposures if each.quote.is_option]
+    return [(each.quote.contract.group, convex(term, each)) for each in exposures]

@@ -19,6 +19,7 @@ from lab.evaluation.holdings import (
     instrument_exposures,
     position_value,
 )
+from lab.evaluation.lesser import LesserAmount, lesser
 from lab.evaluation.open_orders import order_fills
 from lab.evaluation.scan import ScanResult, ScenarioScanner
 from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
@@ -31,6 +32,7 @@ from lab.models.terms import (
     Convex,
     GroupCredit,
     JointCreditTerm,
+    LesserTerm,
     MarginFraction,
     MarginLevel,
     MinimumTerm,
@@ -52,6 +54,7 @@ Detail: TypeAlias = (
     | spreads.SpreadCredit
     | spreads.MinimumAmount
     | spreads.JointAmount
+    | LesserAmount
 )
 
 
@@ -116,6 +119,8 @@ class Evaluator:
         self.model = without_roundings(model) if exact else model
         self._collateral_decimals = None if exact else model.collateral_decimals
         self.portfolio = portfolio
+        within = {name for term in model.terms for name in _alternatives(term)}
+        self._summed = [term for term in self.model.terms if term.name not in within]
         self.quotes = instrument_quotes(portfolio, model.option_decimals)
         self._collateral = {token.id: token for token in portfolio.collateral}
         self.scanners = {
@@ -150,7 +155,7 @@ class Evaluator:
         if level.base:
             sums = levels[level.base].requirement
         else:
-            sums = sum((_weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
+            sums = sum((_weight_at(term, level.name) * results[term.name].amount for term in self._summed), ZERO)
         unrounded = sums * exact_rational(level.factor)
         requirement = rounded(unrounded, level.decimals, level.rounding)
         return LevelResult(level.name, unrounded, requirement, equity, equity - requirement)
@@ -183,6 +188,10 @@ class Evaluator:
             return self._joint(term, results)
         if isinstance(term, CollateralCharge):
             return _collateral_charge(term, account)
+        if isinstance(term, LesserTerm):
+            least = lesser(term, {name: result.by_group for name, result in results.items()})
+            by_group = {part.group: part.amount for part in least}
+            return TermResult(term.name, "lesser", sum(by_group.values(), ZERO), by_group, least)
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
@@ -306,6 +315,12 @@ def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...
     return tuple(evaluator.account(account) for account in portfolio.accounts)
 
 
+def _alternatives(term: Term) -> set[str]:
+    """The terms that count through this one only."""
+    listed = term.alternatives if isinstance(term, LesserTerm) else ()
+    return {name for alternative in listed for name in alternative.terms}
+
+
 def _weight_at(term: Term, level: str) -> Fraction:
     """The factor of a term at a level: as stated; 0 where it names other levels only, 1 where it names none."""
     if not term.weights:
@@ -326,23 +341,7 @@ def _per_position(
     by_group: dict[str, Fraction] = {}
     parts: list[Detail] = []
     kind = str(type(term).__struct_config__.tag)
-    found: list[
-        tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.FormulaAmount | charges.SizeAmount]
-    ]
-    if isinstance(term, PerSize):
-        found = list(charges.per_size(term, exposures))
-    elif isinstance(term, MarginFraction):
-        found = [(exposure.quote.contract.group, charges.margin_fraction(term, exposure)) for exposure in exposures]
-    elif isinstance(term, Slippage):
-        found = [
-            (exposure.quote.contract.group, charges.slippage_plus_factor(term, exposure)) for exposure in exposures
-        ]
-    elif isinstance(term, OptionFormula):
-        shorts = [exposure for exposure in exposures if exposure.quote.is_option]
-        found = [(short.quote.contract.group, charges.option_formula(term, short)) for short in shorts]
-    else:
-        found = [(exposure.quote.contract.group, charges.convex(term, exposure)) for exposure in exposures]
-    for group, part in found:
+    for group, part in charges.position_amounts(term, exposures):
         parts.append(part)
         by_group[group] = by_group.get(group, ZERO) + part.amount
     return TermResult(term.name, kind, sum(by_group.values(), ZERO), by_group, tuple(parts))

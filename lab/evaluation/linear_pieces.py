@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from lab.evaluation.charges import SizeAmount, SlippageAmount
 from lab.evaluation.evaluate import AccountResult, TermResult
+from lab.evaluation.lesser import LesserAmount
 from lab.evaluation.scan import ScanResult, scan_range
 from lab.evaluation.spreads import JointAmount, MinimumAmount
 from lab.evaluation.values import ZERO
@@ -111,6 +112,8 @@ def corners(result: AccountResult, model: RiskModel, group: str, price: Fraction
                 found.append(Corner((ZERO, *lines)))
             elif isinstance(part, MinimumAmount):
                 found.append(Corner((ZERO, part.minimum - part.reached)))
+            elif isinstance(part, LesserAmount):
+                found.append(Corner(tuple(-amount for amount in part.alternatives)))
             elif isinstance(part, JointAmount) and isinstance(term, JointCreditTerm):
                 found.extend(_joint(term, part, {each.name: each for each in result.terms}))
     return tuple(found)

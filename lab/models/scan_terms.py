@@ -52,7 +52,7 @@ class GridPoint(Wire, frozen=True):
     volatility: Number = 0
     """In volatility ranges: 1 is up, -1 is down."""
     weight: Number = 1
-    """The fraction of the gain or loss that counts: extreme moves count in part."""
+    """The multiple of the gain or loss that counts, up to 10: extreme moves count in part."""
     skew: Literal["none", "linear", "linear_down", "absolute", "absolute_down"] = "none"
     """Whether the smile is tilted (linear: higher strikes get more) or both its wings are lifted (absolute)."""
     of_price: bool = False

@@ -234,6 +234,24 @@ class AmountTerm(Wire, frozen=True, tag_field="kind", tag="amount"):
     weights: LevelWeights = ()
 
 
+class Alternative(Wire, frozen=True):
+    """What may be required instead."""
+
+    terms: tuple[Name, ...]
+    """Earlier terms that require something of groups; their sum."""
+
+
+class LesserTerm(Wire, frozen=True, tag_field="kind", tag="lesser"):
+    """In each group the least of several requirements: the largest possible loss against a plain charge, for example.
+
+    The terms of its alternatives count through it only.
+    """
+
+    name: Name
+    alternatives: tuple[Alternative, ...]
+    weights: LevelWeights = ()
+
+
 Term: TypeAlias = (
     Scan
     | MarginFraction
@@ -247,6 +265,7 @@ Term: TypeAlias = (
     | JointCreditTerm
     | CollateralCharge
     | AmountTerm
+    | LesserTerm
 )
 
 

@@ -25,11 +25,13 @@ from lab.models.portfolio import (
 )
 from lab.models.scan_terms import BasisScenario, GridPoint, Scan, ScanRange
 from lab.models.terms import (
+    Alternative,
     Calendar,
     Convex,
     GroupCredit,
     JointCreditTerm,
     JointScenarioTerm,
+    LesserTerm,
     MarginFraction,
     MarginLevel,
     MinimumTerm,
@@ -166,6 +168,11 @@ TERMS = {
     "joint": (
         Scan("scan", points=POINTS, ranges=ABSOLUTE),
         JointCreditTerm("joint", JOINT, 2, ("scan",), rounding="up", decimals=2),
+    ),
+    "lesser": (
+        Scan("scan", points=POINTS, ranges=ABSOLUTE),
+        MarginFraction("fraction", "0.3"),
+        LesserTerm("lesser", (Alternative(("scan",)), Alternative(("fraction",)))),
     ),
     "joint without the largest": (
         Scan("scan", points=POINTS, ranges=RELATIVE),
