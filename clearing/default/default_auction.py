@@ -244,7 +244,7 @@ def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
     """Members whose contributions may be used, as long as they are in the fund; also of members that left or defaulted.
 
     Otherwise a member that expects a loss could leave, or default on a small amount, to save its contribution.
-    Contributions of members in default first bear their own losses.
+    Contributions of members in default first bear their own losses, then what is left of others (`late_contributions`).
     """
     return tuple(
         member

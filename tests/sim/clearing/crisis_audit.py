@@ -30,7 +30,7 @@ from clearing.schema.records.default import DefaultPhase
 from clearing.schema.records.stray_deposits import RefundStage
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
+from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, soft_credit_of
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_detached
 from tests.kit.clearing.exits import promised_at_exit
@@ -146,10 +146,10 @@ class CrisisAudit:
         require(self.house_bore[receipt.number] >= 0, "the house gained from a default", told=receipt)
 
     def ended(self, after: State, receipt: DefaultEnded) -> None:
-        """What the layers bore and what the house is left with is the loss; claims bear all of it that is not lent."""
+        """What the layers bore and what the house is left with is the loss; all that is not lent is borne."""
         layers = sum(micros for _, micros in receipt.by_layer)
-        lent = sum(loan.micros for _, loan in after.loans.ordered())
-        require(not receipt.house or lent, "a default ended with a loss that nobody bore", told=receipt)
+        lent = sum(soft_credit_of(after, HOUSE_ACCOUNT, group) for group in after.terms.cash_groups)
+        require(receipt.house <= lent, "a default ended with a loss that nobody bore", told=receipt, lent=lent)
         require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
 
 
