@@ -198,25 +198,30 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
-def audit_strays(after: State) -> None:
-    """Every stray was credited or is refunded, and no refund that its vault can be sent waits for its turn."""
+def audit_strays(after: State, lost: Sequence[int]) -> None:
+    """Every stray was credited or is refunded, and no refund that its vault can be sent waits for its turn.
+
+    `lost`: chains that nobody sees any more. Their vaults are sent nothing until they are back or a vote detaches them.
+    """
     overdue = [key for key, stray in after.stray_deposits.ordered() if stray.due_height <= after.now.height]
     require(not overdue, "a stray waits beyond its time", overdue=overdue)
     for (chain_id, vault, number), refund in after.deposit_refunds.ordered():
         queued = refund.stage is RefundStage.QUEUED and not is_detached(after, chain_id, vault)
-        require(not queued, "a refund waits for ever", chain_id=chain_id, number=number, refund=refund)
+        require(
+            not queued or chain_id in lost, "a refund waits for ever", chain_id=chain_id, number=number, refund=refund
+        )
 
 
-def audit_end(after: State, lately: int) -> None:
+def audit_end(after: State, lately: int, lost: Sequence[int] = ()) -> None:
     """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way.
 
     `lately`: the most that one of the last blocks liquidated. Where that is all that a block may, sales take as long as
-    they take: far options that no scenario gives any value to can be held in any number.
+    they take: far options that no scenario gives any value to can be held in any number. `lost`: as `audit_strays`.
     """
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     waiting = list(after.delayed_withdrawals.ordered())
     require(not waiting, "a withdrawal waits for ever", waiting=waiting)
-    audit_strays(after)
+    audit_strays(after, lost)
     arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height

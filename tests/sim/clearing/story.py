@@ -64,7 +64,7 @@ class Story:
                 self.block()
             for _ in range(QUIET_BLOCKS):
                 self.quiet()
-            audit_end(self.world.state, max(self.audit.liquidated))
+            audit_end(self.world.state, max(self.audit.liquidated), self.world.lost)
 
     def quiet(self) -> None:
         """Prices stand still, everything is seen, nobody asks for anything."""
