@@ -23,6 +23,7 @@ MANY_OF_EVERYTHING = frozenset(
         "SessionKeyChanged",
         "LossAllocated",
         "MandateChanged",
+        "SeedRotated",
         "Settled",
         "SoftCreditLent",
         "TradePending",
