@@ -161,7 +161,10 @@ class ClearingCode(CodeBook):
     )
     CANNOT_LEAVE = (
         261,
-        "A member can leave without positions, money, debts, clients or open defaults. The values name what is left.",
+        "A member leaves for itself, without positions, debts or pending trades, its clients' included, and without "
+        "clients whose money only it can withdraw. The house, a member in default and one that has left cannot. Close "
+        "what the values count; where defaults are open or accounts are below zero, or another request to leave was "
+        "checked in this block, ask again later.",
     )
     NOT_RESCUABLE = (
         262,

@@ -2,7 +2,8 @@
 
 Rule: from the declaration of a default until its loss is allocated, a member keeps the most that it could be assessed:
 
-1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`);
+1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`). What a
+   client with a key of its own may withdraw counts as gone: it may leave after the members;
 2. the defaulter's contribution, the house's stated capital and the other contributions bear it first. Contributions
    of other members in default do not: they bear their own losses. The house's cash counts once over all defaults;
 3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
@@ -17,7 +18,8 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import member_status
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus
-from clearing.state.ledger import balance, cash_currency
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import balance, cash_currency, soft_credit_total
 from clearing.state.state import State
 from clearing.withdrawals.worst_moves import largest_rises_ppm, worst_account_loss
 
@@ -101,8 +103,23 @@ def _without(contributions: dict[int, int], used: int) -> dict[int, int]:
 
 
 def worst_loss(context: BlockContext, default: DefaultRecord) -> int:
-    """Micros: what the accounts owe beyond their cash at the worst prices. A client pays only its own debts."""
+    """Micros: what the accounts owe beyond their cash at the worst prices. A client pays only its own debts, with what
+    it cannot withdraw before."""
     state, rises = context.state, largest_rises_ppm(context.state)
     own = sum(worst_account_loss(state, account, rises) for account in default.own_accounts)
-    clients = sum(max(worst_account_loss(state, account, rises), 0) for account in default.client_accounts)
+    clients = sum(
+        max(worst_account_loss(state, account, rises) + _may_leave(state, account), 0)
+        for account in default.client_accounts
+    )
     return max(own + clients, 0)
+
+
+def _may_leave(state: State, account: int) -> int:
+    """Micros of cash that a defaulter's client may withdraw by its own right: above initial margin, none of it lent. 0
+    for a client without a key."""
+    record = state.accounts.get(account)
+    if record is None or not any(record.key):
+        return 0
+    cash = sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
+    margin = holdings_margin(current_arrays(state), current_holdings(state, account))
+    return max(min(cash, margin.equity - margin.initial - soft_credit_total(state, account)), 0)

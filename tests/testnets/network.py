@@ -171,9 +171,9 @@ def _genesis(
     chains: tuple[DevnetChain, ...],
     members: Sequence[DevnetMember],
 ) -> Genesis:
-    market = msgspec.structs.replace(
-        market, market=msgspec.structs.replace(market.market, epoch_blocks=manifest.epoch_heights)
-    )
+    epoch, delay = manifest.epoch_heights, market.market.snapshot_delay_blocks
+    terms = msgspec.structs.replace(market.market, epoch_blocks=epoch, snapshot_delay_blocks=min(delay, epoch - 1))
+    market = msgspec.structs.replace(market, market=terms)
     house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
     return build_genesis(
         market,
