@@ -1,7 +1,8 @@
 """Late contributions: what is left in the default fund when a default ends that others would otherwise bear.
 
-Rule: the survivors' layer leaves the contributions of other members in default to their own losses. These members,
-also if their default has ended since or they are readmitted, bear in three steps, each only while something is owed:
+Rule: the survivors' layer leaves the contributions of members that are in default then to their own losses. These
+members, also if their default has ended since or they are readmitted, bear in three steps, each only while something is
+owed. Who was a survivor then does not in the first two: what it has paid in since is for later losses.
 
 1. Before assessments, the part beyond the worst that the member's own default may still cost.
 2. Before claims are cut, the part beyond what the member's own default lacks now.
@@ -97,8 +98,9 @@ def _use(
         status, micros = state.member_statuses.get(member), contribution_micros(state, member)
         if status is None or status.default in (0, number) or member in (HOUSE_MEMBER, default.member) or not micros:
             continue
-        own = state.defaults[status.default]
-        if own.phase is not DefaultPhase.ENDED or own.ended_height >= default.declared_height:
+        own, allocated = state.defaults[status.default], default.allocated_height
+        # Who was a survivor then has borne its part: what it has paid in since is for later losses.
+        if own.declared_height <= allocated and (own.phase is not DefaultPhase.ENDED or own.ended_height >= allocated):
             # Once its loss is allocated, its own contribution has borne all that it had to.
             spare = micros - (min(kept(own), micros) if own.phase is DefaultPhase.OPEN else 0)
             payers.append(Survivor(member=member, contribution=spare, required=0))

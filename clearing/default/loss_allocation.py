@@ -58,7 +58,7 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
     terms = context.terms.crisis.default
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     whole = sum(deficit.micros for deficit in deficits)
-    default = msgspec.structs.replace(default, loss=whole)
+    default = msgspec.structs.replace(default, loss=whole, allocated_height=context.block.height)
     if not whole:
         return default
     house = sum(balance(context.state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)

@@ -87,7 +87,7 @@ def with_open_default(lots: int) -> tuple[BlockContext, DefaultRecord]:
         left = balance(context.state, account, cash) - (1_000 * DOLLAR if account == CAROL else 0)
         context.journal.transfer(account, outside, cash, left, TransferCode.WITHDRAWAL, account)
     assert second.phase is DefaultPhase.OPEN
-    return context, first
+    return context, msgspec.structs.replace(first, allocated_height=context.block.height)
 
 
 def claims_and_fund(context: BlockContext) -> tuple[int, int]:
@@ -105,6 +105,16 @@ def test_a_contribution_is_kept_for_its_own_default_until_claims_are_cut() -> No
     (more,) = use_beyond_present_loss(context, 1, first)
     assert [(share.payer, share.amount) for share in more.shares] == [(2, worst - 1_160 * DOLLAR)]
     assert contribution_micros(context.state, 2) == 1_160 * DOLLAR
+
+
+def test_who_was_a_survivor_pays_no_second_contribution_because_it_is_in_default_later() -> None:
+    """Its first one was used at the allocation. What it paid in since is for its own loss."""
+    context, first = with_open_default(1_000)
+    declared = context.state.defaults[2].declared_height
+    first = msgspec.structs.replace(first, allocated_height=declared - 1)
+    assert use_beyond_worst_loss(context, 1, first) == use_beyond_present_loss(context, 1, first) == ()
+    assert contribution_micros(context.state, 2) == INTO_FUND * DOLLAR
+    assert allocate_remainder(context, 1, first)[1] == 0 or claims_and_fund(context) == (0, 0)
 
 
 @pytest.mark.parametrize("lots", [100, 1_000, 5_000])
