@@ -37,8 +37,8 @@ RISK_SET = CONFIGS.parent / "risk" / "default.toml"
 _TABLE = re.compile(r"^\[\[?([\w.]+)\]\]?", re.MULTILINE)
 _LIST = re.compile(r"^\[\[([\w.]+)\]\]", re.MULTILINE)
 _IN_BLOCKS = ("calls", "default", "fund", "house", "gates")
-"""Parts of the crisis terms whose times are longer in longer blocks, without the sale, whose discount follows, and without
-governance: no replay has votes."""
+"""Parts of the crisis terms whose times are longer in longer blocks. The sale is not among them, because its discount
+follows; nor governance, because no replay has votes."""
 Terms = TypeVar("Terms", bound=msgspec.Struct)
 
 
