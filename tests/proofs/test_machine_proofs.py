@@ -13,7 +13,7 @@ from tests.machine import sources
 NOTES = sources.FOLDER.parent / "notes"
 TABLE = (NOTES / "machine-proofs.md").read_text("utf-8")
 ROWS = [
-    line.split(" | ") for line in TABLE.splitlines() if re.match(r"^\| (soundness|completeness|zero|on chain)", line)
+    line.split(" | ") for line in TABLE.splitlines() if re.match(r"^\| (soundness|completeness|zero|on chain|transition)", line)
 ]
 THEOREM = re.compile(r"`([a-z_]+\.[A-Za-z_0-9]+)`")
 
@@ -21,7 +21,7 @@ THEOREM = re.compile(r"`([a-z_]+\.[A-Za-z_0-9]+)`")
 def headings() -> list[str]:
     """What the notes prove, by note and name: each lemma, each section after the last one, each step, each round."""
     found = []
-    for note in ("soundness", "completeness", "zero-knowledge", "on-chain"):
+    for note in ("soundness", "completeness", "zero-knowledge", "on-chain", "transition"):
         text = (NOTES / f"{note}.md").read_text("utf-8")
         name = note.replace("-", " ")
         found += [f"{name}, Lemma {number}" for number in re.findall(r"\*\*Lemma (\d+)", text)]
