@@ -12,9 +12,8 @@ from tests.machine import sources
 
 NOTES = sources.FOLDER.parent / "notes"
 TABLE = (NOTES / "machine-proofs.md").read_text("utf-8")
-ROWS = [
-    line.split(" | ") for line in TABLE.splitlines() if re.match(r"^\| (soundness|completeness|zero|on chain|transition)", line)
-]
+NOTE = re.compile(r"^\| (soundness|completeness|zero|on chain|transition)")
+ROWS = [line.split(" | ") for line in TABLE.splitlines() if NOTE.match(line)]
 THEOREM = re.compile(r"`([a-z_]+\.[A-Za-z_0-9]+)`")
 
 
