@@ -5,63 +5,14 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from clearing.schema.terms.withdrawals import DELAYED_WITHDRAWALS_MAX
-from proofs.epoch.package import commitments_root, read_package
-from proofs.epoch.prover import commit_epoch, prove_epoch
+from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
 from proofs.history.ordering import entry_of
 from proofs.history.package_history import PackageHistory
 from proofs.history.transition import in_epochs, movements, reappeared, unexplained
-
-HIDDEN = 5_000
-IDLE = (7, (3_000, 0, 0, 0))
-"""An account without positions, so that it may be left out alone."""
-
-
-def holdings_of(market, *, idle=True, cash=0):
-    first, second, *others = market.HOLDINGS
-    richer = (second[0], (second[1][0] + cash, *second[1][1:]))
-    return (first, richer, *others, *([IDLE] if idle else []))
-
-
-def shot_of(market, epoch, holdings, label=None, **changes):
-    """The snapshot of an epoch whose vaults have what they had before: what is not owed has this label instead."""
-    shot, whole = market.snapshot(holdings), market.statement(holdings_of(market))
-    custody = tuple(
-        msgspec.structs.replace(
-            term,
-            block_number=100 * epoch + term.chain_id,
-            block_hash=bytes([term.chain_id, *[epoch] * 31]),
-            **(counted_as(label, term, honest) if label else {}),
-        )
-        for term, honest in zip(shot.statement.custody, whole.custody, strict=True)
-    )
-    stated = {"epoch": epoch, "height": 10 * epoch, "state_root": bytes([epoch]) * 32, "custody": custody}
-    return msgspec.structs.replace(shot, statement=msgspec.structs.replace(shot.statement, **{**stated, **changes}))
-
-
-def counted_as(label, term, honest):
-    less = (honest.held - term.held) * term.unit
-    kept = {name: getattr(honest, name) for name in ("deposited", "withdrawn", "balance")}
-    return {**kept, label: u256(int.from_bytes(getattr(term, label), "big") + less)}
-
-
-def package_of(market, epoch, holdings, label=None, cursors=(), **changes):
-    shot = shot_of(market, epoch, holdings, label, **changes)
-    keys = market.seeds(holdings)
-    stated = shot.statement
-    head = {
-        "network": stated.network,
-        "height": stated.height + 3,
-        "time_ms": 1_584_000_000_000 + stated.height + 3,
-        "commitments_height": stated.height,
-        "epoch": epoch,
-        "deposit_cursors": tuple(cursors),
-    }
-    root = commitments_root(stated, commit_epoch(shot, keys, market.N), market.N)
-    return prove_epoch(shot, keys, *market.certified(root, **head), domain=market.N)
+from tests.kit.proofs.hidden_claims import HIDDEN, holdings_of, package_of
 
 
 def judged(*packages):
@@ -75,19 +26,19 @@ def found(verdict):
     return [(finding.code, finding.files) for finding in verdict.findings]
 
 
-def entry(market, epoch, **changes):
-    data = package_of(market, epoch, holdings_of(market), **changes)
+def entry(epoch, **changes):
+    data = package_of(epoch, holdings_of(), **changes)
     return entry_of(epoch, f"{epoch}.ccp", read_package(data), stated=True, proven=True)
 
 
 @pytest.fixture(scope="module")
-def honest(market):
-    return tuple(package_of(market, epoch, holdings_of(market)) for epoch in (4, 5, 6))
+def honest():
+    return tuple(package_of(epoch, holdings_of()) for epoch in (4, 5, 6))
 
 
 @pytest.fixture(scope="module")
 def two(market):
-    return tuple(entry(market, epoch) for epoch in (4, 5))
+    return tuple(entry(epoch) for epoch in (4, 5))
 
 
 def changed(one, place=0, **numbers):
@@ -107,9 +58,9 @@ def test_claims_that_stay_are_no_finding_and_their_movement_is_zero(honest):
 
 
 @pytest.mark.parametrize("label", ["later", "strays", "dust"])
-def test_a_claim_hidden_between_two_epochs_and_shown_again_is_refused(market, honest, label):
+def test_a_claim_hidden_between_two_epochs_and_shown_again_is_refused(honest, label):
     """The node calls it something else in epoch 5, in a package that passes every check by itself."""
-    hiding = package_of(market, 5, holdings_of(market, cash=-HIDDEN), label)
+    hiding = package_of(5, holdings_of(cash=-HIDDEN), label)
     verdict = judged(honest[0], hiding, honest[2])
     assert not verdict.ok
     assert {code for code, _ in found(verdict)} == {ProofCode.CLAIMS_UNEXPLAINED}
@@ -119,7 +70,7 @@ def test_a_claim_hidden_between_two_epochs_and_shown_again_is_refused(market, ho
 
 def test_a_claim_that_was_called_a_withdrawal_shows_in_the_movements_and_is_left_to_its_owner(market, honest):
     """No package says whose wish a withdrawal was: that it came back unpaid is in plain sight, and said."""
-    hiding = package_of(market, 5, holdings_of(market, cash=-HIDDEN), "released")
+    hiding = package_of(5, holdings_of(cash=-HIDDEN), "released")
     verdict = judged(honest[0], hiding, honest[2])
     assert verdict.ok
     out, back = ([each for each in verdict.movements if each.to_epoch == epoch] for epoch in (5, 6))
@@ -129,21 +80,21 @@ def test_a_claim_that_was_called_a_withdrawal_shows_in_the_movements_and_is_left
     assert any("came back unpaid" in limit for limit in verdict.not_proven)
 
 
-def test_an_account_that_is_left_out_once_is_found(market, honest):
+def test_an_account_that_is_left_out_once_is_found(honest):
     """Its number is not used again after it was closed, so it was there."""
-    without = package_of(market, 5, holdings_of(market, idle=False), "released")
+    without = package_of(5, holdings_of(idle=False), "released")
     assert judged(honest[0], without).ok, "an account may be closed"
     verdict = judged(honest[0], without, honest[2])
     assert found(verdict) == [(ProofCode.ACCOUNT_RETURNED, ("1.ccp", "2.ccp"))]
     assert "account 7" in verdict.findings[0].detail
 
 
-def test_new_accounts_are_no_finding(market, honest):
-    without = package_of(market, 3, holdings_of(market, idle=False), "released")
+def test_new_accounts_are_no_finding(honest):
+    without = package_of(3, holdings_of(idle=False), "released")
     assert judged(without, *honest).ok
 
 
-def test_a_token_that_is_left_out_takes_its_claims_along_and_is_found_once(market, two):
+def test_a_token_that_is_left_out_takes_its_claims_along_and_is_found_once(two):
     first, second = two
     third = replace(second, epoch=6, snapshot_height=60, name="6.ccp")
     silent = [replace(each, flows=each.flows[1:]) for each in (second, third)]
@@ -199,9 +150,9 @@ def test_dust_is_less_than_a_unit_for_each_deposit_and_each_withdrawal(market, t
     assert [each.code for each in unexplained([changed(busy, unit=1, dust=1)])] == [ProofCode.CLAIMS_UNEXPLAINED]
 
 
-def test_a_vaults_cursor_is_the_certified_headers(market):
+def test_a_vaults_cursor_is_the_certified_headers():
     cursor = DepositCursor(1, bytes([1]) * 20, 9)
-    data = package_of(market, 4, holdings_of(market), cursors=(cursor,))
+    data = package_of(4, holdings_of(), cursors=(cursor,))
     one = entry_of(0, "a", read_package(data), stated=True, proven=True)
     assert one.cursors == ((1, bytes([1]) * 20, 9),)
     assert one.flows[0].place[:2] == (1, bytes([1]) * 20)
@@ -216,8 +167,8 @@ def test_epochs_are_compared_in_their_order_and_once_each(two):
     assert [(each.from_epoch, each.to_epoch) for each in movements(in_epochs([back, first]))] == [(4, 6)] * 3
 
 
-def test_only_packages_that_are_proven_under_a_linked_set_count(market, honest):
-    hiding = package_of(market, 5, holdings_of(market, cash=-HIDDEN), "later")
+def test_only_packages_that_are_proven_under_a_linked_set_count(honest):
+    hiding = package_of(5, holdings_of(cash=-HIDDEN), "later")
     good = read_package(hiding)
     broken = msgspec.structs.replace(good, book=good.book[:-1] + bytes([good.book[-1] ^ 1]))
     history = PackageHistory()
