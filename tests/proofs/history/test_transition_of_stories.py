@@ -13,7 +13,7 @@ from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from clearing.base.secp256k1 import address
 from clearing.deposits.custody import custody_terms
-from clearing.epochs.snapshot import take_snapshot
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.state import State
@@ -23,6 +23,9 @@ from proofs.epoch.package import FORMAT, EpochPackage
 from proofs.errors import ProofCode
 from proofs.history.ordering import Entry, entry_of
 from proofs.history.transition import movements, reappeared, unexplained
+from tests.kit.clearing.collateral_stories import Story
+from tests.kit.clearing.detached import gone, stuck, waited
+from tests.kit.clearing.fuzz import Fuzz
 from tests.kit.clearing.gated import gated_genesis, not_executed
 from tests.kit.clearing.genesis import ALICE, BOB, DOLLAR, USDC_1, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.guarded import guarded, leave
@@ -246,4 +249,27 @@ def test_a_token_that_leaves_its_cash_group_leaves_dust_that_is_explained(waitin
     flows = [next(flow for flow in entry.flows if flow.place[2] == b"\xc1" * 20) for entry in entries]
     assert flows[1].unit > flows[0].unit
     assert flows[1].dust > flows[0].dust == 0
+    check_movements(entries)
+
+
+def test_a_vault_that_is_detached_leaves_its_flows_as_they_were() -> None:
+    world = waited(stuck())
+    world.until_snapshot()
+    before = closed(world.state, 1)
+    gone(world)
+    assert custody_terms(world.state) is not None
+    after = closed(world.state, 2)
+    assert {flow.place for flow in before.flows} == {flow.place for flow in after.flows}
+    check_movements([before, after])
+
+
+@pytest.mark.parametrize("seed", [0, 6])
+@pytest.mark.parametrize("story", [Fuzz, Story])
+def test_random_blocks_with_hostile_facts_are_explained(story: type[Fuzz | Story], seed: int) -> None:
+    blocks, entries = story(seed), []
+    for _ in range(40):
+        blocks.step()
+        if is_snapshot_possible(blocks.world.state):
+            entries.append(closed(blocks.world.state, len(entries) + 1))
+    assert len(entries) > 2
     check_movements(entries)
