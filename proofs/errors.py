@@ -137,6 +137,12 @@ class ProofCode(CodeBook):
         "An account is listed again after a package that did not list it. Numbers of closed accounts are never used "
         "again, so its claims were hidden: keep both files.",
     )
+    ABOVE_LIMITS = (
+        779,
+        "Claims on a token fell by more than the network's withdrawal limits let out of accounts. After a vote on "
+        "limits, fetch what was voted (`crossclear governance amendments`) and name it with `--amendments`. Otherwise "
+        "claims may be hidden: keep the files, and let owners check their accounts in both.",
+    )
 
 
 class VerificationFailed(RemoteFault):

@@ -14,7 +14,7 @@ from clearing.base.errors import CodeBook
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode
-from proofs.history.token_flows import TokenFlow, flows_of
+from proofs.history.token_flows import OutflowLimits, TokenFlow, flows_of
 
 Chain = tuple[int, int, bytes]
 """(chain id, block number, block hash) of a custody snapshot."""
@@ -59,6 +59,8 @@ class Entry:
     flows: tuple[TokenFlow, ...] = ()
     accounts: bytes = b""
     """The numbers of the accounts that have commitments, eight bytes each (`packed`)."""
+    outflow: OutflowLimits | None = None
+    """Of the trusted genesis at the snapshot; None where none is trusted."""
 
 
 def entry_of(index: int, name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:

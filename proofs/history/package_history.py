@@ -17,6 +17,7 @@ from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
 from proofs.history.blinder_reuse import ReuseSearch
 from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
+from proofs.history.token_flows import outflow_limits
 from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Clock, Verdict, failed, printable
@@ -114,18 +115,19 @@ class PackageHistory:
         self._reuse = ReuseSearch(thorough=self.thorough)
         self._accounts: dict[bytes, bytes] = {}
 
-    def _verify(self, data: bytes) -> Verdict:
+    def _verify(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
+        """The verdict, and the genesis that the package was compared with."""
         if self.terms_at is None:
-            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock), self.genesis
         try:
             genesis, listed = self.terms_at(read_package(data).statement.height)
         except RemoteFault as fault:
-            return Verdict((failed("encoding", fault),))
-        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
+            return Verdict((failed("encoding", fault),)), None
+        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock), genesis
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Check one package by itself and keep its summary for the comparison. Never raises for bad input."""
-        verdict = self._verify(data)
+        verdict, genesis = self._verify(data)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
             name=name,
@@ -153,7 +155,8 @@ class PackageHistory:
         entry = entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
         # The accounts are mostly those of another epoch: one list of them is enough.
         same = self._accounts.setdefault(entry.accounts, entry.accounts)
-        self._entries.append(replace(entry, accounts=same))
+        outflow = outflow_limits(genesis) if genesis is not None else None
+        self._entries.append(replace(entry, accounts=same, outflow=outflow))
         if verdict.ok:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))

@@ -10,9 +10,10 @@ other term is bound by what the ledger can do (`proofs/notes/transition.md`):
 - counted deposits and dust never become less;
 - strays grow by no more than what was counted since, and what was unpaid before and came back;
 - dust is below a clearing unit for each deposit and each withdrawal that came back;
+- with a trusted genesis, claims fall by no more than its withdrawal limits let out between two epochs;
 - a token with flows stays listed, and the number of a closed account is never used again.
 
-What is called a withdrawal and is not paid yet remains the quorum's word: `movements` show it.
+Within these limits, what is called a withdrawal and is not paid yet remains the quorum's word: `movements` show it.
 """
 
 from array import array
@@ -104,6 +105,7 @@ def unexplained(entries: Sequence[Entry]) -> Iterator[Finding]:
                 for why in reasons(before, after):
                     detail = f"{name_of(after.place)} from epoch {earlier.epoch} to {entry.epoch}: {why}"
                     yield Finding(ProofCode.CLAIMS_UNEXPLAINED, (earlier.name, entry.name), detail)
+                yield from _above_limits(earlier, entry, before, after)
             latest[after.place] = entry, after
 
 
@@ -116,6 +118,19 @@ def reasons(before: TokenFlow, after: TokenFlow) -> Iterator[str]:
         yield f"{-moved.dust} of dust are claims again"
     if moved.strays > max(moved.deposits, 0) + before.unpaid:
         yield f"{moved.strays} more of strays, but {moved.deposits} counted and {before.unpaid} unpaid before"
+
+
+def _above_limits(earlier: Entry, later: Entry, before: TokenFlow, after: TokenFlow) -> Iterator[Finding]:
+    """Whether claims fell by more than limits let out. Only between neighbouring epochs under the same limits: of
+    longer times nobody knows which limits were in force in between."""
+    limits, fell = later.outflow, before.claims - after.claims - max(after.dust - before.dust, 0)
+    if limits is None or limits != earlier.outflow or later.epoch != earlier.epoch + 1:
+        return
+    most = limits.largest(after.place, earlier.snapshot_height, later.snapshot_height)
+    if most is not None and fell > most:
+        which = f"{name_of(after.place)} from epoch {earlier.epoch} to {later.epoch}"
+        detail = f"{which}: claims are {fell} less, and limits let out {most}"
+        yield Finding(ProofCode.ABOVE_LIMITS, (earlier.name, later.name), detail)
 
 
 def dust_bound(entry: Entry, flow: TokenFlow) -> int:

@@ -6,13 +6,16 @@ import msgspec
 import pytest
 
 from clearing.base.header import DepositCursor
-from clearing.schema.terms.withdrawals import DELAYED_WITHDRAWALS_MAX
+from clearing.genesis.custody_listing import listed_custody
+from clearing.schema.terms.withdrawals import DELAYED_WITHDRAWALS_MAX, AssetWithdrawalLimits, WithdrawalControlTerms
 from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
 from proofs.history.ordering import entry_of
 from proofs.history.package_history import PackageHistory
+from proofs.history.token_flows import OutflowLimits, outflow_limits
 from proofs.history.transition import in_epochs, movements, reappeared, unexplained
 from tests.kit.proofs.hidden_claims import HIDDEN, holdings_of, package_of
+from tests.kit.proofs.listed_market import genesis, listed_package
 
 
 def judged(*packages):
@@ -148,6 +151,41 @@ def test_dust_is_less_than_a_unit_for_each_deposit_and_each_withdrawal(market, t
     assert (one.code, one.files) == (ProofCode.CLAIMS_UNEXPLAINED, ("4.ccp",))
     # Where a clearing unit is a base unit there is none.
     assert [each.code for each in unexplained([changed(busy, unit=1, dust=1)])] == [ProofCode.CLAIMS_UNEXPLAINED]
+
+
+def test_claims_fall_by_no_more_than_a_trusted_genesis_lets_out(two):
+    """In each window that the blocks between two epochs are in; longer times and other limits are not judged."""
+    first, second = two
+    flow = first.flows[0]
+    for blocks, windows in ((10, 2), (9, 2), (4, 3), (1, 10), (1_000, 1)):
+        limits = OutflowLimits(blocks, ((flow.place, 500),))
+        one, other = replace(first, outflow=limits), replace(second, outflow=limits)
+        most = 500 * windows
+        for less, found in ((most, []), (most + 1, [ProofCode.ABOVE_LIMITS])):
+            poorer = changed(other, claims=flow.claims - less, given_out=flow.given_out + less)
+            assert [each.code for each in unexplained([one, poorer])] == found, (blocks, less)
+            assert not list(unexplained([one, replace(poorer, outflow=None)]))
+            assert not list(unexplained([one, replace(poorer, outflow=OutflowLimits(blocks, ()))]))
+            assert not list(unexplained([one, replace(poorer, epoch=second.epoch + 1)]))
+
+
+def test_the_limits_are_those_of_the_genesis_that_a_package_is_compared_with(market, monkeypatch):
+    trusted = genesis()
+    first, *others = (each.id for each in trusted.assets)
+    unlimited = (AssetWithdrawalLimits(each) for each in others)
+    limited = WithdrawalControlTerms((AssetWithdrawalLimits(first, window_units_max=70), *unlimited))
+    trusted = msgspec.structs.replace(trusted, crisis=msgspec.structs.replace(trusted.crisis, gates=limited))
+    (asset, *_), seen = trusted.assets, []
+    place = (asset.chain_id, asset.vault, asset.token)
+    wanted = OutflowLimits(trusted.market.epoch_blocks, ((place, 70 * asset.base_units),))
+    assert outflow_limits(trusted) == wanted
+    monkeypatch.setattr("proofs.history.package_history.in_epochs", lambda entries: seen.extend(entries) or [])
+    amended = {"terms_at": lambda _: (trusted, listed_custody(trusted)), "network": market.NETWORK}
+    for options in (amended, {}):
+        history = PackageHistory(**options)
+        assert history.add("a.ccp", listed_package()).ok
+        history.finish()
+    assert [each.outflow for each in seen] == [wanted, None]
 
 
 def test_a_vaults_cursor_is_the_certified_headers():
