@@ -17,6 +17,8 @@ from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
 from proofs.history.blinder_reuse import ReuseSearch
 from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
+from proofs.history.token_flows import outflow_limits
+from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Clock, Verdict, failed, printable
 
@@ -31,7 +33,10 @@ LIMITS = (
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
-    "What changed in holdings, prices and rules between epochs is not judged.",
+    "What changed in prices and rules between epochs is not judged, nor which accounts claims moved between: only sums "
+    "move by certified flows alone.",
+    "That a withdrawal which is not paid yet, or came back unpaid, was asked for: it is not among the claims "
+    "meanwhile. The owner of the account alone can see that, by its leaf.",
 )
 
 
@@ -70,6 +75,8 @@ class HistoryVerdict:
     epochs: tuple[int, ...] = ()
     """Epochs with a good package of a linked set, ascending."""
     not_proven: tuple[str, ...] = LIMITS
+    movements: tuple[Movement, ...] = ()
+    """How the claims on each token moved between good packages of a linked set, in order."""
 
     @property
     def ok(self) -> bool:
@@ -106,19 +113,21 @@ class PackageHistory:
 
     def __post_init__(self) -> None:
         self._reuse = ReuseSearch(thorough=self.thorough)
+        self._accounts: dict[bytes, bytes] = {}
 
-    def _verify(self, data: bytes) -> Verdict:
+    def _verify(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
+        """The verdict, and the genesis that the package was compared with."""
         if self.terms_at is None:
-            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock), self.genesis
         try:
             genesis, listed = self.terms_at(read_package(data).statement.height)
         except RemoteFault as fault:
-            return Verdict((failed("encoding", fault),))
-        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
+            return Verdict((failed("encoding", fault),)), None
+        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock), genesis
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Check one package by itself and keep its summary for the comparison. Never raises for bad input."""
-        verdict = self._verify(data)
+        verdict, genesis = self._verify(data)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
             name=name,
@@ -143,9 +152,11 @@ class PackageHistory:
         if package.header.network != self.network:
             self._note(Finding(ProofCode.WRONG_NETWORK, (name,), f"network {package.header.network.hex()}"))
             return result
-        self._entries.append(
-            entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
-        )
+        entry = entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
+        # The accounts are mostly those of another epoch: one list of them is enough.
+        same = self._accounts.setdefault(entry.accounts, entry.accounts)
+        outflow = outflow_limits(genesis) if genesis is not None else None
+        self._entries.append(replace(entry, accounts=same, outflow=outflow))
         if verdict.ok:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
@@ -161,12 +172,15 @@ class PackageHistory:
         ordered = sorted(self._entries, key=lambda entry: (entry.height, entry.name))
         linked, strangers = link(ordered, self.validators_hash, adopt=self.adopt)
         stated = [entry for entry in linked if entry.stated]
+        proven = in_epochs([entry for entry in stated if entry.proven])
         for found in (
             strangers,
             equivocations(linked),
             backwards(linked),
             chain_conflicts(stated),
             gaps([entry for entry in stated if entry.proven]),
+            unexplained(proven),
+            reappeared(proven),
         ):
             for finding in found:
                 self._note(finding)
@@ -182,7 +196,8 @@ class PackageHistory:
             )
         believed = {entry.index for entry in linked}
         results = tuple(replace(result, linked=index in believed) for index, result in enumerate(self._results))
-        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
+        moved = tuple(movements(proven))
+        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits, moved)
 
     def _note(self, finding: Finding) -> None:
         self._counts[finding.code] += 1
