@@ -275,7 +275,9 @@ def figures(*, quick: bool = False) -> list[Figure]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.proof_scale", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.proof_scale", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--accounts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--columns", type=int, nargs="+", default=[1])
     parser.add_argument("--workers", nargs="+", default=[LOCAL], help="local, processes:N, dask:N")

@@ -121,6 +121,16 @@ class ProofCode(CodeBook):
         "The proof was not presented for this chain, contract, caller and purpose by the account's own key. Ask the "
         "member to present it again (`crossclear onchain prove --caller`).",
     )
+    WORKERS_LOST = (
+        786,
+        "All workers of the cluster were lost before the proof was done. Start workers again (`dask worker`); the "
+        "epoch's other prover may prove it meanwhile.",
+    )
+    SHARE_REFUSED = (
+        787,
+        "Workers of the cluster returned shares of a proof that differ from what they should be. Take the named ones "
+        "out of the cluster: their memory is faulty, their version is another, or they lie.",
+    )
 
 
 class VerificationFailed(RemoteFault):
