@@ -7,11 +7,15 @@ difference means that one of the two was wrong, and the transcript may depend on
 blinder would reveal what it hides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from threading import Lock
 from typing import Any, Protocol
 
+from clearing.base.errors import CrossclearError
+from proofs.algebra.domain import TABLE_SIZE
+from proofs.algebra.group import POINT_BYTES
+from proofs.algebra.polynomial import Masked
 from proofs.algebra.srs import basis
 from proofs.epoch.remote_shard import ProgressBoard, RemoteShard
 from proofs.linear.blinding import ShardKeys
@@ -19,10 +23,12 @@ from proofs.linear.layout import ProofLayout
 from proofs.linear.prover import random_scalar
 from proofs.linear.shard import Shard
 from proofs.linear.statement import Witness
+from proofs.linear.sums import BLINDERS, ShardSums
 
 
 class ShareDiffers(Exception):
-    """An answer differs from an earlier one to the same question; within the prover, no fault to report."""
+    """An answer differs from an earlier one to the same question, or is no answer to it; within the prover, no fault
+    to report."""
 
 
 class Places(Protocol):
@@ -78,7 +84,13 @@ class LastingShard(RemoteShard):
             except BrokenExecutor:
                 self._move()
                 continue
+            except CrossclearError as refusal:
+                self._record.append((call, arguments, refusal.code))
+                raise
             self._record.append((call, arguments, answer))
+            # Before others depend on it: lists of another length would shift the shares of all.
+            if not _has_its_form(call, answer, self._layout, len(self._witnesses)):
+                raise ShareDiffers(self.where)
             return answer
 
     def is_wrong(self) -> bool:
@@ -87,7 +99,7 @@ class LastingShard(RemoteShard):
         It takes as long as the shard's work did.
         """
         own = Shard(self._layout, basis(self._layout.size), self._witnesses, random_scalar, keys=self._keys)
-        right = all(getattr(own, call)(*arguments) == answer for call, arguments, answer in self._record)
+        right = all(_answer_of(own, call, given) == answer for call, given, answer in self._record)
         return right if self._differed else not right
 
     def _move(self) -> None:
@@ -108,3 +120,75 @@ class LastingShard(RemoteShard):
 
 
 _COUNTING = Lock()
+
+
+def _answer_of(shard: Shard, call: str, given: tuple[object, ...]) -> Any:
+    """An answer, or the code of a refusal."""
+    try:
+        return getattr(shard, call)(*given)
+    except CrossclearError as refusal:
+        return refusal.code
+
+
+def _has_its_form(call: str, answer: Any, layout: ProofLayout, accounts: int) -> bool:
+    """Whether an answer has the types and lengths of that call's answers. Whether it is right shows later."""
+    try:
+        return _FORMS[call](answer, layout, accounts)
+    except (TypeError, ValueError, AttributeError):
+        return False
+
+
+def _are_points(answer: Any, layout: ProofLayout, accounts: int) -> bool:
+    points = [point for columns in answer for point in columns]
+    return (
+        [len(columns) for columns in answer] == [layout.columns] * accounts
+        and all(type(point) is bytes for point in points)
+        and {len(point) for point in points} <= {POINT_BYTES}
+    )
+
+
+def _are_scalars(answer: Any, layout: ProofLayout, accounts: int) -> bool:
+    return [len(columns) for columns in answer] == [layout.columns] * accounts and all(
+        type(value) is int for columns in answer for value in columns
+    )
+
+
+def _are_digits(answer: Any, layout: ProofLayout, accounts: int) -> bool:
+    points, counts = answer
+    return (
+        _are_points(points, layout, accounts)
+        and len(counts) == TABLE_SIZE
+        and all(type(count) is int and count >= 0 for count in counts)
+    )
+
+
+def _is_masked(answer: Any, layout: ProofLayout, _: int = 0) -> bool:
+    return (
+        type(answer) is Masked
+        and (len(answer.values), len(answer.hiding)) == (layout.size, BLINDERS)
+        and all(type(value) is int for value in (*answer.values, *answer.hiding))
+    )
+
+
+def _are_sums(answer: Any, layout: ProofLayout, _: int) -> bool:
+    quotient = answer.quotient
+    vectors = [quotient.coset, *quotient.blinded]
+    return (
+        type(answer) is ShardSums
+        and answer.table is None
+        and len(answer.digits) == layout.columns
+        and all(_is_masked(each, layout) for each in (*answer.digits, answer.values, answer.lookups))
+        and [len(each) for each in vectors] == [layout.size] * (1 + BLINDERS)
+        and (len(quotient.g), len(quotient.gd)) == (BLINDERS, 2 * BLINDERS - 1)
+        and all(type(value) is int for each in (*vectors, quotient.g, quotient.gd) for value in each)
+    )
+
+
+_FORMS: dict[str, Callable[[Any, ProofLayout, int], bool]] = {
+    "commit_digits": _are_digits,
+    "commit_lookups": _are_points,
+    "sums": _are_sums,
+    "evaluate": _are_scalars,
+    "opening": _is_masked,
+}
+"""Of a shard that does not carry the table."""
