@@ -224,7 +224,7 @@ def test_a_cluster_without_a_worker_left_refuses_the_proof_and_does_not_wait_for
 
 
 def test_the_last_worker_computes_the_shards_of_all(mortal, built, alone, monkeypatch):
-    first, second = mortal.processes.values()
+    first, _ = mortal.processes.values()
     asked = DaskShard.ask
 
     def ask(shard: DaskShard, call: str, *arguments: object) -> Any:
