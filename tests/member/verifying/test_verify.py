@@ -53,18 +53,16 @@ def test_what_a_check_took_is_printed(package: Path, cli: CommandLine) -> None:
     report = cli("verify", package, *TRUST, "--no-strict", "--output", "json").json
     assert report["seconds"] > 0
     assert report["cpu_seconds"] > 0
-    before = peak_bytes()
-    assert 1 << 20 < report["peak_bytes"] <= before
+    assert report["peak_bytes"] > 16 << 20
     *_, last = cli("verify", package, *TRUST).out.strip().splitlines()
     assert re.search(r", \d+\.\d{3} s, \d+\.\d{3} s of CPU, at most \d+ MiB of memory$", last), last
 
 
 def test_the_peak_of_memory_counts_what_was_freed_again() -> None:
     before = peak_bytes()
-    block = bytearray(b"\1") * (64 << 20)
+    block = bytearray(b"\1") * before
     del block
-    assert peak_bytes() >= before
-    assert peak_bytes() >= 64 << 20
+    assert peak_bytes() > before + (16 << 20)
 
 
 def test_without_an_anchor_the_text_says_what_that_means(package: Path, cli: CommandLine) -> None:
