@@ -284,7 +284,7 @@ def measured_package(accounts: int, workers: str, repeat: int) -> Iterator[Figur
 
 def verifying_command(name: str, file: str, repeat: int) -> Iterator[Figure]:
     """`crossclear verify` of a file, whatever its verdict on a made-up certificate of old prices."""
-    command = [sys.executable, "-m", "cli.main", "verify", file, "--max-age", "any", "--no-strict", "--output", "json"]
+    command = [sys.executable, "-m", "cli", "verify", file, "--max-age", "any", "--no-strict", "--output", "json"]
     reports = [
         msgspec.json.decode(subprocess.run(command, capture_output=True, cwd=ROOT, check=False).stdout)
         for _ in range(repeat)

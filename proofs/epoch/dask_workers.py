@@ -30,6 +30,8 @@ ANSWER_SECONDS_AN_ACCOUNT = 0.25
 """A worker that needs longer for one round of its accounts counts as lost, even if it still speaks to the scheduler."""
 POLL_SECONDS = 5.0
 """How often a silent worker is looked for at the scheduler."""
+PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.001, 0.1
+"""Between two looks at an answer."""
 RETURN_SECONDS = 30.0
 """How long a proof waits for a worker when the last one is lost: Dask restarts those that died."""
 LOSSES_MAX = 16
@@ -118,7 +120,7 @@ class Cluster:
 
     def _alive(self) -> list[str]:
         """Those of the scheduler's workers that may have a shard."""
-        found = sorted(_workers_of(self.client))
+        found = sorted(_workers_of(self.client) or ())
         return [worker for worker in found if worker not in self._gone and (self._anywhere or _is_here(worker))]
 
     def close(self) -> None:
@@ -171,25 +173,37 @@ class DaskShard(RemoteShard):
         try:
             with self._client.as_current():  # an actor finds its way by the client of the thread
                 future = begin()
-                until = time.monotonic() + ANSWER_SECONDS + ANSWER_SECONDS_AN_ACCOUNT * self._accounts
-                while True:
-                    try:
-                        return future.result(POLL_SECONDS)
-                    except TimeoutError:
-                        if time.monotonic() >= until or self._worker not in _workers_of(self._client):
-                            raise
+                self._wait(future)
+                return future.result(ANSWER_SECONDS)
         except CrossclearError:
             raise
         except Exception as error:
             raise BrokenExecutor(f"{self._worker} gave no answer") from error
 
+    def _wait(self, future: Any) -> None:
+        """Until it is done. Raises TimeoutError when the scheduler no longer knows the worker, or after too long."""
+        now = time.monotonic()
+        until, look_at = now + ANSWER_SECONDS + ANSWER_SECONDS_AN_ACCOUNT * self._accounts, now + POLL_SECONDS
+        pause = PAUSE_SECONDS_MIN
+        while not future.done():
+            now = time.monotonic()
+            if now >= until:
+                raise TimeoutError
+            if now >= look_at:
+                known, look_at = _workers_of(self._client), now + POLL_SECONDS
+                # A scheduler that does not answer either is busy, and says nothing about the worker.
+                if known is not None and self._worker not in known:
+                    raise TimeoutError
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
-def _workers_of(client: Any) -> dict[str, Any]:
-    """The workers that the scheduler knows now; none where it does not answer."""
+
+def _workers_of(client: Any) -> dict[str, Any] | None:
+    """The workers that the scheduler knows now; None where it does not answer."""
     try:
         found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
     except (OSError, TimeoutError, ValueError, TypeError, KeyError):
-        return {}
+        return None
     return found
 
 

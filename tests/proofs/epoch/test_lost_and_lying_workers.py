@@ -239,6 +239,29 @@ def test_the_last_worker_computes_the_shards_of_all(mortal, built, alone, monkey
         assert len({shard.where for shard in workers._others}) == 1
 
 
+def test_a_worker_is_not_lost_because_it_and_its_scheduler_are_slow(four, built, alone, monkeypatch):
+    """On a busy machine both may be silent for a while."""
+    monkeypatch.setattr(dask_workers, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(dask_workers, "_workers_of", lambda _: None)
+    proof, progress = proven_over(four, built)
+    assert (proof, progress.lost) == (alone, 0)
+
+
+def test_a_silent_worker_that_the_scheduler_does_not_know_is_lost(four, built, alone, monkeypatch):
+    """It lives, and its connection hangs."""
+    known, silent = dask_workers._workers_of, list[str]()
+
+    def without_one(client: Any) -> Any:
+        found = dict(known(client))
+        silent.extend(sorted(found)[:1] if not silent else ())
+        return {address: about for address, about in found.items() if address not in silent}
+
+    monkeypatch.setattr(dask_workers, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(dask_workers, "_workers_of", without_one)
+    proof, progress = proven_over(four, built)
+    assert (proof, progress.lost) == (alone, 1)
+
+
 def raised(points: list[tuple[bytes, ...]]) -> list[tuple[bytes, ...]]:
     """The first account's points in another order, or those of the second one."""
     return [points[1], *points[1:]]
