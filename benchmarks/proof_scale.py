@@ -1,9 +1,11 @@
 """Scale of the joint proof: many accounts, several columns, one process or several, each step in CPU seconds.
 
 Run `python -m benchmarks.proof_scale [--accounts 1000 3000 10000] [--columns 1 3] [--workers local processes:2 dask:4]`
-at the top of the repository; `--repeat 3` gives a spread, `--package` proves a whole epoch of the market of
-`benchmarks.growth` instead and verifies its file with `crossclear verify`. Prover and verifier each run in a process of
-their own, whose peak memory is its own. With `dask:N` the cluster's N workers are processes, too, on loopback.
+at the top of the repository; `--repeat 3` gives a spread. `--package` proves a whole epoch of the market of
+`benchmarks.growth` instead and verifies its file with `crossclear verify`; with `--small` that of a market of two
+instruments on a domain of 256, which is proven in a fifth of the time and costs a verifier as much an account. Prover
+and verifier each run in a process of their own, whose peak memory is its own. With `dask:N` the cluster's N workers are
+processes, too, on loopback.
 
 CPU seconds count what runs and not what waits, so they can be compared where other programs share the cores. One column
 is the shape of the design: 256 positions, 16 amounts, 32 dense rows, 1664 digits in n = 2048; c columns have c times as
@@ -35,6 +37,7 @@ from benchmarks.growth.accounts import epoch_of, head_of
 from benchmarks.liquidation import filled
 from benchmarks.machine import this_machine
 from benchmarks.proofs import AMOUNTS, POSITIONS, ROWS
+from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot
 from clearing.schema.terms.genesis import CrisisParameters
 from cli.progress import progress
 from proofs.algebra.commitment import commit
@@ -49,6 +52,7 @@ from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, Witness, make_witness
 from proofs.linear.verifier import Equation, verify
 from proofs.statement.arithmetization import DOMAIN
+from tests.kit.proofs import small_market
 
 COUNTS = (1_000, 3_000, 10_000)
 LOCAL = "local"
@@ -240,18 +244,29 @@ def measured(accounts: int, columns: int, workers: str, repeat: int) -> Iterator
         yield of_times(f"{name}: verify, {step.removeprefix('step: ')}", [each[step] for each in checks], "s")
 
 
-def prove_package(accounts: int, workers: int, address: str, file: str) -> dict[str, float]:
+def small_epoch(accounts: int) -> RiskSnapshot:
+    """An even number of accounts, the house first, each with cash, a token and a position against its neighbour's."""
+    holdings = tuple((account, (10**6 + account, 3, (-1) ** account, 0)) for account in range(accounts))
+    owned = [AccountHoldings(account, values, owner=account.to_bytes(20, "big")) for account, values in holdings]
+    return RiskSnapshot(small_market.statement(holdings), tuple(owned))
+
+
+def prove_package(accounts: int, small: bool, workers: int, address: str, file: str) -> dict[str, float]:
     """In a process of its own: an epoch of a market with so many accounts, committed and proven into a file."""
     powers_g1()
-    shot, seeds = epoch_of(filled(accounts, CrisisParameters()))
+    if small:
+        shot, domain = small_epoch(accounts), small_market.N
+        seeds = {account: (account + 1).to_bytes(32, "big") for account in range(accounts)}
+    else:
+        (shot, seeds), domain = epoch_of(filled(accounts, CrisisParameters())), DOMAIN
     before = peak_of(os.getpid())
     began = time.process_time()
-    committed = commit_epoch(shot, seeds, DOMAIN)
+    committed = commit_epoch(shot, seeds, domain)
     found = {"commit": time.process_time() - began, "before": before}
-    head = head_of(shot, committed)
+    head = head_of(shot, committed, domain)
     with ShardWorkers(workers, _Proving.board, address) as shards:
         began, wall = spent(), time.perf_counter()
-        data = prove_epoch(shot, seeds, *head, domain=DOMAIN, workers=shards)
+        data = prove_epoch(shot, seeds, *head, domain=domain, workers=shards)
         found |= {"cpu": spent() - began, "seconds": time.perf_counter() - wall}
     Path(file).write_bytes(data)
     statement = shot.statement
@@ -264,12 +279,12 @@ def prove_package(accounts: int, workers: int, address: str, file: str) -> dict[
     }
 
 
-def measured_package(accounts: int, workers: str, repeat: int) -> Iterator[Figure]:
+def measured_package(accounts: int, small: bool, workers: str, repeat: int) -> Iterator[Figure]:
     """A whole package of the market of `benchmarks.growth`, verified by the command."""
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "epoch.ccp")
         with workers_of(workers) as (count, address):
-            found = apart(prove_package, accounts, count, address, file)
+            found = apart(prove_package, accounts, small, count, address, file)
         name = f"package of {found['accounts']:,.0f} accounts, {workers}"
         yield Figure(f"{name}: slots", found["slots"], "")
         yield Figure(f"{name}: rows", found["rows"], "")
@@ -312,12 +327,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", nargs="+", default=[LOCAL], help="local, processes:N, dask:N")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--package", action="store_true", help="a whole epoch, verified by the command")
+    parser.add_argument("--small", action="store_true", help="with --package: 6 slots and n = 256 instead of 2048")
     options = parser.parse_args(words)
     print(this_machine().line(), flush=True)
     for accounts in options.accounts:
         for workers in options.workers:
             if options.package:
-                for figure in measured_package(accounts, workers, options.repeat):
+                for figure in measured_package(accounts, options.small, workers, options.repeat):
                     print(figure.line(), flush=True)
                 continue
             for columns in options.columns:
