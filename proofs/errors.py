@@ -143,6 +143,16 @@ class ProofCode(CodeBook):
         "limits, fetch what was voted (`crossclear governance amendments`) and name it with `--amendments`. Otherwise "
         "claims may be hidden: keep the files, and let owners check their accounts in both.",
     )
+    WORKERS_LOST = (
+        786,
+        "All workers of the cluster were lost before the proof was done. Start workers again (`dask worker`); the "
+        "epoch's other prover may prove it meanwhile.",
+    )
+    SHARE_REFUSED = (
+        787,
+        "Workers of the cluster returned shares of a proof that differ from what they should be. Take the named ones "
+        "out of the cluster: their memory is faulty, their version is another, or they lie.",
+    )
 
 
 class VerificationFailed(RemoteFault):

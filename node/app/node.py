@@ -366,6 +366,7 @@ class Node:
             find_fate=self._fates.find,
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
+            proving=self._packages.proving,
             resumed=self._statements.at(self._application.state),
         )
 

@@ -161,6 +161,9 @@ class Meters:
         metrics.proofs_lost.set(len(self._packages.lost))
         progress = self._packages.progress
         metrics.proof_progress.set(progress.done / max(progress.total, 1))
+        metrics.proof_seconds_left.set(self._packages.seconds_left or 0)
+        metrics.proof_shards_lost.set(progress.lost)
+        metrics.proof_shares_refused.set(progress.refused)
         while self._packages.seconds:
             metrics.proof_time.observe(self._packages.seconds.popleft())
         for report in self._oracle.reports:

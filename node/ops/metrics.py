@@ -168,6 +168,16 @@ class Metrics:
         self.proof_progress = self._gauge(
             "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
         )
+        self.proof_seconds_left = self._gauge(
+            "proofs_seconds_left", "About how long the proof under way still takes; 0 when none is"
+        )
+        self.proof_shards_lost = self._gauge(
+            "proofs_shards_lost",
+            "Shards computed again because their process or worker was lost, since the prover's start",
+        )
+        self.proof_shares_refused = self._gauge(
+            "proofs_shares_refused", "Wrong shares of a cluster's workers, since the prover's start"
+        )
         self.proofs_waiting = self._gauge("proofs_waiting", "Epochs that this validator still has to prove")
         self.proofs_wait = self._gauge(
             "proofs_wait_seconds", "How long the epoch that waits longest has waited for its package"
