@@ -48,7 +48,7 @@ export function goodSet({ validators }: ValidatorSet): GoodSet {
   });
   demand(new Set(validators.map(({ bls_key }) => hex(bls_key))).size === validators.length, bad, "bls_key");
   demand(validators.every(({ power }) => power >= 1n), bad, "power");
-  demand(validators.reduce((total, { power }) => total + power, 0n) < 1n << 60n, bad, "sum of power");
+  demand(votes(validators) < 1n << 60n, bad, "sum of power");
   const addresses = new Set(validators.map(({ evm_address }) => hex(evm_address)));
   demand(addresses.size === validators.length && !addresses.has("00".repeat(20)), bad, "evm_address");
   const keys = validators.map((validator) => {
@@ -87,19 +87,38 @@ function signed(keys: readonly Point1[], message: Bytes, signature: Bytes, tag: 
   ]);
 }
 
+/** Whether one validator's BLS signature on 32 bytes holds; what is no point does not. */
+export function signedBy(key: Bytes, message: Bytes, signature: Bytes): boolean {
+  try {
+    return signed([point1(key)], message, signature, SIGNATURE_TAG);
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+/** The power of all validators. */
+export const votes = (validators: readonly { readonly power: bigint }[]): bigint =>
+  validators.reduce((total, { power }) => total + power, 0n);
+
 /** Address of an ECDSA signature r ‖ s ‖ v over 32 bytes that are not hashed again. */
 function signerOf(digest: Bytes, signature: Bytes): Bytes {
-  const { n } = secp256k1.Point.CURVE();
-  const r = number(signature.subarray(0, 32));
-  const s = number(signature.subarray(32, 64));
   const v = at(signature, 64);
-  demand((v === 27 || v === 28) && s >= 1n && s <= n / 2n && r >= 1n && r < n, CODES.BAD_SIGNATURE, "evm_possession");
+  const [r, s] = [number(signature.subarray(0, 32)), number(signature.subarray(32, 64))];
+  const signer = v === 27 || v === 28 ? addressOf(digest, r, s, v - 27) : undefined;
+  demand(signer !== undefined, CODES.BAD_SIGNATURE, "evm_possession");
+  return signer;
+}
+
+/** The address that signed; `odd` is 1 for a point R with odd y. Undefined for what is no canonical signature. */
+export function addressOf(digest: Bytes, r: bigint, s: bigint, odd: number): Bytes | undefined {
+  const { n } = secp256k1.Point.CURVE();
+  if (s < 1n || s > n / 2n || r < 1n || r >= n) return undefined;
   try {
-    const compact = new secp256k1.Signature(r, s, v - 27);
-    const key = compact.recoverPublicKey(digest).toBytes(false);
+    const key = new secp256k1.Signature(r, s, odd).recoverPublicKey(digest).toBytes(false);
     return keccak_256(key.subarray(1)).subarray(12);
   } catch {
-    throw new Refusal(CODES.BAD_SIGNATURE, "evm_possession");
+    return undefined;
   }
 }
 
@@ -115,7 +134,7 @@ export function demandFinal(
   const bits = number(certificate.signers);
   demand(bits >> BigInt(validators.length) === 0n, CODES.STRAY_SIGNER);
   const has = (index: number): boolean => ((bits >> BigInt(index)) & 1n) === 1n;
-  const all = validators.reduce((total, { power }) => total + power, 0n);
+  const all = votes(validators);
   const some = validators.reduce((total, { power }, index) => (has(index) ? total + power : total), 0n);
   demand(3n * some > 2n * all, CODES.UNDER_QUORUM);
   const digest = H(

@@ -1,8 +1,10 @@
 import { fromHex, hex } from "./bytes.js";
+import { type Freshness } from "./freshness.js";
 import { type OwnAccount } from "./inclusion.js";
 import { primitives } from "./primitives.js";
+import { type Progress, type Trusted } from "./trusted.js";
 import { type Verdict } from "./verdict.js";
-import { type Progress, type Trusted, verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
+import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
 interface Request {
@@ -14,7 +16,9 @@ interface Request {
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
+  /** Milliseconds; "any" or nothing: every age. */
   readonly max_age_ms?: string;
+  readonly set_known_ms?: string;
   readonly min_height?: string;
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
 }
@@ -28,9 +32,7 @@ export function answer(line: string): string {
   const trusted: Trusted = {
     network: optional(request.network),
     validatorsHash: optional(request.validators_hash),
-    now: request.now_ms === undefined ? undefined : BigInt(request.now_ms),
-    maxAge: request.max_age_ms === undefined ? undefined : BigInt(request.max_age_ms),
-    minHeight: request.min_height === undefined ? undefined : BigInt(request.min_height),
+    freshness: freshness(request),
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
   const progress: Progress = {
@@ -44,7 +46,23 @@ export function answer(line: string): string {
   return JSON.stringify({ ...verdict, seconds });
 }
 
-const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** What is wanted of the age, where a request states a time. */
+function freshness({ now_ms, max_age_ms, min_height, set_known_ms }: Request): Freshness | undefined {
+  if (now_ms === undefined) return undefined;
+  return {
+    now: BigInt(now_ms),
+    maxAge: max_age_ms === undefined || max_age_ms === "any" ? "any" : BigInt(max_age_ms),
+    minHeight: min_height === undefined ? undefined : BigInt(min_height),
+    setKnown: set_known_ms === undefined ? undefined : BigInt(set_known_ms),
+  };
+}
+
+function decoded(text: string): Uint8Array {
+  const characters = atob(text);
+  const out = new Uint8Array(characters.length);
+  for (let index = 0; index < out.length; index++) out[index] = characters.charCodeAt(index);
+  return out;
+}
 
 export function ownAccount(own: NonNullable<Request["own"]>): OwnAccount {
   return {

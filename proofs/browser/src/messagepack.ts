@@ -1,5 +1,5 @@
 import { type Bytes } from "./bytes.js";
-import { CODES, Refusal } from "./errors.js";
+import { at, CODES, Refusal } from "./errors.js";
 
 /** MessagePack as docs/specification/encoding.md reads it: by types, with a note of whether a form was canonical. */
 export interface Type<T> {
@@ -59,6 +59,19 @@ export class Reader {
     throw malformed("an integer is expected");
   }
 
+  /** Check a pair of a non-negative integer and bytes as `pair(U63, bytes(width))` does, and build nothing. */
+  numberedPair(width: number): void {
+    const raw = this.bytes;
+    const start = this.offset;
+    const first = raw[start + 1] ?? 0;
+    const size = first < 0x80 ? 1 : first === 0xcc ? 2 : first === 0xcd ? 3 : 0;
+    const shortest = first < 0x80 || (raw[start + 2] ?? 0) >= (first === 0xcc ? 128 : 1);
+    const next = start + 1 + size;
+    const plain = size > 0 && shortest && raw[start] === 0x92 && raw[next] === 0xc4 && raw[next + 1] === width;
+    if (plain && next + 2 + width <= raw.length) this.offset = next + 2 + width;
+    else pair(U63, bytes(width)).read(this);
+  }
+
   boolean(): boolean {
     const first = this.byte();
     if (first !== 0xc2 && first !== 0xc3) throw malformed("a boolean is expected");
@@ -99,26 +112,39 @@ export class Reader {
     return count;
   }
 
-  /** Skip one value of any kind without building it. */
+  /** Skip one value of any kind without building it: a file of many small values costs its bytes and no objects. */
   skip(): void {
+    const { bytes } = this;
+    let offset = this.offset;
     for (let left = 1; left > 0; left--) {
-      const first = this.byte();
-      if (first >= 0x90 && first < 0xa0) left += first - 0x90;
-      else if (first >= 0x80 && first < 0x90) left += 2 * (first - 0x80);
-      else if (first >= 0xa0 && first < 0xc0) this.take(first - 0xa0);
-      else if (first === 0xc1) throw malformed("an unknown form");
-      else if (first >= 0xc4 && first <= 0xc6) this.take(Number(this.unsigned(1 << (first - 0xc4))));
-      else if (first >= 0xc7 && first <= 0xc9) this.take(Number(this.unsigned(1 << (first - 0xc7))) + 1);
-      else if (first === 0xca || first === 0xcb) this.take(first === 0xca ? 4 : 8);
-      else if (first >= 0xcc && first <= 0xd3) this.take(1 << (first & 3));
-      else if (first >= 0xd4 && first <= 0xd8) this.take((1 << (first - 0xd4)) + 1);
-      else if (first >= 0xd9 && first <= 0xdb) this.take(Number(this.unsigned(1 << (first - 0xd9))));
-      else if (first === 0xdc || first === 0xdd) left += Number(this.unsigned(first === 0xdc ? 2 : 4));
-      else if (first === 0xde || first === 0xdf) left += 2 * Number(this.unsigned(first === 0xde ? 2 : 4));
-      if (left > this.bytes.length) throw malformed("bytes end inside a value");
+      const first = bytes[offset++];
+      if (first === undefined) throw malformed("bytes end inside a value");
+      if (first < 0x80 || first >= 0xe0) continue;
+      if (first < 0x90) left += 2 * (first - 0x80);
+      else if (first < 0xa0) left += first - 0x90;
+      else if (first < 0xc0) offset += first - 0xa0;
+      else {
+        const [width, extra, items] = at(FORMS, first - 0xc0);
+        if (width < 0) throw malformed("an unknown form");
+        let length = 0;
+        for (let index = 0; index < width; index++) length = 256 * length + (bytes[offset + index] ?? 0);
+        offset += width + extra + (items === 0 ? length : 0);
+        left += items * length;
+      }
+      if (left > bytes.length) throw malformed("bytes end inside a value");
     }
+    if (offset > bytes.length) throw malformed("bytes end inside a value");
+    this.offset = offset;
   }
 }
+
+/** Of each first byte from c0 to df: how many bytes its length has, how many bytes follow besides the length, and how many
+ * values one unit of the length stands for (0: it counts bytes). No first byte has the form c1. */
+const FORMS: readonly (readonly [number, number, number])[] = [
+  [0, 0, 0], [-1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0], [1, 1, 0], [2, 1, 0], [4, 1, 0], [0, 4, 0],
+  [0, 8, 0], [0, 1, 0], [0, 2, 0], [0, 4, 0], [0, 8, 0], [0, 1, 0], [0, 2, 0], [0, 4, 0], [0, 8, 0], [0, 2, 0], [0, 3, 0],
+  [0, 5, 0], [0, 9, 0], [0, 17, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0], [2, 0, 1], [4, 0, 1], [2, 0, 2], [4, 0, 2],
+];
 
 /** An integer in [least, most], as a bigint. */
 export const integer = (least: bigint, most: bigint): Type<bigint> => ({
@@ -157,10 +183,10 @@ export const literal = (wanted: string): Type<string> => ({
   },
 });
 
-export const array = <T>(item: Type<T>, most = Infinity): Type<T[]> => ({
+export const array = <T>(item: Type<T>, most = Infinity, least = 0): Type<T[]> => ({
   read(reader) {
     const count = reader.count();
-    if (count > most) throw malformed("an array is too long");
+    if (count > most || count < least) throw malformed("an array of a wrong length");
     return Array.from({ length: count }, () => item.read(reader));
   },
 });
@@ -240,3 +266,25 @@ function fixed(first: number, value: bigint, width: number): Bytes {
   }
   return out;
 }
+
+/** A list whose items are read when they are asked for; until then it is their bytes, which were checked. */
+export interface Lazy<T> {
+  readonly length: number;
+  items(): readonly T[];
+}
+
+/** Pairs of a non-negative integer and this many bytes. What is not of this form is refused at once, without an object an
+ * item: a list of a million costs no more than its bytes. */
+export const numbered = (width: number): Type<Lazy<readonly [bigint, Bytes]>> => {
+  const list = array(pair(U63, bytes(width)));
+  return {
+    read(reader) {
+      const start = reader.offset;
+      const length = reader.count();
+      for (let index = 0; index < length; index++) reader.numberedPair(width);
+      const raw = reader.bytes.subarray(start, reader.offset);
+      let built: (readonly [bigint, Bytes])[] | undefined;
+      return { length, items: () => (built ??= list.read(new Reader(raw))) };
+    },
+  };
+};

@@ -73,9 +73,9 @@ function ownAccount(): OwnAccount | undefined {
   return { account, owner, seed, holdings: holdings() };
 }
 
-function maxAge(): bigint | undefined {
+function maxAge(): bigint | "any" {
   const text = field("age");
-  if (text === "") return undefined;
+  if (text === "") return "any";
   if (!/^\d{1,7}(\.\d{1,3})?$/.test(text)) throw new Wrong("The largest age is a number of hours.");
   return BigInt(Math.round(Number(text) * 3600000));
 }
@@ -91,9 +91,7 @@ async function start(): Promise<void> {
       file: await file.arrayBuffer(),
       network: bytesOf("network", "The network's id", 32),
       validatorsHash: bytesOf("validators", "The hash of the validator set", 32),
-      now: BigInt(Date.now()),
-      maxAge: maxAge(),
-      minHeight: numberOf("height", "The least height"),
+      freshness: { now: BigInt(Date.now()), maxAge: maxAge(), minHeight: numberOf("height", "The least height") },
       own: ownAccount(),
     };
     part("result").hidden = true;

@@ -11,7 +11,7 @@ const u63 = (value = 0n) => or(U63, is(value));
 const none = <T>(): T[] => [];
 
 /** u32 as bigint: parameters enter exact arithmetic. */
-const P32 = { read: (reader: Parameters<typeof U32.read>[0]): bigint => BigInt(U32.read(reader)) };
+export const P32 = { read: (reader: Parameters<typeof U32.read>[0]): bigint => BigInt(U32.read(reader)) };
 const p32 = (value = 0n) => or(P32, is(value));
 
 export const Scenario = structure({
@@ -187,6 +187,7 @@ const DepegTerms = structure({
   unit_decimals: or(U8, () => 2),
   haircut_ppm: p32(100000n),
 });
+export const DEPEG_DEFAULTS: Of<typeof DepegTerms> = defaults<Of<typeof DepegTerms>>(DepegTerms)();
 export const Asset = structure({
   id: U32,
   name: TEXT,

@@ -1,6 +1,6 @@
-import { larger } from "./bytes.js";
-import { smaller } from "./bytes.js";
+import { type Bytes, larger, smaller } from "./bytes.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
+import { demandOfGenesis, type Genesis } from "./genesis.js";
 import { forwardOf } from "./options.js";
 import { demandReadable, sorted } from "./ranges.js";
 import { Reference } from "./reference_rows.js";
@@ -8,13 +8,13 @@ import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } fr
 import { type Header, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
 
-/** The check `rules`: docs/specification/rules.md, "Comparison". Without a genesis. */
+/** The check `rules`: docs/specification/rules.md, "Comparison"; of a genesis: genesis.ts. */
 const ASSUMPTIONS = [
   "auction_liquidity", "cash_calls", "collateral_caps", "default_waterfall", "initial_margin", "interest_accrued",
   "price_formation", "soft_credit", "uncredited_deposits", "withdrawal_restrictions",
 ];
 
-export function verifyRules(statement: RiskStatement, header: Header): Rulebook {
+export function verifyRules(statement: RiskStatement, header: Header, genesis?: Genesis, network?: Bytes): Rulebook {
   const book = read(statement);
   const reference = new Reference(book);
   const differ = CODES.RULES_DIFFER;
@@ -41,9 +41,11 @@ export function verifyRules(statement: RiskStatement, header: Header): Rulebook 
   for (const { fund_account, fund } of statement.cover) {
     demand(fund_account === 0n && fund <= book.parameters.default_fund_micros, differ, "default fund");
   }
-  demandMarks(book, reference, header);
-  compareHaircuts(statement, book);
+  demandMarks(book, reference, header, genesis?.time ?? 0n);
+  const missing = missingShares(statement, book);
+  demand(book.tokens.every(({ haircut_ppm }, i) => haircut_ppm >= at(missing, i)), differ, "haircut of a token that lacks custody");
   demand(book.time_ms <= header.time_ms, differ, "time");
+  if (genesis !== undefined) demandOfGenesis(statement, book, genesis, network, missing);
   return book;
 }
 
@@ -88,25 +90,23 @@ function compareFeeds(book: Rulebook): void {
   }
 }
 
-function compareHaircuts(statement: RiskStatement, book: Rulebook): void {
+/** Of each token, the largest share that a vault lacks. */
+function missingShares(statement: RiskStatement, book: Rulebook): bigint[] {
   const missing = new Map<number, bigint>();
   for (const term of statement.custody) {
     missing.set(term.slot, larger(missing.get(term.slot) ?? 0n, missingPpm(term)));
   }
-  book.tokens.forEach(({ haircut_ppm }, index) => {
-    const share = missing.get(book.cash_groups.length + index) ?? 0n;
-    demand(haircut_ppm >= share, CODES.RULES_DIFFER, "haircut of a token that lacks custody");
-  });
+  return book.tokens.map((_, index) => missing.get(book.cash_groups.length + index) ?? 0n);
 }
 
-function demandMarks(book: Rulebook, reference: Reference, header: Header): void {
+function demandMarks(book: Rulebook, reference: Reference, header: Header, listed: bigint): void {
   const instruments = new Map(book.instruments.map((instrument) => [instrument.id, instrument]));
   const latest = larger(book.time_ms, header.time_ms);
   for (const { instrument: id, ticks } of book.marks) {
     const instrument = instruments.get(id);
     const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
     if (instrument === undefined || index === undefined) continue;
-    const [lowest, highest] = markBounds(instrument, index, latest, book.parameters.rate_ppm);
+    const [lowest, highest] = markBounds(instrument, index, latest, book.parameters.rate_ppm, listed);
     const good = ticks >= lowest && (highest === undefined || ticks <= highest);
     demand(good, CODES.PRICE_OUT_OF_BOUNDS, `mark of ${instrument.name}: ${ticks}, from ${lowest} to ${highest ?? "any"}`);
   }
@@ -114,6 +114,7 @@ function demandMarks(book: Rulebook, reference: Reference, header: Header): void
 
 function markBounds(
   { kind, funding, strike_ticks, expiry_ms, averaging_ms: a }: Instrument, x: bigint, latest: bigint, rate: bigint,
+  listed: bigint,
 ): [bigint, bigint | undefined] {
   if (kind === PERPETUAL) {
     const d = (x * funding.premium_cap_ppm) / 1000000n;
@@ -127,5 +128,5 @@ function markBounds(
     const l = settled ? 0n : a - c;
     return [larger((x * l) / larger(a, 1n), 1n), undefined];
   }
-  return [x, forwardOf(x, rate, expiry_ms, 0n)];
+  return [x, forwardOf(x, rate, expiry_ms, listed)];
 }

@@ -1,10 +1,12 @@
 import { hex, number } from "./bytes.js";
 import { type Assurance } from "./custody.js";
 import { at } from "./errors.js";
+import { type Freshness, freshnessLimits } from "./freshness.js";
 import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
+import { visible } from "./visible.js";
 
 /** What a verdict says in words: docs/specification/verification.md, "What a verifier must say". */
 const SENTENCES: Readonly<Record<string, string>> = {
@@ -20,12 +22,6 @@ const SENTENCES: Readonly<Record<string, string>> = {
   uncredited_deposits: "deposits that are not credited yet are not counted.",
   withdrawal_restrictions: "who may withdraw what, and when.",
 };
-
-/** Text of a file without control characters, marks of direction, line ends and unusual spaces: `\\u` and the number. */
-export const visible = (text: string): string =>
-  text.replace(/(?! )[\p{C}\p{Z}]/gu, (character) => {
-    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
-  });
 
 export function attestedValues({ statement }: EpochPackage, book: Rulebook | undefined): Record<string, string> {
   const out: Record<string, string> = {};
@@ -58,8 +54,8 @@ export interface Shown {
   readonly book: Rulebook | undefined;
   readonly trustedSet: boolean;
   readonly trustedNetwork: boolean;
-  readonly freshness: boolean;
-  readonly anyAge: boolean;
+  readonly withGenesis: boolean;
+  readonly freshness: Freshness | undefined;
   readonly houseMissing: boolean;
 }
 
@@ -141,16 +137,25 @@ function terms({ statement }: EpochPackage): string {
   return parts.length === 0 ? "" : `, with ${parts.join(", ")}`;
 }
 
+/** The account of what members contributed. */
+const CONTRIBUTIONS = (1n << 48n) + 4n;
+
+/** Who attests to the rules in force. */
+const rulesSentence = (withGenesis: boolean): string =>
+  withGenesis
+    ? "Prices, haircuts, the time as of which options are valued, and the ranges, volatilities and joint scenarios of the observed market are those that more than two thirds of the validators certified; the rows follow from them and from the genesis."
+    : "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.";
+
 export function notProven(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
   const { statement } = content;
   const out = [
     "Positions are hidden from everybody outside the validator set, not from validators.",
-    "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.",
+    rulesSentence(shown.withGenesis),
   ];
   if (shown.assurances.some((assurance) => assurance !== "attested")) {
     out.push("More than two thirds of the validators attest that the blocks whose states prove custody are final on their chains.");
   }
-  out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
+  if (!shown.withGenesis) out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
   out.push(...custodySentences(content, shown.assurances));
   out.push(
     "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, " +
@@ -164,6 +169,12 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
       : "A listed shortfall is an upper bound; the default fund is tested for two members' losses in each stated stress scenario, at its prices and today's haircuts, and in no other.",
   );
   if (fund !== undefined) out.push("Which account is which member's is what the validators certified.");
+  if (fund !== undefined && fund.members.some(([account]) => account === CONTRIBUTIONS)) {
+    out.push(
+      `What members contributed, account ${CONTRIBUTIONS}, is not counted in the default fund here: ` +
+        "`crossclear fund verify` does, with that account opened.",
+    );
+  }
   if (fund !== undefined && fund.deficits.some((value) => value > 0n)) {
     out.push("The fund's shortfall is revealed exactly: it is what the two largest members lack, less the fund.");
   }
@@ -182,12 +193,7 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
   }
   if (!shown.trustedSet) out.push("The validator set is the package's own: compare its hash with one that you trust.");
   if (!shown.trustedNetwork) out.push("The network's id is the package's own.");
-  if (!shown.freshness) {
-    out.push("How old the package is was not checked, nor whether its validator set is still in force.");
-  } else {
-    if (shown.anyAge) out.push("The age was not limited: all that is shown may have been overtaken.");
-    out.push("What has happened since the snapshot is not known; there may be a newer package.");
-  }
+  out.push(...freshnessLimits(shown.freshness, shown.trustedSet));
   out.push(
     `${Object.keys(attested).length} values are the word of more than two thirds of the validators, within the rulebook's bounds: they are listed by name and value.`,
   );

@@ -2,6 +2,7 @@ import { ownOf, readAnswer } from "./answer.js";
 import { type OwnAccount } from "./inclusion.js";
 import { hex } from "./bytes.js";
 import { Refusal } from "./errors.js";
+import { type Freshness } from "./freshness.js";
 import { type Check, type CheckName, type Verdict } from "./verdict.js";
 import { verifyPackage } from "./verify.js";
 
@@ -12,9 +13,7 @@ export type Ask =
       readonly file: ArrayBuffer;
       readonly network: Uint8Array | undefined;
       readonly validatorsHash: Uint8Array | undefined;
-      readonly now: bigint;
-      readonly maxAge: bigint | undefined;
-      readonly minHeight: bigint | undefined;
+      readonly freshness: Freshness;
       readonly own: OwnAccount | undefined;
     }
   | { readonly kind: "answer"; readonly file: ArrayBuffer };
