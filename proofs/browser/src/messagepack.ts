@@ -15,6 +15,8 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class Reader {
   offset = 0;
   canonical = true;
+  /** Whether all numbers, lengths and counts were in their shortest forms: a part of `canonical`. */
+  shortest = true;
   constructor(readonly bytes: Bytes) {}
 
   private take(count: number): Bytes {
@@ -25,6 +27,11 @@ export class Reader {
     return out;
   }
 
+  private longer(): void {
+    this.canonical = false;
+    this.shortest = false;
+  }
+
   private unsigned(width: number): bigint {
     let value = 0n;
     for (const byte of this.take(width)) value = (value << 8n) | BigInt(byte);
@@ -33,7 +40,7 @@ export class Reader {
 
   private sized(width: number, least: number): number {
     const value = Number(this.unsigned(width));
-    if (value < least) this.canonical = false;
+    if (value < least) this.longer();
     return value;
   }
 
@@ -48,12 +55,12 @@ export class Reader {
     const width = 1 << (first & 3);
     if (first >= 0xcc && first <= 0xcf) {
       const value = this.unsigned(width);
-      if (value < (width === 1 ? 128n : 1n << BigInt(4 * width))) this.canonical = false;
+      if (value < (width === 1 ? 128n : 1n << BigInt(4 * width))) this.longer();
       return value;
     }
     if (first >= 0xd0 && first <= 0xd3) {
       const value = BigInt.asIntN(8 * width, this.unsigned(width));
-      if (value >= (width === 1 ? -32n : -(1n << BigInt(4 * width - 1)))) this.canonical = false;
+      if (value >= (width === 1 ? -32n : -(1n << BigInt(4 * width - 1)))) this.longer();
       return value;
     }
     throw malformed("an integer is expected");
@@ -233,11 +240,11 @@ export const structure = <F extends Fields>(fields: F): Type<Structure<F>> => {
 };
 
 /** Read one whole value, and no byte more. */
-export function whole<T>(type: Type<T>, raw: Bytes): { value: T; canonical: boolean } {
+export function whole<T>(type: Type<T>, raw: Bytes): { value: T; canonical: boolean; shortest: boolean } {
   const reader = new Reader(raw);
   const value = type.read(reader);
   if (reader.offset !== raw.length) throw malformed("bytes after the value");
-  return { value, canonical: reader.canonical };
+  return { value, canonical: reader.canonical, shortest: reader.shortest };
 }
 
 /** The shortest form of an integer. */

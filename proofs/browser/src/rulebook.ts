@@ -224,9 +224,11 @@ export const Rulebook = structure({
 });
 export type Rulebook = Of<typeof Rulebook>;
 
-/** Read a rulebook, more freely than the rest of a package: forms and last items may differ from a writer's. */
+/** Read a rulebook, more freely than the rest of a package: last items that have defaults may be missing. */
 export function readRulebook(raw: Uint8Array): Rulebook {
   demand(raw.length > 0, CODES.RULES_DIFFER, "no rulebook");
   demand(raw.length <= 1 << 20, CODES.BAD_STATEMENT, "rulebook is too long");
-  return whole(Rulebook, raw).value;
+  const { value, shortest } = whole(Rulebook, raw);
+  demand(shortest, CODES.BAD_STATEMENT, "a form of the rulebook is not the shortest");
+  return value;
 }

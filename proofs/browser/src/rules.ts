@@ -3,7 +3,7 @@ import { at, CODES, demand, Refusal } from "./errors.js";
 import { demandOfGenesis, type Genesis } from "./genesis.js";
 import { forwardOf } from "./options.js";
 import { demandReadable, sorted } from "./ranges.js";
-import { Reference } from "./reference_rows.js";
+import { demandBounded, Reference } from "./reference_rows.js";
 import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
 import { type Header, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
@@ -24,8 +24,11 @@ export function verifyRules(statement: RiskStatement, header: Header, genesis?: 
     const slot = at(slots, index);
     demand(slot.name === wanted.name && slot.kind === wanted.kind && slot.group === wanted.group, differ, `slot ${index}`);
   });
-  demand(rows.length === reference.rows.length, differ, "number of rows");
-  reference.rows.forEach((wanted, index) => {
+  const computed = reference.priced();
+  demand(rows.length === computed.length, differ, "number of rows");
+  reference.demandStressValues();
+  computed.forEach((wanted, index) => {
+    demandBounded(wanted);
     const row = at(rows, index);
     const same = row.kind === wanted.kind && row.constant === wanted.constant && row.shortfall === wanted.shortfall &&
       row.coefficients.length === wanted.coefficients.length &&
@@ -38,10 +41,10 @@ export function verifyRules(statement: RiskStatement, header: Header, genesis?: 
   const assumptions = sorted([...ASSUMPTIONS, ...(book.parameters.stress.length === 0 ? ["default_fund"] : [])]);
   demand(sameList(statement.assumptions, assumptions), differ, "assumptions");
   compareFeeds(book);
+  demandMarks(book, reference, header, genesis?.time ?? 0n);
   for (const { fund_account, fund } of statement.cover) {
     demand(fund_account === 0n && fund <= book.parameters.default_fund_micros, differ, "default fund");
   }
-  demandMarks(book, reference, header, genesis?.time ?? 0n);
   const missing = missingShares(statement, book);
   demand(book.tokens.every(({ haircut_ppm }, i) => haircut_ppm >= at(missing, i)), differ, "haircut of a token that lacks custody");
   demand(book.time_ms <= header.time_ms, differ, "time");
