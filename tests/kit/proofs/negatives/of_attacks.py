@@ -1,0 +1,88 @@
+"""What attacks on a whole verifier found to be accepted, or to be dear; each is refused by the rule that mends it."""
+
+from collections.abc import Iterator
+
+from clearing.base.evm.evidence import BlockEvidence
+from clearing.base.evm.rlp_coding import Encodable
+from clearing.base.evm.rlp_coding import encode as rlp
+from clearing.base.hashing import keccak256
+from proofs.epoch.package import attach_custody
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs.negatives.making import proven, refused, replace
+from tests.kit.proofs.vector_files import Vector
+
+EMPTY_STORAGE = keccak256(rlp(b""))
+CHAIN = 3
+"""One that the small market does not have."""
+
+
+def vectors() -> Iterator[Vector]:
+    """In the order in which they were found."""
+    yield from _tries()
+
+
+def _tries() -> Iterator[Vector]:
+    unproven = ("custody", "CUSTODY_NOT_PROVEN")
+    vault = bytes([1]) * 20
+    path = [nibble for byte in keccak256(vault) for nibble in (byte >> 4, byte & 15)]
+    # A leaf below a branch: an odd path of 63 nibbles, and an account without balance.
+    compact = bytes([0x30 | path[1], *(path[at] << 4 | path[at + 1] for at in range(2, 64, 2))])
+    leaf: list[Encodable] = [compact, rlp([b"", b"", EMPTY_STORAGE, bytes(32)])]
+    below = keccak256(rlp(leaf))
+    yield refused(
+        "branch-whose-value-is-a-list",
+        "the branch above a vault's account has a list as its item 16; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], below, [b"\x01"] * 5), rlp(leaf)),
+    )
+    yield refused(
+        "long-node-inside-another",
+        "a branch has the vault's account, a node of more than 31 bytes, inside it; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], leaf, b"")),
+    )
+    yield refused(
+        "stray-item-beside-the-path",
+        "the branch above a vault's account has three bytes as another item; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], below, b"", beside=b"\x01\x02\x03"), rlp(leaf)),
+    )
+
+
+def _branch(at: int, below: Encodable, value: Encodable, *, beside: Encodable = b"") -> bytes:
+    items: list[Encodable] = [b""] * 16
+    items[at], items[at - 1] = below, beside
+    return rlp([*items, value])
+
+
+def _with_state(vault: bytes, *nodes: bytes) -> bytes:
+    """The small package with a further term of an empty vault, whose block has a state of these nodes."""
+    header = rlp(
+        [
+            bytes(32),
+            bytes(32),
+            bytes(20),
+            keccak256(nodes[0]),
+            bytes(32),
+            bytes(32),
+            bytes(256),
+            b"",
+            b"\x67",
+            *[b""] * 6,
+        ]
+    )
+    shot, zero = market.snapshot(), bytes(32)
+    stated = shot.statement
+    none = dict.fromkeys(("deposited", "withdrawn", "balance", "released", "later", "strays", "dust"), zero)
+    term = replace(
+        stated.custody[-1],
+        chain_id=CHAIN,
+        vault=vault,
+        token=bytes(20),
+        block_number=0x67,
+        block_hash=keccak256(header),
+        held=0,
+        **none,
+    )
+    shot = replace(shot, statement=replace(stated, custody=(*stated.custody, term)))
+    return attach_custody(proven(shot), (BlockEvidence(CHAIN, header, nodes),))
