@@ -23,6 +23,8 @@ from clearing.margin.statement.snapshot import RowKind, SlotKind
 from clearing.pricing import elementary
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Feed
+from clearing.schema.terms.default import FundSizing
+from clearing.schema.terms.genesis import AccountKind, Genesis
 from clearing.schema.terms.instruments import InstrumentKind
 from docs import check_tables
 from docs.specification_limits import LIMITS
@@ -45,9 +47,9 @@ from proofs.verify.signed_inclusion import SignedInclusion
 FOLDER = Path(__file__).resolve().parent / "specification"
 MARK = re.compile(r"(<!-- table: ([\w:. -]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 STRUCTURES = structures_in(
-    EpochPackage, Rulebook, Feed, RangeParameters, LayoutTable, SignedInclusion, OnchainEpoch, OnchainAccount
+    EpochPackage, Rulebook, Feed, RangeParameters, LayoutTable, SignedInclusion, OnchainEpoch, OnchainAccount, Genesis
 )
-ENUMERATIONS = (VoteKind, InstrumentKind, BalanceOrder, CustodyAssurance)
+ENUMERATIONS = (VoteKind, InstrumentKind, BalanceOrder, CustodyAssurance, AccountKind, FundSizing)
 _POINT, _CONTEXT = bytes(POINT_BYTES), bytes(32)
 _SERIES = {"exp": elementary.EXP_SERIES, "atanh": elementary.ATANH_SERIES, "mills": elementary.MILLS_SERIES}
 

@@ -1,4 +1,5 @@
-// Bundle library, line server and page into build/: build.mjs CEREMONY_FILE
+// Bundle library, line server and page into build/: build.mjs CEREMONY_FILE. The structures of a genesis
+// come from the tables of docs/specification.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
@@ -11,6 +12,9 @@ const out = join(root, "build");
 mkdirSync(out, { recursive: true });
 const powers = join(out, "powers.ts");
 if (!existsSync(powers)) execFileSync(process.execPath, [join(root, "scripts", "powers.mjs"), process.argv[2], powers]);
+execFileSync(process.execPath, [
+  join(root, "scripts", "tables.mjs"), join(root, "..", "..", "docs", "specification"), join(out, "structures.ts"),
+]);
 
 const shared = { bundle: true, target: "es2022", legalComments: "none", charset: "utf8", absWorkingDir: root };
 for (const entry of ["index", "lines"]) {

@@ -1,6 +1,9 @@
 import { fromHex, hex } from "./bytes.js";
 import { takeAsGood } from "./certificate.js";
+import { Refusal } from "./errors.js";
 import { type Freshness } from "./freshness.js";
+import { readGenesis } from "./genesis_file.js";
+import { History, type HistoryVerdict } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { primitives } from "./primitives.js";
 import { type Progress, type Trusted } from "./trusted.js";
@@ -10,7 +13,7 @@ import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
 interface Request {
   readonly primitives?: boolean;
-  readonly file: string;
+  readonly file?: string;
   /** A standalone proof of one account, or a node's signed answer, in base64: this is checked beside the package. */
   readonly standalone?: string;
   readonly answer?: string;
@@ -21,6 +24,10 @@ interface Request {
   readonly max_age_ms?: string;
   readonly set_known_ms?: string;
   readonly min_height?: string;
+  /** A genesis file in base64: what is trusted. Alone, the answer is what it names, or why it was refused. */
+  readonly genesis?: string;
+  /** Files in base64, in order, which are compared: the answer is the verdict of their history. */
+  readonly history?: readonly string[];
   /** Names of signatures that the test made itself and that are not checked again. */
   readonly signed?: readonly string[];
   /** The answer is the refusal alone. */
@@ -31,13 +38,17 @@ interface Request {
 export function answer(line: string): string {
   const request = JSON.parse(line) as Request;
   if (request.primitives === true) return JSON.stringify(primitives());
+  if (request.history !== undefined) return JSON.stringify(historyOf(request, request.history));
+  if (request.file === undefined) return JSON.stringify(named(decoded(request.genesis ?? "")));
   const file = decoded(request.file);
   request.signed?.forEach(takeAsGood);
   const seconds: Record<string, number> = {};
   let began = performance.now();
+  const genesis = request.genesis === undefined ? undefined : readGenesis(decoded(request.genesis));
   const trusted: Trusted = {
-    network: optional(request.network),
-    validatorsHash: optional(request.validators_hash),
+    network: optional(request.network) ?? genesis?.digest,
+    validatorsHash: optional(request.validators_hash) ?? genesis?.validatorsHash,
+    genesis,
     freshness: freshness(request),
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
@@ -50,6 +61,22 @@ export function answer(line: string): string {
   else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
   else verdict = verifyPackage(file, trusted, progress);
   return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds });
+}
+
+function historyOf({ network, validators_hash }: Request, files: readonly string[]): HistoryVerdict {
+  const history = new History({ network: optional(network), validatorsHash: optional(validators_hash) });
+  files.forEach((file, index) => history.add(`${index}.ccp`, decoded(file)));
+  return history.verdict();
+}
+
+function named(file: Uint8Array): Record<string, string> {
+  try {
+    const { digest, validatorsHash, time } = readGenesis(file);
+    return { network: hex(digest), validators_hash: hex(validatorsHash), time_ms: String(time) };
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.message };
+    throw error;
+  }
 }
 
 /** What is wanted of the age, where a request states a time. */

@@ -1,4 +1,4 @@
-import { type Bytes } from "./bytes.js";
+import { ascii, type Bytes, join } from "./bytes.js";
 import { at, CODES, Refusal } from "./errors.js";
 
 /** MessagePack as docs/specification/encoding.md reads it: by types, with a note of whether a form was canonical. */
@@ -262,6 +262,18 @@ export function writeInteger(value: bigint): Bytes {
 export function writeCount(count: number): Bytes {
   if (count < 16) return Uint8Array.of(0x90 + count);
   return count < 1 << 16 ? fixed(0xdc, BigInt(count), 2) : fixed(0xdd, BigInt(count), 4);
+}
+
+export function writeBytes(raw: Bytes): Bytes {
+  const width = raw.length < 1 << 8 ? 0 : raw.length < 1 << 16 ? 1 : 2;
+  return join(fixed(0xc4 + width, BigInt(raw.length), 1 << width), raw);
+}
+
+export function writeText(text: string): Bytes {
+  const raw = ascii(text);
+  if (raw.length < 32) return join(Uint8Array.of(0xa0 + raw.length), raw);
+  const width = raw.length < 1 << 8 ? 0 : raw.length < 1 << 16 ? 1 : 2;
+  return join(fixed(0xd9 + width, BigInt(raw.length), 1 << width), raw);
 }
 
 function fixed(first: number, value: bigint, width: number): Bytes {

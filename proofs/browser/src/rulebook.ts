@@ -74,6 +74,9 @@ function span(): Scenario[] {
   return [...plain, scenario(2n, 1n, 0n, 350000n), scenario(-2n, 1n, 0n, 350000n)];
 }
 
+/** The default grid as fields by name, as a genesis file would have it. */
+export const SPAN_FIELDS: readonly ReadonlyMap<string, bigint | boolean>[] = span().map((each) => new Map(Object.entries(each)));
+
 export const JointScenario = structure({ columns: array(U32), count: p32(1n) });
 export type JointScenario = Of<typeof JointScenario>;
 export const JointCredit = structure({

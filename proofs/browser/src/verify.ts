@@ -5,6 +5,7 @@ import { CODES, demand } from "./errors.js";
 import {
   demandKeys, demandLeaf, demandOnchainProof, demandPresented, readOnchainAccount, readOnchainEpoch, signedPower,
 } from "./onchain.js";
+import { type ReadPackage } from "./package.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { PackageChecks } from "./checks.js";
 import { type Progress, type Trusted } from "./trusted.js";
@@ -24,6 +25,14 @@ export function verifyAnswer(file: Bytes, answer: Bytes, trusted: Trusted = {}, 
 /** Check an epoch package. The checks run in the order of the specification; the first that fails ends it. */
 export function verifyPackage(file: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
   return new Verification(file, trusted, progress).run();
+}
+
+/** The same, with what was read, believed or not: for those who compare several packages. */
+export function verifyRead(
+  file: Bytes, trusted: Trusted = {}, progress: Progress = {},
+): { verdict: Verdict; read: ReadPackage | undefined } {
+  const verification = new Verification(file, trusted, progress);
+  return { verdict: verification.run(), read: verification.found() };
 }
 
 /** Check that the keys of a `.cco` file follow from a package and the leaves of all accounts. */
@@ -53,6 +62,10 @@ class Verification extends PackageChecks {
       ["rules", () => this.rules()],
       ...(this.trusted.own === undefined ? [] : [["inclusion", () => this.inclusion()] satisfies Step]),
     ]);
+  }
+
+  found(): ReadPackage | undefined {
+    return this.read;
   }
 
   private certified(): Step[] {
