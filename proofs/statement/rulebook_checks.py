@@ -7,6 +7,8 @@ attestation, and ranges, volatilities and haircuts only within the bounds of the
 on their attestation, too.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +16,7 @@ import msgspec
 from clearing.base.errors import Bug, CrossclearError
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
-from clearing.margin.statement.snapshot import RiskStatement, Row, Slot
+from clearing.margin.statement.snapshot import RiskStatement
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
 
@@ -39,10 +41,8 @@ def check_rulebook(
     difference, PRICE_OUT_OF_BOUNDS naming a mark, BAD_STATEMENT for a rulebook that makes no rows.
     """
     book = stated_rulebook(statement)
-    slots, rows = _computed(book)
-    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
-    _same("slots", statement.slots, slots)
-    _same_rows(statement.rows, rows)
+    _check_slots(statement, book)
+    _check_rows(statement, book)
     _same("groups", statement.groups, tuple(group.name for group in book.parameters.groups))
     _same("scenarios", (statement.scenarios,), (book.parameters.width,))
     _same("prices", statement.prices, book.prices)
@@ -59,7 +59,7 @@ def check_rulebook(
         raise VerificationFailed(
             ProofCode.RULES_DIFFER, "time after the header's", stated=book.time_ms, certified=certified_ms
         )
-    found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
+    found = f"{len(statement.rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
     if genesis is None:
         return f"{found} under the stated parameters"
     _check_genesis(statement, book, genesis, network)
@@ -78,19 +78,35 @@ def stated_rulebook(statement: RiskStatement) -> "Rulebook":
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook", why=str(fault)[:200]) from None
 
 
-def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
-    try:
-        return book.slots_and_rows()
-    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:  # what no network's own checks let pass
-        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
+def _check_slots(statement: RiskStatement, book: "Rulebook") -> None:
+    """Compare the slots, and how many rows there are: a listing that the statement does not have is never priced."""
+    with _makes_rows():
+        slots, count = book.slots(), book.row_count
+    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
+    _same("slots", statement.slots, slots)
+    _same("number of rows", len(statement.rows), count)
 
 
-def _same_rows(stated: tuple[Row, ...], computed: tuple[Row, ...]) -> None:
-    """Compare rows by content; their names only locate the first difference."""
-    for ours, theirs in zip(computed, stated, strict=False):
+def _check_rows(statement: RiskStatement, book: "Rulebook") -> None:
+    """Compare rows by content, each before the next is made; their names only locate the first difference."""
+    with _makes_rows():
+        computed = book.rows()
+    for theirs in statement.rows:
+        with _makes_rows():
+            ours = next(computed, None)
+        if ours is None:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, "number of rows", stated=len(statement.rows))
         if msgspec.structs.replace(theirs, name=ours.name) != ours:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"row {ours.name[:64]}", stated=theirs.name[:64])
-    _same("number of rows", len(stated), len(computed))
+
+
+@contextmanager
+def _makes_rows() -> Iterator[None]:
+    """Raises VerificationFailed BAD_STATEMENT for what no network's own checks let pass."""
+    try:
+        yield
+    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
 
 
 def _same(what: str, stated: object, computed: object) -> None:
