@@ -250,8 +250,10 @@ def _provable_checks(
     yield "listing", listed, listed <= SLOTS_MAX
     size = len(encode((tuple(instruments), tuple(tokens), tuple(cash_groups), tuple(feeds), risk)))
     yield "listing.bytes", size, size <= NAMED_BYTES_MAX
-    elements = (*instruments, *tokens, *cash_groups, *feeds, *risk.groups, *risk.stress)
-    longest = max((len(element.name.encode()) for element in elements), default=0)
+    names += [instrument.name for instrument in instruments]
+    names += [*(token.name for token in tokens), *(cash_group.name for cash_group in cash_groups)]
+    names += [*(group.name for group in risk.groups), *(scenario.name for scenario in risk.stress)]
+    longest = max((len(name.encode()) for name in names), default=0)
     yield "names", longest, longest <= NAME_BYTES_MAX
     slots, rows = _largest_statement(instruments, tokens, cash_groups, _largest_parameters(risk, joint_scenarios))
     yield "slots", len(slots), len(slots) <= SLOTS_MAX

@@ -17,7 +17,7 @@ from clearing.base.errors import Bug, CrossclearError
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.statement.snapshot import RiskStatement
-from proofs.errors import ProofCode, VerificationFailed
+from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
     from clearing.schema.risk.price_ranges import RangeParameters
     from clearing.schema.terms.genesis import Genesis
+
+
+FEEDS_NAMED, FEED_SHOWN = 10, 80
+"""Settled feeds that are named, and characters of each name."""
 
 
 def check_rulebook(
@@ -61,9 +65,26 @@ def check_rulebook(
         )
     found = f"{len(statement.rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
     if genesis is None:
-        return f"{found} under the stated parameters"
-    _check_genesis(statement, book, genesis, network)
-    return f"{found} under the genesis' parameters"
+        found += " under the stated parameters"
+    else:
+        _check_genesis(statement, book, genesis, network)
+        found += " under the genesis' parameters"
+    without_margin = _of_settled_feeds(book)
+    return Inconclusive(f"{found}; {without_margin}") if without_margin else found
+
+
+def _of_settled_feeds(book: "Rulebook") -> str:
+    """Which instruments count for nothing, because the quorum calls their feeds settled; empty where none does."""
+    settled = {feed.feed: feed.name for feed in book.feeds if not feed.used}
+    affected = [instrument.feed for instrument in book.instruments if instrument.feed in settled]
+    if not affected:
+        return ""
+    feeds = [settled[feed][:FEED_SHOWN] for feed in sorted(set(affected))]
+    more = f" and {len(feeds) - FEEDS_NAMED} more" if len(feeds) > FEEDS_NAMED else ""
+    return (
+        f"positions in {len(affected)} of the instruments count for nothing, for the validators call their feeds "
+        f"settled: {', '.join(feeds[:FEEDS_NAMED])}{more}"
+    )
 
 
 def stated_rulebook(statement: RiskStatement) -> "Rulebook":

@@ -10,7 +10,7 @@ from clearing.base.hashing import keccak256
 from clearing.margin.statement.rulebook import FeedLevel, Rulebook, write_rulebook
 from proofs.epoch.package import attach_custody
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs.negatives.making import proven, refused, replace
+from tests.kit.proofs.negatives.making import anchored, proven, refused, replace
 from tests.kit.proofs.vector_files import Vector
 
 EMPTY_STORAGE = keccak256(rlp(b""))
@@ -22,6 +22,7 @@ def vectors() -> Iterator[Vector]:
     """In the order in which they were found."""
     yield from _tries()
     yield from _rulebooks()
+    yield from _settled()
 
 
 def _rulebooks() -> Iterator[Vector]:
@@ -44,6 +45,20 @@ def _rulebooks() -> Iterator[Vector]:
         "the version of `rules` is cc01 in the place of 01; certified and proven",
         *unread,
         _stated(rules=rules[:1] + b"\xcc" + rules[1:]),
+    )
+
+
+def _settled() -> Iterator[Vector]:
+    bitcoin, *others = market.RULEBOOK.feeds
+    book = replace(market.RULEBOOK, feeds=(replace(bitcoin, used=False), *others))
+    slots, rows = book.slots_and_rows()
+    yield refused(
+        "strict-settled-feed",
+        "a quorum calls the feed of an instrument settled, so its positions count for nothing; certified and proven",
+        "rules",
+        "CHECK_OPEN",
+        _stated(rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
+        trust=anchored(strict=True, allowed=("custody", "cover")),
     )
 
 

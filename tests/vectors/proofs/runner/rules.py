@@ -71,6 +71,12 @@ def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
     return book
 
 
+def settled_instruments(book: Record) -> list[int]:
+    """Numbers of the instruments whose feed is not used."""
+    settled = {feed["feed"] for feed in book["feeds"] if not feed["used"]}
+    return [each["id"] for each in book["instruments"] if each["feed"] in settled]
+
+
 def missing_share(statement: Record, slot: int) -> int:
     return max([0, *(missing_ppm(term) for term in statement["custody"] if term["slot"] == slot)])
 
