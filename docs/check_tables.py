@@ -34,9 +34,9 @@ INTERNAL: dict[str, frozenset[CodeBook]] = {
     "matched_book": frozenset(
         {ProofCode.BAD_STATEMENT, ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}
     ),
-    "freshness": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
+    "freshness": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.NON_CANONICAL, BaseCode.OUT_OF_RANGE}),
     "custody": frozenset({BaseCode.BAD_TRIE_PROOF}),
-    "rules": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
+    "rules": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.NON_CANONICAL, BaseCode.OUT_OF_RANGE}),
     "inclusion": frozenset({ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}),
     "solvency": frozenset({ProofCode.BAD_LAYOUT, ProofCode.BAD_STATEMENT}),
 }

@@ -3,23 +3,18 @@
 Rule: the engine's own bounds, in integers: a perpetual's mark is within its premium's cap of the index and at least one
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
 carried over its whole life; an option's is at most the index (call) or the strike (put). Where a feed is settled,
-instruments on it count for nothing. What these bounds leave open is the quorum's word: `attested` lists it by name and
-value. It must not know how prices are formed.
+instruments on it count for nothing. What these bounds leave open is the quorum's word (`proofs.verify.attestations`).
+It must not know how prices are formed.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from clearing.base.units import PPM
-from clearing.margin.statement.snapshot import RiskStatement
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
 from proofs.errors import ProofCode, VerificationFailed
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
-
-CUSTODY_WORDS = ("released", "later", "strays", "dust")
-"""Fields of a custody term that no chain's state shows one by one."""
 
 
 def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) -> None:
@@ -65,28 +60,3 @@ def mark_bounds(
         left_ms = 0 if settled else instrument.averaging_ms - covered_ms
         return max(index_ticks * left_ms // max(instrument.averaging_ms, 1), 1), None
     return index_ticks, forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, listed_ms)
-
-
-def attested(statement: RiskStatement) -> Iterator[tuple[str, int]]:
-    """(name, value) of everything in a checked statement that is the quorum's word and follows from nothing that is
-    checked. Amounts of custody are base units; `index` and `mark` are ticks."""
-    from clearing.margin.statement.rulebook import read_rulebook
-
-    book = read_rulebook(statement.rules, len(statement.slots))
-    yield "valuation_time_ms", book.time_ms
-    yield from ((f"index:{feed.name}", feed.ticks) for feed in book.feeds)
-    names = {instrument.id: instrument.name for instrument in book.instruments}
-    yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
-    for token in book.tokens:
-        place = f"{token.chain_id}:{token.name}"
-        yield f"haircut_ppm:{place}", token.haircut_ppm
-        if token.yields.feed:
-            yield f"rate_ticks:{place}", token.rate_ticks
-    for group in book.parameters.groups:
-        yield f"range_ppm:{group.name}", group.range_ppm
-        yield f"volatility_ppm:{group.name}", group.volatility_ppm
-        yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
-    for term in statement.custody:
-        place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
-        for name in CUSTODY_WORDS:
-            yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")

@@ -1,14 +1,16 @@
 """What attacks on a whole verifier found to be accepted, or to be dear; each is refused by the rule that mends it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import Encodable
 from clearing.base.evm.rlp_coding import encode as rlp
 from clearing.base.hashing import keccak256
+from clearing.margin.statement.rulebook import FeedLevel, Rulebook, write_rulebook
 from proofs.epoch.package import attach_custody
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs.negatives.making import proven, refused, replace
+from tests.kit.proofs.negatives.making import anchored, proven, refused, replace
 from tests.kit.proofs.vector_files import Vector
 
 EMPTY_STORAGE = keccak256(rlp(b""))
@@ -19,6 +21,55 @@ CHAIN = 3
 def vectors() -> Iterator[Vector]:
     """In the order in which they were found."""
     yield from _tries()
+    yield from _rulebooks()
+    yield from _settled()
+
+
+def _rulebooks() -> Iterator[Vector]:
+    unread, rules = ("rules", "BAD_STATEMENT"), write_rulebook(market.RULEBOOK)
+    same_name, long_name = FeedLevel(4, "ETH", 7, used=True), FeedLevel(4, "e" * 257, 7, used=True)
+    yield refused(
+        "two-feeds-of-one-name",
+        "a second feed is called ETH; certified and proven",
+        *unread,
+        _priced_by(replace(market.RULEBOOK, feeds=(*market.RULEBOOK.feeds, same_name))),
+    )
+    yield refused(
+        "name-of-257-bytes",
+        "a further feed has a name of 257 bytes; certified and proven",
+        *unread,
+        _priced_by(replace(market.RULEBOOK, feeds=(*market.RULEBOOK.feeds, long_name))),
+    )
+    yield refused(
+        "rulebook-with-a-longer-form",
+        "the version of `rules` is cc01 in the place of 01; certified and proven",
+        *unread,
+        _stated(rules=rules[:1] + b"\xcc" + rules[1:]),
+    )
+
+
+def _settled() -> Iterator[Vector]:
+    bitcoin, *others = market.RULEBOOK.feeds
+    book = replace(market.RULEBOOK, feeds=(replace(bitcoin, used=False), *others))
+    slots, rows = book.slots_and_rows()
+    yield refused(
+        "strict-settled-feed",
+        "a quorum calls the feed of an instrument settled, so its positions count for nothing; certified and proven",
+        "rules",
+        "CHECK_OPEN",
+        _stated(rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
+        trust=anchored(strict=True, allowed=("custody", "cover")),
+    )
+
+
+def _priced_by(book: Rulebook) -> bytes:
+    """The small package under another rulebook with the same slots and rows."""
+    return _stated(rules=write_rulebook(book), prices=book.prices)
+
+
+def _stated(**changes: Any) -> bytes:
+    shot = market.snapshot()
+    return proven(replace(shot, statement=replace(shot.statement, **changes)))
 
 
 def _tries() -> Iterator[Vector]:
