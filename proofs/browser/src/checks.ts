@@ -13,7 +13,7 @@ import { type Layout } from "./layout.js";
 import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
 import { type Rulebook } from "./rulebook.js";
-import { verifyRules } from "./rules.js";
+import { ofSettledFeeds, verifyRules } from "./rules.js";
 import { demandSizes } from "./sizes.js";
 import { demandReserves, demandWellFormed } from "./statement.js";
 import { type Progress, type Trusted } from "./trusted.js";
@@ -180,11 +180,10 @@ export class PackageChecks {
     const { statement, header } = this.content;
     const { genesis, network } = this.trusted;
     this.book = verifyRules(statement, header, genesis, network);
-    return {
-      detail:
-        `${statement.rows.length} rows are those of ${this.book.instruments.length} instruments and ` +
-        `${statement.prices.length} prices under the ${genesis === undefined ? "stated" : "genesis'"} parameters`,
-    };
+    const settled = ofSettledFeeds(this.book);
+    const under = genesis === undefined ? "stated" : "genesis'";
+    const rows = `${statement.rows.length} rows are those of ${this.book.instruments.length} instruments`;
+    return { detail: `${rows} and ${statement.prices.length} prices under the ${under} parameters${settled}`, complete: settled === "" };
   }
 
   protected inclusion(): Outcome {

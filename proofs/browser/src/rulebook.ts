@@ -85,6 +85,7 @@ export const JointCredit = structure({
   weight_ppm: p32(800000n),
   keep_largest: or(BOOLEAN, () => false),
 });
+export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({
   instrument: U32,
   contingency_ppm: p32(),
@@ -107,7 +108,7 @@ export const RiskParameters = structure({
   maintenance_denominator: p32(5n),
   cash_limit_micros: u63(),
   rate_ppm: p32(),
-  joint: or(JointCredit, defaults<Of<typeof JointCredit>>(JointCredit)),
+  joint: or(JointCredit, defaults<JointCredit>(JointCredit)),
   charges: or(array(LotCharge), none<LotCharge>),
   concentration: or(array(ConcentrationTier), none<ConcentrationTier>),
   stress: or(array(StressScenario), none<StressScenario>),

@@ -6,6 +6,7 @@ import { demandReadable, sorted } from "./ranges.js";
 import { demandBounded, Reference } from "./reference_rows.js";
 import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
 import { type Header, type RiskStatement } from "./schema.js";
+import { cut } from "./visible.js";
 import { missingPpm } from "./statement.js";
 
 /** The check `rules`: docs/specification/rules.md, "Comparison"; of a genesis: genesis.ts. */
@@ -50,6 +51,22 @@ export function verifyRules(statement: RiskStatement, header: Header, genesis?: 
   demand(book.time_ms <= header.time_ms, differ, "time");
   if (genesis !== undefined) demandOfGenesis(statement, book, genesis, network, missing);
   return book;
+}
+
+const FEEDS_NAMED = 10;
+const FEED_SHOWN = 80;
+
+/** Which instruments count for nothing, because their feeds are called settled; empty if none does. */
+export function ofSettledFeeds(book: Rulebook): string {
+  const settled = new Map(book.feeds.flatMap(({ feed, name, used }) => (used ? [] : [[feed, name] as const])));
+  const affected = book.instruments.flatMap(({ feed }) => (settled.has(feed) ? [feed] : []));
+  if (affected.length === 0) return "";
+  const feeds = [...new Set(affected)].sort((a, b) => a - b).map((feed) => cut(settled.get(feed) ?? "", FEED_SHOWN));
+  const more = feeds.length > FEEDS_NAMED ? ` and ${feeds.length - FEEDS_NAMED} more` : "";
+  return (
+    `; positions in ${affected.length} of the instruments count for nothing, for the validators call their feeds ` +
+    `settled: ${feeds.slice(0, FEEDS_NAMED).join(", ")}${more}`
+  );
 }
 
 /** Read and check the ranges; whatever cannot be read is BAD_STATEMENT. */

@@ -1,3 +1,4 @@
+import { attestedValues } from "./attested.js";
 import { contradiction, decodeAnswer, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
 import { type Bytes, hex } from "./bytes.js";
@@ -10,7 +11,7 @@ import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { PackageChecks } from "./checks.js";
 import { type Progress, type Trusted } from "./trusted.js";
 import { type Check, type CheckName, judge, refusedOpen, type Outcome, type Verdict } from "./verdict.js";
-import { attestedValues, claim, notProven, type Shown } from "./words.js";
+import { claim, claimOfAccount, notProven, notProvenOfAccount, type Shown } from "./words.js";
 
 /** Check a standalone proof of one account beside its package: only the checks that it needs. */
 export function verifyStandalone(file: Bytes, proof: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
@@ -48,6 +49,9 @@ export function verifyOnchainAccount(file: Bytes, progress: Progress = {}): Verd
 type Step = [CheckName, () => Outcome];
 
 class Verification extends PackageChecks {
+  /** Of a standalone proof. */
+  private account: bigint | undefined;
+
   run(): Verdict {
     return this.judged([
       ...this.certified().slice(0, 2),
@@ -79,7 +83,6 @@ class Verification extends PackageChecks {
   }
 
   runStandalone(file: Bytes): Verdict {
-    let account = 0n;
     return this.judged([
       ["encoding", () => {
         const outcome = this.encoding();
@@ -89,13 +92,15 @@ class Verification extends PackageChecks {
       ...this.certified().slice(1),
       ["rules", () => this.rules()],
       ["listed", () => {
-        if (this.read !== undefined) account = listed(this.read, readStandalone(file));
-        return { detail: `the proof is about account ${account}` };
+        if (this.read === undefined) throw new Error("checks run in order");
+        this.account = listed(this.read, readStandalone(file));
+        return { detail: `the proof is about account ${this.account}` };
       }],
       ["solvency", () => {
-        if (this.read === undefined || this.layout === undefined) throw new Error("checks run in order");
-        demandSolvent(this.read, this.layout, account, readStandalone(file));
-        return { detail: `every slot and row of account ${account} lies in its range` };
+        const { read, layout, account } = this;
+        if (read === undefined || layout === undefined || account === undefined) throw new Error("checks run in order");
+        demandSolvent(read, layout, account, readStandalone(file));
+        return { detail: "every slot and row of this account lies in its range" };
       }],
     ]);
   }
@@ -193,7 +198,9 @@ class Verification extends PackageChecks {
       freshness,
       houseMissing: this.houseMissing,
     };
-    const attested = whole && content !== undefined ? attestedValues(content, this.book) : {};
+    const alone = failed === undefined ? this.account : undefined;
+    const told = content !== undefined && (whole || alone !== undefined);
+    const attested = told ? attestedValues(content, this.book, !whole) : {};
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),
@@ -201,8 +208,8 @@ class Verification extends PackageChecks {
       notRun,
       refusal,
       contradiction: "",
-      claim: ok && whole && content !== undefined ? claim(content, shown) : "",
-      notProven: whole && content !== undefined ? notProven(content, shown, attested) : [],
+      claim: !ok || !told ? "" : alone === undefined ? claim(content, shown) : claimOfAccount(content, alone),
+      notProven: !told ? [] : alone === undefined ? notProven(content, shown, attested) : notProvenOfAccount(content, shown, attested),
       attested,
       network: content === undefined ? "" : hex(content.header.network),
       height: content === undefined ? "" : String(content.statement.height),

@@ -6,7 +6,8 @@ import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
-import { visible } from "./visible.js";
+import { attestedSentence } from "./attested.js";
+import { cut, visible } from "./visible.js";
 
 /** What a verdict says in words: docs/specification/verification.md, "What a verifier must say". */
 const SENTENCES: Readonly<Record<string, string>> = {
@@ -22,32 +23,6 @@ const SENTENCES: Readonly<Record<string, string>> = {
   uncredited_deposits: "deposits that are not credited yet are not counted.",
   withdrawal_restrictions: "who may withdraw what, and when.",
 };
-
-export function attestedValues({ statement }: EpochPackage, book: Rulebook | undefined): Record<string, string> {
-  const out: Record<string, string> = {};
-  if (book !== undefined) {
-    out["valuation_time_ms"] = String(book.time_ms);
-    for (const { name, ticks } of book.feeds) out[`index:${visible(name)}`] = String(ticks);
-    const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
-    for (const { instrument, ticks } of book.marks) out[`mark:${visible(names.get(instrument) ?? "")}`] = String(ticks);
-    for (const token of book.tokens) {
-      const name = `${token.chain_id}:${visible(token.name)}`;
-      out[`haircut_ppm:${name}`] = String(token.haircut_ppm);
-      if (token.yields.feed !== 0) out[`rate_ticks:${name}`] = String(token.rate_ticks);
-    }
-    for (const group of book.parameters.groups) {
-      for (const field of ["range_ppm", "volatility_ppm", "volatility_range_ppm"] as const) {
-        out[`${field}:${visible(group.name)}`] = String(group[field]);
-      }
-    }
-  }
-  for (const term of statement.custody) {
-    for (const field of ["released", "later", "strays", "dust"] as const) {
-      out[`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`] = String(number(term[field]));
-    }
-  }
-  return out;
-}
 
 export interface Shown {
   readonly assurances: readonly Assurance[];
@@ -146,6 +121,26 @@ const rulesSentence = (withGenesis: boolean): string =>
     ? "Prices, haircuts, the time as of which options are valued, and the ranges, volatilities and joint scenarios of the observed market are those that more than two thirds of the validators certified; the rows follow from them and from the genesis."
     : "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.";
 
+/** The statement's own rules that no row expresses, and feeds that are stated to have no price any more. */
+function assumptions(statement: RiskStatement): string[] {
+  const out = statement.assumptions.map((name) => {
+    return `Not proven: ${SENTENCES[name] ?? `${visible(name.slice(0, 80))}, a rule that this version does not know.`}`;
+  });
+  const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(cut(name.slice(8), 80)));
+  if (settled.length > 0) {
+    out.push(`Settled, as the validators attest: ${settled.join(", ")}. Holdings priced by these feeds count as zero here.`);
+  }
+  return out;
+}
+
+function trustSentences(shown: Shown): string[] {
+  return [
+    ...(shown.trustedSet ? [] : ["The validator set is the package's own: compare its hash with one that you trust."]),
+    ...(shown.trustedNetwork ? [] : ["The network's id is the package's own."]),
+    ...freshnessLimits(shown.freshness, shown.trustedSet),
+  ];
+}
+
 export function notProven(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
   const { statement } = content;
   const out = [
@@ -178,25 +173,13 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
   if (fund !== undefined && fund.deficits.some((value) => value > 0n)) {
     out.push("The fund's shortfall is revealed exactly: it is what the two largest members lack, less the fund.");
   }
-  const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(name.slice(8)));
-  if (settled.length > 0) {
-    out.push(`Settled, as the validators attest: ${settled.join(", ")}. Holdings priced by these feeds count as zero here.`);
-  }
   out.push("A book of two accounts reveals each one's positions to the other.");
   out.push(
     "The package reveals its accounts by numbers that stay the same in every epoch" +
       (fund === undefined ? "" : ", which account is which member's") +
       "; who is short, and by how much at most; the sums of cash and tokens; prices and parameters; and of every vault the counters and the balance, with deposits and withdrawals on their way.",
   );
-  for (const name of statement.assumptions) {
-    out.push(`Not proven: ${SENTENCES[name] ?? `${visible(name)}, a rule that this version does not know.`}`);
-  }
-  if (!shown.trustedSet) out.push("The validator set is the package's own: compare its hash with one that you trust.");
-  if (!shown.trustedNetwork) out.push("The network's id is the package's own.");
-  out.push(...freshnessLimits(shown.freshness, shown.trustedSet));
-  out.push(
-    `${Object.keys(attested).length} values are the word of more than two thirds of the validators, within the rulebook's bounds: they are listed by name and value.`,
-  );
+  out.push(...assumptions(statement), ...trustSentences(shown), attestedSentence(attested));
   if (!shown.trustedSet && !shown.trustedNetwork) {
     out.push("nothing but the file itself was trusted: give the validator set's hash, or anybody may have made this file");
   }
@@ -227,6 +210,31 @@ function custodySentences({ statement }: EpochPackage, assurances: readonly Assu
     );
   }
   return out;
+}
+
+/** The claim of a standalone proof whose checks all passed. */
+export function claimOfAccount({ statement, header }: EpochPackage, account: bigint): string {
+  const sigma = new Map(statement.shortfalls).get(account) ?? 0n;
+  const meets = sigma === 0n
+    ? "meets its maintenance requirement"
+    : `is short of its maintenance requirement by at most ${sigma} (in the unit of the listed rows)`;
+  return (
+    `At height ${statement.height} (epoch ${statement.epoch}) of network ${hex(statement.network).slice(0, 16)}…, account ` +
+    `${account} ${meets}, in each of ${statement.scenarios} scenarios over ${statement.groups.length} risk groups. ` +
+    `Certified by header ${header.height}.`
+  );
+}
+
+/** What a standalone proof leaves open. */
+export function notProvenOfAccount(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
+  return [
+    "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
+    rulesSentence(shown.withGenesis),
+    "Who owns the account is not part of the proof: anybody who knows its holdings and seed can make one.",
+    ...assumptions(content.statement),
+    ...trustSentences(shown),
+    attestedSentence(attested),
+  ];
 }
 
 export const cashSlots = (content: EpochPackage): number => slotsOf(content.statement, CASH).length;
