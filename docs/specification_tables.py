@@ -18,6 +18,7 @@ from clearing.base import header as headers
 from clearing.base.certificate import VoteKind
 from clearing.base.evm.storage import BalanceOrder
 from clearing.base.header import DepositCursor, Header
+from clearing.base.plain_text import SHOWN
 from clearing.margin.statement.rulebook import Rulebook
 from clearing.margin.statement.snapshot import RowKind, SlotKind
 from clearing.pricing import elementary
@@ -223,6 +224,12 @@ def _limits() -> str:
     return "\n".join(rows)
 
 
+def _shown() -> str:
+    rows = ["| from | to |", "|---|---|"]
+    rows += [f"| U+{first:04X} | U+{last:04X} |" for first, last in SHOWN]
+    return "\n".join(rows)
+
+
 def _series(name: str) -> str:
     rows = ["| power | decimal | IEEE 754 binary64, hexadecimal |", "|---:|---|---|"]
     rows += [f"| {power} | {value!r} | `{value.hex()}` |" for power, value in enumerate(_SERIES[name])]
@@ -252,6 +259,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "forks": _forks,
     "tags": tags,
     "limits": _limits,
+    "plain text": _shown,
     "checks": check_tables.checks,
     "standalone checks": check_tables.standalone_checks,
     "codes": check_tables.codes,

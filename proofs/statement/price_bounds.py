@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
 
 
-def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) -> None:
+def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
     """Compare every mark with the index of its instrument's feed.
 
-    `latest_ms`: no mark is later than this. `listed_ms`: no instrument was listed before this; 0 where nobody knows.
+    No mark is later than the rulebook's own time: whatever changes a mark, settlement at expiry too, values everything
+    anew. The header's time, which a quorum may set beyond an expiry, frees no mark. `listed_ms`: no instrument was
+    listed before this; 0 where nobody knows.
     Raises VerificationFailed PRICE_OUT_OF_BOUNDS naming the instrument, mark, index and bounds.
     """
     marks = {mark.instrument: mark.ticks for mark in book.marks}
@@ -30,7 +32,7 @@ def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) 
         if mark is None or not ticks:
             continue
         lowest, highest = mark_bounds(
-            instrument, ticks, book.parameters.rate_ppm, latest_ms=latest_ms, listed_ms=listed_ms
+            instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms
         )
         if mark < lowest or (highest is not None and mark > highest):
             raise VerificationFailed(

@@ -52,11 +52,7 @@ def check_rulebook(
     _same("prices", statement.prices, book.prices)
     _same("assumptions", statement.assumptions, book.assumptions)
     _check_prices(book)
-    check_price_bounds(
-        book,
-        latest_ms=max(book.time_ms, certified_ms or 0),
-        listed_ms=genesis.time_ms if genesis is not None else 0,
-    )
+    check_price_bounds(book, listed_ms=genesis.time_ms if genesis is not None else 0)
     _check_fund(statement, book)
     _check_shortages(statement, book)
     if certified_ms is not None and book.time_ms > certified_ms:

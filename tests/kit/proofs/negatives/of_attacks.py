@@ -1,13 +1,15 @@
 """What attacks on a whole verifier found to be accepted, or to be dear; each is refused by the rule that mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import Encodable
 from clearing.base.evm.rlp_coding import encode as rlp
 from clearing.base.hashing import keccak256
-from clearing.margin.statement.rulebook import FeedLevel, Rulebook, write_rulebook
+from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, write_rulebook
+from clearing.schema.terms.instruments import InstrumentKind
 from proofs.epoch.package import attach_custody
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.negatives.making import anchored, proven, refused, replace
@@ -23,6 +25,7 @@ def vectors() -> Iterator[Vector]:
     yield from _tries()
     yield from _rulebooks()
     yield from _settled()
+    yield from _expiring()
 
 
 def _rulebooks() -> Iterator[Vector]:
@@ -48,6 +51,24 @@ def _rulebooks() -> Iterator[Vector]:
     )
 
 
+def _expiring() -> Iterator[Vector]:
+    """The bound of a mark falls away at expiry, but not by the header's time."""
+    day_ms, (perpetual, *others) = 86_400_000, market.RULEBOOK.instruments
+    expiry_ms = market.RULEBOOK.time_ms + 3 * day_ms
+    future = replace(perpetual, kind=InstrumentKind.FUTURE, expiry_ms=expiry_ms)
+    _, *marks = market.RULEBOOK.marks
+    book = replace(market.RULEBOOK, instruments=(future, *others), marks=(MarkPrice(future.id, 1), *marks))
+    slots, rows = book.slots_and_rows()
+    yield refused(
+        "header-at-a-futures-expiry",
+        "a future has a mark of one tick three days before it expires, and the header's time is its expiry; certified "
+        "and proven",
+        "rules",
+        "PRICE_OUT_OF_BOUNDS",
+        _stated({"time_ms": expiry_ms}, rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
+    )
+
+
 def _settled() -> Iterator[Vector]:
     bitcoin, *others = market.RULEBOOK.feeds
     book = replace(market.RULEBOOK, feeds=(replace(bitcoin, used=False), *others))
@@ -67,9 +88,10 @@ def _priced_by(book: Rulebook) -> bytes:
     return _stated(rules=write_rulebook(book), prices=book.prices)
 
 
-def _stated(**changes: Any) -> bytes:
+def _stated(header: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> bytes:
+    """The small package with another statement, certified and proven by a quorum that plays along."""
     shot = market.snapshot()
-    return proven(replace(shot, statement=replace(shot.statement, **changes)))
+    return proven(replace(shot, statement=replace(shot.statement, **changes)), **header)
 
 
 def _tries() -> Iterator[Vector]:

@@ -60,7 +60,7 @@ def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
         rate = listed[token["yields"]["feed"]] if token["yields"]["feed"] else None
         ticks = rate["ticks"] if rate is not None and rate["used"] else 0
         same("rate", token["rate_ticks"], min(ticks, 100 * token["yields"]["unit_ticks"]))
-    check_marks(book, max(book["time_ms"], certified_ms), listed_ms)
+    check_marks(book, book["time_ms"], listed_ms)
     for terms in statement["cover"]:
         most = book["parameters"]["default_fund_micros"]
         holds("fund", terms["fund_account"] == 0 and terms["fund"] <= most)
