@@ -34,7 +34,7 @@ const style = readFileSync(join(root, "src", "page.css"), "utf8");
 const allowed = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 // A worker that a blob URL starts inherits this policy; it needs no script of its own but the blob.
 const policy = [
-  "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:",
+  "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:", "connect-src http: https:",
   "base-uri 'none'", "form-action 'none'",
 ].join("; ");
 const html = readFileSync(join(root, "src", "page.html"), "utf8")

@@ -191,6 +191,6 @@ export class PackageChecks {
     const { own } = this.trusted;
     if (own === undefined) throw new Error("no own account");
     verifyInclusion(this.content, own, domain);
-    return { detail: `account ${own.account} is in the list with exactly these holdings` };
+    return { detail: `account ${own.account} is in the certified list with exactly these holdings` };
   }
 }

@@ -42,7 +42,7 @@ export function verifyRules(statement: RiskStatement, header: Header, genesis?: 
   const assumptions = sorted([...ASSUMPTIONS, ...(book.parameters.stress.length === 0 ? ["default_fund"] : [])]);
   demand(sameList(statement.assumptions, assumptions), differ, "assumptions");
   compareFeeds(book);
-  demandMarks(book, reference, header, genesis?.time ?? 0n);
+  demandMarks(book, reference, genesis?.time ?? 0n);
   for (const { fund_account, fund } of statement.cover) {
     demand(fund_account === 0n && fund <= book.parameters.default_fund_micros, differ, "default fund");
   }
@@ -119,14 +119,14 @@ function missingShares(statement: RiskStatement, book: Rulebook): bigint[] {
   return book.tokens.map((_, index) => missing.get(book.cash_groups.length + index) ?? 0n);
 }
 
-function demandMarks(book: Rulebook, reference: Reference, header: Header, listed: bigint): void {
+/** Marks are bounded as of the valuation. `listed`: the time from which a dated instrument may have been traded. */
+function demandMarks(book: Rulebook, reference: Reference, listed: bigint): void {
   const instruments = new Map(book.instruments.map((instrument) => [instrument.id, instrument]));
-  const latest = larger(book.time_ms, header.time_ms);
   for (const { instrument: id, ticks } of book.marks) {
     const instrument = instruments.get(id);
     const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
     if (instrument === undefined || index === undefined) continue;
-    const [lowest, highest] = markBounds(instrument, index, latest, book.parameters.rate_ppm, listed);
+    const [lowest, highest] = markBounds(instrument, index, book.time_ms, book.parameters.rate_ppm, listed);
     const good = ticks >= lowest && (highest === undefined || ticks <= highest);
     demand(good, CODES.PRICE_OUT_OF_BOUNDS, `mark of ${instrument.name}: ${ticks}, from ${lowest} to ${highest ?? "any"}`);
   }
