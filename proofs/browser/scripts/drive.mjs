@@ -82,6 +82,7 @@ async function play(scene) {
   }
   const found = await tab.evaluate(() => ({
     outcome: document.getElementById("outcome").textContent,
+    advice: document.getElementById("advice").textContent,
     problem: document.getElementById("problem").textContent,
     // A line has a mark, a name and a detail, and below them a meaning: all in one row here, whatever the layout.
     checks: [...document.querySelectorAll("#checks li")].map((line) =>

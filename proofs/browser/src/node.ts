@@ -62,7 +62,7 @@ async function ask(url: string, signal: AbortSignal): Promise<Response> {
     if (signal.aborted) throw new NodeProblem("Stopped.");
     throw new NodeProblem(
       `There is no answer that this page may read. Either nothing listens at this address, or the node lets no page of the origin ` +
-        `"${location.origin}" read its answers: its setting \`api.origins\` decides that, and for a page from the disk only "*" does.`,
+        `"${location.protocol === "file:" ? "null" : location.origin}" read its answers: its setting \`api.origins\` decides that, and for a page from the disk only "*" does.`,
       { cause: error },
     );
   }

@@ -46,10 +46,11 @@ function begin(outcome: "good" | "part" | "bad", words: string, advice: string):
 export function show(verdict: Verdict, seconds: number): void {
   const failed = verdict.checks.find(({ ok }) => !ok);
   const open = verdict.checks.filter(({ ok, complete }) => ok && !complete);
-  if (failed !== undefined) begin("bad", "NOT VERIFIED", `NOT VERIFIED: check \`${failed.name}\` failed; trust nothing in this file.`);
+  const explained = failed?.code === "" ? "" : ` \`crossclear explain ${failed?.code.slice(0, 5)}\` says what to do.`;
+  if (failed !== undefined) begin("bad", "NOT VERIFIED", `Check \`${failed.name}\` failed; trust nothing in this file.${explained}`);
   else if (open.length > 0) begin("part", "VERIFIED IN PART", "No check failed, but this package does not show everything that a package can show.");
   else begin("good", "VERIFIED", "Every check is complete. What they cannot show is named at the end.");
-  list("open", "open-list", open.map(({ name, detail }) => `${name}: ${detail}`));
+  list("open", "open-list", failed === undefined ? open.map(({ name, detail }) => `${name}: ${detail}`) : []);
   list("found", "found-list", []);
   part("checks").replaceChildren(
     ...verdict.checks.map(line),
@@ -78,11 +79,11 @@ export function fileLine(result: FileResult): HTMLElement {
 export function showHistory(history: HistoryVerdict, seconds: number): void {
   const open = [...new Set(history.files.flatMap((file) => file.open))];
   const found = history.findings.map(({ code, files, detail }) => `${code}: ${detail}; in ${files.join(", ")}`);
-  if (history.epochs.length === 0) begin("bad", "NOT VERIFIED", "NOT VERIFIED: there is no good package here.");
-  else if (!history.ok) begin("bad", "NOT VERIFIED", "NOT VERIFIED: see what was found.");
+  if (history.epochs.length === 0) begin("bad", "NOT VERIFIED", "There is no good package here.");
+  else if (!history.ok) begin("bad", "NOT VERIFIED", "See what was found. `crossclear explain CODE` says what it means.");
   else if (open.length > 0) begin("part", "VERIFIED IN PART", "Nothing was found, but the packages do not show everything that a package can show.");
   else begin("good", "VERIFIED", "");
-  list("open", "open-list", open);
+  list("open", "open-list", history.ok ? open : []);
   list("found", "found-list", found);
   part("checks-title").textContent = "Packages";
   part("checks").replaceChildren(...history.files.map(fileLine));

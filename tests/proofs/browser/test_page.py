@@ -117,6 +117,10 @@ def test_a_changed_package_is_refused(scenes: dict[str, dict]) -> None:
     assert scene["outcome"] == "NOT VERIFIED"
     assert scene["claim"] == ""
     assert scene["unproven"] == []
+    assert (
+        scene["advice"]
+        == "Check `house` failed; trust nothing in this file. `crossclear explain R0701` says what to do."
+    )
     assert last(scene).startswith("FAIL house")
     assert scene["checks"][-1] == "-- rules not run"
 
@@ -193,7 +197,7 @@ def test_what_a_node_does_not_give_is_said(exchanges: dict[str, dict], name: str
 
 
 def test_a_page_from_the_disk_says_which_setting_lets_it_read(exchanges: dict[str, dict]) -> None:
-    assert '"null"' in exchanges["closed"]["states"][-1] or '"file://"' in exchanges["closed"]["states"][-1]
+    assert 'no page of the origin "null"' in exchanges["closed"]["states"][-1]
     assert "`api.origins`" in exchanges["closed"]["states"][-1]
 
 
