@@ -18,6 +18,8 @@ from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
 from proofs.history.package_history import FINDINGS_MAX, PackageHistory
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.freshness import Freshness
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.epochs import head_of, package_of, proven, shot_of
 
 
@@ -191,6 +193,82 @@ def test_what_a_made_up_set_signed_contradicts_nobody(market, three, monkeypatch
     assert [result.linked for result in verdict.packages] == [True, True, True, False]
     assert verdict.packages[3].ok
     assert verdict.epochs == (4, 5, 6)
+
+
+def surveyed(packages, **options):
+    history = PackageHistory(**options)
+    for data in packages:
+        history.survey(data)
+    for number, data in enumerate(packages):
+        history.add(f"{number}.ccp", data)
+    return history.finish()
+
+
+@pytest.fixture
+def sets(market, monkeypatch):
+    """Makes packages by the number of the set that signs them, and knows each set's hash."""
+
+    def signing(number, epoch, **header):
+        secrets = tuple(bls.secret_from_seed(bytes([i + 77 + 2 * number]) * 32) for i in range(2))
+        monkeypatch.setitem(market.certified.__globals__, "SECRETS", secrets)
+        monkeypatch.setattr(market, "SECRETS", secrets)
+        return package_of(epoch, **header)
+
+    return signing, [read_package(signing(number, 4)).validators.hash for number in range(3)]
+
+
+def test_sets_that_follow_from_the_trusted_one_are_known_before_anything_dear_in_any_order(sets):
+    signing, hashes = sets
+    packages = [signing(at, 4 + at, next_validators_hash=hashes[min(at + 1, 2)]) for at in range(3)]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        verdict = surveyed([packages[at] for at in order], validators_hash=hashes[0])
+        assert verdict.ok
+        assert verdict.epochs == (4, 5, 6)
+
+
+def test_a_package_of_a_stranger_costs_its_certificate_alone(market, three, sets, monkeypatch):
+    """Anybody can make a set, a network and a package that is dear to verify."""
+    signing, hashes = sets
+    honest, forged = read_package(three[0]).validators.hash, signing(1, 5)
+    judging = verify_package
+    seen = []
+
+    def seeing(data, **known):
+        seen.append(data)
+        return judging(data, **known)
+
+    monkeypatch.setattr("proofs.history.package_history.verify_package", seeing)
+    verdict = surveyed([*three, forged], validators_hash=honest)
+    assert seen == list(three)
+    assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
+    strange = verdict.packages[3]
+    assert (strange.ok, strange.failed, strange.linked) == (False, "certificate", False)
+    assert "does not follow from the trusted one" in strange.detail
+    uncertified = read_package(three[1])
+    false = msgspec.structs.replace(uncertified.header, next_validators_hash=hashes[1])
+    linking = write_package(msgspec.structs.replace(uncertified, header=false))
+    assert surveyed([linking, forged], validators_hash=honest).packages[1].failed == "certificate"
+    assert surveyed([*three, forged], validators_hash=honest, adopt=True).packages[3].ok
+
+
+def test_a_trusted_set_that_was_in_force_too_long_ago_is_a_finding(market, three):
+    """A history judges no ages, but what a retired set signed is no history."""
+    honest, known = market.validator_set().hash, 1_584_000_000_000
+    last = known + 14 * 86_400_000
+
+    def judged_at(now_ms, **changes):
+        return judged(three, validators_hash=honest, freshness=Freshness(now_ms, **{"set_known_ms": known, **changes}))
+
+    assert judged_at(last).ok
+    late = judged_at(last + 1)
+    assert codes(late) == {ProofCode.SET_EXPIRED}
+    assert not late.ok
+    assert not late.besides([ProofCode.SET_EXPIRED])
+    assert judged_at(last + 1, trusting_period_ms=10**12).ok
+    vouched = judged_at(last + 10**12, set_known_ms=None)
+    assert vouched.ok
+    assert any("caller's word" in limit for limit in vouched.not_proven)
+    assert any("no time was stated" in limit for limit in judged(three, validators_hash=honest).not_proven)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def ours(vector) -> dict[str, str]:
     package, trust = made(vector["package"]), read_trust(vector["trusted"], SOME_GENESIS)
     anchor = {"network": trust.network, "validators_hash": trust.validators_hash}
     if vector["kind"] == "answer":
-        return of_answer(made(vector["file"]), package, anchor)
+        return of_answer(made(vector["file"]), package, {**anchor, "freshness": trust.freshness})
     known = {**anchor, "genesis": trust.genesis, "freshness": trust.freshness}
     if vector["kind"] == "standalone":
         return of_verdict(verify_standalone(made(vector["file"]), package, **known), trust)

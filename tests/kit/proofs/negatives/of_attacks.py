@@ -11,8 +11,9 @@ from clearing.base.hashing import keccak256
 from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, write_rulebook
 from clearing.schema.terms.instruments import InstrumentKind
 from proofs.epoch.package import attach_custody
+from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs.negatives.making import anchored, proven, refused, replace
+from tests.kit.proofs.negatives.making import SMALL, TIME, anchored, frozen, proven, refused, replace
 from tests.kit.proofs.vector_files import Vector
 
 EMPTY_STORAGE = keccak256(rlp(b""))
@@ -26,6 +27,7 @@ def vectors() -> Iterator[Vector]:
     yield from _rulebooks()
     yield from _settled()
     yield from _expiring()
+    yield from _retired()
 
 
 def _rulebooks() -> Iterator[Vector]:
@@ -80,6 +82,21 @@ def _settled() -> Iterator[Vector]:
         "CHECK_OPEN",
         _stated(rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
         trust=anchored(strict=True, allowed=("custody", "cover")),
+    )
+
+
+def _retired() -> Iterator[Vector]:
+    late = Freshness(TIME + 15 * 86_400_000, None, 0, TIME)
+    yield refused(
+        "answer-beside-a-set-that-may-have-retired",
+        "nothing; the trusted set was last known to be in force fifteen days ago",
+        "freshness",
+        "SET_EXPIRED",
+        frozen(SMALL),
+        kind="answer",
+        file=frozen("answer.cci"),
+        file_base="answer.cci",
+        trust=anchored(freshness=late),
     )
 
 
