@@ -26,7 +26,7 @@ const AHEAD = 300000n;
 
 /** Demand what is wanted, in the order of the page; returns the result in words. */
 export function demandFresh(header: Header, statement: RiskStatement, wanted: Freshness): string {
-  const { now, maxAge = MAX_AGE, minHeight = 0n, setKnown, trustingPeriod = TRUSTING_PERIOD } = wanted;
+  const { now, maxAge = MAX_AGE, minHeight = 0n } = wanted;
   demand(statement.height >= minHeight, CODES.BELOW_MIN_HEIGHT, `snapshot: height ${statement.height}, at least ${minHeight}`);
   demand(header.time_ms <= now + AHEAD, CODES.FROM_THE_FUTURE, `the header is ${inWords(header.time_ms - now)} ahead`);
   const valued = valuedAt(statement);
@@ -36,14 +36,18 @@ export function demandFresh(header: Header, statement: RiskStatement, wanted: Fr
   };
   young("the header is", header.time_ms);
   if (valued !== undefined) young("prices are", valued);
-  const known = setKnown ?? now;
-  demand(
-    now - known <= trustingPeriod, CODES.SET_EXPIRED,
-    `the validator set was known to be in force ${inWords(now - known)} ago, it is trusted for ${inWords(trustingPeriod)}`,
-  );
+  demandInForce(wanted);
   const prices = valued === undefined ? "" : `, prices ${inWords(now - valued)}`;
   const accepted = maxAge === "any" ? "any age is accepted" : `at most ${inWords(maxAge)} is accepted`;
   return `the header is ${inWords(now - header.time_ms)} old${prices}; ${accepted}`;
+}
+
+/** Demand that the trusted set was known to be in force within the trusting period. */
+export function demandInForce({ now, setKnown = now, trustingPeriod = TRUSTING_PERIOD }: Freshness): void {
+  demand(
+    now - setKnown <= trustingPeriod, CODES.SET_EXPIRED,
+    `the validator set was known to be in force ${inWords(now - setKnown)} ago, it is trusted for ${inWords(trustingPeriod)}`,
+  );
 }
 
 /** The time of the prices, if the rulebook can be read and lists a feed; if not, the check `rules` says so. */

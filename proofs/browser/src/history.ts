@@ -1,10 +1,11 @@
 import { type Bytes, equal, H, hex, join, number } from "./bytes.js";
 import { headerHash } from "./certificate.js";
-import { at } from "./errors.js";
+import { at, Refusal } from "./errors.js";
+import { demandInForce } from "./freshness.js";
 import { blindedMessages } from "./messages.js";
-import { type ReadPackage } from "./package.js";
+import { readPackage, type ReadPackage } from "./package.js";
 import { type Progress, type Trusted } from "./trusted.js";
-import { type CheckName, type Verdict } from "./verdict.js";
+import { type CheckName, printed, type Verdict } from "./verdict.js";
 import { verifyRead } from "./verify.js";
 import { visible } from "./visible.js";
 
@@ -67,8 +68,12 @@ export class History {
   private readonly proofs = new Set<string>();
   private network: Bytes | undefined;
 
-  /** Of what is trusted, the age is not judged: a history is old by nature. */
-  constructor(private readonly trusted: Pick<Trusted, "network" | "validatorsHash" | "genesis"> = {}) {
+  /** Changes of sets that a certified header names, once packages were looked at. */
+  private changes: Map<string, Set<string>> | undefined;
+
+  /** Of what is trusted, the age is not judged: a history is old by nature. But the trusted set must have been in force
+   * within its trusting period: one that has retired can sign another history. */
+  constructor(private readonly trusted: Pick<Trusted, "network" | "validatorsHash" | "genesis" | "freshness"> = {}) {
     this.network = trusted.network;
   }
 
@@ -76,14 +81,40 @@ export class History {
     this.findings.push({ code, files: files.map(visible), detail: visible(detail) });
   }
 
+  /** Look at a package before any is added, so that sets are known whatever the order. Once this was called, a package whose
+   * set does not follow from the trusted one is checked no further than its certificate. */
+  survey(file: Bytes): void {
+    if (this.trusted.validatorsHash === undefined) return;
+    const changes = (this.changes ??= new Map<string, Set<string>>());
+    const { header } = peek(file)?.content ?? {};
+    if (header === undefined || equal(header.validators_hash, header.next_validators_hash)) return;
+    const { verdict } = verifyRead(file, { network: this.network }, {}, "certificate");
+    if (!verdict.checks.some(({ name, ok }) => name === "certificate" && ok)) return;
+    const before = hex(header.validators_hash);
+    changes.set(before, (changes.get(before) ?? new Set<string>()).add(hex(header.next_validators_hash)));
+  }
+
+  /** Whether a package is of a set that does not follow from the trusted one. */
+  private isStrange(file: Bytes): boolean {
+    const { validatorsHash } = this.trusted;
+    if (this.changes === undefined || validatorsHash === undefined) return false;
+    const reached = new Set([hex(validatorsHash)]);
+    for (const set of reached) for (const next of this.changes.get(set) ?? []) reached.add(next);
+    const header = peek(file)?.content.header;
+    return header !== undefined && !reached.has(hex(header.validators_hash));
+  }
+
   add(name: string, file: Bytes, progress: Progress = {}): Verdict {
-    const { verdict, read } = verifyRead(file, { genesis: this.trusted.genesis }, progress);
+    const strange = this.isStrange(file);
+    const asked = strange ? { network: this.network } : { genesis: this.trusted.genesis };
+    const { verdict, read } = verifyRead(file, asked, progress, strange ? "certificate" : undefined);
     const last = at(verdict.checks, verdict.checks.length - 1);
+    const good = verdict.ok && !strange;
     this.results.push({
       name: visible(name),
-      ok: verdict.ok,
-      failed: verdict.refusal?.check ?? "",
-      detail: verdict.ok ? `${verdict.checks.length} checks passed` : last.detail,
+      ok: good,
+      failed: verdict.refusal?.check ?? (strange ? last.name : ""),
+      detail: good ? `${verdict.checks.length} checks passed` : verdict.ok ? STRANGE : last.detail,
       epoch: verdict.epoch,
       height: verdict.height,
       open: verdict.checks.flatMap((check) => (check.complete || check.name === "certificate" ? [] : [check.name])),
@@ -98,8 +129,8 @@ export class History {
       return verdict;
     }
     const index = this.results.length - 1;
-    this.entries.push({ index, name, hash: hex(headerHash(header)), read, stated: passed("roots"), good: verdict.ok });
-    if (verdict.ok) this.compareBlinders(name, read);
+    this.entries.push({ index, name, hash: hex(headerHash(header)), read, stated: passed("roots"), good });
+    if (good) this.compareBlinders(name, read);
     return verdict;
   }
 
@@ -122,6 +153,7 @@ export class History {
     this.backwards(linked);
     this.conflicts(stated);
     this.gaps(good);
+    const trust = this.judgeTrust(linked);
     const believed = new Set(linked.map(({ index }) => index));
     const epochs = [...new Set(good.map(({ read }) => read.content.statement.epoch))].sort((a, b) => (a < b ? -1 : 1));
     const verdict = {
@@ -129,10 +161,26 @@ export class History {
       files: this.results.map((result, index) => ({ ...result, linked: believed.has(index) })),
       findings: [...this.findings],
       epochs: epochs.map(String),
-      notProven: limits(epochs[0], this.trusted.validatorsHash !== undefined),
+      notProven: limits(epochs[0], trust),
     };
     this.findings.length = before;
     return verdict;
+  }
+
+  /** A finding if the trusted set was last known to be in force too long ago; what is left to the caller. */
+  private judgeTrust(linked: readonly Entry[]): string[] {
+    const { validatorsHash, freshness } = this.trusted;
+    if (validatorsHash === undefined) return ["The first package's validator set is its own; compare its hash with one that you trust."];
+    if (freshness === undefined) {
+      return ["Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew."];
+    }
+    try {
+      demandInForce(freshness);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.note(printed(error.code), linked.slice(0, 1).map(({ name }) => name), error.about);
+    }
+    return freshness.setKnown === undefined ? ["That the trusted validator set was in force rests on the caller's word."] : [];
   }
 
   private link(entries: readonly Entry[]): Entry[] {
@@ -256,6 +304,18 @@ export class History {
   }
 }
 
+const STRANGE = "nothing was checked but its certificate: its validator set does not follow from the trusted one";
+
+/** A package as it was read, believed by nobody; undefined if it cannot be read. */
+function peek(file: Bytes): ReadPackage | undefined {
+  try {
+    return readPackage(file);
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
 function bothSigned(left: Entry, right: Entry): string {
   const [a, b] = [left.read.content, right.read.content];
   const both = number(a.certificate.signers) & number(b.certificate.signers);
@@ -281,14 +341,14 @@ function statedNumbers({ read }: Entry): Map<string, bigint> {
   return out;
 }
 
-function limits(first: bigint | undefined, trustedSet: boolean): string[] {
+function limits(first: bigint | undefined, trust: readonly string[]): string[] {
   const out = [
     "What each package by itself leaves open: see its own verdict.",
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat; a reuse behind a change of holdings is not searched here: `crossclear proof history` searches small changes.",
     "What changed in holdings, prices and rules between epochs is not judged.",
   ];
-  if (!trustedSet) out.push("The first package's validator set is its own; compare its hash with one that you trust.");
+  out.push(...trust);
   if (first !== undefined && first > 1n) {
     const closed = first === 2n ? "Epoch 1" : `Epochs 1 to ${first - 1n}`;
     out.push(`${closed} closed before the first of these packages, and no good package of it is here.`);

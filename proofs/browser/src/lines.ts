@@ -28,6 +28,7 @@ interface Request {
   readonly genesis?: string;
   /** Files in base64, in order, which are compared: the answer is the verdict of their history. */
   readonly history?: readonly string[];
+  readonly surveyed?: boolean;
   /** Names of signatures that the test made itself and that are not checked again. */
   readonly signed?: readonly string[];
   /** The answer is the refusal alone. */
@@ -63,8 +64,11 @@ export function answer(line: string): string {
   return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds });
 }
 
-function historyOf({ network, validators_hash }: Request, files: readonly string[]): HistoryVerdict {
-  const history = new History({ network: optional(network), validatorsHash: optional(validators_hash) });
+function historyOf(request: Request, files: readonly string[]): HistoryVerdict {
+  const { network, validators_hash, surveyed } = request;
+  const trusted = { network: optional(network), validatorsHash: optional(validators_hash), freshness: freshness(request) };
+  const history = new History(trusted);
+  if (surveyed === true) for (const file of files) history.survey(decoded(file));
   files.forEach((file, index) => history.add(`${index}.ccp`, decoded(file)));
   return history.verdict();
 }

@@ -51,7 +51,7 @@ async function start(): Promise<void> {
     };
     const [only] = chosen;
     const message: Ask = chosen.length > 1 || only === undefined
-      ? { kind: "history", files: chosen, ...trusted }
+      ? { kind: "history", files: chosen, freshness: freshness(), ...trusted }
       : { kind: "verify", file: only.file, freshness: freshness(), own: ownAccount(), ...trusted };
     files = chosen.length;
     run();

@@ -28,12 +28,13 @@ export function verifyPackage(file: Bytes, trusted: Trusted = {}, progress: Prog
   return new Verification(file, trusted, progress).run();
 }
 
-/** The same, with what was read, believed or not: for those who compare several packages. */
+/** The same, with what was read, believed or not: for those who compare several packages. `last`: a check after which it ends,
+ * and whose passing makes no claim. */
 export function verifyRead(
-  file: Bytes, trusted: Trusted = {}, progress: Progress = {},
+  file: Bytes, trusted: Trusted = {}, progress: Progress = {}, last?: CheckName,
 ): { verdict: Verdict; read: ReadPackage | undefined } {
   const verification = new Verification(file, trusted, progress);
-  return { verdict: verification.run(), read: verification.found() };
+  return { verdict: verification.run(last), read: verification.found() };
 }
 
 /** Check that the keys of a `.cco` file follow from a package and the leaves of all accounts. */
@@ -52,8 +53,14 @@ class Verification extends PackageChecks {
   /** Of a standalone proof. */
   private account: bigint | undefined;
 
-  run(): Verdict {
-    return this.judged([
+  run(last?: CheckName): Verdict {
+    const steps = this.steps();
+    const end = last === undefined ? steps.length : 1 + steps.findIndex(([name]) => name === last);
+    return this.judged(steps.slice(0, end));
+  }
+
+  private steps(): Step[] {
+    return [
       ...this.certified().slice(0, 2),
       ["sizes", () => this.sizes()],
       ...this.certified().slice(2),
@@ -65,7 +72,7 @@ class Verification extends PackageChecks {
       ["house", () => this.house()],
       ["rules", () => this.rules()],
       ...(this.trusted.own === undefined ? [] : [["inclusion", () => this.inclusion()] satisfies Step]),
-    ]);
+    ];
   }
 
   found(): ReadPackage | undefined {
@@ -117,11 +124,16 @@ class Verification extends PackageChecks {
       ["answer", () => {
         const answer = readAnswer(file);
         found = contradiction(this.content, answer, new Domain(this.content.domain)) ?? "";
-        demand(found === "", CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${found}`);
+        demand(found === "", CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${found}${this.evidence()}`);
         return { detail: `the answer about account ${answer.account} agrees with the package` };
       }],
     ]);
     return { ...verdict, contradiction: found };
+  }
+
+  /** Without a time, the set that certifies the package may have retired, and could frame a node. */
+  private evidence(): string {
+    return this.trusted.freshness === undefined ? "; no evidence: no time was stated, and the set may have retired" : "";
   }
 
   runOnchainEpoch(file: Bytes): Verdict {

@@ -29,7 +29,7 @@ export type Ask =
       readonly freshness: Freshness;
       readonly own: OwnAccount | undefined;
     })
-  | (AskedTrust & { readonly kind: "history"; readonly files: readonly NamedFile[] })
+  | (AskedTrust & { readonly kind: "history"; readonly files: readonly NamedFile[]; readonly freshness: Freshness })
   | { readonly kind: "answer"; readonly file: ArrayBuffer };
 
 export type Tell =
@@ -65,11 +65,14 @@ function trustOf({ network, validatorsHash, genesis: file }: AskedTrust): Truste
   return { network: network ?? genesis?.digest, validatorsHash: validatorsHash ?? genesis?.validatorsHash, genesis };
 }
 
+/** The genesis's own set was known to be in force at its time. */
+function knownSince(ask: Extract<Ask, { freshness: Freshness }>, { genesis }: { genesis: ReadGenesis | undefined }): Freshness {
+  return { ...ask.freshness, setKnown: ask.freshness.setKnown ?? (ask.validatorsHash === undefined ? genesis?.time : undefined) };
+}
+
 function verify(ask: Extract<Ask, { kind: "verify" }>): void {
   const began = performance.now();
   const trusted = trustOf(ask);
-  // The genesis's own set was known to be in force at its time.
-  const known = ask.freshness.setKnown ?? (ask.validatorsHash === undefined ? trusted.genesis?.time : undefined);
   let told = 0;
   const progress: Progress = {
     begins: (name) => port.postMessage({ kind: "begins", name }),
@@ -81,14 +84,16 @@ function verify(ask: Extract<Ask, { kind: "verify" }>): void {
     },
     ends: (check) => port.postMessage({ kind: "ends", check }),
   };
-  const asked = { ...trusted, own: ask.own, freshness: { ...ask.freshness, setKnown: known } };
+  const asked = { ...trusted, own: ask.own, freshness: knownSince(ask, trusted) };
   const verdict = verifyPackage(new Uint8Array(ask.file), asked, progress);
   port.postMessage({ kind: "verdict", verdict, seconds: (performance.now() - began) / 1000 });
 }
 
 function compare(ask: Extract<Ask, { kind: "history" }>): void {
   const began = performance.now();
-  const history = new History(trustOf(ask));
+  const trusted = trustOf(ask);
+  const history = new History({ ...trusted, freshness: knownSince(ask, trusted) });
+  for (const { file } of ask.files) history.survey(new Uint8Array(file));
   ask.files.forEach(({ name, file }, index) => {
     port.postMessage({ kind: "file", name, index });
     history.add(name, new Uint8Array(file));
