@@ -36,7 +36,8 @@ interface Request {
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
 }
 
-export function answer(line: string): string {
+/** `cpu`: seconds of CPU that this program has used, where the machine can say it. */
+export function answer(line: string, cpu: () => number = () => 0): string {
   const request = JSON.parse(line) as Request;
   if (request.primitives === true) return JSON.stringify(primitives());
   if (request.history !== undefined) return JSON.stringify(historyOf(request, request.history));
@@ -44,7 +45,8 @@ export function answer(line: string): string {
   const file = decoded(request.file);
   request.signed?.forEach(takeAsGood);
   const seconds: Record<string, number> = {};
-  let began = performance.now();
+  const cpuOfChecks: Record<string, number> = {};
+  let [began, used] = [performance.now(), cpu()];
   const genesis = request.genesis === undefined ? undefined : readGenesis(decoded(request.genesis));
   const trusted: Trusted = {
     network: optional(request.network) ?? genesis?.digest,
@@ -54,14 +56,17 @@ export function answer(line: string): string {
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
   const progress: Progress = {
-    begins: () => (began = performance.now()),
-    ends: ({ name }) => (seconds[name] = (performance.now() - began) / 1000),
+    begins: () => void ([began, used] = [performance.now(), cpu()]),
+    ends: ({ name }) => {
+      seconds[name] = (performance.now() - began) / 1000;
+      cpuOfChecks[name] = cpu() - used;
+    },
   };
   let verdict: Verdict;
   if (request.standalone !== undefined) verdict = verifyStandalone(file, decoded(request.standalone), trusted, progress);
   else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
   else verdict = verifyPackage(file, trusted, progress);
-  return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds });
+  return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
 }
 
 function historyOf(request: Request, files: readonly string[]): HistoryVerdict {
