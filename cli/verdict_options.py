@@ -82,15 +82,19 @@ class WantedVerdict:
         return report.judged(strict=strict, allowed=self.allow_open)
 
 
-_OPTIONS = (
+_AGE = (
     click.option("--max-age", type=Age(), default="7d", show_default=True, help="Of header and prices: 36h, 7d, any."),
     click.option("--min-height", type=NUMBER, default=0, show_default=True, help="Of the snapshot."),
+)
+_SET = (
     click.option("--at", type=Moment(), help="Judge as at this time: 2026-01-31T12:00:00Z. Default: now."),
     click.option(
         "--set-known-at",
         type=Moment(),
         help="When the trusted validators were last known to be in force. Default: of a genesis, its time.",
     ),
+)
+_STRICTNESS = (
     click.option(
         "--strict/--no-strict",
         default=None,
@@ -115,5 +119,22 @@ def verdict_options(command: Callable[..., T]) -> Callable[..., T]:
     ) -> T:
         return command(wanted=WantedVerdict(max_age, min_height, at, set_known_at, strict, allow_open), **given)
 
-    options: Callable[[Callable[..., T]], Callable[..., T]] = together(*_OPTIONS)
+    options: Callable[[Callable[..., T]], Callable[..., T]] = together(*_AGE, *_SET, *_STRICTNESS)
     return options(with_wanted)
+
+
+def time_options(*, age: bool) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """When a package is judged, as one parameter `wanted`, for commands without open checks. `age`: and how old it may
+    be; without it any age is good, and only the trusting period of the set counts."""
+
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        @wraps(command)
+        def with_wanted(
+            at: int | None, set_known_at: int | None, max_age: int | None = None, min_height: int = 0, **given: Any
+        ) -> T:
+            return command(wanted=WantedVerdict(max_age, min_height, at, set_known_at, None, ()), **given)
+
+        options: Callable[[Callable[..., T]], Callable[..., T]] = together(*(_AGE if age else ()), *_SET)
+        return options(with_wanted)
+
+    return decorate

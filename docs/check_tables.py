@@ -15,6 +15,7 @@ from typing import Any, cast
 from clearing.base.errors import BaseCode, CodeBook
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
+from proofs.history.ordering import backwards, chain_conflicts, equivocations, gaps, link
 from proofs.history.transition import reappeared, unexplained
 from proofs.linear.verifier import verify_batch
 from proofs.onchain.keys import check_keys
@@ -35,9 +36,9 @@ INTERNAL: dict[str, frozenset[CodeBook]] = {
     "matched_book": frozenset(
         {ProofCode.BAD_STATEMENT, ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}
     ),
-    "freshness": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
+    "freshness": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.NON_CANONICAL, BaseCode.OUT_OF_RANGE}),
     "custody": frozenset({BaseCode.BAD_TRIE_PROOF}),
-    "rules": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.OUT_OF_RANGE}),
+    "rules": frozenset({BaseCode.OVERSIZE, BaseCode.MALFORMED, BaseCode.NON_CANONICAL, BaseCode.OUT_OF_RANGE}),
     "inclusion": frozenset({ProofCode.BAD_LAYOUT, ProofCode.BAD_CHALLENGE, ProofCode.WRONG_SRS}),
     "solvency": frozenset({ProofCode.BAD_LAYOUT, ProofCode.BAD_STATEMENT}),
 }
@@ -75,12 +76,13 @@ def _read_both() -> None:
 
 
 def codes() -> str:
-    """Every code of the checks, of the transition, of signed answers and of proofs on chain, with what it says."""
+    """Every code of the checks, of signed answers, of proofs on chain, of histories and of the transition between epochs."""
     named: list[tuple[str, Function]] = [*package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
     named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]
     named += [("transition", unexplained), ("transition", reappeared)]
     named += [("on chain", check_presentation)]
+    named += [("history", rule) for rule in (link, equivocations, backwards, chain_conflicts, gaps)]
     found = sorted({ProofCode.CHECK_OPEN, *(code for name, check in named for code in may_give(name, check))})
     rows = ["| code | name | meaning |", "|---|---|---|"]
     rows += [f"| {code.label} | `{code.name}` | {code.remedy} |" for code in found]

@@ -38,6 +38,7 @@ LIMITS = (
     Limit("blocks with storage proofs", "proofs.epoch.package.CUSTODY_BLOCKS_MAX"),
     Limit("validators of a set", "clearing.base.validators.VALIDATORS_MAX"),
     Limit("bytes of a rulebook", "clearing.margin.statement.snapshot.RULES_BYTES_MAX"),
+    Limit("bytes of a name in a rulebook", "clearing.margin.statement.rulebook.NAME_BYTES_MAX"),
     Limit("version of the rulebook's function", "clearing.margin.statement.rulebook.VERSION"),
     Limit("custody terms", "clearing.margin.statement.snapshot.CUSTODY_TERMS_MAX"),
     Limit("scenarios of a grid", "clearing.schema.risk.parameters.SCENARIOS_MAX"),

@@ -18,11 +18,14 @@ from clearing.base import header as headers
 from clearing.base.certificate import VoteKind
 from clearing.base.evm.storage import BalanceOrder
 from clearing.base.header import DepositCursor, Header
+from clearing.base.plain_text import SHOWN
 from clearing.margin.statement.rulebook import Rulebook
 from clearing.margin.statement.snapshot import RowKind, SlotKind
 from clearing.pricing import elementary
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Feed
+from clearing.schema.terms.default import FundSizing
+from clearing.schema.terms.genesis import AccountKind, Genesis
 from clearing.schema.terms.instruments import InstrumentKind
 from docs import check_tables
 from docs.specification_limits import LIMITS
@@ -45,9 +48,9 @@ from proofs.verify.signed_inclusion import SignedInclusion
 FOLDER = Path(__file__).resolve().parent / "specification"
 MARK = re.compile(r"(<!-- table: ([\w:. -]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 STRUCTURES = structures_in(
-    EpochPackage, Rulebook, Feed, RangeParameters, LayoutTable, SignedInclusion, OnchainEpoch, OnchainAccount
+    EpochPackage, Rulebook, Feed, RangeParameters, LayoutTable, SignedInclusion, OnchainEpoch, OnchainAccount, Genesis
 )
-ENUMERATIONS = (VoteKind, InstrumentKind, BalanceOrder, CustodyAssurance)
+ENUMERATIONS = (VoteKind, InstrumentKind, BalanceOrder, CustodyAssurance, AccountKind, FundSizing)
 _POINT, _CONTEXT = bytes(POINT_BYTES), bytes(32)
 _SERIES = {"exp": elementary.EXP_SERIES, "atanh": elementary.ATANH_SERIES, "mills": elementary.MILLS_SERIES}
 
@@ -221,6 +224,12 @@ def _limits() -> str:
     return "\n".join(rows)
 
 
+def _shown() -> str:
+    rows = ["| from | to |", "|---|---|"]
+    rows += [f"| U+{first:04X} | U+{last:04X} |" for first, last in SHOWN]
+    return "\n".join(rows)
+
+
 def _series(name: str) -> str:
     rows = ["| power | decimal | IEEE 754 binary64, hexadecimal |", "|---:|---|---|"]
     rows += [f"| {power} | {value!r} | `{value.hex()}` |" for power, value in enumerate(_SERIES[name])]
@@ -250,6 +259,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "forks": _forks,
     "tags": tags,
     "limits": _limits,
+    "plain text": _shown,
     "checks": check_tables.checks,
     "standalone checks": check_tables.standalone_checks,
     "codes": check_tables.codes,

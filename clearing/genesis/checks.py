@@ -19,7 +19,7 @@ from clearing.base.validators import check_validator_set
 from clearing.margin.risk_arrays.charge_rates import build_tariff
 from clearing.margin.risk_arrays.reference_arrays import ReferenceArrays
 from clearing.margin.statement.rows import build_rows, build_slots
-from clearing.margin.statement.rulebook import MARK_TICKS_MAX
+from clearing.margin.statement.rulebook import MARK_TICKS_MAX, NAME_BYTES_MAX
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, Row, RowKind, Slot, SlotKind
 from clearing.margin.statement.stress import StressArrays
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
@@ -253,6 +253,11 @@ def _provable_checks(
     yield "listing", listed, listed <= SLOTS_MAX
     size = len(encode((tuple(instruments), tuple(tokens), tuple(cash_groups), tuple(feeds), risk)))
     yield "listing.bytes", size, size <= NAMED_BYTES_MAX
+    names += [instrument.name for instrument in instruments]
+    names += [*(token.name for token in tokens), *(cash_group.name for cash_group in cash_groups)]
+    names += [*(group.name for group in risk.groups), *(scenario.name for scenario in risk.stress)]
+    longest = max((len(name.encode()) for name in names), default=0)
+    yield "names", longest, longest <= NAME_BYTES_MAX
     slots, rows = _largest_statement(instruments, tokens, cash_groups, _largest_parameters(risk, joint_scenarios))
     yield "slots", len(slots), len(slots) <= SLOTS_MAX
     yield "slots.name", len(slots), len({slot.name for slot in slots}) == len(slots)

@@ -8,20 +8,23 @@ from cli.member.submitted import exit_code
 from cli.options import FILE, NEW_FILE, NUMBER, MemberKey, account_options
 from cli.output import ExitCode, output_option, say, show, tell
 from cli.trust_options import Trust, trust_options
+from cli.verdict_options import WantedVerdict, time_options
 
 
 @click.command()
 @click.argument("answer", type=FILE)
 @click.option("--package", type=FILE, required=True, help="The certified epoch package of the answer's epoch.")
 @trust_options()
+@time_options(age=False)
 @output_option
-def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
+def accuse(answer: Path, package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check whether ANSWER, which a node signed about an account, is refuted by the certified PACKAGE.
 
     `proof inputs` writes the answer. Anybody can check it, and learns seed and holdings of that one epoch from it.
     Exits with 0 when a validator signed a leaf that the certified list lacks, and with 6 when nothing is shown against
     it, when the signer is none of the validators, or when you do not say whom you trust: anybody can make up a key, or
-    a set and its list.
+    a set and its list. A set that has retired could certify another list, so what you trust must have been in force
+    lately (`--set-known-at`); the answer and the package may be of any age.
 
     Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
     """
@@ -31,7 +34,7 @@ def accuse(answer: Path, package: Path, trust: Trust, output: str) -> int:
     if light_check is not None and not light_check.ok:
         say(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
-    report = accuse_files(answer, package, anchor)
+    report = accuse_files(answer, package, wanted.fresh(anchor))
     show(report, report.detail, output)
     return ExitCode.OK if report.is_evidence else ExitCode.VERIFICATION
 

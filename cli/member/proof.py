@@ -11,12 +11,12 @@ from cli.member.own_leaf import accuse, epoch_seed, rotate_seed
 from cli.options import FILE, NEW_FILE, NEW_FOLDER, NUMBER, MemberKey, account_options, epoch_number
 from cli.output import ExitCode, output_option, say, say_line, show, show_json, show_line, tell
 from cli.trust_options import Trust, needed, own_options, owner_address, trust_options
-from cli.verdict_options import WantedVerdict, verdict_options
+from cli.verdict_options import WantedVerdict, time_options, verdict_options
 
 if TYPE_CHECKING:
     from member.verifying.package import OwnAccountFiles
 
-_ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
+_ALLOWED = {"expired": "SET_EXPIRED", "gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
 
 
 @click.group()
@@ -32,12 +32,16 @@ def proof() -> None:
 @own_options
 @click.option("--out", type=NEW_FILE, required=True, help="The proof, 500 bytes.")
 @trust_options()
+@time_options(age=True)
 @output_option
-def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, output: str) -> int:
+def make(
+    package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, wanted: WantedVerdict, output: str
+) -> int:
     """Prove that your own account meets its requirement in PACKAGE, and nothing else about it.
 
     Anybody with the package can check the proof; it reveals neither your holdings nor who you are. PACKAGE must be
-    certified by validators that you trust: rows made up by somebody else could ask anything about your holdings.
+    certified by validators that you trust: rows made up by somebody else could ask anything about your holdings. So it
+    must be recent, and its set in force lately, as `crossclear verify` demands.
 
     Example: crossclear proof make epoch.ccp --account 1 --seed-file seed --holdings holdings.json --out own.ccs
     --genesis genesis.json
@@ -51,7 +55,7 @@ def make(package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust, 
     if light_check is not None and not light_check.ok:
         say_line(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
-    size = make_file(package, trust.amended(anchor, package), account, out)
+    size = make_file(package, wanted.fresh(trust.amended(anchor, package)), account, out)
     tell({"file": str(out), "bytes": size}, f"{out}: {size} bytes", output)
     return ExitCode.OK
 
@@ -110,8 +114,10 @@ def show_file(file: Path, raw: bool) -> None:
     "allowed",
     type=click.Choice(sorted(_ALLOWED)),
     multiple=True,
-    help="Report these without failing: missing epochs, validator sets that changed more than once in between.",
+    help="Report these without failing: a trusted set that may have retired, missing epochs, validator sets that "
+    "changed more than once in between.",
 )
+@time_options(age=False)
 @click.option(
     "--strict/--no-strict", default=None, help="Fail (exit 6) where something stays open. Default: with --output json."
 )
@@ -122,6 +128,7 @@ def history(
     paths: tuple[Path, ...],
     trust: Trust,
     allowed: tuple[str, ...],
+    wanted: WantedVerdict,
     strict: bool | None,
     allow_open: tuple[str, ...],
     thorough: bool,
@@ -133,7 +140,8 @@ def history(
     that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, claims that
     moved by more than certified flows explain, accounts and tokens that were left out in between, and packages of other
     networks. Says how the claims on each token moved. Exits with 0 when nothing is found and with 6 otherwise, or when
-    something stays open and --strict is on. Ages are not judged: a history is old by nature.
+    something stays open and --strict is on. Ages are not judged: a history is old by nature. But the set that you trust
+    must have been in force lately (`--set-known-at`): one that has retired can sign another history.
 
     Example: crossclear proof history packages --genesis genesis.json
     """
@@ -142,7 +150,7 @@ def history(
 
     anchor, _ = trust.anchor_of(None)
     codes = [ProofCode[_ALLOWED[name]] for name in allowed]
-    report = history_of(paths, anchor, codes, thorough=thorough, terms_at=trust.terms_at(anchor))
+    report = history_of(paths, wanted.fresh(anchor), codes, thorough=thorough, terms_at=trust.terms_at(anchor))
     only_whole = output == "json" if strict is None else strict
     report = report.judged(strict=only_whole, allowed=allow_open, anchored=anchor.validators_hash is not None)
     show(report, history_text(report), output)

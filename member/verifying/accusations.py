@@ -1,5 +1,6 @@
 """Accusations: a node's signed answer about a leaf against the certified package, from files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,16 +22,20 @@ class AccusationReport(msgspec.Struct, frozen=True):
     """Whether the node is in the set that certified the package."""
     anchored: bool = False
     """Whether that set is one that the caller trusts."""
+    timed: bool = False
+    """Whether the set counts at a stated time: one that has retired can certify another list."""
 
     @property
     def is_evidence(self) -> bool:
         """Whether a validator of a trusted set signed what the set's list refutes: a key that anybody can make up
-        proves nothing of anybody."""
-        return self.contradicted and self.anchored and self.is_validator
+        proves nothing of anybody, nor does a list of a set that may have retired."""
+        return self.contradicted and self.anchored and self.is_validator and self.timed
 
 
 def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> AccusationReport:
     """Check both files. Raises LocalFault for an unreadable path only."""
+    # Evidence may be old: of the freshness only the time at which the set was known to be in force counts.
+    judged = None if anchor.freshness is None else replace(anchor.freshness, max_age_ms=None, min_height=0)
     signed, certified = read_limited(answer, ANSWER_BYTES_MAX), read_limited(package, PACKAGE_BYTES_MAX)
     try:
         found = accuse(
@@ -38,15 +43,18 @@ def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> Accusation
             read_package(certified),
             network=anchor.network,
             validators_hash=anchor.validators_hash,
+            freshness=judged,
         )
     except CrossclearError as fault:
         return AccusationReport(contradicted=False, detail=printable(str(fault)))
     anchored = anchor.validators_hash is not None
     notes = "" if found.is_validator else "; no evidence: the signer is not in the set that certified the package"
     notes += "" if anchored else "; the package's own validator set was taken, which anybody can make up"
+    notes += "" if judged else "; no evidence: no time was stated, and the set may have retired"
     return AccusationReport(
         contradicted=found.contradicted,
         detail=printable(found.detail + notes),
         is_validator=found.is_validator,
         anchored=anchored,
+        timed=judged is not None,
     )

@@ -8,7 +8,8 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,12 @@ def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Pat
         view_of(data)  # raises what is wrong with it
         raise LocalFault(BaseCode.MALFORMED, str(package), why="no epoch package")
     proof = make_standalone(
-        data, account, network=anchor.network, validators_hash=anchor.validators_hash, genesis=anchor.genesis
+        data,
+        account,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        genesis=anchor.genesis,
+        freshness=anchor.freshness,
     )
     write_new(out, proof)
     return len(proof)
@@ -152,7 +158,8 @@ def history_of(
 ) -> HistoryReport:
     """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
 
-    One file is in memory at a time. `terms_at`: what genesis was amended to at a height.
+    One file is in memory at a time, and is read twice where a set is trusted. Of the anchor's freshness, only the time
+    at which its set was known to be in force counts. `terms_at`: what genesis was amended to at a height.
     """
     started = time.perf_counter()
     history = PackageHistory(
@@ -164,19 +171,20 @@ def history_of(
         thorough=thorough,
         clock=time.perf_counter,
         terms_at=terms_at,
+        freshness=anchor.freshness,
     )
-    skipped = 0
-    for path in paths:
-        files, others = _packages_in(path)
-        skipped += others
-        for file in files:
-            name = printable(str(file))
-            try:
-                data = _read_ordinary(file) if path.is_dir() else read_limited(file, PACKAGE_BYTES_MAX)
-            except LocalFault as fault:
-                history.unreadable(name, fault)
-            else:
-                history.add(name, data)
+    listed, skipped = _listed(paths)
+    for file, read in listed if anchor.validators_hash is not None and not history.adopt else ():
+        with suppress(LocalFault):  # it is named below
+            history.survey(read(file))
+    for file, read in listed:
+        name = printable(str(file))
+        try:
+            data = read(file)
+        except LocalFault as fault:
+            history.unreadable(name, fault)
+        else:
+            history.add(name, data)
     return _report(history.finish(), allowed, skipped, time.perf_counter() - started)
 
 
@@ -255,6 +263,21 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
         seconds=round(seconds, 6),
         movements=tuple(map(movement_report, verdict.movements)),
     )
+
+
+def _listed(paths: Sequence[Path]) -> tuple[list[tuple[Path, Callable[[Path], bytes]]], int]:
+    """All packages, each with how it is read, and how many entries of folders are none."""
+    found: list[tuple[Path, Callable[[Path], bytes]]] = []
+    skipped = 0
+    for path in paths:
+        files, others = _packages_in(path)
+        skipped += others
+        found += [(file, _read_ordinary if path.is_dir() else _read_named) for file in files]
+    return found, skipped
+
+
+def _read_named(path: Path) -> bytes:
+    return read_limited(path, PACKAGE_BYTES_MAX)
 
 
 def _packages_in(path: Path) -> tuple[list[Path], int]:

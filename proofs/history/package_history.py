@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from clearing.base.errors import CodeBook, CrossclearError, RemoteFault
 from clearing.genesis.custody_listing import ListedCustody
 from proofs.epoch.package import read_package
-from proofs.errors import ProofCode
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.history.blinder_reuse import ReuseSearch
 from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
+from proofs.history.set_survey import SetSurvey
 from proofs.history.token_flows import outflow_limits
 from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
-from proofs.verify.package_verifier import verify_package
-from proofs.verify.verdict import Clock, Verdict, failed, printable
+from proofs.verify.freshness import Freshness, check_set_in_force
+from proofs.verify.package_verifier import PackageChecks, verify_package
+from proofs.verify.verdict import Clock, Verdict, failed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
@@ -95,7 +97,8 @@ class PackageHistory:
     `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are trusted;
     `terms_at` gives genesis as amended and its custody at a height, where amendments are known.
     `adopt`: follow a set that nothing links, after saying so. `thorough` searches for reused blinders behind two
-    changed slots, too: a tenth of a second an account and epoch.
+    changed slots, too: a tenth of a second an account and epoch. `freshness`: the time at which all is judged; only the
+    trusting period of the set counts, because a history is old by nature.
     """
 
     network: bytes | None = None
@@ -106,6 +109,7 @@ class PackageHistory:
     thorough: bool = False
     clock: Clock | None = None
     terms_at: "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]] | None" = None
+    freshness: Freshness | None = None
     _results: list[PackageResult] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
     _findings: list[Finding] = field(default_factory=list)
@@ -114,6 +118,28 @@ class PackageHistory:
     def __post_init__(self) -> None:
         self._reuse = ReuseSearch(thorough=self.thorough)
         self._accounts: dict[bytes, bytes] = {}
+        self._sets: SetSurvey | None = None
+
+    def survey(self, data: bytes) -> None:
+        """Look at a package before any is added, so that sets are known whatever the order. Once it was called, `add`
+        checks nothing of a package but its certificate where its set does not follow from the trusted one."""
+        if self.validators_hash is not None and not self.adopt:
+            self._sets = self._sets or SetSurvey(self.validators_hash)
+            self._sets.add(data, self.network)
+
+    def _judged(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
+        """The verdict, and the genesis that the package was compared with."""
+        if self._sets is None:
+            return self._verify(data)
+        try:
+            package = read_package(data)
+        except RemoteFault as fault:
+            return Verdict((failed("encoding", fault),)), None
+        if self._sets.follows(package.header.validators_hash):
+            return self._verify(data)
+        first, *others = PackageChecks(package, self.network).in_order()
+        not_run = tuple(name for name, _ in others)
+        return Verdict(run_checks([first], self.clock), package=package, not_run=not_run), None
 
     def _verify(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
         """The verdict, and the genesis that the package was compared with."""
@@ -127,13 +153,14 @@ class PackageHistory:
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Check one package by itself and keep its summary for the comparison. Never raises for bad input."""
-        verdict, genesis = self._verify(data)
+        verdict, genesis = self._judged(data)
         package, last = verdict.package, verdict.checks[-1]
+        good = verdict.ok and not verdict.not_run
         result = PackageResult(
             name=name,
-            ok=verdict.ok,
-            failed=verdict.failed,
-            detail=last.detail if not verdict.ok else f"{len(verdict.checks)} checks passed",
+            ok=good,
+            failed=verdict.failed if not verdict.ok else None if good else last.name,
+            detail=f"{len(verdict.checks)} checks passed" if good else _STRANGE if verdict.ok else last.detail,
             epoch=verdict.epoch,
             height=verdict.height,
             certified_at=package.header.height if package is not None else 0,
@@ -152,12 +179,12 @@ class PackageHistory:
         if package.header.network != self.network:
             self._note(Finding(ProofCode.WRONG_NETWORK, (name,), f"network {package.header.network.hex()}"))
             return result
-        entry = entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
+        entry = entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=good)
         # The accounts are mostly those of another epoch: one list of them is enough.
         same = self._accounts.setdefault(entry.accounts, entry.accounts)
         outflow = outflow_limits(genesis) if genesis is not None else None
         self._entries.append(replace(entry, accounts=same, outflow=outflow))
-        if verdict.ok:
+        if good:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
         return result
@@ -184,7 +211,7 @@ class PackageHistory:
         ):
             for finding in found:
                 self._note(finding)
-        limits = LIMITS if self.validators_hash is not None else (*LIMITS, _OWN_SET)
+        limits = (*LIMITS, *self._judge_trust(linked))
         if self._reuse.full:
             limits = (*limits, _NOT_COMPARED)
         epochs = tuple(sorted({entry.epoch for entry in stated if entry.proven}))
@@ -199,6 +226,19 @@ class PackageHistory:
         moved = tuple(movements(proven))
         return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits, moved)
 
+    def _judge_trust(self, linked: Sequence[Entry]) -> tuple[str, ...]:
+        """A finding where the trusted set was last known to be in force too long ago; what is left to the caller."""
+        if self.validators_hash is None:
+            return (_OWN_SET,)
+        if self.freshness is None:
+            return (_NOT_TIMED,)
+        try:
+            check_set_in_force(self.freshness)
+        except VerificationFailed as fault:
+            first = tuple(entry.name for entry in linked[:1])
+            self._note(Finding(fault.code, first, printable(str(fault))))
+        return (_VOUCHED,) if self.freshness.set_known_ms is None else ()
+
     def _note(self, finding: Finding) -> None:
         self._counts[finding.code] += 1
         if self._counts[finding.code] <= FINDINGS_MAX:
@@ -206,4 +246,7 @@ class PackageHistory:
 
 
 _OWN_SET = "The first package's validator set is its own; compare its hash with one that you trust."
+_NOT_TIMED = "Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew."
+_VOUCHED = "That the trusted validator set was in force rests on the caller's word."
+_STRANGE = "nothing was checked but its certificate: its validator set does not follow from the trusted one"
 _NOT_COMPARED = "There are more commitments than are compared with each other: the last packages were left out of that."

@@ -3,29 +3,26 @@
 Rule: the engine's own bounds, in integers: a perpetual's mark is within its premium's cap of the index and at least one
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
 carried over its whole life; an option's is at most the index (call) or the strike (put). Where a feed is settled,
-instruments on it count for nothing. What these bounds leave open is the quorum's word: `attested` lists it by name and
-value. It must not know how prices are formed.
+instruments on it count for nothing. What these bounds leave open is the quorum's word (`proofs.verify.attestations`).
+It must not know how prices are formed.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from clearing.base.units import PPM
-from clearing.margin.statement.snapshot import RiskStatement
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
 from proofs.errors import ProofCode, VerificationFailed
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
 
-CUSTODY_WORDS = ("released", "later", "strays", "dust")
-"""Fields of a custody term that no chain's state shows one by one."""
 
-
-def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) -> None:
+def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
     """Compare every mark with the index of its instrument's feed.
 
-    `latest_ms`: no mark is later than this. `listed_ms`: no instrument was listed before this; 0 where nobody knows.
+    No mark is later than the rulebook's own time: whatever changes a mark, settlement at expiry too, values everything
+    anew. The header's time, which a quorum may set beyond an expiry, frees no mark. `listed_ms`: no instrument was
+    listed before this; 0 where nobody knows.
     Raises VerificationFailed PRICE_OUT_OF_BOUNDS naming the instrument, mark, index and bounds.
     """
     marks = {mark.instrument: mark.ticks for mark in book.marks}
@@ -35,7 +32,7 @@ def check_price_bounds(book: "Rulebook", *, latest_ms: int, listed_ms: int = 0) 
         if mark is None or not ticks:
             continue
         lowest, highest = mark_bounds(
-            instrument, ticks, book.parameters.rate_ppm, latest_ms=latest_ms, listed_ms=listed_ms
+            instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms
         )
         if mark < lowest or (highest is not None and mark > highest):
             raise VerificationFailed(
@@ -65,28 +62,3 @@ def mark_bounds(
         left_ms = 0 if settled else instrument.averaging_ms - covered_ms
         return max(index_ticks * left_ms // max(instrument.averaging_ms, 1), 1), None
     return index_ticks, forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, listed_ms)
-
-
-def attested(statement: RiskStatement) -> Iterator[tuple[str, int]]:
-    """(name, value) of everything in a checked statement that is the quorum's word and follows from nothing that is
-    checked. Amounts of custody are base units; `index` and `mark` are ticks."""
-    from clearing.margin.statement.rulebook import read_rulebook
-
-    book = read_rulebook(statement.rules, len(statement.slots))
-    yield "valuation_time_ms", book.time_ms
-    yield from ((f"index:{feed.name}", feed.ticks) for feed in book.feeds)
-    names = {instrument.id: instrument.name for instrument in book.instruments}
-    yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
-    for token in book.tokens:
-        place = f"{token.chain_id}:{token.name}"
-        yield f"haircut_ppm:{place}", token.haircut_ppm
-        if token.yields.feed:
-            yield f"rate_ticks:{place}", token.rate_ticks
-    for group in book.parameters.groups:
-        yield f"range_ppm:{group.name}", group.range_ppm
-        yield f"volatility_ppm:{group.name}", group.volatility_ppm
-        yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
-    for term in statement.custody:
-        place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
-        for name in CUSTODY_WORDS:
-            yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")

@@ -7,6 +7,8 @@ attestation, and ranges, volatilities and haircuts only within the bounds of the
 on their attestation, too.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +16,8 @@ import msgspec
 from clearing.base.errors import Bug, CrossclearError
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
-from clearing.margin.statement.snapshot import RiskStatement, Row, Slot
-from proofs.errors import ProofCode, VerificationFailed
+from clearing.margin.statement.snapshot import RiskStatement
+from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
     from clearing.schema.risk.price_ranges import RangeParameters
     from clearing.schema.terms.genesis import Genesis
+
+
+FEEDS_NAMED, FEED_SHOWN = 10, 80
+"""Settled feeds that are named, and characters of each name."""
 
 
 def check_rulebook(
@@ -39,31 +45,42 @@ def check_rulebook(
     difference, PRICE_OUT_OF_BOUNDS naming a mark, BAD_STATEMENT for a rulebook that makes no rows.
     """
     book = stated_rulebook(statement)
-    slots, rows = _computed(book)
-    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
-    _same("slots", statement.slots, slots)
-    _same_rows(statement.rows, rows)
+    _check_slots(statement, book)
+    _check_rows(statement, book)
     _same("groups", statement.groups, tuple(group.name for group in book.parameters.groups))
     _same("scenarios", (statement.scenarios,), (book.parameters.width,))
     _same("prices", statement.prices, book.prices)
     _same("assumptions", statement.assumptions, book.assumptions)
     _check_prices(book)
-    check_price_bounds(
-        book,
-        latest_ms=max(book.time_ms, certified_ms or 0),
-        listed_ms=genesis.time_ms if genesis is not None else 0,
-    )
+    check_price_bounds(book, listed_ms=genesis.time_ms if genesis is not None else 0)
     _check_fund(statement, book)
     _check_shortages(statement, book)
     if certified_ms is not None and book.time_ms > certified_ms:
         raise VerificationFailed(
             ProofCode.RULES_DIFFER, "time after the header's", stated=book.time_ms, certified=certified_ms
         )
-    found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
+    found = f"{len(statement.rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
     if genesis is None:
-        return f"{found} under the stated parameters"
-    _check_genesis(statement, book, genesis, network)
-    return f"{found} under the genesis' parameters"
+        found += " under the stated parameters"
+    else:
+        _check_genesis(statement, book, genesis, network)
+        found += " under the genesis' parameters"
+    without_margin = _of_settled_feeds(book)
+    return Inconclusive(f"{found}; {without_margin}") if without_margin else found
+
+
+def _of_settled_feeds(book: "Rulebook") -> str:
+    """Which instruments count for nothing, because the quorum calls their feeds settled; empty where none does."""
+    settled = {feed.feed: feed.name for feed in book.feeds if not feed.used}
+    affected = [instrument.feed for instrument in book.instruments if instrument.feed in settled]
+    if not affected:
+        return ""
+    feeds = [settled[feed][:FEED_SHOWN] for feed in sorted(set(affected))]
+    more = f" and {len(feeds) - FEEDS_NAMED} more" if len(feeds) > FEEDS_NAMED else ""
+    return (
+        f"positions in {len(affected)} of the instruments count for nothing, for the validators call their feeds "
+        f"settled: {', '.join(feeds[:FEEDS_NAMED])}{more}"
+    )
 
 
 def stated_rulebook(statement: RiskStatement) -> "Rulebook":
@@ -78,19 +95,35 @@ def stated_rulebook(statement: RiskStatement) -> "Rulebook":
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook", why=str(fault)[:200]) from None
 
 
-def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
-    try:
-        return book.slots_and_rows()
-    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:  # what no network's own checks let pass
-        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
+def _check_slots(statement: RiskStatement, book: "Rulebook") -> None:
+    """Compare the slots, and how many rows there are: a listing that the statement does not have is never priced."""
+    with _makes_rows():
+        slots, count = book.slots(), book.row_count
+    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
+    _same("slots", statement.slots, slots)
+    _same("number of rows", len(statement.rows), count)
 
 
-def _same_rows(stated: tuple[Row, ...], computed: tuple[Row, ...]) -> None:
-    """Compare rows by content; their names only locate the first difference."""
-    for ours, theirs in zip(computed, stated, strict=False):
+def _check_rows(statement: RiskStatement, book: "Rulebook") -> None:
+    """Compare rows by content, each before the next is made; their names only locate the first difference."""
+    with _makes_rows():
+        computed = book.rows()
+    for theirs in statement.rows:
+        with _makes_rows():
+            ours = next(computed, None)
+        if ours is None:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, "number of rows", stated=len(statement.rows))
         if msgspec.structs.replace(theirs, name=ours.name) != ours:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"row {ours.name[:64]}", stated=theirs.name[:64])
-    _same("number of rows", len(stated), len(computed))
+
+
+@contextmanager
+def _makes_rows() -> Iterator[None]:
+    """Raises VerificationFailed BAD_STATEMENT for what no network's own checks let pass."""
+    try:
+        yield
+    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
 
 
 def _same(what: str, stated: object, computed: object) -> None:

@@ -11,6 +11,8 @@ from clearing.margin.statement.snapshot import RiskStatement, SlotKind
 from proofs.epoch.package import EpochPackage
 from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits, shortages
 from proofs.statement.row_checks import bounds_of
+from proofs.verify.attestations import OF_THE_FILE
+from proofs.verify.verdict import Attested
 
 NAMED_MAX = 10
 """Listed shortfalls that are named one by one."""
@@ -151,12 +153,14 @@ def revealed_by(statement: RiskStatement) -> str:
     )
 
 
-def attested_limit(attested: Sequence[tuple[str, int]]) -> str:
-    """A sentence on the values that are the quorum's word; a verdict lists them one by one."""
-    kinds = dict.fromkeys(name.split(":")[0] for name, _ in attested)
+def attested_limit(attested: Sequence[Attested]) -> str:
+    """A sentence on the values that are somebody's word; a verdict lists them one by one."""
+    words = [name for name, _ in attested if name != OF_THE_FILE]
+    kinds = dict.fromkeys(name.split(":")[0] for name in words)
     return (
-        f"{len(attested)} values are the word of more than two thirds of the validators, within the rulebook's bounds: "
-        f"{', '.join(kinds)}. JSON output lists each by name and value under `attested`."
+        f"{len(words)} values are the word of more than two thirds of the validators, within the rulebook's bounds: "
+        f"{', '.join(kinds)}. Which valid signatures of EVM keys are in it is the file's own word: {OF_THE_FILE}. JSON "
+        "output lists each by name and value under `attested`."
     )
 
 

@@ -54,7 +54,7 @@ def check_freshness(header: Header, statement: RiskStatement, wanted: Freshness)
     valued_ms = _valued_at(statement)
     if valued_ms is not None:
         _check_age("prices", valued_ms, wanted)
-    _check_set(wanted)
+    check_set_in_force(wanted)
     valued = "" if valued_ms is None else f", prices {duration(wanted.now_ms - valued_ms)}"
     limit = "any age is accepted" if wanted.max_age_ms is None else f"at most {duration(wanted.max_age_ms)} is accepted"
     return f"the header is {duration(age)} old{valued}; {limit}"
@@ -92,7 +92,11 @@ def _check_age(what: str, time_ms: int, wanted: Freshness) -> None:
         )
 
 
-def _check_set(wanted: Freshness) -> None:
+def check_set_in_force(wanted: Freshness) -> None:
+    """The trusted set was known to be in force within the trusting period: who has left it loses nothing by signing.
+
+    Raises VerificationFailed SET_EXPIRED.
+    """
     known_ms = wanted.set_known_ms
     if known_ms is not None and wanted.now_ms - known_ms > wanted.trusting_period_ms:
         raise VerificationFailed(

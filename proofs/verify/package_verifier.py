@@ -30,8 +30,8 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings, context_of
 from proofs.statement.custody import CustodyAssurance, check_custody, check_listed, check_reserves, custody_detail
-from proofs.statement.price_bounds import attested
 from proofs.statement.rulebook_checks import check_rulebook
+from proofs.verify.attestations import attested
 from proofs.verify.claim_text import attested_limit, claim_of, limits_of
 from proofs.verify.freshness import Freshness, check_freshness, freshness_limits
 from proofs.verify.inclusion import check_commitments_differ
@@ -87,7 +87,7 @@ def verify_package(
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
     trusted = validators_hash is not None
-    words = tuple((printable(name), value) for name, value in attested(package.statement))
+    words = attested(package)
     limits = (
         *limits_of(package, trusted=trusted, **known),
         *freshness_limits(freshness, trusted=trusted),

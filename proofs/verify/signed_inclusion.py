@@ -23,6 +23,7 @@ from proofs.algebra.srs import basis
 from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.arithmetization import complete_holdings, context_of
+from proofs.verify.freshness import Freshness
 from proofs.verify.inclusion import own_account
 from proofs.verify.package_verifier import PackageChecks
 
@@ -88,13 +89,15 @@ def accuse(
     *,
     network: bytes | None = None,
     validators_hash: bytes | None = None,
+    freshness: Freshness | None = None,
 ) -> Accusation:
     """Whether the certified package contradicts an answer of `read_answer`.
 
-    The package's proofs are not checked, only that a quorum certified its list. Raises VerificationFailed for a package
-    that is not certified, BAD_ANSWER for an answer of another network or epoch.
+    The package's proofs are not checked, only that a quorum certified its list, and at the time that `freshness` states
+    also whether that quorum still counts: of a set that has retired, any list can be had. Raises VerificationFailed for
+    a package that is not certified, or not at that time, BAD_ANSWER for an answer of another network or epoch.
     """
-    for name, check in PackageChecks(package, network, validators_hash).of_public_part():
+    for name, check in PackageChecks(package, network, validators_hash, freshness=freshness).of_public_part():
         if name != "rules":
             check()
     statement = package.statement

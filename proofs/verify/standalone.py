@@ -21,7 +21,8 @@ from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify_batch
 from proofs.statement.arithmetization import layout_of
-from proofs.verify.claim_text import claim_of_account, limits_of_account
+from proofs.verify.attestations import attested
+from proofs.verify.claim_text import attested_limit, claim_of_account, limits_of_account
 from proofs.verify.freshness import Freshness, freshness_limits
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, printable, run_checks
@@ -232,13 +233,13 @@ class _Claims:
         )
         if not verdict.ok:
             return verdict
-        claim = claim_of_account(package, *self._claimed(index))
-        limits = limits_of_account(package, **known)
-        return replace(
-            verdict,
-            claim=claim,
-            not_proven=tuple(map(printable, (*limits, *freshness_limits(self._freshness, trusted=known["trusted"])))),
+        claim, words = claim_of_account(package, *self._claimed(index)), attested(package, of_account=True)
+        limits = (
+            *limits_of_account(package, **known),
+            *freshness_limits(self._freshness, trusted=known["trusted"]),
+            attested_limit(words),
         )
+        return replace(verdict, claim=claim, not_proven=tuple(map(printable, limits)), attested=words)
 
     def _claimed(self, index: int) -> tuple[int, int]:
         statement, _ = self._open[index]

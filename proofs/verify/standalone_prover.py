@@ -18,6 +18,7 @@ from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, context_of
+from proofs.verify.freshness import Freshness
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.standalone import AccountStatements, StandaloneProof, verify_standalone, write_standalone
 from proofs.verify.verdict import OwnAccount
@@ -27,17 +28,26 @@ if TYPE_CHECKING:
 
 
 def make_standalone(
-    package: bytes, own: OwnAccount, *, network: bytes, validators_hash: bytes, genesis: "Genesis | None" = None
+    package: bytes,
+    own: OwnAccount,
+    *,
+    network: bytes,
+    validators_hash: bytes,
+    genesis: "Genesis | None" = None,
+    freshness: Freshness | None = None,
 ) -> bytes:
     """The bytes of the file, about an account of the package that this validator set of this network certified.
 
-    With a genesis that the caller has checked, its parameters must be that one's, too.
+    With a genesis that the caller has checked, its parameters must be that one's, too. `freshness` states the time: a
+    set that has retired could certify rows of its own making, so without a time the caller vouches for the set.
 
     Raises LocalFault NOT_INCLUDED when holdings and seed do not give the certified commitment, BAD_LENGTH,
     WITNESS_OUT_OF_RANGE; RemoteFault for a package that is not certified, lists no such account or contradicts itself.
     """
     read = read_package(package)
-    for _, check in PackageChecks(read, network, validators_hash, genesis=genesis).of_public_part():
+    for _, check in PackageChecks(
+        read, network, validators_hash, genesis=genesis, freshness=freshness
+    ).of_public_part():
         check()
     data = prove_account(read, own)
     verdict = verify_standalone(data, package, network=network, validators_hash=validators_hash, genesis=genesis)

@@ -18,6 +18,8 @@ DETAIL_MAX = 2000
 
 Clock = Callable[[], float]
 """Seconds since any moment, such as `time.perf_counter`."""
+Attested = tuple[str, int | str]
+"""The name of a value that rests on somebody's word, and the value: a whole number, or a hash in hexadecimal."""
 NamedCheck = tuple[str, Callable[[], str]]
 """A check's stable name, and the call that returns its result as text or raises `VerificationFailed`."""
 
@@ -61,9 +63,8 @@ class Verdict:
     epoch: int = 0
     not_run: tuple[str, ...] = ()
     """Names of the checks that the failed one stopped."""
-    attested: tuple[tuple[str, int], ...] = ()
-    """(name, value) of what stays the quorum's word: marks, prices, haircuts, custody terms and the time of valuation.
-    Empty unless every check passed."""
+    attested: tuple[Attested, ...] = ()
+    """What stays somebody's word (`proofs.verify.attestations`). Empty unless every check passed."""
     package: EpochPackage | None = field(default=None, repr=False, compare=False)
     """What was read, believed or not; None when the file could not be read."""
 

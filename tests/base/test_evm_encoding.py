@@ -124,11 +124,38 @@ BRANCH = [b""] * 16
         encode([[b"\x20"], b"value"]),  # a path that is a list
         encode([*BRANCH[:6], b"\x11" * 33, *BRANCH[7:], b""]),
         b"\xc0\x00",
+        # What lies beside the path of 6b is checked too.
+        encode([*BRANCH, [b"value"]]),  # a branch whose value is a list
+        encode([b"\x01", *BRANCH[1:], b""]),  # an item that is neither empty nor a hash
+        encode([[b"\x20" + b"\x11" * 30, b"value"], *BRANCH[1:], b""]),  # an inline node of more than 31 bytes
+        encode([[b"\x20\x11", b""], *BRANCH[1:], b""]),  # an inline leaf without a value
+        encode([b"\x21", [b"value"]]),  # another leaf, whose value is a list
+        encode([b"\x11", b"\x11" * 31]),  # another extension, to what is no hash
     ],
 )
 def test_nodes_of_no_trie_are_refused(node):
     with refused(BaseCode.BAD_TRIE_PROOF):
         lookup(keccak256(node), b"\x6b", {keccak256(node): node}.__getitem__)
+
+
+def test_an_inline_node_may_have_31_bytes():
+    inline = [b"\x3b" + b"\x11" * 14, b"\x22" * 13]
+    node = encode([*BRANCH[:6], inline, *BRANCH[7:], b""])
+    assert len(encode(inline)) == 31
+    assert lookup(keccak256(node), b"\x6b" + b"\x11" * 14, {keccak256(node): node}.__getitem__) == inline[1]
+
+
+def test_a_node_that_an_earlier_look_up_read_is_not_asked_for_again():
+    nodes, decoded, asked = all_nodes({b"do": b"verb" * 9, b"dog": b"puppy" * 9, b"horse": b"stallion" * 9}), {}, []
+
+    def node_of(hash_):
+        asked.append(hash_)
+        return nodes[hash_]
+
+    root = trie_root({b"do": b"verb" * 9, b"dog": b"puppy" * 9, b"horse": b"stallion" * 9})
+    for key in (b"do", b"dog", b"horse", b"do", b"dog", b"cat"):
+        lookup(root, key, node_of, decoded)
+    assert sorted(asked) == sorted(decoded) == sorted(set(asked))
 
 
 @given(st.binary(max_size=120), st.binary(max_size=4))

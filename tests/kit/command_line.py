@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cli.main import run
+from tests.kit.member.hostile_text import is_plain
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Printed:
     @property
     def is_printable(self) -> bool:
         """Whether nothing of it steers a terminal."""
-        return all(each.isprintable() or each == "\n" for each in self.out + self.err)
+        return is_plain((self.out + self.err).replace("\n", ""))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from clearing.base.codec import U63, Wire
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.rlp_coding import Item, decode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, vault_storage_key
-from clearing.base.evm.trie import lookup
+from clearing.base.evm.trie import DecodedNodes, lookup
 from clearing.base.hashing import keccak256
 
 HEADER_BYTES_MAX = 4096
@@ -111,6 +111,7 @@ class ProvenState:
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "header", fields=len(fields))
         self._root = root
         self._nodes = nodes
+        self._decoded: DecodedNodes = {}
         self._accounts: dict[bytes, EvmAccount | None] = {}
         self.number = int.from_bytes(number, "big")
 
@@ -121,7 +122,7 @@ class ProvenState:
         return self._accounts[address]
 
     def _read_account(self, address: bytes) -> EvmAccount | None:
-        value = lookup(self._root, keccak256(address), self._nodes)
+        value = lookup(self._root, keccak256(address), self._nodes, self._decoded)
         if value is None:
             return None
         fields = _rlp_list(value, "account")
@@ -140,7 +141,7 @@ class ProvenState:
 
     def word(self, account: EvmAccount, place: bytes) -> int:
         """A word of a contract's storage; zero when it is proven to be absent."""
-        value = lookup(account.storage_root, keccak256(place), self._nodes)
+        value = lookup(account.storage_root, keccak256(place), self._nodes, self._decoded)
         if value is None:
             return 0
         try:

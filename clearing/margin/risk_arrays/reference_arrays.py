@@ -7,7 +7,7 @@ away from the start, gains round down.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -178,11 +178,9 @@ class ReferenceArrays:
 
 def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
     """As `build_risk_arrays`. Raises KeyError for an instrument in no group."""
-    parameters, index = priced.parameters, priced.index
+    parameters, unvalued = priced.parameters, build_unvalued_arrays(priced)
     groups = {group.id: group for group in parameters.groups}
     grids = {group.id: parameters.grid(group) for group in parameters.groups}
-    tokens = tuple(asset for asset in priced.assets if not asset.is_cash)
-    ticks = tuple(index.get(instrument.feed, 0) for instrument in priced.instruments)
     rows = [
         _instrument_row(
             instrument,
@@ -193,18 +191,25 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
             parameters,
             priced.time_ms,
         )
-        for instrument, index_ticks in zip(priced.instruments, ticks, strict=True)
+        for instrument, index_ticks in zip(priced.instruments, unvalued.index_ticks, strict=True)
     ]
+    return replace(unvalued, rows=rows)
+
+
+def build_unvalued_arrays(priced: PricedListing) -> ReferenceArrays:
+    """As `build_reference_arrays` with no `rows`: all that slots follow from, without the value of a scenario."""
+    parameters, index = priced.parameters, priced.index
+    tokens = tuple(asset for asset in priced.assets if not asset.is_cash)
     return ReferenceArrays(
         instruments=tuple(priced.instruments),
         assets=tokens,
         cash_groups=tuple(priced.cash_groups),
         parameters=parameters,
-        rows=rows,
+        rows=[],
         token_prices=[
             unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
         ],
-        index_ticks=ticks,
+        index_ticks=tuple(index.get(instrument.feed, 0) for instrument in priced.instruments),
     )
 
 

@@ -13,7 +13,7 @@ tariff's. It must not know how rows are proven.
     `groups`                whole * G >= plain * sum of group maxima + weight * J
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,14 +69,27 @@ def places_of(arrays: ValuedListing) -> Places:
     return Places(tokens, positions, maxima, named)
 
 
-def auxiliary_rows(arrays: ValuedListing, places: Places) -> tuple[Row, ...]:
+def auxiliary_rows(arrays: ValuedListing, places: Places) -> Iterator[Row]:
     """The rows that bound each auxiliary slot from below, and those that apply them to the group maxima."""
-    return (
-        *_short_rows(arrays, places),
-        *_charge_rows(arrays, places),
-        *_concentration_rows(arrays, places),
-        *(_joint_rows(arrays, places) if arrays.tariff.credits_groups else ()),
-    )
+    yield from _short_rows(arrays, places)
+    yield from _charge_rows(arrays, places)
+    yield from _concentration_rows(arrays, places)
+    if arrays.tariff.credits_groups:
+        yield from _joint_rows(arrays, places)
+
+
+def auxiliary_row_count(arrays: ValuedListing) -> int:
+    """How many `auxiliary_rows` there are; it follows from the tariff, without a value of any scenario."""
+    tariff = arrays.tariff
+    short = [at for at, rate in enumerate(tariff.short_rates) if rate]
+    groups_with_short = {arrays.instruments[at].group for at in short}
+    charges = sum(2 * len(tariff.size_lines(at).lines) for at in range(len(arrays.instruments)))
+    tiers = sum(len(lines.lines) for lines in tariff.concentration)
+    count = len(short) + len(groups_with_short) + charges + tiers
+    if not tariff.credits_groups:
+        return count
+    floors = tariff.has_short_rates + tariff.joint.keep_largest * len(arrays.groups)
+    return count + len(tariff.joint.scenarios) + 2 + floors
 
 
 def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for 
 are not part of the requirement.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug
@@ -21,6 +22,7 @@ from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX, ValuedListing
 from clearing.margin.statement.auxiliary_slots import (
     Places,
+    auxiliary_row_count,
     auxiliary_rows,
     auxiliary_slots,
     auxiliary_values,
@@ -133,21 +135,32 @@ def build_slots(arrays: ValuedListing, stress: StressArrays = NO_STRESS) -> tupl
 
 def build_rows(arrays: ValuedListing, parameters: RiskParameters, stress: StressArrays = NO_STRESS) -> tuple[Row, ...]:
     """All rows in order: losses by group and scenario, auxiliary ones, maintenance, cash limits by group, stress."""
+    return tuple(rows_in_order(arrays, parameters, stress))
+
+
+def count_rows(arrays: ValuedListing, stress: StressArrays = NO_STRESS) -> int:
+    """How many rows there are; it follows from the listing and its tariff, without a value of any scenario."""
+    losses = len(arrays.groups) * arrays.scenarios
+    return losses + auxiliary_row_count(arrays) + 1 + len(arrays.cash_groups) + len(stress.names)
+
+
+def rows_in_order(arrays: ValuedListing, parameters: RiskParameters, stress: StressArrays = NO_STRESS) -> Iterator[Row]:
+    """As `build_rows`, one row after another, for who compares them and stops at the first that differs."""
     places = places_of(arrays)
     losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, places.maxima + at))
     limits = (
         Row(f"cash-limit:{group.name}", RowKind.AT_LEAST_ZERO, ((at, 1),), parameters.cash_limit_micros, shortfall=True)
         for at, group in enumerate(arrays.cash_groups)
     )
-    own = (*losses, *auxiliary_rows(arrays, places), _maintenance_row(arrays, parameters, places), *limits)
-    rows = (*own, *stress_rows(stress, len(arrays.cash_groups), len(build_slots(arrays))))
-    for row in rows:
+    maintenance = (_maintenance_row(arrays, parameters, places) for _ in range(1))
+    stressed = stress_rows(stress, len(arrays.cash_groups), len(build_slots(arrays)))
+    for row in chain(losses, auxiliary_rows(arrays, places), maintenance, limits, stressed):
         largest = max((abs(coefficient) for _, coefficient in row.coefficients), default=0)
         if largest > COEFFICIENT_MAX:
             raise Bug(f"a coefficient of row {row.name} is {largest}, at least 2^62")
         if abs(row.constant) > CONSTANT_MAX:
             raise Bug(f"the constant of row {row.name} is {row.constant}, at least 2^63")
-    return rows
+        yield row
 
 
 def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int]) -> int:

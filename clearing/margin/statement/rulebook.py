@@ -5,7 +5,7 @@ can be omitted or weakened unnoticed. `VERSION` identifies that code: it changes
 the old function is kept. `ASSUMPTIONS` names the rules that the rows do not cover. It must not know accounts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -13,8 +13,13 @@ import msgspec
 from clearing.base.codec import U32, U63, Wire, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
-from clearing.margin.risk_arrays.reference_arrays import PricedListing, ReferenceArrays, build_reference_arrays
-from clearing.margin.statement.rows import build_rows, build_slots
+from clearing.margin.risk_arrays.reference_arrays import (
+    PricedListing,
+    ReferenceArrays,
+    build_reference_arrays,
+    build_unvalued_arrays,
+)
+from clearing.margin.statement.rows import build_rows, build_slots, count_rows, rows_in_order
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
 from clearing.margin.statement.stress import StressArrays, build_stress
 from clearing.schema.risk.parameters import RiskParameters, check_parameters
@@ -22,6 +27,8 @@ from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
 VERSION = 1
+NAME_BYTES_MAX = 256
+"""Of a name in UTF-8: 64 characters, as a vote may give at most, of 4 bytes."""
 MARK_TICKS_MAX = 2**48
 """Far above every index carried to its expiry."""
 
@@ -106,6 +113,25 @@ class Rulebook(Wire, frozen=True):
             self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
         )
 
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of a statement under this rulebook; no option is priced."""
+        return build_slots(build_unvalued_arrays(self._priced()), self._named_stress)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows a statement has under this rulebook; no option is priced."""
+        return count_rows(build_unvalued_arrays(self._priced()), self._named_stress)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of a statement under this rulebook, one after another; all are priced before the first. Raises Bug
+        where prices bring a coefficient out of range."""
+        arrays, stress = self.arrays(), self.stress()
+        return rows_in_order(arrays, self.parameters, stress)
+
+    @property
+    def _named_stress(self) -> StressArrays:
+        return StressArrays(tuple(scenario.name for scenario in self.parameters.stress))
+
     def slots_and_rows(self) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
         """The slots and rows of a statement under this rulebook. Raises Bug where prices bring a coefficient
         out of range."""
@@ -125,18 +151,23 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
     """Read and check an untrusted rulebook for a statement with this number of `slots`, which bounds the computation.
 
     Trailing fields with a default may be missing, at every level: a later version, whose records have further fields,
-    off by default, still reads this version's bytes, which the statement's hash covers unchanged. Raises RemoteFault
-    OVERSIZE, MALFORMED, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
+    off by default, still reads this version's bytes, which the statement's hash covers unchanged. What is there has its
+    one canonical form, and a name is short and no two feeds have one. Raises RemoteFault OVERSIZE, MALFORMED,
+    NON_CANONICAL, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
     """
     if len(data) > RULES_BYTES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "rulebook", bytes=len(data), limit=RULES_BYTES_MAX)
     try:
         book = _DECODER.decode(data)
+        same = encode(msgspec.msgpack.decode(data)) == data
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "rulebook", why=str(error)[:200]) from None
+    if not same:
+        raise RemoteFault(BaseCode.NON_CANONICAL, "rulebook", bytes=len(data))
     listed = (book.instruments, book.cash_groups, book.tokens, book.parameters.groups, book.parameters.stress)
     _require("version", book.version, book.version == VERSION)
     _require("slots", slots, sum(map(len, listed)) <= slots)
+    _check_names(book)
     check_parameters(book.parameters)
     check_instruments(book.instruments)
     groups, feeds = {group.id for group in book.parameters.groups}, [feed.feed for feed in book.feeds]
@@ -154,6 +185,22 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
     for token in book.tokens:
         _check_token(token)
     return book
+
+
+def _check_names(book: Rulebook) -> None:
+    """Before any other check, which may name an element by its name."""
+    named = (
+        book.instruments,
+        book.cash_groups,
+        book.tokens,
+        book.feeds,
+        book.parameters.groups,
+        book.parameters.stress,
+    )
+    longest = max((len(element.name.encode()) for listed in named for element in listed), default=0)
+    _require("names", longest, longest <= NAME_BYTES_MAX)
+    names = [feed.name for feed in book.feeds]
+    _require("feeds.name", len(names), len(set(names)) == len(names))
 
 
 def _check_token(token: Asset) -> None:

@@ -2,9 +2,12 @@
 import { createInterface } from "node:readline";
 import { answer } from "../build/lines.js";
 
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
 for await (const line of createInterface({ input: process.stdin })) {
-  const before = process.cpuUsage();
-  const verdict = answer(line);
-  const { user, system } = process.cpuUsage(before);
-  process.stdout.write(`${JSON.stringify({ ...JSON.parse(verdict), cpu_seconds: (user + system) / 1e6 })}\n`);
+  const before = cpu();
+  const verdict = answer(line, cpu);
+  process.stdout.write(`${JSON.stringify({ ...JSON.parse(verdict), cpu_seconds: cpu() - before })}\n`);
 }

@@ -1,4 +1,5 @@
-// Bundle library, line server and page into build/: build.mjs CEREMONY_FILE
+// Bundle library, line server and page into build/: build.mjs CEREMONY_FILE. The structures of a genesis
+// come from the tables of docs/specification.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
@@ -11,6 +12,9 @@ const out = join(root, "build");
 mkdirSync(out, { recursive: true });
 const powers = join(out, "powers.ts");
 if (!existsSync(powers)) execFileSync(process.execPath, [join(root, "scripts", "powers.mjs"), process.argv[2], powers]);
+execFileSync(process.execPath, [
+  join(root, "scripts", "tables.mjs"), join(root, "..", "..", "docs", "specification"), join(out, "structures.ts"),
+]);
 
 const shared = { bundle: true, target: "es2022", legalComments: "none", charset: "utf8", absWorkingDir: root };
 for (const entry of ["index", "lines"]) {
@@ -30,7 +34,7 @@ const style = readFileSync(join(root, "src", "page.css"), "utf8");
 const allowed = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 // A worker that a blob URL starts inherits this policy; it needs no script of its own but the blob.
 const policy = [
-  "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:",
+  "default-src 'none'", `script-src ${allowed(page)}`, `style-src ${allowed(style)}`, "worker-src blob:", "connect-src http: https:",
   "base-uri 'none'", "form-action 'none'",
 ].join("; ");
 const html = readFileSync(join(root, "src", "page.html"), "utf8")

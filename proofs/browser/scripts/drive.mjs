@@ -44,7 +44,24 @@ async function play(scene) {
     await tab.locator(`details:has(#${id})`).evaluate((box) => (box.open = true));
     await tab.locator(`#${id}`).fill(text);
   }
-  if (scene.dropped) {
+  const states = [];
+  if (scene.address) {
+    const quiet = () => document.getElementById("stop").hidden;
+    await tab.locator("#node summary").click();
+    await tab.locator("#address").fill(scene.address);
+    await tab.locator("#address").press("Enter");
+    await tab.waitForFunction(quiet, undefined, { timeout: 0 });
+    states.push(await tab.locator("#node-state").innerText());
+    if (scene.fetch && (await tab.locator("#listed").isVisible())) {
+      states.push(await tab.locator("#epochs").innerText());
+      await tab.locator(scene.fetch).click();
+      await tab.waitForFunction(quiet, undefined, { timeout: 0 });
+      states.push(await tab.locator("#node-state").innerText());
+    }
+  }
+  if (scene.address) {
+    // Nothing is checked but what the node gave.
+  } else if (scene.dropped) {
     const transfer = await tab.evaluateHandle((bytes) => {
       const out = new DataTransfer();
       out.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], "dropped.ccp"));
@@ -53,24 +70,31 @@ async function play(scene) {
     await tab.dispatchEvent("body", "drop", { dataTransfer: transfer });
   } else {
     if (scene.file) await tab.locator("#file").setInputFiles(scene.file);
+    if (scene.genesis) await tab.locator("#genesis").setInputFiles(scene.genesis);
     if (scene.keyboard) {
       await tab.locator("#start").focus();
       await tab.keyboard.press("Enter");
     } else await tab.locator("#start").click();
   }
-  await tab.waitForFunction(() => !document.getElementById("result").hidden ||
-    document.getElementById("problem").textContent !== "", undefined, { timeout: 0 });
+  if (!scene.address || states[2]?.includes("fetched")) {
+    await tab.waitForFunction(() => !document.getElementById("result").hidden ||
+      document.getElementById("problem").textContent !== "", undefined, { timeout: 0 });
+  }
   const found = await tab.evaluate(() => ({
     outcome: document.getElementById("outcome").textContent,
+    advice: document.getElementById("advice").textContent,
     problem: document.getElementById("problem").textContent,
-    checks: [...document.querySelectorAll("#checks li")].map((line) => line.innerText),
+    // A line has a mark, a name and a detail, and below them a meaning: all in one row here, whatever the layout.
+    checks: [...document.querySelectorAll("#checks li")].map((line) =>
+      [...line.childNodes].map((node) => (node.className === "meaning" ? `\n${node.textContent}` : node.textContent)).join("")),
     unproven: [...document.querySelectorAll("#unproven-list li")].map((line) => line.textContent),
     claim: document.getElementById("claim").textContent,
+    found: [...document.querySelectorAll("#found-list li")].map((line) => line.textContent),
     focused: document.activeElement.id,
     wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
     background: getComputedStyle(document.body).backgroundColor,
   }));
   if (scene.screenshot) await tab.screenshot({ path: scene.screenshot, fullPage: true });
   await context.close();
-  return { ...found, complaints, requests, steps };
+  return { ...found, complaints, requests, steps, states };
 }

@@ -10,10 +10,17 @@ import { type EpochPackage, SignedInclusion } from "./schema.js";
 /** A node's signed answer: docs/specification/further-proofs.md, "Signed answer". */
 const ANSWER_BYTES_MAX = 1 << 20;
 
-export function readAnswer(file: Bytes): SignedInclusion {
+/** The bytes as an answer, whoever signed it: step `encoding`. */
+export function decodeAnswer(file: Bytes): SignedInclusion {
   demand(file.length <= ANSWER_BYTES_MAX, CODES.OVERSIZE, `${file.length} bytes`);
   const { value, canonical } = whole(SignedInclusion, file);
   demand(canonical, CODES.NON_CANONICAL);
+  return value;
+}
+
+/** An answer that its signer signed. */
+export function readAnswer(file: Bytes): SignedInclusion {
+  const value = decodeAnswer(file);
   // The signature is the last field, so its 64 bytes are the file's last ones.
   const unsigned = join(file.subarray(0, file.length - 64), new Uint8Array(64));
   const digest = tagged("crossclear/inclusion-answer/v1", unsigned);
@@ -38,24 +45,27 @@ function signedBy(signer: Bytes, message: Bytes, signature: Bytes): boolean {
   }
 }
 
-export const ownOf = (answer: SignedInclusion): OwnAccount => ({
+export const ownOf = (answer: SignedInclusion): OwnAccount & { readonly holdings: ReadonlyMap<string, bigint> } => ({
   account: answer.account,
   owner: answer.owner,
   seed: answer.seed,
   holdings: new Map(answer.holdings),
 });
 
-/** Why an answer and a package that passed `statement` contradict each other, or undefined if they agree. */
-export function contradiction(content: EpochPackage, answer: SignedInclusion, domain: Domain): string | undefined {
+/** By what an answer and a package that passed `statement` contradict each other, or undefined if they agree. */
+export function contradiction(
+  content: EpochPackage, answer: SignedInclusion, domain: Domain,
+): "height" | "account" | "holdings" | "commitment" | undefined {
   const { statement } = content;
   const same = equal(answer.network, statement.network) && answer.epoch === statement.epoch;
   demand(same, CODES.BAD_ANSWER, "another network or epoch");
-  if (answer.height !== statement.height) return "another height";
+  if (answer.height !== statement.height) return "height";
+  if (content.commitments.items().every(([account]) => account !== answer.account)) return "account";
   try {
     verifyInclusion(content, ownOf(answer), domain);
     return undefined;
   } catch (error) {
-    if (error instanceof Refusal) return error.message;
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    return error.code === CODES.NOT_INCLUDED && !error.about.startsWith("an amount") ? "commitment" : "holdings";
   }
 }

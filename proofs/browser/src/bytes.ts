@@ -5,6 +5,7 @@ export type Bytes = Uint8Array;
 
 const TEXT = new TextEncoder();
 
+/** Text in UTF-8, which most often is ASCII. */
 export const ascii = (text: string): Bytes => TEXT.encode(text);
 
 export const join = (...parts: readonly Bytes[]): Bytes => concat(parts);

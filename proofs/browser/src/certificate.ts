@@ -1,7 +1,7 @@
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { ascii, type Bytes, compare, equal, H, hex, join, number, tagged, word } from "./bytes.js";
+import { ascii, type Bytes, compare, concat, equal, H, hex, join, number, tagged, word } from "./bytes.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
 import { G1, G2, padded, pairsToOne, type Point1, point1, point2 } from "./group.js";
 import { type Certificate, type Header, type ValidatorSet } from "./schema.js";
@@ -39,8 +39,23 @@ export interface GoodSet {
   readonly keys: readonly Point1[];
 }
 
+/** Sets that were found good, by all of their bytes. */
+const GOOD_SETS = new Map<string, GoodSet>();
+const GOOD_SETS_MAX = 16;
+
 /** Check a validator set; number, order and uniqueness come before any point. */
-export function goodSet({ validators }: ValidatorSet): GoodSet {
+export function goodSet(set: ValidatorSet): GoodSet {
+  const fields = set.validators.flatMap(({ power, ...rest }) => [word(power), ...Object.values(rest)]);
+  const name = hex(H(concat(fields)));
+  const known = GOOD_SETS.get(name);
+  if (known !== undefined) return known;
+  const found = checkedSet(set);
+  if (GOOD_SETS.size >= GOOD_SETS_MAX) GOOD_SETS.clear();
+  GOOD_SETS.set(name, found);
+  return found;
+}
+
+function checkedSet({ validators }: ValidatorSet): GoodSet {
   const bad = CODES.BAD_VALIDATOR_SET;
   demand(validators.length >= 1 && validators.length <= 127, bad, "number");
   validators.slice(1).forEach((validator, index) => {
@@ -48,12 +63,12 @@ export function goodSet({ validators }: ValidatorSet): GoodSet {
   });
   demand(new Set(validators.map(({ bls_key }) => hex(bls_key))).size === validators.length, bad, "bls_key");
   demand(validators.every(({ power }) => power >= 1n), bad, "power");
-  demand(validators.reduce((total, { power }) => total + power, 0n) < 1n << 60n, bad, "sum of power");
+  demand(votes(validators) < 1n << 60n, bad, "sum of power");
   const addresses = new Set(validators.map(({ evm_address }) => hex(evm_address)));
   demand(addresses.size === validators.length && !addresses.has("00".repeat(20)), bad, "evm_address");
   const keys = validators.map((validator) => {
     const key = point1(validator.bls_key, CODES.CERTIFICATE_POINT);
-    demand(possessed(key, validator.bls_key, validator.possession), CODES.BAD_POSSESSION_PROOF);
+    demand(signed([key], validator.bls_key, validator.possession, POSSESSION_TAG), CODES.BAD_POSSESSION_PROOF);
     const digest = tagged("crossclear/evm-possession/v1", validator.envelope_key);
     demand(equal(signerOf(digest, validator.evm_possession), validator.evm_address), CODES.BAD_POSSESSION_PROOF);
     return key;
@@ -64,42 +79,67 @@ export function goodSet({ validators }: ValidatorSet): GoodSet {
   return { hash: H(H(ascii("crossclear/validator-set/v1")), word(validators.length), ...words), keys };
 }
 
-/** Proofs of possession that were found good: one set certifies many packages. */
-const GOOD_POSSESSIONS = new Set<string>();
+/** Signatures that were found good, by name: one set certifies many packages, and one certificate is met again. */
+const GOOD = new Set<string>();
+const GOOD_MAX = 4096;
 
-function possessed(key: Point1, encoded: Bytes, possession: Bytes): boolean {
-  const name = hex(join(encoded, possession));
-  if (GOOD_POSSESSIONS.has(name)) return true;
-  if (!signed([key], encoded, possession, POSSESSION_TAG)) return false;
-  if (GOOD_POSSESSIONS.size >= 1024) GOOD_POSSESSIONS.clear();
-  GOOD_POSSESSIONS.add(name);
-  return true;
+/** A name of who signed what, and how. */
+const nameOf = (keys: readonly Bytes[], message: Bytes, signature: Bytes, tag: string): string =>
+  hex(H(...keys, message, signature, ascii(tag)));
+
+/** Take a signature as good without checking it. Only for a test that made it itself, and compares the rest. */
+export function takeAsGood(name: string): void {
+  if (GOOD.size >= GOOD_MAX) GOOD.clear();
+  GOOD.add(name);
 }
 
 /** FastAggregateVerify; a sum of keys that is infinity makes the equation decide. */
 function signed(keys: readonly Point1[], message: Bytes, signature: Bytes, tag: string): boolean {
+  const name = nameOf(keys.map((key) => key.toBytes(true)), message, signature, tag);
+  if (GOOD.has(name)) return true;
   const point = point2(signature, CODES.CERTIFICATE_POINT);
   const total = keys.reduce((left, right) => left.add(right), G1.ZERO);
   const hashed = bls12_381.G2.hashToCurve(message, { DST: tag });
-  return pairsToOne([
+  const good = pairsToOne([
     [total, G2.fromAffine(hashed.toAffine())],
     [G1.BASE.negate(), point],
   ]);
+  if (good) takeAsGood(name);
+  return good;
 }
+
+/** Whether one validator's BLS signature on 32 bytes holds; what is no point does not. */
+export function signedBy(key: Bytes, message: Bytes, signature: Bytes): boolean {
+  try {
+    return signed([point1(key)], message, signature, SIGNATURE_TAG);
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+/** The power of all validators. */
+export const votes = (validators: readonly { readonly power: bigint }[]): bigint =>
+  validators.reduce((total, { power }) => total + power, 0n);
 
 /** Address of an ECDSA signature r ‖ s ‖ v over 32 bytes that are not hashed again. */
 function signerOf(digest: Bytes, signature: Bytes): Bytes {
-  const { n } = secp256k1.Point.CURVE();
-  const r = number(signature.subarray(0, 32));
-  const s = number(signature.subarray(32, 64));
   const v = at(signature, 64);
-  demand((v === 27 || v === 28) && s >= 1n && s <= n / 2n && r >= 1n && r < n, CODES.BAD_SIGNATURE, "evm_possession");
+  const [r, s] = [number(signature.subarray(0, 32)), number(signature.subarray(32, 64))];
+  const signer = v === 27 || v === 28 ? addressOf(digest, r, s, v - 27) : undefined;
+  demand(signer !== undefined, CODES.BAD_SIGNATURE, "evm_possession");
+  return signer;
+}
+
+/** The address that signed; `odd` is 1 for a point R with odd y. Undefined for what is no canonical signature. */
+export function addressOf(digest: Bytes, r: bigint, s: bigint, odd: number): Bytes | undefined {
+  const { n } = secp256k1.Point.CURVE();
+  if (s < 1n || s > n / 2n || r < 1n || r >= n) return undefined;
   try {
-    const compact = new secp256k1.Signature(r, s, v - 27);
-    const key = compact.recoverPublicKey(digest).toBytes(false);
+    const key = new secp256k1.Signature(r, s, odd).recoverPublicKey(digest).toBytes(false);
     return keccak_256(key.subarray(1)).subarray(12);
   } catch {
-    throw new Refusal(CODES.BAD_SIGNATURE, "evm_possession");
+    return undefined;
   }
 }
 
@@ -115,7 +155,7 @@ export function demandFinal(
   const bits = number(certificate.signers);
   demand(bits >> BigInt(validators.length) === 0n, CODES.STRAY_SIGNER);
   const has = (index: number): boolean => ((bits >> BigInt(index)) & 1n) === 1n;
-  const all = validators.reduce((total, { power }) => total + power, 0n);
+  const all = votes(validators);
   const some = validators.reduce((total, { power }, index) => (has(index) ? total + power : total), 0n);
   demand(3n * some > 2n * all, CODES.UNDER_QUORUM);
   const digest = H(

@@ -1,7 +1,7 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { big, type Bytes, equal, hex, join, number } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
-import { isList, type Item, readRlp } from "./rlp.js";
+import { encodedLength, isList, type Item, readRlp } from "./rlp.js";
 import { type BlockEvidence, type CustodyTerm, type RiskStatement } from "./schema.js";
 
 /** Storage proofs of custody: docs/specification/custody.md. */
@@ -112,6 +112,7 @@ class Block {
     demand(raw !== undefined && equal(keccak_256(raw), hash), unproven, "a node is missing");
     this.next += 1;
     const item = readRlp(raw);
+    demandShape(item);
     this.seen.set(key, item);
     return item;
   }
@@ -135,6 +136,38 @@ class Block {
   }
 }
 
+/** Demand that all of a node has the shape of one, whether or not it lies on the path that is followed. */
+function demandShape(node: Item): asserts node is readonly Item[] {
+  demand(isList(node) && (node.length === 17 || node.length === 2), unproven, "node");
+  if (node.length === 17) {
+    node.slice(0, 16).forEach((item) => demand(item.length === 0 && !isList(item) || reference(item), unproven, "branch"));
+    demand(!isList(at(node, 16)), unproven, "value of a branch");
+    return;
+  }
+  const { leaf } = pathOf(node);
+  const value = at(node, 1);
+  demand(leaf ? !isList(value) && value.length > 0 : reference(value), unproven, "value or reference");
+}
+
+/** Whether an item refers to a node: by its hash, or as a node of at most 31 bytes that lies inside. */
+function reference(item: Item): boolean {
+  if (!isList(item)) return item.length === 32;
+  demandShape(item);
+  return encodedLength(item) <= 31;
+}
+
+/** The compact path of a node of two items. */
+function pathOf(node: readonly Item[]): { leaf: boolean; nibbles: number[] } {
+  const compact = at(node, 0);
+  demand(!isList(compact) && compact.length > 0, unproven, "path");
+  const nibbles = [...compact].flatMap((byte) => [byte >> 4, byte & 15]);
+  const flag = nibbles.shift() ?? 0;
+  demand(flag <= 3, unproven, "flag");
+  if (flag % 2 === 0) demand(nibbles.shift() === 0, unproven, "padding of a path");
+  demand(flag >= 2 || nibbles.length > 0, unproven, "path of an extension");
+  return { leaf: flag >= 2, nibbles };
+}
+
 /** One node of a path, which it shortens: the next reference, or a value with `true`, or undefined if it is absent. */
 function step(node: readonly Item[], path: number[]): [Item | undefined, boolean] {
   if (node.length === 17) {
@@ -142,15 +175,7 @@ function step(node: readonly Item[], path: number[]): [Item | undefined, boolean
     const item = at(node, nibble ?? 16);
     return [item.length === 0 && !isList(item) ? undefined : item, nibble === undefined];
   }
-  demand(node.length === 2, unproven, "node");
-  const compact = at(node, 0);
-  demand(!isList(compact) && compact.length > 0, unproven, "path");
-  const nibbles = [...compact].flatMap((byte) => [byte >> 4, byte & 15]);
-  const flag = nibbles.shift() ?? 0;
-  demand(flag <= 3, unproven, "flag");
-  if (flag % 2 === 0) demand(nibbles.shift() === 0, unproven, "padding of a path");
-  const leaf = flag >= 2;
-  demand(leaf || nibbles.length > 0, unproven, "path of an extension");
+  const { leaf, nibbles } = pathOf(node);
   const begins = nibbles.length <= path.length && nibbles.every((nibble, index) => nibble === path[index]);
   if (leaf) return begins && nibbles.length === path.length ? [at(node, 1), true] : [undefined, true];
   if (!begins) return [undefined, false];

@@ -115,7 +115,8 @@ function demandTerms(
   return new Map(terms.members.map(([account, id]) => [account, numbers.get(id) ?? -1]));
 }
 
-function vectorLayout(size: number, count: number, fund: bigint): Layout {
+/** The layout of the vectors of the default fund's test. */
+export function vectorLayout(size: number, count: number, fund: bigint): Layout {
   const slots = Array.from({ length: 2 * count + 1 }, () => ({ width: 8, offset: 0n }));
   const coefficients = Array.from({ length: count }, (_, index) => [index, -1n] as const);
   const row = { width: 8, coefficients: [...coefficients, [2 * count, -2n] as const], constant: fund, shortfall: true };

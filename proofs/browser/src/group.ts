@@ -88,6 +88,14 @@ export function padded(point: Point1): Bytes {
   return join(big(x, 64), big(y, 64));
 }
 
+/** A point of G₁ from its 128 bytes. */
+export function paddedPoint(bytes: Bytes, code: Code = CODES.BAD_POINT): Point1 {
+  const zero = (start: number): boolean => bytes.subarray(start, start + 16).every((byte) => byte === 0);
+  const [x, y] = [number(bytes.subarray(16, 64)), number(bytes.subarray(80, 128))];
+  demand(bytes.length === 128 && zero(0) && zero(64) && x < Q && y < Q && (x !== 0n || y !== 0n), code);
+  return decoded(() => G1.fromAffine({ x, y }), code);
+}
+
 /** Σ scalar · point; scalars of any size count modulo p. */
 export function sum(terms: readonly (readonly [Point1, bigint])[]): Point1 {
   const points: Point1[] = [];

@@ -4,7 +4,7 @@ import { type Domain } from "./basis.js";
 import { ascii, type Bytes, ceilDiv, equal, join, larger, number, word } from "./bytes.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
 import { P } from "./group.js";
-import { AUXILIARY_SIGNED, slotShape } from "./kinds.js";
+import { AUXILIARY_SIGNED, publicSlots, slotShape } from "./kinds.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { type Bound, boundsOf } from "./shapes.js";
 
@@ -15,20 +15,26 @@ export interface OwnAccount {
   readonly owner: Bytes;
   /** 32 bytes: the seed of the epoch. */
   readonly seed: Bytes;
-  /** Amounts by name of slot; a slot that is not named has 0. */
-  readonly holdings: ReadonlyMap<string, bigint>;
+  /** Amounts by name of slot, where a slot that is not named has 0; or those of all public slots, in order. */
+  readonly holdings: ReadonlyMap<string, bigint> | readonly bigint[];
 }
 
 export function verifyInclusion(content: EpochPackage, own: OwnAccount, domain: Domain): void {
   const { statement, commitments } = content;
   demand(own.seed.length === 32 && own.owner.length === 20, CODES.BAD_LENGTH, "seed or owner");
-  const certified = commitments.find(([account]) => account === own.account);
+  const certified = commitments.items().find(([account]) => account === own.account);
   demand(certified !== undefined, CODES.NOT_INCLUDED, `account ${own.account}`);
-  const values = allValues(statement, own.holdings);
+  const values = allValues(statement, own.holdings instanceof Map ? own.holdings : inOrder(statement, own.holdings as readonly bigint[]));
   const hiding: [bigint, bigint] = [blinder(statement, own, 0), blinder(statement, own, 1)];
   const point = domain.commit(values, hiding);
   // The recomputed commitment is never shown: beside the certified one it reveals by how much the holdings differ.
   demand(!point.is0() && equal(point.toBytes(true), certified[1]), CODES.NOT_INCLUDED, `account ${own.account}`);
+}
+
+function inOrder(statement: RiskStatement, amounts: readonly bigint[]): ReadonlyMap<string, bigint> {
+  const slots = publicSlots(statement);
+  demand(amounts.length === slots.length, CODES.BAD_LENGTH, "amounts of the public slots");
+  return new Map(slots.map((slot, index) => [at(statement.slots, slot).name, at(amounts, index)] as const));
 }
 
 function blinder(statement: RiskStatement, own: OwnAccount, index: number): bigint {

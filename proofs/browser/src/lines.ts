@@ -1,50 +1,110 @@
 import { fromHex, hex } from "./bytes.js";
+import { takeAsGood } from "./certificate.js";
+import { Refusal } from "./errors.js";
+import { type Freshness } from "./freshness.js";
+import { readGenesis } from "./genesis_file.js";
+import { History, type HistoryVerdict } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { primitives } from "./primitives.js";
+import { type Progress, type Trusted } from "./trusted.js";
 import { type Verdict } from "./verdict.js";
-import { type Progress, type Trusted, verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
+import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
 interface Request {
   readonly primitives?: boolean;
-  readonly file: string;
+  readonly file?: string;
   /** A standalone proof of one account, or a node's signed answer, in base64: this is checked beside the package. */
   readonly standalone?: string;
   readonly answer?: string;
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
+  /** Milliseconds; "any" or nothing: every age. */
   readonly max_age_ms?: string;
+  readonly set_known_ms?: string;
   readonly min_height?: string;
+  /** A genesis file in base64: what is trusted. Alone, the answer is what it names, or why it was refused. */
+  readonly genesis?: string;
+  /** Files in base64, in order, which are compared: the answer is the verdict of their history. */
+  readonly history?: readonly string[];
+  readonly surveyed?: boolean;
+  /** Names of signatures that the test made itself and that are not checked again. */
+  readonly signed?: readonly string[];
+  /** The answer is the refusal alone. */
+  readonly brief?: boolean;
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
 }
 
-export function answer(line: string): string {
+/** `cpu`: seconds of CPU that this program has used, where the machine can say it. */
+export function answer(line: string, cpu: () => number = () => 0): string {
   const request = JSON.parse(line) as Request;
   if (request.primitives === true) return JSON.stringify(primitives());
+  if (request.history !== undefined) return JSON.stringify(historyOf(request, request.history));
+  if (request.file === undefined) return JSON.stringify(named(decoded(request.genesis ?? "")));
   const file = decoded(request.file);
+  request.signed?.forEach(takeAsGood);
   const seconds: Record<string, number> = {};
-  let began = performance.now();
+  const cpuOfChecks: Record<string, number> = {};
+  let [began, used] = [performance.now(), cpu()];
+  const genesis = request.genesis === undefined ? undefined : readGenesis(decoded(request.genesis));
   const trusted: Trusted = {
-    network: optional(request.network),
-    validatorsHash: optional(request.validators_hash),
-    now: request.now_ms === undefined ? undefined : BigInt(request.now_ms),
-    maxAge: request.max_age_ms === undefined ? undefined : BigInt(request.max_age_ms),
-    minHeight: request.min_height === undefined ? undefined : BigInt(request.min_height),
+    network: optional(request.network) ?? genesis?.digest,
+    validatorsHash: optional(request.validators_hash) ?? genesis?.validatorsHash,
+    genesis,
+    freshness: freshness(request),
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
   const progress: Progress = {
-    begins: () => (began = performance.now()),
-    ends: ({ name }) => (seconds[name] = (performance.now() - began) / 1000),
+    begins: () => void ([began, used] = [performance.now(), cpu()]),
+    ends: ({ name }) => {
+      seconds[name] = (performance.now() - began) / 1000;
+      cpuOfChecks[name] = cpu() - used;
+    },
   };
   let verdict: Verdict;
   if (request.standalone !== undefined) verdict = verifyStandalone(file, decoded(request.standalone), trusted, progress);
   else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
   else verdict = verifyPackage(file, trusted, progress);
-  return JSON.stringify({ ...verdict, seconds });
+  return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
 }
 
-const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+function historyOf(request: Request, files: readonly string[]): HistoryVerdict {
+  const { network, validators_hash, surveyed } = request;
+  const trusted = { network: optional(network), validatorsHash: optional(validators_hash), freshness: freshness(request) };
+  const history = new History(trusted);
+  if (surveyed === true) for (const file of files) history.survey(decoded(file));
+  files.forEach((file, index) => history.add(`${index}.ccp`, decoded(file)));
+  return history.verdict();
+}
+
+function named(file: Uint8Array): Record<string, string> {
+  try {
+    const { digest, validatorsHash, time } = readGenesis(file);
+    return { network: hex(digest), validators_hash: hex(validatorsHash), time_ms: String(time) };
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.message };
+    throw error;
+  }
+}
+
+/** What is wanted of the age, where a request states a time. */
+function freshness({ now_ms, max_age_ms, min_height, set_known_ms }: Request): Freshness | undefined {
+  if (now_ms === undefined) return undefined;
+  return {
+    now: BigInt(now_ms),
+    maxAge: max_age_ms === undefined || max_age_ms === "any" ? "any" : BigInt(max_age_ms),
+    minHeight: min_height === undefined ? undefined : BigInt(min_height),
+    setKnown: set_known_ms === undefined ? undefined : BigInt(set_known_ms),
+  };
+}
+
+function decoded(text: string): Uint8Array {
+  const characters = atob(text);
+  const out = new Uint8Array(characters.length);
+  for (let index = 0; index < out.length; index++) out[index] = characters.charCodeAt(index);
+  return out;
+}
 
 export function ownAccount(own: NonNullable<Request["own"]>): OwnAccount {
   return {

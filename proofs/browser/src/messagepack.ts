@@ -1,5 +1,5 @@
-import { type Bytes } from "./bytes.js";
-import { CODES, Refusal } from "./errors.js";
+import { ascii, type Bytes, join } from "./bytes.js";
+import { at, CODES, Refusal } from "./errors.js";
 
 /** MessagePack as docs/specification/encoding.md reads it: by types, with a note of whether a form was canonical. */
 export interface Type<T> {
@@ -15,6 +15,8 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class Reader {
   offset = 0;
   canonical = true;
+  /** Whether all numbers, lengths and counts were in their shortest forms: a part of `canonical`. */
+  shortest = true;
   constructor(readonly bytes: Bytes) {}
 
   private take(count: number): Bytes {
@@ -25,6 +27,11 @@ export class Reader {
     return out;
   }
 
+  private longer(): void {
+    this.canonical = false;
+    this.shortest = false;
+  }
+
   private unsigned(width: number): bigint {
     let value = 0n;
     for (const byte of this.take(width)) value = (value << 8n) | BigInt(byte);
@@ -33,7 +40,7 @@ export class Reader {
 
   private sized(width: number, least: number): number {
     const value = Number(this.unsigned(width));
-    if (value < least) this.canonical = false;
+    if (value < least) this.longer();
     return value;
   }
 
@@ -48,15 +55,28 @@ export class Reader {
     const width = 1 << (first & 3);
     if (first >= 0xcc && first <= 0xcf) {
       const value = this.unsigned(width);
-      if (value < (width === 1 ? 128n : 1n << BigInt(4 * width))) this.canonical = false;
+      if (value < (width === 1 ? 128n : 1n << BigInt(4 * width))) this.longer();
       return value;
     }
     if (first >= 0xd0 && first <= 0xd3) {
       const value = BigInt.asIntN(8 * width, this.unsigned(width));
-      if (value >= (width === 1 ? -32n : -(1n << BigInt(4 * width - 1)))) this.canonical = false;
+      if (value >= (width === 1 ? -32n : -(1n << BigInt(4 * width - 1)))) this.longer();
       return value;
     }
     throw malformed("an integer is expected");
+  }
+
+  /** Check a pair of a non-negative integer and bytes as `pair(U63, bytes(width))` does, and build nothing. */
+  numberedPair(width: number): void {
+    const raw = this.bytes;
+    const start = this.offset;
+    const first = raw[start + 1] ?? 0;
+    const size = first < 0x80 ? 1 : first === 0xcc ? 2 : first === 0xcd ? 3 : 0;
+    const shortest = first < 0x80 || (raw[start + 2] ?? 0) >= (first === 0xcc ? 128 : 1);
+    const next = start + 1 + size;
+    const plain = size > 0 && shortest && raw[start] === 0x92 && raw[next] === 0xc4 && raw[next + 1] === width;
+    if (plain && next + 2 + width <= raw.length) this.offset = next + 2 + width;
+    else pair(U63, bytes(width)).read(this);
   }
 
   boolean(): boolean {
@@ -99,26 +119,39 @@ export class Reader {
     return count;
   }
 
-  /** Skip one value of any kind without building it. */
+  /** Skip one value of any kind without building it: a file of many small values costs its bytes and no objects. */
   skip(): void {
+    const { bytes } = this;
+    let offset = this.offset;
     for (let left = 1; left > 0; left--) {
-      const first = this.byte();
-      if (first >= 0x90 && first < 0xa0) left += first - 0x90;
-      else if (first >= 0x80 && first < 0x90) left += 2 * (first - 0x80);
-      else if (first >= 0xa0 && first < 0xc0) this.take(first - 0xa0);
-      else if (first === 0xc1) throw malformed("an unknown form");
-      else if (first >= 0xc4 && first <= 0xc6) this.take(Number(this.unsigned(1 << (first - 0xc4))));
-      else if (first >= 0xc7 && first <= 0xc9) this.take(Number(this.unsigned(1 << (first - 0xc7))) + 1);
-      else if (first === 0xca || first === 0xcb) this.take(first === 0xca ? 4 : 8);
-      else if (first >= 0xcc && first <= 0xd3) this.take(1 << (first & 3));
-      else if (first >= 0xd4 && first <= 0xd8) this.take((1 << (first - 0xd4)) + 1);
-      else if (first >= 0xd9 && first <= 0xdb) this.take(Number(this.unsigned(1 << (first - 0xd9))));
-      else if (first === 0xdc || first === 0xdd) left += Number(this.unsigned(first === 0xdc ? 2 : 4));
-      else if (first === 0xde || first === 0xdf) left += 2 * Number(this.unsigned(first === 0xde ? 2 : 4));
-      if (left > this.bytes.length) throw malformed("bytes end inside a value");
+      const first = bytes[offset++];
+      if (first === undefined) throw malformed("bytes end inside a value");
+      if (first < 0x80 || first >= 0xe0) continue;
+      if (first < 0x90) left += 2 * (first - 0x80);
+      else if (first < 0xa0) left += first - 0x90;
+      else if (first < 0xc0) offset += first - 0xa0;
+      else {
+        const [width, extra, items] = at(FORMS, first - 0xc0);
+        if (width < 0) throw malformed("an unknown form");
+        let length = 0;
+        for (let index = 0; index < width; index++) length = 256 * length + (bytes[offset + index] ?? 0);
+        offset += width + extra + (items === 0 ? length : 0);
+        left += items * length;
+      }
+      if (left > bytes.length) throw malformed("bytes end inside a value");
     }
+    if (offset > bytes.length) throw malformed("bytes end inside a value");
+    this.offset = offset;
   }
 }
+
+/** Of each first byte from c0 to df: how many bytes its length has, how many bytes follow besides the length, and how many
+ * values one unit of the length stands for (0: it counts bytes). No first byte has the form c1. */
+const FORMS: readonly (readonly [number, number, number])[] = [
+  [0, 0, 0], [-1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0], [1, 1, 0], [2, 1, 0], [4, 1, 0], [0, 4, 0],
+  [0, 8, 0], [0, 1, 0], [0, 2, 0], [0, 4, 0], [0, 8, 0], [0, 1, 0], [0, 2, 0], [0, 4, 0], [0, 8, 0], [0, 2, 0], [0, 3, 0],
+  [0, 5, 0], [0, 9, 0], [0, 17, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0], [2, 0, 1], [4, 0, 1], [2, 0, 2], [4, 0, 2],
+];
 
 /** An integer in [least, most], as a bigint. */
 export const integer = (least: bigint, most: bigint): Type<bigint> => ({
@@ -157,10 +190,10 @@ export const literal = (wanted: string): Type<string> => ({
   },
 });
 
-export const array = <T>(item: Type<T>, most = Infinity): Type<T[]> => ({
+export const array = <T>(item: Type<T>, most = Infinity, least = 0): Type<T[]> => ({
   read(reader) {
     const count = reader.count();
-    if (count > most) throw malformed("an array is too long");
+    if (count > most || count < least) throw malformed("an array of a wrong length");
     return Array.from({ length: count }, () => item.read(reader));
   },
 });
@@ -207,11 +240,11 @@ export const structure = <F extends Fields>(fields: F): Type<Structure<F>> => {
 };
 
 /** Read one whole value, and no byte more. */
-export function whole<T>(type: Type<T>, raw: Bytes): { value: T; canonical: boolean } {
+export function whole<T>(type: Type<T>, raw: Bytes): { value: T; canonical: boolean; shortest: boolean } {
   const reader = new Reader(raw);
   const value = type.read(reader);
   if (reader.offset !== raw.length) throw malformed("bytes after the value");
-  return { value, canonical: reader.canonical };
+  return { value, canonical: reader.canonical, shortest: reader.shortest };
 }
 
 /** The shortest form of an integer. */
@@ -231,6 +264,18 @@ export function writeCount(count: number): Bytes {
   return count < 1 << 16 ? fixed(0xdc, BigInt(count), 2) : fixed(0xdd, BigInt(count), 4);
 }
 
+export function writeBytes(raw: Bytes): Bytes {
+  const width = raw.length < 1 << 8 ? 0 : raw.length < 1 << 16 ? 1 : 2;
+  return join(fixed(0xc4 + width, BigInt(raw.length), 1 << width), raw);
+}
+
+export function writeText(text: string): Bytes {
+  const raw = ascii(text);
+  if (raw.length < 32) return join(Uint8Array.of(0xa0 + raw.length), raw);
+  const width = raw.length < 1 << 8 ? 0 : raw.length < 1 << 16 ? 1 : 2;
+  return join(fixed(0xd9 + width, BigInt(raw.length), 1 << width), raw);
+}
+
 function fixed(first: number, value: bigint, width: number): Bytes {
   const out = new Uint8Array(1 + width);
   out[0] = first;
@@ -240,3 +285,25 @@ function fixed(first: number, value: bigint, width: number): Bytes {
   }
   return out;
 }
+
+/** A list whose items are read when they are asked for; until then it is their bytes, which were checked. */
+export interface Lazy<T> {
+  readonly length: number;
+  items(): readonly T[];
+}
+
+/** Pairs of a non-negative integer and this many bytes. What is not of this form is refused at once, without an object an
+ * item: a list of a million costs no more than its bytes. */
+export const numbered = (width: number): Type<Lazy<readonly [bigint, Bytes]>> => {
+  const list = array(pair(U63, bytes(width)));
+  return {
+    read(reader) {
+      const start = reader.offset;
+      const length = reader.count();
+      for (let index = 0; index < length; index++) reader.numberedPair(width);
+      const raw = reader.bytes.subarray(start, reader.offset);
+      let built: (readonly [bigint, Bytes])[] | undefined;
+      return { length, items: () => (built ??= list.read(new Reader(raw))) };
+    },
+  };
+};

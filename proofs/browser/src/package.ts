@@ -52,7 +52,7 @@ function split(file: Bytes): Bytes[] {
 
 export function commitmentsRoot(read: ReadPackage): Bytes {
   const { domain, commitments } = read.content;
-  const leaves = commitments.map(([account, commitment]) => join(word(account), commitment));
+  const leaves = commitments.items().map(([account, commitment]) => join(word(account), commitment));
   return tagged(
     "crossclear/commitments-root/v1",
     tagged("crossclear/risk-snapshot/v1", read.statement),

@@ -1,22 +1,15 @@
-import { fromHex } from "./bytes.js";
-import { type OwnAccount } from "./inclusion.js";
-import { type Check, MEANINGS, type Verdict } from "./verdict.js";
-import { type Ask, type Tell } from "./worker.js";
+import { bytesOf, field, freshness, genesisFile, ownAccount, part, Wrong } from "./fields.js";
+import { fetchPackage, type Listed, listPackages, nodeAddress, NodeProblem } from "./node.js";
+import { line, show, showHistory } from "./results.js";
+import { MEANINGS } from "./verdict.js";
+import { type Ask, type NamedFile, type Tell } from "./worker.js";
 
-/** The page: it reads files and fields, and shows what its worker tells. Text is only ever set as text. */
-function part<E extends HTMLElement>(id: string): E {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page lacks ${id}`);
-  return found as E;
-}
-
-const field = (id: string): string => part<HTMLInputElement>(id).value.trim();
-
-class Wrong extends Error {}
-
+/** The page: it reads files, fields and a node's answers, and shows what its worker tells. */
 const source = URL.createObjectURL(new Blob([part("worker").textContent ?? ""], { type: "text/javascript" }));
 let worker: Worker | undefined;
-let dropped: File | undefined;
+/** What is to be checked instead of the field's files: dropped or fetched. */
+let given: readonly NamedFile[] | undefined;
+let files = 1;
 
 function ask(message: Ask): void {
   worker?.terminate();
@@ -31,78 +24,49 @@ function problem(text: string): void {
   if (text !== "") part("running").hidden = true;
 }
 
-function bytesOf(id: string, name: string, length: number): Uint8Array | undefined {
-  const text = field(id);
-  if (text === "") return undefined;
-  const bytes = fromHex(text);
-  if (bytes?.length !== length) throw new Wrong(`${name} has ${2 * length} hexadecimal digits.`);
-  return bytes;
+const PACKAGE_BYTES_MAX = 1 << 26;
+const FILES_MAX = 256;
+
+async function chosenFiles(): Promise<readonly NamedFile[]> {
+  const chosen = [...(part<HTMLInputElement>("file").files ?? [])];
+  if (given === undefined && chosen.length === 0) throw new Wrong("Choose a package first.");
+  return given ?? read(chosen);
 }
 
-function numberOf(id: string, name: string): bigint | undefined {
-  const text = field(id);
-  if (text === "") return undefined;
-  if (!/^\d{1,19}$/.test(text)) throw new Wrong(`${name} is a whole number.`);
-  return BigInt(text);
-}
-
-function holdings(): Map<string, bigint> {
-  const text = field("holdings");
-  const lines = text.startsWith("{")
-    ? text.replace(/^\{|\}$/g, "").split(/,|\n/).map((line) => line.replace(/^\s*"(.*)"\s*:\s*"?(-?\d+)"?\s*$/, "$1 $2"))
-    : text.split("\n");
-  const out = new Map<string, bigint>();
-  for (const line of lines.map((each) => each.trim()).filter((each) => each !== "")) {
-    const found = /^(.+?)[\s:=]+(-?\d{1,20})$/.exec(line);
-    if (found?.[1] === undefined || found[2] === undefined) throw new Wrong(`This line of holdings has no amount: ${line}`);
-    if (out.has(found[1])) throw new Wrong(`Holdings name ${found[1]} twice.`);
-    out.set(found[1], BigInt(found[2]));
-  }
-  return out;
-}
-
-function ownAccount(): OwnAccount | undefined {
-  const account = numberOf("account", "The account number");
-  if (account === undefined) {
-    if (field("seed") !== "" || field("holdings") !== "") throw new Wrong("Give the number of your account.");
-    return undefined;
-  }
-  const seed = bytesOf("seed", "The seed", 32);
-  const owner = bytesOf("owner", "The owner's address", 20);
-  if (seed === undefined || owner === undefined) throw new Wrong("Your account needs its seed and its owner's address.");
-  return { account, owner, seed, holdings: holdings() };
-}
-
-function maxAge(): bigint | undefined {
-  const text = field("age");
-  if (text === "") return undefined;
-  if (!/^\d{1,7}(\.\d{1,3})?$/.test(text)) throw new Wrong("The largest age is a number of hours.");
-  return BigInt(Math.round(Number(text) * 3600000));
+async function read(chosen: readonly File[]): Promise<NamedFile[]> {
+  if (chosen.length > FILES_MAX) throw new Wrong(`At most ${FILES_MAX} packages are compared.`);
+  const large = chosen.find(({ size }) => size > PACKAGE_BYTES_MAX);
+  if (large !== undefined) throw new Wrong(`A package has at most 67,108,864 bytes: ${large.name} has more.`);
+  return Promise.all(chosen.map(async (file) => ({ name: file.name, file: await file.arrayBuffer() })));
 }
 
 async function start(): Promise<void> {
   problem("");
   try {
-    const file = dropped ?? part<HTMLInputElement>("file").files?.[0];
-    if (file === undefined) throw new Wrong("Choose a package first.");
-    if (file.size > 1 << 26) throw new Wrong("A package has at most 67,108,864 bytes.");
-    const message: Ask = {
-      kind: "verify",
-      file: await file.arrayBuffer(),
+    const chosen = await chosenFiles();
+    const trusted = {
       network: bytesOf("network", "The network's id", 32),
       validatorsHash: bytesOf("validators", "The hash of the validator set", 32),
-      now: BigInt(Date.now()),
-      maxAge: maxAge(),
-      minHeight: numberOf("height", "The least height"),
-      own: ownAccount(),
+      genesis: await genesisFile(),
     };
-    part("result").hidden = true;
-    part("running").hidden = false;
+    const [only] = chosen;
+    const message: Ask = chosen.length > 1 || only === undefined
+      ? { kind: "history", files: chosen, freshness: freshness(), ...trusted }
+      : { kind: "verify", file: only.file, freshness: freshness(), own: ownAccount(), ...trusted };
+    files = chosen.length;
+    run();
     part("checks").replaceChildren();
     ask(message);
   } catch (error) {
     problem(error instanceof Wrong ? error.message : "The file cannot be read.");
   }
+}
+
+function run(): void {
+  part("result").hidden = true;
+  part("running").hidden = false;
+  part("step").textContent = "";
+  part<HTMLProgressElement>("progress").value = 0;
 }
 
 const ALL = Object.keys(MEANINGS).length;
@@ -115,7 +79,11 @@ function hear(tell: Tell): void {
   else if (tell.kind === "ends") {
     part("checks").append(line(tell.check));
     bar.value = (done + 1) / ALL;
+  } else if (tell.kind === "file") {
+    part("step").textContent = `Checking ${tell.name}, ${tell.index + 1} of ${files}…`;
+    bar.value = tell.index / files;
   } else if (tell.kind === "verdict") show(tell.verdict, tell.seconds);
+  else if (tell.kind === "history") showHistory(tell.history, tell.seconds);
   else if (tell.kind === "refused") problem(tell.why);
   else {
     for (const name of ["account", "owner", "seed", "holdings"] as const) part<HTMLInputElement>(name).value = tell[name];
@@ -123,68 +91,89 @@ function hear(tell: Tell): void {
   }
 }
 
-function element(tag: string, name: string, text: string): HTMLElement {
-  const out = document.createElement(tag);
-  out.className = name;
-  out.textContent = text;
-  return out;
+/** What the node listed, by the order of the choice. */
+let listed: readonly Listed[] = [];
+let asking: AbortController | undefined;
+
+function nodeSays(text: string, wrong = false): void {
+  const box = part("node-state");
+  box.textContent = text;
+  box.className = wrong ? "wrong" : "hint";
 }
 
-function line(check: Check): HTMLElement {
-  const state = !check.ok ? "fail" : check.complete ? "ok" : "open";
-  const out = element("li", state, "");
-  out.append(
-    element("span", "mark", state === "fail" ? "FAIL" : state),
-    " ",
-    element("span", "name", check.name),
-    " ",
-    element("span", "detail", check.detail),
-  );
-  if (state === "ok") out.append(element("p", "meaning", check.meaning));
-  return out;
+/** Run one exchange with the node, which can be stopped; the buttons that would start another one wait. */
+async function withNode(exchange: (address: string, signal: AbortSignal) => Promise<void>): Promise<void> {
+  asking?.abort();
+  const own = new AbortController();
+  asking = own;
+  const busy = (yes: boolean): void => {
+    part("stop").hidden = !yes;
+    for (const id of ["ask", "fetch", "fetch-all"]) part<HTMLButtonElement>(id).disabled = yes;
+  };
+  busy(true);
+  try {
+    await exchange(nodeAddress(field("address")), own.signal);
+  } catch (error) {
+    nodeSays(error instanceof NodeProblem ? error.message : "The node's answer cannot be read.", true);
+  } finally {
+    busy(false);
+  }
 }
 
-function list(box: string, id: string, items: readonly string[]): void {
-  part(box).hidden = items.length === 0;
-  part(id).replaceChildren(...items.map((text) => element("li", "", text)));
-}
+const askNode = (): Promise<void> =>
+  withNode(async (address, signal) => {
+    part("listed").hidden = true;
+    nodeSays("Asking for the node's packages…");
+    listed = await listPackages(address, signal);
+    if (listed.length === 0) {
+      nodeSays("This node keeps no package. Each epoch is proven by some of the validators only: ask another node.");
+      return;
+    }
+    part("epochs").replaceChildren(
+      ...listed.map(({ epoch, height, bytes }, index) => {
+        const option = document.createElement("option");
+        option.value = String(index);
+        option.textContent = `epoch ${epoch}, height ${height}, ${bytes.toLocaleString("en")} bytes`;
+        return option;
+      }),
+    );
+    nodeSays(listed.length === 1 ? "One package." : `${listed.length} packages, the newest first.`);
+    part("listed").hidden = false;
+    part("fetch-all").hidden = listed.length < 2;
+  });
 
-function show(verdict: Verdict, seconds: number): void {
-  part("running").hidden = true;
-  const result = part("result");
-  result.hidden = false;
-  const failed = verdict.checks.find(({ ok }) => !ok);
-  const open = verdict.checks.filter(({ ok, complete }) => ok && !complete);
-  const outcome = part("outcome");
-  outcome.className = !verdict.ok ? "bad" : open.length > 0 ? "part" : "good";
-  outcome.textContent = !verdict.ok ? "NOT VERIFIED" : open.length > 0 ? "VERIFIED IN PART" : "VERIFIED";
-  part("advice").textContent =
-    failed !== undefined
-      ? `NOT VERIFIED: check \`${failed.name}\` failed; trust nothing in this file.`
-      : open.length > 0
-        ? "No check failed, but this package does not show everything that a package can show."
-        : "";
-  list("open", "open-list", open.map(({ name, detail }) => `${name}: ${detail}`));
-  part("checks").replaceChildren(
-    ...verdict.checks.map(line),
-    ...verdict.notRun.map((name) => element("li", "not-run", `-- ${name} not run`)),
-  );
-  part("claim").textContent = verdict.claim;
-  list("unproven", "unproven-list", verdict.notProven);
-  const values = Object.entries(verdict.attested);
-  part("word").hidden = values.length === 0;
-  part("attested").replaceChildren(
-    ...values.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]),
-  );
-  part("foot").textContent = `network ${verdict.network || "unknown"}, ${verdict.bytes} bytes, ${seconds.toFixed(3)} s`;
-  result.focus();
-}
+const fetchChosen = (wanted: readonly Listed[]): Promise<void> =>
+  withNode(async (address, signal) => {
+    const out: NamedFile[] = [];
+    for (const each of wanted) {
+      const at = wanted.length === 1 ? "" : `, ${out.length + 1} of ${wanted.length}`;
+      const bytes = await fetchPackage(address, each, signal, (done) => {
+        nodeSays(`Fetching epoch ${each.epoch}${at}: ${done.toLocaleString("en")} of ${each.bytes.toLocaleString("en")} bytes…`);
+      });
+      out.push({ name: `epoch-${each.epoch}.ccp`, file: bytes.buffer as ArrayBuffer });
+    }
+    nodeSays(wanted.length === 1 ? "The package was fetched." : `${wanted.length} packages were fetched.`);
+    given = out;
+    await start();
+  });
 
 part("form").addEventListener("submit", (event) => {
   event.preventDefault();
   void start();
 });
-part("file").addEventListener("change", () => (dropped = undefined));
+part("file").addEventListener("change", () => (given = undefined));
+part("ask").addEventListener("click", () => void askNode());
+part("address").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  void askNode();
+});
+part("fetch").addEventListener("click", () => {
+  const chosen = listed[Number(part<HTMLSelectElement>("epochs").value)];
+  if (chosen !== undefined) void fetchChosen([chosen]);
+});
+part("fetch-all").addEventListener("click", () => void fetchChosen(listed.slice(0, FILES_MAX)));
+part("stop").addEventListener("click", () => asking?.abort());
 part("answer").addEventListener("change", () => {
   const file = part<HTMLInputElement>("answer").files?.[0];
   if (file === undefined || file.size > 1 << 20) return problem(file === undefined ? "" : "An answer has at most 1,048,576 bytes.");
@@ -199,8 +188,13 @@ document.addEventListener("dragleave", () => drop.classList.remove("over"));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  const file = event.dataTransfer?.files[0];
-  if (file === undefined) return;
-  dropped = file;
-  void start();
+  const dropped = [...(event.dataTransfer?.files ?? [])];
+  if (dropped.length === 0) return;
+  void read(dropped).then(
+    (found) => {
+      given = found;
+      return start();
+    },
+    (error: unknown) => problem(error instanceof Wrong ? error.message : "The file cannot be read."),
+  );
 });

@@ -1,4 +1,4 @@
-import { absolute, compareText } from "./bytes.js";
+import { absolute, ascii, compareText } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
 import {
   type Asset, CALL, type ConcentrationTier, FORWARD, FUNDING_DEFAULTS, type FundingTerms, type Instrument, type LotCharge,
@@ -10,6 +10,8 @@ const M = 1000000n;
 const HOUR = 3600000n;
 const DAY = 86400000n;
 export const YEAR = 365n * DAY;
+
+const NAME_BYTES_MAX = 256;
 
 function must(condition: boolean, about: string): void {
   demand(condition, CODES.BAD_STATEMENT, about);
@@ -31,6 +33,10 @@ export function demandReadable(book: Rulebook, slots: number): void {
   must(rises(cash.map(({ id }) => id)), "order of cash groups");
   must(rises(tokens.map(({ id }) => id)), "order of tokens");
   must(rises(marks.map(({ instrument }) => instrument)), "order of marks");
+  for (const { name } of [...instruments, ...cash, ...tokens, ...feeds, ...groups, ...stress]) {
+    must(ascii(name).length <= NAME_BYTES_MAX, "a name is too long");
+  }
+  must(differ(feeds.map(({ name }) => name)), "names of feeds");
   const known = new Set(groups.map(({ id }) => id));
   must(instruments.every(({ group }) => known.has(group)), "group of an instrument");
   const listed = new Set(instruments.map(({ id }) => id));

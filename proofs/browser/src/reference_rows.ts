@@ -35,14 +35,22 @@ function gcd(a: bigint, b: bigint): bigint {
   return b === 0n ? a : gcd(b, a % b);
 }
 
+/** Demand that a computed row has no coefficient and no constant beyond the bounds. */
+export function demandBounded({ coefficients, constant }: WantedRow): void {
+  demand(coefficients.every(([, c]) => absolute(c) < 1n << 62n), CODES.BAD_STATEMENT, "coefficient of the rulebook");
+  demand(absolute(constant) < 1n << 63n, CODES.BAD_STATEMENT, "constant of the rulebook");
+}
+
+/** Slots follow from the tariff; scenarios are priced for the rows alone. */
 export class Reference {
   readonly slots: WantedSlot[] = [];
-  readonly rows: WantedRow[] = [];
+  private readonly rows: WantedRow[] = [];
   readonly scenarios: number;
   private readonly indices: Map<number, bigint>;
   private readonly marks: Map<number, bigint>;
   private readonly groups: Map<number, RiskGroup>;
-  private readonly values: readonly bigint[][];
+  private values: readonly bigint[][] = [];
+  private stressFits = true;
   private readonly unitValues: readonly bigint[];
   private readonly shortRates: readonly bigint[];
   private readonly lines: readonly (readonly Line[])[];
@@ -54,8 +62,6 @@ export class Reference {
     this.marks = new Map(book.marks.map(({ instrument, ticks }) => [instrument, ticks]));
     this.groups = new Map(parameters.groups.map((group) => [group.id, group]));
     this.scenarios = Math.max(parameters.scenarios.length, ...parameters.groups.map(({ scenarios }) => scenarios.length));
-    const grids = new Map(parameters.groups.map((g) => [g.id, g.scenarios.length > 0 ? g.scenarios : parameters.scenarios]));
-    this.values = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], this.scenarios));
     this.unitValues = tokens.map((token) => this.unitValue(token, this.indices.get(token.feed)));
     this.shortRates = instruments.map((instrument) => {
       const option = instrument.kind === CALL || instrument.kind === PUT;
@@ -71,11 +77,20 @@ export class Reference {
     }
     this.tokenLines = tokens.map((token, t) => concentrationLines(tiers.get(token.id) ?? [], at(this.unitValues, t)));
     this.writeSlots();
+  }
+
+  /** Price every scenario and return all rows. What a row may not have is refused when it is compared: `demandBounded`. */
+  priced(): readonly WantedRow[] {
+    const { parameters, instruments } = this.book;
+    const grids = new Map(parameters.groups.map((g) => [g.id, g.scenarios.length > 0 ? g.scenarios : parameters.scenarios]));
+    this.values = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], this.scenarios));
     this.writeRows();
-    for (const { coefficients, constant } of this.rows) {
-      demand(coefficients.every(([, c]) => absolute(c) < 1n << 62n), CODES.BAD_STATEMENT, "coefficient of the rulebook");
-      demand(absolute(constant) < 1n << 63n, CODES.BAD_STATEMENT, "constant of the rulebook");
-    }
+    return this.rows;
+  }
+
+  /** Demand that every token's value under stress is a coefficient. */
+  demandStressValues(): void {
+    demand(this.stressFits, CODES.BAD_STATEMENT, "value under stress");
   }
 
   indexOf(feed: number): bigint | undefined {
@@ -246,7 +261,7 @@ export class Reference {
     const lots = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], stress.length));
     stress.forEach(({ moves }, i) => {
       const units = tokens.map((token) => this.stressed(token, moves));
-      demand(units.every((value) => absolute(value) < 1n << 62n), CODES.BAD_STATEMENT, "value under stress");
+      this.stressFits &&= units.every((value) => absolute(value) < 1n << 62n);
       this.add([
         ...cash.map((c) => [c, 1n] as const),
         ...units.map((value, t) => [tokenAt + t, value] as const),

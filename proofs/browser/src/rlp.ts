@@ -47,3 +47,10 @@ function readItem(raw: Bytes, start: number, limit: number, depth: number): { it
   }
   return { item: items, end };
 }
+
+/** How many bytes the canonical encoding of an item has. */
+export function encodedLength(item: Item): number {
+  if (!isList(item) && item.length === 1 && (item[0] ?? 0) < 0x80) return 1;
+  const inside = isList(item) ? item.reduce((total, each) => total + encodedLength(each), 0) : item.length;
+  return inside + (inside < 56 ? 1 : 1 + Math.ceil(inside.toString(16).length / 2));
+}

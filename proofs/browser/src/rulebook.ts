@@ -11,7 +11,7 @@ const u63 = (value = 0n) => or(U63, is(value));
 const none = <T>(): T[] => [];
 
 /** u32 as bigint: parameters enter exact arithmetic. */
-const P32 = { read: (reader: Parameters<typeof U32.read>[0]): bigint => BigInt(U32.read(reader)) };
+export const P32 = { read: (reader: Parameters<typeof U32.read>[0]): bigint => BigInt(U32.read(reader)) };
 const p32 = (value = 0n) => or(P32, is(value));
 
 export const Scenario = structure({
@@ -74,6 +74,9 @@ function span(): Scenario[] {
   return [...plain, scenario(2n, 1n, 0n, 350000n), scenario(-2n, 1n, 0n, 350000n)];
 }
 
+/** The default grid as fields by name, as a genesis file would have it. */
+export const SPAN_FIELDS: readonly ReadonlyMap<string, bigint | boolean>[] = span().map((each) => new Map(Object.entries(each)));
+
 export const JointScenario = structure({ columns: array(U32), count: p32(1n) });
 export type JointScenario = Of<typeof JointScenario>;
 export const JointCredit = structure({
@@ -82,6 +85,7 @@ export const JointCredit = structure({
   weight_ppm: p32(800000n),
   keep_largest: or(BOOLEAN, () => false),
 });
+export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({
   instrument: U32,
   contingency_ppm: p32(),
@@ -104,7 +108,7 @@ export const RiskParameters = structure({
   maintenance_denominator: p32(5n),
   cash_limit_micros: u63(),
   rate_ppm: p32(),
-  joint: or(JointCredit, defaults<Of<typeof JointCredit>>(JointCredit)),
+  joint: or(JointCredit, defaults<JointCredit>(JointCredit)),
   charges: or(array(LotCharge), none<LotCharge>),
   concentration: or(array(ConcentrationTier), none<ConcentrationTier>),
   stress: or(array(StressScenario), none<StressScenario>),
@@ -187,6 +191,7 @@ const DepegTerms = structure({
   unit_decimals: or(U8, () => 2),
   haircut_ppm: p32(100000n),
 });
+export const DEPEG_DEFAULTS: Of<typeof DepegTerms> = defaults<Of<typeof DepegTerms>>(DepegTerms)();
 export const Asset = structure({
   id: U32,
   name: TEXT,
@@ -223,9 +228,11 @@ export const Rulebook = structure({
 });
 export type Rulebook = Of<typeof Rulebook>;
 
-/** Read a rulebook, more freely than the rest of a package: forms and last items may differ from a writer's. */
+/** Read a rulebook, more freely than the rest of a package: last items that have defaults may be missing. */
 export function readRulebook(raw: Uint8Array): Rulebook {
   demand(raw.length > 0, CODES.RULES_DIFFER, "no rulebook");
   demand(raw.length <= 1 << 20, CODES.BAD_STATEMENT, "rulebook is too long");
-  return whole(Rulebook, raw).value;
+  const { value, shortest } = whole(Rulebook, raw);
+  demand(shortest, CODES.BAD_STATEMENT, "a form of the rulebook is not the shortest");
+  return value;
 }

@@ -1,20 +1,21 @@
-import { larger } from "./bytes.js";
-import { smaller } from "./bytes.js";
+import { type Bytes, larger, smaller } from "./bytes.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
+import { demandOfGenesis, type Genesis } from "./genesis.js";
 import { forwardOf } from "./options.js";
 import { demandReadable, sorted } from "./ranges.js";
-import { Reference } from "./reference_rows.js";
+import { demandBounded, Reference } from "./reference_rows.js";
 import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
 import { type Header, type RiskStatement } from "./schema.js";
+import { cut } from "./visible.js";
 import { missingPpm } from "./statement.js";
 
-/** The check `rules`: docs/specification/rules.md, "Comparison". Without a genesis. */
+/** The check `rules`: docs/specification/rules.md, "Comparison"; of a genesis: genesis.ts. */
 const ASSUMPTIONS = [
   "auction_liquidity", "cash_calls", "collateral_caps", "default_waterfall", "initial_margin", "interest_accrued",
   "price_formation", "soft_credit", "uncredited_deposits", "withdrawal_restrictions",
 ];
 
-export function verifyRules(statement: RiskStatement, header: Header): Rulebook {
+export function verifyRules(statement: RiskStatement, header: Header, genesis?: Genesis, network?: Bytes): Rulebook {
   const book = read(statement);
   const reference = new Reference(book);
   const differ = CODES.RULES_DIFFER;
@@ -24,8 +25,11 @@ export function verifyRules(statement: RiskStatement, header: Header): Rulebook 
     const slot = at(slots, index);
     demand(slot.name === wanted.name && slot.kind === wanted.kind && slot.group === wanted.group, differ, `slot ${index}`);
   });
-  demand(rows.length === reference.rows.length, differ, "number of rows");
-  reference.rows.forEach((wanted, index) => {
+  const computed = reference.priced();
+  demand(rows.length === computed.length, differ, "number of rows");
+  reference.demandStressValues();
+  computed.forEach((wanted, index) => {
+    demandBounded(wanted);
     const row = at(rows, index);
     const same = row.kind === wanted.kind && row.constant === wanted.constant && row.shortfall === wanted.shortfall &&
       row.coefficients.length === wanted.coefficients.length &&
@@ -38,13 +42,31 @@ export function verifyRules(statement: RiskStatement, header: Header): Rulebook 
   const assumptions = sorted([...ASSUMPTIONS, ...(book.parameters.stress.length === 0 ? ["default_fund"] : [])]);
   demand(sameList(statement.assumptions, assumptions), differ, "assumptions");
   compareFeeds(book);
+  demandMarks(book, reference, genesis?.time ?? 0n);
   for (const { fund_account, fund } of statement.cover) {
     demand(fund_account === 0n && fund <= book.parameters.default_fund_micros, differ, "default fund");
   }
-  demandMarks(book, reference, header);
-  compareHaircuts(statement, book);
+  const missing = missingShares(statement, book);
+  demand(book.tokens.every(({ haircut_ppm }, i) => haircut_ppm >= at(missing, i)), differ, "haircut of a token that lacks custody");
   demand(book.time_ms <= header.time_ms, differ, "time");
+  if (genesis !== undefined) demandOfGenesis(statement, book, genesis, network, missing);
   return book;
+}
+
+const FEEDS_NAMED = 10;
+const FEED_SHOWN = 80;
+
+/** Which instruments count for nothing, because their feeds are called settled; empty if none does. */
+export function ofSettledFeeds(book: Rulebook): string {
+  const settled = new Map(book.feeds.flatMap(({ feed, name, used }) => (used ? [] : [[feed, name] as const])));
+  const affected = book.instruments.flatMap(({ feed }) => (settled.has(feed) ? [feed] : []));
+  if (affected.length === 0) return "";
+  const feeds = [...new Set(affected)].sort((a, b) => a - b).map((feed) => cut(settled.get(feed) ?? "", FEED_SHOWN));
+  const more = feeds.length > FEEDS_NAMED ? ` and ${feeds.length - FEEDS_NAMED} more` : "";
+  return (
+    `; positions in ${affected.length} of the instruments count for nothing, for the validators call their feeds ` +
+    `settled: ${feeds.slice(0, FEEDS_NAMED).join(", ")}${more}`
+  );
 }
 
 /** Read and check the ranges; whatever cannot be read is BAD_STATEMENT. */
@@ -88,25 +110,23 @@ function compareFeeds(book: Rulebook): void {
   }
 }
 
-function compareHaircuts(statement: RiskStatement, book: Rulebook): void {
+/** Of each token, the largest share that a vault lacks. */
+function missingShares(statement: RiskStatement, book: Rulebook): bigint[] {
   const missing = new Map<number, bigint>();
   for (const term of statement.custody) {
     missing.set(term.slot, larger(missing.get(term.slot) ?? 0n, missingPpm(term)));
   }
-  book.tokens.forEach(({ haircut_ppm }, index) => {
-    const share = missing.get(book.cash_groups.length + index) ?? 0n;
-    demand(haircut_ppm >= share, CODES.RULES_DIFFER, "haircut of a token that lacks custody");
-  });
+  return book.tokens.map((_, index) => missing.get(book.cash_groups.length + index) ?? 0n);
 }
 
-function demandMarks(book: Rulebook, reference: Reference, header: Header): void {
+/** Marks are bounded as of the valuation. `listed`: the time from which a dated instrument may have been traded. */
+function demandMarks(book: Rulebook, reference: Reference, listed: bigint): void {
   const instruments = new Map(book.instruments.map((instrument) => [instrument.id, instrument]));
-  const latest = larger(book.time_ms, header.time_ms);
   for (const { instrument: id, ticks } of book.marks) {
     const instrument = instruments.get(id);
     const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
     if (instrument === undefined || index === undefined) continue;
-    const [lowest, highest] = markBounds(instrument, index, latest, book.parameters.rate_ppm);
+    const [lowest, highest] = markBounds(instrument, index, book.time_ms, book.parameters.rate_ppm, listed);
     const good = ticks >= lowest && (highest === undefined || ticks <= highest);
     demand(good, CODES.PRICE_OUT_OF_BOUNDS, `mark of ${instrument.name}: ${ticks}, from ${lowest} to ${highest ?? "any"}`);
   }
@@ -114,6 +134,7 @@ function demandMarks(book: Rulebook, reference: Reference, header: Header): void
 
 function markBounds(
   { kind, funding, strike_ticks, expiry_ms, averaging_ms: a }: Instrument, x: bigint, latest: bigint, rate: bigint,
+  listed: bigint,
 ): [bigint, bigint | undefined] {
   if (kind === PERPETUAL) {
     const d = (x * funding.premium_cap_ppm) / 1000000n;
@@ -127,5 +148,5 @@ function markBounds(
     const l = settled ? 0n : a - c;
     return [larger((x * l) / larger(a, 1n), 1n), undefined];
   }
-  return [x, forwardOf(x, rate, expiry_ms, 0n)];
+  return [x, forwardOf(x, rate, expiry_ms, listed)];
 }

@@ -1,5 +1,5 @@
 import {
-  array, BOOLEAN, bytes, I63, literal, member, type Of, or, pair, structure, small, TEXT, U32, U63,
+  array, BOOLEAN, bytes, I63, literal, member, numbered, type Of, or, pair, structure, small, TEXT, U32, U63,
 } from "./messagepack.js";
 
 /** The structures of a package: tables of docs/specification, in their order. */
@@ -128,7 +128,7 @@ export const EpochPackage = structure({
   srs: bytes(32),
   domain: U32,
   statement: RiskStatement,
-  commitments: array(pair(U63, bytes(48))),
+  commitments: numbered(48),
   proof: PROOF,
   book: PROOF,
   cover: or(PROOF, zeros(0)),

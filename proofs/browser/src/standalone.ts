@@ -21,7 +21,7 @@ export function readStandalone(file: Bytes): Standalone {
 
 /** The check `listed`: the account that the proof is about. */
 export function listed({ content }: ReadPackage, { commitment }: Standalone): bigint {
-  const found = content.commitments.filter(([, encoded]) => equal(encoded, commitment));
+  const found = content.commitments.items().filter(([, encoded]) => equal(encoded, commitment));
   demand(found.length > 0, CODES.NOT_INCLUDED);
   demand(found.length === 1, CODES.BLINDERS_REUSED);
   return found[0]?.[0] ?? 0n;

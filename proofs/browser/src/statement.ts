@@ -21,12 +21,12 @@ export function demandWellFormed(content: EpochPackage): Layout {
   );
   rising(statement.shortfalls.map(([account]) => account), bad, "shortfalls");
   demand(statement.shortfalls.every(([, shortfall]) => shortfall !== 0n), bad, "a shortfall of 0");
+  demandShapes(statement);
   demandCustody(statement);
   const layout = layoutOf(statement, domain);
-  demandShapes(statement);
   demand(commitments.length > 0, bad, "no commitment");
-  rising(commitments.map(([account]) => account), bad, "commitments");
-  const listed = new Set(commitments.map(([account]) => account));
+  rising(commitments.items().map(([account]) => account), bad, "commitments");
+  const listed = new Set(commitments.items().map(([account]) => account));
   demand(statement.shortfalls.every(([account]) => listed.has(account)), bad, "a shortfall without a commitment");
   return layout;
 }

@@ -1,3 +1,6 @@
+import { CODES, Refusal } from "./errors.js";
+import { visible } from "./visible.js";
+
 /** Meanings of the checks: the table of docs/specification/verification.md. */
 export const MEANINGS = {
   encoding: "The file is a whole epoch package in its one canonical form.",
@@ -22,7 +25,13 @@ export const MEANINGS = {
   solvency:
     "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no more than is listed.",
   answer: "The node's signed answer about your account agrees with this package.",
-  freshness: "Header and prices are recent enough.",
+  freshness:
+    "At the stated time, header and prices are no older than is accepted, and the trusted validator set was last known to be in force within the trusting period.",
+  keys: "The keys for a contract are those that the certified statement and the leaves of all accounts give.",
+  shares: "Validators with more than two thirds of the voting power signed these keys.",
+  leaf: "The account is a leaf under the root in the keys.",
+  proof: "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no more than its leaf lists.",
+  presentation: "The account's own key signed for which chain, contract, caller and purpose the account is shown.",
 } as const;
 
 export type CheckName = keyof typeof MEANINGS;
@@ -37,12 +46,22 @@ export interface Check {
   readonly code: string;
 }
 
+export interface Refused {
+  readonly check: CheckName;
+  readonly code: string;
+}
+
 export interface Verdict {
-  /** Whether every check passed. Checks that are open have passed; `complete` says whether there are any. */
+  /** Whether every check passed. Checks that are open have passed, but where the caller is strict; `complete` says whether
+   * there are any. */
   readonly ok: boolean;
   readonly complete: boolean;
   readonly checks: readonly Check[];
   readonly notRun: readonly CheckName[];
+  /** Why `ok` is false: the check and its code, such as "R0707 proof_refused". Strictly, an open check has the code R0760. */
+  readonly refusal: Refused | undefined;
+  /** By what a signed answer and the package contradict each other; empty if they do not. */
+  readonly contradiction: string;
   readonly claim: string;
   readonly notProven: readonly string[];
   /** Values that are the quorum's word, by name. */
@@ -52,3 +71,33 @@ export interface Verdict {
   readonly epoch: string;
   readonly bytes: number;
 }
+
+export interface Outcome {
+  readonly detail: string;
+  /** False if nothing is wrong and not all is shown. */
+  readonly complete?: boolean;
+}
+
+/** "R0707 proof_refused", as it is printed. */
+export const printed = (code: string): string => code.slice(0, 6) + code.slice(6).toLowerCase();
+
+/** Run one check. */
+export function judge(name: CheckName, step: () => Outcome): Check {
+  const meaning = MEANINGS[name];
+  try {
+    const { detail, complete = true } = step();
+    return { name, ok: true, complete, detail: visible(detail), meaning, code: "" };
+  } catch (error) {
+    // What is no refusal is a limit of the machine or a defect: the check has not passed in either case.
+    const refusal = error instanceof Refusal ? error : undefined;
+    const code = refusal === undefined ? "" : printed(refusal.code);
+    const about = refusal?.about ?? (error instanceof Error ? `this program failed: ${error.message}` : "this program failed");
+    return { name, ok: false, complete: true, detail: visible([code, about].filter((t) => t !== "").join(": ")), meaning, code };
+  }
+}
+
+/** Why checks that may not stay open refuse a package: the first open one that the caller does not allow. */
+export const refusedOpen = (checks: readonly Check[], allowed: readonly CheckName[] | undefined): Refused | undefined => {
+  const open = allowed === undefined ? undefined : checks.find(({ name, ok, complete }) => ok && !complete && !allowed.includes(name));
+  return open === undefined ? undefined : { check: open.name, code: printed(CODES.CHECK_OPEN) };
+};

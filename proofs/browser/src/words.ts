@@ -1,10 +1,13 @@
 import { hex, number } from "./bytes.js";
 import { type Assurance } from "./custody.js";
 import { at } from "./errors.js";
+import { type Freshness, freshnessLimits } from "./freshness.js";
 import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
+import { attestedSentence } from "./attested.js";
+import { cut, visible } from "./visible.js";
 
 /** What a verdict says in words: docs/specification/verification.md, "What a verifier must say". */
 const SENTENCES: Readonly<Record<string, string>> = {
@@ -21,45 +24,13 @@ const SENTENCES: Readonly<Record<string, string>> = {
   withdrawal_restrictions: "who may withdraw what, and when.",
 };
 
-/** Text of a file without control characters, marks of direction, line ends and unusual spaces: `\\u` and the number. */
-export const visible = (text: string): string =>
-  text.replace(/(?! )[\p{C}\p{Z}]/gu, (character) => {
-    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
-  });
-
-export function attestedValues({ statement }: EpochPackage, book: Rulebook | undefined): Record<string, string> {
-  const out: Record<string, string> = {};
-  if (book !== undefined) {
-    out["valuation_time_ms"] = String(book.time_ms);
-    for (const { name, ticks } of book.feeds) out[`index:${visible(name)}`] = String(ticks);
-    const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
-    for (const { instrument, ticks } of book.marks) out[`mark:${visible(names.get(instrument) ?? "")}`] = String(ticks);
-    for (const token of book.tokens) {
-      const name = `${token.chain_id}:${visible(token.name)}`;
-      out[`haircut_ppm:${name}`] = String(token.haircut_ppm);
-      if (token.yields.feed !== 0) out[`rate_ticks:${name}`] = String(token.rate_ticks);
-    }
-    for (const group of book.parameters.groups) {
-      for (const field of ["range_ppm", "volatility_ppm", "volatility_range_ppm"] as const) {
-        out[`${field}:${visible(group.name)}`] = String(group[field]);
-      }
-    }
-  }
-  for (const term of statement.custody) {
-    for (const field of ["released", "later", "strays", "dust"] as const) {
-      out[`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`] = String(number(term[field]));
-    }
-  }
-  return out;
-}
-
 export interface Shown {
   readonly assurances: readonly Assurance[];
   readonly book: Rulebook | undefined;
   readonly trustedSet: boolean;
   readonly trustedNetwork: boolean;
-  readonly freshness: boolean;
-  readonly anyAge: boolean;
+  readonly withGenesis: boolean;
+  readonly freshness: Freshness | undefined;
   readonly houseMissing: boolean;
 }
 
@@ -141,16 +112,45 @@ function terms({ statement }: EpochPackage): string {
   return parts.length === 0 ? "" : `, with ${parts.join(", ")}`;
 }
 
+/** The account of what members contributed. */
+const CONTRIBUTIONS = (1n << 48n) + 4n;
+
+/** Who attests to the rules in force. */
+const rulesSentence = (withGenesis: boolean): string =>
+  withGenesis
+    ? "Prices, haircuts, the time as of which options are valued, and the ranges, volatilities and joint scenarios of the observed market are those that more than two thirds of the validators certified; the rows follow from them and from the genesis."
+    : "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.";
+
+/** The statement's own rules that no row expresses, and feeds that are stated to have no price any more. */
+function assumptions(statement: RiskStatement): string[] {
+  const out = statement.assumptions.map((name) => {
+    return `Not proven: ${SENTENCES[name] ?? `${visible(name.slice(0, 80))}, a rule that this version does not know.`}`;
+  });
+  const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(cut(name.slice(8), 80)));
+  if (settled.length > 0) {
+    out.push(`Settled, as the validators attest: ${settled.join(", ")}. Holdings priced by these feeds count as zero here.`);
+  }
+  return out;
+}
+
+function trustSentences(shown: Shown): string[] {
+  return [
+    ...(shown.trustedSet ? [] : ["The validator set is the package's own: compare its hash with one that you trust."]),
+    ...(shown.trustedNetwork ? [] : ["The network's id is the package's own."]),
+    ...freshnessLimits(shown.freshness, shown.trustedSet),
+  ];
+}
+
 export function notProven(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
   const { statement } = content;
   const out = [
     "Positions are hidden from everybody outside the validator set, not from validators.",
-    "Prices, parameters and the time as of which options are valued are those that more than two thirds of the validators certified; the rows follow from them. Give the genesis to have the parameters compared with it.",
+    rulesSentence(shown.withGenesis),
   ];
   if (shown.assurances.some((assurance) => assurance !== "attested")) {
     out.push("More than two thirds of the validators attest that the blocks whose states prove custody are final on their chains.");
   }
-  out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
+  if (!shown.withGenesis) out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
   out.push(...custodySentences(content, shown.assurances));
   out.push(
     "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, " +
@@ -164,12 +164,14 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
       : "A listed shortfall is an upper bound; the default fund is tested for two members' losses in each stated stress scenario, at its prices and today's haircuts, and in no other.",
   );
   if (fund !== undefined) out.push("Which account is which member's is what the validators certified.");
+  if (fund !== undefined && fund.members.some(([account]) => account === CONTRIBUTIONS)) {
+    out.push(
+      `What members contributed, account ${CONTRIBUTIONS}, is not counted in the default fund here: ` +
+        "`crossclear fund verify` does, with that account opened.",
+    );
+  }
   if (fund !== undefined && fund.deficits.some((value) => value > 0n)) {
     out.push("The fund's shortfall is revealed exactly: it is what the two largest members lack, less the fund.");
-  }
-  const settled = statement.prices.filter(({ name }) => name.startsWith("settled:")).map(({ name }) => visible(name.slice(8)));
-  if (settled.length > 0) {
-    out.push(`Settled, as the validators attest: ${settled.join(", ")}. Holdings priced by these feeds count as zero here.`);
   }
   out.push("A book of two accounts reveals each one's positions to the other.");
   out.push(
@@ -177,20 +179,7 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
       (fund === undefined ? "" : ", which account is which member's") +
       "; who is short, and by how much at most; the sums of cash and tokens; prices and parameters; and of every vault the counters and the balance, with deposits and withdrawals on their way.",
   );
-  for (const name of statement.assumptions) {
-    out.push(`Not proven: ${SENTENCES[name] ?? `${visible(name)}, a rule that this version does not know.`}`);
-  }
-  if (!shown.trustedSet) out.push("The validator set is the package's own: compare its hash with one that you trust.");
-  if (!shown.trustedNetwork) out.push("The network's id is the package's own.");
-  if (!shown.freshness) {
-    out.push("How old the package is was not checked, nor whether its validator set is still in force.");
-  } else {
-    if (shown.anyAge) out.push("The age was not limited: all that is shown may have been overtaken.");
-    out.push("What has happened since the snapshot is not known; there may be a newer package.");
-  }
-  out.push(
-    `${Object.keys(attested).length} values are the word of more than two thirds of the validators, within the rulebook's bounds: they are listed by name and value.`,
-  );
+  out.push(...assumptions(statement), ...trustSentences(shown), attestedSentence(attested));
   if (!shown.trustedSet && !shown.trustedNetwork) {
     out.push("nothing but the file itself was trusted: give the validator set's hash, or anybody may have made this file");
   }
@@ -221,6 +210,31 @@ function custodySentences({ statement }: EpochPackage, assurances: readonly Assu
     );
   }
   return out;
+}
+
+/** The claim of a standalone proof whose checks all passed. */
+export function claimOfAccount({ statement, header }: EpochPackage, account: bigint): string {
+  const sigma = new Map(statement.shortfalls).get(account) ?? 0n;
+  const meets = sigma === 0n
+    ? "meets its maintenance requirement"
+    : `is short of its maintenance requirement by at most ${sigma} (in the unit of the listed rows)`;
+  return (
+    `At height ${statement.height} (epoch ${statement.epoch}) of network ${hex(statement.network).slice(0, 16)}…, account ` +
+    `${account} ${meets}, in each of ${statement.scenarios} scenarios over ${statement.groups.length} risk groups. ` +
+    `Certified by header ${header.height}.`
+  );
+}
+
+/** What a standalone proof leaves open. */
+export function notProvenOfAccount(content: EpochPackage, shown: Shown, attested: Readonly<Record<string, string>>): string[] {
+  return [
+    "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
+    rulesSentence(shown.withGenesis),
+    "Who owns the account is not part of the proof: anybody who knows its holdings and seed can make one.",
+    ...assumptions(content.statement),
+    ...trustSentences(shown),
+    attestedSentence(attested),
+  ];
 }
 
 export const cashSlots = (content: EpochPackage): number => slotsOf(content.statement, CASH).length;

@@ -27,6 +27,7 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.holdings import current_arrays, current_holdings
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
+from proofs.statement.price_bounds import check_price_bounds
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
 from tests.kit.clearing.genesis import ACCOUNTS, BTC, ETH, USDC_1, USDC_2, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.rows import group_maxima, row_value
@@ -200,7 +201,12 @@ def check_provable(state: State) -> None:
     cash, tokens = len(arrays.cash_groups), len(arrays.cash_groups) + len(arrays.assets)
     assert decode(encode(snapshot), RiskSnapshot, 1 << 24) == snapshot
     statement = snapshot.statement
-    assert read_rulebook(statement.rules, len(statement.slots)).slots_and_rows() == (statement.slots, statement.rows)
+    rulebook = read_rulebook(statement.rules, len(statement.slots))
+    assert rulebook.slots_and_rows() == (statement.slots, statement.rows)
+    assert (rulebook.slots(), rulebook.row_count) == (statement.slots, len(statement.rows))
+    # What was settled with its feed keeps its price when the feed opens again.
+    living = tuple(mark for mark in rulebook.marks if not state.marks[mark.instrument].settled)
+    check_price_bounds(msgspec.structs.replace(rulebook, marks=living), listed_ms=state.terms.genesis.time_ms)
     for each in snapshot.accounts:
         own = each.values[:cash], each.values[cash:tokens], each.values[tokens:]
         assert 0 <= each.shortfall < 2**63

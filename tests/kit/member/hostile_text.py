@@ -3,6 +3,7 @@
 import enum
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -11,6 +12,10 @@ import msgspec
 
 CONTROLS = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 """C0, DEL, C1."""
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that show nothing."""
+COMBINING = "\u034f\u0336\u17b4\u180b\u20e3\ufe0f\U000e0100"
+FROM_THE_RIGHT = "\u05d0\u0627\u07ca"
 INVISIBLE = "\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 HOSTILE = {
     "ANSI": "\x1b[2J\x1b]0;title\x07",
@@ -18,13 +23,21 @@ HOSTILE = {
     "a carriage return": "bad\rgood",
     "another direction": "abc\u202edcba\u2066",
     "separators": "a\u2028b\u2029c\x85d\x0be\x0cf\tg",
-    "all of them": CONTROLS + INVISIBLE,
+    "letters from the right": FROM_THE_RIGHT + " 1 2",
+    "blanks and marks": "a" + BLANK + COMBINING,
+    "all of them": CONTROLS + INVISIBLE + BLANK + COMBINING + FROM_THE_RIGHT,
     "one line end": "\n",
 }
 
 
 def is_plain(text: str) -> bool:
-    return all(letter.isprintable() for letter in text)
+    """By the properties that Unicode gives: a visible letter that has its place from left to right, or a space."""
+    return all(letter == " " or _is_visible(letter) for letter in text)
+
+
+def _is_visible(letter: str) -> bool:
+    from_left = unicodedata.bidirectional(letter) in ("L", "EN", "ES", "ET", "CS", "ON")
+    return unicodedata.category(letter)[0] in "LNPS" and from_left and letter not in BLANK
 
 
 def strings_in(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The page of `proofs/browser` in a headless Chromium.
 
 Run `python -m tests.kit.proofs.browser_page FOLDER` to write screenshots: a good package, a bad one, the own account
-found.
+found, several packages, a node.
 """
 
 import base64
@@ -41,7 +41,9 @@ def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_screenshots(folder: Path) -> None:
-    """Three scenes, light, and the first again on a narrow dark screen."""
+    """A good package, a bad one, the own account found, several packages, a node; light, and some on a narrow dark
+    screen."""
+    from tests.kit.proofs.package_node import serving  # here: other scenes need no node
 
     def into(name: str) -> dict[str, Any]:
         return {"screenshot": folder / f"{name}.png"}
@@ -51,19 +53,22 @@ def write_screenshots(folder: Path) -> None:
     package = GOOD / "three-accounts.ccp"
     changed = bytearray(package.read_bytes())
     changed[-1] ^= 1
-    with tempfile.TemporaryDirectory() as place:
+    dark = {"dark": True, "viewport": NARROW}
+    with tempfile.TemporaryDirectory() as place, serving({4: package.read_bytes()}) as node, serving({}) as empty:
         bad = Path(place) / "changed.ccp"
         bad.write_bytes(changed)
         any_age = {"age": ""}
+        known = {**any_age, "validators": trusted, "network": "07" * 32}
         play(
-            {
-                "file": GOOD / "every-part.ccp",
-                "fields": {**any_age, "validators": trusted, "network": "07" * 32},
-                **into("good-package"),
-            },
+            {"file": GOOD / "every-part.ccp", "fields": known, **into("good-package")},
             {"file": bad, "fields": any_age, **into("bad-package")},
             {"file": package, "answer": GOOD / "answer.cci", "fields": any_age, **into("own-account")},
-            {"file": package, "fields": any_age, "dark": True, "viewport": NARROW, **into("narrow-dark")},
+            {"file": [GOOD / "every-part.ccp", package, bad], **into("several-packages")},
+            {"address": node, "fetch": "#fetch", "fields": known, **into("from-a-node")},
+            {"address": empty, **into("node-without-packages")},
+            {"address": "http://127.0.0.1:1", **dark, **into("no-node-narrow-dark")},
+            {"file": package, "fields": any_age, **dark, **into("narrow-dark")},
+            {"file": bad, "fields": any_age, **dark, **into("bad-package-narrow-dark")},
         )
 
 

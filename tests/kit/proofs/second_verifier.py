@@ -49,7 +49,13 @@ class SecondVerifier:
 
 
 def _text(value: Any) -> Any:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    return (
+        base64.b64encode(value).decode()
+        if isinstance(value, bytes)
+        else [_text(each) for each in value]
+        if isinstance(value, list)
+        else value
+    )
 
 
 def refused_by(verdict: dict[str, Any]) -> str:

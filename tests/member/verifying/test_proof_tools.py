@@ -220,9 +220,36 @@ def test_an_equivocation_is_never_allowed(
 def test_another_anchor_is_a_finding(folder: Path, history: Callable[..., Printed]) -> None:
     other_set = ["--validators-hash", "11" * 32]
     text = history(folder, *other_set, code=6).out
-    assert all(words in text for words in ("set_not_linked", "open ", "no good package"))
+    assert all(words in text for words in ("set_not_linked", "FAIL ", "nothing was checked but its certificate"))
+    assert "no good package" in text
     history(folder, *other_set, "--allow", "unlinked")
     assert "no good package" in history(folder, "--network", "11" * 32, code=6).out
+
+
+LONG_AGO, LATELY = "2020-01-01T00:00:00Z", "2020-03-11T00:00:00Z"
+"""More than two weeks before the small market's time, and a day."""
+
+
+def test_a_trusted_set_that_may_have_retired_is_a_finding(folder: Path, history: Callable[..., Printed]) -> None:
+    """Who has left a set loses nothing by signing another history."""
+    trust = [folder, *TRUST, "--no-strict", "--set-known-at"]
+    found = history(*trust, LONG_AGO, "--output", "json", code=6).json
+    assert [each["code"] for each in found["findings"]] == ["R0758"]
+    assert history(*trust, LONG_AGO, "--allow", "expired", "--output", "json").json["ok"]
+    assert history(*trust, LATELY, "--output", "json").json["ok"]
+    assert "rests on the caller's word" in history(folder, *TRUST).out
+    assert "rests on the caller's word" not in history(*trust, LATELY).out
+
+
+def test_no_proof_is_made_for_a_set_that_may_have_retired_or_an_old_package(
+    package: Path, tmp_path: Path, cli: CommandLine
+) -> None:
+    """Rows of their own making could ask anything about one's holdings."""
+    words = ["proof", "make", package, *own_account(tmp_path), *TRUST, "--out", tmp_path / "mine.ccs"]
+    assert "R0758" in cli(*words, "--set-known-at", LONG_AGO, code=6).err
+    assert "R0756" in cli(*words, "--at", "2020-06-01T00:00:00Z", code=6).err
+    assert not (tmp_path / "mine.ccs").exists()
+    cli(*words, "--set-known-at", LATELY)
 
 
 def test_an_empty_folder_shows_nothing(tmp_path: Path, history: Callable[..., Printed]) -> None:

@@ -123,5 +123,9 @@ def test_only_a_validator_of_the_trusted_set_is_accused(
     assert (found["contradicted"], found["anchored"], found["is_validator"]) == (True, True, code == 0)
     assert ("no evidence" in found["detail"]) is (code != 0)
     accuse(code=6)
+    retired = accuse(*trust, "--set-known-at", "2020-01-01T00:00:00Z", code=6).json
+    assert not retired["contradicted"]
+    assert "R0758" in retired["detail"], "a retired set can certify a list that no honest node knew"
+    assert accuse(*trust, "--at", "2021-01-01T00:00:00Z", code=code).json["contradicted"], "evidence may be old"
     answer.write_bytes(answer_of(ALICE, secret, market.seeds()[1]))
     assert accuse(*trust, code=6).json["contradicted"] is False

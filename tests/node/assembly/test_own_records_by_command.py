@@ -104,11 +104,11 @@ def test_inputs_that_the_command_writes_pass_the_inclusion_check(
     assert (out / "owner").read_text().strip() == "0x" + FAKE_OWNERS[1].hex()
     true = json.loads((out / "holdings.json").read_text())
     assert sorted(true.values()) == ["1000000", "9000"]
+    monkeypatch.setattr("cli.verdict_options.now_ms", lambda: time_of(100))
     accused = cli("proof", "accuse", str(out / "answer.cci"), "--package", place.package, *place.genesis, code=6)
     assert "the leaf that is in the list" in accused.out
     own = ["--account", "1", "--owner", str(out / "owner")]
     own += ["--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
-    monkeypatch.setattr("cli.verdict_options.now_ms", lambda: time_of(100))
     verify = ["verify", place.package, *own, *place.genesis]
     assert "ok   inclusion" in cli(*verify).out
     for name, amount in true.items():

@@ -9,19 +9,25 @@ import argparse
 import random
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 from devnet.toolchain import install_browser
 from tests.kit.proofs.both_verifiers import Tally, first_answer, request, second_answer
-from tests.kit.proofs.package_mutants import KINDS, drawn
+from tests.kit.proofs.package_mutants import KINDS, SHARES, Mutant, drawn
 from tests.kit.proofs.second_verifier import SecondVerifier
+
+AHEAD = 16
+"""How many mutants the second verifier may have before it: both work at the same time."""
 
 
 def main(arguments: list[str]) -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cases", type=int, default=1000)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--kinds", default=",".join(KINDS), help="of mutants, with commas")
+    options.add_argument(
+        "--kinds", default="", help="of mutants, with commas, in equal parts; by default all by SHARES"
+    )
     options.add_argument(
         "--progress", type=int, default=0, help="write the tally after each so many cases to standard error"
     )
@@ -31,26 +37,39 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--minutes", type=float, default=0, help="stop after so long; 0: after all cases")
     chosen = options.parse_args(arguments)
     install_browser()
-    tally, kinds, began = Tally(), chosen.kinds.split(","), time.monotonic()
+    kinds = chosen.kinds.split(",") if chosen.kinds else [kind for kind, share in SHARES.items() for _ in range(share)]
+    tally, waiting, began = Tally(), deque[tuple[str, Mutant, tuple[str, str]]](), time.monotonic()
     with SecondVerifier() as second:
-        for case in range(chosen.cases):
-            chance = random.Random(f"{chosen.seed}/{case}")
-            kind = kinds[case % len(kinds)]
-            mutant = drawn(KINDS[kind], chance)
-            second.send(**request(mutant))
-            first = first_answer(mutant)
+
+        def take_answer() -> None:
+            kind, mutant, first = waiting.popleft()
+            known = len(tally.disagreements)
             tally.add(kind, mutant, first, second_answer(second.receive()))
+            for number in range(known, len(tally.disagreements)):
+                _write(chosen.folder, f"{chosen.seed}-{number}", *tally.disagreements[number])
+
+        for case in range(chosen.cases):
+            kind = kinds[case % len(kinds)]
+            mutant = drawn(KINDS[kind], random.Random(f"{chosen.seed}/{case}"))
+            second.send(**request(mutant))
+            waiting.append((kind, mutant, first_answer(mutant)))
+            if len(waiting) == AHEAD:
+                take_answer()
             if chosen.progress and case % chosen.progress == chosen.progress - 1:
-                sys.stderr.write(tally.report() + "\n\n")
+                sys.stderr.write(f"after {time.monotonic() - began:.0f} s, {tally.report()}\n\n")
                 sys.stderr.flush()
             if chosen.minutes and time.monotonic() - began > 60 * chosen.minutes:
                 break
-    for number, (text, mutant) in enumerate(tally.disagreements):
-        chosen.folder.mkdir(parents=True, exist_ok=True)
-        (chosen.folder / f"{chosen.seed}-{number}.ccp").write_bytes(mutant.data)
-        (chosen.folder / f"{chosen.seed}-{number}.txt").write_text(text)
+        while waiting:
+            take_answer()
     sys.stdout.write(tally.report() + "\n")
     return 1 if tally.disagreements else 0
+
+
+def _write(folder: Path, name: str, text: str, mutant: Mutant) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.ccp").write_bytes(mutant.data)
+    (folder / f"{name}.txt").write_text(text)
 
 
 if __name__ == "__main__":

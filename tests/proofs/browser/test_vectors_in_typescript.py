@@ -5,6 +5,7 @@ import random
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clearing.base.codec import decode
@@ -16,6 +17,7 @@ from proofs.verify.signed_inclusion import SignedInclusion
 from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
 
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
+COMMITMENTS, PROOF = 7, 8
 PACKAGES = ["three-accounts.ccp", "every-part.ccp", "every-rule.ccp"]
 
 
@@ -162,6 +164,32 @@ def test_a_changed_byte_is_refused_by_the_check_that_the_first_verifier_names(se
             assert refused_by(second.ask(file=bytes(changed))) == first.checks[-1].name, position
 
 
-def test_a_huge_file_with_an_empty_proof_costs_no_point(second: SecondVerifier) -> None:
-    proof = second.ask(file=b"\xc0" * (1 << 20))
-    assert refused_by(proof) == "encoding"
+def test_a_huge_file_with_an_empty_proof_is_refused_by_its_lengths(second: SecondVerifier) -> None:
+    """A million commitments, which are no points, and no proof: neither a point nor a hash of a leaf is computed."""
+    tree = msgspec.msgpack.decode(read("three-accounts.ccp"))
+    tree[COMMITMENTS] = [[account, bytes(48)] for account in range(1 << 20)]
+    tree[PROOF] = b""
+    huge = msgspec.msgpack.encode(tree)
+    verdict = second.ask(file=huge)
+    assert (refused_by(verdict), verdict["checks"][-1]["code"]) == ("sizes", "R0703 bad_length")
+    assert refused_by(second.ask(file=b"\xc0" * (1 << 20))) == "encoding"
+
+
+@pytest.mark.parametrize(
+    "item", [[1, bytes(47)], [1, bytes(49)], [-1, bytes(48)], [1], [1, bytes(48), 1], [1 << 63, bytes(48)]]
+)
+def test_a_commitment_of_another_form_is_malformed(second: SecondVerifier, item: list) -> None:
+    tree = msgspec.msgpack.decode(read("three-accounts.ccp"))
+    tree[COMMITMENTS][1] = item
+    changed = msgspec.msgpack.encode(tree)
+    assert second.ask(file=changed)["checks"][-1]["code"] == "R0102 malformed"
+    assert verify_package(changed).checks[-1].name == "encoding"
+
+
+@pytest.mark.parametrize("longer", [b"\xcc\x01", b"\xcd\x00\x01", b"\xce\x00\x00\x00\x01", b"\xd0\x01"])
+def test_a_commitment_in_a_longer_form_is_not_canonical(second: SecondVerifier, longer: bytes) -> None:
+    good = read("three-accounts.ccp")
+    account = b"\x92\x01\xc4\x30"
+    assert good.count(account) == 1
+    changed = good.replace(account, b"\x92" + longer + b"\xc4\x30")
+    assert second.ask(file=changed)["checks"][-1]["code"] == "R0103 non_canonical"

@@ -6,64 +6,21 @@ import msgspec
 import pytest
 
 from clearing.base import bls
-from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from proofs.algebra.commitment import CommitmentContext, blinders, commit
 from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.epoch.package import commitments_root, read_package, write_package
-from proofs.epoch.prover import assemble, commit_epoch, prove_epoch
+from proofs.epoch.prover import assemble
 from proofs.errors import ProofCode
 from proofs.history import blinder_reuse
 from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
 from proofs.history.package_history import FINDINGS_MAX, PackageHistory
-from proofs.linear.prover import random_scalar
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
-
-SPACING = 10
-BUSY = 10**9
-"""Base units that come and go in an epoch, no matter who holds what."""
-
-
-def shot_of(market, epoch, holdings=None, **changes):
-    """The snapshot of an epoch: one every ten heights."""
-    shot = market.snapshot(holdings or market.HOLDINGS)
-    custody = tuple(
-        msgspec.structs.replace(
-            term,
-            block_number=100 * epoch + term.chain_id,
-            block_hash=bytes([term.chain_id, *[epoch] * 31]),
-            deposited=u256(int.from_bytes(term.deposited, "big") + BUSY * epoch),
-            withdrawn=u256(int.from_bytes(term.withdrawn, "big") + BUSY * epoch),
-        )
-        for term in shot.statement.custody
-    )
-    fields = {"epoch": epoch, "height": SPACING * epoch, "state_root": bytes([epoch]) * 32, "custody": custody}
-    return msgspec.structs.replace(shot, statement=msgspec.structs.replace(shot.statement, **{**fields, **changes}))
-
-
-def head_of(market, shot, root, **changes):
-    stated = shot.statement
-    fields = {
-        "network": stated.network,
-        "height": stated.height + 3,
-        "time_ms": 1_584_000_000_000 + changes.get("height", stated.height + 3),
-        "commitments_height": stated.height,
-        "epoch": stated.epoch,
-        "withdrawals_count": stated.epoch,
-    }
-    return market.certified(root, **{**fields, **changes})
-
-
-def package_of(market, epoch, holdings=None, *, statement=None, **header):
-    return proven(market, shot_of(market, epoch, holdings, **(statement or {})), **header)
-
-
-def proven(market, shot, scalars=random_scalar, **header):
-    keys = market.seeds()
-    root = commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N)
-    return prove_epoch(shot, keys, *head_of(market, shot, root, **header), domain=market.N, scalars=scalars)
+from proofs.verify.freshness import Freshness
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs.epochs import head_of, package_of, proven, shot_of
 
 
 def entries_of(packages):
@@ -93,7 +50,7 @@ def only_finding(packages, **options):
 
 @pytest.fixture(scope="module")
 def three(market):
-    return tuple(package_of(market, epoch) for epoch in (4, 5, 6))
+    return tuple(package_of(epoch) for epoch in (4, 5, 6))
 
 
 def test_packages_in_a_row_are_one_history_in_any_order(market, three):
@@ -114,14 +71,14 @@ def test_an_empty_history_shows_nothing():
 
 
 def test_two_proofs_of_one_epoch_by_two_provers_are_no_finding(market, three):
-    again = package_of(market, 5)
+    again = package_of(5)
     assert again != three[1]
-    for other in (again, three[1], package_of(market, 5, height=54)):
+    for other in (again, three[1], package_of(5, height=54)):
         assert details(judged([*three, other])) == []
 
 
 def test_a_missing_epoch_is_named(market, three):
-    for last, epochs in ((three[2], "epoch 5"), (package_of(market, 9), "epochs 5 to 8")):
+    for last, epochs in ((three[2], "epoch 5"), (package_of(9), "epochs 5 to 8")):
         code, files, detail = only_finding([three[0], last])
         assert (code, files) == (ProofCode.EPOCH_MISSING, ("0.ccp", "1.ccp"))
         assert epochs in detail
@@ -138,15 +95,15 @@ def test_a_refused_package_is_a_finding_and_leaves_a_gap(three):
 
 
 def test_two_certified_headers_of_one_height_are_equivocation_by_name(market, three):
-    other = package_of(market, 5, payload_root=bytes(32))
+    other = package_of(5, payload_root=bytes(32))
     found = (ProofCode.EQUIVOCATION, ("1.ccp", "3.ccp"), "two headers of height 53; validators 0, 1 signed both")
     assert only_finding([*three, other]) == found
 
 
 def test_many_findings_that_are_allowed_hide_no_other(market, three, monkeypatch):
     monkeypatch.setattr("proofs.history.package_history.FINDINGS_MAX", 2)
-    unlinked = [package_of(market, epoch, next_validators_hash=bytes(32)) for epoch in (4, 5, 6, 7)]
-    other = package_of(market, 7, payload_root=bytes(32))
+    unlinked = [package_of(epoch, next_validators_hash=bytes(32)) for epoch in (4, 5, 6, 7)]
+    other = package_of(7, payload_root=bytes(32))
     verdict = judged([*unlinked, other], adopt=True)
     (found,) = verdict.besides([ProofCode.SET_NOT_LINKED])
     assert found.code is ProofCode.EQUIVOCATION
@@ -154,7 +111,7 @@ def test_many_findings_that_are_allowed_hide_no_other(market, three, monkeypatch
 
 
 def test_two_certified_headers_count_even_when_the_second_proves_nothing(market, three):
-    other = read_package(package_of(market, 5, payload_root=bytes(32)))
+    other = read_package(package_of(5, payload_root=bytes(32)))
     forged = write_package(msgspec.structs.replace(other, proof=b""))
     assert ProofCode.EQUIVOCATION in codes(judged([*three, forged]))
     stripped = write_package(msgspec.structs.replace(other, statement=read_package(three[0]).statement))
@@ -171,17 +128,17 @@ def test_a_file_that_somebody_spoiled_accuses_no_validator(three):
 
 def test_two_books_of_one_snapshot_or_epoch_are_equivocation(market, three):
     poorer = ((0, (4_000, 10, 0, 3)), *market.HOLDINGS[1:])
-    at_other_height = package_of(market, 5, poorer, statement={"state_root": bytes(32)}, height=54)
+    at_other_height = package_of(5, poorer, statement={"state_root": bytes(32)}, height=54)
     verdict = judged([*three, at_other_height])
     assert codes(verdict) == {ProofCode.EQUIVOCATION}
     for words in ("two commitments roots of the snapshot at height 50", "two snapshots of epoch 5"):
         assert any(words in detail for detail in details(verdict))
-    same_epoch_later = package_of(market, 5, statement={"height": 55})
+    same_epoch_later = package_of(5, statement={"height": 55})
     assert ProofCode.EQUIVOCATION in codes(judged([three[1], same_epoch_later]))
 
 
 def test_packages_of_two_networks_are_not_one_history(market, three):
-    other = package_of(market, 5, statement={"network": bytes(32)})
+    other = package_of(5, statement={"network": bytes(32)})
     verdict = judged([three[0], other, three[1]])
     assert codes(verdict) == {ProofCode.WRONG_NETWORK}
     assert verdict.findings[0].files == ("1.ccp",)
@@ -192,7 +149,7 @@ def test_packages_of_two_networks_are_not_one_history(market, three):
 
 
 def test_a_set_that_the_header_before_does_not_name_is_not_linked(market, three):
-    code, files, _ = only_finding([package_of(market, 4, next_validators_hash=bytes(32)), three[1]])
+    code, files, _ = only_finding([package_of(4, next_validators_hash=bytes(32)), three[1]])
     assert (code, files) == (ProofCode.SET_NOT_LINKED, ("0.ccp", "1.ccp"))
     verdict = judged(three, validators_hash=bytes([1]) * 32)
     assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
@@ -229,13 +186,89 @@ def test_what_a_made_up_set_signed_contradicts_nobody(market, three, monkeypatch
     secrets = tuple(bls.secret_from_seed(bytes([i + 77]) * 32) for i in range(2))
     monkeypatch.setitem(market.certified.__globals__, "SECRETS", secrets)
     monkeypatch.setattr(market, "SECRETS", secrets)
-    forged = package_of(market, 5, payload_root=bytes(32))
+    forged = package_of(5, payload_root=bytes(32))
     assert read_package(forged).validators.hash != honest
     verdict = judged([*three, forged], validators_hash=honest)
     assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
     assert [result.linked for result in verdict.packages] == [True, True, True, False]
     assert verdict.packages[3].ok
     assert verdict.epochs == (4, 5, 6)
+
+
+def surveyed(packages, **options):
+    history = PackageHistory(**options)
+    for data in packages:
+        history.survey(data)
+    for number, data in enumerate(packages):
+        history.add(f"{number}.ccp", data)
+    return history.finish()
+
+
+@pytest.fixture
+def sets(market, monkeypatch):
+    """Makes packages by the number of the set that signs them, and knows each set's hash."""
+
+    def signing(number, epoch, **header):
+        secrets = tuple(bls.secret_from_seed(bytes([i + 77 + 2 * number]) * 32) for i in range(2))
+        monkeypatch.setitem(market.certified.__globals__, "SECRETS", secrets)
+        monkeypatch.setattr(market, "SECRETS", secrets)
+        return package_of(epoch, **header)
+
+    return signing, [read_package(signing(number, 4)).validators.hash for number in range(3)]
+
+
+def test_sets_that_follow_from_the_trusted_one_are_known_before_anything_dear_in_any_order(sets):
+    signing, hashes = sets
+    packages = [signing(at, 4 + at, next_validators_hash=hashes[min(at + 1, 2)]) for at in range(3)]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        verdict = surveyed([packages[at] for at in order], validators_hash=hashes[0])
+        assert verdict.ok
+        assert verdict.epochs == (4, 5, 6)
+
+
+def test_a_package_of_a_stranger_costs_its_certificate_alone(market, three, sets, monkeypatch):
+    """Anybody can make a set, a network and a package that is dear to verify."""
+    signing, hashes = sets
+    honest, forged = read_package(three[0]).validators.hash, signing(1, 5)
+    judging = verify_package
+    seen = []
+
+    def seeing(data, **known):
+        seen.append(data)
+        return judging(data, **known)
+
+    monkeypatch.setattr("proofs.history.package_history.verify_package", seeing)
+    verdict = surveyed([*three, forged], validators_hash=honest)
+    assert seen == list(three)
+    assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
+    strange = verdict.packages[3]
+    assert (strange.ok, strange.failed, strange.linked) == (False, "certificate", False)
+    assert "does not follow from the trusted one" in strange.detail
+    uncertified = read_package(three[1])
+    false = msgspec.structs.replace(uncertified.header, next_validators_hash=hashes[1])
+    linking = write_package(msgspec.structs.replace(uncertified, header=false))
+    assert surveyed([linking, forged], validators_hash=honest).packages[1].failed == "certificate"
+    assert surveyed([*three, forged], validators_hash=honest, adopt=True).packages[3].ok
+
+
+def test_a_trusted_set_that_was_in_force_too_long_ago_is_a_finding(market, three):
+    """A history judges no ages, but what a retired set signed is no history."""
+    honest, known = market.validator_set().hash, 1_584_000_000_000
+    last = known + 14 * 86_400_000
+
+    def judged_at(now_ms, **changes):
+        return judged(three, validators_hash=honest, freshness=Freshness(now_ms, **{"set_known_ms": known, **changes}))
+
+    assert judged_at(last).ok
+    late = judged_at(last + 1)
+    assert codes(late) == {ProofCode.SET_EXPIRED}
+    assert not late.ok
+    assert not late.besides([ProofCode.SET_EXPIRED])
+    assert judged_at(last + 1, trusting_period_ms=10**12).ok
+    vouched = judged_at(last + 10**12, set_known_ms=None)
+    assert vouched.ok
+    assert any("caller's word" in limit for limit in vouched.not_proven)
+    assert any("no time was stated" in limit for limit in judged(three, validators_hash=honest).not_proven)
 
 
 @pytest.mark.parametrize(
@@ -250,15 +283,15 @@ def test_what_a_made_up_set_signed_contradicts_nobody(market, three, monkeypatch
 )
 def test_what_only_grows_may_not_become_less(market, change, told):
     cursors = (DepositCursor(1, bytes(20), 9),)
-    first = package_of(market, 4, deposit_cursors=cursors)
-    verdict = judged([first, package_of(market, 5, **{"deposit_cursors": cursors, **change})])
+    first = package_of(4, deposit_cursors=cursors)
+    verdict = judged([first, package_of(5, **{"deposit_cursors": cursors, **change})])
     assert codes(verdict) == {ProofCode.HISTORY_BACKWARDS}
     assert told in verdict.findings[0].detail
-    assert judged([first, package_of(market, 5, deposit_cursors=cursors)]).ok
+    assert judged([first, package_of(5, deposit_cursors=cursors)]).ok
 
 
 def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market, three):
-    verdict = judged([three[1], package_of(market, 4, height=60)])
+    verdict = judged([three[1], package_of(4, height=60)])
     assert codes(verdict) == {ProofCode.HISTORY_BACKWARDS}
     for words in ("snapshot height goes from 50", "epoch goes from 5", "custody block of chain 1 goes from 501"):
         assert any(words in detail for detail in details(verdict))
@@ -311,7 +344,7 @@ def constant(market):
 
 
 def blinded(market, epoch, holdings, blinders_of):
-    shot = shot_of(market, epoch, holdings)
+    shot = shot_of(epoch, holdings)
     layout, points = layout_of(shot.statement, market.N), basis(market.N)
     witnesses, commitments = [], []
     for account in shot.accounts:
@@ -319,7 +352,7 @@ def blinded(market, epoch, holdings, blinders_of):
         hiding = blinders_of(account.account, epoch)
         witnesses.append(make_witness(layout, values, 0, hiding))
         commitments.append((account.account, encode_point(commit(points, values, hiding))))
-    head = head_of(market, shot, commitments_root(shot.statement, commitments, market.N))
+    head = head_of(shot, commitments_root(shot.statement, commitments, market.N))
     return assemble(shot.statement, tuple(commitments), witnesses, *head, domain=market.N)
 
 
@@ -370,7 +403,7 @@ def test_two_accounts_with_one_commitment_are_found(market):
 def test_epochs_before_the_first_package_are_named(market):
     """A header's epoch is its statement's, so the number of the first says how many closed before it."""
     for epoch, says in ((1, ""), (2, "Epoch 1 closed before"), (4, "Epochs 1 to 3 closed before")):
-        limits = judged([proven(market, shot_of(market, epoch))]).not_proven
+        limits = judged([proven(shot_of(epoch))]).not_proven
         assert [limit[: len(says)] for limit in limits if "closed before the first" in limit] == [says][: bool(says)]
 
 
@@ -379,12 +412,12 @@ def test_two_proofs_with_one_draw_of_randomness_are_found(market):
         numbers = iter(range(seed, seed + 10**6))
         return lambda: pow(7, next(numbers), 2**200)
 
-    shot = shot_of(market, 4)
-    first = proven(market, shot, drawn(1), height=43)
-    assert judged([first, proven(market, shot, drawn(10**7), height=43)]).ok
+    shot = shot_of(4)
+    first = proven(shot, drawn(1), height=43)
+    assert judged([first, proven(shot, drawn(10**7), height=43)]).ok
     # Of one statement with one draw all messages are the same, so the proof is the same: nothing is told by it.
-    assert judged([first, proven(market, shot, drawn(1), height=44)]).ok
-    later = proven(market, shot_of(market, 5), drawn(1))
+    assert judged([first, proven(shot, drawn(1), height=44)]).ok
+    later = proven(shot_of(5), drawn(1))
     column = "C_D of account 0, column 0, in a proof of epoch"
     found = details(judged([first, later]))
     assert {f"{column} 5 is {column} 4", "R of a book of epoch 5 is R of a book of epoch 4"} <= set(found)

@@ -4,6 +4,7 @@ The chains' real states are in `tests/bridge/contracts/test_storage_proofs.py`; 
 """
 
 import json
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from clearing.base.codec import encode, u256
 from clearing.base.errors import RemoteFault
+from clearing.base.evm import trie
 from clearing.base.evm.evidence import (
     NATIVE,
     BlockEvidence,
@@ -22,6 +24,7 @@ from clearing.base.evm.evidence import (
     ProvenState,
     select_evidence,
 )
+from clearing.base.evm.rlp_coding import decode
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
@@ -35,7 +38,7 @@ from tests.kit.clearing import guarded as guarded_kit
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.world import executed
 from tests.kit.evm_state import MadeState
-from tests.kit.proofs.proven_custody import proven, words_of
+from tests.kit.proofs.proven_custody import chains_of, proven, words_of
 
 FLAGGED = BalanceLocation(BalanceOrder.SLOT_FIRST, u256(9), 255)
 
@@ -257,6 +260,22 @@ def test_whatever_a_state_holds_is_read_and_shown_nodes_are_all_needed(held, ask
     for extra in ((*nodes, b"\x80"), nodes[:-1]) if nodes else ():
         with pytest.raises(RemoteFault):
             read_all(OrderedNodes(extra))
+
+
+def test_many_terms_under_the_same_nodes_decode_each_node_once(market, monkeypatch):
+    """A list of nodes that every key leads through costs its bytes once, however many terms look up in it."""
+    (first,) = [term for term in market.statement().custody if term.slot == market.TOKEN]
+    terms = tuple(replace(first, token=bytes([at]) * 20) for at in range(1, 60))
+    chain = chains_of(terms)[first.chain_id]
+    evidence = chain.evidence(terms)
+    statement = replace(
+        market.statement(), custody=tuple(replace(term, block_hash=evidence.block_hash) for term in terms)
+    )
+    read = Counter()
+    monkeypatch.setattr(trie, "decode", lambda encoded: read.update([encoded]) or decode(encoded))
+    check_custody(statement, (evidence,))
+    assert sorted(read) == sorted(evidence.nodes)
+    assert set(read.values()) == {1}
 
 
 def test_evidence_survives_the_file(proven_package, stated):

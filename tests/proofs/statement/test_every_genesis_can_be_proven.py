@@ -12,6 +12,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import DIGITS_MAX, SLOTS_MAX, check_genesis
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
 from clearing.margin.statement.rows import build_rows, build_slots
+from clearing.margin.statement.rulebook import NAME_BYTES_MAX
 from clearing.margin.statement.stress import build_stress
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup, Scenario, StressScenario
@@ -48,6 +49,7 @@ IMPOSSIBLE = {
     "slots.name ": {"cash_groups": (*GENESIS.cash_groups, CashGroup(2, "USD"))},
     "listing": {"instruments": perpetuals(SLOTS_MAX)},
     "listing.bytes": {"instruments": (replace(GENESIS.instruments[0], name="x" * (1 << 19)),)},
+    "names": {"instruments": (replace(GENESIS.instruments[0], name="x" * (NAME_BYTES_MAX + 1)),)},
     "instruments.FUT.carry": {
         "instruments": (Instrument(1, "FUT", InstrumentKind.FUTURE, BTC, 1, USD, 1, START_MS + 500 * YEAR_MS),),
         "risk": replace(GENESIS.risk, rate_ppm=1_000_000),

@@ -16,6 +16,7 @@ from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, make_genesis
 from tests.kit.clearing.world import funded
+from tests.kit.proofs.made_market import FUTURE, listed
 from tests.kit.proofs.stressed import MEMBERS, PREMIUM, RULEBOOK, snapshot_of
 
 replace = msgspec.structs.replace
@@ -107,6 +108,22 @@ def test_a_future_in_its_averaging_window_is_bounded_by_the_part_that_is_not_cov
     assert mark_bounds(future, 10_000, 0, latest_ms=future.expiry_ms) == (1, None)
 
 
+@pytest.mark.parametrize("mark", [1, 799_999])
+def test_a_header_dated_at_a_futures_expiry_frees_no_mark_of_it(market, mark):
+    """What an expired future is worth follows from no index of today; when it is valued says whether it has expired."""
+    expiry_ms = RULEBOOK.time_ms + 3 * DAY_MS
+    future = listed(1, "BTC-FUT", FUTURE, 1)
+    future = replace(future, expiry_ms=expiry_ms)
+    book = replace(RULEBOOK, instruments=(future, *RULEBOOK.instruments[1:]), marks=(MarkPrice(1, mark),))
+    statement = snapshot_of(VECTORS, MEMBERS, book).statement
+    for certified_ms in (book.time_ms, expiry_ms - 1, expiry_ms, expiry_ms + DAY_MS):
+        with pytest.raises(VerificationFailed) as fault:
+            check_rulebook(statement, certified_ms=certified_ms)
+        assert fault.value.code is ProofCode.PRICE_OUT_OF_BOUNDS
+    settled = replace(book, time_ms=expiry_ms)
+    assert check_rulebook(snapshot_of(VECTORS, MEMBERS, settled).statement, certified_ms=expiry_ms)
+
+
 def test_an_option_is_worth_no_more_than_its_index_or_its_strike():
     call, put = (instrument(kind, strike_ticks=700) for kind in (InstrumentKind.CALL, InstrumentKind.PUT))
     assert mark_bounds(call, 500, 0, latest_ms=0) == (0, 500)
@@ -129,5 +146,5 @@ def test_a_verdict_lists_by_name_and_value_what_is_the_quorums_word(market):
             place = f"{name}:{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
             assert listed[place] == int.from_bytes(getattr(term, name), "big")
     assert any(slot.kind is SlotKind.TOKEN for slot in shot.statement.slots)
-    assert any(f"{len(listed)} values" in limit for limit in verdict.not_proven)
+    assert any(f"{len(listed) - 1} values" in limit for limit in verdict.not_proven), "and one is the file's word"
     assert not verify_package(market.honest(shot)[:-1]).attested

@@ -18,7 +18,7 @@ from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.listed_market import genesis
-from tests.kit.proofs.negatives import of_certificate, of_encoding, of_onchain, of_parts, of_statements
+from tests.kit.proofs.negatives import of_attacks, of_certificate, of_encoding, of_onchain, of_parts, of_statements
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
@@ -27,7 +27,8 @@ from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
 RULES = "every-rule.ccp"
-FILE, ONCHAIN = "vectors.json", "onchain.json"
+FILE, ONCHAIN, FURTHER = "vectors.json", "onchain.json", "further.json"
+"""`further.json`: of the same form as `vectors.json`, with what later attacks found."""
 FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
 """Suffixes of what is verified."""
 
@@ -113,6 +114,7 @@ def made_files() -> dict[Path, Iterable[Vector | OnchainVector]]:
         BAD / FILE: negative(),
         VECTORS / ONCHAIN: of_onchain.positive(),
         BAD / ONCHAIN: of_onchain.negative(),
+        BAD / FURTHER: of_attacks.vectors(),
     }
 
 

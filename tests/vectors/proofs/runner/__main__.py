@@ -14,7 +14,7 @@ from tests.vectors.proofs.runner.verify import failed_answer, failed_check, fail
 
 
 def wrong() -> list[str]:
-    files = [(folder, file) for folder in ("good", "bad") for file in ("vectors.json", "onchain.json")]
+    files = [(folder, file) for folder in ("good", "bad") for file in (*vectors.FILES, "onchain.json")]
     every = [vector for folder, file in files for vector in vectors.read(folder, file)]
     found = [(vector["name"], vectors.judged(vector), vectors.expected(vector)) for vector in every]
     print(f"{len(every)} vectors")

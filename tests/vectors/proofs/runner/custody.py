@@ -101,7 +101,7 @@ class State:
 
     def __init__(self, root: bytes, nodes: list[bytes]) -> None:
         self.root, self.nodes, self.used = root, nodes, 0
-        self.known: dict[bytes, bytes] = {}
+        self.known: dict[bytes, list[Item]] = {}
         self.accounts: dict[bytes, list[bytes]] = {}
 
     def account(self, address: bytes) -> list[bytes]:
@@ -123,17 +123,19 @@ class State:
         proves(isinstance(item, bytes) and 1 <= len(item) <= 32 and item[0] != 0, "word")
         return number(item)
 
-    def node(self, reference: Item) -> Item:
+    def node(self, reference: Item) -> list[Item]:
+        """A node is decoded, and its whole shape is checked, when it is read for the first time."""
         if isinstance(reference, list):
             return reference
         proves(len(reference) == 32, "reference")
         if reference not in self.known:
             proves(self.used < len(self.nodes) and keccak(self.nodes[self.used]) == reference, "node")
-            self.known[reference] = self.nodes[self.used]
+            node = rlp(self.nodes[self.used])
+            proves(isinstance(node, list), "node")
+            check_shape(node)
+            self.known[reference] = node
             self.used += 1
-        node = rlp(self.known[reference])
-        proves(isinstance(node, list), "node")
-        return node
+        return self.known[reference]
 
     def lookup(self, root: bytes, hashed: bytes) -> bytes | None:
         if root == keccak(b"\x80"):
@@ -141,24 +143,61 @@ class State:
         path, reference = nibbles(hashed), root
         while True:
             node = self.node(reference)
-            proves(len(node) in (2, 17), "node")
             if len(node) == 17:
                 reference, ends = (node[path[0]], False) if path else (node[16], True)
                 path = path[1:]
                 if not reference:
                     return None
             else:
-                proves(isinstance(node[0], bytes) and bool(node[0]), "node")
-                compact = nibbles(node[0])
-                flag, own = compact[0], compact[1:] if compact[0] % 2 else compact[2:]
+                flag, own = compact_path(node[0])
                 ends = flag >= 2
-                proves(flag < 4 and (flag % 2 == 1 or compact[1] == 0) and (ends or bool(own)), "node")
                 if path != own if ends else path[: len(own)] != own:
                     return None
                 reference, path = node[1], path[len(own) :]
             if ends:
                 proves(isinstance(reference, bytes) and bool(reference), "value")
                 return bytes(reference)
+
+
+def check_shape(node: list[Item]) -> None:
+    """Every item of a node, also of those that lie inside it."""
+    proves(len(node) in (2, 17), "node")
+    if len(node) == 17:
+        proves(isinstance(node[16], bytes), "value")
+        for each in node[:16]:
+            if each != b"":
+                _check_reference(each)
+        return
+    proves(isinstance(node[0], bytes) and bool(node[0]), "path")
+    flag, own = compact_path(node[0])
+    proves(flag < 4 and (flag % 2 == 1 or node[0][0] % 16 == 0), "path")
+    if flag >= 2:
+        proves(isinstance(node[1], bytes) and bool(node[1]), "value")
+    else:
+        proves(bool(own), "path")
+        _check_reference(node[1])
+
+
+def _check_reference(item: Item) -> None:
+    if isinstance(item, bytes):
+        proves(len(item) == 32, "reference")
+    else:
+        proves(rlp_bytes(item) <= 31, "a node that is too long to lie inside another")
+        check_shape(item)
+
+
+def compact_path(compact: bytes) -> tuple[int, list[int]]:
+    """Flag and nibbles."""
+    found = nibbles(compact)
+    return found[0], found[1:] if found[0] % 2 else found[2:]
+
+
+def rlp_bytes(item: Item) -> int:
+    """The length of an item's RLP."""
+    if isinstance(item, bytes) and len(item) == 1 and item[0] < 0x80:
+        return 1
+    size = len(item) if isinstance(item, bytes) else sum(map(rlp_bytes, item))
+    return 1 + size if size <= 55 else 1 + (size.bit_length() + 7) // 8 + size
 
 
 def nibbles(data: bytes) -> list[int]:

@@ -117,6 +117,20 @@ class Reader:
         need(int(low) <= count <= int(high), "MALFORMED", "count")
         return [self.value(found[4]) for _ in range(count)]
 
+    def anything(self) -> Any:
+        """A value of whatever type it says it is."""
+        need(self.at < len(self.data), "MALFORMED", "cut short")
+        first = self.data[self.at]
+        if first in range(0x90, 0xA0) or first in (0xDC, 0xDD):
+            return [self.anything() for _ in range(self.array())]
+        if first in (0xC4, 0xC5, 0xC6):
+            return self.blob()
+        if first in range(0xA0, 0xC0) or first in (0xD9, 0xDA, 0xDB):
+            return self.word()
+        if first in (0xC2, 0xC3):
+            return self.value("boolean")
+        return self.integer()
+
     def _integer(self, kind: str) -> int:
         value = self.integer()
         if found := re.fullmatch(r"integer in \[(.+), (.+)\]", kind):

@@ -58,8 +58,8 @@ def check_custody(statement: Record, genesis: Record) -> None:
     need(wanted <= stated, "CUSTODY_UNLISTED", "missing")
 
 
-def check_rules(statement: Record, genesis: Record, certified_ms: int, network: bytes) -> None:
-    """Check `rules` with a genesis."""
+def check_rules(statement: Record, genesis: Record, certified_ms: int, network: bytes) -> Record:
+    """Check `rules` with a genesis; returns the rulebook."""
     book = rules.check(statement, certified_ms, genesis["time_ms"])
 
     def same(what: str, good: bool) -> None:
@@ -81,6 +81,7 @@ def check_rules(statement: Record, genesis: Record, certified_ms: int, network: 
         moves = any(listed["haircut"][name] for name in DYNAMIC)
         same("haircut", haircut == least or (moves and haircut > least))
     same_parameters(book["parameters"], genesis["risk"], genesis["ranges"])
+    return book
 
 
 def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.vectors.proofs.runner import options, tables
 from tests.vectors.proofs.runner.custody import missing_ppm
-from tests.vectors.proofs.runner.encoding import Reader, Refused, need
+from tests.vectors.proofs.runner.encoding import Reader, Refused, need, packed
 from tests.vectors.proofs.runner.options import up
 from tests.vectors.proofs.runner.ranges import check_ranges
 
@@ -39,12 +39,14 @@ def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
     need(bool(statement["rules"]), "RULES_DIFFER", "no rulebook")
     book = read(statement["rules"], len(statement["slots"]))
     maker = Maker(book)
-    slots, rows = maker.slots_and_rows()
-    same("slots", [(slot["name"], slot["kind"], slot["group"]) for slot in statement["slots"]], slots)
+    maker.lay_slots()
+    same("slots", [(slot["name"], slot["kind"], slot["group"]) for slot in statement["slots"]], maker.slots)
+    same("number of rows", len(statement["rows"]), maker.row_count())
     stated = [
         (r["kind"], list(map(tuple, r["coefficients"])), r["constant"], r["shortfall"]) for r in statement["rows"]
     ]
-    same("rows", stated, rows)
+    maker.price()
+    maker.make_rows(stated)
     same("groups", statement["groups"], [group["name"] for group in book["parameters"]["groups"]])
     same("scenarios", statement["scenarios"], maker.width)
     same("prices", [(price["name"], price["ticks"]) for price in statement["prices"]], maker.prices())
@@ -58,7 +60,7 @@ def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
         rate = listed[token["yields"]["feed"]] if token["yields"]["feed"] else None
         ticks = rate["ticks"] if rate is not None and rate["used"] else 0
         same("rate", token["rate_ticks"], min(ticks, 100 * token["yields"]["unit_ticks"]))
-    check_marks(book, max(book["time_ms"], certified_ms), listed_ms)
+    check_marks(book, book["time_ms"], listed_ms)
     for terms in statement["cover"]:
         most = book["parameters"]["default_fund_micros"]
         holds("fund", terms["fund_account"] == 0 and terms["fund"] <= most)
@@ -67,6 +69,12 @@ def check(statement: Record, certified_ms: int, listed_ms: int = 0) -> Record:
         holds("haircut", token["haircut_ppm"] >= missing_share(statement, first + k))
     holds("time", book["time_ms"] <= certified_ms)
     return book
+
+
+def settled_instruments(book: Record) -> list[int]:
+    """Numbers of the instruments whose feed is not used."""
+    settled = {feed["feed"] for feed in book["feeds"] if not feed["used"]}
+    return [each["id"] for each in book["instruments"] if each["feed"] in settled]
 
 
 def missing_share(statement: Record, slot: int) -> int:
@@ -82,9 +90,14 @@ def read(data: bytes, slots: int) -> Record:
         book: Record = Reader(data).whole("`Rulebook`")
     except Refused as refused:
         raise Refused("BAD_STATEMENT", *refused.args) from None
+    good(packed(Reader(data).anything()) == data, "not the shortest forms")
     parameters = book["parameters"]
     lists = (book["instruments"], book["cash_groups"], book["tokens"], parameters["groups"], parameters["stress"])
     good(book["version"] == 1 and sum(map(len, lists)) <= slots, "rulebook")
+    names = [each["name"] for listed in (*lists, book["feeds"]) for each in listed]
+    good(all(len(name.encode()) <= 256 for name in names), "a long name")
+    of_feeds = [feed["name"] for feed in book["feeds"]]
+    good(len(set(of_feeds)) == len(of_feeds), "two feeds of one name")
     check_ranges(book)
     groups = {group["id"] for group in parameters["groups"]}
     for name, key in (("feeds", "feed"), ("cash_groups", "id"), ("tokens", "id"), ("marks", "instrument")):
@@ -275,11 +288,27 @@ class Maker:
 
     def slots_and_rows(self) -> tuple[list[Any], list[Any]]:
         """Slots as (name, kind, group), rows as (kind, coefficients, constant, shortfall)."""
-        self.slots: list[tuple[str, int, int]] = []
-        self.rows: list[Any] = []
-        self._lay_slots()
+        self.lay_slots()
+        self.price()
+        self.make_rows(None)
+        return self.slots, self.rows
+
+    def price(self) -> None:
+        """All values, of scenarios and then under stress."""
         grids = {group["id"]: group["scenarios"] or self.parameters["scenarios"] for group in self.groups}
         self.v = [self.row_of(each, grids[each["group"]], self.width) for each in self.instruments]
+        moves = {
+            group["id"]: [each["moves"][place] for each in self.parameters["stress"]]
+            for place, group in enumerate(self.groups)
+        }
+        self.under = [self.row_of(each, moves[each["group"]], len(self.stress)) for each in self.instruments]
+        numbers = range(len(self.stress))
+        self.tokens_under = [[self.stressed_token(each, number) for each in self.tokens] for number in numbers]
+
+    def make_rows(self, stated: list[Any] | None) -> None:
+        """Each row is compared with the stated one before the next is made."""
+        self.rows: list[Any] = []
+        self.stated = stated
         self._loss_rows()
         self._short_rows()
         self._size_rows()
@@ -287,7 +316,15 @@ class Maker:
             self._joint_rows()
         self._equity_rows()
         self._stress_rows()
-        return self.slots, self.rows
+
+    def row_count(self) -> int:
+        """How many rows there are, by the slots."""
+        groups_with_short = {self.instruments[j]["group"] for j in self.short}
+        found = len(self.groups) * self.width + len(self.short) + len(groups_with_short)
+        found += 2 * sum(map(len, self.sized.values())) + sum(map(len, self.tiers.values()))
+        if scenarios := self.joint["scenarios"]:
+            found += len(scenarios) + 2 + bool(self.short) + self.joint["keep_largest"] * len(self.groups)
+        return found + 1 + len(self.cash) + len(self.stress)
 
     def _slot(self, name: str, kind: str, group: int = 0) -> int:
         self.slots.append((name, self.kinds[kind], group))
@@ -297,9 +334,13 @@ class Maker:
         kept = sorted((j, a) for j, a in coefficients.items() if a)
         small = all(abs(a) <= COEFFICIENT_MAX for _, a in kept) and abs(constant) <= 2**63 - 1
         need(small, "BAD_STATEMENT", "coefficient")
-        self.rows.append((self.at_least_zero, kept, constant, shortfall))
+        row = (self.at_least_zero, kept, constant, shortfall)
+        need(self.stated is None or self.stated[len(self.rows)] == row, "RULES_DIFFER", "row")
+        self.rows.append(row)
 
-    def _lay_slots(self) -> None:
+    def lay_slots(self) -> None:
+        """The slots; no scenario is priced."""
+        self.slots: list[tuple[str, int, int]] = []
         self.values = [
             token_value(each, self.index[each["feed"]]) if each["feed"] in self.index else 0 for each in self.tokens
         ]
@@ -382,13 +423,8 @@ class Maker:
             self._row({at: 1}, parameters["cash_limit_micros"], shortfall=True)
 
     def _stress_rows(self) -> None:
-        moves = {
-            group["id"]: [each["moves"][place] for each in self.parameters["stress"]]
-            for place, group in enumerate(self.groups)
-        }
-        under = [self.row_of(each, moves[each["group"]], len(self.stress)) for each in self.instruments]
         for number, at in enumerate(self.stress):
             worth = dict.fromkeys(self.of_cash, 1)
-            worth |= {self.of_tokens[k]: self.stressed_token(each, number) for k, each in enumerate(self.tokens)}
-            worth |= {self.positions[j]: under[j][1 + number] for j in range(len(self.positions))}
+            worth |= dict(zip(self.of_tokens, self.tokens_under[number], strict=True))
+            worth |= {self.positions[j]: self.under[j][1 + number] for j in range(len(self.positions))}
             self._row({**worth, at: 1})

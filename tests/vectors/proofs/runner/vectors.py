@@ -1,4 +1,7 @@
-"""Reads `vectors.json` and `onchain.json` of `v2/good` and `v2/bad`, makes their files, and judges them."""
+"""Reads the vectors of `v2/good` and `v2/bad`, makes their files, and judges them.
+
+`further.json` has the same form as `vectors.json`: what later attacks found.
+"""
 
 import hashlib
 import json
@@ -11,12 +14,18 @@ from tests.vectors.proofs.runner.statement import PUBLIC, slots_of
 from tests.vectors.proofs.runner.verify import Package, Trusted, failed_answer, failed_check, failed_standalone
 
 FOLDER = Path(__file__).resolve().parents[1] / "v2"
+FILES = ("vectors.json", "further.json")
+"""Of packages, standalone proofs and answers."""
 Answer = dict[str, str]
 
 
-def read(name: str, file: str = "vectors.json") -> list[dict[str, Any]]:
-    """The vectors of the folder `good` or `bad`."""
-    found: list[dict[str, Any]] = json.loads((FOLDER / name / file).read_text(encoding="utf-8"))["vectors"]
+def read(name: str, *files: str) -> list[dict[str, Any]]:
+    """The vectors of the folder `good` or `bad`; without named files, all but those on chain."""
+    found: list[dict[str, Any]] = []
+    for file in files or FILES:
+        path = FOLDER / name / file
+        if path.exists():
+            found += json.loads(path.read_text(encoding="utf-8"))["vectors"]
     return found
 
 

@@ -196,13 +196,14 @@ class Package:
             genesis.check_custody(self.stated, self.trusted.genesis)
         return found
 
-    def rules(self) -> None:
+    def rules(self) -> str:
         if self.trusted.genesis is None:
-            rules.check(self.stated, self.header["time_ms"])
-            return
-        network = self.trusted.network
-        need(network is not None, "WRONG_NETWORK", "a genesis without the network's id")
-        genesis.check_rules(self.stated, self.trusted.genesis, self.header["time_ms"], network or b"")
+            book = rules.check(self.stated, self.header["time_ms"])
+        else:
+            network = self.trusted.network
+            need(network is not None, "WRONG_NETWORK", "a genesis without the network's id")
+            book = genesis.check_rules(self.stated, self.trusted.genesis, self.header["time_ms"], network or b"")
+        return "incomplete" if rules.settled_instruments(book) else ""
 
     def inclusion(self) -> None:
         if self.trusted.own is not None:

@@ -1,0 +1,134 @@
+import { NUMBERS, STRUCTURES } from "../build/structures.js";
+import { type Bytes, concat, equal, fromHex, join, tagged } from "./bytes.js";
+import { goodSet } from "./certificate.js";
+import { at, CODES, demand, Refusal } from "./errors.js";
+import { Assets, CashGroups, Feeds, type Genesis, Instruments, RangeParameters } from "./genesis.js";
+import { BadJson, type Json, readJson } from "./json.js";
+import { type Type, U63, whole, writeBytes, writeCount, writeInteger, writeText } from "./messagepack.js";
+import { RiskParameters, SPAN_FIELDS } from "./rulebook.js";
+import { ValidatorSet } from "./schema.js";
+
+/** A genesis file: docs/specification/genesis.md. Its structures are those of the page's tables. */
+export interface ReadGenesis extends Genesis {
+  readonly digest: Bytes;
+  readonly validatorsHash: Bytes;
+}
+
+const GENESIS_BYTES_MAX = 1 << 22;
+
+/** Throws a Refusal that names the place. */
+export function readGenesis(file: Bytes): ReadGenesis {
+  demand(file.length <= GENESIS_BYTES_MAX, CODES.OVERSIZE, `genesis: ${file.length} bytes`);
+  const parts = partsOf("Genesis", jsonOf(file), "genesis");
+  const off = encodedDefault("InflowDelayTerms", "`InflowDelayTerms` of defaults");
+  const hashed = [...parts].filter(([name, bytes]) => name !== "inflow" || !equal(bytes, off)).map(([, bytes]) => bytes);
+  const read = <T>(type: Type<T>, name: string): T => whole(type, parts.get(name) ?? new Uint8Array(0)).value;
+  return {
+    time: read(U63, "time_ms"),
+    feeds: read(Feeds, "feeds"),
+    cashGroups: read(CashGroups, "cash_groups"),
+    assets: read(Assets, "assets"),
+    instruments: read(Instruments, "instruments"),
+    risk: read(RiskParameters, "risk"),
+    ranges: read(RangeParameters, "ranges"),
+    digest: tagged("crossclear/genesis/v1", list(hashed)),
+    validatorsHash: goodSet(read(ValidatorSet, "validators")).hash,
+  };
+}
+
+function jsonOf(file: Bytes): Json {
+  try {
+    return readJson(new TextDecoder("utf-8", { fatal: true }).decode(file));
+  } catch (error) {
+    throw new Refusal(CODES.MALFORMED, `genesis: ${error instanceof BadJson ? error.message : "it is not UTF-8"}`);
+  }
+}
+
+const list = (items: readonly Bytes[]): Bytes => join(writeCount(items.length), concat(items));
+
+function must(good: boolean, where: string, why: string): asserts good {
+  demand(good, CODES.MALFORMED, `${where}: ${why}`);
+}
+
+/** The encoded fields of a structure, in the order of its table. */
+function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
+  const fields = STRUCTURES[name];
+  if (fields === undefined) throw new Error(`no table of ${name}`);
+  must(value instanceof Map, where, "an object is expected");
+  const known = new Set(fields.map(([field]) => field));
+  const stray = [...value.keys()].find((key) => !known.has(key));
+  must(stray === undefined, where, `there is no field ${JSON.stringify(stray ?? "")}`);
+  return new Map(fields.map(([field, type, fallback]) => {
+    const given = value.get(field) as Json | undefined;
+    if (given !== undefined) return [field, encoded(type, given, `${where}.${field}`)];
+    must(fallback !== "required", where, `${field} is missing`);
+    return [field, encodedDefault(type, fallback)];
+  }));
+}
+
+function encoded(type: string, value: Json, where: string): Bytes {
+  const named = /^`(\w+)`$/.exec(type)?.[1];
+  if (named !== undefined) return list([...partsOf(named, value, where).values()]);
+  const items = /^array( of (?:at least )?[\d,]+(?: to ([\d,]+))? items,)? of (.+)$/.exec(type);
+  if (items !== null) {
+    must(Array.isArray(value) && value.length <= Number((items[2] ?? "Infinity").replaceAll(",", "")), where, "a list is expected");
+    return list(value.map((item: Json, index) => encoded(items[3] ?? "", item, `${where}[${index}]`)));
+  }
+  const pair = /^array \((.+); (.+)\)$/.exec(type);
+  if (pair !== null) {
+    must(Array.isArray(value) && value.length === 2, where, "a list of two is expected");
+    return list(value.map((item: Json, index) => encoded(pair[index + 1] ?? "", item, `${where}[${index}]`)));
+  }
+  return encodedPlain(type, value, where);
+}
+
+function encodedPlain(type: string, value: Json, where: string): Bytes {
+  if (type === "text") {
+    must(typeof value === "string", where, "a string is expected");
+    return writeText(value);
+  }
+  if (type === "boolean") {
+    must(typeof value === "boolean", where, "true or false is expected");
+    return Uint8Array.of(value ? 0xc3 : 0xc2);
+  }
+  const sized = /^(at most )?([\d,]+) bytes$/.exec(type);
+  if (sized !== null) {
+    const bytes = typeof value === "string" && value.startsWith("0x") ? fromHex(value) : undefined;
+    const length = Number((sized[2] ?? "").replaceAll(",", ""));
+    must(bytes !== undefined && (sized[1] === undefined ? bytes.length === length : bytes.length <= length), where, type);
+    return writeBytes(bytes);
+  }
+  must(typeof value === "bigint", where, "an integer is expected");
+  const members = /^number of `(\w+)`$/.exec(type)?.[1];
+  if (members !== undefined) {
+    must(NUMBERS[members]?.includes(Number(value)) === true, where, `a number of ${members} is expected`);
+    return writeInteger(value);
+  }
+  const range = /^integer in \[(.+), (.+)\]$/.exec(type);
+  if (range === null) throw new Error(`the tables name no type ${type}`);
+  must(value >= numberOf(range[1] ?? "") && value <= numberOf(range[2] ?? ""), where, type);
+  return writeInteger(value);
+}
+
+/** "2^63 − 1", "−(2^63 − 1)", "1,048,576". */
+function numberOf(text: string): bigint {
+  const negative = /^−\(?(.+?)\)?$/.exec(text)?.[1];
+  if (negative !== undefined) return -numberOf(negative);
+  const power = /^2\^(\d+)( − 1)?$/.exec(text);
+  if (power !== null) return (1n << BigInt(power[1] ?? "0")) - (power[2] === undefined ? 0n : 1n);
+  return BigInt(text.replaceAll(",", ""));
+}
+
+/** What stands for a missing field, from the words of its table. */
+function encodedDefault(type: string, fallback: string): Bytes {
+  const structure = /^`(\w+)` of defaults$/.exec(fallback)?.[1];
+  if (structure !== undefined) return list([...partsOf(structure, new Map(), structure).values()]);
+  if (fallback === "stated in the text") return list(SPAN_FIELDS.map((fields) => encoded("`Scenario`", fields, "scenarios")));
+  if (fallback === "empty") return type.startsWith("array") ? writeCount(0) : writeBytes(new Uint8Array(0));
+  const zeros = /^(\d+) zero bytes$/.exec(fallback)?.[1];
+  if (zeros !== undefined) return writeBytes(new Uint8Array(Number(zeros)));
+  if (fallback === "true" || fallback === "false") return Uint8Array.of(fallback === "true" ? 0xc3 : 0xc2);
+  const several = /^\((.*)\)$/.exec(fallback)?.[1];
+  if (several !== undefined) return list(several.split("; ").map((text) => writeInteger(numberOf(text))));
+  return writeInteger(numberOf(at(fallback.split(" `"), 0)));
+}

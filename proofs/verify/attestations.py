@@ -1,0 +1,78 @@
+"""Attestations: what a verified file leaves to somebody's word, each by its name and its value.
+
+Rule: whatever moves a verdict and follows from nothing that is checked is here, once, under a name of its own: no name
+of a stranger can hide another value. The word is the quorum's but for `OF_THE_FILE`. Values are whole numbers, or a
+hash in 64 hexadecimal digits. It must not judge them: bounds are those of `proofs.statement`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from clearing.base.codec import encode
+from clearing.base.hashing import tagged_hash
+from clearing.margin.statement.snapshot import CustodyTerm
+from proofs.epoch.package import EpochPackage
+from proofs.verify.verdict import Attested, printable
+
+if TYPE_CHECKING:
+    from clearing.margin.statement.rulebook import Rulebook
+
+CUSTODY_WORDS = ("released", "later", "strays", "dust")
+"""Fields of a custody term that no chain's state shows one by one."""
+JOINT_TAG = "crossclear/joint-credit/v1"
+POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
+OF_THE_FILE = "evm_possessions"
+"""The name of the value that whoever made the file chose: an EVM key can sign one message in many ways, all valid, and
+the set's hash has the address alone."""
+
+
+def attested(package: EpochPackage, *, of_account: bool = False) -> tuple[Attested, ...]:
+    """(name, value) of all that a checked package leaves to a word. `of_account`: of a standalone proof, which says
+    nothing of custody. Amounts of custody are base units; `index`, `settled` and `mark` are ticks."""
+    from clearing.margin.statement.rulebook import read_rulebook
+
+    statement = package.statement
+    found = list(_of_rulebook(read_rulebook(statement.rules, len(statement.slots))))
+    if not of_account:
+        found += _of_custody(statement.custody)
+    signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
+    found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
+    return tuple(_named_apart(found))
+
+
+def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
+    yield "valuation_time_ms", book.time_ms
+    yield from ((f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in book.feeds)
+    names = {instrument.id: instrument.name for instrument in book.instruments}
+    yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
+    for token in book.tokens:
+        place = f"{token.chain_id}:{token.name}"
+        yield f"haircut_ppm:{place}", token.haircut_ppm
+        if token.yields.feed:
+            yield f"rate_ticks:{place}", token.rate_ticks
+    for group in book.parameters.groups:
+        yield f"range_ppm:{group.name}", group.range_ppm
+        yield f"volatility_ppm:{group.name}", group.volatility_ppm
+        yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
+    joint = book.parameters.joint
+    if joint.scenarios:
+        yield "joint_credit", tagged_hash(JOINT_TAG, encode(joint)).hex()
+
+
+def _of_custody(terms: Iterable[CustodyTerm]) -> Iterator[Attested]:
+    for term in terms:
+        place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
+        for name in CUSTODY_WORDS:
+            yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")
+
+
+def _named_apart(found: Iterable[Attested]) -> Iterator[Attested]:
+    """The names as they are printed; one that is printed like an earlier one gets a number."""
+    used: set[str] = set()
+    for name, value in found:
+        shown, number = printable(name), 1
+        while shown in used:
+            number += 1
+            shown = f"{printable(name)} ({number})"
+        used.add(shown)
+        yield shown, value

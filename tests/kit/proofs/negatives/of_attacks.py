@@ -1,0 +1,178 @@
+"""What attacks on a whole verifier found to be accepted, or to be dear; each is refused by the rule that mends it."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from clearing.base.evm.evidence import BlockEvidence
+from clearing.base.evm.rlp_coding import Encodable
+from clearing.base.evm.rlp_coding import encode as rlp
+from clearing.base.hashing import keccak256
+from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, write_rulebook
+from clearing.schema.terms.instruments import InstrumentKind
+from proofs.epoch.package import attach_custody
+from proofs.verify.freshness import Freshness
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs.negatives.making import SMALL, TIME, anchored, frozen, proven, refused, replace
+from tests.kit.proofs.vector_files import Vector
+
+EMPTY_STORAGE = keccak256(rlp(b""))
+CHAIN = 3
+"""One that the small market does not have."""
+
+
+def vectors() -> Iterator[Vector]:
+    """In the order in which they were found."""
+    yield from _tries()
+    yield from _rulebooks()
+    yield from _settled()
+    yield from _expiring()
+    yield from _retired()
+
+
+def _rulebooks() -> Iterator[Vector]:
+    unread, rules = ("rules", "BAD_STATEMENT"), write_rulebook(market.RULEBOOK)
+    same_name, long_name = FeedLevel(4, "ETH", 7, used=True), FeedLevel(4, "e" * 257, 7, used=True)
+    yield refused(
+        "two-feeds-of-one-name",
+        "a second feed is called ETH; certified and proven",
+        *unread,
+        _priced_by(replace(market.RULEBOOK, feeds=(*market.RULEBOOK.feeds, same_name))),
+    )
+    yield refused(
+        "name-of-257-bytes",
+        "a further feed has a name of 257 bytes; certified and proven",
+        *unread,
+        _priced_by(replace(market.RULEBOOK, feeds=(*market.RULEBOOK.feeds, long_name))),
+    )
+    yield refused(
+        "rulebook-with-a-longer-form",
+        "the version of `rules` is cc01 in the place of 01; certified and proven",
+        *unread,
+        _stated(rules=rules[:1] + b"\xcc" + rules[1:]),
+    )
+
+
+def _expiring() -> Iterator[Vector]:
+    """The bound of a mark falls away at expiry, but not by the header's time."""
+    day_ms, (perpetual, *others) = 86_400_000, market.RULEBOOK.instruments
+    expiry_ms = market.RULEBOOK.time_ms + 3 * day_ms
+    future = replace(perpetual, kind=InstrumentKind.FUTURE, expiry_ms=expiry_ms)
+    _, *marks = market.RULEBOOK.marks
+    book = replace(market.RULEBOOK, instruments=(future, *others), marks=(MarkPrice(future.id, 1), *marks))
+    slots, rows = book.slots_and_rows()
+    yield refused(
+        "header-at-a-futures-expiry",
+        "a future has a mark of one tick three days before it expires, and the header's time is its expiry; certified "
+        "and proven",
+        "rules",
+        "PRICE_OUT_OF_BOUNDS",
+        _stated({"time_ms": expiry_ms}, rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
+    )
+
+
+def _settled() -> Iterator[Vector]:
+    bitcoin, *others = market.RULEBOOK.feeds
+    book = replace(market.RULEBOOK, feeds=(replace(bitcoin, used=False), *others))
+    slots, rows = book.slots_and_rows()
+    yield refused(
+        "strict-settled-feed",
+        "a quorum calls the feed of an instrument settled, so its positions count for nothing; certified and proven",
+        "rules",
+        "CHECK_OPEN",
+        _stated(rules=write_rulebook(book), prices=book.prices, slots=slots, rows=rows),
+        trust=anchored(strict=True, allowed=("custody", "cover")),
+    )
+
+
+def _retired() -> Iterator[Vector]:
+    late = Freshness(TIME + 15 * 86_400_000, None, 0, TIME)
+    yield refused(
+        "answer-beside-a-set-that-may-have-retired",
+        "nothing; the trusted set was last known to be in force fifteen days ago",
+        "freshness",
+        "SET_EXPIRED",
+        frozen(SMALL),
+        kind="answer",
+        file=frozen("answer.cci"),
+        file_base="answer.cci",
+        trust=anchored(freshness=late),
+    )
+
+
+def _priced_by(book: Rulebook) -> bytes:
+    """The small package under another rulebook with the same slots and rows."""
+    return _stated(rules=write_rulebook(book), prices=book.prices)
+
+
+def _stated(header: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> bytes:
+    """The small package with another statement, certified and proven by a quorum that plays along."""
+    shot = market.snapshot()
+    return proven(replace(shot, statement=replace(shot.statement, **changes)), **header)
+
+
+def _tries() -> Iterator[Vector]:
+    unproven = ("custody", "CUSTODY_NOT_PROVEN")
+    vault = bytes([1]) * 20
+    path = [nibble for byte in keccak256(vault) for nibble in (byte >> 4, byte & 15)]
+    # A leaf below a branch: an odd path of 63 nibbles, and an account without balance.
+    compact = bytes([0x30 | path[1], *(path[at] << 4 | path[at + 1] for at in range(2, 64, 2))])
+    leaf: list[Encodable] = [compact, rlp([b"", b"", EMPTY_STORAGE, bytes(32)])]
+    below = keccak256(rlp(leaf))
+    yield refused(
+        "branch-whose-value-is-a-list",
+        "the branch above a vault's account has a list as its item 16; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], below, [b"\x01"] * 5), rlp(leaf)),
+    )
+    yield refused(
+        "long-node-inside-another",
+        "a branch has the vault's account, a node of more than 31 bytes, inside it; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], leaf, b"")),
+    )
+    yield refused(
+        "stray-item-beside-the-path",
+        "the branch above a vault's account has three bytes as another item; certified and proven",
+        *unproven,
+        _with_state(vault, _branch(path[0], below, b"", beside=b"\x01\x02\x03"), rlp(leaf)),
+    )
+
+
+def _branch(at: int, below: Encodable, value: Encodable, *, beside: Encodable = b"") -> bytes:
+    items: list[Encodable] = [b""] * 16
+    items[at], items[at - 1] = below, beside
+    return rlp([*items, value])
+
+
+def _with_state(vault: bytes, *nodes: bytes) -> bytes:
+    """The small package with a further term of an empty vault, whose block has a state of these nodes."""
+    header = rlp(
+        [
+            bytes(32),
+            bytes(32),
+            bytes(20),
+            keccak256(nodes[0]),
+            bytes(32),
+            bytes(32),
+            bytes(256),
+            b"",
+            b"\x67",
+            *[b""] * 6,
+        ]
+    )
+    shot, zero = market.snapshot(), bytes(32)
+    stated = shot.statement
+    none = dict.fromkeys(("deposited", "withdrawn", "balance", "released", "later", "strays", "dust"), zero)
+    term = replace(
+        stated.custody[-1],
+        chain_id=CHAIN,
+        vault=vault,
+        token=bytes(20),
+        block_number=0x67,
+        block_hash=keccak256(header),
+        held=0,
+        **none,
+    )
+    shot = replace(shot, statement=replace(stated, custody=(*stated.custody, term)))
+    return attach_custody(proven(shot), (BlockEvidence(CHAIN, header, nodes),))

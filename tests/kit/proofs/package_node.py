@@ -1,0 +1,65 @@
+"""A node's API, in a thread of its own, that serves given packages to web pages of given origins."""
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import trio
+
+from node.api.view import PackageAt
+from node.config_sources import parse_config
+from node.http.server import build_api, serve_api
+from node.store.records import PackageRecord
+from tests.kit.node.fake_view import NOW, FakeView
+
+Packages = Mapping[int, bytes]
+"""By epoch."""
+
+
+class PackageView(FakeView):
+    """Serves these packages; `listed` are what it says that it serves, if they are other ones."""
+
+    def __init__(self, packages: Packages, listed: Packages | None) -> None:
+        super().__init__()
+        self._packages, self._listed = packages, packages if listed is None else listed
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        found = max(self._packages, default=0) if epoch is None else epoch
+        data = self._packages.get(found)
+        return None if data is None else PackageAt(found, 10 * found, hashlib.sha256(data).digest(), data)
+
+    def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
+        return [
+            PackageRecord(epoch, 10 * epoch, "", len(data), hashlib.sha256(data).digest())
+            for epoch, data in sorted(self._listed.items())
+            if epoch > after
+        ][:limit]
+
+
+@contextmanager
+def serving(packages: Packages, *, origins: Sequence[str] = ("*",), listed: Packages | None = None) -> Iterator[str]:
+    """The address of the API."""
+    started: queue.Queue[str] = queue.Queue()
+    ended = trio.Event()
+    token: list[trio.lowlevel.TrioToken] = []
+
+    async def run() -> None:
+        token.append(trio.lowlevel.current_trio_token())
+        api = parse_config({"api": {"port": 0, "origins": list(origins)}}).api
+        app = build_api(PackageView(packages, listed), api, lambda: NOW)  # type: ignore[arg-type]
+        async with trio.open_nursery() as nursery:
+            (url,) = await nursery.start(partial(serve_api, app, api))
+            started.put(url)
+            await ended.wait()
+            nursery.cancel_scope.cancel()
+
+    thread = threading.Thread(target=trio.run, args=(run,))
+    thread.start()
+    try:
+        yield started.get()
+    finally:
+        token[0].run_sync_soon(ended.set)
+        thread.join()

@@ -1,0 +1,128 @@
+"""Several packages together: the verifier in TypeScript finds in them what `crossclear proof history` finds."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from clearing.base import bls
+from clearing.base.codec import u256
+from clearing.base.header import DepositCursor
+from proofs.epoch.package import read_package, write_package
+from proofs.history.package_history import LIMITS, PackageHistory
+from proofs.verify.freshness import Freshness
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs.counted import counted_scalars
+from tests.kit.proofs.epochs import package_of, proven, shot_of
+from tests.kit.proofs.second_verifier import SecondVerifier
+
+OTHER = bytes([9]) * 32
+EPOCHS = {epoch: package_of(epoch) for epoch in (4, 5, 6)}
+
+
+def broken(data: bytes) -> bytes:
+    package = read_package(data)
+    return write_package(msgspec.structs.replace(package, book=package.book[:-1] + bytes([package.book[-1] ^ 1])))
+
+
+def with_terms(epoch: int, **changes: object) -> bytes:
+    """A package whose custody terms have other fields."""
+    custody = tuple(msgspec.structs.replace(term, **changes) for term in shot_of(epoch).statement.custody)
+    return package_of(epoch, statement={"custody": custody})
+
+
+def with_cursor(epoch: int, *nonces: int) -> bytes:
+    return package_of(epoch, deposit_cursors=tuple(DepositCursor(1, b"\xaa" * 20, nonce) for nonce in nonces))
+
+
+def other_set(epoch: int) -> bytes:
+    """A package that another set signed."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(market, "SECRETS", tuple(bls.secret_from_seed(bytes([i + 77]) * 32) for i in range(2)))
+        return package_of(epoch)
+
+
+HISTORIES: dict[str, Callable[[], list[bytes]]] = {
+    "in a row": lambda: list(EPOCHS.values()),
+    "backwards": lambda: list(EPOCHS.values())[::-1],
+    "a gap": lambda: [EPOCHS[4], EPOCHS[6]],
+    "a wide gap": lambda: [EPOCHS[4], package_of(9)],
+    "a refused one, and junk": lambda: [EPOCHS[4], broken(EPOCHS[5]), EPOCHS[6], b"junk"],
+    "two proofs of one epoch": lambda: [*EPOCHS.values(), package_of(5)],
+    "one twice": lambda: [EPOCHS[4], EPOCHS[4]],
+    "two headers of one height": lambda: [*EPOCHS.values(), package_of(5, payload_root=OTHER)],
+    "two books of one epoch": lambda: [EPOCHS[4], package_of(4, height=44, statement={"state_root": OTHER})],
+    "an unlinked set": lambda: [package_of(4, next_validators_hash=OTHER), EPOCHS[5]],
+    "a set that follows": lambda: [
+        package_of(4, next_validators_hash=read_package(other_set(5)).validators.hash),
+        other_set(5),
+    ],
+    "a stranger's set": lambda: [EPOCHS[4], other_set(5)],
+    "another network": lambda: [EPOCHS[4], package_of(5, network=OTHER, statement={"network": OTHER})],
+    "a clock that stands still": lambda: [EPOCHS[4], package_of(5, time_ms=read_package(EPOCHS[4]).header.time_ms)],
+    "a clock that goes back": lambda: [EPOCHS[4], package_of(5, time_ms=1)],
+    "withdrawals that fall": lambda: [EPOCHS[4], package_of(5, withdrawals_count=0)],
+    "a cursor that falls": lambda: [with_cursor(4, 7), with_cursor(5, 6)],
+    "a cursor that is missing": lambda: [with_cursor(4, 7), with_cursor(5)],
+    "a block with two hashes": lambda: [EPOCHS[4], with_terms(5, block_number=401, block_hash=OTHER)],
+    "a counter that falls": lambda: [EPOCHS[6], with_terms(7, deposited=u256(2**70), withdrawn=u256(0))],
+    "one draw of randomness": lambda: [
+        proven(shot_of(4), scalars=counted_scalars()),
+        proven(shot_of(5), scalars=counted_scalars()),
+    ],
+    "nothing": list,
+}
+
+
+FLAWLESS = {"a set that follows", "in a row", "backwards", "two proofs of one epoch", "one twice", "nothing"}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("anchored", [True, False])
+def test_both_find_the_same_in_a_history(second: SecondVerifier, name: str, anchored: bool) -> None:
+    """Anchored, packages are looked at first, so a stranger's is checked no further than its certificate."""
+    packages = HISTORIES[name]()
+    own = market.validator_set().hash
+    trusted = {"network": market.NETWORK, "validators_hash": own} if anchored else {}
+    history = PackageHistory(**trusted)
+    for data in packages if anchored else ():
+        history.survey(data)
+    for number, data in enumerate(packages):
+        history.add(f"{number}.ccp", data)
+    first = history.finish()
+    verdict = second.ask(history=packages, surveyed=anchored, **{what: value.hex() for what, value in trusted.items()})
+    assert verdict["ok"] == first.ok
+    assert verdict["epochs"] == [str(epoch) for epoch in first.epochs]
+    ours = [(f"R{f.code:04} {f.code.name.lower()}", list(f.files)) for f in first.findings]
+    assert [(finding["code"], finding["files"]) for finding in verdict["findings"]] == ours
+    assert (ours == []) == (name in FLAWLESS)
+    words = {finding.detail for finding in first.findings if 730 <= finding.code <= 734}
+    assert words == {
+        finding["detail"] for finding in verdict["findings"] if finding["code"] < "R0740" and finding["code"] > "R073"
+    }
+    assert [(f["ok"], f["failed"], f["linked"]) for f in verdict["files"]] == [
+        (f.ok, f.failed or "", f.linked) for f in first.packages
+    ]
+    said = set(verdict["notProven"])
+    assert {line for line in first.not_proven if line not in LIMITS} <= said
+    assert LIMITS[1] in said
+
+
+@pytest.mark.parametrize(("late", "known"), [(0, True), (1, True), (1, False)])
+def test_a_set_that_was_in_force_too_long_ago_is_a_finding(second: SecondVerifier, late: int, known: bool) -> None:
+    own, since = market.validator_set().hash, 1_584_000_000_000
+    now = since + 14 * 86_400_000 + late
+    history = PackageHistory(validators_hash=own, freshness=Freshness(now, set_known_ms=since if known else None))
+    history.add("0.ccp", EPOCHS[4])
+    first = history.finish()
+    told = {"set_known_ms": str(since)} if known else {}
+    verdict = second.ask(history=[EPOCHS[4]], validators_hash=own.hex(), now_ms=str(now), **told)
+    assert verdict["ok"] == first.ok == (not (late and known))
+    assert [finding["code"] for finding in verdict["findings"]] == ["R0758 set_expired"] * (not first.ok)
+    assert {line for line in first.not_proven if line not in LIMITS} <= set(verdict["notProven"])
+
+
+def test_another_trusted_set_links_nothing(second: SecondVerifier) -> None:
+    verdict = second.ask(history=[EPOCHS[4]], validators_hash=OTHER.hex())
+    assert [finding["code"] for finding in verdict["findings"]] == ["R0731 set_not_linked"]
+    assert not verdict["ok"]

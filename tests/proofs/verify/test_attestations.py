@@ -1,0 +1,125 @@
+"""What a verdict leaves to somebody's word is named with its value, and an open check says what counts for nothing."""
+
+import hashlib
+
+import msgspec
+import pytest
+
+from clearing.base.codec import encode
+from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
+from clearing.schema.risk.parameters import JointCredit, JointScenario
+from member.verifying.package import TrustAnchor, report_of
+from proofs.epoch.package import read_package, write_package
+from proofs.verify.attestations import JOINT_TAG, POSSESSIONS_TAG, attested
+from proofs.verify.package_verifier import verify_package
+from proofs.verify.standalone import verify_standalone
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount, printable
+from tests.kit.proofs.stressed import MEMBERS, RULEBOOK, snapshot_of
+
+replace = msgspec.structs.replace
+VECTORS = {1: (1_000_000, 0, 5_000, 0, 0), 2: (5 * 10**10, 0, -300, 0, 40)}
+"""Account 1 is long 5,000 lots on one dollar."""
+
+
+def tagged(tag: str, data: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(tag.encode()).digest() + data).hexdigest()
+
+
+def with_feed(name: str, **changes):
+    """The rulebook with one feed changed."""
+    return replace(RULEBOOK, feeds=tuple(replace(f, **changes) if f.name == name else f for f in RULEBOOK.feeds))
+
+
+def verdict_of(market, book, vectors=VECTORS):
+    trusted = {"network": market.NETWORK, "validators_hash": market.validator_set().hash}
+    return verify_package(market.honest(snapshot_of(vectors, MEMBERS, book)), **trusted)
+
+
+def report(market, verdict):
+    anchor = TrustAnchor(market.NETWORK, market.validator_set().hash)
+    return report_of("epoch.ccp", 1, verdict, anchor, 0.0)
+
+
+def test_a_feed_that_is_called_settled_is_named_so_with_its_value_and_leaves_the_rules_open(market):
+    """Positions on it need no margin: what hides there must not pass strictly."""
+    honest, verdict = verdict_of(market, RULEBOOK), verdict_of(market, with_feed("BTC", used=False))
+    assert {check.name for check in honest.checks if not check.complete} == {"custody"}
+    assert verdict.ok
+    (rules,) = [check for check in verdict.checks if check.name == "rules"]
+    assert not rules.complete
+    assert rules.detail.endswith(
+        "positions in 2 of the instruments count for nothing, for the validators call their feeds settled: BTC"
+    )
+    listed = dict(verdict.attested)
+    assert listed["settled:BTC"] == 800_000
+    assert "index:BTC" not in listed
+    assert listed["index:ETH"] == 20_000
+    strict = report(market, verdict).judged(strict=True, allowed=("custody",))
+    assert (strict.ok, strict.open) == (False, ("custody", "rules"))
+    assert report(market, verdict).judged(strict=True, allowed=("custody", "rules")).ok
+
+
+def test_a_settled_feed_of_no_instrument_leaves_nothing_open(market):
+    verdict = verdict_of(market, replace(RULEBOOK, feeds=(*RULEBOOK.feeds, FeedLevel(9, "GONE", 7, used=False))))
+    assert {check.name for check in verdict.checks if not check.complete} == {"custody"}
+    assert dict(verdict.attested)["settled:GONE"] == 7
+
+
+def test_joint_scenarios_are_named_by_their_hash(market):
+    joint = JointCredit((JointScenario((0, 1), 2), JointScenario((2, 2), 1)), tail=1)
+    book = replace(RULEBOOK, parameters=replace(RULEBOOK.parameters, joint=joint))
+    data = market.honest(market.snapshot())
+    package = read_package(data)
+    assert "joint_credit" not in dict(attested(package))
+
+    stated = replace(
+        package, statement=replace(package.statement, rules=write_rulebook(book), slots=(*package.statement.slots,) * 2)
+    )
+    assert dict(attested(stated))["joint_credit"] == tagged(JOINT_TAG, encode(joint))
+
+
+def test_the_signatures_of_evm_keys_are_the_files_own_word(market):
+    """Whoever has the key makes several, all valid, and the set's hash is the same."""
+    package = read_package(market.honest(market.snapshot()))
+    trusted = {"network": market.NETWORK, "validators_hash": market.validator_set().hash}
+    found = dict(verify_package(write_package(package), **trusted).attested)["evm_possessions"]
+    joined = b"".join(each.evm_possession for each in package.validators.validators)
+    assert found == tagged(POSSESSIONS_TAG, joined)
+    assert len(joined) == 65 * len(package.validators.validators)
+
+
+def test_a_standalone_proof_leaves_the_same_to_a_word_but_for_custody(market):
+    data = market.honest(market.snapshot())
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
+    verdict = verify_standalone(prove_account(read_package(data), own), data)
+    assert verdict.ok
+    whole = dict(verify_package(data).attested)
+    custody = {name for name in whole if name.split(":")[0] in ("released", "later", "strays", "dust")}
+    assert dict(verdict.attested) == {name: value for name, value in whole.items() if name not in custody}
+    assert len(custody) == 4 * len(market.statement().custody)
+    assert any(f"{len(verdict.attested) - 1} values are the word" in limit for limit in verdict.not_proven)
+
+
+def test_a_standalone_proof_beside_a_settled_feed_leaves_the_rules_open(market):
+    data = market.honest(snapshot_of(VECTORS, MEMBERS, with_feed("BTC", used=False)))
+    verdict = verify_standalone(bytes(500), data)
+    assert [check.name for check in verdict.checks if not check.complete] == []
+    proof = verify_standalone(b"ccs\x01" + bytes(496), data)
+    assert {check.name for check in proof.checks if not check.complete} == {"certificate", "rules"}
+
+
+@pytest.mark.parametrize("name", ["E\u200bTH", "E\\u200bTH"])
+def test_a_name_that_is_printed_like_another_hides_no_value(market, name):
+    """Escaped marks look like their own escapes."""
+    feeds = (*RULEBOOK.feeds, FeedLevel(8, "E\u200bTH", 1, used=True), FeedLevel(9, "E\\u200bTH", 2, used=True))
+    verdict = verdict_of(market, replace(RULEBOOK, feeds=feeds))
+    shown = printable(f"index:{name}")
+    listed = report(market, verdict).attested
+    assert (listed[shown], listed[f"{shown} (2)"]) == ("1", "2")
+    assert len(listed) == len(verdict.attested)
+
+
+def test_every_value_is_a_whole_number_or_a_hash(market):
+    for name, value in verdict_of(market, RULEBOOK).attested:
+        assert isinstance(value, int) or (len(value) == 64 and bytes.fromhex(value)), name
