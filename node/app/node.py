@@ -61,6 +61,7 @@ from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 from node.oracle.service import OracleService, valid_gossip
+from node.oracle.several_sources import SeveralSources
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -145,7 +146,9 @@ class Node:
         self._terms, amended = restored.state.terms, genesis_without_detached(restored.state)
         self._membership = Membership(own_key, restored.state)
         self._facts = AttestationPool(own_key)
-        self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
+        prices = price_source(config)
+        self._oracle = OracleService(prices, clock_ms, config.oracle.interval_ms)
+        self._prices = prices if isinstance(prices, SeveralSources) else None
         self._branch = StoredBranch(self._blocks)
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
@@ -327,6 +330,7 @@ class Node:
             self._packages if config.proofs.enabled else None,
             self._relayer.purses,
             self._free_bytes,
+            lambda: self._prices.standings if self._prices is not None else (),
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -345,6 +349,7 @@ class Node:
             lambda: self._supervisor.standings,
             self._relayer.purses,
             self._free_bytes,
+            self._prices,
         )
         self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)

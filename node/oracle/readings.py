@@ -58,4 +58,5 @@ def exact_e18(number: Decimal, at: str) -> int:
 
 def scaled_e18(value: int, decimals: int) -> int:
     """An integer with so many decimals, 0 to 77, in units of 10^-18; what is finer is rounded down."""
-    return value * 10 ** (DECIMALS - decimals) if decimals <= DECIMALS else value // 10 ** (decimals - DECIMALS)
+    finer = decimals - DECIMALS
+    return value // int(10**finer) if finer > 0 else value * int(10**-finer)
