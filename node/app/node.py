@@ -60,6 +60,7 @@ from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
 from node.oracle.several_sources import SeveralSources
 from node.p2p.config import network_config
@@ -149,6 +150,8 @@ class Node:
         prices = price_source(config)
         self._oracle = OracleService(prices, clock_ms, config.oracle.interval_ms)
         self._prices = prices if isinstance(prices, SeveralSources) else None
+        cells = self._prices.all_cells if self._prices is not None else ()
+        self._price_connections = LiveConnections(cells, clock_ms)
         self._branch = StoredBranch(self._blocks)
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
@@ -434,6 +437,7 @@ class Node:
             "batches": partial(self._transactions.run, network, self._config.mempool.batch_ms),
             "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
             "oracle": partial(self._oracle.run, network, self._changed),
+            "price-sources": partial(self._price_connections.run, self._supervisor.keep),
             "prices": partial(self._oracle.listen, subscribe(Topic.PRICES, valid_gossip)),
             "chains": partial(self._bridge.run, network, self._changed, self._supervisor.keep),
             "collateral": partial(self._bridge.listen, subscribe(Topic.COLLATERAL, valid_collateral)),

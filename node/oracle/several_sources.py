@@ -50,6 +50,7 @@ class SeveralSources:
 
     def __init__(self, feeds: Sequence[FeedConfig], cells: Sequence[SourceCell]) -> None:
         """Raises LocalFault PRICE_SOURCE_UNUSABLE as `feeds_in_order`."""
+        self.all_cells = tuple(cells)
         self.cells = {feed.name: [cell for cell in cells if cell.config.feed == feed.name] for feed in feeds}
         self._feeds = feeds_in_order(feeds, cells)
         self._combinations = {

@@ -40,7 +40,7 @@ class SourceCell:
     def failed(self, fault: RemoteFault, *, reading_lost: bool) -> None:
         """The connection or an answer of the venue failed. `reading_lost`: its last price counts no more."""
         code = fault.code if isinstance(fault.code, OracleCode) else OracleCode.VENUE_UNREACHABLE
-        self._failed(code, str(fault), reading_lost=reading_lost)
+        self._failed(code, str(fault).partition(": ")[2], reading_lost=reading_lost)
 
     def _read(self, event: PriceRead, now_ms: int) -> None:
         halted = self.state.fault is OracleCode.MARKET_HALTED
