@@ -6,24 +6,19 @@ Rule: nothing here can change a state transition; what must agree lives in genes
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from member.default_ports import API_PORT, P2P_PORT
+from node.config_oracle import Oracle
+from node.config_section import Millis, Name, Section
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
 HOST_FORM = r"\[?[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}\]?"
 PORT_FORM = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
-Ppm = Annotated[int, Meta(ge=1, le=1_000_000)]
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:-]{1,253})$")]
-Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of node.toml."""
 
 
 class NodeSection(Section, frozen=True):
@@ -127,70 +122,6 @@ class Api(Section, frozen=True):
     origins: Annotated[tuple[Origin, ...], Meta(max_length=64)] = ()
     """Web pages of these origins may read answers (CORS); `*`: of every origin. Cookies are never used."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
-
-
-class FeedConfig(Section, frozen=True):
-    """One `[[oracle.feeds]]`: what it takes for the feed to have a value out of its sources."""
-
-    name: Name
-    feed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
-    """Its number in genesis. 0: it is not reported; other feeds' sources are priced in it."""
-    ticks_per_unit: Annotated[int, Meta(ge=1, le=10**12)] = 100
-    """What the network counts prices in: 100 where a tick is a cent."""
-    quorum: Annotated[int, Meta(ge=1, le=16)] = 2
-    """Usable sources without which this node reports nothing."""
-    age_ms_max: Millis = 5_000
-    skew_ms_max: Millis = 2_000
-    """How far a source's clock may be ahead of this machine's."""
-    spread_ppm_max: Ppm = 5_000
-    """Of half the spread, or of the stated confidence, to the price."""
-    deviation_ppm_max: Ppm = 10_000
-    """How far two sources may be apart and confirm each other."""
-    jump_ppm_max: Ppm = 50_000
-    """A source that moves by more counts only when another confirms it, or `jump_ms` after it did last."""
-    jump_ms: Millis = 10_000
-    generated_price: Annotated[int, Meta(ge=1, le=10**12)] = 1_000
-    """Generated: the price, in units, around which the feed moves."""
-
-
-class SourceConfig(Section, frozen=True):
-    """One `[[oracle.sources]]`: a market of a venue."""
-
-    feed: Name
-    """The `name` of its feed."""
-    name: Name
-    venue: Literal["binance", "binance-futures", "coinbase", "kraken", "okx", "deribit", "hyperliquid"]
-    market: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_.@-]{0,39}$")]
-    """As the venue writes it: BTCUSDT, BTC-USD, BTC/USD."""
-    url: Annotated[str, Meta(pattern="^(ws|http)s?://[^ ]+$", max_length=512)]
-    """ws or wss: a stream. http or https: asked each `poll_ms`."""
-    price: Literal["ticker", "book", "index", "mark"] = "ticker"
-    """Best prices, the best of a whole book with its checks, the venue's index, or the price at which it marks."""
-    rest_url: Annotated[str, Meta(pattern="^(https?://[^ ]+)?$", max_length=512)] = ""
-    """Where a stream of Binance's books gets its snapshots."""
-    times: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")] = ""
-    """The feed in which this market is priced: USDT for BTCUSDT, if the feed is in dollars. Empty: as the feed is."""
-    age_ms_max: Annotated[int, Meta(ge=0, le=86_400_000)] = 0
-    """In place of the feed's. 0: the feed's."""
-    poll_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 1_000
-
-
-class Oracle(Section, frozen=True):
-    """`[oracle]`: the source of this node's price reports."""
-
-    source: Literal["none", "replay", "generated", "live"] = "none"
-    file: str = ""
-    """Replay: recorded hours, `unix,<feed>_open,<feed>_close,…`."""
-    schedule: str = "schedule.json"
-    """Replay: when the first hour is current and how fast time runs; until the file exists the first price is used."""
-    interval_ms: Millis = 100
-    """How often the source is read."""
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
-    """Generated: prices of nodes with the same seed are the same."""
-    feeds: Annotated[tuple[FeedConfig, ...], Meta(max_length=64)] = ()
-    """Live and generated: the feeds of this node."""
-    sources: Annotated[tuple[SourceConfig, ...], Meta(max_length=256)] = ()
-    """Live: several of each feed."""
 
 
 class Consensus(Section, frozen=True):

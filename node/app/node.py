@@ -151,7 +151,7 @@ class Node:
         self._oracle = OracleService(prices, clock_ms, config.oracle.interval_ms)
         self._prices = prices if isinstance(prices, SeveralSources) else None
         cells = self._prices.all_cells if self._prices is not None else ()
-        self._price_connections = LiveConnections(cells, clock_ms)
+        self._price_connections = LiveConnections(cells, config.chains, clock_ms)
         self._branch = StoredBranch(self._blocks)
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch

@@ -62,7 +62,7 @@ def price_source(config: NodeConfig) -> PriceSource:
     if oracle.source == "generated":
         return GeneratedSource(oracle.feeds, oracle.seed)
     if oracle.source == "live":
-        return SeveralSources(oracle.feeds, list(map(SourceCell, oracle.sources)))
+        return SeveralSources(oracle.feeds, [SourceCell(each) for each in oracle.all_sources])
     return ReplaySource(config.path(config.oracle.file), config.path(config.oracle.schedule))
 
 

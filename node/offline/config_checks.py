@@ -237,10 +237,10 @@ def _price_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
     if config.oracle.source == "live" and not any(feed.feed for feed in config.oracle.feeds):
         why = 'oracle.source is "live": list the feeds that are to be reported, each with its number'
         yield _mistake(NodeCode.CONFIG_MISSING, "oracle.feeds", "", why)
-    cells = list(map(SourceCell, config.oracle.sources))
+    cells = [SourceCell(each) for each in config.oracle.all_sources]
     checks: tuple[Callable[[], object], ...] = (
         lambda: SeveralSources(config.oracle.feeds, cells),
-        lambda: LiveConnections(cells, lambda: 0),
+        lambda: LiveConnections(cells, config.chains, lambda: 0),
     )
     for check in checks:
         try:

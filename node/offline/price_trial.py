@@ -63,14 +63,18 @@ class TriedFeed:
 
 
 def read_oracle(paths: Sequence[Path]) -> NodeConfig:
-    """The settings of the first file, with the feeds and sources of all. Raises LocalFault CONFIG_*."""
+    """The settings of the first file, with the feeds, sources and chains of all. Raises LocalFault CONFIG_*."""
     first, *others = (load_config(path, {}).config for path in paths)
     feeds = [feed for each in (first, *others) for feed in each.oracle.feeds]
     sources = [source for each in (first, *others) for source in each.oracle.sources]
-    oracle = msgspec.structs.replace(first.oracle, feeds=tuple(feeds), sources=tuple(sources))
-    if sources and oracle.source != "live":
+    contracts = [contract for each in (first, *others) for contract in each.oracle.contracts]
+    oracle = msgspec.structs.replace(
+        first.oracle, feeds=tuple(feeds), sources=tuple(sources), contracts=tuple(contracts)
+    )
+    if (sources or contracts) and oracle.source != "live":
         oracle = msgspec.structs.replace(oracle, source="live")
-    return msgspec.structs.replace(first, oracle=oracle)
+    chains = tuple(chain for each in (first, *others) for chain in each.chains)
+    return msgspec.structs.replace(first, oracle=oracle, chains=chains)
 
 
 async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], int]) -> tuple[TriedFeed, ...]:
@@ -85,7 +89,7 @@ async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], 
             raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.source", why="the settings have no price source")
         return tuple(_of_quote(quote, config) for quote in quotes)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(LiveConnections(source.all_cells, clock_ms).run)
+        nursery.start_soon(LiveConnections(source.all_cells, config.chains, clock_ms).run)
         with trio.move_on_after(seconds):
             while True:
                 source.read(clock_ms())
@@ -108,7 +112,7 @@ def _of_quote(quote: Quote, config: NodeConfig) -> TriedFeed:
 
 def _tried(standing: FeedStanding, several: SeveralSources) -> TriedFeed:
     value, quote, config = standing.judgement.value, standing.quote, standing.config
-    markets = {cell.config.name: f"{cell.config.venue} {cell.config.market}" for cell in several.cells[config.name]}
+    markets = {cell.config.name: cell.market for cell in several.cells[config.name]}
     return TriedFeed(
         name=config.name,
         is_usable=standing.ok,

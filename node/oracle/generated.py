@@ -6,7 +6,7 @@ Rule: a price is a function of seed, feed and time alone. Nodes agree without ta
 import hashlib
 from collections.abc import Sequence
 
-from node.config import FeedConfig
+from node.config_oracle import FeedConfig
 from node.oracle.readings import PPM
 from node.oracle.source import Quote
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from clearing.base.errors import LocalFault
-from node.config import FeedConfig
+from node.config_oracle import FeedConfig
 from node.oracle.combination import FeedCombination, FeedValue, Judgement
 from node.oracle.guard import Limits, SourceState
 from node.oracle.readings import E18, Reading
@@ -60,7 +60,7 @@ class SeveralSources:
         """Of all feeds, as last read."""
 
     def _ages(self, feed: str) -> dict[str, int]:
-        return {cell.config.name: cell.config.age_ms_max for cell in self.cells[feed]}
+        return {cell.config.name: cell.age_ms_max for cell in self.cells[feed]}
 
     def read(self, now_ms: int) -> tuple[Quote, ...]:
         """The quotes now, ordered by feed."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clearing.base.errors import RemoteFault
-from node.config import SourceConfig
+from node.config_oracle import ContractConfig, SourceConfig
 from node.oracle.guard import SourceState
 from node.oracle.source import OracleCode
 from node.oracle.venues.events import BookLost, Event, MarketHalted, MarketOpened, PriceRead
@@ -17,10 +17,26 @@ from node.oracle.venues.events import BookLost, Event, MarketHalted, MarketOpene
 class SourceCell:
     """Of one source. `faults` counts what failed since the start, by code."""
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: SourceConfig | ContractConfig) -> None:
         self.config = config
         self.state = SourceState(config.name)
         self.faults: Counter[OracleCode] = Counter()
+
+    @property
+    def market(self) -> str:
+        """Venue and market, or kind and contract."""
+        config = self.config
+        if isinstance(config, ContractConfig):
+            return f"{config.kind} {config.address} on {config.chain_id}"
+        return f"{config.venue} {config.market}"
+
+    @property
+    def age_ms_max(self) -> int:
+        """0: the feed's. What is updated at a heartbeat may be as old as that, and the final block besides."""
+        config = self.config
+        if isinstance(config, ContractConfig):
+            return config.age_ms_max + 1_000 * config.heartbeat_s
+        return config.age_ms_max
 
     def take(self, events: Sequence[Event], now_ms: int) -> None:
         """What the venue said at this time of the own clock."""

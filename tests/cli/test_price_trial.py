@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
-from node.config import FeedConfig, NodeConfig, Oracle, SourceConfig
+from node.config import ChainConfig, NodeConfig
+from node.config_oracle import FeedConfig, Oracle, SourceConfig
 from node.config_sources import load_config
 from node.offline.config_checks import config_mistakes
 from node.offline.price_trial import Vote, as_text, decimal_text, read_oracle, try_prices
@@ -88,18 +89,19 @@ def test_a_shipped_file_has_several_venues_over_tls_and_states_its_own_settings_
     assert set(tomllib.loads(path.read_text())) == {"oracle"}
     oracle = load_config(path, {}).config.oracle
     assert len(oracle.feeds) == 1
-    assert len({each.venue for each in oracle.sources}) >= 2
+    assert len({each.venue for each in oracle.sources}) >= 2 or len({each.address for each in oracle.contracts}) >= 2
     assert all(each.url.startswith(("wss://", "https://")) for each in oracle.sources)
-    assert all(each.feed == oracle.feeds[0].name for each in oracle.sources)
+    assert all(each.feed == oracle.feeds[0].name for each in oracle.all_sources)
 
 
 def test_the_shipped_files_fit_together_and_each_price_is_one_that_its_venue_has() -> None:
-    assert [path.stem for path in SHIPPED] == ["btc", "eth", "sol", "usdc", "usdt"]
+    assert [path.stem for path in SHIPPED] == ["btc", "eth", "sol", "usdc", "usdt", "wsteth"]
     oracle = read_oracle(SHIPPED).oracle
-    cells = list(map(SourceCell, oracle.sources))
-    LiveConnections(cells, clock_ms)
+    cells = [SourceCell(each) for each in oracle.all_sources]
+    ethereum = ChainConfig(chain_id=1, name="ethereum", endpoints=("http://127.0.0.1:1",))
+    LiveConnections(cells, (ethereum,), clock_ms)
     assert SeveralSources(oracle.feeds, cells).read(0) == ()
-    assert sorted(feed.feed for feed in oracle.feeds) == [0, 1, 2, 3, 4]
+    assert sorted(feed.feed for feed in oracle.feeds) == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_commented_markets_in_tether_fit_the_feed_of_tether(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_the_commented_markets_in_tether_fit_the_feed_of_tether(tmp_path: Path) 
         tables = [line.removeprefix("# ") for line in lines[begin:]]
         (tmp_path / path.name).write_text("\n".join(lines[:begin] + tables))
     oracle = read_oracle(sorted(tmp_path.iterdir())).oracle
-    SeveralSources(oracle.feeds, list(map(SourceCell, oracle.sources)))
+    SeveralSources(oracle.feeds, [SourceCell(each) for each in oracle.all_sources])
     assert sum(each.times == "USDT" for each in oracle.sources) == 3
 
 

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from clearing.base.errors import RemoteFault
+from node.config_oracle import SourceConfig
 from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
 from node.oracle.source_cell import SourceCell
@@ -22,15 +23,21 @@ class VenueQuestions:
     """Fills a cell from one market's answers."""
 
     def __init__(
-        self, cell: SourceCell, parser: AnswerParser, clock_ms: Callable[[], int], pauses: Pauses | None = None
+        self,
+        cell: SourceCell,
+        config: SourceConfig,
+        parser: AnswerParser,
+        clock_ms: Callable[[], int],
+        pauses: Pauses | None = None,
     ) -> None:
+        self._config = config
         self._cell, self._parser, self._clock_ms = cell, parser, clock_ms
-        self._at = f"{cell.config.feed}/{cell.config.name}"
+        self._at = f"{config.feed}/{config.name}"
         self._pauses = pauses or Pauses()
 
     async def run(self) -> None:
         """Ask for ever."""
-        http = VenueHttp(self._cell.config.url, self._at)
+        http = VenueHttp(self._config.url, self._at)
         try:
             while True:
                 wait_ms = await self._round(http)
@@ -48,8 +55,8 @@ class VenueQuestions:
             self._cell.take(self._parser.read(answer), asked_ms)
         except RemoteFault as fault:
             self._cell.failed(fault, reading_lost=False)
-            wait_ms = max(self._cell.config.poll_ms, self._pauses.after(fault))
+            wait_ms = max(self._config.poll_ms, self._pauses.after(fault))
             log.warning("price source failed", source=self._at, fault=str(fault), again_ms=wait_ms)
             return wait_ms
         self._pauses.worked()
-        return self._cell.config.poll_ms
+        return self._config.poll_ms

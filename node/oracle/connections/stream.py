@@ -20,6 +20,7 @@ from trio_websocket import (
 )
 
 from clearing.base.errors import RemoteFault
+from node.config_oracle import SourceConfig
 from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
@@ -57,9 +58,14 @@ class VenueStream:
     """Fills a cell from one market's stream."""
 
     def __init__(
-        self, cell: SourceCell, parser: StreamParser, clock_ms: Callable[[], int], pauses: Pauses | None = None
+        self,
+        cell: SourceCell,
+        config: SourceConfig,
+        parser: StreamParser,
+        clock_ms: Callable[[], int],
+        pauses: Pauses | None = None,
     ) -> None:
-        config = cell.config
+        self._config = config
         self._cell, self._parser, self._clock_ms = cell, parser, clock_ms
         self._at = f"{config.feed}/{config.name}"
         self._pauses = pauses or Pauses()
@@ -69,7 +75,7 @@ class VenueStream:
 
     async def run(self) -> None:
         """Connect for ever."""
-        config = self._cell.config
+        config = self._config
         http = VenueHttp(config.rest_url, self._at) if config.rest_url else None
         try:
             while True:
@@ -105,7 +111,7 @@ class VenueStream:
         return found[0] if found else None
 
     async def _connected(self, http: VenueHttp | None) -> None:
-        config, parser = self._cell.config, self._parser
+        config, parser = self._config, self._parser
         self._losses, self._priced_at = 0, trio.current_time()
         address = address_of(config.url)
         with trio.fail_after(CONNECT_SECONDS):

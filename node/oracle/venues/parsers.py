@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clearing.base.errors import LocalFault
-from node.config import SourceConfig
+from node.config_oracle import SourceConfig
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import BinanceAnswers, BinanceStream
 from node.oracle.venues.coinbase import CoinbaseAnswers, CoinbaseStream

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from clearing.base.errors import RemoteFault
-from node.config import FeedConfig, SourceConfig
+from node.config_oracle import FeedConfig, SourceConfig
 from node.ops.health import HealthMonitor
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics

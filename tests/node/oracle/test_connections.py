@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from clearing.base.errors import RemoteFault
-from node.config import FeedConfig, SourceConfig
+from node.config_oracle import FeedConfig, SourceConfig
 from node.oracle.connections.live import LiveConnections, connection
 from node.oracle.connections.pauses import LONGEST_MS, Pauses
 from node.oracle.connections.stream import VenueStream
@@ -71,7 +71,7 @@ async def connected(venue: str, *, rest: bool = False, silence_ms: int = 0, **se
             poll_ms=50,
         )
         cell = SourceCell(config)
-        made = connection(cell, clock_ms)
+        made = connection(cell, config, clock_ms)
         made._pauses = Pauses(lambda: 0.0)
         if silence_ms and isinstance(made, VenueStream):
             made._parser.silence_ms_max = silence_ms
@@ -202,7 +202,7 @@ async def test_nobody_listening_is_a_fault_and_never_an_end() -> None:
         SourceCell(SourceConfig(feed="F", name=url.partition(":")[0], venue="okx", market="M", url=url)) for url in urls
     ]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(LiveConnections(cells, clock_ms).run)
+        nursery.start_soon(LiveConnections(cells, (), clock_ms).run)
         await until(lambda: all(cell.faults[OracleCode.VENUE_UNREACHABLE] for cell in cells))
         several = SeveralSources([FeedConfig(name="F", feed=1)], cells)
         assert several.read(clock_ms()) == ()

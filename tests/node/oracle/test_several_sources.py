@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
-from node.config import FeedConfig, SourceConfig
+from node.config_oracle import FeedConfig, SourceConfig
 from node.oracle.generated import WAVES, GeneratedSource
 from node.oracle.readings import E18, PPM, Reading, of_book
 from node.oracle.several_sources import SeveralSources

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
-from node.config import SourceConfig
+from node.config_oracle import SourceConfig
 from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import BinanceStream

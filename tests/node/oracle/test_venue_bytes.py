@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
-from node.config import SourceConfig
+from node.config_oracle import SourceConfig
 from node.oracle.readings import Reading
 from node.oracle.source import OracleCode
 from node.oracle.venues.events import Answer, PriceRead
