@@ -94,6 +94,14 @@ class Metrics:
             "clearing_refunds_held", "Refunds of deposits that wait at a vault now", ("chain",)
         )
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of this node's price report", ("feed",))
+        self.oracle_usable = self._gauge("oracle_sources_usable", "Sources that count for the feed", ("feed_name",))
+        self.oracle_needed = self._gauge("oracle_sources_needed", "Sources without which none counts", ("feed_name",))
+        source = ("feed_name", "source")
+        self.oracle_source_usable = self._gauge("oracle_source_usable", "1 while the source counts", source)
+        self.oracle_source_age = self._gauge("oracle_source_age_seconds", "Age of the source's price", source)
+        self.oracle_source_faults = self._counter(
+            "oracle_source_faults", "Failures of a source's connection or messages", (*source, "code")
+        )
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.custody_proven = self._gauge(
             "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)

@@ -30,7 +30,8 @@ from devnet.options import DevnetOptions
 from devnet.testnet import Testnet, create_testnet
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
-from node.config import P2P, Api, ChainConfig, NodeConfig, Oracle, Proofs, RelayerConfig
+from node.config import P2P, Api, ChainConfig, NodeConfig, Proofs, RelayerConfig
+from node.config_oracle import Oracle
 from node.config_sources import parse_config
 from node.oracle.source import Schedule, write_schedule
 from tests.testnets.ground import ROOT, Ground, open_ground
