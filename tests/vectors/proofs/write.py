@@ -17,13 +17,13 @@ from proofs.statement.arithmetization import complete_holdings, context_of, layo
 from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import SUMS, VECTORS
-from tests.kit.proofs.ed25519_cases import cases
 from tests.kit.proofs.listed_market import genesis
 from tests.kit.proofs.negatives import of_attacks, of_certificate, of_encoding, of_onchain, of_parts, of_statements
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
 from tests.kit.proofs.write_vectors import vectors, write_missing
+from tests.vectors.proofs.ed25519_cases import cases
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
