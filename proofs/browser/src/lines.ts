@@ -7,7 +7,7 @@ import { History, type HistoryVerdict } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { primitives } from "./primitives.js";
 import { type Progress, type Trusted } from "./trusted.js";
-import { type Verdict } from "./verdict.js";
+import { type CheckName, type Verdict } from "./verdict.js";
 import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
@@ -31,6 +31,7 @@ interface Request {
   readonly surveyed?: boolean;
   /** Names of signatures that the test made itself and that are not checked again. */
   readonly signed?: readonly string[];
+  readonly strict?: { readonly allowed: readonly CheckName[] };
   /** The answer is the refusal alone. */
   readonly brief?: boolean;
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
@@ -53,6 +54,7 @@ export function answer(line: string, cpu: () => number = () => 0): string {
     validatorsHash: optional(request.validators_hash) ?? genesis?.validatorsHash,
     genesis,
     freshness: freshness(request),
+    strict: request.strict,
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
   const progress: Progress = {
