@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),
         "chains": ("cli.operator.chains:chains", "Show halted chains of a node, and release one."),
         "doctor": ("cli.operator.doctor:doctor", "Examine machine, settings, peers and endpoints of a node."),
+        "oracle": ("cli.operator.oracle:oracle", "Try the price sources of a node: answers, verdicts, vote."),
         "drill": ("cli.operator.drill:drill", "Rehearse a member's default on a copy of a state: who pays what."),
         "disclosure": (
             "cli.operator.disclosure:disclosure",

@@ -226,7 +226,8 @@ def _named(figures: MarketTable | None) -> dict[str, Any]:
 
 def _joint(figures: JointFigures | None) -> JointCredit:
     if figures is None:
-        return JointCredit()
+        # history may give scenarios later: a book in one group must not be credited then
+        return JointCredit(keep_largest=True)
     scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
     return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
 

@@ -30,7 +30,8 @@ from devnet.try_it import DEPOSITED, spendable, write_member_keys, write_note, w
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
 from member.default_ports import API_PORT_OFFSET, P2P_PORT
-from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig, Submitter
+from node.config import ChainConfig, NodeConfig, RelayerConfig, Submitter
+from node.config_oracle import Oracle
 
 
 @contextmanager

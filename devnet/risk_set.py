@@ -18,15 +18,27 @@ from clearing.schema.risk.parameters import StressScenario
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
 from clearing.schema.terms.prices import FundingTerms, check_funding_terms
+from clearing.schema.terms.withdrawals import InflowDelayTerms
 from devnet.codes import DevnetCode
 from devnet.genesis import stress_scenarios
-from devnet.market import CONFIGS, FundingFigures, MarketFigures, MarketStress, MarketTable, RangeFigures
+from devnet.market import (
+    CONFIGS,
+    CashFigures,
+    FundingFigures,
+    GateFigures,
+    HaircutFigures,
+    MarketFigures,
+    MarketStress,
+    MarketTable,
+    RangeFigures,
+)
 
 RISK_SET = CONFIGS.parent / "risk" / "default.toml"
 _TABLE = re.compile(r"^\[\[?([\w.]+)\]\]?", re.MULTILINE)
 _LIST = re.compile(r"^\[\[([\w.]+)\]\]", re.MULTILINE)
 _IN_BLOCKS = ("calls", "default", "fund", "house", "gates")
-"""Parts of the crisis terms whose times are longer in longer blocks, without the sale, whose discount follows."""
+"""Parts of the crisis terms whose times are longer in longer blocks. The sale is not among them, because its discount
+follows; nor governance, because no replay has votes."""
 Terms = TypeVar("Terms", bound=msgspec.Struct)
 
 
@@ -42,6 +54,13 @@ class PerpetualFigures(MarketTable, frozen=True):
     funding: FundingFigures
 
 
+class TokenControlFigures(MarketTable, frozen=True):
+    """`[tokens.gate]` and `[tokens.haircut]`: of every token that has such a table."""
+
+    gate: GateFigures
+    haircut: HaircutFigures
+
+
 class RiskSetFigures(MarketTable, frozen=True):
     """The whole file."""
 
@@ -51,6 +70,9 @@ class RiskSetFigures(MarketTable, frozen=True):
     risk: StressFigures
     crisis: dict[str, Any]
     instruments: PerpetualFigures
+    cash: CashFigures
+    inflow: dict[str, Any]
+    tokens: TokenControlFigures
 
 
 class RiskSet(msgspec.Struct, frozen=True):
@@ -92,6 +114,7 @@ def read_risk_set(path: Path = RISK_SET) -> RiskSet:
     try:
         figures = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), RiskSetFigures)
         crisis = genesis_part_from_json(CrisisParameters, figures.crisis, "crisis")
+        genesis_part_from_json(InflowDelayTerms, figures.inflow, "inflow")  # only a new draft has them
     except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
         raise LocalFault(DevnetCode.MARKET_FILE_INVALID, str(path), why=str(error)) from None
     for field, value, good in crisis_checks(crisis):

@@ -16,6 +16,7 @@ from clearing.base.errors import BaseCode, CodeBook
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
 from proofs.history.ordering import backwards, chain_conflicts, equivocations, gaps, link
+from proofs.history.transition import reappeared, unexplained
 from proofs.linear.verifier import verify_batch
 from proofs.onchain.keys import check_keys
 from proofs.onchain.presentation import check_presentation
@@ -75,10 +76,11 @@ def _read_both() -> None:
 
 
 def codes() -> str:
-    """Every code of the checks, of signed answers, of proofs on chain and of histories, with what it says."""
+    """Every code of the checks, of signed answers, of proofs on chain, of histories and of the transition between epochs."""
     named: list[tuple[str, Function]] = [*package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
     named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]
+    named += [("transition", unexplained), ("transition", reappeared)]
     named += [("on chain", check_presentation)]
     named += [("history", rule) for rule in (link, equivocations, backwards, chain_conflicts, gaps)]
     found = sorted({ProofCode.CHECK_OPEN, *(code for name, check in named for code in may_give(name, check))})

@@ -16,7 +16,10 @@ import msgspec
 from lab.evaluation import charges, spreads
 from lab.evaluation.evaluate import AccountResult, LevelResult, TermResult
 from lab.evaluation.holdings import CollateralValue, PositionValue
+from lab.evaluation.lesser import LesserAmount
 from lab.evaluation.liquidation_price import ModelLiquidationPrice
+from lab.evaluation.open_orders import OrderLosses
+from lab.evaluation.price_bands import PriceBand
 from lab.evaluation.rules import RuleResult
 from lab.evaluation.scan import PositionLosses, ScanResult
 from lab.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
@@ -55,9 +58,9 @@ appears twice. A field without a default must be given. In a list of several typ
 RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
-and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
-prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation run`
-and `waterfall run`, which print every share with its `arithmetic` in whole units."""
+and `liquidation_prices` (ModelLiquidationPrice). The `parts` of a term are of the type that its kind has below.
+`settle run` prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation
+run` and `waterfall run`, which print every share with its `arithmetic` in whole units."""
 
 _RESULTS: tuple[type, ...] = (
     AccountResult,
@@ -67,6 +70,7 @@ _RESULTS: tuple[type, ...] = (
     LevelResult,
     ScanResult,
     PositionLosses,
+    OrderLosses,
     charges.FractionAmount,
     charges.SlippageAmount,
     charges.SideAmount,
@@ -77,8 +81,10 @@ _RESULTS: tuple[type, ...] = (
     spreads.CreditLeg,
     spreads.MinimumAmount,
     spreads.JointAmount,
+    LesserAmount,
     RuleResult,
     ModelLiquidationPrice,
+    PriceBand,
 )
 
 

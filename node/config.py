@@ -6,23 +6,19 @@ Rule: nothing here can change a state transition; what must agree lives in genes
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from member.default_ports import API_PORT, P2P_PORT
+from node.config_oracle import Oracle
+from node.config_section import Millis, Name, Section
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
 HOST_FORM = r"\[?[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}\]?"
 PORT_FORM = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:-]{1,253})$")]
-Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of node.toml."""
 
 
 class NodeSection(Section, frozen=True):
@@ -126,18 +122,6 @@ class Api(Section, frozen=True):
     origins: Annotated[tuple[Origin, ...], Meta(max_length=64)] = ()
     """Web pages of these origins may read answers (CORS); `*`: of every origin. Cookies are never used."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
-
-
-class Oracle(Section, frozen=True):
-    """`[oracle]`: the source of this node's price reports."""
-
-    source: Literal["none", "replay"] = "none"
-    file: str = ""
-    """Replay: recorded hours, `unix,<feed>_open,<feed>_close,…`."""
-    schedule: str = "schedule.json"
-    """Replay: when the first hour is current and how fast time runs; until the file exists the first price is used."""
-    interval_ms: Millis = 100
-    """How often the source is read."""
 
 
 class Consensus(Section, frozen=True):

@@ -121,6 +121,38 @@ class ProofCode(CodeBook):
         "The proof was not presented for this chain, contract, caller and purpose by the account's own key. Ask the "
         "member to present it again (`crossclear onchain prove --caller`).",
     )
+    CLAIMS_UNEXPLAINED = (
+        776,
+        "Claims on a token moved by more than the certified flows explain: deposits are no longer counted, or there "
+        "are more strays or dust than there can be. A claim may be hidden: keep the files, and let owners check their "
+        "accounts in both (`crossclear verify --account`).",
+    )
+    TOKEN_LEFT_OUT = (
+        777,
+        "A package states nothing of a token of which an earlier one certified deposits or withdrawals. Claims on it "
+        "may be hidden: keep both files.",
+    )
+    ACCOUNT_RETURNED = (
+        778,
+        "An account is listed again after a package that did not list it. Numbers of closed accounts are never used "
+        "again, so its claims were hidden: keep both files.",
+    )
+    ABOVE_LIMITS = (
+        779,
+        "Claims on a token fell by more than the network's withdrawal limits let out of accounts. After a vote on "
+        "limits, fetch what was voted (`crossclear governance amendments`) and name it with `--amendments`. Otherwise "
+        "claims may be hidden: keep the files, and let owners check their accounts in both.",
+    )
+    WORKERS_LOST = (
+        786,
+        "All workers of the cluster were lost before the proof was done. Start workers again (`dask worker`); the "
+        "epoch's other prover may prove it meanwhile.",
+    )
+    SHARE_REFUSED = (
+        787,
+        "Workers of the cluster returned shares of a proof that differ from what they should be. Take the named ones "
+        "out of the cluster: their memory is faulty, their version is another, or they lie.",
+    )
 
 
 class VerificationFailed(RemoteFault):

@@ -143,11 +143,13 @@ def epoch_of(world: World) -> tuple[RiskSnapshot, dict[int, bytes]]:
     return shot, {each.account: (each.account + 1).to_bytes(32, "big") for each in shot.accounts}
 
 
-def head_of(shot: RiskSnapshot, committed: tuple[tuple[int, bytes], ...]) -> tuple[Header, Certificate, ValidatorSet]:
+def head_of(
+    shot: RiskSnapshot, committed: tuple[tuple[int, bytes], ...], domain: int = DOMAIN
+) -> tuple[Header, Certificate, ValidatorSet]:
     """A header that carries these commitments, certified by made-up validators."""
     stated = shot.statement
     return small_market.certified(
-        commitments_root(stated, committed, DOMAIN),
+        commitments_root(stated, committed, domain),
         network=stated.network,
         height=stated.height + 3,
         commitments_height=stated.height,

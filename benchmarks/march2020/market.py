@@ -78,6 +78,8 @@ class Plan:
     """Ranges, stress and penalty of a set of parameters; without one, the defaults for `horizon_hours`."""
     depth: Depth | None = None
     """How much dealers take, and at what discount; without it everything, at `DISCOUNTS_PPM`."""
+    has_roots: bool = False
+    """Whether states are hashed."""
 
 
 def account_of(seed: int) -> int:

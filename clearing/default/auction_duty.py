@@ -2,8 +2,9 @@
 
 Rule: a member has the duty where its part of all required contributions reaches a stated fraction, its share is a slice
 or more, and it is able to act: it is active, and has an account of its own that is not restricted. It fulfils the duty
-where it asks no more than the reserve, and has taken its share or can carry all that it bid for, which is its share at
-least. A member of any size that commits to a bid and does not reveal it is charged like one that fails its duty.
+where it asks no more than the reserve, and has taken its share or can margin all that it bid for, which is its share at
+least. Growth of its stress exposure that the fund is not made for is no failure. A member of any size that commits to a
+bid and does not reveal it is charged like one that fails its duty.
 
 A charge is a stated fraction of the required contribution, rounded up, and never more than the contribution. It bears
 the loss before any other survivor does, after the defaulter and the house. Without a loss it costs nothing: it must not
@@ -62,7 +63,9 @@ def _fulfils_duty(ranked: BiddersRanked, outcome: AuctionOutcome, member: int, s
     bid = outcome.bids.get(member)
     if bid is None or bid.ask_micros > ranked.reserve_ask:
         return False
-    return outcome.filled.get(member, 0) >= share or (bid.slices >= share and member in ranked.carried)
+    return outcome.filled.get(member, 0) >= share or (
+        bid.slices >= share and member in (*ranked.carried, *ranked.uncovered)
+    )
 
 
 def charged_first(default: DefaultRecord, survivors: tuple[Survivor, ...]) -> tuple[Survivor, ...]:

@@ -1,9 +1,10 @@
 """The default auction: bids for equal slices of a defaulter's portfolio, filled cheapest first, and bidder ranks.
 
 Rule: lots move at the mark, which does not change; the bidder's ask is the estate's loss. The lowest ask is filled
-first, then the earliest bid, then the lower member id. A buyer must cover initial margin afterwards, or it gets fewer
-slices. Contributions of members that did not bid for their share, or only at a bad price, are used before those of the
-others. Where bids are sealed, only what was committed to and revealed counts, and a good price is one that was filled.
+first, then the earliest bid, then the lower member id. A buyer must cover initial margin afterwards, and the growth of
+its member's stress exposure, or it gets fewer slices. Contributions of members that did not bid for their share, or
+only at a bad price, are used before those of the others. Where bids are sealed, only what was committed to and revealed
+counts, and a good price is one that was filled.
 """
 
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, is_restricted, member_status
 from clearing.context.request_checks import check_request, use_nonce
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.default.auction_duty import AuctionOutcome, absence_charges
 from clearing.default.auction_reserve import (
     PositionLots,
@@ -125,7 +127,9 @@ class _PortfolioSale:
     lots_sold: list[tuple[int, int, int]] = field(default_factory=list)
     """(account, instrument, lots) of every filled bid."""
     affordable: set[int] = field(default_factory=set)
-    """Members that could margin all that they bid for, including what was sold before their turn."""
+    """Members that could carry all that they bid for, including what was sold before their turn."""
+    uncovered: set[int] = field(default_factory=set)
+    """Members that could margin all of it, but would lack more under stress than the fund was sized for."""
 
 
 def _consider_bid(
@@ -134,15 +138,18 @@ def _consider_bid(
     """Process one bid: as many slices as it wants, are left, and it can margin; none above the ask that is paid."""
     bid, of_slices = sale.bids[member], context.terms.crisis.default.auction_slices
     wanted = min(bid.slices, of_slices - sale.sold) if bid.ask_micros <= sale.own_money_ask else 0
-    slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
+    margined = _slices_affordable(context, member, bid, sale, sale.sold, wanted, growth=False)
+    slices = _slices_affordable(context, member, bid, sale, sale.sold, margined, growth=True)
     if slices:
         moved = _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
         sale.lots_sold += [(bid.account, position.instrument, position.lots) for position in moved]
         sale.sold, sale.highest_ask = sale.sold + slices, bid.ask_micros
         sale.filled[member] = slices
-    rest = bid.slices - wanted
-    if slices == wanted and _slices_affordable(context, member, bid, sale.lots, 0, rest) == rest:
-        sale.affordable.add(member)
+    rest = bid.slices - slices
+    if margined < wanted or _slices_affordable(context, member, bid, sale, 0, rest, growth=False) < rest:
+        return
+    covered = slices == wanted and _slices_affordable(context, member, bid, sale, 0, rest, growth=True) == rest
+    (sale.affordable if covered else sale.uncovered).add(member)
 
 
 def _fill_bid(
@@ -190,10 +197,20 @@ def _slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> 
 
 
 def _slices_affordable(
-    context: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
+    context: BlockContext,
+    member: int,
+    bid: DefaultBidRecord,
+    sale: _PortfolioSale,
+    first: int,
+    wanted: int,
+    *,
+    growth: bool,
 ) -> int:
-    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection. None to a
-    restricted account."""
+    """The most slices from `first` on, up to `wanted`, that the bidder may have; found by bisection. None to a
+    restricted account.
+
+    They leave it at initial margin; with `growth` its member's stress exposure within its allowance, too.
+    """
     record = context.state.accounts.get(bid.account)
     if record is None or record.member != member or is_restricted(context.state, bid.account):
         return 0
@@ -203,18 +220,21 @@ def _slices_affordable(
     enough, too_many = 0, wanted + 1
     while too_many - enough > 1:
         middle = wanted if enough == 0 and too_many == wanted + 1 else (enough + too_many) // 2
-        if _is_affordable(context, bid, _slice_lots(lots, first, middle, of_slices), middle):
+        if _is_affordable(context, bid, _slice_lots(sale.lots, first, middle, of_slices), middle, growth=growth):
             enough = middle
         else:
             too_many = middle
     return enough
 
 
-def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionLots, slices: int) -> bool:
-    """Whether the bidder covers initial margin with these lots, without soft credit, and within all limits."""
+def _is_affordable(
+    context: BlockContext, bid: DefaultBidRecord, lots: PositionLots, slices: int, *, growth: bool
+) -> bool:
+    """Whether the bidder covers initial margin with these lots, without soft credit, and within all limits; with
+    `growth`, whether its member's stress exposure grows no further than it may."""
     after = current_holdings(context.state, bid.account)
-    for at, group in enumerate(context.terms.cash_groups):
-        after.cash[at] -= soft_credit_of(context.state, bid.account, group)
+    lent = [soft_credit_of(context.state, bid.account, group) for group in context.terms.cash_groups]
+    after.cash = [has - part for has, part in zip(after.cash, lent, strict=True)]
     before = tuple(after.cash)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
@@ -227,7 +247,10 @@ def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionL
     limit = context.terms.risk.cash_limit_micros
     if any(claim < -limit for claim in after.cash) or beyond_balance_limit(before, after.cash) is not None:
         return False
-    return holdings_margin(current_arrays(context.state), after).initial_ok
+    if not holdings_margin(current_arrays(context.state), after).initial_ok:
+        return False
+    after.cash = [has + part for has, part in zip(after.cash, lent, strict=True)]
+    return not growth or check_stress_growth(context, AT, bid.account, lambda: after) is None
 
 
 def surviving_members(state: State, defaulter: int) -> tuple[int, ...]:
@@ -244,7 +267,7 @@ def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
     """Members whose contributions may be used, as long as they are in the fund; also of members that left or defaulted.
 
     Otherwise a member that expects a loss could leave, or default on a small amount, to save its contribution.
-    Contributions of members in default first bear their own losses.
+    Contributions of members in default first bear their own losses, then what is left of others (`late_contributions`).
     """
     return tuple(
         member
@@ -281,4 +304,5 @@ def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sal
         carried=tuple(sorted(sale.affordable)),
         reserve_ask=sale.reserve_ask,
         own_money_ask=sale.own_money_ask,
+        uncovered=tuple(sorted(sale.uncovered)),
     )

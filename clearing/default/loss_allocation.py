@@ -17,11 +17,12 @@ from clearing.context.block_context import BlockContext, ValueMoved
 from clearing.context.member_status import own_accounts_by_member
 from clearing.context.unresolved_losses import account_deficits, available_resources
 from clearing.default.auction_duty import charged_first, used_by_member
-from clearing.default.claims_haircut import cut_claims
+from clearing.default.claims_haircut import check_loss_borne, cut_claims, cut_other_claims
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
 from clearing.default.estate import CashPayment, collect_cash, pay_deficits, take_unpriced_collateral
 from clearing.default.gains_liabilities import GainsHaircut, drop_gains, use_gains
+from clearing.default.late_contributions import use_beyond_present_loss, use_beyond_worst_loss, use_whole_fund
 from clearing.default.partial_tear_up import restore_margins
 from clearing.default.recovery_claims import note_payers
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, run_waterfall
@@ -57,7 +58,7 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
     terms = context.terms.crisis.default
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     whole = sum(deficit.micros for deficit in deficits)
-    default = msgspec.structs.replace(default, loss=whole)
+    default = msgspec.structs.replace(default, loss=whole, allocated_height=context.block.height)
     if not whole:
         return default
     house = sum(balance(context.state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)
@@ -180,7 +181,8 @@ def allocate_late_estate(context: BlockContext, number: int, default: DefaultRec
 
 
 def collect_assessments(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Debit the assessments, or pro rata less where less is owed by now."""
+    """Debit the assessments, or pro rata less where less is owed by now, after contributions that are free by now."""
+    default = _with_losses_borne(default, use_beyond_worst_loss(context, number, default))
     if not default.assessed:
         return default
     owed = _owed_micros(context, default)
@@ -229,13 +231,17 @@ def _pay_assessment(context: BlockContext, number: int, account: int, group: int
 
 
 def allocate_remainder(context: BlockContext, number: int, default: DefaultRecord) -> tuple[DefaultRecord, int]:
-    """Allocate the rest to gains, whose payers' positions end as far as they need, then to all claims.
+    """Allocate the rest to gains, whose payers' positions end as far as they need, then to all claims and the fund.
 
     Returns the default, and what claims cannot bear because they are lent: the house owes it.
     """
     default, payers = _allocate_gains_haircut(context, number, default)
     restore_margins(context, number, default, payers)
+    default = _with_losses_borne(default, use_beyond_present_loss(context, number, default))
     default = _with_losses_borne(default, cut_claims(context, number, default))
+    default = _with_losses_borne(default, use_whole_fund(context, number, default))
+    default = _with_losses_borne(default, cut_other_claims(context, number, default))
+    check_loss_borne(context, number, default)
     rest = _owed_micros(context, default)
     _pay_deficits(context, number, rest)
     drop_gains(context, number)

@@ -134,15 +134,19 @@ def settle_claims(
 
     `values`: micros of a clearing unit of each token; `fund_left`: contributions, which become claims; `sides`: by
     account, the accounts that pay what it cannot pay itself, ordered. The claims left sum to no more than before debts.
+    Linear in debtors and payers, where the accounts of a side share its tuple.
     """
     house, fund_left = claims[HOUSE_ACCOUNT], fund_left or RemainingContributions()
     debtors = {account: owed for account, owed in claims.items() if account != HOUSE_ACCOUNT and _is_short(owed)}
     for owed in debtors.values():
         _pay_debts(owed, owed, house, values)
+    queues: dict[int, _PayerQueue] = {}
     for account, owed in debtors.items():
-        for payer in (sides or {}).get(account, ()):
-            if payer not in (account, HOUSE_ACCOUNT) and _is_short(owed):
-                _pay_debts(claims[payer], owed, house, values)
+        if side := (sides or {}).get(account, ()):
+            queue = queues.get(side[0])
+            if queue is None or queue.side is not side:
+                queue = queues[side[0]] = _PayerQueue(side)
+            queue.pay(account, owed, claims, values)
     for account, owed in debtors.items():
         _house_takes_debts(owed, house, fund_left, account)
     pools = {at: _collect_for_house(house, at, values, fund_left) for at, cash in enumerate(house.cash) if cash < 0}
@@ -150,6 +154,33 @@ def settle_claims(
         if fund_left.account_of[member] in claims:
             claims[fund_left.account_of[member]].cash[fund_left.group] += micros
     _distribute_pools(pools, claims)
+
+
+@dataclass(slots=True)
+class _PayerQueue:
+    """The accounts that pay for those of one side, without those that have nothing left: a payer is never paid."""
+
+    side: tuple[int, ...]
+    first: int = 0
+    """Index of the first payer that may have something left."""
+
+    def pay(self, account: int, owed: AccountClaims, claims: dict[int, AccountClaims], values: list[int]) -> None:
+        """Let the payers in order pay what an account cannot pay itself, until it owes nothing."""
+        at, house = self.first, claims[HOUSE_ACCOUNT]
+        while at < len(self.side) and _is_short(owed):
+            payer = self.side[at]
+            if payer not in (account, HOUSE_ACCOUNT):
+                _pay_debts(claims[payer], owed, house, values)
+            if at == self.first and (payer == HOUSE_ACCOUNT or _is_empty(claims[payer], values)):
+                self.first += 1
+            at += 1
+
+
+def _is_empty(payer: AccountClaims, values: list[int]) -> bool:
+    """Whether it has nothing that could pay a debt: no cash above zero, and no tokens with a value."""
+    if any(micros > 0 for micros in payer.cash):
+        return False
+    return not any(value > 0 and payer.tokens[index] > 0 for index, value in enumerate(values))
 
 
 def _is_short(owed: AccountClaims) -> bool:

@@ -92,6 +92,9 @@ def check_terms(genesis: Genesis) -> None:
         _require(good, f"crisis.fund.{field}", value)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
+    # A header carries the commitments of its own epoch: verifiers refuse others.
+    delay = market.snapshot_delay_blocks
+    _require(delay < market.epoch_blocks, "market.snapshot_delay_blocks", delay)
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)
     _require(market.reopen_blocks > 0, "market.reopen_blocks", market.reopen_blocks)
     _require(market.liquidation_penalty_ppm < 1_000_000, "market.penalty", market.liquidation_penalty_ppm)

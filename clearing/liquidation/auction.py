@@ -13,6 +13,7 @@ from clearing.base.units import PPM
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.member_status import check_member_active, check_restriction, is_in_default
 from clearing.context.request_checks import check_request, use_nonce
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.liquidation.slices import (
     LiquidationSlice,
     can_take_slice,
@@ -115,13 +116,14 @@ def _check_sale(context: BlockContext, request: LiquidationBid) -> Rejected | No
 def _check_taker_margin(
     context: BlockContext, request: LiquidationBid, liquidation_slice: LiquidationSlice
 ) -> Rejected | None:
-    """The bidder is at initial margin afterwards, within its cash and position limits."""
+    """The bidder is at initial margin afterwards, within its cash and position limits, and its member lacks no more
+    under stress than the fund was sized for."""
     before = current_holdings(context.state, request.account)
     after = taker_holdings_after(
         context, before, liquidation_slice, fund=request.account == penalty_fund_account(context)
     )
     if can_take_slice(context, before, after, liquidation_slice):
-        return None
+        return check_stress_growth(context, AT, request.account, lambda: after)
     margin = holdings_margin(current_arrays(context.state), after)
     details = {
         "equity": margin.equity,

@@ -1,11 +1,13 @@
 """The backstop: an account of genesis that takes over at the mark what no bid took, before the house.
 
-Rule: it takes as much as leaves it at initial margin and within its limits; it gets the whole penalty. Once it is full
-it takes nothing more in the block. It must not know how much is wanted, or why.
+Rule: it takes as much as leaves it at initial margin and within its limits, and covers the growth of its member's
+stress exposure; it gets the whole penalty. Once it is full it takes nothing more in the block. It must not know how
+much is wanted, or why.
 """
 
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.member_status import status_of_account
+from clearing.context.stress_exposure import check_stress_growth
 from clearing.liquidation.slices import (
     LiquidationSlice,
     can_take_slice,
@@ -20,6 +22,7 @@ from clearing.schema.records.default import MemberStatus
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 
+AT = "backstop"
 HALVINGS = 10
 """A share is found to a thousandth of what is wanted."""
 
@@ -90,7 +93,7 @@ def _slice_if_fitting(
     context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
 ) -> LiquidationSlice | None:
     part = cut_slice(context, holdings, margin, fraction, backstop)
-    fits = part.positions and can_take_slice(
-        context, before, taker_holdings_after(context, before, part, fund=True), part
-    )
-    return part if fits else None
+    after = taker_holdings_after(context, before, part, fund=True)
+    if not part.positions or not can_take_slice(context, before, after, part):
+        return None
+    return part if check_stress_growth(context, AT, backstop, lambda: after) is None else None

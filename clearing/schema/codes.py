@@ -161,7 +161,10 @@ class ClearingCode(CodeBook):
     )
     CANNOT_LEAVE = (
         261,
-        "A member can leave without positions, money, debts, clients or open defaults. The values name what is left.",
+        "A member leaves for itself, without positions, debts or pending trades, its clients' included, and without "
+        "clients whose money only it can withdraw. The house, a member in default and one that has left cannot. Close "
+        "what the values count; where defaults are open or accounts are below zero, or another request to leave was "
+        "checked in this block, ask again later.",
     )
     NOT_RESCUABLE = (
         262,
@@ -273,6 +276,10 @@ class ClearingCode(CodeBook):
     )
     BAD_PORTFOLIO = 441, "A portfolio refers to something it does not list, or a number is out of range. See the path."
     BAD_STEP = 442, "A rule or a settlement step has an invalid number. The path names the field."
+    ORDER_NOT_MARGINED = (
+        456,
+        "No term of the model margins the open order at the path. Use a term that counts orders, or remove the order.",
+    )
     VALIDATOR_CHANGE_UNDER_WAY = (
         460,
         "The last change is not complete: the values count the vaults that have not followed it. Wait, or relay the "

@@ -165,17 +165,19 @@ def _current_arrays(state: State) -> MarginBook:
 
 
 def _apply_writes(state: State, book: MarginBook) -> None:
-    """Update the balances and positions written since the last call."""
+    """Update the balances and positions written since the last call: most states below a fork have none."""
+    balances, books = state.balances.take_write_log(), state.books.take_write_log()
+    if not balances and not books:
+        return
     rows = _currency_rows(book)
     # In any order: the results of the book do not depend on it.
     book.put_money(
         [
             (account, rows[currency], balance(state, account, currency))
-            for account, currency in state.balances.take_write_log()
+            for account, currency in balances
             if currency in rows and (account in book or _has_margin(state, account))
         ]
     )
-    books = state.books.take_write_log()
     # Includes accounts emptied and closed in one block: their entries must leave the book.
     book.put_lots(
         [

@@ -71,7 +71,10 @@ def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
     """Delete trade ids that expired up to `time_ms`. All up to `before_ms` are already deleted."""
     last = min(time_ms // 1000, _expiry_second(before_ms + state.terms.market.request_ms_max))
     for second in range(before_ms // 1000, last + 1):
-        for at in range(state.expiring_trade_counts.get(second) or 0):
+        count = state.expiring_trade_counts.get(second)
+        if count is None:
+            continue  # as for most seconds: after an hour without a block there are 3,600
+        for at in range(count):
             trade = state.expiring_trades.get((second, at))
             novated = state.novated_trades.get(trade) if trade is not None else None
             # A trade that was pending and was recorded again has a later entry, too.

@@ -159,10 +159,12 @@ def gains_reserve(context: BlockContext, account: int) -> int:
 
 
 def check_commitments(context: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
-    """Whether an account that pays another (currency, units) keeps `committed_micros`. Negative units are received."""
+    """Whether an account that pays another (currency, units) keeps `committed_micros`, and its member lacks no more
+    under stress than the fund was sized for. Negative units are received."""
+    refusal = check_stress_growth(context, at, account, lambda: _holdings_without(context, account, leaving))
     committed = committed_micros(context, account)
-    if not committed:
-        return None
+    if refusal is not None or not committed:
+        return refusal
     left = holdings_margin(current_arrays(context.state), _holdings_without(context, account, leaving))
     if left.equity - left.initial >= committed:
         return None

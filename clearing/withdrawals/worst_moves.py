@@ -6,7 +6,7 @@ more, because its value is not counted before. A written call costs at most its 
 Tokens fall to nothing. Micros, rounded up. A price that rises further than any scenario states is not foreseen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
@@ -14,8 +14,8 @@ from clearing.schema.risk.parameters import RiskParameters
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.effective_parameters import effective_parameters
-from clearing.state.holdings import positions_of
-from clearing.state.ledger import balance, cash_currency
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.ledger import balance, cash_currency, soft_credit_total
 from clearing.state.state import State
 
 DOUBLING_PPM = PPM
@@ -48,6 +48,26 @@ def worst_account_loss(state: State, account: int, rises_ppm: Mapping[int, int])
         instrument = state.terms.instruments[number]
         owed += _worst_position_loss(state, instrument, lots, rises_ppm[instrument.group])
     return owed
+
+
+def worst_side_loss(state: State, own: Iterable[int], clients: Iterable[int]) -> int:
+    """Micros that a member's own accounts owe together at the worst prices, and its clients each beyond what it cannot
+    withdraw before. A client pays only its own debts."""
+    rises = largest_rises_ppm(state)
+    owed = sum(worst_account_loss(state, account, rises) for account in own)
+    owed += sum(max(worst_account_loss(state, account, rises) + _may_leave(state, account), 0) for account in clients)
+    return max(owed, 0)
+
+
+def _may_leave(state: State, account: int) -> int:
+    """Micros of cash that a defaulter's client may withdraw by its own right: above initial margin, none of it lent. 0
+    for a client without a key."""
+    record = state.accounts.get(account)
+    if record is None or not any(record.key):
+        return 0
+    cash = sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
+    margin = holdings_margin(current_arrays(state), current_holdings(state, account))
+    return max(min(cash, margin.equity - margin.initial - soft_credit_total(state, account)), 0)
 
 
 def _worst_position_loss(state: State, instrument: Instrument, lots: int, rise_ppm: int) -> int:

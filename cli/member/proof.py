@@ -137,10 +137,11 @@ def history(
     """Check all packages of folders or files, and that together they are one history.
 
     Finds missing epochs, two certified headers or books of one height or epoch, validator sets without a link, values
-    that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, and packages of
-    other networks. Exits with 0 when nothing is found and with 6 otherwise, or when something stays open and --strict
-    is on. Ages are not judged: a history is old by nature. But the set that you trust must have been in force lately
-    (`--set-known-at`): one that has retired can sign another history.
+    that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, claims that
+    moved by more than certified flows explain, accounts and tokens that were left out in between, and packages of other
+    networks. Says how the claims on each token moved. Exits with 0 when nothing is found and with 6 otherwise, or when
+    something stays open and --strict is on. Ages are not judged: a history is old by nature. But the set that you trust
+    must have been in force lately (`--set-known-at`): one that has retired can sign another history.
 
     Example: crossclear proof history packages --genesis genesis.json
     """

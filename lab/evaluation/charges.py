@@ -25,6 +25,21 @@ class InstrumentExposure:
     sell_value: Fraction = ZERO
 
     @property
+    def after_buys(self) -> Fraction:
+        """The position when all buy orders are filled and no sell order is."""
+        return self.size + self.buys
+
+    @property
+    def after_sells(self) -> Fraction:
+        """The position when all sell orders are filled and no buy order is."""
+        return self.size - self.sells
+
+    @property
+    def largest_size(self) -> Fraction:
+        """The larger of both, unsigned: no fill of orders makes the position larger."""
+        return max(abs(self.after_buys), abs(self.after_sells))
+
+    @property
     def notional(self) -> Fraction:
         """What a size of 1 is worth at the mark."""
         return self.quote.mark * self.quote.multiplier
@@ -95,11 +110,13 @@ def margin_fraction(term: MarginFraction, exposure: InstrumentExposure) -> Fract
     """|worse size| times the mark times the fraction, which open interest may raise."""
     size = abs(exposure.size)
     if term.with_orders:
-        size = max(size, abs(exposure.size + exposure.buys), abs(exposure.size - exposure.sells))
+        size = exposure.largest_size
     notional = abs(size * exposure.notional)
     scale = open_interest_scale(term.open_interest, exact_rational(exposure.quote.contract.open_interest))
     fraction = exact_rational(term.fraction)
     fraction += scale * max(ONE - fraction, ZERO)
+    if term.fraction_decimals is not None:
+        fraction = rounded(fraction, term.fraction_decimals, "down")
     amount = rounded(notional * fraction, term.decimals, term.rounding)
     return FractionAmount(exposure.quote.contract.id, notional, scale, fraction, amount)
 
@@ -158,7 +175,7 @@ def _side_amount(
 
 def option_formula(term: OptionFormula, exposure: InstrumentExposure) -> FormulaAmount:
     """The requirement of one short option."""
-    quote, short = exposure.quote, max(-exposure.size, ZERO)
+    quote, short = exposure.quote, max(-exposure.after_sells, ZERO)
     strike = exact_rational(quote.contract.strike)
     call = quote.contract.kind == "call"
     out_of_the_money = max(strike - quote.index if call else quote.index - strike, ZERO)
@@ -174,7 +191,8 @@ def per_size(term: PerSize, exposures: Sequence[InstrumentExposure]) -> list[tup
         return _naked_shorts(term, exposures)
     found = []
     for book in exposures:
-        size = {"gross": abs(book.size), "long": max(book.size, ZERO), "short": max(-book.size, ZERO)}[term.count]
+        long, short = max(book.after_buys, ZERO), max(-book.after_sells, ZERO)
+        size = {"gross": book.largest_size, "long": long, "short": short}[term.count]
         rate = _size_rate(term, book.quote)
         found.append((book.quote.contract.group, SizeAmount(book.quote.contract.id, size, rate, size * rate)))
     return found
@@ -190,13 +208,11 @@ def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> lis
     for book in exposures:
         contract = book.quote.contract
         if book.quote.is_option:
-            strikes.setdefault(
-                (contract.group, contract.seconds_to_expiry, exact_rational(contract.strike)), []
-            ).append(book)
+            strikes.setdefault((contract.group, contract.seconds, exact_rational(contract.strike)), []).append(book)
     found = []
     for (group, seconds, strike), options in sorted(strikes.items()):
-        short = sum((max(-option.size, ZERO) for option in options), ZERO)
-        long = sum((max(option.size, ZERO) for option in options), ZERO)
+        short = sum((max(-option.after_sells, ZERO) for option in options), ZERO)
+        long = sum((max(option.after_sells, ZERO) for option in options), ZERO)
         naked = max(short - long, ZERO)
         rate = _size_rate(term, options[0].quote)
         found.append((group, SizeAmount(f"{group} {seconds} s {strike}", naked, rate, naked * rate)))
@@ -205,7 +221,22 @@ def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> lis
 
 def convex(term: Convex, exposure: InstrumentExposure) -> SizeAmount:
     """The largest of the lines at |size| or at the notional, at least 0."""
-    size = abs(exposure.size * exposure.notional) if term.of == "notional" else abs(exposure.size)
+    size = abs(exposure.largest_size * exposure.notional) if term.of == "notional" else exposure.largest_size
     lines = [exact_rational(secant.slope) * size + exact_rational(secant.intercept) for secant in term.secants]
     amount = max(*lines, ZERO) if size else ZERO
     return SizeAmount(exposure.quote.contract.id, size, amount / size if size else ZERO, amount)
+
+
+def position_amounts(
+    term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, exposures: Sequence[InstrumentExposure]
+) -> list[tuple[str, FractionAmount | SlippageAmount | FormulaAmount | SizeAmount]]:
+    """(group, amount) of each position that the term is about."""
+    if isinstance(term, PerSize):
+        return list(per_size(term, exposures))
+    if isinstance(term, MarginFraction):
+        return [(each.quote.contract.group, margin_fraction(term, each)) for each in exposures]
+    if isinstance(term, Slippage):
+        return [(each.quote.contract.group, slippage_plus_factor(term, each)) for each in exposures]
+    if isinstance(term, OptionFormula):
+        return [(each.quote.contract.group, option_formula(term, each)) for each in exposures if each.quote.is_option]
+    return [(each.quote.contract.group, convex(term, each)) for each in exposures]

@@ -19,6 +19,8 @@ from lab.evaluation.holdings import (
     instrument_exposures,
     position_value,
 )
+from lab.evaluation.lesser import LesserAmount, lesser
+from lab.evaluation.open_orders import order_fills
 from lab.evaluation.scan import ScanResult, ScenarioScanner
 from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
 from lab.models.numbers import exact_rational, rounded
@@ -30,6 +32,7 @@ from lab.models.terms import (
     Convex,
     GroupCredit,
     JointCreditTerm,
+    LesserTerm,
     MarginFraction,
     MarginLevel,
     MinimumTerm,
@@ -38,6 +41,7 @@ from lab.models.terms import (
     RiskModel,
     Slippage,
     Term,
+    without_roundings,
 )
 
 Detail: TypeAlias = (
@@ -50,6 +54,7 @@ Detail: TypeAlias = (
     | spreads.SpreadCredit
     | spreads.MinimumAmount
     | spreads.JointAmount
+    | LesserAmount
 )
 
 
@@ -105,11 +110,17 @@ class AccountResult:
 
 
 class Evaluator:
-    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked."""
+    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked.
 
-    def __init__(self, model: RiskModel, portfolio: Portfolio) -> None:
-        self.model = model
+    With `exact` no amount is rounded.
+    """
+
+    def __init__(self, model: RiskModel, portfolio: Portfolio, *, exact: bool = False) -> None:
+        self.model = without_roundings(model) if exact else model
+        self._collateral_decimals = None if exact else model.collateral_decimals
         self.portfolio = portfolio
+        within = {name for term in model.terms for name in _alternatives(term)}
+        self._summed = [term for term in self.model.terms if term.name not in within]
         self.quotes = instrument_quotes(portfolio, model.option_decimals)
         self._collateral = {token.id: token for token in portfolio.collateral}
         self.scanners = {
@@ -126,11 +137,9 @@ class Evaluator:
             results[term.name] = self._term(term, account, books, results)
         positions = tuple(position_value(position, self.quotes[position.instrument]) for position in account.positions)
         value = sum((position.equity for position in positions), ZERO)
-        decimals = self.model.collateral_decimals
+        names, decimals = [level.name for level in self.model.levels], self._collateral_decimals
         held = tuple(
-            collateral_value(
-                holding, self._collateral[holding.collateral], [level.name for level in self.model.levels], decimals
-            )
+            collateral_value(holding, self._collateral[holding.collateral], names, decimals)
             for holding in account.collateral
         )
         cash = exact_rational(account.cash)
@@ -146,7 +155,7 @@ class Evaluator:
         if level.base:
             sums = levels[level.base].requirement
         else:
-            sums = sum((_weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
+            sums = sum((_weight_at(term, level.name) * results[term.name].amount for term in self._summed), ZERO)
         unrounded = sums * exact_rational(level.factor)
         requirement = rounded(unrounded, level.decimals, level.rounding)
         return LevelResult(level.name, unrounded, requirement, equity, equity - requirement)
@@ -179,11 +188,16 @@ class Evaluator:
             return self._joint(term, results)
         if isinstance(term, CollateralCharge):
             return _collateral_charge(term, account)
+        if isinstance(term, LesserTerm):
+            least = lesser(term, {name: result.by_group for name, result in results.items()})
+            by_group = {part.group: part.amount for part in least}
+            return TermResult(term.name, "lesser", sum(by_group.values(), ZERO), by_group, least)
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
         chosen = _selected_exposures(term.select, exposures)
-        parts = list(self.scanners[term.name].scan({instrument: book.size for instrument, book in chosen.items()}))
+        fills = [fill for fill in order_fills(account, self.quotes) if fill.quote.contract.id in chosen]
+        parts = list(self.scanners[term.name].scan(_sizes(chosen), fills))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
                 scan = exact_rational(given.scan)
@@ -208,10 +222,10 @@ class Evaluator:
     ) -> TermResult:
         scans = _scan_parts(self._scan_name(term.scan), results)
         given = {risk.group: exact_rational(risk.delta) for risk in account.given}
-        deltas = {
-            group.id: sum(tier_deltas(self.quotes, _sizes(exposures), group.id).values(), ZERO)
-            for group in self.portfolio.groups
-        } | given
+        deltas = {group.id: ZERO for group in self.portfolio.groups}
+        for exposure in exposures.values():
+            deltas[exposure.quote.contract.group] += exposure.size * exposure.quote.delta
+        deltas |= given
         risks = {
             scan.of: scan.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(scan) for scan in scans
         }
@@ -256,7 +270,7 @@ class Evaluator:
         own = {charge.instrument: exact_rational(charge.charge) for charge in term.charges}
         least: dict[str, tuple[Fraction, Fraction]] = {}
         for instrument, book in sorted(exposures.items()):
-            short = max(-book.size, ZERO)
+            short = max(-book.after_sells, ZERO)
             if book.quote.is_option and short:
                 plain = (
                     exact_rational(term.charge)
@@ -301,6 +315,12 @@ def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...
     return tuple(evaluator.account(account) for account in portfolio.accounts)
 
 
+def _alternatives(term: Term) -> set[str]:
+    """The terms that count through this one only."""
+    listed = term.alternatives if isinstance(term, LesserTerm) else ()
+    return {name for alternative in listed for name in alternative.terms}
+
+
 def _weight_at(term: Term, level: str) -> Fraction:
     """The factor of a term at a level: as stated; 0 where it names other levels only, 1 where it names none."""
     if not term.weights:
@@ -321,23 +341,7 @@ def _per_position(
     by_group: dict[str, Fraction] = {}
     parts: list[Detail] = []
     kind = str(type(term).__struct_config__.tag)
-    found: list[
-        tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.FormulaAmount | charges.SizeAmount]
-    ]
-    if isinstance(term, PerSize):
-        found = list(charges.per_size(term, exposures))
-    elif isinstance(term, MarginFraction):
-        found = [(exposure.quote.contract.group, charges.margin_fraction(term, exposure)) for exposure in exposures]
-    elif isinstance(term, Slippage):
-        found = [
-            (exposure.quote.contract.group, charges.slippage_plus_factor(term, exposure)) for exposure in exposures
-        ]
-    elif isinstance(term, OptionFormula):
-        shorts = [exposure for exposure in exposures if exposure.quote.is_option]
-        found = [(short.quote.contract.group, charges.option_formula(term, short)) for short in shorts]
-    else:
-        found = [(exposure.quote.contract.group, charges.convex(term, exposure)) for exposure in exposures]
-    for group, part in found:
+    for group, part in charges.position_amounts(term, exposures):
         parts.append(part)
         by_group[group] = by_group.get(group, ZERO) + part.amount
     return TermResult(term.name, kind, sum(by_group.values(), ZERO), by_group, tuple(parts))

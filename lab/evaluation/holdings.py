@@ -117,8 +117,13 @@ def position_value(position: PortfolioPosition, quote: InstrumentQuote) -> Posit
     )
 
 
-def collateral_value(holding: Holding, terms: Collateral, levels: Sequence[str], decimals: int) -> CollateralValue:
-    """Amount * rate * (1 - rate haircut) * price, less concentration tiers, less the haircuts of each level."""
+def collateral_value(
+    holding: Holding, terms: Collateral, levels: Sequence[str], decimals: int | None
+) -> CollateralValue:
+    """Amount * rate * (1 - rate haircut) * price, less concentration tiers, less the haircuts of each level.
+
+    Values are rounded down at so many decimals; None: not at all.
+    """
     amount = exact_rational(holding.amount)
     counted = amount if terms.cap is None else min(amount, exact_rational(terms.cap))
     unit = exact_rational(terms.price) * exact_rational(terms.rate) * (1 - exact_rational(terms.rate_haircut))
@@ -133,8 +138,6 @@ def collateral_value(holding: Holding, terms: Collateral, levels: Sequence[str],
         )
         for level in levels
     }
-    values = {
-        level: rounded((counted - taken) * unit * (1 - haircut), decimals, "down")
-        for level, haircut in haircuts.items()
-    }
+    after = {level: (counted - taken) * unit * (1 - haircut) for level, haircut in haircuts.items()}
+    values = after if decimals is None else {level: rounded(value, decimals, "down") for level, value in after.items()}
     return CollateralValue(holding.collateral, amount, counted, counted * unit, haircuts, taken * unit, values)

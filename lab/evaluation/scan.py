@@ -7,9 +7,10 @@ discount and the two-sided skew are per expiry, where they are not linear. It mu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
+from math import lcm, sqrt
 
 from clearing.pricing import elementary
+from lab.evaluation.open_orders import OrderFill, OrderLosses, expiry_extremes
 from lab.evaluation.values import DAY_SECONDS, ONE, ZERO, InstrumentQuote, log_moneyness, shocked_value
 from lab.models.numbers import Number, exact_rational, from_float, require_short
 from lab.models.scan_terms import GridPoint, Scan, ScanRange, StaticDiscount, grid_points
@@ -40,6 +41,8 @@ class ScanResult:
     worst_loss: Fraction
     """At least 0."""
     positions: tuple[PositionLosses, ...]
+    orders: tuple[OrderLosses, ...] = ()
+    """Those that offset here; of options only where the term is linear in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ class _OffsetUnit:
     expiries: dict[tuple[str, int], list[tuple[InstrumentQuote, Fraction]]] = field(default_factory=dict)
     """Options by group and expiry, sizes times multiplier, where the term is not linear in them."""
     positions: list[PositionLosses] = field(default_factory=list)
+    fills: list[OrderFill] = field(default_factory=list)
+    """Orders of what is linear."""
+    expiry_fills: dict[tuple[str, int], list[OrderFill]] = field(default_factory=dict)
+    """Orders of options by group and expiry."""
 
     def gains(self, width: int) -> list[Fraction]:
         """Sum of what is linear."""
@@ -88,14 +95,18 @@ class ScenarioScanner:
         given = [len(self._quotes[instrument].contract.scanning) for instrument in instruments]
         return len(self._points) or max(given, default=0)
 
-    def scan(self, sizes: Mapping[str, Fraction]) -> tuple[ScanResult, ...]:
-        """The results of what offsets, ordered; `sizes` by instrument are those the term selects."""
+    def scan(self, sizes: Mapping[str, Fraction], fills: Sequence[OrderFill] = ()) -> tuple[ScanResult, ...]:
+        """The results of what offsets, ordered; `sizes` by instrument are those the term selects.
+
+        The instrument of every order in `fills` must be among them.
+        """
         books: dict[str, _OffsetUnit] = {}
         width = self.width(sorted(sizes))
         for instrument in sorted(sizes):
             quote = self._quotes[instrument]
-            of = {"group": quote.contract.group, "instrument": instrument, "all": "all"}[self._scan.offset]
-            self._add(books.setdefault(of, _OffsetUnit()), quote, Fraction(sizes[instrument]))
+            self._add(books.setdefault(self._scope(quote), _OffsetUnit()), quote, Fraction(sizes[instrument]))
+        for fill in fills if self._scan.orders == "worst" else ():
+            self._add_fill(books[self._scope(fill.quote)], fill)
         return tuple(self._result(of, books[of], width) for of in sorted(books))
 
     def values(self, instrument: str) -> tuple[Fraction, ...]:
@@ -104,6 +115,11 @@ class ScenarioScanner:
             quote = self._quotes[instrument]
             self._values[instrument] = tuple(self._value(quote, point) for point in self._points)
         return self._values[instrument]
+
+    def _scope(self, quote: InstrumentQuote) -> str:
+        """What an instrument offsets in."""
+        contract = quote.contract
+        return {"group": contract.group, "instrument": contract.id, "all": "all"}[self._scan.offset]
 
     def _unit(self, quote: InstrumentQuote) -> _UnitGains:
         contract = quote.contract
@@ -127,48 +143,95 @@ class ScenarioScanner:
         below = unit.denominator * size.denominator
         losses = tuple(Fraction(-size.numerator * numerator, below) for numerator in unit.numerators)
         offset_unit.positions.append(PositionLosses(contract.id, losses))
-        linear = bool(contract.scanning) or not quote.is_option or self._is_linear
-        if linear:
+        if self._linear_in(quote):
             offset_unit.linear.append((size, unit))
-        if quote.is_option and not contract.scanning and not (linear and self._scan.basis is None):
-            expiry = (contract.group, contract.seconds_to_expiry)
+        if self._counts_by_expiry(quote):
+            expiry = (contract.group, contract.seconds)
             offset_unit.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
+
+    def _add_fill(self, offset_unit: _OffsetUnit, fill: OrderFill) -> None:
+        if self._linear_in(fill.quote):
+            offset_unit.fills.append(fill)
+        if self._counts_by_expiry(fill.quote):
+            expiry = (fill.quote.contract.group, fill.quote.contract.seconds)
+            offset_unit.expiry_fills.setdefault(expiry, []).append(fill)
+
+    def _linear_in(self, quote: InstrumentQuote) -> bool:
+        return bool(quote.contract.scanning) or not quote.is_option or self._is_linear
+
+    def _counts_by_expiry(self, quote: InstrumentQuote) -> bool:
+        """Whether an option's expiry matters: for what is not linear, and in the basis scenario."""
+        by_model = quote.is_option and not quote.contract.scanning
+        return by_model and not (self._is_linear and self._scan.basis is None)
+
+    def _order_losses(self, fill: OrderFill) -> OrderLosses:
+        """See the formula of `lab.evaluation.open_orders`."""
+        unit = self._unit(fill.quote)
+        gains = (fill.size * Fraction(numerator, unit.denominator) for numerator in unit.numerators)
+        losses = tuple(max(fill.cost - gain, ZERO) for gain in gains)
+        return OrderLosses(fill.quote.contract.id, fill.size, losses)
 
     def _result(self, of: str, offset_unit: _OffsetUnit, width: int) -> ScanResult:
         gains = offset_unit.gains(width)
-        for _, options in sorted(offset_unit.expiries.items()) if not self._is_linear else ():
+        orders = tuple(self._order_losses(fill) for fill in offset_unit.fills)
+        for order in orders:
+            gains = [gain - loss for gain, loss in zip(gains, order.losses, strict=True)]
+        for expiry, options in sorted(offset_unit.expiries.items()) if not self._is_linear else ():
+            fills = offset_unit.expiry_fills.get(expiry, [])
             for at, point in enumerate(self._points):
-                gains[at] += self._expiry_gain(options, at, point)
+                gains[at] += self._expiry_gain(options, fills, at, point)
         losses = tuple(-gain for gain in gains)
         basis = self._basis(offset_unit)
         candidates = losses if basis is None else (*losses, basis)
         worst = max(candidates, default=ZERO)
         number = candidates.index(worst) + 1 if worst > 0 else 0
-        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(offset_unit.positions))
+        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(offset_unit.positions), orders)
 
-    def _expiry_gain(self, options: Sequence[tuple[InstrumentQuote, Fraction]], at: int, point: GridPoint) -> Fraction:
+    def _expiry_gain(
+        self,
+        options: Sequence[tuple[InstrumentQuote, Fraction]],
+        fills: Sequence[OrderFill],
+        at: int,
+        point: GridPoint,
+    ) -> Fraction:
+        """The least gain over all subsets of `fills`; exact but for two cases, in which it may be less.
+
+        The two: a factor on positive values above that on negative ones, and a static discount where gains count as
+        losses. The gain is then no longer concave in what is filled, and is bounded factor by factor.
+        """
         now = sum((quote.value * unit for quote, unit in options), ZERO)
         then = sum((self.values(quote.contract.id)[at] * unit for quote, unit in options), ZERO)
+        weight = exact_rational(point.weight)
+        factors = (ONE, ONE)
         if self._scan.static_discount is not None:
-            then *= static_discount(self._scan.static_discount, options[0][0], then, self._decimals)
-        gain = (then - now) * exact_rational(point.weight)
+            terms, quote = self._scan.static_discount, options[0][0]
+            factors = (
+                static_discount(terms, quote, ONE, self._decimals),
+                static_discount(terms, quote, -ONE, self._decimals),
+            )
+        moved = [self.values(fill.quote.contract.id)[at] for fill in fills]
+        extremes = [expiry_extremes(fills, moved, (factor * then - now) * weight, factor, weight) for factor in factors]
+        concave = factors[0] <= factors[1]
+        lowest = (min if concave else max)(low for low, _ in extremes)
+        highest = (min if concave else max)(high for _, high in extremes)
         loses = point.skew != "none" and self._scan.skew_each_expiry_loses
-        return -abs(gain) if loses else gain
+        return min(lowest, -highest) if loses else lowest
 
     def _basis(self, offset_unit: _OffsetUnit) -> Fraction | None:
         basis = self._scan.basis
         if basis is None:
             return None
-        loss = ZERO
-        for _, options in sorted(offset_unit.expiries.items()):
+        loss = sum((fill.cost for fill in offset_unit.fills if not self._counts_by_expiry(fill.quote)), ZERO)
+        for expiry, options in sorted(offset_unit.expiries.items()):
+            fills = offset_unit.expiry_fills.get(expiry, [])
             now = sum((quote.value * unit for quote, unit in options), ZERO)
-            moved = [
-                sum((self._moved(quote, exact_rational(move)) * unit for quote, unit in options), ZERO) - now
-                for move in (basis.up, basis.down)
-            ]
-            loss += -min(*moved, ZERO) * (
-                exact_rational(basis.add) + exact_rational(basis.multiply) * options[0][0].years
-            )
+            weight = exact_rational(basis.add) + exact_rational(basis.multiply) * options[0][0].years
+            gains = [-sum((fill.cost for fill in fills), ZERO)]
+            for move in (exact_rational(basis.up), exact_rational(basis.down)):
+                then = sum((self._moved(quote, move) * unit for quote, unit in options), ZERO)
+                moved = [self._moved(fill.quote, move) for fill in fills]
+                gains.append(expiry_extremes(fills, moved, (then - now) * weight, ONE, weight)[0])
+            loss -= min(gains)
         return loss
 
     def _moved(self, quote: InstrumentQuote, move: Fraction) -> Fraction:
@@ -190,27 +253,31 @@ class ScenarioScanner:
             shock *= self._scaled(quote)
         now = quote.volatility
         moved = now * (1 + shock) if self._scan.volatility_moves == "relative" else now + shock
-        if point.skew != "none":
-            moved *= self._skew(quote, point)
         if direction > 0:
             moved = max(moved, exact_rational(self._scan.volatility_min))
+        moved = max(moved, ZERO)
+        if point.skew != "none":
+            moved *= self._skew(quote, point)
         return max(moved, ZERO)
 
     def _scaled(self, quote: InstrumentQuote) -> Fraction:
         scaling = self._scan.term_scaling
         if scaling is None:
             return ONE
-        days = max(Fraction(quote.contract.seconds_to_expiry, DAY_SECONDS), exact_rational(scaling.days_min))
-        short = quote.contract.seconds_to_expiry <= exact_rational(scaling.days) * DAY_SECONDS
+        days = max(Fraction(quote.contract.seconds, DAY_SECONDS), exact_rational(scaling.days_min))
+        short = quote.contract.seconds <= exact_rational(scaling.days) * DAY_SECONDS
         power = exact_rational(scaling.short_power if short else scaling.long_power)
         return from_float(_power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
 
     def _skew(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
         shock = self._scan.skew
         tilts = point.skew.startswith("linear")
+        root = from_float(sqrt(float(quote.years)), 12)
         cap = exact_rational(shock.linear_cap if tilts else shock.absolute_cap)
+        cap += root * exact_rational(shock.linear_cap_per_root_year if tilts else shock.absolute_cap_per_root_year)
+        width = max(exact_rational(shock.width), root * exact_rational(shock.width_per_root_year))
         moneyness = log_moneyness(exact_rational(quote.contract.strike), quote.forward)
-        part = (moneyness if tilts else abs(moneyness)) * cap / exact_rational(shock.width)
+        part = (moneyness if tilts else abs(moneyness)) * cap / width
         part = -part if point.skew.endswith("_down") else part
         return max(1 + min(max(part, -abs(cap)), abs(cap)), ZERO)
 

@@ -11,9 +11,8 @@ from math import sqrt
 
 from clearing.pricing import black76, elementary
 from lab.models.numbers import exact_rational, from_float
-from lab.models.portfolio import PREMIUM_PAID, Contract, Group, Portfolio, PortfolioSmile
+from lab.models.portfolio import PREMIUM_PAID, YEAR_SECONDS, Contract, Group, Portfolio, PortfolioSmile
 
-YEAR_SECONDS = 365 * 86_400
 DAY_SECONDS = 86_400
 ONE = Fraction(1)
 ZERO = Fraction(0)
@@ -63,8 +62,8 @@ def instrument_quotes(portfolio: Portfolio, option_decimals: int) -> dict[str, I
 
 def _instrument_quote(contract: Contract, group: Group, option_decimals: int) -> InstrumentQuote:
     """One instrument as it is priced now."""
-    index, rate = exact_rational(group.price), exact_rational(group.rate)
-    years = Fraction(contract.seconds_to_expiry, YEAR_SECONDS)
+    index, rate = ZERO if group.price is None else exact_rational(group.price), exact_rational(group.rate)
+    years = Fraction(contract.seconds, YEAR_SECONDS)
     forward = exact_rational(contract.forward) if contract.forward is not None else index * (1 + rate * years)
     discount = exact_rational(contract.discount) if contract.discount is not None else 1 / (1 + rate * years)
     is_option = contract.kind in ("call", "put")
@@ -99,7 +98,7 @@ def option_value(
         intrinsic = forward - strike if contract.kind == "call" else strike - forward
         return max(intrinsic, ZERO) * discount
     value = black76.call if contract.kind == "call" else black76.put
-    years = float(contract.seconds_to_expiry) / float(YEAR_SECONDS)
+    years = float(contract.seconds) / float(YEAR_SECONDS)
     return from_float(value(float(forward), float(strike), float(volatility), years, float(discount)), decimals)
 
 
@@ -108,7 +107,7 @@ def _option_delta(
 ) -> Fraction:
     """Change of the value per change of the forward: discount * Phi(d1), less the discount for a put."""
     strike = exact_rational(contract.strike)
-    deviation = float(volatility) * sqrt(float(contract.seconds_to_expiry) / float(YEAR_SECONDS))
+    deviation = float(volatility) * sqrt(float(contract.seconds) / float(YEAR_SECONDS))
     if forward <= 0 or strike <= 0 or deviation <= 0.0:
         chance = ONE if forward > strike else ZERO
     else:
@@ -121,9 +120,9 @@ def _volatility(contract: Contract, group: Group, forward: Fraction) -> Fraction
     if contract.volatility is not None:
         return exact_rational(contract.volatility)
     if not group.smiles:
-        return exact_rational(group.volatility)
+        return ZERO if group.volatility is None else exact_rational(group.volatility)
     smiles = sorted(group.smiles, key=lambda each: each.seconds_to_expiry)
-    seconds = contract.seconds_to_expiry
+    seconds = contract.seconds
     below = [smile for smile in smiles if smile.seconds_to_expiry <= seconds]
     above = [smile for smile in smiles if smile.seconds_to_expiry >= seconds]
     moneyness = log_moneyness(exact_rational(contract.strike), forward)
@@ -159,10 +158,10 @@ def tier_deltas(
 ) -> dict[str, Fraction]:
     """Net delta of each tier of a group, by rising expiry."""
     found: dict[str, Fraction] = {}
-    ordered = sorted(sizes, key=lambda each: (quotes[each].contract.seconds_to_expiry, each))
+    ordered = sorted(sizes, key=lambda each: (quotes[each].contract.seconds, each))
     for instrument in ordered:
         contract = quotes[instrument].contract
         if contract.group == group:
-            tier = contract.tier or str(contract.seconds_to_expiry)
+            tier = contract.tier or str(contract.seconds)
             found[tier] = found.get(tier, ZERO) + sizes[instrument] * quotes[instrument].delta
     return found

@@ -11,14 +11,17 @@ from typing import TypeAlias
 
 from clearing.base.errors import Detail, RemoteFault
 from clearing.schema.codes import ClearingCode
+from lab.models.named import ITEMS_MAX
 from lab.models.numbers import DECIMALS_MAX, NUMBER_CHARACTERS_MAX, Number, exact_rational
 from lab.models.scan_terms import Scan, grid_points
 from lab.models.terms import (
+    AmountTerm,
     Calendar,
     CollateralCharge,
     Convex,
     GroupCredit,
     JointCreditTerm,
+    LesserTerm,
     MarginFraction,
     MarginLevel,
     MinimumTerm,
@@ -34,8 +37,8 @@ LEVELS_MAX = 16
 POINTS_MAX = 256
 SECANTS_MAX = 64
 JOINT_MAX = 1024
-ENTRIES_MAX = 2048
-"""Of groups, instruments, collateral tokens and accounts each."""
+ENTRIES_MAX = ITEMS_MAX
+"""Of groups, instruments, collateral tokens and accounts each: as many as a list may have."""
 POSITIONS_MAX = 16_384
 """Of all accounts, orders and collateral holdings included."""
 OPTION_VALUES_MAX = 50_000
@@ -47,6 +50,11 @@ VALUE_MAX = Fraction(10**24)
 SMALLEST_NUMBER = Fraction(1, 10**24)
 SECONDS_MAX = 100 * 365 * 86_400
 VOLATILITY_MAX = Fraction(1000)
+
+WEIGHT_MAX = 10
+"""Of a scenario: an extreme move counts in part, a likely one may count more than once."""
+GROUPLESS = (AmountTerm, CollateralCharge, JointCreditTerm)
+"""Terms whose amount belongs to no group."""
 
 Finding: TypeAlias = tuple[str, Detail, bool]
 """(path, value, whether it is in order)."""
@@ -112,6 +120,8 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
     elif isinstance(term, MarginFraction):
         yield from check_size(f"{at}.fraction", term.fraction, 0)
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
+        places = 0 if term.fraction_decimals is None else term.fraction_decimals
+        yield f"{at}.fraction_decimals", places, places <= DECIMALS_MAX
         if term.open_interest is not None:
             lower, upper = exact_rational(term.open_interest.lower), exact_rational(term.open_interest.upper)
             yield f"{at}.open_interest.upper", str(upper), upper == 0 or 0 <= lower <= upper
@@ -159,6 +169,13 @@ def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterat
         yield from ((f"{at}.over", name, name in before) for name in term.over)
         for number, charge in enumerate(term.charges):
             yield from check_size(f"{at}.charges[{number}].charge", charge.charge, 0)
+    elif isinstance(term, LesserTerm):
+        yield f"{at}.alternatives", len(term.alternatives), 2 <= len(term.alternatives) <= TERMS_MAX
+        for number, alternative in enumerate(term.alternatives):
+            path = f"{at}.alternatives[{number}].terms"
+            yield path, len(alternative.terms), 1 <= len(alternative.terms) <= TERMS_MAX
+            for name in alternative.terms:
+                yield path, name, name in before and not isinstance(before[name], GROUPLESS)
     elif isinstance(term, JointCreditTerm):
         floors = [name for name, earlier in before.items() if isinstance(earlier, MinimumTerm)]
         counts = sum(scenario.count for scenario in term.scenarios)
@@ -178,7 +195,7 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
     for number, point in enumerate(scan.points):
         yield from check_size(f"{at}.points[{number}].price", point.price)
         yield f"{at}.points[{number}].volatility", str(point.volatility), abs(exact_rational(point.volatility)) <= 100
-        yield f"{at}.points[{number}].weight", str(point.weight), 0 <= exact_rational(point.weight) <= 1
+        yield f"{at}.points[{number}].weight", str(point.weight), 0 <= exact_rational(point.weight) <= WEIGHT_MAX
     yield from check_unique(f"{at}.ranges", [scan_range.group for scan_range in scan.ranges])
     for number, scan_range in enumerate(scan.ranges):
         yield from check_size(f"{at}.ranges[{number}].price", scan_range.price, 0)
@@ -191,7 +208,8 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
             )
     yield f"{at}.volatility_min", str(scan.volatility_min), 0 <= exact_rational(scan.volatility_min) <= VOLATILITY_MAX
     yield from check_size(f"{at}.skew.width", scan.skew.width, SMALLEST_NUMBER)
-    for name in ("linear_cap", "absolute_cap"):
+    yield from check_size(f"{at}.skew.width_per_root_year", scan.skew.width_per_root_year, 0)
+    for name in ("linear_cap", "absolute_cap", "linear_cap_per_root_year", "absolute_cap_per_root_year"):
         yield from check_size(f"{at}.skew.{name}", getattr(scan.skew, name))
     if scan.term_scaling is not None:
         yield from check_size(f"{at}.term_scaling.days", scan.term_scaling.days, SMALLEST_NUMBER)

@@ -23,7 +23,7 @@ from lab.models.check_model import (
     refuse_first,
 )
 from lab.models.numbers import exact_rational
-from lab.models.portfolio import Collateral, Contract, Group, Portfolio, PortfolioAccount
+from lab.models.portfolio import YEAR_SECONDS, Collateral, Contract, Group, Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection, grid_points
 from lab.models.terms import (
     Calendar,
@@ -102,7 +102,7 @@ def _scan_findings(
     for scan_range in scan.ranges:
         if scan_range.absolute:
             named = [group for group in groups.values() if scan_range.group in ("", group.id)]
-            yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price) > 0 for group in named)
+            yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price or 0) > 0 for group in named)
 
 
 def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
@@ -146,6 +146,7 @@ def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
     for number, contract in enumerate(portfolio.instruments):
         yield f"instruments[{number}].group", contract.group, contract.group in groups
         yield from _contract_findings(f"instruments[{number}]", contract)
+    yield from _discount_findings(portfolio)
     for number, token in enumerate(portfolio.collateral):
         yield f"collateral[{number}].group", token.group, not token.group or token.group in groups
         yield from _collateral_findings(f"collateral[{number}]", token)
@@ -154,13 +155,15 @@ def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
 
 
 def _group_findings(at: str, group: Group) -> Iterator[Finding]:
-    yield from check_size(f"{at}.price", group.price, 0)
+    if group.price is not None:
+        yield from check_size(f"{at}.price", group.price, 0)
     yield (
         f"{at}.rate",
         str(group.rate),
         abs(exact_rational(group.rate)) <= Fraction(1, 100) or 0 <= exact_rational(group.rate) <= 10,
     )
-    yield f"{at}.volatility", str(group.volatility), 0 <= exact_rational(group.volatility) <= VOLATILITY_MAX
+    if group.volatility is not None:
+        yield f"{at}.volatility", str(group.volatility), 0 <= exact_rational(group.volatility) <= VOLATILITY_MAX
     yield from check_unique(f"{at}.smiles", [str(smile.seconds_to_expiry) for smile in group.smiles])
     for number, smile in enumerate(group.smiles):
         yield f"{at}.smiles[{number}].level", str(smile.level), 0 <= exact_rational(smile.level) <= VOLATILITY_MAX
@@ -175,7 +178,7 @@ def _group_findings(at: str, group: Group) -> Iterator[Finding]:
 def _contract_findings(at: str, each: Contract) -> Iterator[Finding]:
     yield from check_size(f"{at}.multiplier", each.multiplier, SMALLEST_NUMBER)
     dated = each.kind not in ("perpetual", "spot")
-    seconds = each.seconds_to_expiry
+    seconds = each.seconds
     yield f"{at}.seconds_to_expiry", seconds, seconds <= SECONDS_MAX and (dated or seconds == 0)
     option = each.kind in ("call", "put")
     yield f"{at}.strike", str(each.strike), (exact_rational(each.strike) > 0 or bool(each.scanning)) if option else True
@@ -193,6 +196,18 @@ def _contract_findings(at: str, each: Contract) -> Iterator[Finding]:
     yield f"{at}.scanning", len(each.scanning), len(each.scanning) <= POINTS_MAX
     for number, loss in enumerate(each.scanning):
         yield from check_size(f"{at}.scanning[{number}]", loss)
+
+
+def _discount_findings(portfolio: Portfolio) -> Iterator[Finding]:
+    """Options of one group and expiry have one discount: their values are added up before a static discount."""
+    rates = {group.id: exact_rational(group.rate) for group in portfolio.groups}
+    first: dict[tuple[str, int], Fraction] = {}
+    for number, option in enumerate(portfolio.instruments):
+        if option.kind in ("call", "put") and not option.scanning:
+            carry = 1 + rates[option.group] * Fraction(option.seconds, YEAR_SECONDS)
+            growth = carry if option.discount is None else 1 / exact_rational(option.discount)
+            agreed = first.setdefault((option.group, option.seconds), growth) == growth
+            yield f"instruments[{number}].discount", str(option.discount), agreed
 
 
 def _collateral_findings(at: str, each: Collateral) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import msgspec
 
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.plain_json import check_nesting
+from lab.models.numbers import plain_decimal
 
 FILE_BYTES_MAX = 4 << 20
 ITEMS_MAX = 4096
@@ -35,7 +36,7 @@ def from_json(data: bytes, kind: type[T], limit: int = FILE_BYTES_MAX) -> T:
         raise RemoteFault(BaseCode.OVERSIZE, "file", bytes=len(data), limit=limit)
     check_nesting(data, "file")
     try:
-        value = json.loads(data, parse_float=_Literal, parse_constant=_refuse, object_pairs_hook=_object)
+        value = json.loads(data, parse_float=_literal, parse_constant=_refuse, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "file", why=str(error)) from None
     return from_named(value, kind, "")
@@ -137,6 +138,10 @@ def _leaf(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
             raise _malformed(at, "empty")
         return value
     raise _malformed(at, f"expected {type(info).__name__.removesuffix('Type').lower()}")
+
+
+def _literal(text: str) -> _Literal:
+    return _Literal(plain_decimal(text))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ DENOMINATOR_BITS_MAX = 3_000
 """Of a result. Ratios of many different denominators, added up exactly, would grow to any length."""
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/0*[1-9][0-9]*)?")
+_SCIENTIFIC = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?[eE]([+-]?[0-9]{1,3})")
+EXPONENT_MAX = 60
 
 
 @lru_cache(maxsize=1 << 16)
@@ -34,6 +36,19 @@ def exact_rational(number: int | str) -> Fraction:
     if isinstance(number, str) and not _NUMBER.fullmatch(number):
         raise ValueError(f"not a number: {number[:NUMBER_CHARACTERS_MAX]}")
     return Fraction(number)
+
+
+def plain_decimal(literal: str) -> str:
+    """A literal with an exponent ("1e-06") as a decimal without one; others, and exponents beyond 60, as they are."""
+    matched = _SCIENTIFIC.fullmatch(literal)
+    if matched is None or abs(int(matched[4])) > EXPONENT_MAX:
+        return literal
+    sign, whole, part, exponent = matched[1], matched[2], matched[3] or "", int(matched[4])
+    digits, point = whole + part, len(whole) + exponent
+    digits, point = "0" * max(1 - point, 0) + digits, max(point, 1)
+    digits = digits.ljust(point, "0")
+    below = digits[point:].rstrip("0")
+    return sign + (digits[:point].lstrip("0") or "0") + (f".{below}" if below else "")
 
 
 def rounded(value: Fraction, decimals: int, rounding: Rounding) -> Fraction:

@@ -15,6 +15,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ContractKind = Literal["perpetual", "future", "call", "put", "forward", "spot"]
 PREMIUM_PAID: tuple[str, ...] = ("call", "put", "spot")
 """Kinds whose position itself is worth something, because the price was paid; all others are marked to market."""
+YEAR_SECONDS = 365 * 86_400
 
 
 class PortfolioSmile(Wire, frozen=True):
@@ -33,11 +34,11 @@ class Group(Wire, frozen=True):
     """A risk group: everything on one underlying."""
 
     id: Name
-    price: Number = 0
-    """The index."""
+    price: Number | None = None
+    """The index. Required where an instrument of the group is priced by it."""
     rate: Number = 0
     """Annual rate: a dated instrument's forward is price * (1 + rate * years), its discount 1/(1 + rate * years)."""
-    volatility: Number = 0
+    volatility: Number | None = None
     """Annualised, 1 is 100 %; of options without a volatility of their own or from the smiles."""
     smiles: tuple[PortfolioSmile, ...] = ()
     """By rising expiry; between two expiries the total variance is interpolated, beyond them the volatility is kept."""
@@ -51,7 +52,8 @@ class Contract(Wire, frozen=True):
     group: Name
     multiplier: Number = 1
     """What a price of 1 is worth for a size of 1."""
-    seconds_to_expiry: U63 = 0
+    seconds_to_expiry: U63 | None = None
+    """Required of an option that is priced, and of a dated future or forward whose carry or tier follows from it."""
     strike: Number = 0
     mark: Number | None = None
     """The mark, where it is not the price, the forward or the option's value; it moves in proportion to the price."""
@@ -60,7 +62,7 @@ class Contract(Wire, frozen=True):
     discount: Number | None = None
     """Instead of the group's rate."""
     volatility: Number | None = None
-    """Instead of the group's."""
+    """Instead of the group's. Required of an option that is priced, where the group states neither it nor smiles."""
     delta: Number | None = None
     """Of a size of 1, for spreads; default: 1 times the multiplier, for options Black-76's."""
     tier: str = ""
@@ -75,6 +77,11 @@ class Contract(Wire, frozen=True):
     """The price at which the whole long position could be sold now."""
     exit_short: Number | None = None
     """The price at which the whole short position could be bought back now."""
+
+    @property
+    def seconds(self) -> int:
+        """Seconds to expiry; 0 where none is stated."""
+        return self.seconds_to_expiry or 0
 
 
 class HaircutComponent(Wire, frozen=True):

@@ -52,7 +52,7 @@ class GridPoint(Wire, frozen=True):
     volatility: Number = 0
     """In volatility ranges: 1 is up, -1 is down."""
     weight: Number = 1
-    """The fraction of the gain or loss that counts: extreme moves count in part."""
+    """The multiple of the gain or loss that counts, up to 10: extreme moves count in part."""
     skew: Literal["none", "linear", "linear_down", "absolute", "absolute_down"] = "none"
     """Whether the smile is tilted (linear: higher strikes get more) or both its wings are lifted (absolute)."""
     of_price: bool = False
@@ -86,11 +86,17 @@ class TermScaling(Wire, frozen=True):
 
 
 class SkewShock(Wire, frozen=True):
-    """An option's volatility is multiplied by 1 + the lesser of cap and cap * ln(strike/forward) / width."""
+    """An option's volatility is multiplied by 1 + the lesser of cap and cap * ln(strike/forward) / width.
+
+    Each may grow with the root of the years to expiry: caps are sums, the width is the larger of both.
+    """
 
     linear_cap: Number = 0
     absolute_cap: Number = 0
     width: Number = 1
+    linear_cap_per_root_year: Number = 0
+    absolute_cap_per_root_year: Number = 0
+    width_per_root_year: Number = 0
 
 
 class StaticDiscount(Wire, frozen=True):
@@ -131,7 +137,7 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     volatility_moves: Literal["points", "relative"] = "points"
     """Whether a volatility range is added or multiplied on."""
     volatility_min: Number = 0
-    """A volatility moved up is no lower."""
+    """A volatility moved up is no lower, before the skew."""
     term_scaling: TermScaling | None = None
     skew: SkewShock = SkewShock()
     skew_each_expiry_loses: bool = False
@@ -139,6 +145,8 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     static_discount: StaticDiscount | None = None
     basis: BasisScenario | None = None
     weights: LevelWeights = ()
+    orders: Literal["worst", "none"] = "worst"
+    """`worst`: every scenario fills those open orders whose fill makes its loss larger. `none`: positions only."""
 
 
 def grid_points(scan: Scan) -> tuple[GridPoint, ...]:

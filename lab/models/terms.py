@@ -7,6 +7,8 @@ negative. It must not know accounts or prices.
 
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from clearing.base.codec import U8, U32, Wire
 from lab.models.numbers import Number, Rounding
 from lab.models.portfolio import Name
@@ -34,6 +36,9 @@ class MarginFraction(Wire, frozen=True, tag_field="kind", tag="fraction"):
     rounding: Rounding = "exact"
     """Of each position's amount."""
     weights: LevelWeights = ()
+    fraction_decimals: U8 | None = None
+    """Decimals of the fraction as open interest raised it, rounded down: 6 where a venue counts in parts per million.
+    Default: exact."""
 
 
 class Slippage(Wire, frozen=True, tag_field="kind", tag="slippage"):
@@ -202,8 +207,9 @@ class JointCreditTerm(Wire, frozen=True, tag_field="kind", tag="joint_credit"):
     """A scan, whose losses are joined, and what else is required of groups."""
     floor: Reference = ""
     """A minimum whose charges the joint loss is no less than."""
-    keep_largest: bool = False
-    """Whether the joint loss is no less than what the terms require of the largest group."""
+    keep_largest: bool = True
+    """Whether the joint loss is no less than what the terms require of the largest group. Without it an account in one
+    group gets a credit between groups: an average of the worst losses is below the worst."""
     weight: Number = "0.8"
     decimals: U8 = 6
     rounding: Rounding = "exact"
@@ -228,6 +234,24 @@ class AmountTerm(Wire, frozen=True, tag_field="kind", tag="amount"):
     weights: LevelWeights = ()
 
 
+class Alternative(Wire, frozen=True):
+    """What may be required instead."""
+
+    terms: tuple[Name, ...]
+    """Earlier terms that require something of groups; their sum."""
+
+
+class LesserTerm(Wire, frozen=True, tag_field="kind", tag="lesser"):
+    """In each group the least of several requirements: the largest possible loss against a plain charge, for example.
+
+    The terms of its alternatives count through it only.
+    """
+
+    name: Name
+    alternatives: tuple[Alternative, ...]
+    weights: LevelWeights = ()
+
+
 Term: TypeAlias = (
     Scan
     | MarginFraction
@@ -241,6 +265,7 @@ Term: TypeAlias = (
     | JointCreditTerm
     | CollateralCharge
     | AmountTerm
+    | LesserTerm
 )
 
 
@@ -265,3 +290,12 @@ class RiskModel(Wire, frozen=True):
     collateral_decimals: U8 = 6
     """Decimals of the value of collateral, rounded down."""
     name: Reference = ""
+
+
+def without_roundings(model: RiskModel) -> RiskModel:
+    """The model with every rounding of an amount off."""
+    terms = tuple(
+        msgspec.structs.replace(term, rounding="exact") if hasattr(term, "rounding") else term for term in model.terms
+    )
+    levels = tuple(msgspec.structs.replace(level, rounding="exact") for level in model.levels)
+    return msgspec.structs.replace(model, terms=terms, levels=levels)

@@ -11,9 +11,11 @@ import msgspec
 from clearing.base.codec import Wire
 from clearing.base.errors import BaseCode, RemoteFault
 from lab.evaluation.evaluate import AccountResult, Evaluator
-from lab.evaluation.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidationPrice, liquidation_price
+from lab.evaluation.liquidation_price import EVALUATIONS_MAX, EVALUATIONS_MIN, AskLiquidationPrice, liquidation_price
 from lab.evaluation.rules import Rule, apply_rule
+from lab.models.check_given import check_given
 from lab.models.check_model import OPTION_VALUES_MAX, SCAN_ENTRIES_MAX, check_model
+from lab.models.check_orders import check_orders
 from lab.models.check_portfolio import check_fit, check_portfolio
 from lab.models.named import from_json
 from lab.models.portfolio import Portfolio
@@ -57,6 +59,8 @@ def read_margin_run(data: bytes, model: bytes | None = None) -> MarginRun:
     if run.model is not None:
         check_model(run.model)
         check_fit(run.model, run.portfolio)
+        check_given(run.model, run.portfolio)
+        check_orders(run.model, run.portfolio)
         _bounded(run, run.model)
     elif run.portfolio.accounts or run.liquidation_prices:
         raise RemoteFault(BaseCode.MALFORMED, "model", why="missing: there are accounts to be margined")
@@ -75,7 +79,7 @@ def margin_run(run: MarginRun) -> dict[str, Any]:
 
 
 def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
-    evaluator = Evaluator(model, run.portfolio)
+    evaluator, evaluations = Evaluator(model, run.portfolio), _evaluations(run, model)
     results: dict[str, AccountResult] = {}
     for account in run.portfolio.accounts:
         results[account.id] = evaluator.account(account)
@@ -89,7 +93,7 @@ def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
             as_json(apply_rule(rule, evaluator, results, f"rules[{number}]")) for number, rule in enumerate(run.rules)
         ],
         "liquidation_prices": [
-            as_json(liquidation_price(model, run.portfolio, ask, f"liquidation_prices[{number}]"))
+            as_json(liquidation_price(model, run.portfolio, ask, f"liquidation_prices[{number}]", evaluations))
             for number, ask in enumerate(run.liquidation_prices)
         ],
     }
@@ -129,16 +133,32 @@ def _account(result: AccountResult) -> dict[str, Any]:
 def _bounded(run: MarginRun, model: RiskModel) -> None:
     if len(run.liquidation_prices) > ASKS_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", items=len(run.liquidation_prices), limit=ASKS_MAX)
+    values, entries = _work(run, model)
+    asks = len(run.liquidation_prices) * EVALUATIONS_MIN
+    if asks * values > 5 * OPTION_VALUES_MAX:
+        raise RemoteFault(
+            BaseCode.OVERSIZE, "liquidation_prices", option_values=asks * values, limit=5 * OPTION_VALUES_MAX
+        )
+    again = entries * (asks + len(run.rules))
+    if again > ENTRIES_AGAIN_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", entries=again, limit=ENTRIES_AGAIN_MAX)
+
+
+def _work(run: MarginRun, model: RiskModel) -> tuple[int, int]:
+    """Option values, and positions times scenarios and terms, of one evaluation of the largest account."""
     options = sum(instrument.kind in ("call", "put") for instrument in run.portfolio.instruments)
     points = sum(len(grid_points(term)) for term in model.terms if isinstance(term, Scan))
-    values = options * points * len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100)
-    if values > 5 * OPTION_VALUES_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
     most = max((len(account.positions) + len(account.orders) for account in run.portfolio.accounts), default=0)
-    again = len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100) + len(run.rules)
-    entries = most * (points + len(model.terms)) * again
-    if entries > ENTRIES_AGAIN_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", entries=entries, limit=ENTRIES_AGAIN_MAX)
+    return options * points, most * (points + len(model.terms))
+
+
+def _evaluations(run: MarginRun, model: RiskModel) -> int:
+    """How often each search may evaluate its account, so that all stay within the limits of the work."""
+    values, entries = _work(run, model)
+    asks = max(len(run.liquidation_prices), 1)
+    by_values = 5 * OPTION_VALUES_MAX // max(values * asks, 1)
+    by_entries = ENTRIES_AGAIN_MAX // max(entries * asks, 1) - len(run.rules)
+    return max(min(by_values, by_entries, EVALUATIONS_MAX), EVALUATIONS_MIN)
 
 
 def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], Note]:

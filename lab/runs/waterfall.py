@@ -33,7 +33,7 @@ class FundMember(Wire, frozen=True):
 
 
 class GainerInput(Wire, frozen=True):
-    """An account that gained since the defaulter was last fully margined."""
+    """An account that gained since the defaulter was last fully margined. A survivor's account may have its name."""
 
     of: Name
     gains: Number
@@ -150,10 +150,11 @@ def _layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[L
 
 def _waterfall(step: WaterfallCase, at: str) -> dict[str, Any]:
     require(step.decimals <= DECIMALS_MAX, f"{at}.decimals", str(step.decimals))
-    people = [*(survivor.of for survivor in step.survivors), *(gainer.of for gainer in step.gainers)]
-    require(len(set(people)) == len(people), at, "somebody appears twice")
+    survivors, gainers = [each.of for each in step.survivors], [each.of for each in step.gainers]
+    for field, listed in (("survivors", survivors), ("gainers", gainers)):
+        require(len(set(listed)) == len(listed), f"{at}.{field}", "somebody appears twice")
     loss = _loss(step, at)
-    names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate(people, start=2))
+    names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate([*survivors, *gainers], start=2))
     scale = 10**step.decimals
     steps = waterfall.run_waterfall(loss)
     borne = sum(step.loss_borne for step in steps)

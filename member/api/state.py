@@ -139,6 +139,16 @@ class CollateralSale(Body, frozen=True):
     last_height: int
 
 
+class ProvingView(Body, frozen=True):
+    """How far the proof of an epoch is that a node is making."""
+
+    done: int
+    """Rounds of accounts."""
+    total: int
+    seconds_left: int | None = None
+    """At the pace so far; null before there is one."""
+
+
 class StateView(Body, frozen=True):
     """What is public of the newest decided height."""
 
@@ -156,6 +166,8 @@ class StateView(Body, frozen=True):
     ranges: tuple[GroupRange, ...] = ()
     assets: tuple[AssetNow, ...] = ()
     sales: tuple[CollateralSale, ...] = ()
+    proving: ProvingView | None = None
+    """Null while this node proves no epoch."""
 
 
 class Check(Body, frozen=True):

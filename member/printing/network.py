@@ -8,6 +8,7 @@ from member.api.proofs import FundView
 from member.api.state import PeerView
 from member.client.ask import NodeStatus
 from member.light.store import LightStore
+from member.printing.pace import bar
 from proofs.verify.verdict import printable
 
 
@@ -48,6 +49,8 @@ def status_text(status: NodeStatus) -> str:
     lines = [] if state is None else [f"height {state.height}, epoch {state.epoch}, state root {state.state_root}"]
     lines += [f"{'ok  ' if check.ok else 'FAIL'} {check.name:<20} {check.detail}" for check in readiness.checks]
     lines += peer_lines(status.peers)
+    if state is not None and state.proving is not None:
+        lines.append(f"proving an epoch {bar(state.proving.done, state.proving.total, state.proving.seconds_left)}")
     return "\n".join([*lines, "ready" if readiness.ready else "NOT READY"])
 
 

@@ -4,6 +4,15 @@ import time
 from collections.abc import Callable
 
 TOLD_EVERY_SECONDS = 5.0
+BAR_WIDTH = 24
+
+
+def bar(done: int, total: int, seconds_left: int | None) -> str:
+    """`[######------------------]  25 %, about 90 s left`: never full before the end, never beyond it."""
+    done = max(0, min(done, total))
+    full, percent = (BAR_WIDTH, 100) if done == total else (BAR_WIDTH * done // total, 100 * done // total)
+    left = "" if seconds_left is None else f", about {seconds_left} s left"
+    return f"[{'#' * full}{'-' * (BAR_WIDTH - full)}] {percent:>3} %{left}"
 
 
 class Pace:

@@ -8,6 +8,7 @@ bound, so that nobody can have another's sealed seed taken for its own.
 import hmac
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clearing.base.codec import u256
 from clearing.base.errors import BaseCode, LocalFault
@@ -33,8 +34,9 @@ def seal_secret(network_seed: bytes) -> bytes:
     return tagged_hash(SEAL_TAG, network_seed)
 
 
+@lru_cache(maxsize=4)
 def seal_key(network_seed: bytes) -> bytes:
-    """Its public key, for which owners seal."""
+    """Its public key, for which owners seal. Derived once for a network: every account of a snapshot asks for it."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     return X25519PrivateKey.from_private_bytes(seal_secret(network_seed)).public_key().public_bytes_raw()

@@ -17,6 +17,7 @@ from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.base.plain_json import read_json
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from member.keys.secret_files import read_secret
+from member.verifying.spent import Meter
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.errors import ProofCode
 from proofs.verify.claim_text import MEANINGS
@@ -113,6 +114,10 @@ class VerificationReport(msgspec.Struct, frozen=True):
     """Checks that found nothing wrong and could not show all that they are there to show."""
     strict: bool = False
     """Whether an open check that is not allowed makes `ok` false."""
+    cpu_seconds: float = 0.0
+    """Of the processor, while `seconds` is of the wall; 0 where it was not measured."""
+    peak_bytes: int = 0
+    """The most memory that the whole process has had so far; 0 where it was not measured."""
 
     def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "VerificationReport":
         """The same with its open checks named; strictly, one that is not allowed fails it and leaves no claim."""
@@ -168,10 +173,14 @@ def verify_file(
     path: Path, anchor: TrustAnchor, own: OwnAccountFiles | None = None
 ) -> tuple[VerificationReport, Verdict]:
     """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
-    started = time.perf_counter()
+    meter = Meter()
     data = read_limited(path, PACKAGE_BYTES_MAX)
     verdict = anchor.verify(data, read_own_account(data, own) if own is not None else None)
-    return report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started), verdict
+    spent = meter.read()
+    report = report_of(str(path), len(data), verdict, anchor, spent.seconds)
+    return msgspec.structs.replace(
+        report, cpu_seconds=round(spent.cpu_seconds, 6), peak_bytes=spent.peak_bytes
+    ), verdict
 
 
 def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, seconds: float) -> VerificationReport:
@@ -244,8 +253,16 @@ def report_text(report: VerificationReport) -> str:
     lines.append(report.claim if report.ok else "NOT VERIFIED: see above.")
     if report.not_proven:
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
-    lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
+    lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {_spent_text(report)}"]
     return "\n".join(lines)
+
+
+def _spent_text(report: VerificationReport) -> str:
+    """What the check took, as far as it was measured."""
+    parts = [f"{report.seconds:.3f} s"]
+    parts += [f"{report.cpu_seconds:.3f} s of CPU"] if report.cpu_seconds else []
+    parts += [f"at most {report.peak_bytes / 2**20:.0f} MiB of memory"] if report.peak_bytes else []
+    return ", ".join(parts)
 
 
 def _not_shown(report: VerificationReport) -> list[str]:

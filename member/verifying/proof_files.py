@@ -17,6 +17,7 @@ import msgpack
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from member.verifying.movements import MovementReport, movement_lines, movement_report
 from member.verifying.package import (
     OwnAccountFiles,
     TermsAt,
@@ -83,6 +84,7 @@ class HistoryReport(msgspec.Struct, frozen=True):
     """What stays open of some package, and `anchor` where no validator set is trusted."""
     strict: bool = False
     """Whether something open that is not allowed makes `ok` false."""
+    movements: tuple[MovementReport, ...] = ()
 
     def judged(self, *, strict: bool, allowed: Sequence[str], anchored: bool) -> "HistoryReport":
         """The same with what is open named; strictly, what is not allowed fails it."""
@@ -211,6 +213,7 @@ def history_text(report: HistoryReport) -> str:
             "passes every check, and together they contradict nothing"
             + (" but for what was allowed." if report.findings else ".")
         )
+        lines += movement_lines(report.movements)
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     elif not report.epochs:
         lines.append("NOT VERIFIED: there is no good package here.")
@@ -258,6 +261,7 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
         not_proven=verdict.not_proven,
         skipped=skipped,
         seconds=round(seconds, 6),
+        movements=tuple(map(movement_report, verdict.movements)),
     )
 
 

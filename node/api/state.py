@@ -59,6 +59,7 @@ def state(call: ApiCall) -> StateView:
         ranges=group_ranges(state),
         assets=assets_now(state),
         sales=collateral_sales(state),
+        proving=call.view.proving(),
     )
 
 

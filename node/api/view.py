@@ -19,7 +19,7 @@ from consensus.application import Misbehaviour
 from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
 from member.api.receipts import ReceiptAt
-from member.api.state import Check
+from member.api.state import Check, ProvingView
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight
 from node.agreement.decided_transactions import DecidedTransactions
@@ -76,6 +76,8 @@ class NodeView:
     """Whether the transaction of a hash waits in the pool."""
     fates_complete: Callable[[], bool] = lambda: True
     """Whether all stored blocks were read for transactions."""
+    proving: Callable[[], ProvingView | None] = lambda: None
+    """The proof of an epoch that this node is making."""
     resumed: StatementDays | None = None
     """Statements that go on from before a restart; by default new ones."""
     statements: StatementDays = field(init=False)

@@ -60,7 +60,9 @@ from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
+from node.oracle.several_sources import SeveralSources
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -145,7 +147,11 @@ class Node:
         self._terms, amended = restored.state.terms, genesis_without_detached(restored.state)
         self._membership = Membership(own_key, restored.state)
         self._facts = AttestationPool(own_key)
-        self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
+        prices = price_source(config)
+        self._oracle = OracleService(prices, clock_ms, config.oracle.interval_ms)
+        self._prices = prices if isinstance(prices, SeveralSources) else None
+        cells = self._prices.all_cells if self._prices is not None else ()
+        self._price_connections = LiveConnections(cells, config.chains, clock_ms)
         self._branch = StoredBranch(self._blocks)
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
@@ -327,6 +333,7 @@ class Node:
             self._packages if config.proofs.enabled else None,
             self._relayer.purses,
             self._free_bytes,
+            lambda: self._prices.standings if self._prices is not None else (),
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -345,6 +352,7 @@ class Node:
             lambda: self._supervisor.standings,
             self._relayer.purses,
             self._free_bytes,
+            self._prices,
         )
         self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)
@@ -366,6 +374,7 @@ class Node:
             find_fate=self._fates.find,
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
+            proving=self._packages.proving,
             resumed=self._statements.at(self._application.state),
         )
 
@@ -429,6 +438,7 @@ class Node:
             "batches": partial(self._transactions.run, network, self._config.mempool.batch_ms),
             "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
             "oracle": partial(self._oracle.run, network, self._changed),
+            "price-sources": partial(self._price_connections.run, self._supervisor.keep),
             "prices": partial(self._oracle.listen, subscribe(Topic.PRICES, valid_gossip)),
             "chains": partial(self._bridge.run, network, self._changed, self._supervisor.keep),
             "collateral": partial(self._bridge.listen, subscribe(Topic.COLLATERAL, valid_collateral)),

@@ -9,7 +9,10 @@ import gc
 from consensus.replica.replica import ReplicaConfig
 from consensus.timeouts import Timeouts
 from node.config import NodeConfig
+from node.oracle.generated import GeneratedSource
+from node.oracle.several_sources import SeveralSources
 from node.oracle.source import PriceSource, Quote, ReplaySource
+from node.oracle.source_cell import SourceCell
 from node.pool.mempool import PoolLimits
 
 
@@ -53,8 +56,13 @@ def pool_limits(config: NodeConfig) -> PoolLimits:
 
 def price_source(config: NodeConfig) -> PriceSource:
     """For the oracle. Raises LocalFault PRICE_SOURCE_UNUSABLE."""
-    if config.oracle.source == "none":
+    oracle = config.oracle
+    if oracle.source == "none":
         return _NoSource()
+    if oracle.source == "generated":
+        return GeneratedSource(oracle.feeds, oracle.seed)
+    if oracle.source == "live":
+        return SeveralSources(oracle.feeds, [SourceCell(each) for each in oracle.all_sources])
     return ReplaySource(config.path(config.oracle.file), config.path(config.oracle.schedule))
 
 

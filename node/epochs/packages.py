@@ -22,6 +22,7 @@ from clearing.margin.statement.snapshot import RiskSnapshot, RiskStatement
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
+from member.api.state import ProvingView
 from node.epochs.service import EpochService, write_package
 from node.epochs.unproven import UnprovenEpoch, UnprovenEpochs
 from node.store.store import Store
@@ -243,6 +244,18 @@ class PackageService:
     def progress(self) -> ProofProgress:
         """How far the proof under way is, in rounds of accounts."""
         return self._epochs.progress
+
+    @property
+    def seconds_left(self) -> int | None:
+        """About how long the proof under way still takes; None when none is, or before it has a pace."""
+        return self._epochs.seconds_left
+
+    def proving(self) -> ProvingView | None:
+        """The proof under way, for the API; None when none is."""
+        progress = self.progress
+        if not progress.total:
+            return None
+        return ProvingView(done=progress.done, total=progress.total, seconds_left=self.seconds_left)
 
     async def _with_custody(self, data: bytes, statement: RiskStatement) -> bytes:
         """The package with the storage proofs that the bridge has; as it is where there are none."""

@@ -75,6 +75,8 @@ class EpochService:
         self._carried: tuple[Hash32, int] = (ZERO_HASH, 0)
         self._waiting: list[_WaitingEpoch] = []
         self._provable: dict[int, RiskSnapshot] = {}
+        self._pace: Pace | None = None
+        """Of the proof under way."""
         self._follows = False
         """Whether the last root was taken from a certified header."""
         if record is not None:
@@ -163,6 +165,12 @@ class EpochService:
         """How far the proof under way is."""
         return self._prover.progress
 
+    @property
+    def seconds_left(self) -> int | None:
+        """About how long the proof under way still takes; None when none is, or before it has a pace."""
+        progress = self.progress
+        return self._pace.seconds_left(progress.done, progress.total) if self._pace and progress.total else None
+
     async def prove(
         self, snapshot: RiskSnapshot, header: Header, certificate: Certificate, validators: ValidatorSet
     ) -> bytes:
@@ -171,15 +179,20 @@ class EpochService:
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
 
-        pace = Pace()
-
         def log_progress() -> None:
-            progress, epoch = self.progress, snapshot.statement.epoch
-            left = pace.seconds_left(progress.done, progress.total)
+            progress, epoch, left = self.progress, snapshot.statement.epoch, self.seconds_left
             log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total, seconds_left=left)
 
-        seeds = self._seeds.of(snapshot)
-        return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), log_progress)
+        seeds, before = self._seeds.of(snapshot), self.progress
+        self._pace = Pace()
+        self._pace.seconds_left(0, 1)  # it begins here, with nothing done
+        try:
+            return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), log_progress)
+        finally:
+            self._pace, after = None, self.progress
+            if after.lost > before.lost or after.refused > before.refused:
+                lost, refused = after.lost - before.lost, after.refused - before.refused
+                log.warning("workers of the proof failed", lost=lost, shares_refused=refused)
 
     def _finished(self, waiting: _WaitingEpoch) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, self._begin(waiting)

@@ -16,7 +16,10 @@ from node.config_sources import value_faults, warnings_of
 from node.genesis_file import read_genesis
 from node.http.tls import tls_files
 from node.offline.terms_in_force import genesis_in_force
+from node.oracle.connections.live import LiveConnections
+from node.oracle.several_sources import SeveralSources
 from node.oracle.source import load_hours
+from node.oracle.source_cell import SourceCell
 from node.p2p.config import read_preshared_key
 from node.store.store import network_of_store
 
@@ -229,6 +232,23 @@ def _replay_without_file(config: NodeConfig) -> Iterator[CrossclearError]:
     yield from _at("oracle.file", path, lambda: load_hours(path))
 
 
+def _price_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
+    """Feeds and sources that fit together, and prices that the venues have."""
+    if config.oracle.source == "live" and not any(feed.feed for feed in config.oracle.feeds):
+        why = 'oracle.source is "live": list the feeds that are to be reported, each with its number'
+        yield _mistake(NodeCode.CONFIG_MISSING, "oracle.feeds", "", why)
+    cells = [SourceCell(each) for each in config.oracle.all_sources]
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: SeveralSources(config.oracle.feeds, cells),
+        lambda: LiveConnections(cells, config.chains, lambda: 0),
+    )
+    for check in checks:
+        try:
+            check()
+        except CrossclearError as fault:
+            yield fault
+
+
 def _trust_by_half(config: NodeConfig) -> Iterator[LocalFault]:
     given = config.state_sync
     if given.trust_height and not given.trust_hash:
@@ -287,6 +307,7 @@ _CHECKS: tuple[Callable[[NodeConfig], Iterable[CrossclearError]], ...] = (
     _preshared_key_unusable,
     _chain_twice,
     _replay_without_file,
+    _price_sources_unusable,
     _trust_by_half,
     _trust_chain_unknown,
     _signer_without_key,

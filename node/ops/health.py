@@ -19,6 +19,7 @@ from node.chains.provider_diversity import ProviderDiversity
 from node.chains.relayer_purse import RelayerPurse
 from node.epochs.packages import PackageService
 from node.oracle.service import OracleService
+from node.oracle.several_sources import FeedStanding
 from node.p2p.libp2p.network import LibP2PNetwork
 
 BLOCK_AGE_MS_MAX = 10_000
@@ -60,9 +61,11 @@ class HealthMonitor:
         packages: PackageService | None = None,
         purses: Mapping[int, RelayerPurse] | None = None,
         free_bytes: Callable[[], int] | None = None,
+        feeds: Callable[[], Sequence[FeedStanding]] = tuple,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
         `services`: a condition for each service that failed. `packages` is None for a node that proves nothing."""
+        self._feeds = feeds
         self._services = services
         self._free_bytes = free_bytes
         self._packages = packages
@@ -106,6 +109,7 @@ class HealthMonitor:
             *self._upgrade_checks(),
             *self._signer_checks(),
             *self._oracle_checks(now),
+            *self.feed_checks(),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
             *self._shortages(),
             *self._vaults_ahead(),
@@ -157,6 +161,13 @@ class HealthMonitor:
         age = now_ms - min(report.time_ms for report in reports) if reports else -1
         detail = f"own prices {age} ms old" if reports else "no prices yet"
         return (Check(name="oracle", ok=0 <= age <= ORACLE_AGE_MS_MAX, detail=detail),)
+
+    def feed_checks(self) -> Sequence[Check]:
+        """Well while enough sources are usable; those that are not are for the operators' eyes before."""
+        return [
+            Check(name=f"feed-{standing.config.name}", ok=standing.ok, detail=standing.detail)
+            for standing in self._feeds()
+        ]
 
     def _chain(self, chain_id: int) -> Check:
         name, watcher = f"chain-{chain_id}", self._bridge.watchers.get(chain_id)

@@ -30,6 +30,7 @@ from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics
 from node.ops.silent_validators import SilentValidators
 from node.oracle.service import OracleService
+from node.oracle.several_sources import SeveralSources
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService
@@ -60,7 +61,10 @@ class Meters:
         services: Callable[[], Sequence[ServiceStanding]] = tuple,
         purses: Mapping[int, RelayerPurse] | None = None,
         free_bytes: Callable[[], int] = lambda: 0,
+        prices: SeveralSources | None = None,
     ) -> None:
+        """`prices` is None for a node whose prices have one source."""
+        self._prices = prices
         self._free_bytes = free_bytes
         self._purses = {} if purses is None else purses
         self._services = services
@@ -161,10 +165,14 @@ class Meters:
         metrics.proofs_lost.set(len(self._packages.lost))
         progress = self._packages.progress
         metrics.proof_progress.set(progress.done / max(progress.total, 1))
+        metrics.proof_seconds_left.set(self._packages.seconds_left or 0)
+        metrics.proof_shards_lost.set(progress.lost)
+        metrics.proof_shares_refused.set(progress.refused)
         while self._packages.seconds:
             metrics.proof_time.observe(self._packages.seconds.popleft())
         for report in self._oracle.reports:
             metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
+        self.measure_sources()
         for chain_id, watcher in self._bridge.watchers.items():
             status, chain = watcher.status, str(chain_id)
             metrics.chain_height.labels(chain=chain).set(status.final_number)
@@ -209,6 +217,24 @@ class Meters:
         self._raise("failures", metrics.service_failures, {(each.name,): each.failures for each in services})
         self._count_traffic()
         return metrics.render()
+
+    def measure_sources(self) -> None:
+        """Every source of every feed, as last read."""
+        if self._prices is None:
+            return
+        metrics = self._metrics
+        for standing in self._prices.standings:
+            feed = standing.config.name
+            metrics.oracle_usable.labels(feed).set(standing.judgement.usable)
+            metrics.oracle_needed.labels(feed).set(standing.config.quorum)
+            for verdict in standing.judgement.verdicts:
+                metrics.oracle_source_usable.labels(feed, verdict.name).set(1 if verdict.flaw is None else 0)
+                if verdict.price_e18 is not None:
+                    metrics.oracle_source_age.labels(feed, verdict.name).set(verdict.age_ms / 1000)
+            for cell in self._prices.cells[feed]:
+                for code, count in cell.faults.items():
+                    which = (feed, cell.config.name, code.label)
+                    self._raise("source", metrics.oracle_source_faults, {which: count})
 
     def _measure_endpoints(self) -> None:
         for chain_id, watcher in self._bridge.watchers.items():

@@ -94,6 +94,14 @@ class Metrics:
             "clearing_refunds_held", "Refunds of deposits that wait at a vault now", ("chain",)
         )
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of this node's price report", ("feed",))
+        self.oracle_usable = self._gauge("oracle_sources_usable", "Sources that count for the feed", ("feed_name",))
+        self.oracle_needed = self._gauge("oracle_sources_needed", "Sources without which none counts", ("feed_name",))
+        source = ("feed_name", "source")
+        self.oracle_source_usable = self._gauge("oracle_source_usable", "1 while the source counts", source)
+        self.oracle_source_age = self._gauge("oracle_source_age_seconds", "Age of the source's price", source)
+        self.oracle_source_faults = self._counter(
+            "oracle_source_faults", "Failures of a source's connection or messages", (*source, "code")
+        )
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.custody_proven = self._gauge(
             "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)
@@ -167,6 +175,16 @@ class Metrics:
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
         self.proof_progress = self._gauge(
             "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
+        )
+        self.proof_seconds_left = self._gauge(
+            "proofs_seconds_left", "About how long the proof under way still takes; 0 when none is"
+        )
+        self.proof_shards_lost = self._gauge(
+            "proofs_shards_lost",
+            "Shards computed again because their process or worker was lost, since the prover's start",
+        )
+        self.proof_shares_refused = self._gauge(
+            "proofs_shares_refused", "Wrong shares of a cluster's workers, since the prover's start"
         )
         self.proofs_waiting = self._gauge("proofs_waiting", "Epochs that this validator still has to prove")
         self.proofs_wait = self._gauge(

@@ -19,6 +19,26 @@ class OracleCode(CodeBook):
     """Refusals of the oracle."""
 
     PRICE_SOURCE_UNUSABLE = 870, "The price file or its schedule cannot be read. Check [oracle] in node.toml."
+    SOURCE_SILENT = 980, "The source has given no price yet. Check its address, its market's name and the route to it."
+    SOURCE_STALE = 981, "The source's newest price is older than `age_ms_max`. The feed uses the others."
+    CLOCK_SKEWED = 982, "The source states a time ahead of this node's clock. Check that this machine's clock is right."
+    PRICE_NOT_POSITIVE = 983, "The source states a price of zero or less. It counts again when the price is positive."
+    BOOK_UNUSABLE = 984, "The source's order book is crossed, locked or lacks a side. It counts again when it is whole."
+    SPREAD_TOO_WIDE = 985, "The source's spread or confidence interval is wider than `spread_ppm_max`: a thin market."
+    PRICE_JUMPED = (
+        986,
+        "The source's price moved by more than `jump_ppm_max` and no other source confirms it. It counts again when "
+        "another confirms it, or after `jump_ms`.",
+    )
+    PRICE_DEVIATES = 987, "The price is too far from those of most sources. Compare the source with the venue's page."
+    MARKET_HALTED = 988, "The venue states that the market is halted, locked or in maintenance. It resumes by itself."
+    SOURCES_TOO_FEW = 989, "Fewer sources are usable than the feed's `quorum`: this node reports no price of the feed."
+    VENUE_UNREACHABLE = 990, "The connection to the venue failed or is silent. Check the network; it is dialled again."
+    VENUE_MALFORMED = 991, "The venue's message is not of its documented form. Check the address and its version."
+    VENUE_REFUSED = 992, "The venue answers with an error. The values have its code; check the market's name."
+    VENUE_RATE_LIMITED = 993, "The venue limits this machine's requests. The node waits; poll less often."
+    BOOK_BROKEN = 994, "Updates of the order book were lost: a gap or a wrong checksum. It is read anew."
+    CONTRACT_PRICE_UNUSABLE = 995, "The contract's answer is no usable price. The values say what is wrong with it."
 
 
 @dataclass(frozen=True, slots=True)

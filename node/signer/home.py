@@ -30,7 +30,8 @@ from member.keys.key_folder import (
 from member.keys.keystore import Strength
 from member.keys.rotation import make_next_key
 from member.keys.secret_files import make_secret_folder, read_password
-from node.config import KeyHex, NodeConfig, Section
+from node.config import KeyHex, NodeConfig
+from node.config_section import Section
 from node.signer.channel import address_of, listen
 from node.signer.local import logged_step
 from node.signer.rotation import KeyRotation, RotatedKey

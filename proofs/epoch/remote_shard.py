@@ -11,6 +11,7 @@ from multiprocessing.sharedctypes import RawArray
 from typing import TYPE_CHECKING, Any
 
 from proofs.algebra.polynomial import Masked
+from proofs.linear.blinding import ShardKeys
 from proofs.linear.layout import ProofLayout
 from proofs.linear.shard import ROUNDS, OpeningWeights
 from proofs.linear.statement import Witness
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ctypes import Array, c_uint64
 
 SHARDS_MAX = 256
+_OF_ALL = 3
+"""Counters ahead of the shards' own: rounds of accounts in all, lost shards, refused shares."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class ProofProgress:
 
     done: int = 0
     total: int = 0
+    lost: int = 0
+    """Shards that were computed again because their process or worker was lost, since the board was made."""
+    refused: int = 0
+    """Shares of workers that differed from their recomputation, likewise."""
 
 
 class ProgressBoard:
@@ -37,34 +44,55 @@ class ProgressBoard:
     """
 
     def __init__(self, shards: int) -> None:
-        self._counters: Array[c_uint64] = RawArray("Q", 1 + shards)
+        self._counters: Array[c_uint64] = RawArray("Q", _OF_ALL + shards)
 
     def begin(self, accounts: int) -> None:
         """A proof of so many accounts starts; 0 when it has ended."""
-        for shard in range(1, len(self._counters)):
-            self._counters[shard] = 0
+        self.restart()
         self._counters[0] = accounts * ROUNDS
 
     def advance(self, shard: int, accounts: int) -> None:
         """A shard has done one round of so many accounts."""
-        self._counters[1 + shard] += accounts
+        self._counters[_OF_ALL + shard] += accounts
+
+    def reset(self, shard: int) -> None:
+        """A shard begins with its first round again."""
+        self._counters[_OF_ALL + shard] = 0
+
+    def restart(self) -> None:
+        """All shards begin with their first round again."""
+        for shard in range(len(self._counters) - _OF_ALL):
+            self.reset(shard)
+
+    def count_lost(self) -> None:
+        """A shard was lost. Called by the process that joins the shards, one call at a time."""
+        self._counters[1] += 1
+
+    def count_refused(self) -> None:
+        """A worker's share was refused; called as `count_lost`."""
+        self._counters[2] += 1
 
     def read(self) -> ProofProgress:
         """The progress so far."""
-        total, *done = self._counters
-        return ProofProgress(min(sum(done), total), total)
+        total, lost, refused, *done = self._counters
+        return ProofProgress(min(sum(done), total), total, lost, refused)
 
 
 class RemoteShard(ABC):
     """A shard that lives elsewhere, with the calls of `Shard`; each waits for the answer."""
 
     @abstractmethod
-    def hold(self, layout: ProofLayout, witnesses: Sequence[Witness]) -> None:
-        """Make the shard of these accounts there."""
+    def hold(self, layout: ProofLayout, witnesses: Sequence[Witness], keys: ShardKeys) -> None:
+        """Make the shard of these accounts there. Raises BrokenExecutor without an answer."""
 
     @abstractmethod
     def end(self) -> None:
         """Release it."""
+
+    @property
+    def where(self) -> str:
+        """Of the worker, for people; empty for a process of this machine."""
+        return ""
 
     @abstractmethod
     def ask(self, call: str, *arguments: object) -> Any:

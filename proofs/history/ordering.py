@@ -4,6 +4,7 @@ Rule: entries come ordered by the height of their headers. All but `link` judge 
 sets that lead from a trusted one, so a contradiction is a quorum against itself. It must not know proofs.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ from clearing.base.errors import CodeBook
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode
+from proofs.history.token_flows import OutflowLimits, TokenFlow, flows_of
 
 Chain = tuple[int, int, bytes]
 """(chain id, block number, block hash) of a custody snapshot."""
@@ -54,6 +56,11 @@ class Entry:
     chains: tuple[Chain, ...]
     counters: tuple[tuple[str, int], ...] = ()
     """(name, value) of every vault counter: they only grow."""
+    flows: tuple[TokenFlow, ...] = ()
+    accounts: bytes = b""
+    """The numbers of the accounts that have commitments, eight bytes each (`packed`)."""
+    outflow: OutflowLimits | None = None
+    """Of the trusted genesis at the snapshot; None where none is trusted."""
 
 
 def entry_of(index: int, name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:
@@ -80,7 +87,14 @@ def entry_of(index: int, name: str, package: EpochPackage, *, stated: bool, prov
         epoch=statement.epoch if stated else 0,
         chains=tuple(sorted({(t.chain_id, t.block_number, t.block_hash) for t in statement.custody})) if stated else (),
         counters=tuple(_counters(statement)) if stated else (),
+        flows=tuple(flows_of(statement)) if stated else (),
+        accounts=packed([account for account, _ in package.commitments]) if stated else b"",
     )
+
+
+def packed(accounts: Sequence[int]) -> bytes:
+    """Account numbers as bytes, eight each: a summary of a package must be small."""
+    return array("Q", accounts).tobytes()
 
 
 def _counters(statement: RiskStatement) -> Iterator[tuple[str, int]]:

@@ -18,6 +18,8 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.history.blinder_reuse import ReuseSearch
 from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
 from proofs.history.set_survey import SetSurvey
+from proofs.history.token_flows import outflow_limits
+from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
 from proofs.verify.freshness import Freshness, check_set_in_force
 from proofs.verify.package_verifier import PackageChecks, verify_package
 from proofs.verify.verdict import Clock, Verdict, failed, printable, run_checks
@@ -33,7 +35,10 @@ LIMITS = (
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
-    "What changed in holdings, prices and rules between epochs is not judged.",
+    "What changed in prices and rules between epochs is not judged, nor which accounts claims moved between: only sums "
+    "move by certified flows alone.",
+    "That a withdrawal which is not paid yet, or came back unpaid, was asked for: it is not among the claims "
+    "meanwhile. The owner of the account alone can see that, by its leaf.",
 )
 
 
@@ -72,6 +77,8 @@ class HistoryVerdict:
     epochs: tuple[int, ...] = ()
     """Epochs with a good package of a linked set, ascending."""
     not_proven: tuple[str, ...] = LIMITS
+    movements: tuple[Movement, ...] = ()
+    """How the claims on each token moved between good packages of a linked set, in order."""
 
     @property
     def ok(self) -> bool:
@@ -110,6 +117,7 @@ class PackageHistory:
 
     def __post_init__(self) -> None:
         self._reuse = ReuseSearch(thorough=self.thorough)
+        self._accounts: dict[bytes, bytes] = {}
         self._sets: SetSurvey | None = None
 
     def survey(self, data: bytes) -> None:
@@ -119,30 +127,33 @@ class PackageHistory:
             self._sets = self._sets or SetSurvey(self.validators_hash)
             self._sets.add(data, self.network)
 
-    def _judged(self, data: bytes) -> Verdict:
+    def _judged(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
+        """The verdict, and the genesis that the package was compared with."""
         if self._sets is None:
             return self._verify(data)
         try:
             package = read_package(data)
         except RemoteFault as fault:
-            return Verdict((failed("encoding", fault),))
+            return Verdict((failed("encoding", fault),)), None
         if self._sets.follows(package.header.validators_hash):
             return self._verify(data)
         first, *others = PackageChecks(package, self.network).in_order()
-        return Verdict(run_checks([first], self.clock), package=package, not_run=tuple(name for name, _ in others))
+        not_run = tuple(name for name, _ in others)
+        return Verdict(run_checks([first], self.clock), package=package, not_run=not_run), None
 
-    def _verify(self, data: bytes) -> Verdict:
+    def _verify(self, data: bytes) -> "tuple[Verdict, Genesis | None]":
+        """The verdict, and the genesis that the package was compared with."""
         if self.terms_at is None:
-            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock), self.genesis
         try:
             genesis, listed = self.terms_at(read_package(data).statement.height)
         except RemoteFault as fault:
-            return Verdict((failed("encoding", fault),))
-        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
+            return Verdict((failed("encoding", fault),)), None
+        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock), genesis
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Check one package by itself and keep its summary for the comparison. Never raises for bad input."""
-        verdict = self._judged(data)
+        verdict, genesis = self._judged(data)
         package, last = verdict.package, verdict.checks[-1]
         good = verdict.ok and not verdict.not_run
         result = PackageResult(
@@ -168,7 +179,11 @@ class PackageHistory:
         if package.header.network != self.network:
             self._note(Finding(ProofCode.WRONG_NETWORK, (name,), f"network {package.header.network.hex()}"))
             return result
-        self._entries.append(entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=good))
+        entry = entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=good)
+        # The accounts are mostly those of another epoch: one list of them is enough.
+        same = self._accounts.setdefault(entry.accounts, entry.accounts)
+        outflow = outflow_limits(genesis) if genesis is not None else None
+        self._entries.append(replace(entry, accounts=same, outflow=outflow))
         if good:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
@@ -184,12 +199,15 @@ class PackageHistory:
         ordered = sorted(self._entries, key=lambda entry: (entry.height, entry.name))
         linked, strangers = link(ordered, self.validators_hash, adopt=self.adopt)
         stated = [entry for entry in linked if entry.stated]
+        proven = in_epochs([entry for entry in stated if entry.proven])
         for found in (
             strangers,
             equivocations(linked),
             backwards(linked),
             chain_conflicts(stated),
             gaps([entry for entry in stated if entry.proven]),
+            unexplained(proven),
+            reappeared(proven),
         ):
             for finding in found:
                 self._note(finding)
@@ -205,7 +223,8 @@ class PackageHistory:
             )
         believed = {entry.index for entry in linked}
         results = tuple(replace(result, linked=index in believed) for index, result in enumerate(self._results))
-        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
+        moved = tuple(movements(proven))
+        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits, moved)
 
     def _judge_trust(self, linked: Sequence[Entry]) -> tuple[str, ...]:
         """A finding where the trusted set was last known to be in force too long ago; what is left to the caller."""

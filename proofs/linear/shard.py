@@ -1,8 +1,9 @@
 """The prover's work that is independent per account: a shard holds some accounts through all rounds of one proof.
 
-Rule: blinders are fresh OS randomness and single-use: each round may be asked for once, in order; a retry is a new
-shard. Between rounds a shard keeps digits, values and blinders only; everything else is recomputed from them. What it
-returns are commitments and sums over its accounts, so shards can live in other processes.
+Rule: blinders are single-use: each round may be asked for once, in order; a retry is a new shard. They are OS
+randomness, or come from keys of one proof (`proofs.linear.blinding`), with which a new shard that is asked the same
+gives the same answers. Between rounds a shard keeps digits, values and blinders only; everything else is recomputed
+from them. What it returns are commitments and sums over its accounts, so shards can live in other processes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from proofs.algebra.group import GENERATOR, Point, encode_point, infinity, multi
 from proofs.algebra.polynomial import Masked
 from proofs.algebra.srs import Basis
 from proofs.errors import ProofCode
+from proofs.linear.blinding import KeyedScalars, ShardKeys
 from proofs.linear.layout import ProofLayout
 from proofs.linear.statement import Witness
 from proofs.linear.sums import BLINDERS, DigitColumn, Lookups, ShardSums, Summing, add_scaled
@@ -61,14 +63,19 @@ class Shard:
         witnesses: Sequence[Witness],
         random_scalar: RandomScalar,
         advance: Advance = _silent,
+        keys: ShardKeys | None = None,
     ) -> None:
+        """With `keys`, one for each witness, nothing is drawn from `random_scalar`. Raises LocalFault BAD_LENGTH."""
+        if keys is not None and len(keys.accounts) != len(witnesses):
+            raise LocalFault(ProofCode.BAD_LENGTH, "shard keys", keys=len(keys.accounts), accounts=len(witnesses))
         self._layout = layout
         self._basis = basis
         self._round = 0
         self._carried: Masked | None = None
         self._random_scalar = random_scalar
         self._advance = advance
-        self._accounts = [self._account(witness) for witness in witnesses]
+        self._keys = keys
+        self._accounts = [self._account(k, witness) for k, witness in enumerate(witnesses)]
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
         """(C_D of each column of each account, how often each byte occurs in all of them)."""
@@ -83,7 +90,7 @@ class Shard:
         """C_m for the counts of all shards together; asked of the first shard only."""
         if self._round != 1 or self._carried is not None:
             raise LocalFault(ProofCode.BLINDERS_REUSED, "table", done=self._round)
-        self._carried = Masked([*counts, *[0] * (self._layout.size - TABLE_SIZE)], self._fresh())
+        self._carried = Masked([*counts, *[0] * (self._layout.size - TABLE_SIZE)], _fresh(self._of_table()))
         return encode_point(self._hide(self._carried.hiding) + multi_scalar(self._basis.lagrange[:TABLE_SIZE], counts))
 
     def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
@@ -153,12 +160,17 @@ class Shard:
             yield account
             self._advance(1)
 
-    def _fresh(self) -> list[int]:
-        return [self._random_scalar() for _ in range(BLINDERS)]
+    def _of_table(self) -> RandomScalar:
+        if self._keys is None:
+            return self._random_scalar
+        if not self._keys.table:
+            raise LocalFault(ProofCode.BLINDERS_REUSED, "table", why="another shard carries it")
+        return KeyedScalars(self._keys.table)
 
-    def _account(self, witness: Witness) -> _Account:
+    def _account(self, k: int, witness: Witness) -> _Account:
+        draw = self._random_scalar if self._keys is None else KeyedScalars(self._keys.accounts[k])
         columns = [DigitColumn(digits) for digits in witness.digits]
-        return _Account(witness, columns, [self._fresh() for _ in columns], [self._fresh() for _ in columns])
+        return _Account(witness, columns, [_fresh(draw) for _ in columns], [_fresh(draw) for _ in columns])
 
     def _table_at(self, account: int, column: int) -> Masked | None:
         """m where this column carries the table."""
@@ -207,6 +219,10 @@ class Shard:
 
     def _hide(self, hidden: Sequence[int]) -> Point:
         return multi_scalar(self._basis.hiding[: len(hidden)], hidden)
+
+
+def _fresh(draw: RandomScalar) -> list[int]:
+    return [draw() for _ in range(BLINDERS)]
 
 
 def _weighted_buckets(buckets: dict[int, Point]) -> Point:

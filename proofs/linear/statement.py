@@ -124,7 +124,8 @@ class Witness:
     """Values of all slots, base-256 digits on H for each column, blinders of C_W."""
 
     values: tuple[int, ...]
-    digits: tuple[tuple[int, ...], ...]
+    digits: tuple[Sequence[int], ...]
+    """Bytes, which take an eighth of the memory of a tuple; only a cheating prover of the tests has other numbers."""
     blinders: tuple[int, ...]
 
 
@@ -143,7 +144,7 @@ def make_witness(
     """Decompose into digits. Raises LocalFault WITNESS_OUT_OF_RANGE naming the slot or row, unless `check` is off."""
     found = constraint_values(layout, values, shortfall)
     slots = len(layout.table.slots)
-    columns = [[0] * layout.size for _ in range(layout.columns)]
+    columns = [bytearray(layout.size) for _ in range(layout.columns)]
     for index, (value, width, (column, start)) in enumerate(
         zip(found, layout.widths, layout.table.places, strict=True)
     ):
@@ -153,4 +154,4 @@ def make_witness(
             # Never the value: faults are logged, and logs leave the machine.
             raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, where, width=width)
         columns[column][start : start + width] = (value % BASE**width).to_bytes(width, "little")
-    return Witness(tuple(values), tuple(map(tuple, columns)), tuple(blinders))
+    return Witness(tuple(values), tuple(map(bytes, columns)), tuple(blinders))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from proofs.algebra.domain import domain_of
 from proofs.algebra.field import ORDER, powers
 from proofs.algebra.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, multiply, pairings_equal
+from proofs.algebra.many_points import TOGETHER_MIN, decode_points
 from proofs.algebra.srs import tau_g2
 from proofs.algebra.transcript import Transcript
 from proofs.errors import ProofCode, VerificationFailed
@@ -35,7 +36,7 @@ def verify(statement: LinearStatement, data: bytes, commitments: Sequence[Point]
     transcript = statement.transcript()
     proof = read_proof(data, len(statement.accounts), layout.columns)
     if commitments is None:
-        commitments = [decode_point(commitment, "C_W") for commitment in statement.commitments]
+        commitments = _decoded(statement.commitments, ("C_W",))
     equation = Equation(statement, proof, commitments)
     equation.draw(transcript)
     left, right = equation.sides()
@@ -101,6 +102,8 @@ class Equation:
         gamma_beta = gamma * beta % ORDER
         inverse_n = pow(self.layout.size, -1, ORDER)
         self._term(decode_point(self.proof.c_m, "C_m"), alpha + self.proof.parts[0].d_bar[0])
+        rounds = [point for part in self.proof.parts for pair in zip(part.c_f, part.c_d, strict=True) for point in pair]
+        own = iter(_decoded(rounds, ("C_f", "C_D")))
         for k, (part, commitment) in enumerate(zip(self.proof.parts, self.commitments, strict=True)):
             joint = deltas[k * columns]
             claimed = sum(map(int.__mul__, u_bar, part.d_bar))
@@ -111,13 +114,20 @@ class Equation:
                 delta, opening = deltas[k * columns + c], openings[k * columns + c]
                 # The first column of all carries the table: f(α+D)(α+T) − (α+T) + m(α+D) = 0; others f(α+D) − 1 = 0.
                 factor = 1 if k or c else table
-                self._term(decode_point(part.c_f[c], "C_f"), delta * (alpha + d_bar) * factor - gamma)
-                self._term(decode_point(part.c_d[c], "C_D"), opening)
+                self._term(next(own), delta * (alpha + d_bar) * factor - gamma)
+                self._term(next(own), opening)
                 self.constant -= delta * factor + opening * d_bar
 
     def _term(self, point: Point, scalar: int) -> None:
         self.points.append(point)
         self.scalars.append(scalar % ORDER)
+
+
+def _decoded(data: Sequence[bytes], names: Sequence[str]) -> list[Point]:
+    """Thousands have their subgroup checked together; fewer one by one."""
+    if len(data) >= TOGETHER_MIN:
+        return decode_points(data, names)
+    return [decode_point(each, names[i % len(names)]) for i, each in enumerate(data)]
 
 
 PROTOCOL = "crossclear/linear/batch/v1"

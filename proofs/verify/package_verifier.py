@@ -16,7 +16,8 @@ from clearing.base.validators import check_validator_set
 from clearing.genesis.custody_listing import ListedCustody, listed_custody
 from clearing.margin.statement.snapshot import AccountHoldings, SlotKind
 from proofs.algebra.commitment import commit_holdings
-from proofs.algebra.group import Point, decode_point
+from proofs.algebra.group import Point
+from proofs.algebra.many_points import decode_points
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.algebra.transcript import Transcript
 from proofs.cover.verifier import check_cover
@@ -203,7 +204,7 @@ class PackageChecks:
         if self.linear is None:
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "no statement")
         check_length(self.package.proof, len(self.linear.accounts), self.linear.layout.columns)
-        self.points = [decode_point(commitment, "C_W") for commitment in self.linear.commitments]
+        self.points = decode_points(self.linear.commitments, ("C_W",))
         self.transcript = verify_linear(self.linear, self.package.proof, self.points)
         return f"every slot and row of {len(self.points)} accounts lies in its range"
 

@@ -73,6 +73,16 @@ def test_what_the_rules_ask_of_members_is_brought_in_the_replay(market_data_dir:
     assert "STUCK" not in {fate.end for fate in outcome.fates.values()}
 
 
+def test_a_replay_without_roots_is_the_same_replay(march: Histories) -> None:
+    risk, at = all_sets()["before"], HOURS_BEFORE + 11 * 24
+    hours = march.hours(0)[at - 150 : at + 48]
+    plan = Plan(opening_s=hours[150].time_s, risk=risk, depth=Depth())
+    hashed = replace(plan, has_roots=True)
+    fast, full = (Replay("days", hours, range(12), risk.crisis, each).run() for each in (plan, hashed))
+    assert fast.receipts["DefaultDeclared"] > 0
+    assert fast == full
+
+
 def test_the_fast_evaluator_tells_a_set_that_loses_from_the_shipped_one(march: Histories) -> None:
     sets, before = all_sets(), "before"
     rows = {name: row_of(name, evaluate(march, BOOKS, sets[name], Depth())) for name in (SHIPPED, before)}

@@ -139,6 +139,7 @@ def test_a_devnet_may_leave_out_credit_and_charges(market: Market) -> None:
     genesis = genesis_of(msgspec.structs.replace(market, risk=risk, instruments=instruments))
     assert not genesis.risk.charges
     assert not genesis.risk.joint.scenarios
+    assert genesis.risk.joint.keep_largest, "history may give scenarios, and one group alone earns no credit"
     rows = build_rows(arrays_of(genesis), genesis.risk)
     assert not any(row.name.startswith(("charge", "joint")) for row in rows)
     kinds = {slot.kind for slot in build_slots(arrays_of(genesis))}

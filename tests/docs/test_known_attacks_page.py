@@ -1,4 +1,4 @@
-"""The page of known attacks names tests that exist, at least one for each attack of the list."""
+"""The pages of attacks name tests that exist, at least one for each attack of the list."""
 
 import ast
 import re
@@ -7,9 +7,12 @@ import pytest
 
 from tests.kit.sources import ROOT
 
-PAGE = (ROOT / "docs" / "explanation" / "known-attacks.md").read_text(encoding="utf-8")
-ROWS = [row.split(" | ") for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE)[1:]]
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py):(\w+)`", PAGE)))
+PAGE, MEMBERS = (
+    (ROOT / "docs" / "explanation" / name).read_text(encoding="utf-8") for name in ("known-attacks.md", "adversary.md")
+)
+BY_HAND = MEMBERS.partition("## Attacks that were played by hand")[2].partition("\n## ")[0]
+ROWS = [row.split(" | ") for page in (PAGE, BY_HAND) for row in re.findall(r"^\| (.+) \|$", page, re.MULTILINE)[1:]]
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py):(\w+)`", PAGE + BY_HAND)))
 
 
 def functions(path: str) -> set[str]:

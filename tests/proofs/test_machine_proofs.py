@@ -12,16 +12,15 @@ from tests.machine import sources
 
 NOTES = sources.FOLDER.parent / "notes"
 TABLE = (NOTES / "machine-proofs.md").read_text("utf-8")
-ROWS = [
-    line.split(" | ") for line in TABLE.splitlines() if re.match(r"^\| (soundness|completeness|zero|on chain)", line)
-]
+NOTE = re.compile(r"^\| (soundness|completeness|zero|on chain|transition|security)")
+ROWS = [line.split(" | ") for line in TABLE.splitlines() if NOTE.match(line)]
 THEOREM = re.compile(r"`([a-z_]+\.[A-Za-z_0-9]+)`")
 
 
 def headings() -> list[str]:
     """What the notes prove, by note and name: each lemma, each section after the last one, each step, each round."""
     found = []
-    for note in ("soundness", "completeness", "zero-knowledge", "on-chain"):
+    for note in ("soundness", "completeness", "zero-knowledge", "on-chain", "transition", "security"):
         text = (NOTES / f"{note}.md").read_text("utf-8")
         name = note.replace("-", " ")
         found += [f"{name}, Lemma {number}" for number in re.findall(r"\*\*Lemma (\d+)", text)]
@@ -32,6 +31,9 @@ def headings() -> list[str]:
         if note == "on-chain":
             rounds = text.split("\n## Soundness\n")[1].split("\n## ")[0]
             found += [f"{name}, {title}" for title in re.findall(r"^- \*\*([^*]+?)\.?\*\*", rounds, re.M)]
+        if note == "security":
+            why = text.split("\n## Extraction\n")[1].split("\n## Theorem (a package reveals")[0]
+            found += [f"{name}, {title}" for title in re.findall(r"^(?:- )?\*\*([^*]+?)\.?\*\*", why, re.M)]
     return found
 
 

@@ -102,3 +102,23 @@ def test_the_error_terms_of_the_notes_are_those_of_their_formulas(accounts, colu
     shown = [f"2^−{log2(ORDER) - log2(error):.1f}" if error else "0" for error in (*errors, sum(errors))]
     text = (ROOT / "proofs" / "notes" / "soundness.md").read_text("utf-8")
     assert f"| {' | '.join(shown)} |" in text
+
+
+def test_the_error_of_a_whole_package_is_that_of_its_formula():
+    """1,000 accounts of one column, eight stresses in one column each, 50 members."""
+    n, d, rows, stresses, members = SIZE_MAX, POWERS - 1, 304, 8, 50
+    quotient = 2 * d + n - n // TABLE_SIZE
+
+    def linear(columns, rows_of_one):
+        return (columns * n + rows_of_one + TABLE_SIZE - 1) + (columns - 1) + 1 + quotient + columns + 1
+
+    joint = linear(1_000, rows)
+    stress = linear(stresses, 2 * members + 1 + 1)
+    link = (stresses + members - 2) + (d + n) + 1
+    whole = joint + 1 + stress + link + 2 * linear(1, rows)
+    shown = [f"2^−{log2(ORDER) - log2(error):.1f}" for error in (joint, whole)]
+    text = (ROOT / "proofs" / "notes" / "security.md").read_text("utf-8")
+    assert f"the joint proof has {shown[0]} and all parts together {shown[1]}." in text
+    assert whole < 1.04 * (1_000 * n + TABLE_SIZE - 1)
+    contexts = 1 / (2 * ORDER) + 1 / 2**257
+    assert 1 / 2**256 < contexts < 1 / 2**255

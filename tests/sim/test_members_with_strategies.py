@@ -4,9 +4,13 @@ from dataclasses import astuple
 
 import pytest
 
+from tests.kit.clearing.detached import stuck
+from tests.kit.clearing.genesis import DOLLAR, USDC_2
+from tests.sim.clearing.crisis_audit import audit_strays
 from tests.sim.clearing.planted import PLANTED, find
 from tests.sim.clearing.story import Story
 from tests.sim.clearing.variants import variant_of
+from tests.sim.violation import Violation
 
 MANY_OF_EVERYTHING = frozenset(
     (
@@ -19,6 +23,7 @@ MANY_OF_EVERYTHING = frozenset(
         "SessionKeyChanged",
         "LossAllocated",
         "MandateChanged",
+        "SeedRotated",
         "Settled",
         "SoftCreditLent",
         "TradePending",
@@ -50,3 +55,11 @@ def test_stories_with_everything_reach_what_a_market_may_have() -> None:
 @pytest.mark.parametrize("bug", sorted(PLANTED))
 def test_a_planted_bug_is_found(bug: str) -> None:
     assert find(bug, (2, 1, 6, 11, 9, 3, 5, 14, 15, 10), 60) is not None
+
+
+def test_a_refund_may_wait_at_the_end_of_a_story_for_a_lost_chain_only() -> None:
+    house = stuck(heartbeat_ms_max=1_000)
+    house.block(facts=[house.deposit_fact(999, USDC_2, 7 * DOLLAR)])
+    audit_strays(house.state, lost=(2,))
+    with pytest.raises(Violation, match="waits for ever"):
+        audit_strays(house.state, lost=(1,))

@@ -30,7 +30,8 @@ from devnet.options import DevnetOptions
 from devnet.testnet import Testnet, create_testnet
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
-from node.config import P2P, Api, ChainConfig, NodeConfig, Oracle, Proofs, RelayerConfig
+from node.config import P2P, Api, ChainConfig, NodeConfig, Proofs, RelayerConfig
+from node.config_oracle import Oracle
 from node.config_sources import parse_config
 from node.oracle.source import Schedule, write_schedule
 from tests.testnets.ground import ROOT, Ground, open_ground
@@ -171,9 +172,9 @@ def _genesis(
     chains: tuple[DevnetChain, ...],
     members: Sequence[DevnetMember],
 ) -> Genesis:
-    market = msgspec.structs.replace(
-        market, market=msgspec.structs.replace(market.market, epoch_blocks=manifest.epoch_heights)
-    )
+    epoch, delay = manifest.epoch_heights, market.market.snapshot_delay_blocks
+    terms = msgspec.structs.replace(market.market, epoch_blocks=epoch, snapshot_delay_blocks=min(delay, epoch - 1))
+    market = msgspec.structs.replace(market, market=terms)
     house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
     return build_genesis(
         market,

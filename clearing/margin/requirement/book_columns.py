@@ -214,7 +214,7 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
 
     Haircuts and ranges may differ.
     """
-    return (
+    return one is other or (
         (one.instruments is other.instruments or one.instruments == other.instruments)
         and [asset.id for asset in one.assets] == [asset.id for asset in other.assets]
         and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]

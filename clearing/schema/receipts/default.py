@@ -113,7 +113,7 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     """The seniority of contributions after the auction: each member's share of the slices, its bid, and its rank.
 
     Rank 0: no bid, or an ask above `good_ask`. Rank 1: a good bid, but for less than its share, or for more than it can
-    margin. Rank 2: a good bid for its share. Shares are in proportion to required contributions, rounded down.
+    carry. Rank 2: a good bid for its share. Shares are in proportion to required contributions, rounded down.
     """
 
     number: U63
@@ -131,7 +131,7 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     required: tuple[tuple[U63, U63], ...]
     """(member, micros): the weights of the shares."""
     carried: tuple[U63, ...]
-    """Members that could margin all that they bid for, including what was sold before their turn; ordered."""
+    """Members that could carry all that they bid for, including what was sold before their turn; ordered."""
     reserve_ask: U63 = 0
     """The highest ask for a slice that fulfils the duty to bid."""
     own_money_ask: U63 = 0
@@ -142,6 +142,9 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     absence_charges: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) of contributions that bear the loss before any other survivor's: of members that had to bid for
     their share and did not, or did not reveal their bid; ordered."""
+    uncovered: tuple[U63, ...] = ()
+    """Members that could margin all that they bid for, but would lack more under stress than the fund was sized for;
+    ordered. They have rank 1 and fulfil the duty to bid."""
 
 
 class ClientRescued(Wire, frozen=True, tag=117):

@@ -98,6 +98,8 @@ class DefaultRecord(Wire, frozen=True):
     """Sealed bids are committed before this block, and revealed from it on; 0: bids are open."""
     absence_charges: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) of contributions that bear the loss before any other survivor's, ordered by member."""
+    allocated_height: U63 = 0
+    """The block in which the loss was allocated to the first layers; 0: it was not yet."""
 
 
 class DefaultBidRecord(Wire, frozen=True):

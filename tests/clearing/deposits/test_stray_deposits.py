@@ -7,6 +7,7 @@ from clearing.accounts.lifecycle import opened_id
 from clearing.base.secp256k1 import address
 from clearing.deposits import stray_deposits
 from clearing.schema.codes import ClearingCode as C
+from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import DepositCredited, DepositRefundDue, DepositsRefunded, DepositStray
 from clearing.schema.records.stray_deposits import RefundStage
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
@@ -161,3 +162,13 @@ def test_a_silent_chain_is_sent_no_refund_and_neither_is_a_detached_vault() -> N
     assert refund is not None
     assert (refund.stage, refund.depositor) == (RefundStage.QUEUED, EDITH)
     assert stray_amount(house.state, b"\xc2" * 20, 2) == 7 * DOLLAR
+
+
+def test_a_refund_that_waits_for_a_silent_chain_is_sent_in_the_block_in_which_the_chain_is_back() -> None:
+    house = stuck(heartbeat_ms_max=1_000)
+    fact = house.deposit_fact(999, USDC_2, 7 * DOLLAR, EDITH)
+    house.block(facts=[fact])
+    for _ in range(40):
+        assert not of_kind(house.block(), DepositsRefunded)
+    (sent,) = of_kind(house.block(facts=[ChainHeartbeat(2, 9, bytes(32))]), DepositsRefunded)
+    assert (sent.depositor, int.from_bytes(sent.amount, "big")) == (EDITH, 7 * DOLLAR)

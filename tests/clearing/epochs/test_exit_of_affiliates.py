@@ -5,12 +5,15 @@ kept all that the client had won, and the contribution and the house paid.
 """
 
 from collections import Counter
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.epochs import exit_close_out
 from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import Genesis
@@ -155,3 +158,55 @@ def test_a_debt_is_paid_by_its_account_before_its_members_others() -> None:
     claims[1].cash[1] = 60
     settle_claims(claims, [], sides={1: (1, 2), 2: (1, 2), 3: (3, 4)})
     assert [claim.cash for claim in claims.values()] == [[940, 60], [0, 0], [30, 0], [50, 0], [40, 0]]
+
+
+class AsksEverybody:
+    """The clear version: every debtor asks every account of its side, whether it has something left or not."""
+
+    def __init__(self, side: tuple[int, ...]) -> None:
+        self.side = side
+
+    def pay(self, account: int, owed: AccountClaims, claims: dict[int, AccountClaims], values: list[int]) -> None:
+        for payer in self.side:
+            if payer not in (account, 0) and any(micros < 0 for micros in owed.cash):
+                exit_close_out._pay_debts(claims[payer], owed, claims[0], values)
+
+
+MANY = st.lists(st.tuples(AMOUNTS, AMOUNTS, st.integers(0, 10**5), st.integers(0, 10**5)), min_size=2, max_size=12)
+SIDES = st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=8, unique=True), min_size=1, max_size=3)
+
+
+@given(MANY, st.tuples(st.integers(0, 3), st.integers(0, 10**5)), SIDES, st.data())
+def test_who_has_nothing_left_is_not_asked_again_and_all_is_as_if_it_were(
+    accounts: list[tuple[int, int, int, int]], values: tuple[int, int], sides: list[list[int]], data: st.DataObject
+) -> None:
+    """Also where sides overlap, and the house is on one."""
+    present = range(len(accounts) + 1)
+    tuples = [side for each in sides if (side := tuple(own for own in each if own in present))]
+    of = {number: data.draw(st.sampled_from(tuples)) for number in present if tuples}
+    settled = []
+    for queue in (exit_close_out._PayerQueue, AsksEverybody):
+        claims = {0: AccountClaims([10**9, -(10**8)], [0, 7])}
+        for number, (first, second, *tokens) in enumerate(accounts, start=1):
+            claims[number] = AccountClaims([first, second], list(tokens))
+        with patch.object(exit_close_out, "_PayerQueue", queue):
+            settle_claims(claims, list(values), sides=of)
+        settled.append({number: (claim.cash, claim.tokens) for number, claim in claims.items()})
+    assert settled[0] == settled[1]
+
+
+def test_debtors_ask_each_payer_of_their_side_once_until_it_has_nothing() -> None:
+    """A thousand debtors and a thousand payers without money: not a million questions."""
+    side, asked = tuple(range(1, 2_001)), 0
+    claims = {0: AccountClaims([10**9], [])} | {each: AccountClaims([-5 if each % 2 else 1], []) for each in side}
+
+    def counted(*of: Any) -> None:
+        nonlocal asked
+        asked += 1
+        pay(*of)
+
+    pay = exit_close_out._pay_debts
+    with patch.object(exit_close_out, "_pay_debts", counted):
+        settle_claims(claims, [], sides=dict.fromkeys(side, side))
+    assert claims[0].cash == [10**9 - 4 * 1_000]
+    assert asked <= 2 * len(side) + 1_000

@@ -110,6 +110,14 @@ def test_contradictions_are_named(wrong):
         check_genesis(wrong)
 
 
+@pytest.mark.parametrize("delay", [5, 6, 2**32 - 1])
+def test_commitments_are_carried_within_their_epoch(delay):
+    """A header with the commitments of another epoch than its own is refused by every verifier."""
+    check_genesis(replace(GENESIS, market=replace(GENESIS.market, epoch_blocks=5, snapshot_delay_blocks=4)))
+    with pytest.raises(LocalFault, match=r"R0402.*market\.snapshot_delay_blocks"):
+        check_genesis(replace(GENESIS, market=replace(GENESIS.market, epoch_blocks=5, snapshot_delay_blocks=delay)))
+
+
 def dated(instrument: int, years: int) -> Genesis:
     """The widest genesis: full range, a rate of 100 %, the largest tick, and an expiry so many years away."""
     changes = {"expiry_ms": START_MS + years * YEAR_MS, "micros_per_tick": 2**16}

@@ -271,6 +271,13 @@ def test_what_genesis_would_refuse_is_refused(places: list[tuple[str, object]]) 
     assert judged(*places) in (REFUSED, FROZEN)
 
 
+def test_no_vote_makes_epochs_shorter_than_their_commitments_take() -> None:
+    """A header would carry the commitments of another epoch than its own, and every verifier would refuse it."""
+    delay = HOUSE.state.terms.market.snapshot_delay_blocks
+    assert judged(("market.epoch_blocks", delay)) == REFUSED
+    assert judged(("market.epoch_blocks", delay + 2)) is None
+
+
 @pytest.mark.parametrize(
     ("path", "after"),
     [

@@ -58,8 +58,11 @@ def make_genesis(
 ) -> Genesis:
     """`market`: all its terms, or those that differ from MARKET. `powers`: of validators with real keys, by name.
 
-    `members`: come after the three. `crisis`: terms of crises by name. `parts`: any other part of the genesis.
+    Commitments are carried within their epoch, however short it is. `members`: come after the three. `crisis`: terms of
+    crises by name. `parts`: any other part of the genesis.
     """
+    terms = market if isinstance(market, MarketParameters) else MarketParameters(**MARKET | dict(market or {}))
+    delay = min(terms.snapshot_delay_blocks, max(terms.epoch_blocks - 1, 0))
     fake = (unproven_validator(bytes([i + 1]) * 32, bytes([i + 1]) * 48, power) for i, power in enumerate(POWERS))
     genesis = Genesis(
         name="test",
@@ -84,7 +87,7 @@ def make_genesis(
             Instrument(ETH_PERP, "ETH-PERP", InstrumentKind.PERPETUAL, ETH, 2, USD, 100),
         ),
         risk=risk or RISK,
-        market=market if isinstance(market, MarketParameters) else MarketParameters(**MARKET | dict(market or {})),
+        market=msgspec.structs.replace(terms, snapshot_delay_blocks=delay),
         members=(
             member_terms(0, HOUSE),
             member_terms(1, ALICE, AccountTerms(ALICE_CLIENT, AccountKind.CLIENT)),

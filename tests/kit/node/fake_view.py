@@ -24,7 +24,7 @@ from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
 from member.api.receipts import ReceiptAt
-from member.api.state import Check
+from member.api.state import Check, ProvingView
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.codes import NodeCode
@@ -108,6 +108,9 @@ class FakeView:
 
     def newest_package(self) -> int:
         return 1
+
+    def proving(self) -> ProvingView | None:
+        return ProvingView(done=7, total=20, seconds_left=65)
 
     def has_package(self, epoch: int) -> bool:
         return epoch == 1

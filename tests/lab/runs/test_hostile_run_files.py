@@ -141,7 +141,8 @@ WATERFALL_REFUSED = [
     ({"decimals": 31}, ClearingCode.BAD_STEP, "steps[0].decimals"),
     ({"assessment": "0.0000001"}, ClearingCode.BAD_STEP, "steps[0].assessment"),
     ({"assessment": 1001}, ClearingCode.BAD_STEP, "steps[0].assessment"),
-    ({"survivors": [{"of": "A"}], "gainers": [{"of": "A", "gains": 1}]}, ClearingCode.BAD_STEP, "steps[0]"),
+    ({"survivors": [{"of": "A"}, {"of": "A"}]}, ClearingCode.BAD_STEP, "steps[0].survivors"),
+    ({"gainers": [{"of": "A", "gains": 1}, {"of": "A", "gains": 2}]}, ClearingCode.BAD_STEP, "steps[0].gainers"),
     ({"survivors": [{"of": "A", "seniority": -1}]}, BaseCode.MALFORMED, "steps[0].survivors[0].seniority"),
     (
         {"gainers": [{"of": "A", "gains": 1, "free_equity": -1}]},

@@ -1,6 +1,7 @@
 """Options of run files against QuantLib, and the option grid against a second, plain computation in floats."""
 
 import json
+from fractions import Fraction
 from math import exp, log, sqrt
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import QuantLib as Ql
 
-from lab.models.numbers import exact_rational
+from lab.models.numbers import exact_rational, printed
 from lab.runs.margin import margin_run, read_margin_run
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/margin"
@@ -118,7 +119,7 @@ def test_the_option_grid_agrees_with_a_second_computation() -> None:
     assert levels["maintenance"] == pytest.approx(0.8 * max(expected) + 0.015 * perpetual + naked, abs=2e-6)
 
 
-def test_the_liquidation_price_is_the_first_uncovered_cent() -> None:
+def test_the_ends_of_each_band_are_the_last_uncovered_cents() -> None:
     found = run("model-option-grid")["liquidation_prices"][0]
     file = json.loads((EXAMPLES / "model-option-grid.json").read_text())
 
@@ -127,9 +128,15 @@ def test_the_liquidation_price_is_the_first_uncovered_cent() -> None:
         factor = exact_rational(price) / 3000
         moved["portfolio"]["groups"][0]["price"] = price
         moved["portfolio"]["instruments"][0]["mark"] = f"{(3003 * factor).numerator}/{(3003 * factor).denominator}"
+        moved["portfolio"]["accounts"][0]["positions"][0]["entry"] = 3003
         moved["liquidation_prices"] = []
         levels = margin_run(read_margin_run(json.dumps(moved).encode()))["accounts"][0]["levels"]
         return next(real(each["excess"]) for each in levels if each["level"] == "maintenance")
 
-    below = exact_rational(found["below"])
-    assert excess(found["below"]) < 0 <= excess(str(float(below) + 0.01))
+    low, dip = ([exact_rational(band[end]) for end in ("lowest", "highest")] for band in found["short_of_margin"])
+    assert low[0] == 0
+    for price, step in ((low[1], 1), (dip[0], -1), (dip[1], 1)):
+        assert excess(printed(price)) < 0 <= excess(printed(price + Fraction(step, 100)))
+    assert exact_rational(found["below"]) == dip[1] < 3000
+    assert (found["above"], found["complete"]) == (None, False)
+    assert "may be more" in found["statement"]

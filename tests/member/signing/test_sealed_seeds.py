@@ -46,3 +46,10 @@ def test_a_sealed_seed_is_the_frozen_one() -> None:
     assert sealed.ephemeral.hex() == "5dfedd3b6bd47f6fa28ee15d969d5bb0ea53774d488bdaf9df1c6e0124b3ef22"
     assert sealed.masked.hex() == "48527b9ce43a5ff64c71e1a46e8121715f33880e8a8f08c103032cc1a0072cea"
     assert sealed.mac.hex() == "862f6a83f577a8513335c93281398bbd23f2352868acd4d1778e6fca66a5a36e"
+
+
+def test_the_validators_derive_their_key_once_for_all_accounts_of_a_snapshot() -> None:
+    seal_key.cache_clear()
+    sealed = [whole(seal_seed(SEED, account, seal_key(NETWORK_SEED))) for account in range(20)]
+    assert all(open_sealed_seed(each, account, NETWORK_SEED) == SEED for account, each in enumerate(sealed))
+    assert seal_key.cache_info().misses == 1

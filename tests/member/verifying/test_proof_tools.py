@@ -187,6 +187,19 @@ def test_a_whole_folder_is_one_history(folder: Path, history: Callable[..., Prin
     assert "Not proven:" in text
 
 
+def test_how_claims_moved_is_said_of_each_token(folder: Path, history: Callable[..., Printed]) -> None:
+    moved = history(folder, *TRUST, "--no-strict", "--output", "json").json["movements"]
+    steps = [(each["from_epoch"], each["to_epoch"]) for each in moved]
+    assert steps == [(4, 5)] * 3 + [(5, 6)] * 3
+    for each in moved:
+        out = int(each["deposits"]) - int(each["withdrawals"]) - int(each["strays"]) - int(each["dust"])
+        assert int(each["claims_after"]) - int(each["claims_before"]) == out
+    text = history(folder).out
+    for each in moved[:3]:
+        start = f"{each['token']} on chain {each['chain_id']}: {each['claims_before']} + 0 of deposits"
+        assert start in text
+
+
 def test_gaps_are_found_and_may_be_allowed(folder: Path, history: Callable[..., Printed]) -> None:
     files = [folder / f"epoch-00000{epoch}.ccp" for epoch in (4, 6)]
     assert "FOUND R0734 epoch_missing: epoch 5" in history(*files, code=6).out

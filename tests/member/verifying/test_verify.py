@@ -1,5 +1,6 @@
 """Rules of `crossclear verify`: what it exits with, what it says, what it never imports."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from cli.main import run
 from cli.options import MemberKey
 from member.api.proofs import InclusionView
 from member.verifying.package import TrustAnchor, anchor_of_genesis
+from member.verifying.spent import peak_bytes
 from proofs.epoch.package import read_package, write_package
 from tests.kit.command_line import CommandLine
 from tests.kit.member.packages import AT, HOLDINGS, TRUST, heavy_imports, own_account
@@ -29,7 +31,7 @@ replace = msgspec.structs.replace
 def test_an_honest_package_verifies(package: Path, cli: CommandLine) -> None:
     report = cli("verify", package, *TRUST, "--no-strict", "--output", "json").json
     keys = ["ok", "height", "network", "checks", "bytes", "seconds", "epoch", "not_run", "claim", "not_proven", "file"]
-    assert list(report) == [*keys, "attested", "open", "strict"]
+    assert list(report) == [*keys, "attested", "open", "strict", "cpu_seconds", "peak_bytes"]
     assert (report["attested"]["mark:BTC-PERP"], report["attested"]["index:WETH"]) == ("1000", "300")
     assert (report["ok"], report["height"], report["network"]) == (True, 40, small_market.NETWORK.hex())
     assert (report["bytes"], report["not_run"]) == (package.stat().st_size, [])
@@ -45,6 +47,22 @@ def test_an_honest_package_verifies(package: Path, cli: CommandLine) -> None:
     text = cli("verify", package, *TRUST).out
     assert all(words in text for words in ("open custody", "ok   reserves", "Not proven:"))
     assert "nothing but the file itself was trusted" not in text
+
+
+def test_what_a_check_took_is_printed(package: Path, cli: CommandLine) -> None:
+    report = cli("verify", package, *TRUST, "--no-strict", "--output", "json").json
+    assert report["seconds"] > 0
+    assert report["cpu_seconds"] > 0
+    assert report["peak_bytes"] > 16 << 20
+    *_, last = cli("verify", package, *TRUST).out.strip().splitlines()
+    assert re.search(r", \d+\.\d{3} s, \d+\.\d{3} s of CPU, at most \d+ MiB of memory$", last), last
+
+
+def test_the_peak_of_memory_counts_what_was_freed_again() -> None:
+    before = peak_bytes()
+    block = bytearray(b"\1") * before
+    del block
+    assert peak_bytes() > before + (16 << 20)
 
 
 def test_without_an_anchor_the_text_says_what_that_means(package: Path, cli: CommandLine) -> None:

@@ -23,7 +23,9 @@ from clearing.margin.statement.snapshot import RiskSnapshot
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
+from member.api.state import ProvingView
 from member.codes import NodeCode
+from member.printing.pace import Pace
 from node.epochs import service as epochs
 from node.epochs.packages import ATTEMPTS_MAX as ATTEMPTS_OF_PACKAGES
 from node.epochs.packages import RECENT_MS, PackageService, _Waiting
@@ -35,6 +37,7 @@ from node.store.store import Store
 from proofs.epoch.pool import LocalProverPool
 from proofs.epoch.prover import commit_epoch
 from proofs.epoch.remote_shard import ProofProgress
+from proofs.errors import ProofCode
 from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, new_station, time_of
 from tests.kit.refusals import refused
@@ -496,6 +499,50 @@ async def test_the_log_tells_how_far_a_long_proof_is(proving: Proving, monkeypat
         await _run_until(packages, lambda: any(entry["event"] == "epoch is being proven" for entry in told))
     assert next((entry["done"], entry["of"]) for entry in told if entry["event"] == "epoch is being proven") == (7, 20)
     assert packages.progress == ProofProgress(7, 20)
+    assert packages.proving() == ProvingView(done=7, total=20)
+
+
+async def test_the_time_that_a_proof_still_takes_is_in_log_and_api(
+    proving: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten rounds of twenty took ten seconds."""
+    packages, prover, now = proving.packages, proving.station.prover, [0.0]
+    monkeypatch.setattr("node.epochs.service.PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr("node.epochs.service.Pace", lambda: Pace(lambda: now[0]))
+    monkeypatch.setattr(prover, "progress", ProofProgress(10, 20))
+    seen: list[ProvingView | None] = []
+
+    def told() -> bool:
+        now[0] = 10.0 * len(prover.proofs)
+        seen.append(packages.proving())
+        return any(entry["event"] == "epoch is being proven" and entry["seconds_left"] == 10 for entry in logs)
+
+    proving.decided()
+    with capture_logs() as logs:
+        await _run_until(packages, told)
+    assert ProvingView(done=10, total=20, seconds_left=10) in seen
+    monkeypatch.setattr(prover, "progress", ProofProgress())
+    assert packages.proving() is None
+
+
+async def test_workers_that_were_lost_or_lied_are_in_the_log_of_the_proof(
+    proving: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages, prover = proving.packages, proving.station.prover
+    prove = prover.prove
+
+    def losing(*given: Any) -> "Future[bytes]":
+        prover.progress = ProofProgress(lost=2, refused=1)
+        found = prove(*given)
+        found.set_exception(LocalFault(ProofCode.WORKERS_LOST, "dask://127.0.0.1:1"))
+        return found
+
+    monkeypatch.setattr(prover, "prove", losing)
+    proving.decided()
+    with capture_logs() as logs:
+        await _run_until(packages, lambda: any(entry["event"] == "workers of the proof failed" for entry in logs))
+    found = next(entry for entry in logs if entry["event"] == "workers of the proof failed")
+    assert (found["lost"], found["shares_refused"]) == (2, 1)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def test_the_annotated_example_states_every_default(tmp_path: Path) -> None:
     stated = tomllib.loads(EXAMPLE.read_text())
     assert stated.pop("home", None) is None
     default: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(NodeConfig()))
-    for section, key in (("node", "home"), ("p2p", "peers"), ("p2p", "observers"), ("api", "submitters")):
+    tables = [("p2p", "peers"), ("p2p", "observers"), ("api", "submitters")]
+    tables += [("oracle", key) for key in ("feeds", "sources", "contracts")]
+    for section, key in (("node", "home"), *tables):
         default[section].pop(key)
     assert stated == {name: section for name, section in default.items() if name != "chains"}
 

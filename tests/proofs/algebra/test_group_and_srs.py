@@ -11,7 +11,7 @@ from py_ecc.optimized_bls12_381 import FQ, FQ2, FQ12, curve_order, final_exponen
 from clearing.base.errors import LocalFault
 from proofs.algebra import srs
 from proofs.algebra.ceremony import check_ceremony, derive_shipped_basis
-from proofs.algebra.domain import domain_of
+from proofs.algebra.domain import SIZE_MAX, domain_of
 from proofs.algebra.field import (
     ORDER,
     batch_inverse,
@@ -130,6 +130,12 @@ def test_the_ceremony_is_one_progression_of_subgroup_points():
 
 def test_the_shipped_basis_is_what_the_ceremony_derives():
     assert write_basis(derive_shipped_basis()) == write_basis(basis(2048))
+
+
+@pytest.mark.parametrize("size", [256, SIZE_MAX])
+def test_tau_is_not_in_the_domain(size):
+    """Or Z_H(τ) would be zero, and [Z_H] infinity."""
+    assert all(point != G1Point.identity() for point in basis(size).hiding)
 
 
 def test_a_damaged_basis_or_ceremony_file_is_refused(monkeypatch):

@@ -26,6 +26,7 @@ from proofs.epoch.prover import commit_epoch
 from proofs.epoch.remote_shard import ProgressBoard, ProofProgress
 from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.errors import ProofCode
+from proofs.linear.blinding import ShardKeys
 from proofs.linear.layout import RowRange, lay_out
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
@@ -34,6 +35,8 @@ from tests.kit.proofs.linear_statements import CASH, POSITION, N, committed
 from tests.kit.refusals import refused
 
 LAYOUT = lay_out(N, (CASH, POSITION), (RowRange(8, ((0, 1), (1, -90)), 0, shortfall=True),))
+
+KEYS = ShardKeys((bytes(32), bytes([1]) * 32))
 
 
 def build(accounts):
@@ -73,7 +76,7 @@ WORKER_OF_A_POOL = """
 SHARD_WORKER = """
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(64)
-        print(workers._others[0].pid, flush=True)
+        print(workers._others[0].now.pid, flush=True)
         time.sleep(600)
 """
 
@@ -136,14 +139,33 @@ def test_few_accounts_start_no_process():
         verify(statement, workers.prove(statement, witnesses)[0])
 
 
-def test_a_shard_whose_process_died_fails_the_proof(monkeypatch):
+def test_a_shard_whose_process_died_is_computed_by_another_one(monkeypatch):
     monkeypatch.setattr(shard_workers, "SHARD_ACCOUNTS_MIN", 1)
     statement, witnesses = build(2)
-    with ShardWorkers(2, ProgressBoard(2)) as workers:
+    board = ProgressBoard(2)
+    with ShardWorkers(2, board) as workers:
         workers.start(2)
-        os.kill(workers._others[0].pid, signal.SIGKILL)
+        os.kill(workers._others[0].now.pid, signal.SIGKILL)
+        verify(statement, workers.prove(statement, witnesses)[0])
+        assert board.read() == ProofProgress(2 * ROUNDS, 2 * ROUNDS, lost=1)
+
+
+def test_a_shard_whose_processes_all_die_fails_the_proof(monkeypatch):
+    monkeypatch.setattr(shard_workers, "SHARD_ACCOUNTS_MIN", 1)
+    asked = shard_workers.ShardProcess.ask
+
+    def killed_first(shard, call, *arguments):
+        os.kill(shard.pid, signal.SIGKILL)
+        return asked(shard, call, *arguments)
+
+    monkeypatch.setattr(shard_workers.ShardProcess, "ask", killed_first)
+    statement, witnesses = build(2)
+    board = ProgressBoard(2)
+    with ShardWorkers(2, board) as workers:
+        workers.start(2)
         with pytest.raises(BrokenExecutor):
             workers.prove(statement, witnesses)
+    assert board.read().lost == shard_workers.LOSSES_MAX + 1
 
 
 def test_what_a_remote_shard_refuses_is_raised_here(monkeypatch):
@@ -152,7 +174,7 @@ def test_what_a_remote_shard_refuses_is_raised_here(monkeypatch):
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(2)
         remote = workers._others[0]
-        remote.hold(LAYOUT, witnesses)
+        remote.hold(LAYOUT, witnesses, KEYS)
         with pytest.raises(LocalFault, match="blinders_reused"):
             remote.sums([1, 2])
 
@@ -251,7 +273,7 @@ def test_what_a_shard_of_the_cluster_refuses_is_raised_here(cluster):
     _, witnesses = build(2)
     with closing(Cluster(address_of(cluster))) as found:
         shard = found.shard(0, ProgressBoard(2))
-        shard.hold(LAYOUT, witnesses)
+        shard.hold(LAYOUT, witnesses, KEYS)
         with pytest.raises(LocalFault, match="blinders_reused"):
             shard.sums([1, 2])
         shard.end()

@@ -197,7 +197,7 @@ def test_a_multiplicity_that_lies_is_refused():
     """A forged digit counted as if it were a byte leaves Σ 1/(α+D) − Σ m/(α+T) unequal to zero."""
     layout = lay_out(N, (TOKEN,), ())
     statement, witnesses = committed(layout, [(300,)], check=False)
-    assert witnesses[0].digits[0][:2] == (44, 1)
+    assert tuple(witnesses[0].digits[0][:2]) == (44, 1)
     forged = with_digits(witnesses[0], 0, {0: 256, 1: -1})
 
     class Lying(Shard):

@@ -13,7 +13,6 @@ from unittest.mock import patch
 
 import msgspec
 
-from clearing.base.ids import Hash32
 from clearing.base.secp256k1 import address
 from clearing.base.validators import ValidatorSet
 from clearing.default_fund.contributions import contribution_micros, required_contribution
@@ -26,8 +25,8 @@ from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import WithdrawalControlTerms
 from clearing.settlement.funding import mark_with_premium
 from clearing.state.holdings import margin_book
-from clearing.state.state import Module, State
 from tests.kit.clearing.genesis import BTC, BTC_PERP, DOLLAR, ETH, USD, USDC_1, WETH_1, make_genesis, member_terms
+from tests.kit.clearing.rootless import without_roots
 from tests.kit.clearing.world import World
 from tests.kit.validator_records import unproven_validator
 
@@ -220,17 +219,10 @@ def without_cryptography() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch("member.signing.requests.sign_digest", lambda secret, _: _named(secret)))
         stack.enter_context(patch("clearing.context.request_checks.recover", lambda _, signature: signature[:20]))
-        stack.enter_context(patch.object(State, "module_roots", _no_roots))
+        stack.enter_context(without_roots())
         yield
 
 
 @cache
 def _named(secret: bytes) -> bytes:
     return address(secret) + bytes(45)
-
-
-def _no_roots(state: State) -> tuple[Hash32, ...]:
-    return _ROOTS
-
-
-_ROOTS = tuple(Hash32(bytes(32)) for _ in Module)

@@ -30,7 +30,7 @@ from clearing.schema.records.default import DefaultPhase
 from clearing.schema.records.stray_deposits import RefundStage
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
+from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, soft_credit_of
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_detached
 from tests.kit.clearing.exits import promised_at_exit
@@ -146,10 +146,10 @@ class CrisisAudit:
         require(self.house_bore[receipt.number] >= 0, "the house gained from a default", told=receipt)
 
     def ended(self, after: State, receipt: DefaultEnded) -> None:
-        """What the layers bore and what the house is left with is the loss; claims bear all of it that is not lent."""
+        """What the layers bore and what the house is left with is the loss; all that is not lent is borne."""
         layers = sum(micros for _, micros in receipt.by_layer)
-        lent = sum(loan.micros for _, loan in after.loans.ordered())
-        require(not receipt.house or lent, "a default ended with a loss that nobody bore", told=receipt)
+        lent = sum(soft_credit_of(after, HOUSE_ACCOUNT, group) for group in after.terms.cash_groups)
+        require(receipt.house <= lent, "a default ended with a loss that nobody bore", told=receipt, lent=lent)
         require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
 
 
@@ -198,25 +198,30 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
-def audit_strays(after: State) -> None:
-    """Every stray was credited or is refunded, and no refund that its vault can be sent waits for its turn."""
+def audit_strays(after: State, lost: Sequence[int]) -> None:
+    """Every stray was credited or is refunded, and no refund that its vault can be sent waits for its turn.
+
+    `lost`: chains that nobody sees any more. Their vaults are sent nothing until they are back or a vote detaches them.
+    """
     overdue = [key for key, stray in after.stray_deposits.ordered() if stray.due_height <= after.now.height]
     require(not overdue, "a stray waits beyond its time", overdue=overdue)
     for (chain_id, vault, number), refund in after.deposit_refunds.ordered():
         queued = refund.stage is RefundStage.QUEUED and not is_detached(after, chain_id, vault)
-        require(not queued, "a refund waits for ever", chain_id=chain_id, number=number, refund=refund)
+        require(
+            not queued or chain_id in lost, "a refund waits for ever", chain_id=chain_id, number=number, refund=refund
+        )
 
 
-def audit_end(after: State, lately: int) -> None:
+def audit_end(after: State, lately: int, lost: Sequence[int] = ()) -> None:
     """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way.
 
     `lately`: the most that one of the last blocks liquidated. Where that is all that a block may, sales take as long as
-    they take: far options that no scenario gives any value to can be held in any number.
+    they take: far options that no scenario gives any value to can be held in any number. `lost`: as `audit_strays`.
     """
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     waiting = list(after.delayed_withdrawals.ordered())
     require(not waiting, "a withdrawal waits for ever", waiting=waiting)
-    audit_strays(after)
+    audit_strays(after, lost)
     arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height

@@ -146,6 +146,19 @@ def id_not_used_up(*_: object, **__: object) -> None:
     """A venue's trade id can be used again."""
 
 
+@bug("seed-stays", "clearing.accounts.porting.transfer_membership")
+def seed_stays(move: Bug, context: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
+    """An account that another address owns from now on keeps the seed that its former owner chose."""
+    before = [
+        (each, context.state.sealed_seeds.get(each)) for each in (account, *context.state.accounts[account].children)
+    ]
+    moved: tuple[int, ...] = move(context, account, to_member)
+    for each, record in before:
+        if record is not None:
+            context.state.sealed_seeds.put(each, record)
+    return moved
+
+
 @bug("power-moves", "clearing.validators.set_changes.moved_power")
 def any_power_moves(*_: object) -> tuple[int, int]:
     """Any part of the validators' power may go at once."""

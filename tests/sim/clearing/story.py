@@ -21,6 +21,7 @@ from tests.sim.clearing.council import Council, Electorate
 from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
 from tests.sim.clearing.floor import Floor
+from tests.sim.clearing.seed_rotations import SeedRotations
 from tests.sim.clearing.session_signing import SessionSigning
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.variant_audit import VariantAudit
@@ -48,6 +49,7 @@ class Story:
         self.council = Council(seed, self.electorate)
         self.floor = Floor(seed)
         self.sessions = SessionSigning(seed)
+        self.seeds = SeedRotations(seed)
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
@@ -64,7 +66,7 @@ class Story:
                 self.block()
             for _ in range(QUIET_BLOCKS):
                 self.quiet()
-            audit_end(self.world.state, max(self.audit.liquidated))
+            audit_end(self.world.state, max(self.audit.liquidated), self.world.lost)
 
     def quiet(self) -> None:
         """Prices stand still, everything is seen, nobody asks for anything."""
@@ -86,6 +88,7 @@ class Story:
             facts += [fact for agent in present for fact in agent.dues(world)]
             requests += [each for agent in present for each in agent.in_crisis(world)] + self.council.requests(world)
         self.chance.shuffle(requests)
+        requests += self.seeds.requests(world)
         world.offences = self.electorate.offences(world)
         self.apply(requests, facts)
 
@@ -102,6 +105,7 @@ class Story:
         audit_block(world.state, result, self.prices)
         self.audit.block(world.state, result, self.prices)
         self.variant_audit.block(world.state, result)
+        self.seeds.block(world.state, requests, result)
         world.blocks.clear()
         world.results.clear()
         refused = {receipt.index: receipt.code for receipt in result.receipts if isinstance(receipt, Refused)}

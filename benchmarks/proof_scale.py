@@ -1,0 +1,345 @@
+"""Scale of the joint proof: many accounts, several columns, one process or several, each step in CPU seconds.
+
+Run `python -m benchmarks.proof_scale [--accounts 1000 3000 10000] [--columns 1 3] [--workers local processes:2 dask:4]`
+at the top of the repository; `--repeat 3` gives a spread. `--package` proves a whole epoch of the market of
+`benchmarks.growth` instead and verifies its file with `crossclear verify`; with `--small` that of a market of two
+instruments on a domain of 256, which is proven in a fifth of the time and costs a verifier as much an account. Prover
+and verifier each run in a process of their own, whose peak memory is its own. With `dask:N` the cluster's N workers are
+processes, too, on loopback.
+
+CPU seconds count what runs and not what waits, so they can be compared where other programs share the cores. One column
+is the shape of the design: 256 positions, 16 amounts, 32 dense rows, 1664 digits in n = 2048; c columns have c times as
+many of each.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+# Several threads of linear algebra on busy cores cost fifty times what they gain; before anything imports numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import msgspec
+import psutil
+
+from benchmarks.engines import cluster
+from benchmarks.figures import Figure, of_times
+from benchmarks.growth.accounts import epoch_of, head_of
+from benchmarks.liquidation import filled
+from benchmarks.machine import this_machine
+from benchmarks.proofs import AMOUNTS, POSITIONS, ROWS
+from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot
+from clearing.schema.terms.genesis import CrisisParameters
+from cli.progress import progress
+from proofs.algebra.commitment import commit
+from proofs.algebra.group import decode_point, encode_point, multi_scalar, pairings_equal
+from proofs.algebra.srs import basis, powers_g1
+from proofs.epoch.prover import commit_epoch, prove_epoch
+from proofs.epoch.remote_shard import SHARDS_MAX, ProgressBoard
+from proofs.epoch.workers import ShardWorkers
+from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof
+from proofs.linear.prover import random_scalar
+from proofs.linear.statement import LinearStatement, Witness, make_witness
+from proofs.linear.verifier import Equation, verify
+from proofs.statement.arithmetization import DOMAIN
+from tests.kit.proofs import small_market
+
+COUNTS = (1_000, 3_000, 10_000)
+LOCAL = "local"
+HELD, PAID = 40, 4
+"""Positions and amounts of an account that are not zero, in each column's worth of slots."""
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+def layout_of_columns(columns: int) -> ProofLayout:
+    """Slots and rows of the design, so many times."""
+    slots = (SlotRange(5, 2**39),) * POSITIONS * columns + (SlotRange(8, 2**63),) * AMOUNTS * columns
+    rows = [
+        tuple((j, (j * 7919 + s * 104_729) % 20_001 - 10_000 or 1) for j in range(len(slots)))
+        for s in range(ROWS * columns)
+    ]
+    return lay_out(DOMAIN, slots, tuple(RowRange(8, row, 2**62, shortfall=True) for row in rows))
+
+
+def accounts_of(layout: ProofLayout, columns: int, count: int) -> tuple[LinearStatement, list[Witness]]:
+    """Accounts with 40 positions and 4 amounts each and for each column, and their statement."""
+    points, positions, amounts, witnesses = basis(layout.size), POSITIONS * columns, AMOUNTS * columns, []
+    for account in range(count):
+        values = [0] * (positions + amounts)
+        for i in range(HELD * columns):
+            values[(account * 31 + i * 6) % positions] = (account + i) * (-1) ** i * 1_000
+        for i in range(PAID * columns):
+            values[positions + i] = 10**12 + account
+        witnesses.append(make_witness(layout, values, 0, (random_scalar(), random_scalar())))
+    commitments = tuple(encode_point(commit(points, w.values, w.blinders)) for w in witnesses)
+    return LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments), witnesses
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """What a proving process gives back. Seconds of CPU unless named otherwise; peaks in bytes."""
+
+    statement: bytes
+    """Pickled: the verifier's process has it from the same benchmark."""
+    proof: bytes
+    seconds: float
+    """Of the wall."""
+    prepared: float
+    """Until the proof began, since the process did."""
+    peak: int
+    others: tuple[int, ...]
+    """Peaks of the processes with shards that this one started."""
+
+
+def prove_linear(accounts: int, columns: int, workers: int, address: str) -> Proven:
+    """In a process of its own: make the accounts and prove."""
+    import pickle
+
+    powers_g1()
+    statement, witnesses = accounts_of(layout_of_columns(columns), columns, accounts)
+    prepared = time.process_time()
+    with ShardWorkers(workers, _Proving.board, address) as shards:
+        shards.start(accounts)
+        began = time.perf_counter()
+        proof, _ = shards.prove(statement, witnesses)
+        seconds = time.perf_counter() - began
+        others = tuple(peak_of(child.pid) for child in psutil.Process().children())
+    return Proven(pickle.dumps(statement), proof, seconds, prepared, peak_of(os.getpid()), others)
+
+
+def verify_linear(proven: Proven) -> dict[str, float]:
+    """In a process of its own: verify, and then once more step by step."""
+    import pickle
+
+    statement: LinearStatement = pickle.loads(proven.statement)  # noqa: S301, our own process made it
+    basis(statement.layout.size)
+    began, cpu = time.perf_counter(), time.process_time()
+    verify(statement, proven.proof)
+    found = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak": peak_of(os.getpid())}
+    return found | verifying_steps(statement, proven.proof)
+
+
+def verifying_steps(statement: LinearStatement, data: bytes) -> dict[str, float]:
+    """CPU seconds of each step of `proofs.linear.verifier.verify`."""
+    from proofs.algebra.group import GENERATOR_2, multiply
+    from proofs.algebra.srs import tau_g2
+
+    found: dict[str, float] = {}
+
+    def timed(name: str, what: Callable[[], T]) -> T:
+        began = time.process_time()
+        result = what()
+        found[f"step: {name}"] = time.process_time() - began
+        return result
+
+    transcript = timed("absorb the statement", statement.transcript)
+    proof = timed("read the proof", lambda: read_proof(data, len(statement.accounts), statement.layout.columns))
+    points = timed("decode C_W", lambda: [decode_point(each, "C_W") for each in statement.commitments])
+    equation = Equation(statement, proof, points)
+    timed("challenges", lambda: equation.draw(transcript))
+    pi_1, pi_2 = timed("decode C_f and C_D, weigh all terms", equation.collect)
+    right = timed("one multiplication of all points", lambda: multi_scalar(equation.points, equation.scalars))
+    good = timed(
+        "two pairings", lambda: pairings_equal(pi_1 + multiply(pi_2, equation.mu), _tau(tau_g2), right, GENERATOR_2)
+    )
+    if not good:
+        raise SystemExit("the proof is refused")
+    return found
+
+
+def _tau(point: Callable[[], T]) -> T:
+    return point()
+
+
+def peak_of(pid: int) -> int:
+    """The most memory that a process ever had at once, in bytes; 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")), 0)
+
+
+class _Proving:
+    """The board of the proof under way, shared with the process that proves."""
+
+    board = ProgressBoard(SHARDS_MAX)
+
+
+def _follow(board: ProgressBoard) -> None:
+    _Proving.board = board
+
+
+def spent() -> float:
+    """CPU seconds of this process and all below it, those included that have ended."""
+    total = 0.0
+    this = psutil.Process()
+    for process in (this, *this.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def apart(call: Callable[..., T], *arguments: object) -> T:
+    """The result of a call in a new process; meanwhile its progress."""
+    board, report = ProgressBoard(SHARDS_MAX), progress("proven", "round")
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_follow, initargs=(board,)) as pool:
+        running = pool.submit(call, *arguments)
+        while not wait([running], 0.5).done:
+            found = board.read()
+            if 0 < found.done < found.total:
+                report(found.done, found.total)
+        return running.result()
+
+
+@contextmanager
+def workers_of(name: str) -> Iterator[tuple[int, str]]:
+    """(processes, address of the cluster) of `local`, `processes:N` or `dask:N`, which is started here."""
+    kind, _, number = name.partition(":")
+    if kind == "dask":
+        with cluster(int(number)) as address:
+            yield 1, address
+    elif name == LOCAL:
+        yield 1, ""
+    else:
+        yield int(number), ""
+
+
+def measured(accounts: int, columns: int, workers: str, repeat: int) -> Iterator[Figure]:
+    """One line of the table: proving, size, verifying, memory."""
+    proofs, cpus = [], []
+    with workers_of(workers) as (count, address):
+        for _ in range(repeat):
+            began = spent()
+            proofs.append(apart(prove_linear, accounts, columns, count, address))
+            cpus.append(spent() - began - proofs[-1].prepared)
+        remote = [peak_of(child.pid) for child in psutil.Process().children(recursive=True)] if address else []
+    name = f"{accounts:,} accounts, {columns} column{'s' * (columns > 1)}, {workers}"
+    last = proofs[-1]
+    yield of_times(f"{name}: prove, CPU", cpus, "s")
+    yield of_times(f"{name}: prove, wall", [each.seconds for each in proofs], "s")
+    yield of_times(f"{name}: prove, CPU an account", [each / accounts for each in cpus])
+    yield Figure(f"{name}: size with commitments", (len(last.proof) + 48 * accounts) / 1e6, "MB")
+    yield Figure(f"{name}: memory of the prover", last.peak / 2**20, "MiB")
+    if others := [*last.others, *remote]:
+        yield Figure(f"{name}: memory of the largest worker", max(others) / 2**20, "MiB")
+    checks = [apart(verify_linear, last) for _ in range(repeat)]
+    yield of_times(f"{name}: verify, CPU", [each["cpu"] for each in checks], "s", goal="< 5")
+    yield of_times(f"{name}: verify, wall", [each["seconds"] for each in checks], "s")
+    yield Figure(f"{name}: memory of the verifier", checks[-1]["peak"] / 2**20, "MiB")
+    for step in [key for key in checks[-1] if key.startswith("step: ")]:
+        yield of_times(f"{name}: verify, {step.removeprefix('step: ')}", [each[step] for each in checks], "s")
+
+
+def small_epoch(accounts: int) -> RiskSnapshot:
+    """An even number of accounts, the house first, each with cash, a token and a position against its neighbour's."""
+    holdings = tuple((account, (10**6 + account, 3, (-1) ** account, 0)) for account in range(accounts))
+    owned = [AccountHoldings(account, values, owner=account.to_bytes(20, "big")) for account, values in holdings]
+    return RiskSnapshot(small_market.statement(holdings), tuple(owned))
+
+
+def prove_package(accounts: int, small: bool, workers: int, address: str, file: str) -> dict[str, float]:
+    """In a process of its own: an epoch of a market with so many accounts, committed and proven into a file."""
+    powers_g1()
+    if small:
+        shot, domain = small_epoch(accounts), small_market.N
+        seeds = {account: (account + 1).to_bytes(32, "big") for account in range(accounts)}
+    else:
+        (shot, seeds), domain = epoch_of(filled(accounts, CrisisParameters())), DOMAIN
+    before = peak_of(os.getpid())
+    began = time.process_time()
+    committed = commit_epoch(shot, seeds, domain)
+    found = {"commit": time.process_time() - began, "before": before}
+    head = head_of(shot, committed, domain)
+    with ShardWorkers(workers, _Proving.board, address) as shards:
+        began, wall = spent(), time.perf_counter()
+        data = prove_epoch(shot, seeds, *head, domain=domain, workers=shards)
+        found |= {"cpu": spent() - began, "seconds": time.perf_counter() - wall}
+    Path(file).write_bytes(data)
+    statement = shot.statement
+    return found | {
+        "accounts": len(shot.accounts),
+        "slots": len(statement.slots),
+        "rows": len(statement.rows),
+        "bytes": len(data),
+        "peak": peak_of(os.getpid()),
+    }
+
+
+def measured_package(accounts: int, small: bool, workers: str, repeat: int) -> Iterator[Figure]:
+    """A whole package of the market of `benchmarks.growth`, verified by the command."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "epoch.ccp")
+        with workers_of(workers) as (count, address):
+            found = apart(prove_package, accounts, small, count, address, file)
+        name = f"package of {found['accounts']:,.0f} accounts, {workers}"
+        yield Figure(f"{name}: slots", found["slots"], "")
+        yield Figure(f"{name}: rows", found["rows"], "")
+        yield Figure(f"{name}: commit, CPU", found["commit"], "s")
+        yield Figure(f"{name}: prove, CPU but for a cluster's workers", found["cpu"], "s")
+        yield Figure(f"{name}: prove, wall", found["seconds"], "s")
+        yield Figure(f"{name}: size", found["bytes"] / 1e6, "MB")
+        yield Figure(f"{name}: memory of the prover", found["peak"] / 2**20, "MiB")
+        yield Figure(f"{name}: of it the market itself", found["before"] / 2**20, "MiB")
+        yield from verifying_command(name, file, repeat)
+
+
+def verifying_command(name: str, file: str, repeat: int) -> Iterator[Figure]:
+    """`crossclear verify` of a file, whatever its verdict on a made-up certificate of old prices."""
+    command = [sys.executable, "-m", "cli", "verify", file, "--max-age", "any", "--no-strict", "--output", "json"]
+    reports = [
+        msgspec.json.decode(subprocess.run(command, capture_output=True, cwd=ROOT, check=False).stdout)
+        for _ in range(repeat)
+    ]
+    for check in reports[-1]["checks"]:
+        if not check["ok"]:
+            print(f"  check {check['name']} is refused: {check['detail'][:200]}", file=sys.stderr)
+    yield of_times(f"{name}: crossclear verify, wall", [each["seconds"] for each in reports], "s")
+    for key, unit, scale in (("cpu_seconds", "s", 1), ("peak_bytes", "MiB", 2**20)):
+        if key in reports[-1]:
+            yield Figure(f"{name}: crossclear verify, {key}", reports[-1][key] / scale, unit)
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return [figure for accounts in ((100,) if quick else COUNTS[:2]) for figure in measured(accounts, 1, LOCAL, 1)]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.proof_scale", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--accounts", type=int, nargs="+", default=list(COUNTS))
+    parser.add_argument("--columns", type=int, nargs="+", default=[1])
+    parser.add_argument("--workers", nargs="+", default=[LOCAL], help="local, processes:N, dask:N")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--package", action="store_true", help="a whole epoch, verified by the command")
+    parser.add_argument("--small", action="store_true", help="with --package: 6 slots and n = 256 instead of 2048")
+    options = parser.parse_args(words)
+    print(this_machine().line(), flush=True)
+    for accounts in options.accounts:
+        for workers in options.workers:
+            if options.package:
+                for figure in measured_package(accounts, options.small, workers, options.repeat):
+                    print(figure.line(), flush=True)
+                continue
+            for columns in options.columns:
+                for figure in measured(accounts, columns, workers, options.repeat):
+                    print(figure.line(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

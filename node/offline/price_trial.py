@@ -1,0 +1,167 @@
+"""`try_prices`: what each source of a node's settings answers, what the guard says to it, and what the node would vote.
+
+Rule: the same sources, guards and connections as in the node, for some seconds; nothing is sent to the network and no
+file is written. The node may run.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import trio
+
+from clearing.base.errors import LocalFault
+from node.app.service_settings import price_source
+from node.config import NodeConfig
+from node.config_sources import load_config
+from node.oracle.combination import Verdict
+from node.oracle.connections.live import LiveConnections
+from node.oracle.readings import DECIMALS, E18
+from node.oracle.several_sources import FeedStanding, SeveralSources
+from node.oracle.source import OracleCode, Quote
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TriedSource:
+    """One source. Prices are decimal texts in the feed's unit, empty without one; `code` is empty for a usable one."""
+
+    name: str
+    market: str
+    price: str
+    half_width: str
+    age_ms: int
+    code: str
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What the node would report: price and confidence in ticks, and the number of sources behind it."""
+
+    feed: int
+    ticks: int
+    confidence_ticks: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class TriedFeed:
+    """One feed. `is_usable`: it has a value; `vote` is None without one, and for a feed that is not reported."""
+
+    name: str
+    is_usable: bool
+    price: str
+    half_width: str
+    usable: int
+    needed: int
+    vote: Vote | None
+    sources: tuple[TriedSource, ...]
+
+
+def read_oracle(paths: Sequence[Path]) -> NodeConfig:
+    """The settings of the first file, with the feeds, sources and chains of all. Raises LocalFault CONFIG_*."""
+    first, *others = (load_config(path, {}).config for path in paths)
+    feeds = [feed for each in (first, *others) for feed in each.oracle.feeds]
+    sources = [source for each in (first, *others) for source in each.oracle.sources]
+    contracts = [contract for each in (first, *others) for contract in each.oracle.contracts]
+    oracle = msgspec.structs.replace(
+        first.oracle, feeds=tuple(feeds), sources=tuple(sources), contracts=tuple(contracts)
+    )
+    if (sources or contracts) and oracle.source != "live":
+        oracle = msgspec.structs.replace(oracle, source="live")
+    chains = tuple(chain for each in (first, *others) for chain in each.chains)
+    return msgspec.structs.replace(first, oracle=oracle, chains=chains)
+
+
+async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], int]) -> tuple[TriedFeed, ...]:
+    """Every feed, as soon as all of its sources are usable, or after so many seconds.
+
+    Raises LocalFault PRICE_SOURCE_UNUSABLE, also for settings without a source.
+    """
+    source = price_source(config)
+    if not isinstance(source, SeveralSources):
+        quotes = source.read(clock_ms())
+        if not quotes:
+            raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.source", why="the settings have no price source")
+        return tuple(_of_quote(quote, config) for quote in quotes)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(LiveConnections(source.all_cells, config.chains, clock_ms).run)
+        with trio.move_on_after(seconds):
+            while True:
+                source.read(clock_ms())
+                if all(each.flaw is None for standing in source.standings for each in standing.judgement.verdicts):
+                    break
+                await trio.sleep(POLL_SECONDS)
+        nursery.cancel_scope.cancel()
+    return tuple(_tried(standing, source) for standing in source.standings)
+
+
+def _of_quote(quote: Quote, config: NodeConfig) -> TriedFeed:
+    vote = Vote(quote.feed, quote.ticks, quote.confidence_ticks, quote.sources)
+    ticks, width = f"{quote.ticks} ticks", f"{quote.confidence_ticks} ticks"
+    only = TriedSource(config.oracle.source, str(quote.feed), ticks, width, 0, "", "usable", "")
+    name = f"feed {quote.feed}"
+    return TriedFeed(
+        name, is_usable=True, price=ticks, half_width=width, usable=1, needed=1, vote=vote, sources=(only,)
+    )
+
+
+def _tried(standing: FeedStanding, several: SeveralSources) -> TriedFeed:
+    value, quote, config = standing.judgement.value, standing.quote, standing.config
+    markets = {cell.config.name: cell.market for cell in several.cells[config.name]}
+    return TriedFeed(
+        name=config.name,
+        is_usable=standing.ok,
+        price=decimal_text(value.price_e18) if value is not None else "",
+        half_width=decimal_text(value.half_width_e18) if value is not None else "",
+        usable=standing.judgement.usable,
+        needed=config.quorum,
+        vote=Vote(quote.feed, quote.ticks, quote.confidence_ticks, quote.sources) if quote is not None else None,
+        sources=tuple(_tried_source(each, markets[each.name]) for each in standing.judgement.verdicts),
+    )
+
+
+def _tried_source(verdict: Verdict, market: str) -> TriedSource:
+    flaw = verdict.flaw
+    return TriedSource(
+        name=verdict.name,
+        market=market,
+        price=decimal_text(verdict.price_e18) if verdict.price_e18 is not None else "",
+        half_width=decimal_text(verdict.half_width_e18) if verdict.price_e18 is not None else "",
+        age_ms=verdict.age_ms,
+        code=flaw.code.label if flaw is not None else "",
+        verdict=flaw.code.name.lower() if flaw is not None else "usable",
+        why=flaw.why if flaw is not None else "",
+    )
+
+
+def decimal_text(number_e18: int) -> str:
+    """A number of units of 10^-18 as a decimal, exactly."""
+    whole, part = divmod(abs(number_e18), E18)
+    decimals = f"{part:0{DECIMALS}d}".rstrip("0")
+    return f"{'-' if number_e18 < 0 else ''}{whole}" + (f".{decimals}" if decimals else "")
+
+
+def as_text(feeds: Sequence[TriedFeed]) -> str:
+    """A line a feed, and one under it for each source."""
+    return "\n".join(line for feed in feeds for line in (_feed_line(feed), *map(_source_line, feed.sources)))
+
+
+def _feed_line(feed: TriedFeed) -> str:
+    counts = f"{feed.usable} of {len(feed.sources)} sources usable, {feed.needed} needed"
+    if not feed.is_usable:
+        return f"{feed.name}: no value; {counts}"
+    value = f"{feed.name}: {feed.price} ± {feed.half_width}; {counts}"
+    if feed.vote is None:
+        return f"{value}; not reported"
+    return f"{value}; votes {feed.vote.ticks} ± {feed.vote.confidence_ticks} ticks for feed {feed.vote.feed}"
+
+
+def _source_line(source: TriedSource) -> str:
+    price = f"{source.price} ± {source.half_width}, {source.age_ms} ms old" if source.price else "no price"
+    verdict = f"{source.code} {source.verdict}" if source.code else source.verdict
+    return f"  {source.name} ({source.market}): {price}; {verdict}" + (f" ({source.why})" if source.why else "")

@@ -1,0 +1,208 @@
+"""`VenueStream`: a WebSocket to one market of a venue, for ever.
+
+Rule: a connection without a message for the venue's time, or without a price for `PRICELESS_MS`, is dead and dialled
+again. Pings of the protocol are answered by the library; those of the venue are the parser's. No vote waits for it.
+
+The library is trio-websocket over wsproto (docs/decisions/0002).
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+
+from clearing.base.errors import RemoteFault
+from node.config_oracle import SourceConfig
+from node.oracle.connections.pauses import Pauses
+from node.oracle.connections.tcp import address_of, open_stream
+from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
+from node.oracle.source import OracleCode
+from node.oracle.source_cell import SourceCell
+from node.oracle.venues.events import (
+    Answer,
+    BookLost,
+    ClosingSoon,
+    Event,
+    FrameWanted,
+    PriceRead,
+    SnapshotWanted,
+    StreamParser,
+)
+from node.oracle.venues.wire import check_status
+
+CONNECT_SECONDS = 10.0
+STEADY_SECONDS = 60.0
+"""A connection that lasted so long worked: its end is the first failure."""
+ANNOUNCED_SECONDS = 1.0
+"""Before the next connection, where the venue announced the end of the last."""
+PRICELESS_MS = 120_000
+"""A venue may accept a subscription that it then forgets."""
+LOSSES_MAX = 3
+"""Of the book on one connection; then it is dialled anew, with the pauses of a failure."""
+SNAPSHOT_SECONDS_MIN = 1.0
+"""Between two snapshots."""
+TOO_BIG = 1009
+
+log = structlog.get_logger(__name__)
+
+
+class VenueStream:
+    """Fills a cell from one market's stream."""
+
+    def __init__(
+        self,
+        cell: SourceCell,
+        config: SourceConfig,
+        parser: StreamParser,
+        clock_ms: Callable[[], int],
+        pauses: Pauses | None = None,
+    ) -> None:
+        self._config = config
+        self._cell, self._parser, self._clock_ms = cell, parser, clock_ms
+        self._at = f"{config.feed}/{config.name}"
+        self._pauses = pauses or Pauses()
+        self._losses = 0
+        self._priced_at = 0.0
+        self._snapshot_at = -SNAPSHOT_SECONDS_MIN
+
+    async def run(self) -> None:
+        """Connect for ever."""
+        config = self._config
+        http = VenueHttp(config.rest_url, self._at) if config.rest_url else None
+        try:
+            while True:
+                begun = trio.current_time()
+                fault = await self._connection(http)
+                if trio.current_time() - begun >= STEADY_SECONDS:
+                    self._pauses.worked()
+                if fault is None:
+                    await trio.sleep(ANNOUNCED_SECONDS)
+                    continue
+                self._cell.failed(fault, reading_lost=True)
+                wait_ms = self._pauses.after(fault)
+                log.warning("price source lost", source=self._at, fault=str(fault), again_ms=wait_ms)
+                await trio.sleep(wait_ms / 1000)
+        finally:
+            if http is not None:
+                with trio.CancelScope(deadline=trio.current_time() + CLOSE_SECONDS, shield=True):
+                    await http.aclose()
+
+    async def _connection(self, http: VenueHttp | None) -> RemoteFault | None:
+        """One connection until it ends; what ended it, None where the venue announced it."""
+        found: list[RemoteFault] = []
+        try:
+            await self._connected(http)
+        except* RemoteFault as group:
+            found = [error for error in _leaves(group) if isinstance(error, RemoteFault)]
+        except* ConnectionRejected as group:
+            found = [self._rejected(error) for error in _leaves(group) if isinstance(error, ConnectionRejected)]
+        except* ConnectionClosed as group:
+            found = [self._closed(error) for error in _leaves(group) if isinstance(error, ConnectionClosed)]
+        except* (HandshakeError, OSError, ssl.SSLError, trio.TooSlowError, trio.BrokenResourceError) as group:
+            found = [self._unreachable(type(error).__name__) for error in _leaves(group)]
+        return found[0] if found else None
+
+    async def _connected(self, http: VenueHttp | None) -> None:
+        config, parser = self._config, self._parser
+        self._losses, self._priced_at = 0, trio.current_time()
+        address = address_of(config.url)
+        with trio.fail_after(CONNECT_SECONDS):
+            stream = await open_stream(address)
+        try:
+            async with trio.open_nursery() as nursery:
+                with trio.fail_after(CONNECT_SECONDS):
+                    socket = await wrap_client_stream(
+                        nursery,
+                        stream,  # type: ignore[arg-type]  # of trio's stubs
+                        address.header,
+                        address.resource,
+                        message_queue_size=64,
+                        max_message_size=parser.frame_bytes_max,
+                    )
+                for text in parser.opening():
+                    await socket.send_message(text)
+                if parser.keepalive_ms:
+                    nursery.start_soon(self._keep_alive, socket)
+                await self._receive(socket, nursery, http)
+                with trio.move_on_after(CLOSE_SECONDS):
+                    await socket.aclose()
+                nursery.cancel_scope.cancel()
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _receive(self, socket: WebSocketConnection, nursery: trio.Nursery, http: VenueHttp | None) -> None:
+        """Until the venue announces the end of the connection."""
+        while True:
+            message: str | bytes | None = None
+            with trio.move_on_after(self._parser.silence_ms_max / 1000):
+                message = await socket.get_message()
+            if message is None:
+                raise self._unreachable(f"silent for {self._parser.silence_ms_max} ms")
+            if trio.current_time() - self._priced_at > PRICELESS_MS / 1000:
+                raise self._unreachable(f"no price for {PRICELESS_MS} ms")
+            events = self._parser.receive(message.encode() if isinstance(message, str) else message)
+            self._take(events, nursery, http)
+            for event in events:
+                if isinstance(event, FrameWanted):
+                    await socket.send_message(event.text)
+                elif isinstance(event, ClosingSoon):
+                    log.info("price source closes", source=self._at, why=event.why)
+                    return
+
+    def _take(self, events: Sequence[Event], nursery: trio.Nursery, http: VenueHttp | None) -> None:
+        self._cell.take(events, self._clock_ms())
+        for event in events:
+            if isinstance(event, PriceRead):
+                self._priced_at = trio.current_time()
+            elif isinstance(event, BookLost):
+                self._losses += 1
+                if self._losses > LOSSES_MAX:
+                    raise RemoteFault(OracleCode.BOOK_BROKEN, self._at, why=event.why)
+            elif isinstance(event, SnapshotWanted) and http is not None:
+                nursery.start_soon(self._snapshot, event.path, nursery, http)
+
+    async def _snapshot(self, path: str, nursery: trio.Nursery, http: VenueHttp) -> None:
+        await trio.sleep_until(self._snapshot_at + SNAPSHOT_SECONDS_MIN)
+        self._snapshot_at = trio.current_time()
+        answer: Answer = await http.ask(path)
+        check_status(answer, self._at)
+        self._take(self._parser.snapshot(answer), nursery, http)
+
+    async def _keep_alive(self, socket: WebSocketConnection) -> None:
+        while True:
+            await trio.sleep(self._parser.keepalive_ms / 1000)
+            await socket.send_message(self._parser.keepalive)
+
+    def _unreachable(self, why: str) -> RemoteFault:
+        return RemoteFault(OracleCode.VENUE_UNREACHABLE, self._at, why=why)
+
+    def _rejected(self, error: ConnectionRejected) -> RemoteFault:
+        """A handshake that was answered by something else: an error page, or the limit of connections."""
+        headers = {name.lower(): value for name, value in error.headers or ()}
+        retry_after = headers.get(b"retry-after", b"").decode("ascii", "replace")
+        try:
+            check_status(Answer(error.status_code, bytes(error.body or b""), retry_after), self._at)
+        except RemoteFault as fault:
+            return fault
+        return self._unreachable(f"status {error.status_code} in place of a stream")
+
+    def _closed(self, error: ConnectionClosed) -> RemoteFault:
+        if error.reason is not None and error.reason.code == TOO_BIG:
+            limit = self._parser.frame_bytes_max
+            return RemoteFault(OracleCode.VENUE_MALFORMED, self._at, why="message too big", limit=limit)
+        return self._unreachable("closed" if error.reason is None else f"closed with {error.reason.code}")
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
