@@ -9,4 +9,5 @@ export { type Check, type CheckName, MEANINGS, type Refused, type Verdict } from
 export { CODES, Refusal } from "./errors.js";
 export { fromHex, hex } from "./bytes.js";
 export { judgeSignatures, judgeVectors, type SignatureVector, type Vector } from "./vectors.js";
+export { type Movement, movementLines } from "./transition.js";
 export { type FileResult, type Finding, History, type HistoryVerdict } from "./history.js";
