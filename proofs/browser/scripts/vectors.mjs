@@ -1,7 +1,7 @@
 // Judge the vectors of a folder with the built library: vectors.mjs FOLDER; one line of JSON for each file of vectors.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { judgeVectors } from "../build/index.js";
+import { judgeSignatures, judgeVectors } from "../build/index.js";
 
 const folder = process.argv[2];
 const files = ["good", "bad"].flatMap((part) =>
@@ -9,6 +9,7 @@ const files = ["good", "bad"].flatMap((part) =>
 const base = (name) => new Uint8Array(readFileSync(join(folder, "good", name)));
 for (const file of files.sort()) {
   const content = JSON.parse(readFileSync(join(folder, file), "utf8"));
-  if (content.vectors === undefined) continue; // a trace, or the primitives
-  process.stdout.write(`${JSON.stringify({ file, judged: judgeVectors(content.vectors, base) })}\n`);
+  if (content.vectors === undefined && content.signatures === undefined) continue; // a trace, or the primitives
+  const judged = content.vectors === undefined ? judgeSignatures(content.signatures) : judgeVectors(content.vectors, base);
+  process.stdout.write(`${JSON.stringify({ file, judged })}\n`);
 }

@@ -29,7 +29,7 @@ export function readAnswer(file: Bytes): SignedInclusion {
 }
 
 /** Ed25519 without the cofactor: encodings are canonical, and neither point is of small order. */
-function signedBy(signer: Bytes, message: Bytes, signature: Bytes): boolean {
+export function signedBy(signer: Bytes, message: Bytes, signature: Bytes): boolean {
   const { Point } = ed25519;
   const order = Point.Fn.ORDER;
   const little = (bytes: Bytes): bigint => number(bytes.slice().reverse());

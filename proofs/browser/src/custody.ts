@@ -27,9 +27,9 @@ export function verifyCustody(statement: RiskStatement, evidence: readonly Block
     last = place;
     const terms = places.get(key) ?? [];
     const read = new Block(block);
-    const answers = terms.map((index) => ({ index, answer: read.term(at(statement.custody, index)) }));
-    for (const { index, answer } of answers) {
+    for (const index of terms) {
       const term = at(statement.custody, index);
+      const answer = read.term(term);
       const differs = CODES.CUSTODY_DIFFERS;
       demand(read.number === term.block_number, differs, "block_number");
       demand(answer.deposited === number(term.deposited), differs, "deposited");

@@ -19,8 +19,8 @@ export function verifyBook(
   const auxiliary = statement.slots.flatMap(({ kind }, slot) => (slotShape(kind).published ? [] : [slot]));
   demand(proof.length === 48 + 32 * (2 + auxiliary.length), CODES.BAD_LENGTH);
   const sent = proof.subarray(0, 48);
-  const nonce = point1(sent);
   const answers = Array.from({ length: 2 + auxiliary.length }, (_, i) => scalar(proof.subarray(48 + 32 * i, 80 + 32 * i)));
+  const nonce = point1(sent);
   const transcript = parent.fork("crossclear/book/v1");
   for (const slot of auxiliary) transcript.integer("auxiliary", slot);
   for (const { slot, total } of statement.totals) transcript.integer("slot", slot).scalar("total", mod(total));
@@ -147,8 +147,8 @@ interface LinkContext {
 
 function verifyLink(link: Bytes, { domain, uncovered, vectors, others, count, transcript }: LinkContext): void {
   const part = (start: number, width: number): Bytes => link.subarray(start, start + width);
-  const [g, q, pi1, pi2] = [point1(part(0, 48)), point1(part(48, 48)), point1(part(128, 48)), point1(part(176, 48))];
   const value = scalar(part(96, 32));
+  const [g, q, pi1, pi2] = [point1(part(0, 48)), point1(part(48, 48)), point1(part(128, 48)), point1(part(176, 48))];
   const replayed = transcript.fork("crossclear/cover-link/v1");
   const r = replayed.challenge("r");
   const y = replayed.challenge("y");

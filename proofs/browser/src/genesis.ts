@@ -5,6 +5,7 @@ import {
   Asset, CashGroup, DEPEG_DEFAULTS, Instrument, P32, RiskParameters, type RiskGroup, type Rulebook,
 } from "./rulebook.js";
 import { type RiskStatement } from "./schema.js";
+import { type OutflowLimits } from "./transition.js";
 
 /** What is compared with a genesis: docs/specification/verification.md, "With a genesis". */
 const p32 = (value: bigint) => or(P32, () => value);
@@ -51,6 +52,8 @@ export interface Genesis {
   readonly ranges: Of<typeof RangeParameters>;
   /** The digest of the whole, which is the network's id; not of one that was amended. */
   readonly digest?: Bytes | undefined;
+  /** What may leave all accounts in a window: only packages of several epochs are compared with it. */
+  readonly limits?: OutflowLimits | undefined;
 }
 
 const isCash = ({ cash_group }: Asset): boolean => cash_group !== 0;

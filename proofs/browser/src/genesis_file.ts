@@ -1,12 +1,13 @@
 import { NUMBERS, STRUCTURES } from "../build/structures.js";
-import { type Bytes, concat, equal, fromHex, join, tagged } from "./bytes.js";
+import { type Bytes, concat, equal, fromHex, join, larger, tagged } from "./bytes.js";
 import { goodSet } from "./certificate.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
 import { Assets, CashGroups, Feeds, type Genesis, Instruments, RangeParameters } from "./genesis.js";
 import { BadJson, type Json, readJson } from "./json.js";
 import { type Type, U63, whole, writeBytes, writeCount, writeInteger, writeText } from "./messagepack.js";
-import { RiskParameters, SPAN_FIELDS } from "./rulebook.js";
+import { type Asset, RiskParameters, SPAN_FIELDS } from "./rulebook.js";
 import { ValidatorSet } from "./schema.js";
+import { type OutflowLimits, placeKey } from "./transition.js";
 
 /** A genesis file: docs/specification/genesis.md. Its structures are those of the page's tables. */
 export interface ReadGenesis extends Genesis {
@@ -19,21 +20,41 @@ const GENESIS_BYTES_MAX = 1 << 22;
 /** Throws a Refusal that names the place. */
 export function readGenesis(file: Bytes): ReadGenesis {
   demand(file.length <= GENESIS_BYTES_MAX, CODES.OVERSIZE, `genesis: ${file.length} bytes`);
-  const parts = partsOf("Genesis", jsonOf(file), "genesis");
+  const tree = jsonOf(file);
+  const parts = partsOf("Genesis", tree, "genesis");
   const off = encodedDefault("InflowDelayTerms", "`InflowDelayTerms` of defaults");
   const hashed = [...parts].filter(([name, bytes]) => name !== "inflow" || !equal(bytes, off)).map(([, bytes]) => bytes);
   const read = <T>(type: Type<T>, name: string): T => whole(type, parts.get(name) ?? new Uint8Array(0)).value;
+  const assets = read(Assets, "assets");
   return {
     time: read(U63, "time_ms"),
     feeds: read(Feeds, "feeds"),
     cashGroups: read(CashGroups, "cash_groups"),
-    assets: read(Assets, "assets"),
+    assets,
+    limits: limitsOf(tree, assets),
     instruments: read(Instruments, "instruments"),
     risk: read(RiskParameters, "risk"),
     ranges: read(RangeParameters, "ranges"),
     digest: tagged("crossclear/genesis/v1", list(hashed)),
     validatorsHash: goodSet(read(ValidatorSet, "validators")).hash,
   };
+}
+
+/** The withdrawal limits of all together, of a file whose form was checked. */
+function limitsOf(tree: Json, assets: readonly Asset[]): OutflowLimits {
+  const inside = (value: Json, name: string): Json => (value instanceof Map ? (value.get(name) ?? null) : null);
+  const fallback = STRUCTURES["MarketParameters"]?.find(([name]) => name === "epoch_blocks")?.[2] ?? "";
+  const blocks = inside(inside(tree, "market"), "epoch_blocks");
+  const listed = inside(inside(inside(tree, "crisis"), "gates"), "assets");
+  const amounts = new Map<string, bigint>();
+  for (const each of Array.isArray(listed) ? (listed as readonly Json[]) : []) {
+    const asset = assets.find(({ id }) => BigInt(id) === inside(each, "asset"));
+    const units = inside(each, "window_units_max");
+    if (asset === undefined || typeof units !== "bigint" || units === 0n) continue;
+    const unit = 10n ** BigInt(Math.max(asset.token_decimals - asset.unit_decimals, 0));
+    amounts.set(placeKey(asset.chain_id, asset.vault, asset.token), units * unit);
+  }
+  return { windowBlocks: larger(typeof blocks === "bigint" ? blocks : numberOf(fallback), 1n), amounts };
 }
 
 function jsonOf(file: Bytes): Json {

@@ -4,6 +4,7 @@ import { at, Refusal } from "./errors.js";
 import { demandInForce } from "./freshness.js";
 import { blindedMessages } from "./messages.js";
 import { readPackage, type ReadPackage } from "./package.js";
+import { inEpochs, type Movement, movements, unexplained } from "./transition.js";
 import { type Progress, type Trusted } from "./trusted.js";
 import { type CheckName, printed, type Verdict } from "./verdict.js";
 import { verifyRead } from "./verify.js";
@@ -36,6 +37,8 @@ export interface HistoryVerdict {
   readonly findings: readonly Finding[];
   /** Epochs with a good package of a linked set, rising. */
   readonly epochs: readonly string[];
+  /** How the claims on each token moved from one package to the next. */
+  readonly movements: readonly Movement[];
   readonly notProven: readonly string[];
 }
 
@@ -153,6 +156,8 @@ export class History {
     this.backwards(linked);
     this.conflicts(stated);
     this.gaps(good);
+    const proven = inEpochs(good.map(({ name, read }) => ({ name, content: read.content })));
+    for (const { code, files, detail } of unexplained(proven, this.trusted.genesis?.limits)) this.note(code, files, detail);
     const trust = this.judgeTrust(linked);
     const believed = new Set(linked.map(({ index }) => index));
     const epochs = [...new Set(good.map(({ read }) => read.content.statement.epoch))].sort((a, b) => (a < b ? -1 : 1));
@@ -161,6 +166,7 @@ export class History {
       files: this.results.map((result, index) => ({ ...result, linked: believed.has(index) })),
       findings: [...this.findings],
       epochs: epochs.map(String),
+      movements: movements(proven),
       notProven: limits(epochs[0], trust),
     };
     this.findings.length = before;
@@ -346,7 +352,8 @@ function limits(first: bigint | undefined, trust: readonly string[]): string[] {
     "What each package by itself leaves open: see its own verdict.",
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat; a reuse behind a change of holdings is not searched here: `crossclear proof history` searches small changes.",
-    "What changed in holdings, prices and rules between epochs is not judged.",
+    "What changed in prices and rules between epochs is not judged, nor which accounts claims moved between: only sums move by certified flows alone.",
+    "That a withdrawal which is not paid yet, or came back unpaid, was asked for: it is not among the claims meanwhile. The owner of the account alone can see that, by its leaf.",
   ];
   out.push(...trust);
   if (first !== undefined && first > 1n) {

@@ -100,15 +100,18 @@ function decode(sent: Sent, progress: (share: number) => void = () => undefined)
     progress(done++ / (2 * all));
     return point1(encoded);
   };
+  // All scalars come before the points: they cost nothing, and the first bad part names the code.
+  const values = sent.values.map(scalar);
+  const sumValue = scalar(sent.part(192, 32));
   return {
+    values,
+    sumValue,
     digits: sent.digits.map(point),
     lookups: sent.lookups.map(point),
-    values: sent.values.map(scalar),
     m: point1(sent.part(0, 48)),
     sum: point1(sent.part(48, 48)),
     t1: point1(sent.part(96, 48)),
     t2: point1(sent.part(144, 48)),
-    sumValue: scalar(sent.part(192, 32)),
     pi1: point1(sent.part(224, 48)),
     pi2: point1(sent.part(272, 48)),
   };

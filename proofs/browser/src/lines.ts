@@ -6,8 +6,9 @@ import { readGenesis } from "./genesis_file.js";
 import { History, type HistoryVerdict } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { primitives } from "./primitives.js";
+import { movementLines } from "./transition.js";
 import { type Progress, type Trusted } from "./trusted.js";
-import { type Verdict } from "./verdict.js";
+import { type CheckName, type Verdict } from "./verdict.js";
 import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
@@ -31,6 +32,7 @@ interface Request {
   readonly surveyed?: boolean;
   /** Names of signatures that the test made itself and that are not checked again. */
   readonly signed?: readonly string[];
+  readonly strict?: { readonly allowed: readonly CheckName[] };
   /** The answer is the refusal alone. */
   readonly brief?: boolean;
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
@@ -53,6 +55,7 @@ export function answer(line: string, cpu: () => number = () => 0): string {
     validatorsHash: optional(request.validators_hash) ?? genesis?.validatorsHash,
     genesis,
     freshness: freshness(request),
+    strict: request.strict,
     own: request.own === undefined ? undefined : ownAccount(request.own),
   };
   const progress: Progress = {
@@ -69,19 +72,25 @@ export function answer(line: string, cpu: () => number = () => 0): string {
   return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
 }
 
-function historyOf(request: Request, files: readonly string[]): HistoryVerdict {
+function historyOf(request: Request, files: readonly string[]): HistoryVerdict & { movement_lines: readonly string[] } {
   const { network, validators_hash, surveyed } = request;
-  const trusted = { network: optional(network), validatorsHash: optional(validators_hash), freshness: freshness(request) };
+  const genesis = request.genesis === undefined ? undefined : readGenesis(decoded(request.genesis));
+  const trusted = { network: optional(network), validatorsHash: optional(validators_hash), freshness: freshness(request), genesis };
   const history = new History(trusted);
   if (surveyed === true) for (const file of files) history.survey(decoded(file));
   files.forEach((file, index) => history.add(`${index}.ccp`, decoded(file)));
-  return history.verdict();
+  const verdict = history.verdict();
+  return { ...verdict, movement_lines: movementLines(verdict.movements) };
 }
 
-function named(file: Uint8Array): Record<string, string> {
+function named(file: Uint8Array): Record<string, unknown> {
   try {
-    const { digest, validatorsHash, time } = readGenesis(file);
-    return { network: hex(digest), validators_hash: hex(validatorsHash), time_ms: String(time) };
+    const { digest, validatorsHash, time, limits } = readGenesis(file);
+    const amounts = [...(limits?.amounts ?? [])].map(([place, amount]) => [place, String(amount)]);
+    return {
+      network: hex(digest), validators_hash: hex(validatorsHash), time_ms: String(time),
+      window_blocks: String(limits?.windowBlocks), limits: amounts,
+    };
   } catch (error) {
     if (error instanceof Refusal) return { refused: error.message };
     throw error;

@@ -1,5 +1,6 @@
 import { part } from "./fields.js";
 import { type FileResult, type HistoryVerdict } from "./history.js";
+import { movementLines } from "./transition.js";
 import { type Check, type Verdict } from "./verdict.js";
 
 /** What the page shows of a verdict. Text is only ever set as text. */
@@ -52,6 +53,7 @@ export function show(verdict: Verdict, seconds: number): void {
   else begin("good", "VERIFIED", "Every check is complete. What they cannot show is named at the end.");
   list("open", "open-list", failed === undefined ? open.map(({ name, detail }) => `${name}: ${detail}`) : []);
   list("found", "found-list", []);
+  list("moved", "moved-list", []);
   part("checks").replaceChildren(
     ...verdict.checks.map(line),
     ...verdict.notRun.map((name) => element("li", "not-run", `-- ${name} not run`)),
@@ -91,6 +93,7 @@ export function showHistory(history: HistoryVerdict, seconds: number): void {
   part("claim").textContent = history.ok
     ? `${history.epochs.length} epochs from ${first} to ${last}: every package passes every check, and together they contradict nothing.`
     : "";
+  list("moved", "moved-list", history.ok ? movementLines(history.movements) : []);
   list("unproven", "unproven-list", history.ok ? history.notProven : []);
   part("word").hidden = true;
   part("foot").textContent = `${history.files.length} packages, ${seconds.toFixed(3)} s`;

@@ -2,7 +2,7 @@ import { ascii, type Bytes, equal, join, tagged } from "./bytes.js";
 import { CODES, demand } from "./errors.js";
 import { point1 } from "./group.js";
 import { COLUMNS_MAX, type Layout } from "./layout.js";
-import { TAIL_BYTES, verifyLinear } from "./linear.js";
+import { proofBytes, TAIL_BYTES, verifyLinear } from "./linear.js";
 import { commitmentsRoot, type ReadPackage } from "./package.js";
 
 /** A proof of one account of a package: docs/specification/further-proofs.md, "Standalone proof". */
@@ -31,5 +31,6 @@ export function listed({ content }: ReadPackage, { commitment }: Standalone): bi
 export function demandSolvent(read: ReadPackage, layout: Layout, account: bigint, { commitment, proof }: Standalone): void {
   const sigma = new Map(read.content.statement.shortfalls).get(account) ?? 0n;
   const context = tagged("crossclear/standalone/v1", commitmentsRoot(read));
+  demand(proof.length === proofBytes(layout, 1), CODES.BAD_LENGTH);
   verifyLinear({ layout, context, accounts: [{ account, sigma, encoded: commitment, point: point1(commitment) }] }, proof);
 }

@@ -59,6 +59,8 @@ function demandCustody(statement: RiskStatement): void {
     const slot = statement.slots[term.slot];
     demand(slot !== undefined && (slot.kind === CASH || slot.kind === TOKEN), bad, "slot of custody");
     demand(term.unit !== 0n && term.balances.bits >= 1 && term.balances.bits <= 256, bad, "unit or bits");
+  });
+  statement.custody.forEach((term) => {
     const place = `${term.chain_id}:${term.block_number}`;
     once(blockOf, place, hex(term.block_hash));
     once(hashOf, hex(term.block_hash), place);

@@ -1,4 +1,5 @@
 import { sha256 } from "@noble/hashes/sha2.js";
+import { signedBy } from "./answer.js";
 import { type Bytes, fromHex, hex, join } from "./bytes.js";
 import { type Freshness } from "./freshness.js";
 import { Assets, CashGroups, Feeds, type Genesis, Instruments, RangeParameters } from "./genesis.js";
@@ -44,6 +45,22 @@ export interface Judged {
   readonly found: string;
   readonly wanted: string;
   readonly agrees: boolean;
+}
+
+/** An Ed25519 signature, and whether it holds: "yes" or "no". */
+export interface SignatureVector {
+  readonly says: string;
+  readonly key: string;
+  readonly message: string;
+  readonly signature: string;
+  readonly holds: string;
+}
+
+export function judgeSignatures(vectors: readonly SignatureVector[]): Judged[] {
+  return vectors.map(({ says, key, message, signature, holds }) => {
+    const found = signedBy(needed(key), needed(message), needed(signature)) ? "yes" : "no";
+    return { name: says, found, wanted: holds, agrees: found === holds };
+  });
 }
 
 /** Judge vectors; `base` reads a file of the folder `good`. */

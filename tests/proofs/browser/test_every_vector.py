@@ -26,9 +26,12 @@ def judged(built_verifier: None) -> dict[str, list[dict[str, object]]]:
 def test_every_vector_of_every_file_is_judged(judged: dict[str, list[dict[str, object]]]) -> None:
     files = {path: json.loads(path.read_text()) for path in VECTORS.glob("*/*.json")}
     names = {
-        str(path.relative_to(VECTORS)): [vector["name"] for vector in content["vectors"]]
+        str(path.relative_to(VECTORS)): [
+            vector.get("name", vector.get("says"))
+            for vector in [*content.get("vectors", ()), *content.get("signatures", ())]
+        ]
         for path, content in files.items()
-        if "vectors" in content
+        if {"vectors", "signatures"} & set(content)
     }
     assert {file: [each["name"] for each in vectors] for file, vectors in judged.items()} == names
     assert names["bad/vectors.json"]

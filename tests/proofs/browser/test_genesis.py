@@ -8,9 +8,15 @@ import pytest
 
 from clearing.base.errors import CrossclearError
 from clearing.genesis.json import genesis_from_json, genesis_to_json
-from clearing.schema.terms.genesis import network_id
-from clearing.schema.terms.withdrawals import InflowDelayTerms, InflowStep
+from clearing.schema.terms.genesis import CrisisParameters, network_id
+from clearing.schema.terms.withdrawals import (
+    AssetWithdrawalLimits,
+    InflowDelayTerms,
+    InflowStep,
+    WithdrawalControlTerms,
+)
 from member.verifying.package import anchor_of_genesis
+from proofs.history.token_flows import outflow_limits
 from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.proofs import listed_market, small_market
@@ -25,6 +31,9 @@ FILES = {
     "of the kit": KIT,
     "of the listed market": LISTED,
     "with terms of inflow": msgspec.structs.replace(KIT, inflow=INFLOW),
+    "with limits of withdrawals": msgspec.structs.replace(
+        KIT, crisis=CrisisParameters(gates=WithdrawalControlTerms((AssetWithdrawalLimits(KIT.assets[0].id, 0, 10**9),)))
+    ),
     "with a name of other letters": msgspec.structs.replace(KIT, name='Zürich "😀" ' + "x" * 300),
 }
 
@@ -36,6 +45,11 @@ def test_a_genesis_names_one_network_and_one_set(second: SecondVerifier, name: s
         "network": network_id(genesis).hex(),
         "validators_hash": genesis.validators.hash.hex(),
         "time_ms": str(genesis.time_ms),
+        "window_blocks": str(genesis.market.epoch_blocks),
+        "limits": [
+            [f"{chain_id}:{vault.hex()}:{token.hex()}", str(amount)]
+            for (chain_id, vault, token), amount in outflow_limits(genesis).amounts
+        ],
         "cpu_seconds": 0,
     }
 

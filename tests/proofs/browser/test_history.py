@@ -1,6 +1,8 @@
 """Several packages together: the verifier in TypeScript finds in them what `crossclear proof history` finds."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from clearing.base import bls
 from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
+from member.verifying.movements import movement_lines, movement_report
 from proofs.epoch.package import read_package, write_package
 from proofs.history.package_history import LIMITS, PackageHistory
 from proofs.verify.freshness import Freshness
@@ -74,6 +77,9 @@ HISTORIES: dict[str, Callable[[], list[bytes]]] = {
 }
 
 
+FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "histories"
+FROZEN = json.loads((FOLDER / "vectors.json").read_text())["vectors"]
+WORDED = {*range(730, 735), *range(776, 780)}
 FLAWLESS = {"a set that follows", "in a row", "backwards", "two proofs of one epoch", "one twice", "nothing"}
 
 
@@ -96,10 +102,8 @@ def test_both_find_the_same_in_a_history(second: SecondVerifier, name: str, anch
     ours = [(f"R{f.code:04} {f.code.name.lower()}", list(f.files)) for f in first.findings]
     assert [(finding["code"], finding["files"]) for finding in verdict["findings"]] == ours
     assert (ours == []) == (name in FLAWLESS)
-    words = {finding.detail for finding in first.findings if 730 <= finding.code <= 734}
-    assert words == {
-        finding["detail"] for finding in verdict["findings"] if finding["code"] < "R0740" and finding["code"] > "R073"
-    }
+    words = {finding.detail for finding in first.findings if finding.code in WORDED}
+    assert words == {finding["detail"] for finding in verdict["findings"] if int(finding["code"][1:5]) in WORDED}
     assert [(f["ok"], f["failed"], f["linked"]) for f in verdict["files"]] == [
         (f.ok, f.failed or "", f.linked) for f in first.packages
     ]
@@ -120,6 +124,28 @@ def test_a_set_that_was_in_force_too_long_ago_is_a_finding(second: SecondVerifie
     assert verdict["ok"] == first.ok == (not (late and known))
     assert [finding["code"] for finding in verdict["findings"]] == ["R0758 set_expired"] * (not first.ok)
     assert {line for line in first.not_proven if line not in LIMITS} <= set(verdict["notProven"])
+
+
+@pytest.mark.parametrize("vector", FROZEN, ids=lambda vector: vector["name"])
+def test_a_frozen_history_moves_as_it_says(second: SecondVerifier, vector: dict) -> None:
+    packages = [(FOLDER / f"{name}.ccp").read_bytes() for name in vector["packages"]]
+    verdict = second.ask(history=packages)
+    # The packages share their blinders, so that they can be frozen.
+    found = {finding["code"][6:].upper() for finding in verdict["findings"] if finding["code"] >= "R0776"}
+    assert sorted(found) == sorted(vector["codes"])
+    moved = [[str(value).removeprefix("0x") for value in movement.values()] for movement in verdict["movements"]]
+    assert moved == vector["movements"]
+
+
+def test_movements_are_told_in_the_words_of_the_command(second: SecondVerifier) -> None:
+    history = PackageHistory()
+    for epoch, data in EPOCHS.items():
+        history.add(f"{epoch}.ccp", data)
+    first = tuple(map(movement_report, history.finish().movements))
+    assert first
+    verdict = second.ask(history=list(EPOCHS.values()))
+    assert verdict["movements"] == [{k: str(v) for k, v in msgspec.to_builtins(each).items()} for each in first]
+    assert verdict["movement_lines"] == [line.strip() for line in movement_lines(first)[2:]]
 
 
 def test_another_trusted_set_links_nothing(second: SecondVerifier) -> None:

@@ -14,6 +14,7 @@ from proofs.epoch.package import EpochPackage, read_package
 from proofs.verify.claim_text import MEANINGS
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.signed_inclusion import SignedInclusion
+from proofs.verify.standalone import verify_standalone
 from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
 
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
@@ -82,12 +83,37 @@ def test_the_standalone_proof_passes_beside_its_package_only(second: SecondVerif
     assert refused_by(second.ask(file=read("three-accounts.ccp"), standalone=bytes(changed))) == "solvency"
 
 
+def test_a_standalone_proof_is_told_in_the_words_of_the_command(second: SecondVerifier) -> None:
+    proof, package = read("account-1.ccs"), read("three-accounts.ccp")
+    known = {"network": bytes([7]) * 32, "validators_hash": decode_package("three-accounts.ccp").validators.hash}
+    first = verify_standalone(proof, package, **known)
+    verdict = second.ask(file=package, standalone=proof, **{what: value.hex() for what, value in known.items()})
+    assert first.claim
+    assert verdict["claim"] == first.claim
+    assert verdict["notProven"] == list(first.not_proven)
+    assert list(verdict["attested"].items()) == [(name, str(value)) for name, value in first.attested]
+
+
+@pytest.mark.parametrize("allowed", [[], ["custody"], ["certificate", "custody", "cover"]])
+def test_strictly_the_first_open_check_that_is_not_allowed_refuses(second: SecondVerifier, allowed: list[str]) -> None:
+    verdict = second.ask(file=read("three-accounts.ccp"), strict={"allowed": allowed})
+    refused = {0: "certificate", 1: "certificate", 3: None}[len(allowed)]
+    assert verdict.get("refusal", {"check": None})["check"] == refused
+    assert verdict["ok"] == (refused is None)
+    assert (verdict["claim"] == "") == (refused is not None)
+    assert verdict["notProven"]
+
+
 def test_a_signed_answer_agrees_or_is_refuted(second: SecondVerifier) -> None:
     package = read("three-accounts.ccp")
     assert second.ask(file=package, answer=read("answer.cci"))["ok"]
     refuted = second.ask(file=package, answer=read("refuted.cci"))
     assert refused_by(refuted) == "answer"
     assert refuted["checks"][-1]["code"] == "R0712 not_included"
+    assert refuted["contradiction"] == "commitment"
+    assert "no evidence: no time was stated" in refuted["checks"][-1]["detail"]
+    timed = second.ask(file=package, answer=read("refuted.cci"), now_ms=str(TIME_MS))
+    assert "no evidence" not in timed["checks"][-1]["detail"]
     forged = bytearray(read("answer.cci"))
     forged[-1] ^= 1
     assert second.ask(file=package, answer=bytes(forged))["checks"][-1]["code"] == "R0746 bad_answer"
