@@ -54,7 +54,7 @@ def decode(data: bytes, kind: type[T], at: str, bytes_max: int = FRAME_BYTES_MAX
 def again(data: bytes | msgspec.Raw, kind: type[T], at: str) -> T:
     """Another reading of what `decode` accepted. Raises RemoteFault VENUE_MALFORMED."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return read_json(bytes(data), kind)
     except (msgspec.DecodeError, ValueError, ArithmeticError, OverflowError) as error:
         raise malformed(at, str(error)) from None
 
