@@ -1,8 +1,9 @@
 """Unpaid assessments: what assessed members cannot pay is lost again, and others are assessed for it.
 
-Rule: a member can surely pay what its own accounts have above initial margin, and a member in default nothing. What an
-assessment comes to beyond that is foreseen as a loss of its member, from the assessment until that member's own default
-has allocated it. Members bear a loss in proportion, those that cannot pay their part no more than they can, and nobody
+Rule: a member can surely pay what its own accounts have above initial margin, and a member in default nothing. An
+affiliate's money is not debited for an assessment and may leave before, so it does not count. What an assessment comes
+to beyond that is foreseen as a loss of its member, from the assessment until that member's own default has allocated
+it. Members bear a loss in proportion, those that cannot pay their part no more than they can, and nobody
 more than its cap for the period has left. It moves no money.
 """
 
@@ -14,6 +15,7 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import member_status, sides_by_member
 from clearing.context.unresolved_losses import outstanding_assessment
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus
+from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.indexes import MEMBER_ACCOUNTS, holders
 from clearing.state.ledger import balance, cash_currency, soft_credit_total
@@ -60,15 +62,18 @@ def unpaid_assessments(context: BlockContext, open_defaults: list[DefaultRecord]
 
 
 def sure_money(context: BlockContext, member: int) -> int:
-    """Micros above initial margin in a member's own accounts, without soft credit; 0 in default."""
-    if member_status(context.state, member) is MemberStatus.DEFAULTING:
+    """Micros above initial margin in a member's own accounts, affiliates' not among them, without soft credit; 0 in
+    default."""
+    state = context.state
+    if member_status(state, member) is MemberStatus.DEFAULTING:
         return 0
-    return sum(max(spare, 0) for _, spare in _equity_and_spare(context, member))
+    margins = _equity_and_spare(context, member)
+    return sum(max(spare, 0) for account, _, spare in margins if state.accounts[account].kind is not AccountKind.CLIENT)
 
 
 def own_equity(context: BlockContext, member: int) -> int:
-    """Micros of equity in a member's own accounts, together; 0 without one."""
-    return sum(equity for equity, _ in _equity_and_spare(context, member))
+    """Micros of equity in a member's own accounts and pooled affiliates', together; 0 without one."""
+    return sum(equity for _, equity, _ in _equity_and_spare(context, member))
 
 
 def _owes_cash(state: State, member: int) -> bool:
@@ -77,15 +82,16 @@ def _owes_cash(state: State, member: int) -> bool:
     return any(balance(state, account, cash_currency(group)) < 0 for account in accounts for group in groups)
 
 
-def _equity_and_spare(context: BlockContext, member: int) -> list[tuple[int, int]]:
-    """Of each own account: its equity without soft credit, and how much of it is above initial margin."""
+def _equity_and_spare(context: BlockContext, member: int) -> list[tuple[int, int, int]]:
+    """Of each account on a member's side: itself, its equity without soft credit, and how much of it is above initial
+    margin."""
     state, side = context.state, sides_by_member(context).get(member)
     found = []
     for account in side.own if side is not None else ():
         if account in state.accounts:
             margin = holdings_margin(current_arrays(state), current_holdings(state, account))
             equity = margin.equity - soft_credit_total(state, account)
-            found.append((equity, equity - margin.initial))
+            found.append((account, equity, equity - margin.initial))
     return found
 
 

@@ -10,9 +10,10 @@ import pytest
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.receipts.default import AssessmentTaken, DefaultDeclared
 from clearing.withdrawals.foreseen_assessments import foreseen_assessment
-from tests.kit.clearing.defaults import TERMS, default_genesis
-from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.attackers import with_account
+from tests.kit.clearing.defaults import CLIENT_SECRET, TERMS, default_genesis
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.world import World, codes
 
 CAROLS, BOBS = 3, 2
@@ -109,3 +110,34 @@ def test_the_house_counts_without_what_its_inventory_may_cost() -> None:
     assert with_capital.lots(HOUSE, BTC_PERP) == 17_500
     bobs = dict(with_capital.state.defaults[1].assessed)[BOBS]
     assert foreseen_assessment(with_capital.context(), CAROLS) == -(-bobs // 2)
+
+
+def with_affiliate(dollars: int) -> World:
+    """Bob's 17.5 BTC have lost as much as Alice's in `declared`. Alice has what an affiliated client of hers has."""
+    terms = msgspec.structs.replace(HELD, porting_blocks=0, pool_affiliates=True)
+    world = World(with_account(default_genesis(terms), KEYED_CLIENT, affiliated=True), fresh=True)
+    world.prices(790_000)
+    world.bring(house=500, alice=1_000, bob=1_000, carol=101_000, dave=401_000)
+    world.fund_paid_in()
+    world.bring(bob=30_465, keyed=dollars)
+    assert not world.refusals(world.perp_trade(BOB, DAVE, 17_500))
+    world.fall(FALLEN)
+    while not world.state.defaults[1].assessed:
+        world.block()
+    return world
+
+
+def test_an_affiliates_money_is_nothing_that_its_member_can_surely_pay() -> None:
+    """Before, Carol was let go for it with 1,085 dollars more, then the affiliate left with all its money, and Carol
+    was in default, too."""
+    world = with_affiliate(90_000)
+    assert foreseen_assessment(world.context(), CAROLS) == foreseen_assessment(with_affiliate(1).context(), CAROLS) > 0
+    leave(world, CAROL)
+    world.block()
+    assert not world.refusals(world.withdrawal(KEYED_CLIENT, USDC_1, world.cash(KEYED_CLIENT), key=CLIENT_SECRET))
+    for number in (1, 2):
+        world.until_ended(number)
+        for _ in range(4):
+            world.block()
+    assert [each.member for each in world.every(DefaultDeclared)] == [BOBS, 1]
+    assert world.cash(CAROL) >= 0
