@@ -48,10 +48,10 @@ def unpaid_assessments(context: BlockContext, open_defaults: list[DefaultRecord]
             for member, micros in default.assessed:
                 assessed[member] = assessed.get(member, 0) + micros
     unpaid = {member: max(micros - sure_money(context, member), 0) for member, micros in assessed.items()}
-    for member, record in state.assessments.ordered():
-        lately = context.block.height < record.since_height + context.terms.crisis.default.assessment_period_blocks
+    # Whenever it was assessed: the period of its cap may end before its default is declared.
+    for member, _ in state.assessments.ordered():
         stands = member_status(state, member) in (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
-        if lately and stands and _owes_cash(state, member) and own_equity(context, member) < 0:
+        if stands and _owes_cash(state, member) and own_equity(context, member) < 0:
             side = sides_by_member(context)[member]
             unpaid[member] = unpaid.get(member, 0) + worst_side_loss(state, side.own, side.clients)
     return [

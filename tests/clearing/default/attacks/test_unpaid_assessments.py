@@ -21,9 +21,10 @@ FALLEN = 553_000
 HELD = msgspec.structs.replace(TERMS, hold_assessments=True, assessment_ppm=10_000_000, replenishment_blocks=0)
 
 
-def declared(bob: int = 0, assessment_blocks: int = 3, house: int = 500) -> World:
+def declared(bob: int = 0, assessment_blocks: int = 3, house: int = 500, period: int = 100_000) -> World:
     """Alice's 17.5 BTC have lost 41,475 dollars of 30,465. Bob, Carol and Dave have contributed 1,000 dollars each."""
     terms = msgspec.structs.replace(HELD, assessment_blocks=assessment_blocks, porting_blocks=0)
+    terms = msgspec.structs.replace(terms, assessment_period_blocks=period)
     world = World(default_genesis(terms), fresh=True)
     world.prices(790_000)
     world.bring(house=house, alice=1_000, bob=1_000, carol=101_000, dave=401_000)
@@ -54,7 +55,17 @@ def assessed(world: World, member: int) -> list[int]:
 def test_who_leaves_whenever_it_may_pays_its_part_of_what_another_cannot_pay(
     every: int, assessment_blocks: int
 ) -> None:
-    world = declared(assessment_blocks=assessment_blocks)
+    check_leaving(declared(assessment_blocks=assessment_blocks), every)
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_the_end_of_a_period_lets_nobody_go_before_the_second_default_is_declared(period: int) -> None:
+    """Before, Carol left with 1,085 dollars after Bob's assessment was debited, and Dave bore it."""
+    check_leaving(declared(period=period), 1)
+
+
+def check_leaving(world: World, every: int) -> None:
+    """Carol leaves whenever she may, and pays both assessments nevertheless."""
     quiet = 0
     while quiet < 4:
         if world.state.now.height % every == 0:
