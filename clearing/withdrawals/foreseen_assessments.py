@@ -5,14 +5,16 @@ Rule: from the declaration of a default until its loss is allocated, a member ke
 1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`). What a
    client with a key of its own may withdraw counts as gone: it may leave after the members;
 2. the defaulter's contribution, the house's stated capital and the other contributions bear it first. Contributions
-   of other members in default do not: they bear their own losses. The house's cash counts once over all defaults,
-   without what its inventory may cost at the worst prices;
+   of other members in default do not: they bear their own losses. A contribution and the house's cash count once over
+   all losses, the latter without what its inventory may cost at the worst prices;
 3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
    rounded up, with what the other members cannot surely pay of theirs, and at most what its cap for the period has
    left. What members cannot pay of an assessment is such a loss, too (`unpaid_assessments`).
 
 So a default that the fund surely covers retains nothing. It moves no money.
 """
+
+from collections.abc import Iterable
 
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import PPM, mul_div_down
@@ -61,20 +63,19 @@ def _foreseen(context: BlockContext, open_defaults: list[DefaultRecord]) -> dict
     if not losses:
         return {}
     own = {member: record.micros for member, record in state.contributions.ordered()}
-    contributions = {
-        member: micros
-        for member, micros in own.items()
+    others = [
+        member
+        for member in own
         if member != HOUSE_MEMBER and member_status(state, member) is not MemberStatus.DEFAULTING
-    }
+    ]
     cash = sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)
     house = max(cash - worst_account_loss(state, HOUSE_ACCOUNT, largest_rises_ppm(state)), 0)
     foreseen = ForeseenShares(context)
     for loss in losses:
-        left = max(loss.micros - own.get(loss.member, 0), 0)
+        left = loss.micros - _use(own, [loss.member], loss.micros)
         capital = min(left, terms.house_capital_micros, house)
         left, house = left - capital, house - capital
-        funded = min(left, sum(contributions.values()))
-        left, contributions = left - funded, _without(contributions, funded)
+        left -= _use(own, others, left)
         if left and (liable := _assessable(context, loss)):
             rooms = {member: room_for_assessments(context, member, micros) for member, micros in liable.items()}
             foreseen.add(left, liable, rooms)
@@ -102,13 +103,15 @@ def _assessable(context: BlockContext, loss: ForeseenLoss) -> dict[int, int]:
     }
 
 
-def _without(contributions: dict[int, int], used: int) -> dict[int, int]:
-    """The contributions after so much was used: a later default finds less."""
-    left = dict(contributions)
-    for member in sorted(left):
-        taken = min(left[member], used)
-        left[member], used = left[member] - taken, used - taken
-    return left
+def _use(contributions: dict[int, int], members: Iterable[int], micros: int) -> int:
+    """Let contributions of these members bear up to `micros`, in order: a later loss finds less. Returns what they
+    bore."""
+    left = micros
+    for member in members:
+        part = min(contributions.get(member, 0), left)
+        if part:
+            contributions[member], left = contributions[member] - part, left - part
+    return micros - left
 
 
 def worst_loss(context: BlockContext, default: DefaultRecord) -> int:

@@ -9,14 +9,16 @@ import pytest
 
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.receipts.default import AssessmentTaken, DefaultDeclared
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import cash_currency
 from clearing.withdrawals.foreseen_assessments import foreseen_assessment
 from tests.kit.clearing.attackers import with_account
 from tests.kit.clearing.defaults import CLIENT_SECRET, TERMS, default_genesis
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USD, USDC_1
 from tests.kit.clearing.world import World, codes
 
-CAROLS, BOBS = 3, 2
+BOBS, CAROLS, DAVES = 2, 3, 4
 FALLEN = 553_000
 HELD = msgspec.structs.replace(TERMS, hold_assessments=True, assessment_ppm=10_000_000, replenishment_blocks=0)
 
@@ -152,3 +154,15 @@ def test_an_affiliates_money_is_nothing_that_its_member_can_surely_pay() -> None
             world.block()
     assert [each.member for each in world.every(DefaultDeclared)] == [BOBS, 1]
     assert world.cash(CAROL) >= 0
+
+
+def test_a_contribution_counts_once_for_its_members_loss_and_for_none_of_others() -> None:
+    """Bob was assessed, has contributed 1,000 dollars anew, and owes 8,000 that no default is declared for yet. Before,
+    Carol and Dave kept 3,000 dollars each, as if his contribution paid for him and then for others once more."""
+    world = declared(bob=90_000)
+    world.until_ended(1)
+    assert not world.refusals(world.pay(BOB, 1_000 * DOLLAR))
+    context, cash = world.context(), cash_currency(USD)
+    owed = world.cash(BOB) + 8_000 * DOLLAR
+    context.journal.transfer(BOB, DAVE, cash, owed, TransferCode.CASH_TRANSFER, BOB)
+    assert [foreseen_assessment(context, member) for member in (CAROLS, DAVES)] == [3_500 * DOLLAR] * 2
