@@ -1,19 +1,17 @@
 """Late contributions: what is left in the default fund when a default ends that others would otherwise bear.
 
 Rule: the survivors' layer leaves the contributions of members that are in default then to their own losses. These
-members, also if their default has ended since or they are readmitted, bear in three steps, each only while something is
-owed. Who was a survivor then does not in the first two: what it has paid in since is for later losses.
+members, also if their default has ended since or they are readmitted, bear in two steps, each only while something is
+owed. Who was a survivor then does not in the first: what it has paid in since is for later losses.
 
-1. Before assessments, the part beyond the worst that the member's own default may still cost.
-2. Before claims are cut, the part beyond what the member's own default lacks now.
-3. After claims are cut, all that is in the fund, whoever's it is.
+1. Before assessments, the part beyond what the member's own default lacks now.
+2. After claims are cut, all that is in the fund, whoever's it is.
 
-A contribution whose own default is past its allocation keeps nothing back. Shares are in proportion, in whole micros.
-What is owed in a group in which cash is lent stays the house's up to the loans: they come back to it. So no default
-ends with an unborne loss while the fund has money.
+What a default may still cost at worse prices keeps nothing back: others pay for one loss or the other, and clients with
+covered positions would save their member's contribution. A contribution whose own default is past its allocation keeps
+nothing back. Shares are in proportion, in whole micros. What is owed in a group in which cash is lent stays the house's
+up to the loans: they come back to it. So no default ends with an unborne loss while the fund has money.
 """
-
-from collections.abc import Callable
 
 import msgspec
 
@@ -28,26 +26,19 @@ from clearing.schema.receipts.default import LayerAllocation, LossAllocated, Wat
 from clearing.schema.records.default import DefaultPhase, DefaultRecord
 from clearing.state.ledger import soft_credit_of
 from clearing.state.state import State
-from clearing.withdrawals.foreseen_assessments import worst_loss
 
 FUNDED_LAYERS = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 Allocations = tuple[LayerAllocation, ...]
 
 
-def use_beyond_worst_loss(context: BlockContext, number: int, default: DefaultRecord) -> Allocations:
+def use_beyond_present_loss(context: BlockContext, number: int, default: DefaultRecord) -> Allocations:
     """Step 1. Returns what contributions bore."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    return _use(context, number, default, deficits, lambda own: worst_loss(context, own)) if deficits else ()
-
-
-def use_beyond_present_loss(context: BlockContext, number: int, default: DefaultRecord) -> Allocations:
-    """Step 2. Returns what contributions bore."""
-    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    return _use(context, number, default, deficits, lambda own: present_loss(context.state, own)) if deficits else ()
+    return _use(context, number, default, deficits) if deficits else ()
 
 
 def use_whole_fund(context: BlockContext, number: int, default: DefaultRecord) -> Allocations:
-    """Step 3. Returns what contributions bore."""
+    """Step 2. Returns what contributions bore."""
     deficits = unlent_deficits(context.state, default)
     if not deficits:
         return ()
@@ -85,14 +76,8 @@ def unlent_deficits(state: State, default: DefaultRecord) -> tuple[Deficit, ...]
     return tuple(found)
 
 
-def _use(
-    context: BlockContext,
-    number: int,
-    default: DefaultRecord,
-    deficits: tuple[Deficit, ...],
-    kept: Callable[[DefaultRecord], int],
-) -> Allocations:
-    """Let contributions of members that were in default meanwhile bear it, but for what is `kept` for an open one."""
+def _use(context: BlockContext, number: int, default: DefaultRecord, deficits: tuple[Deficit, ...]) -> Allocations:
+    """Let contributions of members that were in default meanwhile bear it, but for what an open one of theirs lacks."""
     state, payers = context.state, []
     for member in contributing_and_owing(state):
         status, micros = state.member_statuses.get(member), contribution_micros(state, member)
@@ -102,7 +87,7 @@ def _use(
         # Who was a survivor then has borne its part: what it has paid in since is for later losses.
         if own.declared_height <= allocated and (own.phase is not DefaultPhase.ENDED or own.ended_height >= allocated):
             # Once its loss is allocated, its own contribution has borne all that it had to.
-            spare = micros - (min(kept(own), micros) if own.phase is DefaultPhase.OPEN else 0)
+            spare = micros - (min(present_loss(state, own), micros) if own.phase is DefaultPhase.OPEN else 0)
             payers.append(Survivor(member=member, contribution=spare, required=0))
     return _draw(context, number, default, deficits, DefaultLoss(default.member, 0, survivors=tuple(payers)))
 

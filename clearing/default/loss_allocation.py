@@ -22,7 +22,7 @@ from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
 from clearing.default.estate import CashPayment, collect_cash, pay_deficits, take_unpriced_collateral
 from clearing.default.gains_liabilities import GainsHaircut, drop_gains, use_gains
-from clearing.default.late_contributions import use_beyond_present_loss, use_beyond_worst_loss, use_whole_fund
+from clearing.default.late_contributions import use_beyond_present_loss, use_whole_fund
 from clearing.default.partial_tear_up import restore_margins
 from clearing.default.recovery_claims import note_payers
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, run_waterfall
@@ -182,7 +182,7 @@ def allocate_late_estate(context: BlockContext, number: int, default: DefaultRec
 
 def collect_assessments(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Debit the assessments, or pro rata less where less is owed by now, after contributions that are free by now."""
-    default = _with_losses_borne(default, use_beyond_worst_loss(context, number, default))
+    default = _with_losses_borne(default, use_beyond_present_loss(context, number, default))
     if not default.assessed:
         return default
     owed = _owed_micros(context, default)
@@ -237,7 +237,6 @@ def allocate_remainder(context: BlockContext, number: int, default: DefaultRecor
     """
     default, payers = _allocate_gains_haircut(context, number, default)
     restore_margins(context, number, default, payers)
-    default = _with_losses_borne(default, use_beyond_present_loss(context, number, default))
     default = _with_losses_borne(default, cut_claims(context, number, default))
     default = _with_losses_borne(default, use_whole_fund(context, number, default))
     default = _with_losses_borne(default, cut_other_claims(context, number, default))

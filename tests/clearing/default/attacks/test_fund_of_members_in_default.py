@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clearing.base.errors import Bug
 from clearing.context.block_context import BlockContext
 from clearing.default.claims_haircut import check_loss_borne
-from clearing.default.late_contributions import use_beyond_present_loss, use_beyond_worst_loss
+from clearing.default.late_contributions import use_beyond_present_loss
 from clearing.default.loss_allocation import allocate_remainder
 from clearing.default_fund.contributions import contribution_micros
 from clearing.invariants import check_fund_balance
@@ -21,10 +21,9 @@ from clearing.schema.receipts.default_fund import FundDrawn
 from clearing.schema.records.default import DefaultPhase, DefaultRecord
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, external_account
-from clearing.withdrawals.foreseen_assessments import worst_loss
 from tests.kit.clearing.defaults import TERMS, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1
 from tests.kit.clearing.world import World
 
@@ -95,16 +94,33 @@ def claims_and_fund(context: BlockContext) -> tuple[int, int]:
     return claims, balance(context.state, FUND_ACCOUNT, cash_currency(USD))
 
 
-def test_a_contribution_is_kept_for_its_own_default_until_claims_are_cut() -> None:
-    """Bob's short BTC may cost him another 10,000 dollars. Before assessments his contribution bears what is beyond."""
+def test_a_contribution_is_kept_for_what_its_own_default_lacks_until_claims_are_cut() -> None:
     context, first = with_open_default(1_000)
-    worst = worst_loss(context, context.state.defaults[2])
-    assert 1_160 * DOLLAR < worst < INTO_FUND * DOLLAR
-    steps = use_beyond_worst_loss(context, 1, first)
-    assert [(share.payer, share.amount) for step in steps for share in step.shares] == [(2, INTO_FUND * DOLLAR - worst)]
-    (more,) = use_beyond_present_loss(context, 1, first)
-    assert [(share.payer, share.amount) for share in more.shares] == [(2, worst - 1_160 * DOLLAR)]
+    steps = use_beyond_present_loss(context, 1, first)
+    assert [(share.payer, share.amount) for step in steps for share in step.shares] == [(2, 18_840 * DOLLAR)]
     assert contribution_micros(context.state, 2) == 1_160 * DOLLAR
+
+
+@pytest.mark.parametrize("clients", [0, 100_000])
+def test_clients_with_covered_positions_save_no_contribution(clients: int) -> None:
+    """Alice fails for a moment, and lacks nothing. Before, what her client might have lost at worse prices kept her
+    20,000 dollars back. Carol and Dave were assessed for 10,040 each instead of 40, and she left with all of it."""
+    fund = msgspec.structs.replace(FUND, minimum_micros=INTO_FUND * DOLLAR)
+    world = World(default_genesis(TERMS, fund), fresh=True)
+    world.prices(790_000)
+    world.bring(house=500, alice=INTO_FUND, bob=INTO_FUND, carol=INTO_FUND + 100_000, dave=INTO_FUND + 4_000_000)
+    world.fund_paid_in()
+    world.bring(bob=109_020, alice=5_760, keyed=1_000_000)
+    assert not world.refusals(world.perp_trade(DAVE, BOB, 60_000), world.perp_trade(DAVE, ALICE, 1_000))
+    if clients:
+        assert not world.refusals(world.perp_trade(DAVE, KEYED_CLIENT, clients))
+    world.fall(RISEN)
+    world.prices(1_380_000)
+    world.prices(RISEN)
+    world.until_ended(1)
+    world.until_ended(2)
+    assert drawn(world, 2) == {1: INTO_FUND, 2: INTO_FUND, 3: INTO_FUND, 4: INTO_FUND}
+    assert [each.micros for each in world.every(AssessmentTaken)] == [40 * DOLLAR] * 2
 
 
 def test_who_was_a_survivor_pays_no_second_contribution_because_it_is_in_default_later() -> None:
@@ -112,7 +128,7 @@ def test_who_was_a_survivor_pays_no_second_contribution_because_it_is_in_default
     context, first = with_open_default(1_000)
     declared = context.state.defaults[2].declared_height
     first = msgspec.structs.replace(first, allocated_height=declared - 1)
-    assert use_beyond_worst_loss(context, 1, first) == use_beyond_present_loss(context, 1, first) == ()
+    assert use_beyond_present_loss(context, 1, first) == ()
     assert contribution_micros(context.state, 2) == INTO_FUND * DOLLAR
     assert allocate_remainder(context, 1, first)[1] == 0 or claims_and_fund(context) == (0, 0)
 
