@@ -33,6 +33,7 @@ NAMES = {
     "flood": "what a member that floods costs the other three of four",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",
+    "proof_scale": "proofs of thousands of accounts, several processes, CPU and memory of each side",
     "verify_cost": "what hostile packages cost their verifier, one core",
     "backfill": "deposits that the adapter of a chain takes in when it starts far behind, one core",
     "ethereum_light": "following Ethereum's sync committees of 512, one core",

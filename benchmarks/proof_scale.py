@@ -36,21 +36,20 @@ from benchmarks.figures import Figure, of_times
 from benchmarks.growth.accounts import epoch_of, head_of
 from benchmarks.liquidation import filled
 from benchmarks.machine import this_machine
-from benchmarks.proofs import AMOUNTS, POSITIONS, ROWS
+from benchmarks.proof_scale_verifier import Proven, layout_of_columns, made_up, peak_of, verify_linear
+from benchmarks.proofs import AMOUNTS, POSITIONS
 from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot
 from clearing.schema.terms.genesis import CrisisParameters
 from cli.progress import progress
 from proofs.algebra.commitment import commit
-from proofs.algebra.group import decode_point, encode_point, multi_scalar, pairings_equal
+from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis, powers_g1
 from proofs.epoch.prover import commit_epoch, prove_epoch
 from proofs.epoch.remote_shard import SHARDS_MAX, ProgressBoard
 from proofs.epoch.workers import ShardWorkers
-from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
-from proofs.linear.messages import read_proof
+from proofs.linear.layout import ProofLayout
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, Witness, make_witness
-from proofs.linear.verifier import Equation, verify
 from proofs.statement.arithmetization import DOMAIN
 from tests.kit.proofs import small_market
 
@@ -60,16 +59,6 @@ HELD, PAID = 40, 4
 """Positions and amounts of an account that are not zero, in each column's worth of slots."""
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
-
-
-def layout_of_columns(columns: int) -> ProofLayout:
-    """Slots and rows of the design, so many times."""
-    slots = (SlotRange(5, 2**39),) * POSITIONS * columns + (SlotRange(8, 2**63),) * AMOUNTS * columns
-    rows = [
-        tuple((j, (j * 7919 + s * 104_729) % 20_001 - 10_000 or 1) for j in range(len(slots)))
-        for s in range(ROWS * columns)
-    ]
-    return lay_out(DOMAIN, slots, tuple(RowRange(8, row, 2**62, shortfall=True) for row in rows))
 
 
 def accounts_of(layout: ProofLayout, columns: int, count: int) -> tuple[LinearStatement, list[Witness]]:
@@ -86,21 +75,6 @@ def accounts_of(layout: ProofLayout, columns: int, count: int) -> tuple[LinearSt
     return LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments), witnesses
 
 
-class Proven(msgspec.Struct, frozen=True):
-    """What a proving process gives back. Seconds of CPU unless named otherwise; peaks in bytes."""
-
-    statement: bytes
-    """Pickled: the verifier's process has it from the same benchmark."""
-    proof: bytes
-    seconds: float
-    """Of the wall."""
-    prepared: float
-    """Until the proof began, since the process did."""
-    peak: int
-    others: tuple[int, ...]
-    """Peaks of the processes with shards that this one started."""
-
-
 def prove_linear(accounts: int, columns: int, workers: int, address: str) -> Proven:
     """In a process of its own: make the accounts and prove."""
     import pickle
@@ -115,59 +89,6 @@ def prove_linear(accounts: int, columns: int, workers: int, address: str) -> Pro
         seconds = time.perf_counter() - began
         others = tuple(peak_of(child.pid) for child in psutil.Process().children())
     return Proven(pickle.dumps(statement), proof, seconds, prepared, peak_of(os.getpid()), others)
-
-
-def verify_linear(proven: Proven) -> dict[str, float]:
-    """In a process of its own: verify, and then once more step by step."""
-    import pickle
-
-    statement: LinearStatement = pickle.loads(proven.statement)  # noqa: S301, our own process made it
-    basis(statement.layout.size)
-    began, cpu = time.perf_counter(), time.process_time()
-    verify(statement, proven.proof)
-    found = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak": peak_of(os.getpid())}
-    return found | verifying_steps(statement, proven.proof)
-
-
-def verifying_steps(statement: LinearStatement, data: bytes) -> dict[str, float]:
-    """CPU seconds of each step of `proofs.linear.verifier.verify`."""
-    from proofs.algebra.group import GENERATOR_2, multiply
-    from proofs.algebra.srs import tau_g2
-
-    found: dict[str, float] = {}
-
-    def timed(name: str, what: Callable[[], T]) -> T:
-        began = time.process_time()
-        result = what()
-        found[f"step: {name}"] = time.process_time() - began
-        return result
-
-    transcript = timed("absorb the statement", statement.transcript)
-    proof = timed("read the proof", lambda: read_proof(data, len(statement.accounts), statement.layout.columns))
-    points = timed("decode C_W", lambda: [decode_point(each, "C_W") for each in statement.commitments])
-    equation = Equation(statement, proof, points)
-    timed("challenges", lambda: equation.draw(transcript))
-    pi_1, pi_2 = timed("decode C_f and C_D, weigh all terms", equation.collect)
-    right = timed("one multiplication of all points", lambda: multi_scalar(equation.points, equation.scalars))
-    good = timed(
-        "two pairings", lambda: pairings_equal(pi_1 + multiply(pi_2, equation.mu), _tau(tau_g2), right, GENERATOR_2)
-    )
-    if not good:
-        raise SystemExit("the proof is refused")
-    return found
-
-
-def _tau(point: Callable[[], T]) -> T:
-    return point()
-
-
-def peak_of(pid: int) -> int:
-    """The most memory that a process ever had at once, in bytes; 0 where the system does not say."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")), 0)
 
 
 class _Proving:
@@ -236,7 +157,12 @@ def measured(accounts: int, columns: int, workers: str, repeat: int) -> Iterator
     yield Figure(f"{name}: memory of the prover", last.peak / 2**20, "MiB")
     if others := [*last.others, *remote]:
         yield Figure(f"{name}: memory of the largest worker", max(others) / 2**20, "MiB")
-    checks = [apart(verify_linear, last) for _ in range(repeat)]
+    yield from verifying(name, last, repeat)
+
+
+def verifying(name: str, proven: Proven, repeat: int) -> Iterator[Figure]:
+    """What a proof costs its verifier."""
+    checks = [apart(verify_linear, proven) for _ in range(repeat)]
     yield of_times(f"{name}: verify, CPU", [each["cpu"] for each in checks], "s", goal="< 5")
     yield of_times(f"{name}: verify, wall", [each["seconds"] for each in checks], "s")
     yield Figure(f"{name}: memory of the verifier", checks[-1]["peak"] / 2**20, "MiB")
@@ -279,7 +205,7 @@ def prove_package(accounts: int, small: bool, workers: int, address: str, file: 
     }
 
 
-def measured_package(accounts: int, small: bool, workers: str, repeat: int) -> Iterator[Figure]:
+def measured_package(accounts: int, workers: str, repeat: int, *, small: bool) -> Iterator[Figure]:
     """A whole package of the market of `benchmarks.growth`, verified by the command."""
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "epoch.ccp")
@@ -328,16 +254,22 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--package", action="store_true", help="a whole epoch, verified by the command")
     parser.add_argument("--small", action="store_true", help="with --package: 6 slots and n = 256 instead of 2048")
+    parser.add_argument("--only-verify", action="store_true", help="a made-up proof, which costs a verifier as much")
     options = parser.parse_args(words)
     print(this_machine().line(), flush=True)
     for accounts in options.accounts:
         for workers in options.workers:
             if options.package:
-                for figure in measured_package(accounts, options.small, workers, options.repeat):
+                for figure in measured_package(accounts, workers, options.repeat, small=options.small):
                     print(figure.line(), flush=True)
                 continue
             for columns in options.columns:
-                for figure in measured(accounts, columns, workers, options.repeat):
+                if options.only_verify:
+                    name = f"{accounts:,} accounts, {columns} column{'s' * (columns > 1)}"
+                    found = verifying(name, made_up(accounts, columns), options.repeat)
+                else:
+                    found = measured(accounts, columns, workers, options.repeat)
+                for figure in found:
                     print(figure.line(), flush=True)
 
 

@@ -76,7 +76,7 @@ def _read_both() -> None:
 
 
 def codes() -> str:
-    """Every code of the checks, of signed answers, of proofs on chain, of histories and of the transition between epochs."""
+    """Every code of the checks, of signed answers, of proofs on chain, of histories and of transitions."""
     named: list[tuple[str, Function]] = [*package_checks()]
     named += [("encoding", read_package), ("listed", standalone.AccountStatements.account_of)]
     named += [("answer", read_answer), ("on chain", check_keys), ("on chain", verify_account)]

@@ -5,7 +5,8 @@ Rule: from the declaration of a default until its loss is allocated, a member ke
 1. the loss is at most what the defaulter's accounts owe beyond their cash at the worst prices (`worst_moves`). What a
    client with a key of its own may withdraw counts as gone: it may leave after the members;
 2. the defaulter's contribution, the house's stated capital and the other contributions bear it first. Contributions
-   of other members in default do not: they bear their own losses. The house's cash counts once over all defaults;
+   of other members in default do not: they bear their own losses. The house's cash counts once over all defaults,
+   without what its inventory may cost at the worst prices;
 3. the rest is a member's in proportion to its required contribution at the declaration or now, whichever is more,
    rounded up, with what the other members cannot surely pay of theirs, and at most what its cap for the period has
    left. What members cannot pay of an assessment is such a loss, too (`unpaid_assessments`).
@@ -22,7 +23,7 @@ from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberS
 from clearing.state.ledger import balance, cash_currency
 from clearing.state.state import State
 from clearing.withdrawals.unpaid_assessments import ForeseenLoss, ForeseenShares, unpaid_assessments
-from clearing.withdrawals.worst_moves import worst_side_loss
+from clearing.withdrawals.worst_moves import largest_rises_ppm, worst_account_loss, worst_side_loss
 
 
 def foreseen_assessment(context: BlockContext, member: int) -> int:
@@ -65,7 +66,8 @@ def _foreseen(context: BlockContext, open_defaults: list[DefaultRecord]) -> dict
         for member, micros in own.items()
         if member != HOUSE_MEMBER and member_status(state, member) is not MemberStatus.DEFAULTING
     }
-    house = max(sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups), 0)
+    cash = sum(balance(state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)
+    house = max(cash - worst_account_loss(state, HOUSE_ACCOUNT, largest_rises_ppm(state)), 0)
     foreseen = ForeseenShares(context)
     for loss in losses:
         left = max(loss.micros - own.get(loss.member, 0), 0)

@@ -34,7 +34,7 @@ def decode_points(data: Sequence[bytes], names: Sequence[str]) -> list[Point]:
     if len(data) < TOGETHER_MIN:
         return [decode_point(each, names[i % len(names)]) for i, each in enumerate(data)]
     points = [_on_the_curve(each, names[i % len(names)]) for i, each in enumerate(data)]
-    if not all(map(_in_the_subgroup, _sums_of_subsets(data, points))):
+    if not all(total.is_in_subgroup() for total in _sums_of_subsets(data, points)):
         for i, each in enumerate(data):
             decode_point(each, names[i % len(names)])
         raise VerificationFailed(ProofCode.BAD_POINT, "sum of points", points=len(data))
@@ -73,12 +73,3 @@ def _sums_of_subsets(data: Sequence[bytes], points: Sequence[Point]) -> list[Poi
                     total = total + bucket
             sums.append(total)
     return sums
-
-
-def _in_the_subgroup(point: Point) -> bool:
-    """Infinity is."""
-    try:
-        G1Point.from_compressed_bytes(point.to_compressed_bytes())
-    except ValueError:
-        return False
-    return True

@@ -49,11 +49,11 @@ def verify_book(
     bases = _bases(basis, auxiliary)
     if len(data) != POINT_BYTES + SCALAR_BYTES * len(bases):
         raise VerificationFailed(ProofCode.BAD_LENGTH, "book opening", bytes=len(data))
-    announced = decode_point(data[:POINT_BYTES], "book opening R")
     answers = [
         read_scalar(data[at : at + SCALAR_BYTES], "book opening z")
         for at in range(POINT_BYTES, len(data), SCALAR_BYTES)
     ]
+    announced = decode_point(data[:POINT_BYTES], "book opening R")
     e = _challenge(transcript, auxiliary, totals, data[:POINT_BYTES])
     difference = infinity()
     for commitment in commitments:

@@ -23,7 +23,7 @@ from proofs.algebra.srs import tau_g2
 from proofs.algebra.transcript import Transcript
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear import messages
-from proofs.linear.messages import LinearProof, read_proof
+from proofs.linear.messages import LinearProof, check_length, read_proof
 from proofs.linear.statement import LinearStatement, Weights, public_evaluations, used_positions, weights_of
 
 
@@ -34,9 +34,10 @@ def verify(statement: LinearStatement, data: bytes, commitments: Sequence[Point]
     """
     layout = statement.layout
     transcript = statement.transcript()
-    proof = read_proof(data, len(statement.accounts), layout.columns)
+    check_length(data, len(statement.accounts), layout.columns)
     if commitments is None:
         commitments = _decoded(statement.commitments, ("C_W",))
+    proof = read_proof(data, len(statement.accounts), layout.columns)
     equation = Equation(statement, proof, commitments)
     equation.draw(transcript)
     left, right = equation.sides()
@@ -154,10 +155,10 @@ def verify_batch(claims: Sequence[tuple[LinearStatement, bytes]]) -> list[Verifi
     for index, (statement, data) in enumerate(claims):
         try:
             transcript = statement.transcript()
+            check_length(data, len(statement.accounts), statement.layout.columns)
+            points = [decode_point(commitment, "C_W") for commitment in statement.commitments]
             proof = read_proof(data, len(statement.accounts), statement.layout.columns)
-            equation = Equation(
-                statement, proof, [decode_point(commitment, "C_W") for commitment in statement.commitments]
-            )
+            equation = Equation(statement, proof, points)
             equation.draw(transcript)
             pi_1, pi_2 = equation.collect()
         except VerificationFailed as refused:

@@ -220,6 +220,7 @@ def check_counted_once(terms: Sequence[CustodyTerm]) -> None:
         if term.unit == 0 or not 0 < term.balances.bits <= WORD_BITS:
             # With a unit of zero, any number could be owed and nothing be in custody.
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "custody unit", unit=term.unit, bits=term.balances.bits)
+    for term in terms:
         number = (term.chain_id, term.block_number)
         if hashes.setdefault(number, term.block_hash) != term.block_hash:
             raise _counted_twice("two blocks of one number", term)

@@ -1,6 +1,6 @@
 """Provers in worker processes and on a Dask cluster: they prove as this process does, and none outlives its node.
 
-What goes wrong in a worker fails the proof; a proof tells how far it is; the verifier starts without provers.
+What a worker refuses is raised here; a proof tells how far it is; the verifier starts without provers.
 """
 
 import os

@@ -213,6 +213,7 @@ PINNED = {
     ("proofs/algebra/srs.py", "from_compressed_bytes_unchecked"): "a constant, and a file pinned by its hash",
     ("proofs/algebra/srs.py", "from_xy_bytes_unchecked_be"): "a file pinned by its hash",
     ("proofs/algebra/group.py", "multiexp_unchecked"): "checks the lengths before",
+    ("proofs/algebra/many_points.py", "from_compressed_bytes_unchecked"): "checks the subgroup of 128 sums",
     ("clearing/base/bls.py", "from_compressed_bytes_unchecked"): "checks the subgroup of the sum, or itself",
 }
 

@@ -85,7 +85,12 @@ RULES: dict[str, Rule] = {
     "waterfall-ends": Rule(
         "the house owes what no layer bears, and who withdraws first is paid",
         "claims",
-        stand_ins=(("clearing.default.claims_haircut:cut_claims", stand_ins.claims_stay),),
+        stand_ins=(
+            ("clearing.default.claims_haircut:cut_claims", stand_ins.claims_stay),
+            ("clearing.default.claims_haircut:cut_other_claims", stand_ins.claims_stay),
+            ("clearing.default.claims_haircut:check_loss_borne", stand_ins.nobody_checks),
+            ("clearing.default.late_contributions:use_whole_fund", stand_ins.claims_stay),
+        ),
     ),
     "house-limits": Rule(
         "the house takes over more than its capital carries, and others bear what it loses",

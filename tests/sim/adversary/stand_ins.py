@@ -54,6 +54,10 @@ def claims_stay(context: BlockContext, number: int, default: DefaultRecord) -> t
     return ()
 
 
+def nobody_checks(context: BlockContext, number: int, default: DefaultRecord) -> None:
+    """A default may end with a loss that nobody bore."""
+
+
 def tear_up_all(context: BlockContext, number: int, default: DefaultRecord, accounts: list[int]) -> None:
     """Where a gains haircut had payers, everything ends in the instruments in which the defaulter lost."""
     if not accounts:

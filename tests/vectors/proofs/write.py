@@ -23,12 +23,14 @@ from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchor
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
 from tests.kit.proofs.write_vectors import vectors, write_missing
+from tests.vectors.proofs.ed25519_cases import cases
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
 RULES = "every-rule.ccp"
 FILE, ONCHAIN, FURTHER = "vectors.json", "onchain.json", "further.json"
 """`further.json`: of the same form as `vectors.json`, with what later attacks found."""
+SIGNATURES = "ed25519.json"
 FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
 """Suffixes of what is verified."""
 
@@ -60,6 +62,11 @@ def positive() -> Iterator[Vector]:
     yield good("standalone", "nothing", SMALL, **file)
     yield good("standalone-anchored", "nothing", SMALL, anchored(freshness=recent), **file)
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
+
+
+def signatures() -> dict[str, Any]:
+    """Signatures by which the equation of Ed25519 is told from others."""
+    return {"format": "crossclear-ed25519-vectors/1", "signatures": list(cases())}
 
 
 def accounts_of(shot: RiskSnapshot, seeds: dict[int, bytes]) -> list[dict[str, Any]]:
@@ -126,6 +133,8 @@ def write() -> None:
         found = joined(path, made, bases)
         _dump(path, {"format": FORMAT, "vectors": found})
         sys.stdout.write(f"{path.name}: {len(found)} vectors\n")
+    if not (BAD / SIGNATURES).exists():
+        _dump(BAD / SIGNATURES, signatures())
     for name, found in traces().items():
         if not (VECTORS / name).exists():
             _dump(VECTORS / name, {"format": FORMAT, **found})

@@ -12,7 +12,7 @@ from clearing.schema.receipts.default import AssessmentTaken, DefaultDeclared
 from clearing.withdrawals.foreseen_assessments import foreseen_assessment
 from tests.kit.clearing.defaults import TERMS, default_genesis
 from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.genesis import ALICE, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.world import World, codes
 
 CAROLS, BOBS = 3, 2
@@ -20,12 +20,12 @@ FALLEN = 553_000
 HELD = msgspec.structs.replace(TERMS, hold_assessments=True, assessment_ppm=10_000_000, replenishment_blocks=0)
 
 
-def declared(bob: int = 0, assessment_blocks: int = 3) -> World:
+def declared(bob: int = 0, assessment_blocks: int = 3, house: int = 500) -> World:
     """Alice's 17.5 BTC have lost 41,475 dollars of 30,465. Bob, Carol and Dave have contributed 1,000 dollars each."""
     terms = msgspec.structs.replace(HELD, assessment_blocks=assessment_blocks, porting_blocks=0)
     world = World(default_genesis(terms), fresh=True)
     world.prices(790_000)
-    world.bring(house=500, alice=1_000, bob=1_000, carol=101_000, dave=401_000)
+    world.bring(house=house, alice=1_000, bob=1_000, carol=101_000, dave=401_000)
     world.fund_paid_in()
     world.bring(alice=30_465, **({"bob": bob} if bob else {}))
     assert not world.refusals(world.perp_trade(ALICE, DAVE, 17_500))
@@ -99,3 +99,13 @@ def test_nothing_is_kept_any_more_once_all_is_borne() -> None:
             world.block()
     assert not defaults_under_way(world.state)
     assert foreseen_assessment(world.context(), CAROLS) == 0
+
+
+def test_the_house_counts_without_what_its_inventory_may_cost() -> None:
+    """It took Alice's portfolio over, and may lose its capital with it before the second default."""
+    with_capital = declared(house=20_000)
+    while not with_capital.state.defaults[1].assessed:
+        with_capital.block()
+    assert with_capital.lots(HOUSE, BTC_PERP) == 17_500
+    bobs = dict(with_capital.state.defaults[1].assessed)[BOBS]
+    assert foreseen_assessment(with_capital.context(), CAROLS) == -(-bobs // 2)

@@ -10,10 +10,24 @@ from clearing.base.evm.rlp_coding import encode as rlp
 from clearing.base.hashing import keccak256
 from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, write_rulebook
 from clearing.schema.terms.instruments import InstrumentKind
+from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody
 from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs.negatives.making import SMALL, TIME, anchored, frozen, proven, refused, replace
+from tests.kit.proofs.negatives.making import (
+    SMALL,
+    TIME,
+    WHOLE,
+    anchored,
+    certified,
+    frozen,
+    proven,
+    read,
+    refused,
+    replace,
+    stating,
+)
+from tests.kit.proofs.negatives.of_certificate import NO_POINT
 from tests.kit.proofs.vector_files import Vector
 
 EMPTY_STORAGE = keccak256(rlp(b""))
@@ -28,6 +42,7 @@ def vectors() -> Iterator[Vector]:
     yield from _settled()
     yield from _expiring()
     yield from _retired()
+    yield from _two_defects()
 
 
 def _rulebooks() -> Iterator[Vector]:
@@ -97,6 +112,63 @@ def _retired() -> Iterator[Vector]:
         file=frozen("answer.cci"),
         file_base="answer.cci",
         trust=anchored(freshness=late),
+    )
+
+
+def _two_defects() -> Iterator[Vector]:
+    """Of two defects in one check, every verifier names the same."""
+    over, good, whole = ORDER.to_bytes(32, "big"), read(), read(WHOLE)
+    yield refused(
+        "book-with-a-bad-point-and-a-bad-scalar",
+        "R of `book` is no point, and its first z is the order of the group",
+        "matched_book",
+        "BAD_SCALAR",
+        replace(good, book=NO_POINT + over + good.book[80:]),
+    )
+    yield refused(
+        "house-with-a-bad-point-and-a-bad-scalar",
+        "C_D of `house` is no point, and its D̄ is the order of the group",
+        "house",
+        "BAD_SCALAR",
+        replace(whole, house=NO_POINT + whole.house[48:96] + over + whole.house[128:]),
+        base=WHOLE,
+    )
+    stresses = len(whole.statement.cover[0].deficits)
+    digits = 48 * stresses + 96
+    yield refused(
+        "cover-with-a-bad-point-and-a-bad-scalar",
+        "the first C_V of `cover` is no point, and its first D̄ is the order of the group",
+        "cover",
+        "BAD_POINT",
+        replace(whole, cover=NO_POINT + whole.cover[48:digits] + over + whole.cover[digits + 32 :]),
+        base=WHOLE,
+    )
+    (account, _), *others = good.commitments
+    yield refused(
+        "commitment-that-is-no-point-and-a-bad-scalar",
+        "the first C_W is no point, certified, and the first D̄ of `proof` is the order of the group",
+        "ranges_and_rows",
+        "BAD_POINT",
+        certified({"commitments": ((account, NO_POINT), *others), "proof": good.proof[:96] + over + good.proof[128:]}),
+    )
+    first, second, third = good.statement.custody
+    yield refused(
+        "counted-twice-and-a-unit-of-0",
+        "two terms name one block of two chains, and the third has a unit of 0; certified",
+        "statement",
+        "BAD_STATEMENT",
+        stating(custody=(first, replace(second, block_hash=first.block_hash), replace(third, unit=0))),
+    )
+    alone = frozen("account-1.ccs")
+    yield refused(
+        "alone-with-a-bad-point-and-a-bad-scalar",
+        "C_D of the standalone proof is no point, and its D̄ is the order of the group",
+        "solvency",
+        "BAD_SCALAR",
+        frozen(SMALL),
+        kind="standalone",
+        file=alone[:52] + NO_POINT + alone[100:148] + over + alone[180:],
+        file_base="account-1.ccs",
     )
 
 

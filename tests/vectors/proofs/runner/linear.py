@@ -135,6 +135,8 @@ def verify(statement: Statement, data: bytes) -> Transcript:
     n, columns = layout.n, layout.columns
     transcript = statement.transcript()
     need(len(data) == statement.proof_bytes, "BAD_LENGTH", "linear proof")
+    for _, _, c_w in statement.accounts:
+        point(c_w)
     c_d, c_f, d_bar, at = [], [], [], 0
     for _ in range(m):
         c_d += [data[at + 48 * c :][:48] for c in range(columns)]
