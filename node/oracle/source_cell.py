@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import ContractConfig, SourceConfig
+from node.oracle.events import BookLost, Event, MarketHalted, MarketOpened, PriceRead
 from node.oracle.guard import SourceState
 from node.oracle.source import OracleCode
-from node.oracle.venues.events import BookLost, Event, MarketHalted, MarketOpened, PriceRead
 
 
 class SourceCell:

@@ -11,10 +11,10 @@ import trio
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
-from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
+from node.oracle.events import AnswerParser
+from node.oracle.pauses import Pauses
 from node.oracle.source_cell import SourceCell
-from node.oracle.venues.events import AnswerParser
 
 log = structlog.get_logger(__name__)
 

@@ -21,12 +21,9 @@ from trio_websocket import (
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
-from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
-from node.oracle.source import OracleCode
-from node.oracle.source_cell import SourceCell
-from node.oracle.venues.events import (
+from node.oracle.events import (
     Answer,
     BookLost,
     ClosingSoon,
@@ -36,6 +33,9 @@ from node.oracle.venues.events import (
     SnapshotWanted,
     StreamParser,
 )
+from node.oracle.pauses import Pauses
+from node.oracle.source import OracleCode
+from node.oracle.source_cell import SourceCell
 from node.oracle.venues.wire import check_status
 
 CONNECT_SECONDS = 10.0

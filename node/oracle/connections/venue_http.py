@@ -9,8 +9,8 @@ import trio
 
 from bridge.rpc.bounded_http import WHOLE_BODY_EXTENSIONS
 from clearing.base.errors import RemoteFault
+from node.oracle.events import Answer
 from node.oracle.source import OracleCode
-from node.oracle.venues.events import Answer
 
 TIMEOUT_SECONDS = 5.0
 """Without a byte."""

@@ -18,15 +18,15 @@ from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.errors import LocalFault, RemoteFault
 from node.config import ChainConfig
 from node.config_oracle import ContractConfig
-from node.oracle.connections.pauses import Pauses
 from node.oracle.contracts.abi import ContractCall, ContractPrice
 from node.oracle.contracts.chainlink import ChainlinkPrice
 from node.oracle.contracts.pyth import PythPrice
 from node.oracle.contracts.uniswap import UniswapPrice
+from node.oracle.events import PriceRead
+from node.oracle.pauses import Pauses
 from node.oracle.readings import Reading
 from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
-from node.oracle.venues.events import PriceRead
 
 ROUNDS_MAX = 3
 """Of calls at one block: a price needs two when it is new."""

@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from clearing.base.errors import RemoteFault
+from node.oracle.events import Answer, BookLost, Event, MarketHalted, MarketOpened, PriceRead
 from node.oracle.readings import of_book
-from node.oracle.venues.events import Answer, BookLost, Event, MarketHalted, MarketOpened, PriceRead
 from node.oracle.venues.order_book import Level, OrderBook
 from node.oracle.venues.wire import Message, again, check_status, decode, price, refused, rfc3339
 

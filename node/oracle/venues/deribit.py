@@ -10,8 +10,7 @@ from typing import Literal
 import msgspec
 
 from clearing.base.errors import RemoteFault
-from node.oracle.readings import Reading, of_book
-from node.oracle.venues.events import (
+from node.oracle.events import (
     Answer,
     BookLost,
     Event,
@@ -20,6 +19,7 @@ from node.oracle.venues.events import (
     MarketOpened,
     PriceRead,
 )
+from node.oracle.readings import Reading, of_book
 from node.oracle.venues.order_book import OrderBook
 from node.oracle.venues.wire import (
     NOTHING,

@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from node.oracle.events import Answer, Event, MarketOpened, PriceRead
 from node.oracle.readings import Reading, of_book
-from node.oracle.venues.events import Answer, Event, MarketOpened, PriceRead
 from node.oracle.venues.wire import (
     NOTHING,
     Message,

@@ -11,8 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from node.oracle.readings import of_book
-from node.oracle.venues.events import (
+from node.oracle.events import (
     Answer,
     BookLost,
     Event,
@@ -21,6 +20,7 @@ from node.oracle.venues.events import (
     MarketOpened,
     PriceRead,
 )
+from node.oracle.readings import of_book
 from node.oracle.venues.order_book import Level, OrderBook
 from node.oracle.venues.wire import (
     NOTHING,

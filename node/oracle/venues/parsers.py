@@ -8,11 +8,11 @@ from typing import Any
 
 from clearing.base.errors import LocalFault
 from node.config_oracle import SourceConfig
+from node.oracle.events import AnswerParser, StreamParser
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import BinanceAnswers, BinanceStream
 from node.oracle.venues.coinbase import CoinbaseAnswers, CoinbaseStream
 from node.oracle.venues.deribit import DeribitAnswers, DeribitStream
-from node.oracle.venues.events import AnswerParser, StreamParser
 from node.oracle.venues.hyperliquid import HyperliquidAnswers, HyperliquidStream
 from node.oracle.venues.kraken import KrakenAnswers, KrakenStream
 from node.oracle.venues.okx import OkxAnswers, OkxStream

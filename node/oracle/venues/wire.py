@@ -11,9 +11,9 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from clearing.base.plain_json import check_nesting, read_json
+from node.oracle.events import Answer
 from node.oracle.readings import exact_e18
 from node.oracle.source import OracleCode
-from node.oracle.venues.events import Answer
 
 T = TypeVar("T")
 FRAME_BYTES_MAX = 1 << 20

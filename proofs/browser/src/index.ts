@@ -8,6 +8,6 @@ export { type OwnAccount } from "./inclusion.js";
 export { type Check, type CheckName, MEANINGS, type Refused, type Verdict } from "./verdict.js";
 export { CODES, Refusal } from "./errors.js";
 export { fromHex, hex } from "./bytes.js";
-export { judgeSignatures, judgeVectors, type SignatureVector, type Vector } from "./vectors.js";
+export { type HistoryVector, judgeHistories, judgeSignatures, judgeVectors, type SignatureVector, type Vector } from "./vectors.js";
 export { type Movement, movementLines } from "./transition.js";
 export { type FileResult, type Finding, History, type HistoryVerdict } from "./history.js";

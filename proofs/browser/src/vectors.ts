@@ -3,6 +3,7 @@ import { signedBy } from "./answer.js";
 import { type Bytes, fromHex, hex, join } from "./bytes.js";
 import { type Freshness } from "./freshness.js";
 import { Assets, CashGroups, Feeds, type Genesis, Instruments, RangeParameters } from "./genesis.js";
+import { History } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { type Type, whole } from "./messagepack.js";
 import { RiskParameters } from "./rulebook.js";
@@ -60,6 +61,29 @@ export function judgeSignatures(vectors: readonly SignatureVector[]): Judged[] {
   return vectors.map(({ says, key, message, signature, holds }) => {
     const found = signedBy(needed(key), needed(message), needed(signature)) ? "yes" : "no";
     return { name: says, found, wanted: holds, agrees: found === holds };
+  });
+}
+
+/** Packages of several epochs, the codes of their transition, and how claims moved. */
+export interface HistoryVector {
+  readonly name: string;
+  readonly packages: readonly string[];
+  readonly codes: readonly string[];
+  readonly movements: readonly (readonly string[])[];
+}
+
+/** `base` reads a file of the folder of the histories. */
+export function judgeHistories(vectors: readonly HistoryVector[], base: (name: string) => Bytes): Judged[] {
+  return vectors.map(({ name, packages, codes, movements }) => {
+    const history = new History();
+    for (const each of packages) history.add(each, base(`${each}.ccp`));
+    const verdict = history.verdict();
+    // Frozen packages share their blinders; only the codes of the transition are the vector's.
+    const ofTransition = verdict.findings.flatMap(({ code }) => (code >= "R0776" ? [code.slice(6).toUpperCase()] : []));
+    const moved = verdict.movements.map((each) => Object.values(each).map((value: string) => value.replace(/^0x/, "")));
+    const found = JSON.stringify({ codes: [...new Set(ofTransition)].sort(), movements: moved });
+    const wanted = JSON.stringify({ codes: [...codes].sort(), movements });
+    return { name, found, wanted, agrees: found === wanted };
   });
 }
 

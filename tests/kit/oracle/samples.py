@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clearing.base.plain_json import read_json
-from node.oracle.venues.events import Answer
+from node.oracle.events import Answer
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from node.config_oracle import FeedConfig, SourceConfig
 from node.ops.health import HealthMonitor
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics
+from node.oracle.events import PriceRead
 from node.oracle.readings import E18, Reading
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
-from node.oracle.venues.events import PriceRead
 
 NOW = 1_700_000_000_000
 NOBODY: Any = SimpleNamespace()

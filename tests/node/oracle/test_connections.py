@@ -12,8 +12,8 @@ import trio
 from clearing.base.errors import RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
 from node.oracle.connections.live import LiveConnections, connection
-from node.oracle.connections.pauses import LONGEST_MS, Pauses
 from node.oracle.connections.stream import VenueStream
+from node.oracle.pauses import LONGEST_MS, Pauses
 from node.oracle.readings import E18
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode

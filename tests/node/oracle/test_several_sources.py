@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
+from node.oracle.events import BookLost, MarketHalted, MarketOpened, PriceRead
 from node.oracle.generated import WAVES, GeneratedSource
 from node.oracle.readings import E18, PPM, Reading, of_book
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode, Quote
 from node.oracle.source_cell import SourceCell
-from node.oracle.venues.events import BookLost, MarketHalted, MarketOpened, PriceRead
 from tests.kit.refusals import refused
 
 NOW = 1_700_000_000_000

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
+from node.oracle.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
 from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import BinanceStream
-from node.oracle.venues.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
 from node.oracle.venues.order_book import OrderBook
 from node.oracle.venues.parsers import stream_parser
 from tests.kit.oracle.venue_writers import WRITERS

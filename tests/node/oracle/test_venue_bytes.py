@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import SourceConfig
+from node.oracle.events import Answer, PriceRead
 from node.oracle.readings import Reading
 from node.oracle.source import OracleCode
-from node.oracle.venues.events import Answer, PriceRead
 from node.oracle.venues.parsers import ANSWERS, STREAMS, answer_parser, stream_parser
 from node.oracle.venues.wire import FRAME_BYTES_MAX, moment, rfc3339
 from tests.kit.oracle.samples import samples

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from clearing.base.errors import RemoteFault
-from node.oracle.readings import E18, Reading, of_book
-from node.oracle.source import OracleCode
-from node.oracle.venues.binance import BinanceAnswers, BinanceStream
-from node.oracle.venues.coinbase import CoinbaseAnswers, CoinbaseStream
-from node.oracle.venues.deribit import DeribitAnswers, DeribitStream
-from node.oracle.venues.events import (
+from node.oracle.events import (
     BookLost,
     ClosingSoon,
     Event,
@@ -26,6 +21,11 @@ from node.oracle.venues.events import (
     SnapshotWanted,
     StreamParser,
 )
+from node.oracle.readings import E18, Reading, of_book
+from node.oracle.source import OracleCode
+from node.oracle.venues.binance import BinanceAnswers, BinanceStream
+from node.oracle.venues.coinbase import CoinbaseAnswers, CoinbaseStream
+from node.oracle.venues.deribit import DeribitAnswers, DeribitStream
 from node.oracle.venues.hyperliquid import HyperliquidAnswers, HyperliquidStream
 from node.oracle.venues.kraken import KrakenAnswers, KrakenStream, checksum
 from node.oracle.venues.okx import OkxAnswers, OkxStream
