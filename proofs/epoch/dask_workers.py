@@ -2,7 +2,9 @@
 
 Rule: the cluster's workers see the holdings, as those of this machine do, so the way to them is encrypted (TLS, whose
 certificates Dask takes from its own configuration) unless scheduler and workers run on this machine. A worker that is
-gone, silent or broken counts as lost (BrokenExecutor), and its shard moves to another. Needs the extra `dask`.
+gone, silent or broken counts as lost (BrokenExecutor), and its shard moves to another. Answers are pickles, which may
+run code in this process: what checks shares finds faults, and does not hold off a worker that was taken over. Needs the
+extra `dask`.
 """
 
 import time

@@ -52,7 +52,9 @@ class LastingShard(RemoteShard):
         self._board = board
         self._slot = slot
         self._record: list[tuple[str, tuple[object, ...], Any]] = []
-        self._differed = False
+        self._differed = self._malformed = False
+        self.refused = False
+        """Whether its worker refused a call: what it says of the cluster is no fault of the cluster."""
 
     @property
     def where(self) -> str:
@@ -65,11 +67,11 @@ class LastingShard(RemoteShard):
         return self._shard
 
     def hold(self, layout: ProofLayout, witnesses: Sequence[Witness], keys: ShardKeys) -> None:
-        """See `RemoteShard`."""
+        """See `RemoteShard`. A worker that refuses what this process could begin counts as lost."""
         self._layout, self._witnesses, self._keys = layout, witnesses, keys
         try:
             self._shard.hold(layout, witnesses, keys)
-        except BrokenExecutor:
+        except (BrokenExecutor, CrossclearError):
             self._move()
 
     def end(self) -> None:
@@ -86,18 +88,23 @@ class LastingShard(RemoteShard):
                 continue
             except CrossclearError as refusal:
                 self._record.append((call, arguments, refusal.code))
+                self.refused = True
                 raise
             self._record.append((call, arguments, answer))
             # Before others depend on it: lists of another length would shift the shares of all.
-            if not _has_its_form(call, answer, self._layout, len(self._witnesses)):
+            self._malformed = not _has_its_form(call, answer, self._layout, len(self._witnesses))
+            if self._malformed:
                 raise ShareDiffers(self.where)
             return answer
 
     def is_wrong(self) -> bool:
         """Whether a worker that is still there gave an answer other than this process computes.
 
-        It takes as long as the shard's work did.
+        It takes as long as the shard's work did, but for an answer of another form, which may equal the right one: 1.0
+        is 1.
         """
+        if self._malformed:
+            return True
         own = Shard(self._layout, basis(self._layout.size), self._witnesses, random_scalar, keys=self._keys)
         right = all(_answer_of(own, call, given) == answer for call, given, answer in self._record)
         return right if self._differed else not right
@@ -112,7 +119,7 @@ class LastingShard(RemoteShard):
             try:
                 self._shard.hold(self._layout, self._witnesses, self._keys)
                 self._differed = any(self._shard.ask(call, *given) != answer for call, given, answer in self._record)
-            except BrokenExecutor:
+            except (BrokenExecutor, CrossclearError):
                 continue
             if self._differed:
                 raise ShareDiffers(self.where)

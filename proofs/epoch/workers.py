@@ -125,7 +125,8 @@ class ShardWorkers:
 
     def _begin_anew(self, cluster: "Cluster", error: Exception) -> None:
         """Find the workers whose shares are wrong and place shards on the others. Raises the error if none is."""
-        if isinstance(error, LocalFault) and error.code is ProofCode.WORKERS_LOST:
+        lost = isinstance(error, LocalFault) and error.code is ProofCode.WORKERS_LOST
+        if lost and not any(other.refused for other in self._others):  # a worker may say so, too
             raise error
         wrong = [other for other in self._others if other.is_wrong()]
         if not wrong and not isinstance(error, ShareDiffers):

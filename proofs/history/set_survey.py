@@ -14,25 +14,32 @@ class SetSurvey:
     """Add every package, then ask."""
 
     def __init__(self, trusted: bytes) -> None:
-        self._trusted = trusted
-        self._changes: set[tuple[bytes, bytes]] = set()
+        self._reached = {trusted}
+        """Itself and what follows from it."""
+        self._after: dict[bytes, set[bytes]] = {}
+        """The next sets that certified headers of each set name."""
 
     def add(self, data: bytes, network: bytes | None) -> None:
         """Note the change of the set, if the package has one and it is certified. Never raises for bad input."""
         try:
             package = read_package(data)
-            change = package.header.validators_hash, package.header.next_validators_hash
-            if change[0] != change[1] and change not in self._changes:
+            before, after = package.header.validators_hash, package.header.next_validators_hash
+            if before != after and after not in self._after.get(before, ()):
                 PackageChecks(package, network).certificate()
-                self._changes.add(change)
+                self.note(before, after)
         except CrossclearError:  # `PackageHistory.add` says what is wrong with it
             return
 
+    def note(self, before: bytes, after: bytes) -> None:
+        """A set names the next one. All notes together are O(changes), in whatever order they come."""
+        self._after.setdefault(before, set()).add(after)
+        fresh = [after] if before in self._reached else []
+        while fresh:
+            found = fresh.pop()
+            if found not in self._reached:
+                self._reached.add(found)
+                fresh += self._after.get(found, ())
+
     def follows(self, validators_hash: bytes) -> bool:
         """Whether the set is the trusted one or follows from it."""
-        reached, grown = {self._trusted}, True
-        while grown:
-            further = {after for before, after in self._changes if before in reached} - reached
-            grown = bool(further)
-            reached |= further
-        return validators_hash in reached
+        return validators_hash in self._reached

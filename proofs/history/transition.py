@@ -9,7 +9,8 @@ other term is bound by what the ledger can do (`proofs/notes/transition.md`):
 
 - counted deposits and dust never become less;
 - strays grow by no more than what was counted since, and what was unpaid before and came back;
-- dust is below a clearing unit for each deposit and each withdrawal that came back;
+- dust is below a clearing unit for each deposit and each withdrawal that came back; where the unit is the same, it
+  grows by no more than what was counted since, and what was stray or unpaid before;
 - with a trusted genesis, claims fall by no more than its withdrawal limits let out between two epochs;
 - a token with flows stays listed, and the number of a closed account is never used again.
 
@@ -116,6 +117,9 @@ def reasons(before: TokenFlow, after: TokenFlow) -> Iterator[str]:
         yield f"{-moved.deposits} of counted deposits are no longer counted"
     if moved.dust < 0:
         yield f"{-moved.dust} of dust are claims again"
+    most = max(moved.deposits, 0) + before.strays + before.unpaid
+    if before.unit == after.unit and moved.dust > most:
+        yield f"{moved.dust} more of dust, of at most {most} that was counted, a stray or unpaid"
     if moved.strays > max(moved.deposits, 0) + before.unpaid:
         yield f"{moved.strays} more of strays, but {moved.deposits} counted and {before.unpaid} unpaid before"
 

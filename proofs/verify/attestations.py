@@ -67,12 +67,14 @@ def _of_custody(terms: Iterable[CustodyTerm]) -> Iterator[Attested]:
 
 
 def _named_apart(found: Iterable[Attested]) -> Iterator[Attested]:
-    """The names as they are printed; one that is printed like an earlier one gets a number."""
+    """The names as they are printed; one that is printed like an earlier one gets a number. O(names), however alike."""
     used: set[str] = set()
+    numbers: dict[str, int] = {}
+    """The number that each repeated name had last: all below it are taken."""
     for name, value in found:
-        shown, number = printable(name), 1
+        plain = shown = printable(name)
         while shown in used:
-            number += 1
-            shown = f"{printable(name)} ({number})"
+            numbers[plain] = numbers.get(plain, 1) + 1
+            shown = f"{plain} ({numbers[plain]})"
         used.add(shown)
         yield shown, value

@@ -7,9 +7,14 @@ import { visible } from "./visible.js";
 /** What is somebody's word: docs/specification/verification.md. Names and values as text, in order. */
 export function attestedValues(content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean): Record<string, string> {
   const out: Record<string, string> = {};
+  const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
   for (const [name, value] of [...ofRules(book), ...(ofAccount ? [] : ofCustody(content))]) {
     let free = name;
-    for (let count = 2; free in out; count++) free = `${name} (${count})`;
+    while (free in out) {
+      const count = (counts.get(name) ?? 1) + 1;
+      counts.set(name, count);
+      free = `${name} (${count})`;
+    }
     out[free] = value;
   }
   const possessions = content.validators.validators.map(({ evm_possession }) => evm_possession);

@@ -157,6 +157,9 @@ function between({ from, flow: before }: Known, to: Proven, after: Flow, limits:
   const why = [
     ...(counted < 0n ? [`${-counted} of counted deposits are no longer counted`] : []),
     ...(dust < 0n ? [`${-dust} of dust are claims again`] : []),
+    ...(before.unit === after.unit && dust > larger(counted, 0n) + before.strays + before.unpaid
+      ? [`${dust} more of dust, of at most ${larger(counted, 0n) + before.strays + before.unpaid} that was counted, a stray or unpaid`]
+      : []),
     ...(strays > larger(counted, 0n) + before.unpaid
       ? [`${strays} more of strays, but ${counted} counted and ${before.unpaid} unpaid before`]
       : []),

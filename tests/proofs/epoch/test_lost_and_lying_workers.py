@@ -193,6 +193,21 @@ def test_a_worker_that_dies_before_it_has_a_shard_is_survived(processes, four, b
     assert (proof, progress.lost) == (alone, 1)
 
 
+def test_workers_that_refuse_to_hold_a_shard_are_passed_over(four, built, alone, monkeypatch):
+    """What the node's own process could begin, a worker has no reason to refuse; the third one takes it."""
+    held, refusals = DaskShard.hold, []
+
+    def hold(shard: DaskShard, *arguments: Any) -> None:
+        if shard._slot == 2 and len(refusals) < 2:
+            refusals.append(shard.where)
+            raise LocalFault(ProofCode.WORKERS_LOST, "cluster")
+        held(shard, *arguments)
+
+    monkeypatch.setattr(DaskShard, "hold", hold)
+    proof, progress = proven_over(four, built)
+    assert (proof, progress.lost, len(set(refusals))) == (alone, 2, 2)
+
+
 @pytest.fixture
 def mortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
     """Two workers."""
@@ -271,9 +286,14 @@ def refuse(_: object) -> None:
     raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, "row 1")
 
 
+def lose_all(_: object) -> None:
+    raise LocalFault(ProofCode.WORKERS_LOST, "cluster")
+
+
 LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "C_D of another account": ("commit_digits", lambda answer: (raised(answer[0]), answer[1])),
     "a digit counted once more": ("commit_digits", lambda answer: (answer[0], [answer[1][0] + 1, *answer[1][1:]])),
+    "equal counts of another type": ("commit_digits", lambda answer: (answer[0], [float(each) for each in answer[1]])),
     "an account left out": ("commit_digits", lambda answer: (answer[0][1:], answer[1])),
     "C_f of another account": ("commit_lookups", raised),
     "no point at all": ("commit_lookups", lambda answer: [(b"", b""), *answer[1:]]),
@@ -288,6 +308,7 @@ LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "nothing in the place of sums": ("sums", lambda answer: None),
     "another D at zeta": ("evaluate", lambda answer: [(answer[0][0] + 1, *answer[0][1:]), *answer[1:]]),
     "a refusal of what is in order": ("evaluate", refuse),
+    "that all workers are lost": ("evaluate", lose_all),
     "another opening": ("opening", lambda answer: replace(answer, hiding=[1, *answer.hiding[1:]])),
 }
 

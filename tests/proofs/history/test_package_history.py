@@ -1,6 +1,7 @@
 """Many packages together: gaps, equivocation, unlinked sets, a state that goes backwards, reused blinders."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from proofs.errors import ProofCode
 from proofs.history import blinder_reuse
 from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
 from proofs.history.package_history import FINDINGS_MAX, PackageHistory
+from proofs.history.set_survey import SetSurvey
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
 from proofs.verify.freshness import Freshness
@@ -224,6 +226,18 @@ def test_sets_that_follow_from_the_trusted_one_are_known_before_anything_dear_in
         verdict = surveyed([packages[at] for at in order], validators_hash=hashes[0])
         assert verdict.ok
         assert verdict.epochs == (4, 5, 6)
+
+
+def test_what_a_long_chain_of_sets_costs_grows_with_its_length_alone():
+    """A quorum can change its set in every header, and files come in any order: the last change first is the worst."""
+    names = [number.to_bytes(32, "big") for number in range(20_001)]
+    survey = SetSurvey(names[0])
+    for before, after in reversed([*pairwise(names)]):
+        assert not survey.follows(after)
+        survey.note(before, after)
+    survey.note(names[5], names[2])
+    assert all(map(survey.follows, names))
+    assert not survey.follows(b"other")
 
 
 def test_a_package_of_a_stranger_costs_its_certificate_alone(market, three, sets, monkeypatch):

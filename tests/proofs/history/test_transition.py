@@ -71,6 +71,22 @@ def test_a_claim_hidden_between_two_epochs_and_shown_again_is_refused(honest, la
     assert judged(honest[0], honest[1], honest[2]).ok
 
 
+def test_claims_are_not_called_dust_for_good_however_many_deposits_a_header_counts(two):
+    """The bound by numbers of deposits is the quorum's own word: the value that may have become dust is not."""
+    first, second = two
+    flow = second.flows[0]
+    most = flow.counted - first.flows[0].counted + first.flows[0].strays + first.flows[0].unpaid
+    cursors = ((*flow.place[:2], 2**62),)
+    for more, good in ((most, True), (most + 1, False)):
+        hiding = replace(changed(second, dust=first.flows[0].dust + more, claims=flow.claims - more), cursors=cursors)
+        codes = [finding.code for finding in unexplained([first, hiding])]
+        assert codes == ([] if good else [ProofCode.CLAIMS_UNEXPLAINED])
+    coarser = changed(hiding, unit=flow.unit * 10)
+    assert not list(unexplained([first, coarser])), (
+        "a token that leaves its group leaves remainders of withdrawals, too"
+    )
+
+
 def test_a_claim_that_was_called_a_withdrawal_shows_in_the_movements_and_is_left_to_its_owner(market, honest):
     """No package says whose wish a withdrawal was: that it came back unpaid is in plain sight, and said."""
     hiding = package_of(5, holdings_of(cash=-HIDDEN), "released")

@@ -10,7 +10,7 @@ from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
 from clearing.schema.risk.parameters import JointCredit, JointScenario
 from member.verifying.package import TrustAnchor, report_of
 from proofs.epoch.package import read_package, write_package
-from proofs.verify.attestations import JOINT_TAG, POSSESSIONS_TAG, attested
+from proofs.verify.attestations import JOINT_TAG, POSSESSIONS_TAG, _named_apart, attested
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
@@ -123,3 +123,18 @@ def test_a_name_that_is_printed_like_another_hides_no_value(market, name):
 def test_every_value_is_a_whole_number_or_a_hash(market):
     for name, value in verdict_of(market, RULEBOOK).attested:
         assert isinstance(value, int) or (len(value) == 64 and bytes.fromhex(value)), name
+
+
+def test_many_names_that_are_printed_alike_cost_one_look_each():
+    """Each of fourteen characters is written as itself or as what it is printed as: 16,384 feeds, all printed alike."""
+    places, last = 14, max(feed.feed for feed in RULEBOOK.feeds)
+    names = ["".join("\\u0001" if at >> k & 1 else "\x01" for k in range(places)) for at in range(1 << places)]
+    more = [FeedLevel(last + 1 + at, name, at + 1, used=True) for at, name in enumerate(names)]
+    book = replace(
+        RULEBOOK, feeds=(*RULEBOOK.feeds, FeedLevel(last, f"{printable(names[0])} (3)", 7, used=True), *more)
+    )
+    found = dict(_named_apart((f"index:{feed.name}", feed.ticks) for feed in book.feeds))
+    shown = f"index:{printable(names[0])}"
+    assert [found[shown], found[f"{shown} (2)"], found[f"{shown} (3)"], found[f"{shown} (4)"]] == [1, 2, 7, 3]
+    assert len(found) == len(book.feeds)
+    assert len({feed.name for feed in book.feeds}) == len(book.feeds)

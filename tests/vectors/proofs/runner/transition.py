@@ -70,8 +70,10 @@ def judged(packages: Sequence[bytes]) -> tuple[list[str], list[list[str]]]:
 
 
 def bounds(difference: dict[str, int], before: dict[str, int]) -> set[str]:
-    """Section "Bounds of the flows", 1 to 3."""
-    grown = difference["strays"] > max(difference["counted"], 0) + before["unpaid"]
+    """Section "Bounds of the flows", 1 to 4."""
+    came = max(difference["counted"], 0) + before["unpaid"]
+    grown = difference["strays"] > came
+    grown = grown or (not difference["unit"] and difference["dust"] > came + before["strays"])
     return {"CLAIMS_UNEXPLAINED"} if grown or difference["counted"] < 0 or difference["dust"] < 0 else set()
 
 
