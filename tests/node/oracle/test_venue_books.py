@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
 from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
-from node.oracle.venues.binance import BinanceStream
+from node.oracle.venues.binance import WAITING_LEVELS_MAX, BinanceStream
 from node.oracle.venues.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
 from node.oracle.venues.order_book import OrderBook
 from node.oracle.venues.parsers import stream_parser
@@ -188,3 +189,17 @@ def test_a_number_that_is_too_long_costs_nothing_and_is_refused(text: str) -> No
 def test_a_scaled_integer_is_rounded_down(value: int, decimals: int) -> None:
     exact = Fraction(value * E18, 10**decimals)
     assert scaled_e18(value, decimals) == exact.__floor__()
+
+
+def test_binance_keeps_no_more_levels_than_a_book_has_while_it_waits_for_its_snapshot() -> None:
+    parser = BinanceStream("M", "book", futures=False)
+    parser.opening()
+    levels = [[1, 1]] * 60_000
+    event = {"e": "depthUpdate", "s": "M", "E": 1_700_000_000_000, "U": 9, "u": 9, "b": levels, "a": []}
+    frame = msgspec.json.encode(event)
+    for _ in range(WAITING_LEVELS_MAX // len(levels)):
+        parser.receive(frame)
+        # It is older than what waits, so that it is asked for again.
+        parser.snapshot(Answer(200, b'{"lastUpdateId":1,"bids":[],"asks":[]}'))
+    with pytest.raises(RemoteFault, match="no snapshot came"):
+        parser.receive(frame)
