@@ -8,6 +8,7 @@ The library is trio-websocket over wsproto (docs/decisions/0002).
 
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 import trio
@@ -21,6 +22,7 @@ from trio_websocket import (
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
+from node.oracle.connections.parsing import parsed
 from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
@@ -50,6 +52,8 @@ LOSSES_MAX = 3
 SNAPSHOT_SECONDS_MIN = 1.0
 """Between two snapshots."""
 TOO_BIG = 1009
+QUEUED_MAX = 4
+"""Messages that wait for the parser; each may be as long as `frame_bytes_max`."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +74,7 @@ class VenueStream:
         self._at = f"{config.feed}/{config.name}"
         self._pauses = pauses or Pauses()
         self._losses = 0
+        self._parsing = trio.Lock()
         self._priced_at = 0.0
         self._snapshot_at = -SNAPSHOT_SECONDS_MIN
 
@@ -124,7 +129,7 @@ class VenueStream:
                         stream,  # type: ignore[arg-type]  # of trio's stubs
                         address.header,
                         address.resource,
-                        message_queue_size=64,
+                        message_queue_size=QUEUED_MAX,
                         max_message_size=parser.frame_bytes_max,
                     )
                 for text in parser.opening():
@@ -148,8 +153,8 @@ class VenueStream:
                 raise self._unreachable(f"silent for {self._parser.silence_ms_max} ms")
             if trio.current_time() - self._priced_at > PRICELESS_MS / 1000:
                 raise self._unreachable(f"no price for {PRICELESS_MS} ms")
-            events = self._parser.receive(message.encode() if isinstance(message, str) else message)
-            self._take(events, nursery, http)
+            frame = message.encode() if isinstance(message, str) else message
+            events = await self._parsed(partial(self._parser.receive, frame), len(frame), nursery, http)
             for event in events:
                 if isinstance(event, FrameWanted):
                     await socket.send_message(event.text)
@@ -157,8 +162,18 @@ class VenueStream:
                     log.info("price source closes", source=self._at, why=event.why)
                     return
 
-    def _take(self, events: Sequence[Event], nursery: trio.Nursery, http: VenueHttp | None) -> None:
-        self._cell.take(events, self._clock_ms())
+    async def _parsed(
+        self, read: Callable[[], Sequence[Event]], size: int, nursery: trio.Nursery, http: VenueHttp | None
+    ) -> Sequence[Event]:
+        """One message at a time, and its events taken before the next is read."""
+        came_ms = self._clock_ms()
+        async with self._parsing:
+            events = await parsed(read, size)
+            self._take(events, came_ms, nursery, http)
+        return events
+
+    def _take(self, events: Sequence[Event], came_ms: int, nursery: trio.Nursery, http: VenueHttp | None) -> None:
+        self._cell.take(events, came_ms)
         for event in events:
             if isinstance(event, PriceRead):
                 self._priced_at = trio.current_time()
@@ -174,7 +189,7 @@ class VenueStream:
         self._snapshot_at = trio.current_time()
         answer: Answer = await http.ask(path)
         check_status(answer, self._at)
-        self._take(self._parser.snapshot(answer), nursery, http)
+        await self._parsed(partial(self._parser.snapshot, answer), len(answer.body), nursery, http)
 
     async def _keep_alive(self, socket: WebSocketConnection) -> None:
         while True:

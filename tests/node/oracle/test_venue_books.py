@@ -15,7 +15,7 @@ from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import WAITING_LEVELS_MAX, BinanceStream
 from node.oracle.venues.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
-from node.oracle.venues.order_book import OrderBook
+from node.oracle.venues.order_book import LEVELS_MAX, SORTED_ANEW, OrderBook
 from node.oracle.venues.parsers import stream_parser
 from tests.kit.oracle.venue_writers import WRITERS
 from tests.kit.refusals import refused
@@ -161,6 +161,25 @@ def test_a_book_is_what_a_table_of_its_levels_is(updates: list[tuple[bool, Any]]
     assert book.best(100) == (bids[:depth_kept], asks[:depth_kept])
     best = [int(side[0][0] * 4) * E18 // 4 if side else 0 for side in (bids, asks)]
     assert book.reading(5) == of_book(*best, 5)
+
+
+@given(st.lists(st.lists(LEVEL, max_size=20), max_size=3), st.lists(LEVEL, max_size=5))
+def test_a_long_update_leaves_what_its_levels_one_by_one_leave(parts: list[list[Any]], before: list[Any]) -> None:
+    levels = [level for part in parts for level in part * SORTED_ANEW]
+    whole, single = OrderBook("test"), OrderBook("test")
+    for book in (whole, single):
+        book.update(before, before)
+    whole.update(levels, levels)
+    for level in levels:
+        single.update([level], [level])
+    assert whole.best(100) == single.best(100)
+    assert whole.reading(1) == single.reading(1)
+
+
+def test_an_update_longer_than_a_side_is_refused() -> None:
+    book = OrderBook("test")
+    with refused(OracleCode.VENUE_MALFORMED):
+        book.update([(Decimal(1), Decimal(1))] * (LEVELS_MAX + 1), [])
 
 
 @pytest.mark.parametrize("level", [("0", "1"), ("-1", "1"), ("1", "-1"), ("NaN", "1"), ("1", "Infinity")])
