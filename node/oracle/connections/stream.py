@@ -1,7 +1,8 @@
 """`VenueStream`: a WebSocket to one market of a venue, for ever.
 
-Rule: a connection without a message for the venue's time, or without a price for `PRICELESS_MS`, is dead and dialled
-again. Pings of the protocol are answered by the library; those of the venue are the parser's. No vote waits for it.
+Rule: a connection without a message for the venue's time, or without a usable price for `PRICELESS_MS`, is dead and
+dialled again. Pings of the protocol are answered by the library; those of the venue are the parser's. No vote waits
+for it.
 
 The library is trio-websocket over wsproto (docs/decisions/0002).
 """
@@ -26,6 +27,7 @@ from node.oracle.connections.parsing import parsed
 from node.oracle.connections.pauses import Pauses
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
+from node.oracle.guard import book_flaw
 from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
 from node.oracle.venues.events import (
@@ -46,7 +48,7 @@ STEADY_SECONDS = 60.0
 ANNOUNCED_SECONDS = 1.0
 """Before the next connection, where the venue announced the end of the last."""
 PRICELESS_MS = 120_000
-"""A venue may accept a subscription that it then forgets."""
+"""A venue may accept a subscription that it then forgets, or leave a book crossed after an update that was lost."""
 LOSSES_MAX = 3
 """Of the book on one connection; then it is dialled anew, with the pauses of a failure."""
 SNAPSHOT_SECONDS_MIN = 1.0
@@ -152,7 +154,7 @@ class VenueStream:
             if message is None:
                 raise self._unreachable(f"silent for {self._parser.silence_ms_max} ms")
             if trio.current_time() - self._priced_at > PRICELESS_MS / 1000:
-                raise self._unreachable(f"no price for {PRICELESS_MS} ms")
+                raise self._unreachable(f"no usable price for {PRICELESS_MS} ms")
             frame = message.encode() if isinstance(message, str) else message
             events = await self._parsed(partial(self._parser.receive, frame), len(frame), nursery, http)
             for event in events:
@@ -175,7 +177,7 @@ class VenueStream:
     def _take(self, events: Sequence[Event], came_ms: int, nursery: trio.Nursery, http: VenueHttp | None) -> None:
         self._cell.take(events, came_ms)
         for event in events:
-            if isinstance(event, PriceRead):
+            if isinstance(event, PriceRead) and book_flaw(event.reading) is None:
                 self._priced_at = trio.current_time()
             elif isinstance(event, BookLost):
                 self._losses += 1

@@ -12,10 +12,12 @@ import trio
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
+from node.oracle.connections import stream
 from node.oracle.connections.live import LiveConnections, connection
 from node.oracle.connections.parsing import AT_ONCE_BYTES
 from node.oracle.connections.pauses import LONGEST_MS, Pauses
 from node.oracle.connections.stream import VenueStream
+from node.oracle.guard import book_flaw
 from node.oracle.readings import E18
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode
@@ -150,6 +152,24 @@ async def test_a_long_message_is_read_in_a_thread_and_the_event_loop_goes_on() -
         await source.priced()
         assert seen == [False]
         assert source.server.connections == 1
+
+
+async def test_a_book_that_stays_crossed_is_read_anew_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected("coinbase") as source:
+        await source.priced()
+        monkeypatch.setattr(stream, "PRICELESS_MS", 300)
+        # The removal of the asks below it was lost; the book goes on, and is crossed with every update.
+        begun, honest = source.server.connections, source.server.price
+        source.server.price = lambda: None
+        crossed = '{"type":"l2update","product_id":"M","changes":[["buy","9999","1"]]}'
+        source.server.texts.extend([crossed] * 100_000)
+        await source.failed(OracleCode.VENUE_UNREACHABLE)
+        source.server.texts.clear()
+        source.server.price = honest
+        await until(lambda: source.server.connections > begun, "another connection")
+        monkeypatch.setattr(stream, "PRICELESS_MS", 120_000)
+        await source.priced()
+        assert book_flaw(source.cell.state.reading) is None
 
 
 async def test_a_handshake_that_is_answered_by_a_limit_or_a_page_is_tried_again() -> None:
