@@ -75,6 +75,7 @@ class VenueStream:
         self._cell, self._parser, self._clock_ms = cell, parser, clock_ms
         self._at = f"{config.feed}/{config.name}"
         self._pauses = pauses or Pauses()
+        self._address = address_of(config.url)
         self._losses = 0
         self._parsing = trio.Lock()
         self._priced_at = 0.0
@@ -118,9 +119,8 @@ class VenueStream:
         return found[0] if found else None
 
     async def _connected(self, http: VenueHttp | None) -> None:
-        config, parser = self._config, self._parser
+        address, parser = self._address, self._parser
         self._losses, self._priced_at = 0, trio.current_time()
-        address = address_of(config.url)
         with trio.fail_after(CONNECT_SECONDS):
             stream = await open_stream(address)
         try:

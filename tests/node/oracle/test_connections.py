@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
 from node.oracle.connections import stream
 from node.oracle.connections.live import LiveConnections, connection
@@ -24,6 +24,7 @@ from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
 from node.oracle.venues.events import Event
 from tests.kit.oracle.venue_server import Page, VenueServer
+from tests.kit.refusals import refused
 from tests.kit.until import until
 
 HTML = b"<html><h1>502 Bad Gateway</h1></html>"
@@ -152,6 +153,13 @@ async def test_a_long_message_is_read_in_a_thread_and_the_event_loop_goes_on() -
         await source.priced()
         assert seen == [False]
         assert source.server.connections == 1
+
+
+@pytest.mark.parametrize("url", ["wss://venue:99999", "wss://venue:port", "ws://[::1", "wss:///ws"])
+def test_an_address_that_cannot_be_dialled_is_refused_at_the_start(url: str) -> None:
+    config = SourceConfig(feed="F", name="s", venue="kraken", market="M", url=url)
+    with refused(OracleCode.PRICE_SOURCE_UNUSABLE, LocalFault):
+        LiveConnections([SourceCell(config)], (), clock_ms)
 
 
 async def test_a_book_that_stays_crossed_is_read_anew_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
