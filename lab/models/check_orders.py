@@ -22,38 +22,49 @@ from lab.models.terms import (
     Term,
 )
 
+OPTIONS = ("call", "put")
+
 
 def check_orders(model: RiskModel, portfolio: Portfolio, at: str = "portfolio") -> None:
     """Each order is margined. Raises RemoteFault ORDER_NOT_MARGINED with the path of the first that is not."""
     if not any(account.orders for account in portfolio.accounts):
         return
     contracts = {contract.id: contract for contract in portfolio.instruments}
-    verdicts = {name: _refusal(model.terms, contract) for name, contract in contracts.items()}
+    verdicts = {
+        (name, side): _refusal(model.terms, contract, side)
+        for name, contract in contracts.items()
+        for side in ("buy", "sell")
+    }
     for number, account in enumerate(portfolio.accounts):
         stated = {risk.group for risk in account.given}
         for place, order in enumerate(account.orders):
             group = contracts[order.instrument].group
-            why = f"the risk of {group} is given" if group in stated else verdicts[order.instrument]
+            why = f"the risk of {group} is given" if group in stated else verdicts[order.instrument, order.side]
             if why:
                 path = f"{at}.accounts[{number}].orders[{place}]"
                 raise RemoteFault(ClearingCode.ORDER_NOT_MARGINED, path, instrument=order.instrument, why=why)
 
 
-def _refusal(terms: Sequence[Term], contract: Contract) -> str:
+def _refusal(terms: Sequence[Term], contract: Contract, side: str) -> str:
     """Why an order for this instrument has no margin; empty if it has."""
     spread = [term.name for term in terms if _forms_spreads(term, contract)]
     if spread:
         return f"{spread[0]} counts the deltas of positions only"
-    return "" if any(_counts(term, contract) for term in terms) else "no term counts it"
+    return "" if any(_counts(term, contract, side) for term in terms) else f"no term counts a {side} order of it"
 
 
-def _counts(term: Term, contract: Contract) -> bool:
+def _counts(term: Term, contract: Contract, side: str) -> bool:
+    """Whether the order's fill can raise what the term requires; formulas of shorts count no order that buys."""
     if isinstance(term, Scan):
         return term.orders == "worst" and term.select.has(contract)
     if isinstance(term, MarginFraction):
         return term.with_orders and term.select.has(contract)
     if isinstance(term, OptionFormula):
-        return contract.kind in ("call", "put") and term.select.has(contract)
+        return side == "sell" and contract.kind in OPTIONS and term.select.has(contract)
+    if isinstance(term, PerSize) and term.count == "naked_short":
+        return side == "sell" and contract.kind in OPTIONS and term.select.has(contract)
+    if isinstance(term, PerSize) and term.count != "gross":
+        return side == ("buy" if term.count == "long" else "sell") and term.select.has(contract)
     return isinstance(term, Slippage | PerSize | Convex) and term.select.has(contract)
 
 

@@ -63,10 +63,11 @@ def judge(state: SourceState, limits: Limits, now_ms: int) -> Flaw | None:
         return Flaw(state.fault, state.why)
     if reading is None:
         return Flaw(OracleCode.SOURCE_SILENT)
-    return _book_flaw(reading) or _price_flaw(reading) or _time_flaw(state, reading, limits, now_ms)
+    return book_flaw(reading) or _price_flaw(reading) or _time_flaw(state, reading, limits, now_ms)
 
 
-def _book_flaw(reading: Reading) -> Flaw | None:
+def book_flaw(reading: Reading) -> Flaw | None:
+    """Whether a book is crossed, locked or lacks a side."""
     bid, ask = reading.bid_e18, reading.ask_e18
     if bid is None or ask is None:
         return None

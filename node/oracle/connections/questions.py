@@ -5,12 +5,14 @@ it says.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 import trio
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
+from node.oracle.connections.parsing import parsed
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
 from node.oracle.events import AnswerParser
 from node.oracle.pauses import Pauses
@@ -52,7 +54,8 @@ class VenueQuestions:
         try:
             answer = await http.ask(self._parser.path, self._parser.body)
             # A price without a time is at least as old as the question.
-            self._cell.take(self._parser.read(answer), asked_ms)
+            events = await parsed(partial(self._parser.read, answer), len(answer.body))
+            self._cell.take(events, asked_ms)
         except RemoteFault as fault:
             self._cell.failed(fault, reading_lost=False)
             wait_ms = max(self._config.poll_ms, self._pauses.after(fault))

@@ -1,13 +1,15 @@
 """`VenueStream`: a WebSocket to one market of a venue, for ever.
 
-Rule: a connection without a message for the venue's time, or without a price for `PRICELESS_MS`, is dead and dialled
-again. Pings of the protocol are answered by the library; those of the venue are the parser's. No vote waits for it.
+Rule: a connection without a message for the venue's time, or without a usable price for `PRICELESS_MS`, is dead and
+dialled again. Pings of the protocol are answered by the library; those of the venue are the parser's. No vote waits
+for it.
 
 The library is trio-websocket over wsproto (docs/decisions/0002).
 """
 
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 import trio
@@ -21,6 +23,7 @@ from trio_websocket import (
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
+from node.oracle.connections.parsing import parsed
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
 from node.oracle.events import (
@@ -33,6 +36,7 @@ from node.oracle.events import (
     SnapshotWanted,
     StreamParser,
 )
+from node.oracle.guard import book_flaw
 from node.oracle.pauses import Pauses
 from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
@@ -44,12 +48,14 @@ STEADY_SECONDS = 60.0
 ANNOUNCED_SECONDS = 1.0
 """Before the next connection, where the venue announced the end of the last."""
 PRICELESS_MS = 120_000
-"""A venue may accept a subscription that it then forgets."""
+"""A venue may accept a subscription that it then forgets, or leave a book crossed after an update that was lost."""
 LOSSES_MAX = 3
 """Of the book on one connection; then it is dialled anew, with the pauses of a failure."""
 SNAPSHOT_SECONDS_MIN = 1.0
 """Between two snapshots."""
 TOO_BIG = 1009
+QUEUED_MAX = 4
+"""Messages that wait for the parser; each may be as long as `frame_bytes_max`."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +75,9 @@ class VenueStream:
         self._cell, self._parser, self._clock_ms = cell, parser, clock_ms
         self._at = f"{config.feed}/{config.name}"
         self._pauses = pauses or Pauses()
+        self._address = address_of(config.url)
         self._losses = 0
+        self._parsing = trio.Lock()
         self._priced_at = 0.0
         self._snapshot_at = -SNAPSHOT_SECONDS_MIN
 
@@ -111,9 +119,8 @@ class VenueStream:
         return found[0] if found else None
 
     async def _connected(self, http: VenueHttp | None) -> None:
-        config, parser = self._config, self._parser
+        address, parser = self._address, self._parser
         self._losses, self._priced_at = 0, trio.current_time()
-        address = address_of(config.url)
         with trio.fail_after(CONNECT_SECONDS):
             stream = await open_stream(address)
         try:
@@ -124,7 +131,7 @@ class VenueStream:
                         stream,  # type: ignore[arg-type]  # of trio's stubs
                         address.header,
                         address.resource,
-                        message_queue_size=64,
+                        message_queue_size=QUEUED_MAX,
                         max_message_size=parser.frame_bytes_max,
                     )
                 for text in parser.opening():
@@ -147,9 +154,9 @@ class VenueStream:
             if message is None:
                 raise self._unreachable(f"silent for {self._parser.silence_ms_max} ms")
             if trio.current_time() - self._priced_at > PRICELESS_MS / 1000:
-                raise self._unreachable(f"no price for {PRICELESS_MS} ms")
-            events = self._parser.receive(message.encode() if isinstance(message, str) else message)
-            self._take(events, nursery, http)
+                raise self._unreachable(f"no usable price for {PRICELESS_MS} ms")
+            frame = message.encode() if isinstance(message, str) else message
+            events = await self._parsed(partial(self._parser.receive, frame), len(frame), nursery, http)
             for event in events:
                 if isinstance(event, FrameWanted):
                     await socket.send_message(event.text)
@@ -157,10 +164,20 @@ class VenueStream:
                     log.info("price source closes", source=self._at, why=event.why)
                     return
 
-    def _take(self, events: Sequence[Event], nursery: trio.Nursery, http: VenueHttp | None) -> None:
-        self._cell.take(events, self._clock_ms())
+    async def _parsed(
+        self, read: Callable[[], Sequence[Event]], size: int, nursery: trio.Nursery, http: VenueHttp | None
+    ) -> Sequence[Event]:
+        """One message at a time, and its events taken before the next is read."""
+        came_ms = self._clock_ms()
+        async with self._parsing:
+            events = await parsed(read, size)
+            self._take(events, came_ms, nursery, http)
+        return events
+
+    def _take(self, events: Sequence[Event], came_ms: int, nursery: trio.Nursery, http: VenueHttp | None) -> None:
+        self._cell.take(events, came_ms)
         for event in events:
-            if isinstance(event, PriceRead):
+            if isinstance(event, PriceRead) and book_flaw(event.reading) is None:
                 self._priced_at = trio.current_time()
             elif isinstance(event, BookLost):
                 self._losses += 1
@@ -174,7 +191,7 @@ class VenueStream:
         self._snapshot_at = trio.current_time()
         answer: Answer = await http.ask(path)
         check_status(answer, self._at)
-        self._take(self._parser.snapshot(answer), nursery, http)
+        await self._parsed(partial(self._parser.snapshot, answer), len(answer.body), nursery, http)
 
     async def _keep_alive(self, socket: WebSocketConnection) -> None:
         while True:

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 import trio
 
+from clearing.base.errors import LocalFault
+from node.oracle.source import OracleCode
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -21,10 +24,16 @@ class Address:
 
 
 def address_of(url: str) -> Address:
-    """Of a ws or wss URL."""
-    parts = urlsplit(url)
+    """Of a ws or wss URL. Raises LocalFault PRICE_SOURCE_UNUSABLE: no host, or a port that is none."""
+    try:
+        parts = urlsplit(url)
+        host, stated = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.sources", url=url, why=str(error)) from None
+    if not host:
+        raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.sources", url=url, why="no host")
     is_tls = parts.scheme == "wss"
-    host, port = parts.hostname or "", parts.port or (443 if is_tls else 80)
+    port = stated or (443 if is_tls else 80)
     header = host if port in (80, 443) else f"{host}:{port}"
     return Address(host, port, is_tls, header, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 

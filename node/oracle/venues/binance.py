@@ -37,6 +37,8 @@ from node.oracle.venues.wire import (
 
 WAITING_MAX = 1_000
 """Events kept until the snapshot comes: a minute and a half of them."""
+WAITING_LEVELS_MAX = 200_000
+"""Levels in all of them together."""
 TOO_MANY = -1003
 BAN_MS = 120_000
 """The shortest ban."""
@@ -111,6 +113,7 @@ class BinanceStream:
         self._at, self._market, self._kind, self._futures = f"binance {market}", market, kind, futures
         self._book = OrderBook(self._at)
         self._waiting: list[_Depth] = []
+        self._waiting_levels = 0
         self._last: int | None = None
         """The last update that the book contains; None before the snapshot."""
         self._is_first = True
@@ -170,20 +173,26 @@ class BinanceStream:
 
     def _forget(self) -> None:
         self._book.reset()
-        self._waiting, self._last, self._is_first = [], None, True
+        self._waiting, self._waiting_levels = [], 0
+        self._last, self._is_first = None, True
+
+    def _wait(self, event: _Depth) -> None:
+        self._waiting.append(event)
+        self._waiting_levels += len(event.b) + len(event.a)
+        if len(self._waiting) > WAITING_MAX or self._waiting_levels > WAITING_LEVELS_MAX:
+            self._forget()
+            raise malformed(self._at, "no snapshot came")
 
     def _update(self, event: _Depth) -> tuple[Event, ...]:
         if self._last is None:
-            self._waiting.append(event)
-            if len(self._waiting) > WAITING_MAX:
-                raise malformed(self._at, "no snapshot came")
+            self._wait(event)
             return (SnapshotWanted(self._snapshot_path),) if len(self._waiting) == 1 else ()
         if event.u <= self._last and self._is_first:
             return ()
         if not self._follows(event, self._last):
             why = f"update {event.U} follows {self._last}"
             self._forget()
-            self._waiting.append(event)
+            self._wait(event)
             return BookLost(why), SnapshotWanted(self._snapshot_path)
         self._book.update(event.b, event.a)
         self._last, self._is_first = event.u, False

@@ -134,9 +134,10 @@ class CoinbaseStream:
     def _update(self, update: _Update) -> tuple[Event, ...]:
         if not self._has_snapshot:
             return (BookLost("an update came before the snapshot"),)
-        for side, at_price, size in update.changes:
-            level = ((at_price, size),)
-            self._book.update(*((level, ()) if side == "buy" else ((), level)))
+        bids, asks = (
+            [(at_price, size) for side, at_price, size in update.changes if side == which] for which in ("buy", "sell")
+        )
+        self._book.update(bids, asks)
         return (self._read(update.time),)
 
     def _read(self, time: str) -> PriceRead:

@@ -108,6 +108,22 @@ def test_an_order_that_no_term_margins_is_refused_with_its_path():
 
 
 @pytest.mark.parametrize(
+    ("term", "side", "instrument"),
+    [
+        # a call bought at 5,000 that is worth some 60 loses the rest at once
+        ({"kind": "option_formula", "upper": "0.1", "lower": "0.1"}, "buy", "C"),
+        ({"kind": "per_size", "count": "naked_short", "amount": 1}, "buy", "C"),
+        ({"kind": "per_size", "count": "naked_short", "amount": 1}, "sell", "P"),
+        ({"kind": "per_size", "count": "short", "amount": 1}, "buy", "P"),
+        ({"kind": "per_size", "count": "long", "amount": 1}, "sell", "P"),
+    ],
+)
+def test_a_term_of_one_side_margins_no_order_of_the_other(term: Any, side: str, instrument: str) -> None:
+    with refused(ClearingCode.ORDER_NOT_MARGINED, at="portfolio.accounts[0].orders[0]"):
+        run([term | {"name": "one-sided"}], order(side, 1, 5_000, instrument))
+
+
+@pytest.mark.parametrize(
     "term",
     [
         {"kind": "calendar", "name": "spread", "group": "X", "charge": 1},

@@ -1,24 +1,30 @@
 """Connections survive what venues do: gaps, ends, limits, error pages, lies about the form, and silence."""
 
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
+from node.oracle.connections import stream
 from node.oracle.connections.live import LiveConnections, connection
+from node.oracle.connections.parsing import AT_ONCE_BYTES
 from node.oracle.connections.stream import VenueStream
+from node.oracle.events import Event
+from node.oracle.guard import book_flaw
 from node.oracle.pauses import LONGEST_MS, Pauses
 from node.oracle.readings import E18
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode
 from node.oracle.source_cell import SourceCell
 from tests.kit.oracle.venue_server import Page, VenueServer
+from tests.kit.refusals import refused
 from tests.kit.until import until
 
 HTML = b"<html><h1>502 Bad Gateway</h1></html>"
@@ -40,8 +46,8 @@ class Moving:
 
 
 class Source:
-    def __init__(self, server: VenueServer, cell: SourceCell) -> None:
-        self.server, self.cell = server, cell
+    def __init__(self, server: VenueServer, cell: SourceCell, stream: Any) -> None:
+        self.server, self.cell, self.stream = server, cell, stream
 
     async def priced(self) -> None:
         """Until a price comes that the server sends from now on."""
@@ -76,7 +82,7 @@ async def connected(venue: str, *, rest: bool = False, silence_ms: int = 0, **se
         if silence_ms and isinstance(made, VenueStream):
             made._parser.silence_ms_max = silence_ms
         nursery.start_soon(made.run)
-        yield Source(server, cell)
+        yield Source(server, cell, made)
         nursery.cancel_scope.cancel()
 
 
@@ -129,6 +135,49 @@ async def test_a_message_beyond_the_limit_ends_the_connection() -> None:
         source.server.texts.append(" " * ((1 << 20) + 1))
         await source.failed(OracleCode.VENUE_MALFORMED)
         await source.priced()
+
+
+async def test_a_long_message_is_read_in_a_thread_and_the_event_loop_goes_on() -> None:
+    async with connected("coinbase") as source:
+        await source.priced()
+        read, seen = source.stream._parser.receive, []
+
+        def receive(frame: bytes) -> Sequence[Event]:
+            if len(frame) > AT_ONCE_BYTES:
+                seen.append(threading.current_thread() is threading.main_thread())
+            return read(frame)
+
+        source.stream._parser.receive = receive
+        source.server.texts.append('{"type":"l2update","product_id":"M","changes":[' + " " * AT_ONCE_BYTES + "]}")
+        await until(lambda: seen, "the long message")
+        await source.priced()
+        assert seen == [False]
+        assert source.server.connections == 1
+
+
+@pytest.mark.parametrize("url", ["wss://venue:99999", "wss://venue:port", "ws://[::1", "wss:///ws"])
+def test_an_address_that_cannot_be_dialled_is_refused_at_the_start(url: str) -> None:
+    config = SourceConfig(feed="F", name="s", venue="kraken", market="M", url=url)
+    with refused(OracleCode.PRICE_SOURCE_UNUSABLE, LocalFault):
+        LiveConnections([SourceCell(config)], (), clock_ms)
+
+
+async def test_a_book_that_stays_crossed_is_read_anew_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected("coinbase") as source:
+        await source.priced()
+        monkeypatch.setattr(stream, "PRICELESS_MS", 300)
+        # The removal of the asks below it was lost; the book goes on, and is crossed with every update.
+        begun, honest = source.server.connections, source.server.price
+        source.server.price = lambda: None
+        crossed = '{"type":"l2update","product_id":"M","changes":[["buy","9999","1"]]}'
+        source.server.texts.extend([crossed] * 100_000)
+        await source.failed(OracleCode.VENUE_UNREACHABLE)
+        source.server.texts.clear()
+        source.server.price = honest
+        await until(lambda: source.server.connections > begun, "another connection")
+        monkeypatch.setattr(stream, "PRICELESS_MS", 120_000)
+        await source.priced()
+        assert book_flaw(source.cell.state.reading) is None
 
 
 async def test_a_handshake_that_is_answered_by_a_limit_or_a_page_is_tried_again() -> None:

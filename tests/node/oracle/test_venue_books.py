@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,8 @@ from node.config_oracle import SourceConfig
 from node.oracle.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
 from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
-from node.oracle.venues.binance import BinanceStream
-from node.oracle.venues.order_book import OrderBook
+from node.oracle.venues.binance import WAITING_LEVELS_MAX, BinanceStream
+from node.oracle.venues.order_book import LEVELS_MAX, SORTED_ANEW, OrderBook
 from node.oracle.venues.parsers import stream_parser
 from tests.kit.oracle.venue_writers import WRITERS
 from tests.kit.refusals import refused
@@ -162,6 +163,25 @@ def test_a_book_is_what_a_table_of_its_levels_is(updates: list[tuple[bool, Any]]
     assert book.reading(5) == of_book(*best, 5)
 
 
+@given(st.lists(st.lists(LEVEL, max_size=20), max_size=3), st.lists(LEVEL, max_size=5))
+def test_a_long_update_leaves_what_its_levels_one_by_one_leave(parts: list[list[Any]], before: list[Any]) -> None:
+    levels = [level for part in parts for level in part * SORTED_ANEW]
+    whole, single = OrderBook("test"), OrderBook("test")
+    for book in (whole, single):
+        book.update(before, before)
+    whole.update(levels, levels)
+    for level in levels:
+        single.update([level], [level])
+    assert whole.best(100) == single.best(100)
+    assert whole.reading(1) == single.reading(1)
+
+
+def test_an_update_longer_than_a_side_is_refused() -> None:
+    book = OrderBook("test")
+    with refused(OracleCode.VENUE_MALFORMED):
+        book.update([(Decimal(1), Decimal(1))] * (LEVELS_MAX + 1), [])
+
+
 @pytest.mark.parametrize("level", [("0", "1"), ("-1", "1"), ("1", "-1"), ("NaN", "1"), ("1", "Infinity")])
 def test_a_level_that_cannot_be_is_refused(level: tuple[str, str]) -> None:
     with refused(OracleCode.VENUE_MALFORMED):
@@ -188,3 +208,17 @@ def test_a_number_that_is_too_long_costs_nothing_and_is_refused(text: str) -> No
 def test_a_scaled_integer_is_rounded_down(value: int, decimals: int) -> None:
     exact = Fraction(value * E18, 10**decimals)
     assert scaled_e18(value, decimals) == exact.__floor__()
+
+
+def test_binance_keeps_no_more_levels_than_a_book_has_while_it_waits_for_its_snapshot() -> None:
+    parser = BinanceStream("M", "book", futures=False)
+    parser.opening()
+    levels = [[1, 1]] * 60_000
+    event = {"e": "depthUpdate", "s": "M", "E": 1_700_000_000_000, "U": 9, "u": 9, "b": levels, "a": []}
+    frame = msgspec.json.encode(event)
+    for _ in range(WAITING_LEVELS_MAX // len(levels)):
+        parser.receive(frame)
+        # It is older than what waits, so that it is asked for again.
+        parser.snapshot(Answer(200, b'{"lastUpdateId":1,"bids":[],"asks":[]}'))
+    with pytest.raises(RemoteFault, match="no snapshot came"):
+        parser.receive(frame)

@@ -1,0 +1,26 @@
+"""`parsed`: large messages are read in a worker thread, so that none of them holds up consensus.
+
+Rule: the event loop itself reads only what takes a few milliseconds. All sources share few threads: others' work does
+not wait for them. One parser reads one message at a time; its caller sees to that.
+"""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from node.oracle.events import Event
+
+AT_ONCE_BYTES = 16_384
+"""Read in the event loop: some thousand levels. Changing to a thread costs more."""
+THREADS = 2
+_threads = trio.CapacityLimiter(THREADS)
+
+
+async def parsed(read: Callable[[], Sequence[Event]], size: int) -> Sequence[Event]:
+    """What `read` returns for a message of so many bytes. Raises as it does.
+
+    It is waited for even when cancelled: a message is bounded, and the parser is used again.
+    """
+    if size <= AT_ONCE_BYTES:
+        return read()
+    return await trio.to_thread.run_sync(read, limiter=_threads)
