@@ -55,6 +55,15 @@ def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
     )
 
 
+def living_marks(state: State) -> dict[int, int]:
+    """Marks in ticks by instrument, ordered, of all that is not settled: the input of risk arrays.
+
+    No position in a settled instrument can exist, so its last mark values nothing. It is nobody's word either: it stays
+    where it was when its feed opens again at another price, and no bound beside the index would fit it.
+    """
+    return {instrument: mark.ticks for instrument, mark in state.marks.ordered() if not mark.settled}
+
+
 def current_rulebook(state: State) -> Rulebook:
     """Parameters, listing and prices in force, from which the snapshot's slots and rows follow."""
     names = {feed.id: feed.name for feed in state.terms.genesis.feeds}
@@ -68,6 +77,6 @@ def current_rulebook(state: State) -> Rulebook:
             FeedLevel(feed, names[feed], feed_state.ticks, feed_state.price_status != PriceStatus.SETTLED)
             for feed, feed_state in state.feeds.ordered()
         ),
-        marks=tuple(MarkPrice(instrument, mark.ticks) for instrument, mark in state.marks.ordered()),
+        marks=tuple(MarkPrice(instrument, ticks) for instrument, ticks in living_marks(state).items()),
         time_ms=state.now.arrays_time_ms,
     )

@@ -16,7 +16,7 @@ from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.pricing.value_after_haircut import value_before_haircut_up
 from clearing.schema.records.accounts import Book
 from clearing.schema.records.prices import FeedStatus, PriceStatus
-from clearing.state.effective_parameters import effective_assets, effective_parameters
+from clearing.state.effective_parameters import effective_assets, effective_parameters, living_marks
 from clearing.state.ledger import asset_of_currency, balance, can_hold, cash_currency, token_currency
 from clearing.state.state import State
 
@@ -40,7 +40,6 @@ def current_arrays(state: State) -> RiskArrays:
     """Risk arrays of this state, built on first use and after each move of a mark."""
     if state.arrays_cache is None:
         terms = state.terms
-        marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
         index = {
             feed: feed_state.ticks
             for feed, feed_state in state.feeds.ordered()
@@ -51,7 +50,7 @@ def current_arrays(state: State) -> RiskArrays:
             genesis.instruments,
             effective_assets(state),
             genesis.cash_groups,
-            marks,
+            living_marks(state),
             index,
             effective_parameters(state),
             state.now.arrays_time_ms,

@@ -3,8 +3,9 @@
 Rule: the engine's own bounds, in integers: a perpetual's mark is within its premium's cap of the index and at least one
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
 carried over its whole life; an option's is at most the index (call) or the strike (put). Where a feed is settled,
-instruments on it count for nothing. What these bounds leave open is the quorum's word (`proofs.verify.attestations`).
-It must not know how prices are formed.
+instruments on it count for nothing. An instrument without a mark, such as one settled for good, counts at its index or
+forward, which is within its bounds, so nothing is compared. What these bounds leave open is the quorum's word
+(`proofs.verify.attestations`). It must not know how prices are formed.
 """
 
 from typing import TYPE_CHECKING

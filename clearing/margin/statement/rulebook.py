@@ -60,7 +60,7 @@ class FeedLevel(Wire, frozen=True):
 
 
 class MarkPrice(Wire, frozen=True):
-    """An instrument's settled mark in ticks."""
+    """The mark in ticks that an instrument's positions were last settled at; one that is settled for good has none."""
 
     instrument: U32
     ticks: U63

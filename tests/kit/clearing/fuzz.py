@@ -204,9 +204,7 @@ def check_provable(state: State) -> None:
     rulebook = read_rulebook(statement.rules, len(statement.slots))
     assert rulebook.slots_and_rows() == (statement.slots, statement.rows)
     assert (rulebook.slots(), rulebook.row_count) == (statement.slots, len(statement.rows))
-    # What was settled with its feed keeps its price when the feed opens again.
-    living = tuple(mark for mark in rulebook.marks if not state.marks[mark.instrument].settled)
-    check_price_bounds(msgspec.structs.replace(rulebook, marks=living), listed_ms=state.terms.genesis.time_ms)
+    check_price_bounds(rulebook, listed_ms=state.terms.genesis.time_ms)
     for each in snapshot.accounts:
         own = each.values[:cash], each.values[cash:tokens], each.values[tokens:]
         assert 0 <= each.shortfall < 2**63

@@ -9,8 +9,8 @@ from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation
 from proofs.epoch.package import attach_custody, read_package
 from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs import reopened_feed, stressed
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs import stressed
 from tests.kit.proofs.proven_custody import proven as proven_custody
 from tests.kit.proofs.second_verifier import SecondVerifier
 from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS
@@ -84,6 +84,7 @@ PACKAGES: dict[str, Callable[[], bytes]] = {
     "a fund of nothing": lambda: levered(0),
     "a name that steers a terminal": lambda: with_feed(1, name="\u202eBTC\n\x1b[31m\U000e0001\u00a0😀 \x00"),
     "a settled feed": lambda: with_feed(2, used=False),
+    "a settled perpetual whose feed is open again": reopened_feed.package,
     "the domain of a network": lambda: proven(stressed.snapshot_of(BOOK, MEMBERS), 2048),
     "a middle domain": lambda: proven(stressed.snapshot_of(BOOK, MEMBERS), 512),
     "no joint scenarios": lambda: under(joint=msgspec.structs.replace(EVERY_RULE.joint, scenarios=())),
