@@ -98,7 +98,8 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
     fields = ["ok", "height", "network", "checks", "bytes", "seconds"]
-    assert list(report) == [*fields, "epoch", "not_run", "claim", "not_proven", "file", "attested", "open", "strict"]
+    fields += ["epoch", "not_run", "claim", "not_proven", "file", "attested", "open", "strict"]
+    assert list(report) == [*fields, "cpu_seconds", "peak_bytes"]
     assert report["ok"] is True
     assert report["height"] == demo_run.summary["package_height"]
     assert report["network"] == demo_run.summary["network"]
@@ -107,6 +108,7 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     assert all(list(check) == told and check["ok"] and check["meaning"] for check in report["checks"])
     assert report["bytes"] == demo_run.package.stat().st_size
     assert report["seconds"] > 0
+    assert report["cpu_seconds"] > 0
 
 
 def test_the_packages_of_all_validators_are_one_history(demo_run: DemoFolder) -> None:
