@@ -1,4 +1,5 @@
-"""JSON from outside: `read_json` decodes it and refuses duplicate names in an object; `check_nesting` limits its depth.
+"""JSON from outside: `read_json` decodes it and refuses duplicate names in an object, `read_part` reads on in what it
+accepted; `check_nesting` limits its depth.
 
 Rule: parsers disagree on the value of a duplicated name, so a person, a proxy and this program could read different
 values. Duplicates are refused with the name. Bytes from outside never reach a parser if they are nested deeper than
@@ -76,6 +77,14 @@ def read_json(data: bytes | str, kind: Any = Any) -> Any:
         # No input is known that only one of the two parsers accepts. If there is one, it is not reliable.
         raise DuplicateNameError(str(error)) from None
     return read
+
+
+def read_part(data: msgspec.Raw | bytes, kind: type[T]) -> T:
+    """Decode as `kind` what `read_json` has accepted before, whole or as a part: no second search for duplicates.
+
+    Raises as `msgspec.json.decode`.
+    """
+    return msgspec.json.decode(data, type=kind)
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> None:

@@ -39,18 +39,9 @@ class TriedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
-    """What the node would report: price and confidence in ticks, and the number of sources behind it."""
-
-    feed: int
-    ticks: int
-    confidence_ticks: int
-    sources: int
-
-
-@dataclass(frozen=True, slots=True)
 class TriedFeed:
-    """One feed. `is_usable`: it has a value; `vote` is None without one, and for a feed that is not reported."""
+    """One feed. `is_usable`: it has a value. `vote`: what the node would report; None without a value, and for a feed
+    that is not reported."""
 
     name: str
     is_usable: bool
@@ -58,7 +49,7 @@ class TriedFeed:
     half_width: str
     usable: int
     needed: int
-    vote: Vote | None
+    vote: Quote | None
     sources: tuple[TriedSource, ...]
 
 
@@ -101,17 +92,16 @@ async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], 
 
 
 def _of_quote(quote: Quote, config: NodeConfig) -> TriedFeed:
-    vote = Vote(quote.feed, quote.ticks, quote.confidence_ticks, quote.sources)
     ticks, width = f"{quote.ticks} ticks", f"{quote.confidence_ticks} ticks"
     only = TriedSource(config.oracle.source, str(quote.feed), ticks, width, 0, "", "usable", "")
     name = f"feed {quote.feed}"
     return TriedFeed(
-        name, is_usable=True, price=ticks, half_width=width, usable=1, needed=1, vote=vote, sources=(only,)
+        name, is_usable=True, price=ticks, half_width=width, usable=1, needed=1, vote=quote, sources=(only,)
     )
 
 
 def _tried(standing: FeedStanding, several: SeveralSources) -> TriedFeed:
-    value, quote, config = standing.judgement.value, standing.quote, standing.config
+    value, config = standing.judgement.value, standing.config
     markets = {cell.config.name: cell.market for cell in several.cells[config.name]}
     return TriedFeed(
         name=config.name,
@@ -120,7 +110,7 @@ def _tried(standing: FeedStanding, several: SeveralSources) -> TriedFeed:
         half_width=decimal_text(value.half_width_e18) if value is not None else "",
         usable=standing.judgement.usable,
         needed=config.quorum,
-        vote=Vote(quote.feed, quote.ticks, quote.confidence_ticks, quote.sources) if quote is not None else None,
+        vote=standing.quote,
         sources=tuple(_tried_source(each, markets[each.name]) for each in standing.judgement.verdicts),
     )
 

@@ -97,6 +97,14 @@ class StreamParser(Protocol):
         ...
 
 
+class WithoutSnapshots:
+    """Of a `StreamParser` that never wants one: whole books come by the stream."""
+
+    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
+        """Nothing."""
+        return ()
+
+
 class AnswerParser(Protocol):
     """The same over HTTP, one question at a time."""
 

@@ -12,10 +12,10 @@ from node.config import ChainConfig, NodeConfig
 from node.config_oracle import FeedConfig, Oracle, SourceConfig
 from node.config_sources import load_config
 from node.offline.config_checks import config_mistakes
-from node.offline.price_trial import Vote, as_text, decimal_text, read_oracle, try_prices
+from node.offline.price_trial import as_text, decimal_text, read_oracle, try_prices
 from node.oracle.connections.live import LiveConnections
 from node.oracle.several_sources import SeveralSources
-from node.oracle.source import OracleCode
+from node.oracle.source import OracleCode, Quote
 from node.oracle.source_cell import SourceCell
 from tests.kit.command_line import CommandLine
 from tests.kit.oracle.venue_server import VenueServer
@@ -51,7 +51,7 @@ async def test_the_trial_shows_each_source_and_the_vote() -> None:
         oracle = Oracle(source="live", feeds=(FeedConfig(name="BTC", feed=7),), sources=tuple(sources))
         (feed,) = await try_prices(NodeConfig(oracle=oracle), 3, clock_ms)
         nursery.cancel_scope.cancel()
-    assert feed.vote == Vote(7, 5_000_001, 1, 2)
+    assert feed.vote == Quote(7, 5_000_001, 1, 2)
     assert {each.name: each.code for each in feed.sources} == {
         "kraken": "",
         "okx": "",

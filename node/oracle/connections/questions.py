@@ -13,7 +13,7 @@ import trio
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
 from node.oracle.connections.parsing import parsed
-from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
+from node.oracle.connections.venue_http import VenueHttp
 from node.oracle.events import AnswerParser
 from node.oracle.pauses import Pauses
 from node.oracle.source_cell import SourceCell
@@ -45,8 +45,7 @@ class VenueQuestions:
                 wait_ms = await self._round(http)
                 await trio.sleep(wait_ms / 1000)
         finally:
-            with trio.CancelScope(deadline=trio.current_time() + CLOSE_SECONDS, shield=True):
-                await http.aclose()
+            await http.aclose()
 
     async def _round(self, http: VenueHttp) -> int:
         """One question; the milliseconds until the next."""

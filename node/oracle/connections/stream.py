@@ -100,8 +100,7 @@ class VenueStream:
                 await trio.sleep(wait_ms / 1000)
         finally:
             if http is not None:
-                with trio.CancelScope(deadline=trio.current_time() + CLOSE_SECONDS, shield=True):
-                    await http.aclose()
+                await http.aclose()
 
     async def _connection(self, http: VenueHttp | None) -> RemoteFault | None:
         """One connection until it ends; what ended it, None where the venue announced it."""

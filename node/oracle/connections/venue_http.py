@@ -36,8 +36,9 @@ class VenueHttp:
         )
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the connections within `CLOSE_SECONDS`, also when cancelled."""
+        with trio.CancelScope(deadline=trio.current_time() + CLOSE_SECONDS, shield=True):
+            await self._client.aclose()
 
     async def ask(self, path: str, body: bytes = b"") -> Answer:
         """The answer at `path`: to GET, or to `body` posted as JSON."""

@@ -134,7 +134,7 @@ class BinanceStream:
             body = head.data
             head = again(head.data, _Head, self._at)
         if fault := head.error or (_Fault(head.code, head.msg) if head.code is not None else None):
-            raise rate_limited(self._at, BAN_MS) if fault.code == TOO_MANY else refused(self._at, fault.code, fault.msg)
+            raise _refusal(fault, self._at)
         if head.e == "serverShutdown":
             return (ClosingSoon("the server shuts down"),)
         if head.s != self._market:
@@ -247,10 +247,12 @@ def _check_answer(answer: Answer, at: str) -> None:
             fault = decode(answer.body, _Fault, at)
         except RemoteFault:
             fault = _Fault()
-        if fault.code == TOO_MANY:
-            raise rate_limited(at, BAN_MS)
         if fault.code is not None:
-            raise refused(at, fault.code, fault.msg)
+            raise _refusal(fault, at)
     check_status(answer, at)
     if answer.body.lstrip()[:1] == b"{" and (fault := decode(answer.body, _Fault, at)).code is not None:
-        raise rate_limited(at, BAN_MS) if fault.code == TOO_MANY else refused(at, fault.code, fault.msg)
+        raise _refusal(fault, at)
+
+
+def _refusal(fault: _Fault, at: str) -> RemoteFault:
+    return rate_limited(at, BAN_MS) if fault.code == TOO_MANY else refused(at, fault.code, fault.msg)

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer, BookLost, Event, MarketHalted, MarketOpened, PriceRead
+from node.oracle.events import Answer, BookLost, Event, MarketHalted, MarketOpened, PriceRead, WithoutSnapshots
 from node.oracle.readings import of_book
 from node.oracle.venues.order_book import Level, OrderBook
 from node.oracle.venues.wire import Message, again, check_status, decode, price, refused, rfc3339
@@ -62,7 +62,7 @@ class _RestFault(Message, frozen=True):
     message: str = ""
 
 
-class CoinbaseStream:
+class CoinbaseStream(WithoutSnapshots):
     """One market's stream; a heartbeat each second keeps it."""
 
     frame_bytes_max = 16 << 20
@@ -85,10 +85,6 @@ class CoinbaseStream:
         channels = [channel, "heartbeat", {"name": "status"}]
         asked = {"type": "subscribe", "product_ids": [self._market], "channels": channels}
         return (msgspec.json.encode(asked).decode(),)
-
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
-        """Nothing: snapshots come by the stream."""
-        return ()
 
     def receive(self, frame: bytes) -> tuple[Event, ...]:
         """The events of one message."""

@@ -18,6 +18,7 @@ from node.oracle.events import (
     MarketHalted,
     MarketOpened,
     PriceRead,
+    WithoutSnapshots,
 )
 from node.oracle.readings import Reading, of_book
 from node.oracle.venues.order_book import OrderBook
@@ -97,7 +98,7 @@ class _Platform(Message, frozen=True):
     maintenance: bool | None = None
 
 
-class DeribitStream:
+class DeribitStream(WithoutSnapshots):
     """One market's stream, with heartbeats and the state of the platform."""
 
     frame_bytes_max = 4 << 20
@@ -124,10 +125,6 @@ class DeribitStream:
             _call(HEARTBEAT_ID, "set_heartbeat", {"interval": HEARTBEAT_SECONDS}),
             _call(SUBSCRIPTION_ID, "subscribe", {"channels": [self._channel, PLATFORM]}),
         )
-
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
-        """Nothing: snapshots come by the stream."""
-        return ()
 
     def receive(self, frame: bytes) -> tuple[Event, ...]:
         """The events of one message."""

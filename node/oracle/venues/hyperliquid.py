@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from node.oracle.events import Answer, Event, MarketOpened, PriceRead
+from node.oracle.events import Answer, Event, MarketOpened, PriceRead, WithoutSnapshots
 from node.oracle.readings import Reading, of_book
 from node.oracle.venues.wire import (
     NOTHING,
@@ -58,7 +58,7 @@ class _Context(Message, frozen=True):
     ctx: _Prices
 
 
-class HyperliquidStream:
+class HyperliquidStream(WithoutSnapshots):
     """One market's stream."""
 
     frame_bytes_max = 1 << 20
@@ -73,10 +73,6 @@ class HyperliquidStream:
         """The subscription."""
         asked = {"method": "subscribe", "subscription": {"type": KINDS[self._kind], "coin": self._market}}
         return (msgspec.json.encode(asked).decode(),)
-
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
-        """Nothing: every message is a snapshot."""
-        return ()
 
     def receive(self, frame: bytes) -> tuple[Event, ...]:
         """The events of one message. A greeting in plain text may come first."""

@@ -19,6 +19,7 @@ from node.oracle.events import (
     MarketHalted,
     MarketOpened,
     PriceRead,
+    WithoutSnapshots,
 )
 from node.oracle.readings import of_book
 from node.oracle.venues.order_book import Level, OrderBook
@@ -85,7 +86,7 @@ class _RestAnswer(Message, frozen=True):
     result: msgspec.Raw = NOTHING
 
 
-class KrakenStream:
+class KrakenStream(WithoutSnapshots):
     """One market's stream; a heartbeat about each second keeps it."""
 
     frame_bytes_max = 1 << 20
@@ -103,10 +104,6 @@ class KrakenStream:
         self._book.reset()
         self._has_snapshot = False
         return (self._subscription("subscribe"),)
-
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
-        """Nothing: snapshots come by the stream."""
-        return ()
 
     def receive(self, frame: bytes) -> tuple[Event, ...]:
         """The events of one message."""

@@ -19,6 +19,7 @@ from node.oracle.events import (
     MarketHalted,
     MarketOpened,
     PriceRead,
+    WithoutSnapshots,
 )
 from node.oracle.readings import Reading, of_book
 from node.oracle.venues.order_book import Level, OrderBook
@@ -79,7 +80,7 @@ class _RestAnswer(Message, frozen=True):
     data: msgspec.Raw = NOTHING
 
 
-class OkxStream:
+class OkxStream(WithoutSnapshots):
     """One market's stream. The server sends nothing to who sends nothing for 30 seconds."""
 
     frame_bytes_max = 1 << 20
@@ -98,18 +99,13 @@ class OkxStream:
         self._forget()
         return (self._subscription("subscribe"),)
 
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
-        """Nothing: snapshots come by the stream."""
-        return ()
-
     def receive(self, frame: bytes) -> tuple[Event, ...]:
         """The events of one message."""
         if frame == b"pong":
             return ()
         head = decode(frame, _Head, self._at, self.frame_bytes_max)
         if head.event == "error":
-            limited = str(head.code) in LIMITED
-            raise rate_limited(self._at, RETRY_MS_DEFAULT) if limited else refused(self._at, head.code, head.msg)
+            raise _refusal(str(head.code), head.msg, self._at)
         if head.event == "notice":
             return (ClosingSoon(head.msg[:80]),) if str(head.code) == SERVICE_UPGRADE else ()
         if head.event or is_absent(head.data):
@@ -216,7 +212,11 @@ class OkxAnswers:
         code = str(found.code)
         if code in MAINTENANCE:
             return (MarketHalted(found.msg[:80]),)
-        raise rate_limited(self._at, RETRY_MS_DEFAULT) if code in LIMITED else refused(self._at, code, found.msg)
+        raise _refusal(code, found.msg, self._at)
+
+
+def _refusal(code: str, message: str, at: str) -> RemoteFault:
+    return rate_limited(at, RETRY_MS_DEFAULT) if code in LIMITED else refused(at, code, message)
 
 
 def _type_of(market: str) -> str:

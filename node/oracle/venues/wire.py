@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from clearing.base.errors import RemoteFault
-from clearing.base.plain_json import check_nesting, read_json
+from clearing.base.plain_json import check_nesting, read_json, read_part
 from node.oracle.events import Answer
 from node.oracle.readings import exact_e18
 from node.oracle.source import OracleCode
@@ -54,7 +54,7 @@ def decode(data: bytes, kind: type[T], at: str, bytes_max: int = FRAME_BYTES_MAX
 def again(data: bytes | msgspec.Raw, kind: type[T], at: str) -> T:
     """Another reading of what `decode` accepted. Raises RemoteFault VENUE_MALFORMED."""
     try:
-        return read_json(bytes(data), kind)
+        return read_part(data, kind)
     except (msgspec.DecodeError, ValueError, ArithmeticError, OverflowError) as error:
         raise malformed(at, str(error)) from None
 
