@@ -8,7 +8,6 @@ instead of seconds, is tested in `tests/proofs/verify/test_cost_of_a_package.py`
 import multiprocessing
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -28,6 +27,7 @@ from clearing.schema.risk.parameters import (
 )
 from clearing.schema.risk.volatility_surface import VolShock
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from member.verifying.spent import peak_bytes
 from proofs.algebra.group import GENERATOR, encode_point
 from proofs.epoch.package import EpochPackage, attach_custody, read_package
 from proofs.errors import VerificationFailed
@@ -158,9 +158,7 @@ def _verified(data: bytes) -> tuple[float, int, str]:
     before = time.process_time()
     failed = verify_package(data).failed or "nothing"
     taken = time.process_time() - before
-    lines = Path("/proc/self/status").read_text().splitlines()  # the peak of `getrusage` is a parent's, too
-    peak = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-    return taken, peak, failed
+    return taken, peak_bytes(), failed
 
 
 if __name__ == "__main__":

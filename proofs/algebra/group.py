@@ -5,7 +5,7 @@ after the infinity flag; infinity is refused. A multi-scalar multiplication of u
 native one truncates silently. Scalars are reduced Python integers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
@@ -27,8 +27,13 @@ def decode_point(data: bytes, at: str) -> Point:
 
     Raises VerificationFailed BAD_POINT.
     """
+    return canonical_point(data, at, G1Point.from_compressed_bytes)
+
+
+def canonical_point(data: bytes, at: str, read: Callable[[bytes], Point]) -> Point:
+    """What `read` makes of 48 canonical bytes; never infinity. Raises VerificationFailed BAD_POINT."""
     try:
-        point = G1Point.from_compressed_bytes(data)
+        point = read(data)
         good = len(data) == POINT_BYTES and not data[0] & _INFINITY_FLAG and point.to_compressed_bytes() == data
     except (ValueError, TypeError):
         good = False

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from py_arkworks_bls12381 import G1Point
 
 from clearing.base.hashing import tag_prefix
-from proofs.algebra.group import POINT_BYTES, Point, decode_point, infinity
+from proofs.algebra.group import Point, canonical_point, decode_point, infinity
 from proofs.errors import ProofCode, VerificationFailed
 
 TOGETHER_MIN = 8_192
@@ -23,7 +23,6 @@ TOGETHER_MIN = 8_192
 SUBSETS = 128
 SUBSETS_TAG = "crossclear/proofs/subgroup-subsets/v1"
 _BITS = 8
-_INFINITY_FLAG = 0x40
 
 
 def decode_points(data: Sequence[bytes], names: Sequence[str]) -> list[Point]:
@@ -43,14 +42,7 @@ def decode_points(data: Sequence[bytes], names: Sequence[str]) -> list[Point]:
 
 def _on_the_curve(data: bytes, at: str) -> Point:
     """All checks but the one of the subgroup."""
-    try:
-        point = G1Point.from_compressed_bytes_unchecked(data)
-        good = len(data) == POINT_BYTES and not data[0] & _INFINITY_FLAG and point.to_compressed_bytes() == data
-    except (ValueError, TypeError):
-        good = False
-    if not good:
-        raise VerificationFailed(ProofCode.BAD_POINT, at, bytes=data)
-    return point
+    return canonical_point(data, at, G1Point.from_compressed_bytes_unchecked)
 
 
 def _sums_of_subsets(data: Sequence[bytes], points: Sequence[Point]) -> list[Point]:

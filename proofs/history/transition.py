@@ -98,8 +98,9 @@ def unexplained(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield Finding(ProofCode.TOKEN_LEFT_OUT, (earlier.name, entry.name), f"{name_of(place)}: no term")
         absent = left_out
         for after in entry.flows:
-            if after.dust > dust_bound(entry, after):
-                detail = f"{name_of(after.place)}: dust of {after.dust}, above {dust_bound(entry, after)}"
+            bound = dust_bound(entry, after)
+            if after.dust > bound:
+                detail = f"{name_of(after.place)}: dust of {after.dust}, above {bound}"
                 yield Finding(ProofCode.CLAIMS_UNEXPLAINED, (entry.name,), detail)
             if after.place in latest:
                 earlier, before = latest[after.place]

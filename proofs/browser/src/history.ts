@@ -71,13 +71,15 @@ export class History {
   private readonly proofs = new Set<string>();
   private network: Bytes | undefined;
 
-  /** Changes of sets that a certified header names, once packages were looked at. */
+  /** Changes of sets that a certified header names, and the sets that follow, once packages were looked at. */
   private changes: Map<string, Set<string>> | undefined;
+  private readonly reached = new Set<string>();
 
   /** Of what is trusted, the age is not judged: a history is old by nature. But the trusted set must have been in force
    * within its trusting period: one that has retired can sign another history. */
   constructor(private readonly trusted: Pick<Trusted, "network" | "validatorsHash" | "genesis" | "freshness"> = {}) {
     this.network = trusted.network;
+    if (trusted.validatorsHash !== undefined) this.reached.add(hex(trusted.validatorsHash));
   }
 
   private note(code: string, files: readonly string[], detail: string): void {
@@ -94,17 +96,26 @@ export class History {
     const { verdict } = verifyRead(file, { network: this.network }, {}, "certificate");
     if (!verdict.checks.some(({ name, ok }) => name === "certificate" && ok)) return;
     const before = hex(header.validators_hash);
-    changes.set(before, (changes.get(before) ?? new Set<string>()).add(hex(header.next_validators_hash)));
+    const after = hex(header.next_validators_hash);
+    changes.set(before, (changes.get(before) ?? new Set<string>()).add(after));
+    if (this.reached.has(before)) this.follow(after);
+  }
+
+  /** Note that a set follows, and what follows from it: each change once, in whatever order they come. */
+  private follow(set: string): void {
+    const fresh = [set];
+    for (let next = fresh.pop(); next !== undefined; next = fresh.pop()) {
+      if (this.reached.has(next)) continue;
+      this.reached.add(next);
+      fresh.push(...(this.changes?.get(next) ?? []));
+    }
   }
 
   /** Whether a package is of a set that does not follow from the trusted one. */
   private isStrange(file: Bytes): boolean {
-    const { validatorsHash } = this.trusted;
-    if (this.changes === undefined || validatorsHash === undefined) return false;
-    const reached = new Set([hex(validatorsHash)]);
-    for (const set of reached) for (const next of this.changes.get(set) ?? []) reached.add(next);
+    if (this.changes === undefined) return false;
     const header = peek(file)?.content.header;
-    return header !== undefined && !reached.has(hex(header.validators_hash));
+    return header !== undefined && !this.reached.has(hex(header.validators_hash));
   }
 
   add(name: string, file: Bytes, progress: Progress = {}): Verdict {
