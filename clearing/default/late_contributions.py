@@ -5,7 +5,7 @@ members, also if their default has ended since or they are readmitted, bear in t
 owed. Who was a survivor then does not in the first: what it has paid in since is for later losses.
 
 1. Before assessments, the part beyond what the member's own default lacks now.
-2. After claims are cut, all that is in the fund, whoever's it is.
+2. After claims are cut, all that is in the fund, of every member.
 
 What a default may still cost at worse prices keeps nothing back: others pay for one loss or the other, and clients with
 covered positions would save their member's contribution. A contribution whose own default is past its allocation keeps

@@ -22,7 +22,7 @@ CUSTODY_WORDS = ("released", "later", "strays", "dust")
 JOINT_TAG = "crossclear/joint-credit/v1"
 POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
 OF_THE_FILE = "evm_possessions"
-"""The name of the value that whoever made the file chose: an EVM key can sign one message in many ways, all valid, and
+"""The name of the value that the maker of the file chose: an EVM key can sign one message in many ways, all valid, and
 the set's hash has the address alone."""
 
 

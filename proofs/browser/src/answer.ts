@@ -10,7 +10,7 @@ import { type EpochPackage, SignedInclusion } from "./schema.js";
 /** A node's signed answer: docs/specification/further-proofs.md, "Signed answer". */
 const ANSWER_BYTES_MAX = 1 << 20;
 
-/** The bytes as an answer, whoever signed it: step `encoding`. */
+/** The bytes as an answer, of any signer: step `encoding`. */
 export function decodeAnswer(file: Bytes): SignedInclusion {
   demand(file.length <= ANSWER_BYTES_MAX, CODES.OVERSIZE, `${file.length} bytes`);
   const { value, canonical } = whole(SignedInclusion, file);

@@ -1,4 +1,4 @@
-"""A cluster of four worker processes proves the bytes that one process proves, whoever of them dies or lies.
+"""A cluster of four worker processes proves the bytes that one process proves, whichever of them dies or lies.
 
 Workers are real processes and are killed by their ids. A wrong answer is made where it arrives. The key of a proof is
 the same in both proofs that are compared; otherwise every attempt draws its own.

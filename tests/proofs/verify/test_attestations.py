@@ -80,7 +80,7 @@ def test_joint_scenarios_are_named_by_their_hash(market):
 
 
 def test_the_signatures_of_evm_keys_are_the_files_own_word(market):
-    """Whoever has the key makes several, all valid, and the set's hash is the same."""
+    """The holder of the key makes several, all valid, and the set's hash is the same."""
     package = read_package(market.honest(market.snapshot()))
     trusted = {"network": market.NETWORK, "validators_hash": market.validator_set().hash}
     found = dict(verify_package(write_package(package), **trusted).attested)["evm_possessions"]

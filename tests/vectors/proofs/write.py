@@ -65,7 +65,7 @@ def positive() -> Iterator[Vector]:
 
 
 def signatures() -> dict[str, Any]:
-    """Signatures by which the equation of Ed25519 is told from others."""
+    """Signatures that distinguish the equation of Ed25519 from others."""
     return {"format": "crossclear-ed25519-vectors/1", "signatures": list(cases())}
 
 
