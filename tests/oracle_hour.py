@@ -1,17 +1,23 @@
 """An hour of the recorded crash through local venues, one lying, one stale, one flapping: is every agreed price honest?
 
-    python -m tests.oracle_hour [--hour 10] [--speed 60] [--seed 1]
+    python -m tests.oracle_hour [--nodes] [--hour 10] [--speed 60] [--seed 1]
+
+With `--nodes` four real nodes agree on the prices, else the oracles of four validators in one process.
 
 Rule: exits 0 only when every agreed price of every height is within what honest venues showed.
 """
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 import structlog
 import trio
 
-from tests.kit.oracle.hour import Hour, table
+from tests.kit.oracle.hour import Hour
+from tests.kit.oracle.node_hour import NodeHour
+from tests.kit.oracle.played_hour import table
 
 
 def main() -> int:
@@ -20,9 +26,12 @@ def main() -> int:
     parser.add_argument("--hour", type=int, default=10, help="of 48 recorded hours")
     parser.add_argument("--speed", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--nodes", action="store_true", help="real nodes, in processes of their own")
     options = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    rows = trio.run(Hour(options.hour, options.speed, options.seed).run)
+    played = (options.hour, options.speed, options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = trio.run((NodeHour(Path(folder), *played) if options.nodes else Hour(*played)).run)
     for line in table(rows):
         print(line)
     return 1 if any(row.outside for row in rows) else 0
