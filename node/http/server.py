@@ -46,6 +46,7 @@ from node.api.calls import (
 )
 from node.api.view import NodeView
 from node.config import Api
+from node.http.page import PageFile, page_files, page_response
 from node.http.routes import ROUTES, openapi
 from node.http.submitters import Submitters, is_encrypted
 from node.http.tls import tls_files
@@ -153,6 +154,8 @@ def build_api(
 
     routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
     routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
+    if settings.page:
+        routes += [StarletteRoute(path, _page(file, served), methods=["GET"]) for path, file in page_files().items()]
     cross_origin = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -198,6 +201,17 @@ async def serve_api(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)
         await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+
+
+def _page(file: PageFile, served: ApiContext) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            _check_rate(served, request, served.clock_ms())
+        except ApiRefusal as refusal:
+            return respond_refusal(refusal)
+        return page_response(file, request)
+
+    return endpoint
 
 
 def _endpoint(route: Route, served: ApiContext) -> Endpoint:

@@ -1,0 +1,83 @@
+// Drive the page in a real browser: drive.mjs CHROMIUM ADDRESS. A JSON list of scenes on standard input, a JSON list of what
+// each showed on standard output. A scene is a list of steps, such as ["click", "#start"] or ["text", "#claim"].
+import { gzipSync } from "node:zlib";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const [program, address] = process.argv.slice(2);
+const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
+/** One step in the tab; what it returns is noted. */
+const STEPS = {
+  open: (tab, _, path) => tab.goto(address + path),
+  click: (tab, _, place) => tab.locator(place).first().click(),
+  fill: (tab, _, place, text) => tab.locator(place).fill(text),
+  choose: (tab, _, place, value) => tab.locator(place).selectOption(value),
+  files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
+  press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
+  see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 60_000 }),
+  text: (tab, _, place) => tab.locator(place).first().innerText(),
+  value: (tab, _, place) => tab.locator(place).first().inputValue(),
+  count: (tab, _, place) => tab.locator(place).count(),
+  focused: (tab) => tab.evaluate(() => document.activeElement?.textContent ?? ""),
+  evaluate: (tab, _, code) => tab.evaluate(code),
+  width: (tab) => tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+  paint: (tab) => tab.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime),
+  offline: (_, context, on) => context.setOffline(on),
+  wait: (tab, _, ms) => tab.waitForTimeout(ms),
+  screenshot: (tab, _, path) => tab.screenshot({ path, fullPage: true }).then(() => path),
+  memory: async (tab) => {
+    await tab.evaluate(() => globalThis.gc?.());
+    return tab.evaluate(() => performance.memory.usedJSHeapSize);
+  },
+  axe: (tab, context) => check(tab, context),
+};
+
+/** Accessibility by axe-core, injected past the page's own policy by the debugger. */
+async function check(tab, context) {
+  const session = await context.newCDPSession(tab);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: "axe.run().then(({ violations }) => JSON.stringify(violations.map(({ id, impact, nodes }) => ({ id, impact, places: nodes.map(({ html }) => html.slice(0, 200)) }))))",
+    awaitPromise: true, returnByValue: true,
+  });
+  return JSON.parse(result.value);
+}
+
+async function play(scene) {
+  const context = await browser.newContext({
+    viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
+  });
+  const tab = await context.newPage();
+  const complaints = [];
+  const requests = [];
+  const bytes = {};
+  tab.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  tab.on("pageerror", (error) => complaints.push(String(error)));
+  tab.on("request", (request) => requests.push(request.url()));
+  tab.on("response", async (answer) => {
+    if (new URL(answer.url()).pathname.startsWith("/v1")) return;
+    bytes[answer.url()] = await answer.body().then((body) => gzipSync(body).length, () => 0);
+  });
+  const notes = [];
+  try {
+    for (const [name, ...given] of scene.steps) notes.push((await STEPS[name](tab, context, ...given)) ?? null);
+  } catch (error) {
+    complaints.push(`step ${notes.length + 1} of ${scene.steps.length}: ${error}`, (await tab.locator("main").innerText().catch(() => "")).slice(0, 2000));
+  }
+  await context.close();
+  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], bytes };
+}
+
+let input = "";
+for await (const chunk of process.stdin) input += chunk;
+// The sandbox of Chromium needs rights that a container's root lacks; the page is this repository's own.
+const browser = await chromium.launch({ executablePath: program, headless: true, args: ["--no-sandbox", "--js-flags=--expose-gc"] });
+const shown = [];
+try {
+  for (const scene of JSON.parse(input)) shown.push(await play(scene));
+} finally {
+  await browser.close();
+}
+process.stdout.write(JSON.stringify(shown));

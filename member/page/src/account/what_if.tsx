@@ -1,0 +1,54 @@
+import { useState } from "preact/hooks";
+import { type PostAnswer } from "../node/client";
+import { type Session } from "../session";
+import { money, parsed } from "../ui/formats";
+import { Panel, Table } from "../ui/parts";
+
+/** Margin before and after a trade, a move of prices or a deposit; nothing is changed. */
+type Simulation = PostAnswer<"/v1/accounts/{account}/margin/simulate">;
+
+export function WhatIf({ session, account }: { session: Session; account: number }) {
+  const [answer, setAnswer] = useState<Simulation | undefined>(undefined);
+  const [problem, setProblem] = useState("");
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const text = (name: string): string => String(form.get(name) ?? "").trim();
+    try {
+      const instrument = Number(text("instrument"));
+      const lots = text("lots") === "" ? 0n : parsed(text("lots"), 0);
+      const move = text("move") === "" ? 0n : parsed(text("move"), 4);
+      const shock = {
+        trades: lots === 0n ? [] : [{ instrument, lots: String(lots) }],
+        index: move === 0n ? [] : [{ feed: session.names.feedOf(instrument), move_ppm: Number(move) }],
+      };
+      setAnswer(await session.client.post("/v1/accounts/{account}/margin/simulate", { account }, shock));
+      setProblem("");
+    } catch (error) {
+      setAnswer(undefined);
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const rows = answer === undefined ? [] : (["equity_micros", "initial_margin_micros", "maintenance_margin_micros"] as const).map((name) => ({ name, before: answer.before[name], after: answer.after[name] }));
+  return (
+    <Panel title="What if" note="Lots are added, negative to sell. The move is in per cent of the index.">
+      <form onSubmit={(event) => void submit(event)} class="fields">
+        <div><label for="if-instrument">Instrument</label><select id="if-instrument" name="instrument">{session.names.listed().map(([id, name]) => <option value={id}>{name}</option>)}</select></div>
+        <div><label for="if-lots">Lots</label><input id="if-lots" name="lots" inputMode="numeric" placeholder="0" /></div>
+        <div><label for="if-move">Move of its index, %</label><input id="if-move" name="move" inputMode="decimal" placeholder="0" /></div>
+        <button type="submit">Simulate</button>
+      </form>
+      <p class="problem" role="alert">{problem}</p>
+      {answer !== undefined && (
+        <div id="simulated" role="status">
+          <Table caption="Before and after" empty="" rows={rows} columns={[
+            { head: "Figure", cell: ({ name }) => name.replace("_micros", "").replaceAll("_", " ") },
+            { head: "Before", numeric: true, cell: ({ before }) => money(before) },
+            { head: "After", numeric: true, cell: ({ after }) => money(after) },
+          ]} />
+          <p>{answer.after.initial_ok ? "The account would meet its initial margin." : answer.after.maintenance_ok ? "The account would be below its initial margin: only what lowers its risk would be allowed." : "The account would be below its maintenance margin: it would be called."}</p>
+        </div>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,72 @@
+import { type ComponentType } from "preact";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { NodeClient } from "./node/client";
+import { type Signer } from "./node/keys";
+import { LiveState, useAsked, useLive } from "./node/live";
+import { Account } from "./pages/account";
+import { Governance } from "./pages/governance";
+import { Network } from "./pages/network";
+import { Risk } from "./pages/risk";
+import { Solvency } from "./pages/solvency";
+import { Names, type Session } from "./session";
+import { integer } from "./ui/formats";
+import { Mark } from "./ui/parts";
+
+/** The frame around every view: names of the views, the newest height, and whether the node is reached. */
+const VIEWS: readonly (readonly [string, string, ComponentType<{ session: Session }>])[] = [
+  ["network", "Network", Network],
+  ["solvency", "Solvency", Solvency],
+  ["account", "Account", Account],
+  ["risk", "Risk", Risk],
+  ["governance", "Governance", Governance],
+];
+
+const shownView = (): string => {
+  const asked = location.hash.replace(/^#\/?/, "");
+  return VIEWS.some(([path]) => path === asked) ? asked : "network";
+};
+
+const anonymous = new NodeClient("");
+const live = new LiveState(anonymous);
+void live.run();
+
+export function App() {
+  const [view, setView] = useState(shownView());
+  const [own, setOwn] = useState<{ readonly signer: Signer; readonly account: number } | undefined>(undefined);
+  const { state, problem } = useLive(live);
+  const terms = useAsked(() => anonymous.get("/v1/governance/terms" as never) as Promise<unknown>, 60_000, []);
+  useEffect(() => {
+    const turn = (): void => {
+      setView(shownView());
+      document.getElementById("main")?.focus();
+    };
+    addEventListener("hashchange", turn);
+    return () => removeEventListener("hashchange", turn);
+  }, []);
+  const names = useMemo(() => new Names(terms.answer), [terms.answer]);
+  const network = state?.network ?? "";
+  const client = useMemo(() => (own === undefined || network === "" ? anonymous : anonymous.signedBy(own.signer, network)), [own, network]);
+  const session: Session = {
+    client, live, names, signer: client.signer, account: client.signer === undefined ? undefined : own?.account,
+    signIn: (signer, account) => setOwn({ signer, account }),
+    signOut: () => setOwn(undefined),
+  };
+  const [, title, View] = VIEWS.find(([path]) => path === view) ?? VIEWS[0]!;
+  useEffect(() => void (document.title = `${title} – crossclear`), [title]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the content</a>
+      <header>
+        <h1>crossclear</h1>
+        <nav aria-label="Views">
+          {VIEWS.map(([path, name]) => <a href={`#/${path}`} aria-current={path === view ? "page" : undefined}>{name}</a>)}
+        </nav>
+        <p class="standing" role="status" id="standing">
+          {problem !== undefined ? <Mark tone="bad">offline</Mark> : state === undefined ? <span class="quiet">connecting…</span> : <Mark tone="good">live</Mark>}
+          {state !== undefined && <span> height {integer(state.height)}</span>}
+        </p>
+      </header>
+      <main id="main" tabIndex={-1}><View session={session} key={`${view}-${session.account ?? ""}`} /></main>
+    </>
+  );
+}

@@ -1,0 +1,133 @@
+import { useState } from "preact/hooks";
+import { HeatMap } from "../account/heat_map";
+import { Margin } from "../account/margin";
+import { TradeForms } from "../account/trade";
+import { WhatIf } from "../account/what_if";
+import { Withdrawals } from "../account/withdraw";
+import { hasWallet, LocalKey, type Signer, Wallet } from "../node/keys";
+import { useAsked } from "../node/live";
+import { type Session } from "../session";
+import { integer, money } from "../ui/formats";
+import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
+import { Receipts } from "./risk";
+
+/** The own account: what it has, what it must have, what would be, and what it can ask for. */
+export function Account({ session }: { session: Session }) {
+  return session.account === undefined ? <SignIn session={session} /> : <Own session={session} account={session.account} />;
+}
+
+function SignIn({ session }: { session: Session }) {
+  const [problem, setProblem] = useState("");
+  const enter = async (signer: Signer, account: string): Promise<void> => {
+    if (!/^[0-9]{1,15}$/.test(account)) return setProblem("An account is a number.");
+    try {
+      const { network } = await session.client.get("/v1/state");
+      await session.client.signedBy(signer, network).get("/v1/accounts/{account}", { account });
+      session.signIn(signer, Number(account));
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    try {
+      void enter(new LocalKey(String(form.get("key"))), String(form.get("account")));
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const connect = (event: MouseEvent): void => {
+    const account = String(new FormData((event.currentTarget as HTMLButtonElement).form ?? undefined).get("account"));
+    Wallet.connect().then((wallet) => enter(wallet, account), (error: unknown) => setProblem(String(error)));
+  };
+  return (
+    <Panel title="Sign in" note="Your key signs what you ask for. It stays in the memory of this page and is gone when you close or reload it.">
+      <form onSubmit={submit} autocomplete="off">
+        <label for="account">Account number</label>
+        <input id="account" name="account" inputMode="numeric" required />
+        <label for="key">Trade key, 64 hexadecimal digits</label>
+        <input id="key" name="key" type="password" autocomplete="off" spellcheck={false} />
+        <div class="row">
+          <button type="submit" class="main">Sign in with the key</button>
+          {hasWallet() && <button type="button" onClick={connect}>Sign in with a wallet</button>}
+        </div>
+        <p class="problem" role="alert">{problem}</p>
+      </form>
+    </Panel>
+  );
+}
+
+function Own({ session, account }: { session: Session; account: number }) {
+  const every = session.signer?.kind === "wallet" ? 0 : 2_000; // a wallet asks its owner each time
+  const state = useAsked(() => session.client.get("/v1/accounts/{account}", { account }), every, [session.client, account]);
+  const margin = useAsked(() => session.client.get("/v1/accounts/{account}/margin", { account }), every, [session.client, account]);
+  const receipts = useAsked(() => newest(session, account), every && 5_000, [session.client, account]);
+  return (
+    <>
+      <Panel title={`Account ${integer(account)}`}>
+        <p class="row"><code>{session.signer?.address}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>
+        <Shown asked={state} what="your account">{(view) => (
+          <>
+            <Ladder equity={view.equity_micros} initial={view.initial_margin_micros} maintenance={view.maintenance_margin_micros} />
+            {(view.calls ?? []).map(({ kind, deadline_height, lapsed }) => (
+              <p role="alert"><Mark tone={lapsed ? "bad" : "part"}>{kind === "early" ? "Early call" : "Margin call"}</Mark> {lapsed ? "The deadline is over." : `Bring equity to the initial margin before height ${integer(deadline_height)}.`}</p>
+            ))}
+            {view.in_liquidation === true && <p role="alert"><Mark tone="bad">In liquidation</Mark></p>}
+            <Table caption="Positions" empty="You have no position." rows={view.positions ?? []} columns={[
+              { head: "Instrument", cell: ({ name }) => name },
+              { head: "Lots", numeric: true, cell: ({ lots }) => integer(lots) },
+            ]} />
+            <h3>Cash and collateral</h3>
+            <Table caption="Cash" empty="You have no cash." rows={view.cash ?? []} columns={[
+              { head: "Currency", cell: ({ name }) => name },
+              { head: "Amount", numeric: true, cell: ({ amount_micros }) => money(amount_micros) },
+            ]} />
+          </>
+        )}</Shown>
+      </Panel>
+      <Shown asked={margin} what="your margin">{(view) => <Margin view={view} names={session.names} />}</Shown>
+      <HeatMap session={session} account={account} />
+      <WhatIf session={session} account={account} />
+      <TradeForms session={session} account={account} />
+      <Withdrawals session={session} account={account} />
+      <Panel title="What happened">
+        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} empty="Nothing has happened to this account." />}</Shown>
+      </Panel>
+    </>
+  );
+}
+
+const PAGES_MAX = 20;
+
+async function newest(session: Session, account: number) {
+  let out: Awaited<ReturnType<typeof page>>["receipts"] = [];
+  const page = (after: string) => session.client.get("/v1/receipts", {}, after === "" ? { account: String(account) } : { account: String(account), after });
+  let after = "";
+  for (let number = 0; number < PAGES_MAX; number += 1) {
+    const answer = await page(after);
+    out = [...out, ...answer.receipts].slice(-30);
+    after = answer.next;
+    if (after === "") break;
+  }
+  return [...out].reverse();
+}
+
+/** Equity against the two levels of margin, as figures and as a scale. */
+function Ladder({ equity, initial, maintenance }: { equity: string; initial: string; maintenance: string }) {
+  const [own, high, low] = [BigInt(equity), BigInt(initial), BigInt(maintenance)];
+  const tone = own >= high ? "good" : own >= low ? "part" : "bad";
+  const most = [own, high, 1n].reduce((a, b) => (a > b ? a : b));
+  const share = (value: bigint): number => Number((1000n * (value > 0n ? value : 0n)) / most) / 1000;
+  return (
+    <>
+      <Figures>
+        <Figure name="Equity" tone={tone}><span id="equity">{money(equity)}</span></Figure>
+        <Figure name="Initial margin">{money(initial)}</Figure>
+        <Figure name="Maintenance margin">{money(maintenance)}</Figure>
+        <Figure name="Free for new risk">{money(own - high)}</Figure>
+      </Figures>
+      <meter min={0} max={1} low={share(low)} high={share(high)} optimum={1} value={share(own)} aria-label="Equity against initial and maintenance margin">{money(equity)}</meter>
+    </>
+  );
+}

@@ -1,0 +1,82 @@
+import { useEffect, useState } from "preact/hooks";
+import { type GetAnswer } from "../node/client";
+import { useAsked } from "../node/live";
+import { type Session } from "../session";
+import { integer, shortened, span, time } from "../ui/formats";
+import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
+
+/** Proposals with their votes and clocks, what each would do to the own accounts, and the amendments so far. */
+type View = GetAnswer<"/v1/governance">;
+type Proposal = View["proposals"][number];
+
+export function Governance({ session }: { session: Session }) {
+  const governance = useAsked(() => session.client.get("/v1/governance"), 5_000, [session.client]);
+  return (
+    <Shown asked={governance} what="proposals">{(view) => (
+      <>
+        <Panel title="Rules of change">
+          <Figures>
+            <Figure name="Changes by vote">{view.enabled ? "possible" : "not possible"}</Figure>
+            <Figure name="Time to vote">{span(view.vote_ms)}</Figure>
+            <Figure name="Timelock">{span(view.timelock_ms)}</Figure>
+            <Figure name="Protocol version">{integer(view.protocol?.version ?? 0)}</Figure>
+          </Figures>
+        </Panel>
+        <Panel title="Proposals">
+          {view.proposals.length === 0 && <p class="empty">Nothing is proposed.</p>}
+          {view.proposals.map((proposal) => <ProposalCard session={session} proposal={proposal} now={view.time_ms} />)}
+        </Panel>
+        <Panel title="Amendments">
+          <Table caption="Amendments" empty="The terms are those of genesis." rows={[...view.amendments].reverse()} columns={[
+            { head: "Number", numeric: true, cell: ({ number }) => integer(number) },
+            { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
+            { head: "Time", cell: ({ time_ms }) => time(time_ms) },
+            { head: "Kind", cell: ({ kind }) => kind },
+            { head: "Places", cell: ({ paths }) => paths.join(", ") },
+          ]} />
+        </Panel>
+      </>
+    )}</Shown>
+  );
+}
+
+function ProposalCard({ session, proposal, now }: { session: Session; proposal: Proposal; now: number }) {
+  const signedIn = session.signer !== undefined;
+  const effect = useAsked(
+    () => (signedIn ? session.client.get("/v1/governance/proposals/{number}/effect", { number: proposal.number }) : Promise.resolve(undefined)),
+    0, [session.client, proposal.number],
+  );
+  return (
+    <article class="card" aria-label={`Proposal ${proposal.number}`}>
+      <h3>Proposal {integer(proposal.number)}: {proposal.kind}</h3>
+      <p>{proposal.reason}</p>
+      <Figures>
+        <Figure name="For" tone="good">{integer(proposal.approving)} of {integer(proposal.total)}</Figure>
+        <Figure name="Against">{integer(proposal.rejecting)}</Figure>
+        <Figure name={proposal.agreed ? "In force in" : "Votes end in"}><Clock until={proposal.agreed ? proposal.effective_ms : proposal.vote_until_ms} now={now} /></Figure>
+        <Figure name="Proposer"><code title={proposal.proposer}>{shortened(proposal.proposer)}</code></Figure>
+      </Figures>
+      <Table caption="Places" empty="The proposal changes no term." rows={proposal.places} columns={[
+        { head: "Place", cell: ({ path }) => path },
+        { head: "Now", cell: ({ present }) => present },
+        { head: "Then", cell: ({ after }) => after },
+      ]} />
+      {signedIn && effect.answer !== undefined && (
+        <p>{effect.answer.refusal === "" ? `Effect on your accounts: ${JSON.stringify(effect.answer.accounts)}` : <Mark tone="bad">{effect.answer.refusal}</Mark>}</p>
+      )}
+    </article>
+  );
+}
+
+/** Counts down by this device's clock from the node's time. */
+function Clock({ until, now }: { until: number; now: number }) {
+  const [passed, setPassed] = useState(0);
+  useEffect(() => {
+    const begun = Date.now();
+    setPassed(0);
+    const timer = setInterval(() => setPassed(Date.now() - begun), 1000);
+    return () => clearInterval(timer);
+  }, [now]);
+  const left = until - now - passed;
+  return <time dateTime={new Date(until).toISOString()}>{left > 0 ? span(left) : "due"}</time>;
+}

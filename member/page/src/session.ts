@@ -1,0 +1,45 @@
+import { type GetAnswer, type NodeClient } from "./node/client";
+import { type Signer } from "./node/keys";
+import { type LiveState } from "./node/live";
+
+/** What every view gets: the node, the terms, the newest state, and who is signed in. */
+export interface Session {
+  readonly client: NodeClient;
+  readonly live: LiveState;
+  readonly names: Names;
+  readonly signer: Signer | undefined;
+  readonly account: number | undefined;
+  signIn(signer: Signer, account: number): void;
+  signOut(): void;
+}
+
+/** Names and units of what the API numbers. */
+export class Names {
+  private readonly feeds = new Map<number, { readonly name: string; readonly unit: number }>();
+  private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
+  private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
+
+  /** `terms`: of `/v1/governance/terms`, which this node states. What has another shape is left out. */
+  constructor(terms: unknown) {
+    for (const each of listOf(terms, "feeds")) this.feeds.set(numberOf(each, "id"), { name: textOf(each, "name"), unit: numberOf(each, "ticks_per_unit") });
+    for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
+    for (const each of listOf((terms as Record<string, unknown> | undefined)?.["risk"], "groups")) {
+      this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
+    }
+  }
+
+  instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
+  feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
+  feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
+  unit = (feed: number): number => this.feeds.get(feed)?.unit ?? 0;
+  listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
+}
+
+function listOf(tree: unknown, name: string): readonly Record<string, unknown>[] {
+  const found = (tree as Record<string, unknown> | undefined)?.[name];
+  return Array.isArray(found) ? (found as Record<string, unknown>[]) : [];
+}
+const numberOf = (tree: Record<string, unknown>, name: string): number => Number(tree[name] ?? 0);
+const textOf = (tree: Record<string, unknown>, name: string): string => String(tree[name] ?? "");
+
+export type AccountState = GetAnswer<"/v1/accounts/{account}">;

@@ -1,0 +1,83 @@
+import { type ComponentChildren } from "preact";
+import { UNREACHED, type NodeProblem } from "../node/client";
+import { type Asked } from "../node/live";
+
+/** Parts that every view is made of: panels, tables, figures, and what stands where there is nothing to show. */
+export function Panel({ title, note, children }: { title: string; note?: ComponentChildren; children: ComponentChildren }) {
+  const id = `panel-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
+  return (
+    <section class="panel" aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      {note !== undefined && <p class="note">{note}</p>}
+      {children}
+    </section>
+  );
+}
+
+export interface Column<T> {
+  readonly head: string;
+  readonly cell: (row: T) => ComponentChildren;
+  readonly numeric?: boolean;
+}
+
+export function Table<T>({ caption, columns, rows, empty }: { caption: string; columns: readonly Column<T>[]; rows: readonly T[]; empty: string }) {
+  if (rows.length === 0) return <Empty>{empty}</Empty>;
+  return (
+    <div class="scroll" tabIndex={0} role="group" aria-label={caption}>
+      <table>
+        <caption class="hidden">{caption}</caption>
+        <thead>
+          <tr>{columns.map(({ head, numeric }) => <th scope="col" class={numeric === true ? "number" : ""}>{head}</th>)}</tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr>{columns.map(({ cell, numeric }) => <td class={numeric === true ? "number" : ""}>{cell(row)}</td>)}</tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Figures({ children }: { children: ComponentChildren }) {
+  return <dl class="figures">{children}</dl>;
+}
+
+export function Figure({ name, children, tone }: { name: string; children: ComponentChildren; tone?: Tone }) {
+  return (
+    <div class={`figure ${tone ?? ""}`}>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+export type Tone = "good" | "part" | "bad";
+
+export function Mark({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+  return <span class={`mark ${tone}`}>{children}</span>;
+}
+
+export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>;
+
+export const Loading = ({ what }: { what: string }) => <p class="empty" role="status">Asking the node for {what}…</p>;
+
+export function Problem({ problem }: { problem: NodeProblem }) {
+  const offline = problem.code === UNREACHED;
+  return (
+    <p class={offline ? "offline" : "problem"} role={offline ? "status" : "alert"}>
+      {problem.message} {problem.remedy}
+    </p>
+  );
+}
+
+/** The answer, or what stands in its place; an old answer stays while the node is not reached. */
+export function Shown<T>({ asked, what, children }: { asked: Asked<T>; what: string; children: (answer: T) => ComponentChildren }) {
+  const { answer, problem } = asked;
+  return (
+    <>
+      {problem !== undefined && <Problem problem={problem} />}
+      {answer !== undefined ? children(answer) : problem === undefined && <Loading what={what} />}
+    </>
+  );
+}

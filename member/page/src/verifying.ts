@@ -1,0 +1,31 @@
+import { type Ask, type Tell } from "../../../proofs/browser/src/worker";
+import { type Check, type Verdict } from "../../../proofs/browser/src/verdict";
+
+export type { Check, Verdict };
+
+export interface Checked {
+  readonly verdict: Verdict;
+  readonly seconds: number;
+}
+
+/** Verify a package in a worker of its own, by the verifier of `proofs/browser`. Throws Error with the refusal. */
+export function verified(file: ArrayBuffer, genesis: ArrayBuffer | undefined, began: (name: string) => void): Promise<Checked> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker("/page/worker.js");
+    const end = (act: () => void): void => {
+      worker.terminate();
+      act();
+    };
+    worker.onerror = (event) => end(() => reject(new Error(`The check stopped: ${event.message}`)));
+    worker.onmessage = ({ data }: MessageEvent<Tell>) => {
+      if (data.kind === "begins") began(data.name);
+      else if (data.kind === "verdict") end(() => resolve({ verdict: data.verdict, seconds: data.seconds }));
+      else if (data.kind === "refused") end(() => reject(new Error(data.why)));
+    };
+    const ask: Ask = {
+      kind: "verify", file, own: undefined, network: undefined, validatorsHash: undefined, genesis,
+      freshness: { now: BigInt(Date.now()) },
+    };
+    worker.postMessage(ask);
+  });
+}
