@@ -31,7 +31,7 @@ from member.client.node_client import NodeClient
 from member.codes import NodeCode
 from member.default_ports import API_PORT_OFFSET, P2P_PORT
 from node.config import ChainConfig, NodeConfig, RelayerConfig, Submitter
-from node.config_oracle import Oracle
+from node.config_oracle import FeedConfig, Oracle
 
 
 @contextmanager
@@ -206,7 +206,14 @@ def _configure(market: Market, folder: Path, index: int, config: NodeConfig, sub
     """`submitter`: who has a token for the first node."""
     return msgspec.structs.replace(
         config,
-        oracle=Oracle(source="replay", file=str(hours_file(market)), schedule=str(folder / "schedule.json")),
+        oracle=Oracle(
+            source="replay",
+            file=str(hours_file(market)),
+            schedule=str(folder / "schedule.json"),
+            feeds=tuple(
+                FeedConfig(name=figures.name, feed=number) for number, figures in enumerate(market.feeds, start=1)
+            ),
+        ),
         relayer=RelayerConfig(enabled=index < RELAYERS, interval_ms=500),
         api=msgspec.structs.replace(
             config.api, requests_per_second=500, requests_burst=1000, submitters=() if index else (submitter,)

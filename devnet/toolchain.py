@@ -130,7 +130,7 @@ def build_browser() -> Path:
 
 
 def install_page() -> bool:
-    """Install what the page of `member/page` needs, and build it. It has the verifier in it, so that one is built first.
+    """Install what the page of `member/page` needs, and build it. It contains the verifier, which is built first.
     Raises LocalFault."""
     done = _install(PAGE, lambda: _matches_lock(PAGE))
     build_page()
@@ -182,8 +182,8 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser`, `install-page` or `where`; 0 on success, 2 for any other argument,
-    69 when it is unavailable."""
+    """`install`, `install-checks`, `install-browser`, `install-page` or `where`; 0 on success, 2 for any other
+    argument, 69 when something is unavailable."""
     try:
         match arguments:
             case ["install"]:
@@ -203,7 +203,8 @@ def main(arguments: list[str]) -> int:
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|install-browser|install-page|where\n")
+                commands = "install|install-checks|install-browser|install-page|where"
+                sys.stderr.write(f"usage: python -m devnet.toolchain {commands}\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")

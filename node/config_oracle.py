@@ -100,7 +100,7 @@ class Oracle(Section, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
     """Generated: prices of nodes with the same seed are the same."""
     feeds: Annotated[tuple[FeedConfig, ...], Meta(max_length=64)] = ()
-    """Live and generated: the feeds of this node."""
+    """Live and generated: the feeds of this node. Replay: their ticks, for display."""
     sources: Annotated[tuple[SourceConfig, ...], Meta(max_length=256)] = ()
     """Live: several of each feed."""
     contracts: Annotated[tuple[ContractConfig, ...], Meta(max_length=64)] = ()

@@ -44,6 +44,8 @@ class FeedPrice(Body, frozen=True):
     """The first height without an open price; 0 while there is one."""
     settles_at_height: int = 0
     """The height at which its instruments settle at the last good price if none comes before; 0: never, or open."""
+    ticks_per_unit: int = 0
+    """How many ticks make one unit of its currency, as this node is set up; for display. 0: it is not."""
 
 
 class InstrumentMark(Body, frozen=True):

@@ -50,7 +50,10 @@ def state(call: ApiCall) -> StateView:
         epoch=header.epoch,
         validators=len(validator_sets(state).now.validators),
         package_epoch=call.view.newest_package(),
-        prices=tuple(feed_price(state, feed.id, feed.name) for feed in state.terms.genesis.feeds),
+        prices=tuple(
+            feed_price(state, feed.id, feed.name, call.view.ticks_per_unit.get(feed.id, 0))
+            for feed in state.terms.genesis.feeds
+        ),
         marks=tuple(
             instrument_mark(state, instrument, mark)
             for instrument in state.terms.genesis.instruments
@@ -94,7 +97,7 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
     return tuple(found)
 
 
-def feed_price(state: State, feed: int, name: str) -> FeedPrice:
+def feed_price(state: State, feed: int, name: str, ticks_per_unit: int = 0) -> FeedPrice:
     """A feed's last good price, and what it may be used for."""
     feed_state = state.feeds[feed]
     return FeedPrice(
@@ -106,6 +109,7 @@ def feed_price(state: State, feed: int, name: str) -> FeedPrice:
         confidence_ticks=str(feed_state.confidence_ticks),
         since_height=feed_state.since_height,
         settles_at_height=_settles_at(state, feed_state),
+        ticks_per_unit=ticks_per_unit,
     )
 
 

@@ -4,7 +4,7 @@ Rule: reading is quick (memory, or one indexed row) and shows decided heights on
 topics beside this file; they decide who may see what.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,8 @@ class NodeView:
     """Whether the transaction of a hash waits in the pool."""
     fates_complete: Callable[[], bool] = lambda: True
     """Whether all stored blocks were read for transactions."""
+    ticks_per_unit: Mapping[int, int] = field(default_factory=dict)
+    """By feed, as the settings state it; for display."""
     proving: Callable[[], ProvingView | None] = lambda: None
     """The proof of an epoch that this node is making."""
     resumed: StatementDays | None = None

@@ -374,6 +374,7 @@ class Node:
             find_fate=self._fates.find,
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
+            ticks_per_unit={feed.feed: feed.ticks_per_unit for feed in config.oracle.feeds},
             proving=self._packages.proving,
             resumed=self._statements.at(self._application.state),
         )

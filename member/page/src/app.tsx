@@ -43,7 +43,8 @@ export function App() {
     addEventListener("hashchange", turn);
     return () => removeEventListener("hashchange", turn);
   }, []);
-  const names = useMemo(() => new Names(terms.answer), [terms.answer]);
+  const units = JSON.stringify(state?.prices?.map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit]));
+  const names = useMemo(() => new Names(terms.answer, state?.prices), [terms.answer, units]);
   const network = state?.network ?? "";
   const client = useMemo(() => (own === undefined || network === "" ? anonymous : anonymous.signedBy(own.signer, network)), [own, network]);
   const session: Session = {

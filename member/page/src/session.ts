@@ -1,6 +1,6 @@
 import { type GetAnswer, type NodeClient } from "./node/client";
 import { type Signer } from "./node/keys";
-import { type LiveState } from "./node/live";
+import { type LiveState, type State } from "./node/live";
 
 /** What every view gets: the node, the terms, the newest state, and who is signed in. */
 export interface Session {
@@ -15,13 +15,13 @@ export interface Session {
 
 /** Names and units of what the API numbers. */
 export class Names {
-  private readonly feeds = new Map<number, { readonly name: string; readonly unit: number }>();
+  private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
 
   /** `terms`: of `/v1/governance/terms`, which this node states. What has another shape is left out. */
-  constructor(terms: unknown) {
-    for (const each of listOf(terms, "feeds")) this.feeds.set(numberOf(each, "id"), { name: textOf(each, "name"), unit: numberOf(each, "ticks_per_unit") });
+  constructor(terms: unknown, prices: State["prices"] | undefined) {
+    this.units = new Map((prices ?? []).map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit ?? 0] as const));
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     for (const each of listOf((terms as Record<string, unknown> | undefined)?.["risk"], "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
@@ -31,7 +31,7 @@ export class Names {
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
-  unit = (feed: number): number => this.feeds.get(feed)?.unit ?? 0;
+  unit = (feed: number): number => this.units.get(feed) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
 }
 

@@ -70,6 +70,7 @@ class FakeView:
         self.refuses_events: Submission | None = None
         self.fault: Exception | None = None
         self.instruments = Metrics()
+        self.ticks_per_unit: dict[int, int] = {}
 
     @property
     def network(self) -> NetworkId:

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { type Session } from "../session";
-import { parsed } from "../ui/formats";
+import { parsed, ticksOf } from "../ui/formats";
 import { Panel } from "../ui/parts";
 import { submitted, VALID_MS } from "./submitted";
 
@@ -35,10 +35,11 @@ export function TradeForms({ session, account }: { session: Session; account: nu
   const propose = guarded(async (form) => {
     const buys = form.get("side") === "buy";
     const other = Number(parsed(String(form.get("other")), 0));
+    const instrument = Number(form.get("instrument"));
     const bare: Proposal = {
       type: "trade", venue: LABEL, venue_trade_id: Date.now(), buyer: buys ? account : other, seller: buys ? other : account,
-      instrument: Number(form.get("instrument")), lots: String(parsed(String(form.get("lots")), 0)),
-      price_ticks: String(parsed(String(form.get("ticks")), 0)), not_after_ms: Date.now() + VALID_MS,
+      instrument, lots: String(parsed(String(form.get("lots")), 0)),
+      price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(session.names.feedOf(instrument)))), not_after_ms: Date.now() + VALID_MS,
     };
     setProposal(JSON.stringify(await signed(session, bare, account)));
   });
@@ -54,7 +55,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
         <div><label for="t-other">Other account</label><input id="t-other" name="other" inputMode="numeric" required /></div>
         <div><label for="t-instrument">Instrument</label><select id="t-instrument" name="instrument">{session.names.listed().map(([id, name]) => <option value={id}>{name}</option>)}</select></div>
         <div><label for="t-lots">Lots</label><input id="t-lots" name="lots" inputMode="numeric" required /></div>
-        <div><label for="t-ticks">Price in ticks</label><input id="t-ticks" name="ticks" inputMode="numeric" required /></div>
+        <div><label for="t-price">Price</label><input id="t-price" name="price" inputMode="decimal" required /></div>
         <button type="submit">Sign the proposal</button>
       </form>
       {proposal !== "" && <><label for="t-proposal">Send this to the other member</label><textarea id="t-proposal" rows={4} readOnly value={proposal} /></>}

@@ -23,7 +23,7 @@ export const integer = (value: string | number | bigint): string => new Intl.Num
 export const percent = (ppm: number | bigint, digits = 2): string =>
   new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: digits }).format(Number(ppm) / 1e6);
 
-/** Ticks of a feed; its genesis may say how many make one unit. */
+/** Ticks of a feed; the node may say how many make one unit. */
 export const price = (ticks: string | number, ticksPerUnit: number): string =>
   ticksPerUnit > 0
     ? new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 2, maximumFractionDigits: 8 }).format(Number(ticks) / ticksPerUnit)
@@ -57,4 +57,12 @@ export function parsed(text: string, decimals: number): bigint {
   }
   const value = BigInt((match[2] ?? "") + fraction.padEnd(decimals, "0"));
   return match[1] === "-" || match[1] === "−" ? -value : value;
+}
+
+/** A price in units as ticks; as ticks where the node does not say how many make a unit. Throws RangeError between two ticks. */
+export function ticksOf(text: string, ticksPerUnit: number): bigint {
+  if (ticksPerUnit <= 0) return parsed(text, 0);
+  const [value, scale] = [parsed(text, 9) * BigInt(ticksPerUnit), 1_000_000_000n];
+  if (value % scale !== 0n) throw new RangeError(`A tick is a ${integer(ticksPerUnit)}th of a unit: the price is between two ticks.`);
+  return value / scale;
 }
