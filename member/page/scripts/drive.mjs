@@ -53,10 +53,13 @@ async function play(scene) {
   const complaints = [];
   const requests = [];
   const bytes = {};
-  tab.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  const refused = [];
+  // Refusals of the node are in `refused`; the console repeats them.
+  tab.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
   tab.on("pageerror", (error) => complaints.push(String(error)));
   tab.on("request", (request) => requests.push(request.url()));
   tab.on("response", async (answer) => {
+    if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
     if (new URL(answer.url()).pathname.startsWith("/v1")) return;
     bytes[answer.url()] = await answer.body().then((body) => gzipSync(body).length, () => 0);
   });
@@ -67,7 +70,7 @@ async function play(scene) {
     complaints.push(`step ${notes.length + 1} of ${scene.steps.length}: ${error}`, (await tab.locator("main").innerText().catch(() => "")).slice(0, 2000));
   }
   await context.close();
-  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], bytes };
+  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], bytes, refused: [...new Set(refused)] };
 }
 
 let input = "";

@@ -8,8 +8,15 @@ export interface Checked {
   readonly seconds: number;
 }
 
+/** What the reader of the page trusts. */
+export interface Trust {
+  readonly genesis: ArrayBuffer | undefined;
+  /** The largest age of header and prices, in hours. */
+  readonly hours: number | "any";
+}
+
 /** Verify a package in a worker of its own, by the verifier of `proofs/browser`. Throws Error with the refusal. */
-export function verified(file: ArrayBuffer, genesis: ArrayBuffer | undefined, began: (name: string) => void): Promise<Checked> {
+export function verified(file: ArrayBuffer, { genesis, hours }: Trust, began: (name: string) => void): Promise<Checked> {
   return new Promise((resolve, reject) => {
     const worker = new Worker("/page/worker.js");
     const end = (act: () => void): void => {
@@ -24,7 +31,7 @@ export function verified(file: ArrayBuffer, genesis: ArrayBuffer | undefined, be
     };
     const ask: Ask = {
       kind: "verify", file, own: undefined, network: undefined, validatorsHash: undefined, genesis,
-      freshness: { now: BigInt(Date.now()) },
+      freshness: { now: BigInt(Date.now()), maxAge: hours === "any" ? "any" : BigInt(Math.round(3_600_000 * hours)) },
     };
     worker.postMessage(ask);
   });

@@ -1,19 +1,13 @@
 """A node's API, in a thread of its own, that serves given packages to web pages of given origins."""
 
 import hashlib
-import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-
-import trio
 
 from node.api.view import PackageAt
-from node.config_sources import parse_config
-from node.http.server import build_api, serve_api
 from node.store.records import PackageRecord
 from tests.kit.node.fake_view import NOW, FakeView
+from tests.kit.node.served_api import served_api
 
 Packages = Mapping[int, bytes]
 """By epoch."""
@@ -42,24 +36,5 @@ class PackageView(FakeView):
 @contextmanager
 def serving(packages: Packages, *, origins: Sequence[str] = ("*",), listed: Packages | None = None) -> Iterator[str]:
     """The address of the API."""
-    started: queue.Queue[str] = queue.Queue()
-    ended = trio.Event()
-    token: list[trio.lowlevel.TrioToken] = []
-
-    async def run() -> None:
-        token.append(trio.lowlevel.current_trio_token())
-        api = parse_config({"api": {"port": 0, "origins": list(origins)}}).api
-        app = build_api(PackageView(packages, listed), api, lambda: NOW)  # type: ignore[arg-type]
-        async with trio.open_nursery() as nursery:
-            (url,) = await nursery.start(partial(serve_api, app, api))
-            started.put(url)
-            await ended.wait()
-            nursery.cancel_scope.cancel()
-
-    thread = threading.Thread(target=trio.run, args=(run,))
-    thread.start()
-    try:
-        yield started.get()
-    finally:
-        token[0].run_sync_soon(ended.set)
-        thread.join()
+    with served_api(PackageView(packages, listed), lambda: NOW, origins=list(origins)) as url:
+        yield url

@@ -1,3 +1,4 @@
+import { visible } from "../../../../proofs/browser/src/visible";
 import type { paths } from "../../build/openapi";
 import { type Signer } from "./keys";
 import { authorization } from "./signing";
@@ -56,6 +57,7 @@ export class NodeClient {
     return this.ask("POST", target(path, parameters), JSON.stringify(body)) as Promise<PostAnswer<P>>;
   }
 
+  /** An answer as it was sent. */
   async bytes(path: string): Promise<ArrayBuffer> {
     return (await this.fetched("GET", path, undefined)).arrayBuffer();
   }
@@ -65,7 +67,7 @@ export class NodeClient {
     const text = await answer.text();
     if (text.length > ANSWER_BYTES_MAX) throw new NodeProblem("", "The node's answer is too long.", "", answer.status);
     try {
-      return JSON.parse(text);
+      return JSON.parse(text, plain);
     } catch {
       throw new NodeProblem("", "The node's answer cannot be read.", "Look at the node's log.", answer.status);
     }
@@ -87,10 +89,13 @@ export class NodeClient {
   }
 }
 
+/** Names, reasons and details are others' words: no mark of direction and no control character of theirs is shown. */
+const plain = (_: string, value: unknown): unknown => (typeof value === "string" ? visible(value) : value);
+
 async function problemOf(answer: Response): Promise<NodeProblem> {
   try {
     const told = (await answer.json()) as Record<string, unknown>;
-    const text = (name: string): string => (typeof told[name] === "string" ? told[name] : "");
+    const text = (name: string): string => (typeof told[name] === "string" ? visible(told[name]) : "");
     return new NodeProblem(text("code"), text("message") || `status ${answer.status}`, text("remedy"), answer.status);
   } catch {
     return new NodeProblem("", `The node answered with status ${answer.status}.`, "", answer.status);

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { type GetAnswer } from "../node/client";
+import { type GetAnswer, target } from "../node/client";
 import { useAsked, useLive } from "../node/live";
 import { type Session } from "../session";
 import { integer, scaled, shortened, time } from "../ui/formats";
@@ -14,13 +14,15 @@ export function Solvency({ session }: { session: Session }) {
   const { state } = useLive(session.live);
   const packages = useAsked(() => newest(session), 15_000, [session.client]);
   const [genesis, setGenesis] = useState<ArrayBuffer | undefined>(undefined);
+  const [age, setAge] = useState("168");
   const [outcomes, setOutcomes] = useState<ReadonlyMap<number, Outcome>>(new Map());
   const note = (epoch: number, outcome: Outcome): void => setOutcomes((before) => new Map(before).set(epoch, outcome));
   const check = async ({ epoch }: Package): Promise<void> => {
     note(epoch, { step: "fetching" });
     try {
+      if (!/^([0-9]{1,7}(\.[0-9]{1,3})?)?$/.test(age)) throw new RangeError("The largest age is a number of hours.");
       const file = await session.client.bytes(`/v1/proofs/${epoch}`);
-      note(epoch, { checked: await verified(file, genesis, (step) => note(epoch, { step })) });
+      note(epoch, { checked: await verified(file, { genesis, hours: age === "" ? "any" : Number(age) }, (step) => note(epoch, { step })) });
     } catch (error) {
       note(epoch, { refused: error instanceof Error ? error.message : String(error) });
     }
@@ -31,6 +33,8 @@ export function Solvency({ session }: { session: Session }) {
       <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
         <label for="genesis">Genesis file</label>
         <input id="genesis" type="file" accept=".json,application/json" onChange={(event) => void event.currentTarget.files?.[0]?.arrayBuffer().then(setGenesis)} />
+        <label for="age">Largest age in hours; empty: any age</label>
+        <input id="age" inputMode="decimal" autocomplete="off" value={age} onInput={(event) => setAge(event.currentTarget.value.trim())} />
       </Panel>
       <Panel title="Epochs" note="Each epoch ends with a proof that every member is solvent in every stress scenario. Your browser checks it; the node is not believed.">
         <Shown asked={packages} what="its packages">{(list) => (
@@ -111,9 +115,10 @@ function ExitFile({ session }: { session: Session }) {
   const [told, setTold] = useState("");
   const save = async (): Promise<void> => {
     try {
-      const view = await session.client.get("/v1/accounts/{account}/exit", { account: account ?? 0 });
+      const bytes = await session.client.bytes(target("/v1/accounts/{account}/exit", { account: account ?? 0 }));
+      const view = JSON.parse(new TextDecoder().decode(bytes)) as GetAnswer<"/v1/accounts/{account}/exit">;
       const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([JSON.stringify(view)], { type: "application/json" }));
+      link.href = URL.createObjectURL(new Blob([bytes], { type: "application/json" }));
       link.download = `exit-${account}-epoch-${view.epoch}.json`;
       link.click();
       URL.revokeObjectURL(link.href);

@@ -1,3 +1,5 @@
+import { visible } from "../../../../proofs/browser/src/visible";
+
 /** Numbers and times as text, exact and by the reader's locale. Money is text of integers: no number is rounded on its way. */
 export const LOCALE = navigator.language || "en";
 
@@ -46,7 +48,7 @@ export const shortened = (hex: string): string => (hex.length > 14 ? `${hex.slic
 
 /** `DefaultFundCalled` as "default fund called". */
 export const words = (name: string): string =>
-  name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
+  visible(name).replace(/([a-z0-9])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
 
 /** Text of decimal digits as an integer of 10^-`decimals`. Throws RangeError for what is none, or has more digits. */
 export function parsed(text: string, decimals: number): bigint {

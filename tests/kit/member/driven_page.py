@@ -1,0 +1,88 @@
+"""The page of `member/page` in a headless Chromium, over a view in this process or a node's address.
+
+Run `python -m tests.kit.member.driven_page ADDRESS FOLDER [ACCOUNT TRADE_KEY_FILE]` to write screenshots of every
+view of a running node's page.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devnet.toolchain import PAGE, node_path
+
+Step = Sequence[Any]
+NARROW = {"width": 360, "height": 740}
+VIEWS = {
+    "network": "Newest height",
+    "solvency": "Epochs",
+    "account": "Sign in",
+    "risk": "Ranges",
+    "governance": "Proposals",
+}
+"""Each view's path with the title of a panel in it."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a scene showed. `notes`: one for each step."""
+
+    notes: list[Any]
+    complaints: list[str]
+    requests: list[str]
+    """Origins that were asked."""
+    bytes: dict[str, int]
+    """Compressed size of each file."""
+    refused: list[str]
+    """Status and path of each answer that was none."""
+
+
+def drive(address: str, *scenes: Sequence[Step] | dict[str, Any]) -> list[Scene]:
+    """Play scenes, each in a fresh profile: lists of steps, as `member/page/scripts/drive.mjs` names them."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium is not None, "the page's test needs Chromium: apt-get install chromium"
+    command = [str(node_path()), str(PAGE / "scripts" / "drive.mjs"), chromium, address]
+    given = [scene if isinstance(scene, dict) else {"steps": scene} for scene in scenes]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, cwd=PAGE, check=False)
+    assert done.returncode == 0, done.stderr
+    return [Scene(**shown) for shown in json.loads(done.stdout)]
+
+
+def view(path: str) -> list[Step]:
+    """Open a view and wait until it is there."""
+    return [["open", f"/#/{path}"], ["see", "h2", VIEWS[path]]]
+
+
+def signed_in(account: int, key: bytes) -> list[Step]:
+    """Sign in and wait for the own equity."""
+    fields: list[Step] = [["fill", "#account", str(account)], ["fill", "#key", key.hex()]]
+    return [*view("account"), *fields, ["click", "button.main"], ["see", "#equity", "[0-9]"]]
+
+
+def write_screenshots(address: str, folder: Path, account: int = 0, key: bytes = b"") -> None:
+    """Every view, wide and light; the first one narrow and dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    begin = signed_in(account, key) if key else []
+    wide = [
+        [*begin, *([["click", f"nav a[href='#/{path}']"]] if begin else view(path)), ["wait", 3000]]
+        + [["screenshot", str(folder / f"{path}.png")]]
+        for path in VIEWS
+    ]
+    narrow = {
+        "viewport": NARROW,
+        "dark": True,
+        "steps": [*view("network"), ["wait", 3000], ["screenshot", str(folder / "narrow.png")]],
+    }
+    for shown in drive(address, *wide, narrow):
+        assert not shown.complaints, shown.complaints
+
+
+if __name__ == "__main__":
+    where, into, *own = sys.argv[1:]
+    write_screenshots(
+        where, Path(into), *((int(own[0]), bytes.fromhex(Path(own[1]).read_text().strip())) if own else ())
+    )

@@ -1,0 +1,254 @@
+"""The page shows what the node answers, and nothing else: in a real browser, over a view with known contents."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from clearing.base import eip712, secp256k1
+from clearing.base.ids import NetworkId
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.state.state import State
+from member.api.state import Check
+from node.api.view import PackageAt
+from node.store.fate_table import FateRecord, FateState
+from node.store.records import PackageRecord
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP, USDC_1
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import funded
+from tests.kit.member.driven_page import NARROW, VIEWS, Scene, Step, drive, signed_in, view
+from tests.kit.node.fake_view import GOVERNED, FakeView
+from tests.kit.node.served_api import served_api
+from tests.kit.ports import free_port
+from tests.kit.proofs.browser_page import GOOD
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\u202e"
+NOT_READY = "503 /readyz"
+TO = "0x" + "ab" * 20
+PACKAGE = (GOOD / "every-part.ccp").read_bytes()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class PageView(FakeView):
+    """A network with cash and positions; every request that it accepts is in block 7."""
+
+    def __init__(self, packages: Sequence[bytes] = (PACKAGE,)) -> None:
+        world = funded(genesis=GOVERNED)
+        world.block(
+            world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
+            world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
+        )
+        super().__init__(world.state)
+        self._packages = packages
+        self.ticks_per_unit = {BTC: 100, ETH: 100}
+        self.more_checks: tuple[Check, ...] = ()
+
+    @property
+    def network(self) -> NetworkId:
+        return self.state.terms.network
+
+    def checks(self) -> Sequence[Check]:
+        return (*super().checks(), *self.more_checks)
+
+    def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
+        listed = [PackageRecord(at, 10 * at, "", len(each), bytes(32)) for at, each in enumerate(self._packages, 1)]
+        return [each for each in listed if each.epoch > after][:limit]
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        at = len(self._packages) if epoch is None else epoch
+        return PackageAt(at, 10 * at, bytes(32), self._packages[at - 1]) if 1 <= at <= len(self._packages) else None
+
+    def fate(self, hash_: bytes) -> FateRecord | None:
+        return FateRecord(hash_, FateState.APPLIED, 1, height=7)
+
+    def outcome(self, fate: FateRecord) -> None:  # noqa: ARG002 - the interface's
+        """The block's receipts are not there."""
+
+
+def shown(page_view: PageView, *scenes: Sequence[Step] | dict[str, object]) -> list[Scene]:
+    """What scenes show; none may complain, or ask another than the node."""
+    settings = {"requests_burst": 100_000, "requests_per_second": 10_000}
+    with served_api(page_view, now_ms, **settings) as url:
+        found = drive(url, *scenes)
+        assert [scene.complaints for scene in found] == [[]] * len(found)
+        assert [each for scene in found for each in scene.refused if each.startswith("5") and each != NOT_READY] == []
+        assert {origin for scene in found for origin in scene.requests} == {url}
+    return found
+
+
+pytestmark = pytest.mark.usefixtures("built_page")
+
+
+def test_each_view_is_accessible_and_fits_a_narrow_screen() -> None:
+    steps: list[Step] = [["wait", 300], ["axe"], ["width"]]
+    each = [[*view(path), *steps] for path in VIEWS]
+    own = [*signed_in(ALICE, secret(1)), *steps]
+    narrow = [{"viewport": NARROW, "dark": True, "steps": scene} for scene in (*each, own)]
+    for scene in shown(PageView(), *each, own, *narrow):
+        findings, beyond = scene.notes[-2:]
+        assert [each for each in findings if each["impact"] in ("serious", "critical")] == []
+        assert beyond == 0
+
+
+def test_the_accessibility_check_finds_what_is_planted() -> None:
+    planted: Step = ["evaluate", "document.querySelector('main').innerHTML = '<img src=\"data:,\"><input>'"]
+    (scene,) = shown(PageView(), [*view("network"), planted, ["axe"]])
+    assert {"image-alt", "label"} <= {each["id"] for each in scene.notes[-1]}
+
+
+def test_prices_and_heights_are_those_of_the_node() -> None:
+    (scene,) = shown(
+        PageView(), [*view("network"), ["see", "td", "7,900\\.00"], ["text", "#height"], ["text", "#standing"]]
+    )
+    assert scene.notes[-2:] == ["3", "live height 3"]
+
+
+def test_numbers_follow_the_reader_s_locale() -> None:
+    german = {"locale": "de-DE", "steps": [*view("network"), ["see", "td", "7\\.900,00"], ["count", "td"]]}
+    (scene,) = shown(PageView(), german)
+    assert scene.notes[-1] > 0
+
+
+def test_the_first_view_is_small() -> None:
+    (scene,) = shown(PageView(), [*view("network"), ["paint"]])
+    assert scene.notes[-1] > 0
+    assert sum(size for url, size in scene.bytes.items() if "/page/" in url or url.endswith("/")) < 300_000
+    assert not any("worker" in url for url in scene.bytes), "the verifier is loaded when it is needed"
+
+
+def test_text_that_others_chose_is_only_shown_as_text() -> None:
+    hostile = PageView()
+    hostile.more_checks = (Check(name=HOSTILE, ok=False, detail=HOSTILE),)
+    (scene,) = shown(
+        hostile,
+        [
+            *view("network"),
+            ["see", "td", "onerror"],
+            ["count", "main img"],
+            ["evaluate", "document.title"],
+            ["text", "main"],
+        ],
+    )
+    assert scene.notes[-3:-1] == [0, "Network – crossclear"]
+    assert "\u202e" not in scene.notes[-1]
+
+
+def test_the_keyboard_alone_reaches_every_view() -> None:
+    steps: list[Step] = [["press", "Tab"], ["focused"], ["press", "Enter"], ["evaluate", "document.activeElement.id"]]
+    to_risk: list[Step] = [
+        ["open", "/"],
+        ["see", "h2", "Newest"],
+        ["press", "Tab Tab Tab Tab Tab Enter"],
+        ["see", "h2", "Ranges"],
+    ]
+    skip, risk = shown(PageView(), [*view("network"), *steps], [*to_risk, ["evaluate", "location.hash"]])
+    assert skip.notes[-3:] == ["Skip to the content", None, "main"]
+    assert risk.notes[-1] == "#/risk"
+
+
+def test_the_owner_alone_signs_in_and_the_key_is_nowhere_in_the_page() -> None:
+    fields: list[Step] = [["fill", "#account", str(ALICE)], ["fill", "#key", secret(2).hex()], ["click", "button.main"]]
+    kept = (
+        "JSON.stringify([document.documentElement.outerHTML, {...localStorage}, {...sessionStorage}, document.cookie])"
+    )
+    out: list[Step] = [["evaluate", kept], ["click", "text=Sign out"], ["see", "h2", "Sign in"], ["value", "#key"]]
+    other, own, _ = shown(
+        PageView(),
+        [*view("account"), *fields, ["see", ".problem", "R08"], ["text", ".problem"]],
+        [*signed_in(ALICE, secret(1)), *out],
+        [
+            *view("account"),
+            ["fill", "#account", "1"],
+            ["fill", "#key", "zz"],
+            ["click", "button.main"],
+            ["see", ".problem", "64 hex"],
+        ],
+    )
+    assert other.refused == [f"403 /v1/accounts/{ALICE}"]
+    assert secret(1).hex() not in own.notes[-4]
+    assert own.notes[-1] == ""
+
+
+def test_margin_is_explained_and_a_what_if_is_simulated() -> None:
+    steps: list[Step] = [
+        *signed_in(ALICE, secret(1)),
+        ["see", "summary", "group loss"],
+        ["choose", "#if-instrument", str(BTC_PERP)],
+        ["fill", "#if-lots", "1000000"],
+        ["click", "button:has-text('Simulate')"],
+        ["see", "#simulated", "would be below"],
+        ["click", "button:has-text('Compute')"],
+        ["see", "#heat", "−"],
+        ["count", "#heat td"],
+    ]
+    (scene,) = shown(PageView(), steps)
+    assert scene.notes[-1] == 27
+
+
+def test_a_withdrawal_is_signed_by_the_key_and_followed_to_its_block() -> None:
+    page_view = PageView()
+    form: list[Step] = [["choose", "#w-asset", str(USDC_1)], ["fill", "#w-amount", "12.5"], ["fill", "#w-to", TO]]
+    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block 7"]]
+    shown(page_view, [*signed_in(ALICE, secret(1)), *form, *send])
+    (request,) = page_view.submitted
+    assert isinstance(request, Withdrawal)
+    assert (request.account, request.asset, request.units, "0x" + request.to.hex()) == (ALICE, USDC_1, 12_500_000, TO)
+    assert recovered(page_view.state, request, request.signature) == secp256k1.address(secret(1))
+
+
+def test_a_trade_is_proposed_by_one_member_and_confirmed_by_the_other() -> None:
+    page_view = PageView()
+    fields = {"#t-other": str(BOB), "#t-lots": "3", "#t-price": "7900.5"}
+    proposing: list[Step] = [["choose", "#t-instrument", str(BTC_PERP)], *(["fill", *each] for each in fields.items())]
+    got = ["value", "#t-proposal"]
+    (first,) = shown(page_view, [*signed_in(ALICE, secret(1)), *proposing, ["click", "text=Sign the proposal"], got])
+    confirming: list[Step] = [["fill", "#t-confirm", first.notes[-1]], ["click", "form:has(#t-confirm) button"]]
+    shown(page_view, [*signed_in(BOB, secret(2)), *confirming, ["see", "#trade-told", "Done in block 7"]])
+    (trade,) = page_view.submitted
+    assert isinstance(trade, Trade)
+    assert (trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks) == (ALICE, BOB, BTC_PERP, 3, 790_050)
+    for signature, member in ((trade.buyer_signature, 1), (trade.seller_signature, 2)):
+        assert recovered(page_view.state, trade, signature) == secp256k1.address(secret(member))
+
+
+def recovered(state: State, request: Transaction, signature: bytes) -> bytes:
+    assert isinstance(request, eip712.TypedRequest)
+    return secp256k1.recover(request.digest(state.terms.network), signature)
+
+
+def test_a_package_is_verified_in_the_browser_and_a_changed_one_is_refused() -> None:
+    changed = bytearray(PACKAGE)
+    changed[-1] ^= 1
+    steps: list[Step] = [
+        ["fill", "#age", ""],
+        ["click", "button[aria-label^='Verify epoch']"],
+        ["see", "h2", "VERIFIED"],
+    ]
+    read: list[Step] = [["text", "h2:has-text('VERIFIED')"], ["text", "#claim"]]
+    (good,) = shown(PageView(), [*view("solvency"), *steps, *read])
+    (bad,) = shown(PageView([bytes(changed)]), [*view("solvency"), *steps, *read[:1]])
+    assert good.notes[-2] == "Epoch 1: VERIFIED IN PART", "no genesis was given"
+    assert "accounts meet their maintenance requirement" in good.notes[-1]
+    assert bad.notes[-1] == "Epoch 1: NOT VERIFIED"
+
+
+def test_the_page_says_that_the_node_is_gone_and_goes_on_when_it_returns(tmp_path: Path) -> None:
+    """The browser loses its network in between: what it asks then does not reach the node."""
+    steps: list[Step] = [
+        *view("network"),
+        ["offline", True],
+        ["see", "#standing", "offline"],
+        ["text", "#height"],
+        ["offline", False],
+        ["see", "#standing", "live"],
+    ]
+    settings = {"port": free_port(), "requests_burst": 100_000}
+    with served_api(PageView(), now_ms, **settings) as url:
+        (scene,) = drive(url, steps)
+    assert scene.notes[-3] == "3", "what was known stays"
