@@ -33,7 +33,7 @@ from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
 from devnet.testnet import Testnet, TestnetNode
-from devnet.try_it import NOTE
+from devnet.try_it import NOTE, trade_key_path
 from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from member.keys.secret_files import read_password
 from member.verifying.package import VerificationReport, anchor_of_genesis
@@ -99,6 +99,10 @@ def _introduce(devnet: Devnet, console: Console) -> None:
     console.print(
         f"  {devnet.options.output_dir / NOTE}  commands for a member, once the accounts are funded", highlight=False
     )
+    person = devnet.members[-1]
+    key = trade_key_path(devnet.options.output_dir, person)
+    console.print(f"  {devnet.url(next(iter(devnet.nodes)))}/  the page in a browser", highlight=False)
+    console.print(f"  sign in there as {person.name}: account {person.id}, key in {key}", highlight=False)
 
 
 PACKAGE = "epoch.ccp"

@@ -67,11 +67,10 @@ def write_screenshots(address: str, folder: Path, account: int = 0, key: bytes =
     """Every view, wide and light; the first one narrow and dark."""
     folder.mkdir(parents=True, exist_ok=True)
     begin = signed_in(account, key) if key else []
-    wide = [
-        [*begin, *([["click", f"nav a[href='#/{path}']"]] if begin else view(path)), ["wait", 3000]]
-        + [["screenshot", str(folder / f"{path}.png")]]
-        for path in VIEWS
-    ]
+    wide: list[list[Step]] = []
+    for path in VIEWS:
+        there = [["click", f"nav a[href='#/{path}']"]] if begin else view(path)
+        wide.append([*begin, *there, ["wait", 3000], ["screenshot", str(folder / f"{path}.png")]])
     narrow = {
         "viewport": NARROW,
         "dark": True,

@@ -67,7 +67,7 @@ class PageView(FakeView):
     def fate(self, hash_: bytes) -> FateRecord | None:
         return FateRecord(hash_, FateState.APPLIED, 1, height=7)
 
-    def outcome(self, fate: FateRecord) -> None:  # noqa: ARG002 - the interface's
+    def outcome(self, fate: FateRecord) -> None:
         """The block's receipts are not there."""
 
 
