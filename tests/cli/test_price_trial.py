@@ -84,6 +84,14 @@ def test_the_command_shows_generated_prices_and_refuses_settings_without_any(cli
     assert "R0870" in cli(*COMMAND, path, code=3).err
 
 
+def test_a_node_with_generated_prices_needs_no_sources(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[oracle]\nsource = "generated"\n[[oracle.feeds]]\nname = "X"\nfeed = 9\n')
+    assert not [each for each in config_mistakes(load_config(path, {}).config) if "oracle" in str(each)]
+    path.write_text('[oracle]\nsource = "live"\n[[oracle.feeds]]\nname = "X"\nfeed = 9\n')
+    assert [each for each in config_mistakes(load_config(path, {}).config) if "needs 2" in str(each)]
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_file_has_several_venues_over_tls_and_states_its_own_settings_alone(path: Path) -> None:
     assert set(tomllib.loads(path.read_text())) == {"oracle"}

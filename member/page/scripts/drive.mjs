@@ -16,7 +16,7 @@ const STEPS = {
   choose: (tab, _, place, value) => tab.locator(place).selectOption(value),
   files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
   press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
-  see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 60_000 }),
+  see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 300_000 }),
   text: (tab, _, place) => tab.locator(place).first().innerText(),
   value: (tab, _, place) => tab.locator(place).first().inputValue(),
   count: (tab, _, place) => tab.locator(place).count(),
@@ -45,6 +45,24 @@ async function check(tab, context) {
   return JSON.parse(result.value);
 }
 
+/** A wallet of the browser that agrees to everything: the chains are devnets', which act for any account. */
+async function giveWallet(tab, { address: own, chains }) {
+  let url = Object.values(chains)[0];
+  const rpc = async (method, params) => {
+    const asked = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) };
+    const { result, error } = await (await fetch(url, asked)).json();
+    if (error !== undefined) throw new Error(error.message);
+    return result ?? null;
+  };
+  await tab.exposeFunction("askWallet", async ({ method, params }) => {
+    if (method === "eth_requestAccounts") return [own];
+    if (method === "wallet_switchEthereumChain") return void (url = chains[Number(params[0].chainId)]);
+    if (method === "eth_sendTransaction") await rpc("anvil_impersonateAccount", [own]);
+    return rpc(method, params);
+  });
+  await tab.addInitScript("window.ethereum = { request: (asked) => window.askWallet(asked) }");
+}
+
 async function play(scene) {
   const context = await browser.newContext({
     viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
@@ -63,6 +81,7 @@ async function play(scene) {
     if (new URL(answer.url()).pathname.startsWith("/v1")) return;
     bytes[answer.url()] = await answer.body().then((body) => gzipSync(body).length, () => 0);
   });
+  if (scene.wallet !== undefined) await giveWallet(tab, scene.wallet);
   const notes = [];
   try {
     for (const [name, ...given] of scene.steps) notes.push((await STEPS[name](tab, context, ...given)) ?? null);

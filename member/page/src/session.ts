@@ -13,8 +13,19 @@ export interface Session {
   signOut(): void;
 }
 
+/** A token on its chain, as the terms list it. */
+export interface Token {
+  readonly asset: number;
+  readonly name: string;
+  readonly chainId: number;
+  readonly vault: string;
+  readonly token: string;
+  readonly decimals: number;
+}
+
 /** Names and units of what the API numbers. */
 export class Names {
+  readonly tokens: readonly Token[];
   private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
@@ -22,6 +33,10 @@ export class Names {
   /** `terms`: of `/v1/governance/terms`, which this node states. What has another shape is left out. */
   constructor(terms: unknown, prices: State["prices"] | undefined) {
     this.units = new Map((prices ?? []).map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit ?? 0] as const));
+    this.tokens = listOf(terms, "assets").map((each) => ({
+      asset: numberOf(each, "id"), name: textOf(each, "name"), chainId: numberOf(each, "chain_id"), vault: textOf(each, "vault"),
+      token: textOf(each, "token"), decimals: numberOf(each, "token_decimals"),
+    }));
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     for (const each of listOf((terms as Record<string, unknown> | undefined)?.["risk"], "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });

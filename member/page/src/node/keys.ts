@@ -35,11 +35,11 @@ export class LocalKey implements Signer {
 }
 
 /** EIP-1193, as far as it is used. */
-interface Provider {
+export interface Provider {
   request(asked: { readonly method: string; readonly params?: readonly unknown[] }): Promise<unknown>;
 }
 
-const provider = (): Provider | undefined => (globalThis as { ethereum?: Provider }).ethereum;
+export const provider = (): Provider | undefined => (globalThis as { ethereum?: Provider }).ethereum;
 export const hasWallet = (): boolean => provider() !== undefined;
 
 /** A wallet of the browser, which asks its owner each time. Throws Error with the wallet's own words. */

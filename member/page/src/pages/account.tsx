@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Deposit } from "../account/deposit";
 import { HeatMap } from "../account/heat_map";
 import { Margin } from "../account/margin";
 import { TradeForms } from "../account/trade";
@@ -89,6 +90,7 @@ function Own({ session, account }: { session: Session; account: number }) {
       <Shown asked={margin} what="your margin">{(view) => <Margin view={view} names={session.names} />}</Shown>
       <HeatMap session={session} account={account} />
       <WhatIf session={session} account={account} />
+      <Deposit session={session} account={account} />
       <TradeForms session={session} account={account} />
       <Withdrawals session={session} account={account} />
       <Panel title="What happened">

@@ -1,0 +1,59 @@
+import { useState } from "preact/hooks";
+import { paidIn } from "../node/chain";
+import { provider } from "../node/keys";
+import { type Session } from "../session";
+import { parsed } from "../ui/formats";
+import { Empty, Panel } from "../ui/parts";
+
+/** A deposit from the browser's wallet, followed until it is credited. */
+const LOOK_MS = 1_000;
+const LOOKS_MAX = 3_600;
+
+export function Deposit({ session, account }: { session: Session; account: number }) {
+  const [told, setTold] = useState("");
+  const [problem, setProblem] = useState("");
+  const wallet = provider();
+  const pay = async (form: FormData): Promise<void> => {
+    const token = session.names.tokens.find(({ asset }) => asset === Number(form.get("asset")));
+    if (wallet === undefined || token === undefined) throw new Error("The token is not listed.");
+    const amount = parsed(String(form.get("amount")), token.decimals);
+    if (amount <= 0n) throw new Error("The amount is above zero.");
+    const [from] = (await wallet.request({ method: "eth_requestAccounts" })) as readonly string[];
+    if (from === undefined) throw new Error("The wallet names no account.");
+    const nonce = await paidIn(wallet, from, { ...token, amount, account }, setTold);
+    await followed(session, { chain_id: token.chainId, vault: token.vault, nonce: String(nonce) }, setTold);
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    setProblem("");
+    setTold("");
+    pay(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(wordsOf(error)));
+  };
+  return (
+    <Panel title="Deposit" note="Your wallet pays tokens into the vault on their chain. They are credited once the block is final and the validators attest it.">
+      {wallet === undefined ? <Empty>This browser has no wallet. `crossclear deposits make` pays in from the command line.</Empty> : (
+        <form onSubmit={submit} class="fields">
+          <div><label for="d-asset">Token</label><select id="d-asset" name="asset">{session.names.tokens.map(({ asset, name }) => <option value={asset}>{name}</option>)}</select></div>
+          <div><label for="d-amount">Amount</label><input id="d-amount" name="amount" inputMode="decimal" required /></div>
+          <button type="submit">Pay in by the wallet</button>
+        </form>
+      )}
+      <p role="status" id="deposit-told">{told}</p>
+      <p class="problem" role="alert">{problem}</p>
+    </Panel>
+  );
+}
+
+const ENDS: readonly string[] = ["credited", "refunded"];
+
+async function followed(session: Session, deposit: Readonly<Record<string, string | number>>, tell: (words: string) => void): Promise<void> {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    const { status, next, reason } = await session.client.get("/v1/deposits/{chain_id}/{vault}/{nonce}", deposit);
+    tell(`${status}: ${reason === "" ? "" : `${reason}. `}${next}`);
+    if (ENDS.includes(status)) return;
+    await new Promise((resume) => setTimeout(resume, LOOK_MS));
+  }
+}
+
+/** A wallet's errors are objects with a message. */
+const wordsOf = (error: unknown): string => (error as { message?: string } | undefined)?.message ?? String(error);

@@ -1,0 +1,105 @@
+"""A member's day in a real browser, against real nodes and chains: pay in, trade, read the margin, withdraw, verify."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from devnet.demo.story import USDC, DevnetDeposit
+from devnet.members import DevnetMember
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions
+from devnet.toolchain import install_browser, install_page
+from tests.kit.e2e.live import all_proven, deposit
+from tests.kit.member.driven_page import Scene, Step, drive, signed_in
+
+pytestmark = [pytest.mark.network, pytest.mark.chain]
+CAPITAL = 500_000 * USDC
+PAID_IN, LOTS, TAKEN_OUT = "60", "3", "10"
+
+
+async def test_a_member_pays_in_trades_withdraws_to_another_chain_and_verifies(
+    anvil_binary: Path, tmp_path: Path
+) -> None:
+    install_browser()
+    install_page()
+    async with running_devnet(DevnetOptions(output_dir=tmp_path / "devnet", members=4)) as devnet:
+        house, other, *_, own = devnet.members
+        await deposit(
+            devnet, tuple(DevnetDeposit(each, chain, "USDC", CAPITAL) for each in (house, other) for chain in (0, 1))
+        )
+        paid = await play(devnet, own, paying_in())
+        assert paid.notes[-1] == "60.00"
+        proposed = await play(devnet, own, await proposing(other, devnet))
+        await play(devnet, other, confirming(proposed.notes[-1]))
+        await play(devnet, own, reading_the_margin())
+        await play(devnet, own, withdrawing(own, devnet))
+        await all_proven(devnet)
+        verified = await play(devnet, own, verifying(devnet))
+        assert "accounts meet their maintenance requirement" in verified.notes[-1]
+
+
+async def play(devnet: Devnet, member: DevnetMember, steps: list[Step]) -> Scene:
+    """As the member, whose wallet the browser has."""
+    chains = {str(chain.anvil.chain_id): chain.anvil.url for chain in devnet.chains}
+    scene = {
+        "wallet": {"address": "0x" + member.address.hex(), "chains": chains},
+        "steps": [*signed_in(member.id, member.secret), *steps],
+    }
+    (shown,) = await trio.to_thread.run_sync(partial(drive, devnet.url(next(iter(devnet.nodes))), scene))
+    assert shown.complaints == []
+    assert len(shown.requests) == 1, "the page asks the node alone"
+    return shown
+
+
+def asset(devnet: Devnet, chain: int) -> str:
+    name = f"USDC@{devnet.chains[chain].deployed.name}"
+    return next(str(each.id) for each in devnet.genesis.assets if each.name == name)
+
+
+def paying_in() -> list[Step]:
+    form: list[Step] = [["fill", "#d-amount", PAID_IN], ["click", "form:has(#d-amount) button"]]
+    return [*form, ["see", "#deposit-told", "credited"], ["see", "#equity", "^60\\.00$"], ["text", "#equity"]]
+
+
+async def proposing(other: DevnetMember, devnet: Devnet) -> list[Step]:
+    """At the mark: a tick of the devnet is a cent."""
+    instrument = devnet.genesis.instruments[0].id
+    marks = (await devnet.running_clients()[0].state()).marks
+    ticks = int(next(each.mark_ticks for each in marks if each.instrument == instrument))
+    fields = {"#t-other": str(other.id), "#t-lots": LOTS, "#t-price": f"{ticks / 100:.2f}"}
+    form: list[Step] = [["choose", "#t-instrument", str(instrument)], *(["fill", *each] for each in fields.items())]
+    return [*form, ["click", "button:has-text('Sign the proposal')"], ["value", "#t-proposal"]]
+
+
+def confirming(proposal: str) -> list[Step]:
+    form: list[Step] = [["fill", "#t-confirm", proposal], ["click", "form:has(#t-confirm) button"]]
+    return [*form, ["see", "#trade-told", "Done in block"]]
+
+
+def reading_the_margin() -> list[Step]:
+    what_if: list[Step] = [["fill", "#if-lots", "1000"], ["click", "button:has-text('Simulate')"]]
+    return [
+        ["see", "td", "BTC-PERP"],
+        ["see", "summary", "group loss"],
+        *what_if,
+        ["see", "#simulated", "would be below"],
+    ]
+
+
+def withdrawing(own: DevnetMember, devnet: Devnet) -> list[Step]:
+    fields = {"#w-amount": TAKEN_OUT, "#w-to": "0x" + own.address.hex()}
+    form: list[Step] = [["choose", "#w-asset", asset(devnet, 1)], *(["fill", *each] for each in fields.items())]
+    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block"]]
+    return [*form, *send, ["see", "td", "^paid$"]]
+
+
+def verifying(devnet: Devnet) -> list[Step]:
+    there: list[Step] = [["click", "nav a:has-text('Solvency')"], ["see", "button", "Verify"]]
+    check: list[Step] = [
+        ["click", "button[aria-label^='Verify epoch']"],
+        ["see", "h2", ": VERIFIED"],
+        ["text", "#claim"],
+    ]
+    return [*there, ["files", "#genesis", str(devnet.testnet.genesis_path)], *check]
