@@ -1,0 +1,51 @@
+"""What the page costs its reader: bytes, time until something is there, time to verify, and memory over hours.
+
+In a headless Chromium on this machine, over an API whose height rises at each question. Run:
+python -m benchmarks.page [minutes]
+"""
+
+import statistics
+from typing import Any
+
+from benchmarks.figures import Figure, print_measured
+from devnet.toolchain import install_browser, install_page
+from tests.kit.member.driven_page import Step, drive, view
+from tests.kit.member.page_view import RisingView, now_ms
+from tests.kit.node.served_api import served_api
+
+LOADS = 7
+WARM_MINUTES = 2
+"""After these the page has seen every question once, and its history is not full yet."""
+MIB = 1 << 20
+
+
+def figures(minutes: int) -> list[Figure]:
+    """Of a page that is open for so many minutes beyond the first ones."""
+    install_browser()
+    install_page()
+    loads: list[list[Step]] = [[*view("network"), ["paint"]]] * LOADS
+    checking: list[Step] = [["fill", "#age", ""], ["click", "button[aria-label^='Verify epoch']"]]
+    seconds: Step = ["text", ".figure:has-text('Checked in') dd"]
+    verify: list[Step] = [*view("solvency"), *checking, ["see", "h2", "VERIFIED"], seconds]
+    minute: list[Step] = [["wait", 60_000], ["memory"]]
+    long: list[Step] = [*view("network"), *minute * (WARM_MINUTES + minutes)]
+    with served_api(RisingView(), now_ms, requests_burst=100_000, requests_per_second=10_000) as url:
+        *opened, checked, lasted = drive(url, *loads, verify, long)
+    paints = [scene.notes[-1] for scene in opened]
+    sizes = opened[0].bytes
+    first = sum(size for address, size in sizes.items() if "/page/" in address or address.endswith("/"))
+    verifier = next(size for address, size in checked.bytes.items() if "worker" in address)
+    heaps: list[Any] = [note for note in lasted.notes if isinstance(note, int)]
+    warm, end = heaps[WARM_MINUTES - 1] / MIB, statistics.median(heaps[-3:]) / MIB
+    return [
+        Figure("first view, compressed", first / 1000, "kB", goal="< 300"),
+        Figure("verifier, compressed, loaded when it is needed", verifier / 1000, "kB"),
+        Figure("first paint on loopback", statistics.median(paints), "ms", min(paints), max(paints), goal="< 1000"),
+        Figure("a package of every part verified", float(checked.notes[-1].split()[0]), "s"),
+        Figure(f"heap after {WARM_MINUTES} minutes", warm, "MiB"),
+        Figure(f"heap after {WARM_MINUTES + minutes} minutes, of the last three", end, "MiB"),
+    ]
+
+
+if __name__ == "__main__":
+    print_measured(figures, 60)

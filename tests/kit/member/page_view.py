@@ -1,0 +1,73 @@
+"""A node's view for the page: a network with cash and positions, packages, and requests that end in a block."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from clearing.base.header import Header
+from clearing.base.ids import NetworkId
+from member.api.state import Check
+from node.api.view import PackageAt
+from node.store.fate_table import FateRecord, FateState
+from node.store.records import PackageRecord
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP
+from tests.kit.clearing.world import funded
+from tests.kit.node.fake_view import GOVERNED, FakeView
+from tests.kit.proofs.browser_page import GOOD
+
+PACKAGE = (GOOD / "every-part.ccp").read_bytes()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class PageView(FakeView):
+    """A network with cash and positions; every request that it accepts is in block 7."""
+
+    def __init__(self, packages: Sequence[bytes] = (PACKAGE,)) -> None:
+        world = funded(genesis=GOVERNED)
+        world.block(
+            world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
+            world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
+        )
+        super().__init__(world.state)
+        self._packages = packages
+        self.ticks_per_unit = {BTC: 100, ETH: 100}
+        self.more_checks: tuple[Check, ...] = ()
+
+    @property
+    def network(self) -> NetworkId:
+        return self.state.terms.network
+
+    def checks(self) -> Sequence[Check]:
+        return (*super().checks(), *self.more_checks)
+
+    def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
+        listed = [PackageRecord(at, 10 * at, "", len(each), bytes(32)) for at, each in enumerate(self._packages, 1)]
+        return [each for each in listed if each.epoch > after][:limit]
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        at = len(self._packages) if epoch is None else epoch
+        return PackageAt(at, 10 * at, bytes(32), self._packages[at - 1]) if 1 <= at <= len(self._packages) else None
+
+    def fate(self, hash_: bytes) -> FateRecord | None:
+        return FateRecord(hash_, FateState.APPLIED, 1, height=7)
+
+    def outcome(self, fate: FateRecord) -> None:
+        """The block's receipts are not there."""
+
+
+class RisingView(PageView):
+    """Each time that it is asked it is at a new height."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._height = 3
+
+    @property
+    def newest(self) -> Header | None:
+        before = super().newest
+        self._height += 1
+        return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=now_ms())
