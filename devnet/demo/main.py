@@ -29,6 +29,7 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
 from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
 from devnet.demo.story import CATCH_UP_HEIGHTS, MISTYPED, RISKY, DevnetStory, StoryRecord
+from devnet.demo.web_report import DaySeries, day_series, write_web_report
 from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
@@ -106,6 +107,7 @@ def _introduce(devnet: Devnet, console: Console) -> None:
 
 
 PACKAGE = "epoch.ccp"
+WEB_REPORT = "report.html"
 MEMBER = ("alice", 1)
 """Who looks for itself in the last package: name and account."""
 
@@ -141,6 +143,7 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
     console.print(summary.claim, highlight=False)
     for part in summary.missing:
         console.print(f"missing: {part}", style="red", highlight=False)
+    report(f"charts are in {options.output_dir / WEB_REPORT}")
     report(f"everything is in {options.output_dir}")
     return 0 if summary.ok else 1
 
@@ -157,6 +160,8 @@ class LogReplay:
     state_root: bytes = b""
     all_replay: bool = False
     """Whether every other validator's log replays, too."""
+    series: DaySeries | None = None
+    """The same over time."""
 
 
 def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: str, seconds: float) -> Summary:
@@ -170,7 +175,7 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
     failed = missing(genesis, tally, promises(testnet, notes, stuck, logs, verdict))
     node_logs = sorted((folder / "logs").glob("*.log"))
     stopped, proven = logged(node_logs, "stopped"), logged(node_logs, "epoch proven")
-    return Summary(
+    summary = Summary(
         ok=not failed,
         missing=failed,
         network=testnet.network.hex(),
@@ -208,17 +213,22 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         members=member_lines(genesis, logs.state, tally) if logs.state else (),
         seconds=round(seconds, 1),
     )
+    if logs.series is not None:
+        write_web_report(folder / WEB_REPORT, summary, logs.series, proven)
+    return summary
 
 
 def replay_logs(folder: Path, testnet: Testnet, notes: StoryRecord, own: MemberFiles) -> LogReplay:
     """Replay each validator's block log; write the member's files at the height of the last package."""
     first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
-    secret, found = network_seed(testnet.nodes[0]), LogReplay()
+    series = day_series(testnet.genesis)
+    secret, found = network_seed(testnet.nodes[0]), LogReplay(series=series)
     statement = read_package(notes.package).statement if notes.package else None
 
     def note(decided: DecidedHeight) -> None:
         found.results.append(decided.result)
         found.state = decided.state
+        series.note(decided)
         if statement is not None and decided.header.height == statement.height:
             seed = AccountSeeds(secret).at(own.account, statement.epoch, sealed_seed(decided.state, own.account))
             write_member_files(own, statement, decided.state, seed)

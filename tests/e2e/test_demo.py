@@ -46,6 +46,13 @@ def test_the_summary_holds_everything_that_must_be_shown(demo_run: DemoFolder) -
     assert re.fullmatch("[0-9a-f]{64}", summary["state_root"])
 
 
+def test_the_report_has_a_chart_of_each_kind(demo_run: DemoFolder) -> None:
+    page = (demo_run.folder / "report.html").read_text()
+    titles = ("Index, first price 100", "Equity beyond initial margin", "from one height to the next", "prove an epoch")
+    assert [title for title in titles if f'{title}"' not in page] == []
+    assert "margin call" in page
+
+
 def test_every_figure_of_the_table_is_in_the_summary(demo_run: DemoFolder) -> None:
     summary = demo_run.summary
     shown = re.sub(r"\s+", " ", demo_run.stderr)
