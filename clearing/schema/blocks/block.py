@@ -8,13 +8,14 @@ height what is accepted. An extension without surfaces keeps the form of two fie
 
 from itertools import pairwise
 
-from clearing.base.codec import I64, U32, U63, Bytes32, Wire, decode, encode
+from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor
-from clearing.base.units import PPM
 from clearing.schema.blocks.deposit_batch import WrittenFact, check_batches
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.risk.live_surface import FORWARD_MAX_PPB, LEVEL_MAX_PPM, RATE_MAX_PPM
+from clearing.schema.risk.live_surface import ExpiryQuote as ExpiryQuote
 from clearing.schema.risk.volatility_surface import SKEW_MAX_PPM, VOLATILITY_MIN_PPM, WING_MAX_PPM
 from clearing.schema.transfers import Transfer
 
@@ -24,11 +25,6 @@ REPORTS_MAX = 32
 SURFACES_MAX = 4
 """Per extension. The state keeps a report until it is too old, so a validator with more groups reports them in turn."""
 SURFACE_EXPIRIES_MAX = 16
-FORWARD_MAX_PPB = 1_000 * 10**9
-"""A forward is at most this many times the index."""
-LEVEL_MAX_PPM = 100 * PPM
-RATE_MAX_PPM = PPM
-"""Largest absolute rate a year."""
 
 
 class PriceReport(Wire, frozen=True):
@@ -40,22 +36,6 @@ class PriceReport(Wire, frozen=True):
     sources: U32
     """How many independent sources agree."""
     time_ms: U63
-
-
-class ExpiryQuote(Wire, frozen=True):
-    """One expiry of one risk group's options: its forward, rate and smile."""
-
-    expiry_ms: U63
-    forward_ppb: U63
-    """Forward over index, in 10^-9, so that it stays right while the index moves between two reports."""
-    rate_ppm: I64
-    """Annual simple rate of the discount to expiry."""
-    level_ppm: U32
-    """Annualised volatility at the money: 1_000_000 is 100 %."""
-    skew_ppm: I64
-    """As `VolPillar.skew_ppm`."""
-    wing_ppm: U32
-    """As `VolPillar.wing_ppm`."""
 
 
 class SurfaceReport(Wire, frozen=True):
