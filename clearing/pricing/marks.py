@@ -11,7 +11,9 @@ import numpy as np
 from clearing.base.units import PPM, YEAR_MS
 from clearing.pricing import black76, smiles
 from clearing.pricing.black76 import option_values
+from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.surface import VolatilityInputs, option_volatility
+from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
 
@@ -22,22 +24,30 @@ def years_left(expiry_ms: int, time_ms: int) -> float:
 
 
 def discount_factor(rate_ppm: int, years: float) -> float:
-    """1/(1 + rate * years)."""
-    return 1.0 / (1.0 + (float(rate_ppm) / float(PPM)) * years)
+    """1/(1 + rate * years); at most 2, however far below zero the rate is."""
+    return 1.0 / max(1.0 + (float(rate_ppm) / float(PPM)) * years, 0.5)
 
 
 def option_value(
-    instrument: Instrument, index_ticks: int, volatility_ppm: int, rate_ppm: int, time_ms: int, scale: int = 1
+    instrument: Instrument,
+    index_ticks: int,
+    volatility_ppm: int,
+    rate_ppm: int,
+    time_ms: int,
+    scale: int = 1,
+    curve: Sequence[ExpiryCarry] = (),
 ) -> int:
     """Value of an option times `scale`, from ticks, rounded half to even. `index_ticks` must be positive.
 
-    With `scale` the instrument's micros a tick it is the value of a lot in micros.
+    With `scale` the instrument's micros a tick it is the value of a lot in micros. Forward and discount are those of
+    its expiry on the `curve`, or at `rate_ppm` without one.
     """
     years = years_left(instrument.expiry_ms, time_ms)
-    forward = float(forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms))
+    carry = carry_to(curve, instrument.expiry_ms, rate_ppm, time_ms)
+    forward = float(carried_ticks(index_ticks, carry))
     value = black76.call if instrument.kind is InstrumentKind.CALL else black76.put
     volatility = float(max(volatility_ppm, VOLATILITY_MIN_PPM)) / float(PPM)
-    ticks = value(forward, float(instrument.strike_ticks), volatility, years, discount_factor(rate_ppm, years))
+    ticks = value(forward, float(instrument.strike_ticks), volatility, years, discount_factor(carry.rate_ppm, years))
     return round(ticks * float(scale))
 
 
@@ -52,10 +62,10 @@ def mark_ticks(instrument: Instrument, index_ticks: int, group: VolatilityInputs
         return index_ticks
     if instrument.carries:
         return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
-    forward = forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+    forward = carried_ticks(index_ticks, carry_to(group.curve, instrument.expiry_ms, rate_ppm, time_ms))
     tenor_ms = instrument.expiry_ms - time_ms
     volatility = option_volatility(group, float(forward), float(instrument.strike_ticks), tenor_ms)
-    return option_value(instrument, index_ticks, volatility, rate_ppm, time_ms)
+    return option_value(instrument, index_ticks, volatility, rate_ppm, time_ms, curve=group.curve)
 
 
 FEW = 4
@@ -73,11 +83,10 @@ def option_marks(
     expiries = sorted({option.expiry_ms for option in options})
     expiry = np.array([expiries.index(option.expiry_ms) for option in options])
     strikes = np.array([option.strike_ticks for option in options], np.float64)
-    forwards = np.array(
-        [forward_ticks(index_ticks, expiry_ms, rate_ppm, time_ms) for expiry_ms in expiries], np.float64
-    )
+    carries = [carry_to(group.curve, expiry_ms, rate_ppm, time_ms) for expiry_ms in expiries]
+    forwards = np.array([carried_ticks(index_ticks, carry) for carry in carries], np.float64)
     years = [years_left(expiry_ms, time_ms) for expiry_ms in expiries]
-    discounts = np.array([discount_factor(rate_ppm, year) for year in years])
+    discounts = np.array([discount_factor(carry.rate_ppm, year) for carry, year in zip(carries, years, strict=True)])
     if group.surface:
         volatilities = smiles.option_smiles(group, forwards, strikes, expiries, expiry, time_ms).volatilities
     else:

@@ -21,10 +21,11 @@ from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Integers
 from clearing.pricing.black76 import greeks
+from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import option_volatility
 from clearing.schema.risk.parameters import RiskGroup
-from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 NANO = 10**9
 DAYS = 365.0
@@ -78,11 +79,12 @@ def _marked(instrument: Instrument, mark_ticks: int, index_ticks: int) -> PerLot
 
 
 def _option(option: Instrument, index_ticks: int, group: RiskGroup, rate_ppm: int, time_ms: int) -> PerLot:
-    forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
+    carried = carry_to(group.curve, option.expiry_ms, rate_ppm, time_ms)
+    forward = float(carried_ticks(index_ticks, carried))
     strike, years = float(option.strike_ticks), years_left(option.expiry_ms, time_ms)
     volatility = option_volatility(group, forward, strike, option.expiry_ms - time_ms)
     is_call = option.kind is InstrumentKind.CALL
-    of_forward = greeks(forward, strike, volatility / PPM, years, discount_factor(rate_ppm, years), is_call)
+    of_forward = greeks(forward, strike, volatility / PPM, years, discount_factor(carried.rate_ppm, years), is_call)
     carry = forward / index_ticks
     units = option.micros_per_tick * (NANO // MICROS_PER_TICK)
     return (

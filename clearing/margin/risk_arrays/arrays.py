@@ -7,9 +7,10 @@ know accounts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from clearing.base.errors import Bug
@@ -57,6 +58,26 @@ class ArrayPlan:
             and (self.parameters is parameters or self.parameters == parameters)
         )
 
+    def on_surfaces(
+        self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
+    ) -> "ArrayPlan | None":
+        """The plan of this listing where only smiles, curves and volatilities of groups differ; None for another."""
+        flat = _without_surfaces(parameters)
+        alike = flat == _without_surfaces(self.parameters) and self.fits(instruments, cash_groups, self.parameters)
+        if not alike:
+            return None
+        groups = {group.id: group for group in parameters.groups}
+        blocks = tuple(
+            block if block.group == groups[block.group.id] else replace(block, group=groups[block.group.id])
+            for block in self.blocks
+        )
+        return replace(self, parameters=parameters, blocks=blocks)
+
+
+def _without_surfaces(parameters: RiskParameters) -> RiskParameters:
+    bare = tuple(msgspec.structs.replace(each, surface=(), curve=(), volatility_ppm=0) for each in parameters.groups)
+    return msgspec.structs.replace(parameters, groups=bare)
+
 
 def _plan_arrays(
     instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
@@ -86,7 +107,8 @@ def _sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
 
 
 ArrayInputs = tuple[int, int, tuple[int, ...]]
-"""Index (0: none), time where it matters, and marks of one block: its rows depend only on these."""
+"""Index (0: none), time where it matters, and marks of one block: its rows depend only on these and on the surface of
+its group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +201,9 @@ def build_risk_arrays(
     """
     plan = before.plan if before is not None else None
     if plan is None or not plan.fits(instruments, cash_groups, parameters):
-        plan, before = _plan_arrays(instruments, cash_groups, parameters), None
+        plan = plan.on_surfaces(instruments, cash_groups, parameters) if plan is not None else None
+        if plan is None:
+            plan, before = _plan_arrays(instruments, cash_groups, parameters), None
     for feed, ticks in sorted(index.items()):
         if not 0 < ticks <= INDEX_TICKS_MAX:
             raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
@@ -231,7 +255,8 @@ def _values(
 ) -> tuple[Integers, list[InstrumentBlock]]:
     """[m, 1 + S] all rows, and the blocks that were computed; the others are reused from `before`."""
     old: Sequence[ArrayInputs | None] = before.inputs if before is not None else [None] * len(inputs)
-    moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now]
+    turned = _turned_blocks(plan, before)
+    moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now or at in turned]
     if before is not None and not moved:
         return before.values, []
     values = before.values.copy() if before is not None else np.zeros(plan.shape, np.int64)
@@ -241,7 +266,8 @@ def _values(
         if not ticks:
             values[block.marked_rows] = values[block.options.rows] = 0
             continue
-        if marks:
+        was = old[at]
+        if marks and (was is None or (was[0], was[2]) != (ticks, marks)):
             values[block.marked_rows] = marked_values(block, marks)
         if block.options.expiries:
             valued.append(RevaluedBlock(block, ticks, time_ms))
@@ -252,6 +278,14 @@ def _values(
         raise Bug(f"risk array entry {largest} reaches 2^62")
     values.setflags(write=False)
     return values, [plan.blocks[at] for at in moved]
+
+
+def _turned_blocks(plan: ArrayPlan, before: RiskArrays | None) -> set[int]:
+    """The blocks with options whose group has another surface than before."""
+    if before is None or before.plan is None or before.plan is plan:
+        return set()
+    pairs = zip(before.plan.blocks, plan.blocks, strict=True)
+    return {at for at, (was, now) in enumerate(pairs) if was.group is not now.group and now.options.expiries}
 
 
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:

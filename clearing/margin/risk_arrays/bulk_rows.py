@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.base.errors import Bug
-from clearing.base.units import PPM, YEAR_MS
+from clearing.base.units import PPM
 from clearing.margin.risk_arrays.grid import Grid, Integers, grid_columns
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.black76 import option_values
+from clearing.pricing.carry import Carry, carried_ticks, carry_to
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import term_factor_ppm
 from clearing.pricing.vectors import Floats
@@ -130,8 +131,8 @@ def _shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
     return np.maximum(moved, 1, out=moved)
 
 
-YEAR_PARTS = PPM * YEAR_MS
 PARTS_MAX = 2**62
+CARRY_MAX = 1_000
 VALUE_MAX = 2.0**61
 
 
@@ -188,9 +189,10 @@ def _concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 def _value_columns(moved: RevaluedBlock) -> OptionValueColumns:
     block, index_ticks, time_ms = moved
     options, width = block.options, 1 + len(block.grid.weights)
-    forwards = _forwards(block, index_ticks, time_ms)
+    carries = [carry_to(block.group.curve, expiry, block.rate_ppm, time_ms) for expiry in options.expiries]
+    forwards = _forwards(block, index_ticks, carries)
     years = [years_left(expiry, time_ms) for expiry in options.expiries]
-    discounts = [discount_factor(block.rate_ppm, year) for year in years]
+    discounts = [discount_factor(carry.rate_ppm, year) for carry, year in zip(carries, years, strict=True)]
     volatilities = _volatilities(block, forwards[:, 0], time_ms)
     return OptionValueColumns(
         forwards=forwards[options.expiry].reshape(-1),
@@ -215,9 +217,9 @@ def _weighted(full: Integers, grid: Grid, largest: int) -> Integers:
     return full
 
 
-def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
+def _forwards(block: InstrumentBlock, index_ticks: int, carries: Sequence[Carry]) -> Floats:
     """[expiries, 1 + S] forward in the base and in every scenario; each a whole number of ticks."""
-    grid, expiries = block.grid, block.options.expiries
+    grid = block.grid
     indices = np.empty(1 + len(grid.weights), np.int64)
     indices[0] = index_ticks
     if index_ticks * int(grid.numerators.max()) < INT64_EXACT:
@@ -226,26 +228,27 @@ def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
         moved = [shocked_index(index_ticks, block.group.range_ppm, scenario) for scenario in block.scenarios]
         indices[1 : 1 + len(moved)] = moved
         indices[1 + len(moved) :] = index_ticks
-    return _carried_forwards(indices, [expiry - time_ms for expiry in expiries], block.rate_ppm)
+    return _carried_forwards(indices, carries)
 
 
-def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -> Floats:
-    """`forward_ticks` of each index [n] to each time to expiry [e], as [e, n].
+def _carried_forwards(indices: Integers, carries: Sequence[Carry]) -> Floats:
+    """`carried_ticks` of each index [n] by each carry [e], as [e, n].
 
-    Below 2^42 ticks and 2^62 parts of a year the float64 estimate is at most one off. So the remainder is small and
-    exact, although the two products of which it is the difference may wrap around.
+    Below 2^42 ticks and numerators of 2^62 a carry of at most a thousand times the index has a float64 estimate that is
+    at most one off. So the remainder is small and exact, although the two products of which it is the difference may
+    wrap around.
     """
-    parts = [rate_ppm * max(tenor, 0) for tenor in tenors]
-    if max(parts) >= PARTS_MAX:
-        carried = [[index + index * part // YEAR_PARTS for index in indices.tolist()] for part in parts]
+    if any(abs(numerator) >= min(PARTS_MAX, CARRY_MAX * denominator) for numerator, denominator, _ in carries):
+        carried = [[carried_ticks(index, carry) for index in indices.tolist()] for carry in carries]
         return np.array(carried, np.float64)
-    numerators = np.array(parts, np.int64)[:, np.newaxis]
-    guess = np.floor(indices * (numerators / YEAR_PARTS)).astype(np.int64)
-    rest = indices * numerators - guess * YEAR_PARTS
-    rest //= YEAR_PARTS
+    numerators = np.array([carry.numerator for carry in carries], np.int64)[:, np.newaxis]
+    denominators = np.array([carry.denominator for carry in carries], np.int64)[:, np.newaxis]
+    guess = np.floor(indices * (numerators / denominators)).astype(np.int64)
+    rest = indices * numerators - guess * denominators
+    rest //= denominators
     rest += guess
     rest += indices
-    return rest.astype(np.float64)
+    return np.maximum(rest, 1).astype(np.float64)
 
 
 def _volatilities(block: InstrumentBlock, forwards: Floats, time_ms: int) -> Integers:

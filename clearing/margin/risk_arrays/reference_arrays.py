@@ -13,6 +13,7 @@ from typing import Protocol
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.surface import (
     bounded_volatility,
     log_moneyness,
@@ -78,16 +79,16 @@ def option_row(
     from clearing.pricing.marks import option_value
 
     scale, tenor_ms = option.micros_per_tick, option.expiry_ms - time_ms
-    forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
+    forward = float(carried_ticks(index_ticks, carry_to(group.curve, option.expiry_ms, rate_ppm, time_ms)))
     strike = float(option.strike_ticks)
     volatility = option_volatility(group, forward, strike, tenor_ms)
     deviations = option_deviations(group, log_moneyness(forward, strike), tenor_ms)
-    base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale)
+    base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale, group.curve)
     row = [base]
     for scenario in scenarios:
         index = shocked_index(index_ticks, group.range_ppm, scenario)
         shifted = scenario_volatility(group, volatility, deviations, tenor_ms, scenario)
-        full = option_value(option, index, shifted, rate_ppm, time_ms, scale)
+        full = option_value(option, index, shifted, rate_ppm, time_ms, scale, group.curve)
         row.append(base + (full - base) * scenario.weight_ppm // PPM)
     return row
 
