@@ -181,6 +181,17 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     for member in after.members:
         _write_member(state, members.get(member.id), member)
     _remap_moves(state, before, after)
+    _drop_surfaces(state, {terms.group for terms in after.surfaces})
+
+
+def _drop_surfaces(state: State, live: set[int]) -> None:
+    """Delete what was reported and agreed on groups that have no live surface any more."""
+    for group, _ in list(state.surfaces.ordered()):
+        if group not in live:
+            state.surfaces.remove(group)
+    for key, _ in list(state.surface_reports.ordered()):
+        if key[0] not in live:
+            state.surface_reports.remove(key)
 
 
 def _write_assets(state: State, before: Genesis, after: Genesis) -> None:

@@ -41,14 +41,14 @@ def mark_to_market(context: BlockContext) -> None:
                 moved=instrument.feed in moved,
             )
             pay_funding(context, instrument, feed.ticks)
-        elif mark is None or instrument.feed in moved:
+        elif mark is None or instrument.feed in moved or instrument.id in options:
             option_mark = options.get(instrument.id)
             ticks = option_mark if option_mark is not None else instrument_mark_at(context, instrument, feed.ticks)
             _mark_instrument(context, instrument, mark, ticks, moved=True)
     for feed_id in context.moved_feeds:
         for token in context.terms.tokens_of_feed[feed_id]:
             context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
-    if context.moved_feeds:
+    if context.moved_feeds or context.moved_surfaces:
         context.rebuild_arrays()
     if context.arrays_rebuilt:
         _touch_dated_holders(context)
@@ -66,13 +66,15 @@ def instrument_mark_at(context: BlockContext, instrument: Instrument, index_tick
 
 
 def _moved_option_marks(context: BlockContext) -> dict[int, int]:
-    """Marks of all options whose feed moved, by id: those of `instrument_mark_at`, computed by group at a
+    """Marks of all options whose feed or surface moved, by id: those of `instrument_mark_at`, computed by group at a
     fraction of the cost."""
     listed: dict[tuple[int, int], list[Instrument]] = {}
-    for feed_id in context.moved_feeds:
+    turned = {context.terms.groups[group].feed for group in context.moved_surfaces}
+    for feed_id in (*context.moved_feeds, *sorted(turned - set(context.moved_feeds))):
         for instrument in context.terms.instruments_of_feed[feed_id]:
             mark = context.state.marks.get(instrument.id) if instrument.is_option else None
-            if instrument.is_option and (mark is None or not mark.settled):
+            moved = feed_id in context.moved_feeds or instrument.group in context.moved_surfaces
+            if moved and instrument.is_option and (mark is None or not mark.settled):
                 listed.setdefault((instrument.group, feed_id), []).append(instrument)
     marks: dict[int, int] = {}
     for (group_id, feed_id), options in listed.items():

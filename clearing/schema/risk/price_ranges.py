@@ -74,9 +74,7 @@ class RangeParameters(Wire, frozen=True):
         return max(self.horizon_ms // self.interval_ms, 1) if self.enabled else 1
 
 
-def check_range_parameters(
-    ranges: RangeParameters, groups: Sequence[RiskGroup] = (), live: Sequence[int] = ()
-) -> None:
+def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] = (), live: Sequence[int] = ()) -> None:
     """Check every bound, and that ranges of these risk `groups` may move. Raises LocalFault OUT_OF_RANGE naming the
     field.
 
