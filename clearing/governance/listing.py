@@ -181,13 +181,16 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     for member in after.members:
         _write_member(state, members.get(member.id), member)
     _remap_moves(state, before, after)
-    _drop_surfaces(state, {terms.group for terms in after.surfaces})
+    _drop_surfaces(state, before, after)
 
 
-def _drop_surfaces(state: State, live: set[int]) -> None:
-    """Delete what was reported and agreed on groups that have no live surface any more."""
+def _drop_surfaces(state: State, before: Genesis, after: Genesis) -> None:
+    """Delete reports on groups that have no live surface any more, and surfaces agreed within other bounds: the reports
+    agree on one within the new bounds in the same block."""
+    live = {terms.group for terms in after.surfaces}
+    kept = set(before.surfaces) & set(after.surfaces) if before.risk.rate_ppm == after.risk.rate_ppm else set()
     for group, _ in list(state.surfaces.ordered()):
-        if group not in live:
+        if group not in {terms.group for terms in kept}:
             state.surfaces.remove(group)
     for key, _ in list(state.surface_reports.ordered()):
         if key[0] not in live:

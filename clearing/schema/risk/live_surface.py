@@ -68,12 +68,17 @@ def carries_of(quotes: Sequence[ExpiryQuote]) -> tuple[ExpiryCarry, ...]:
     return tuple(ExpiryCarry(quote.expiry_ms, quote.forward_ppb, quote.rate_ppm) for quote in quotes)
 
 
+def tenor_of(expiry_ms: int, time_ms: int) -> int:
+    """The time to expiry of a quote's pillar: at least an hour."""
+    return max(expiry_ms - time_ms, TENOR_MIN_MS)
+
+
 def pillars_of(quotes: Sequence[ExpiryQuote], time_ms: int) -> tuple[VolPillar, ...]:
     """The smiles of living quotes as pillars of a group with `WHOLE_VOLATILITY_PPM`, at a time.
 
     An expiry within its last hour keeps its smile at an hour's distance; of several the last one counts.
     """
-    by_tenor = {max(quote.expiry_ms - time_ms, TENOR_MIN_MS): quote for quote in quotes}
+    by_tenor = {tenor_of(quote.expiry_ms, time_ms): quote for quote in quotes}
     return tuple(
         VolPillar(tenor_ms, quote.level_ppm, quote.skew_ppm, quote.wing_ppm) for tenor_ms, quote in by_tenor.items()
     )
