@@ -51,6 +51,18 @@ def option_value(
     return round(ticks * float(scale))
 
 
+def intrinsic_micros(
+    instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int, curve: Sequence[ExpiryCarry] = ()
+) -> int:
+    """What a lot of an option is worth without any volatility, in micros: what the forward is in the money,
+    discounted, as a float and then rounded down."""
+    carry = carry_to(curve, instrument.expiry_ms, rate_ppm, time_ms)
+    forward = carried_ticks(index_ticks, carry)
+    inside = forward - instrument.strike_ticks
+    gain = max(inside if instrument.kind is InstrumentKind.CALL else -inside, 0) * instrument.micros_per_tick
+    return int(float(gain) * discount_factor(carry.rate_ppm, years_left(instrument.expiry_ms, time_ms)))
+
+
 def mark_ticks(instrument: Instrument, index_ticks: int, group: VolatilityInputs, rate_ppm: int, time_ms: int) -> int:
     """The mark at an index: perpetual the index, dated the carried index, option its Black-76 value on the surface.
 

@@ -376,7 +376,7 @@ class ClearingCode(CodeBook):
     SURFACE_STALE = (
         431,
         "There is no fresh volatility surface of this option's risk group, so positions in its options may only be "
-        "reduced. Wait until validators agree on one: `crossclear prices`.",
+        "reduced, and nothing leaves an account that has any. Wait until validators agree on one.",
     )
     SURFACE_CLOSED = (
         432,

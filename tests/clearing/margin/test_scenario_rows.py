@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays import bulk_rows
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.risk_arrays.floor_rows import arrays_at_floor
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays, shocked_index
 from clearing.pricing.carry import carried_ticks, carry_to
+from clearing.pricing.marks import intrinsic_micros
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import forward_ticks
@@ -124,6 +126,26 @@ def test_rows_on_another_surface_equal_building_everything(risk, other, with_cur
     assert np.array_equal(again.matrices[0].exact, fresh.matrices[0].exact)
     if first == risk.groups[0]:
         assert again.values is built.values
+
+
+@settings(max_examples=40)
+@given(parameters(), ticks, later)
+def test_at_the_floor_no_option_is_worth_more_than_without_volatility_nor_less_than_nothing(risk, index, after):
+    built = build(risk, {}, {1: index, 2: index}, {1: NOW_MS + after, 2: NOW_MS})
+    options = [each.id for each in LISTED if each.is_option]
+    floor = arrays_at_floor(built, options[:-1])
+    for at, each in enumerate(LISTED):
+        if each.id not in options[:-1]:
+            assert floor.rows[at] == built.rows[at]
+            continue
+        group = next(group for group in risk.groups if group.id == each.group)
+        time_ms = {1: NOW_MS + after, 2: NOW_MS}[each.feed]
+        bare = intrinsic_micros(each, index, risk.rate_ppm, time_ms, group.curve)
+        assert 0 <= floor.rows[at][0] == min(bare, built.rows[at][0])
+        for column, scenario in enumerate(risk.grid(group), start=1):
+            moved = shocked_index(index, group.range_ppm, scenario)
+            change = intrinsic_micros(each, moved, risk.rate_ppm, time_ms, group.curve) - bare
+            assert floor.rows[at][column] == min(built.rows[at][column], bare + change * scenario.weight_ppm // PPM)
 
 
 def test_a_tick_of_one_feed_leaves_the_rows_and_matrices_of_others_alone():

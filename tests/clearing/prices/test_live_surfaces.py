@@ -7,6 +7,7 @@ from clearing.base.errors import LocalFault
 from clearing.genesis.checks import check_terms
 from clearing.genesis.json import genesis_from_json, genesis_to_json
 from clearing.margin.statement.rulebook import read_rulebook, write_rulebook
+from clearing.prices.stale_options import is_covered_at_floor
 from clearing.pricing.marks import mark_ticks
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.surfaces import SurfaceApplied, SurfaceCause, SurfaceStatusChanged
@@ -15,8 +16,8 @@ from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.genesis import network_id
 from clearing.state.effective_parameters import current_rulebook, effective_parameters
-from clearing.state.holdings import current_arrays
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, ETH, make_genesis
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, CAROL, DOLLAR, ETH, USDC_1, make_genesis
 from tests.kit.clearing.surfaced import (
     BTC_CALL,
     FAR,
@@ -164,6 +165,38 @@ def test_options_of_a_stale_surface_can_only_be_reduced_and_then_not_traded() ->
     assert not _codes(made), "instruments without a volatility are traded on"
     made.unquoted(made.trade(BOB, ALICE, BTC_CALL, 1, price))
     assert _codes(made) == [closed]
+
+
+def with_futures(made: SurfacedWorld, lots: int) -> Holdings:
+    """Alice's holdings with so many futures more."""
+    holdings = current_holdings(made.state, ALICE)
+    holdings.lots[made.state.terms.array_index[BTC_FUT]] += lots
+    return holdings
+
+
+def test_a_stale_quote_creates_no_credit_and_calls_nobody() -> None:
+    """An option out of the money, paid for: with a fresh surface it backs a trade, with a stale one it does not."""
+    made = SurfacedWorld(surfaced_genesis({"age_ms_max": 1, "grace_blocks": 9}))
+    made.quote()
+    made.endow(1_000_000)
+    made.quote()
+    made.quote(QUOTES, made.trade(ALICE, BOB, BTC_CALL, 1_500, made.state.marks[BTC_CALL].ticks))
+    made.quote(QUOTES, made.withdrawal(ALICE, USDC_1, made.cash(ALICE) - 2_000 * DOLLAR))
+    assert not _codes(made)
+    future = made.state.marks[BTC_FUT].ticks
+    made.unquoted()
+    assert made.state.surfaces[GROUP].status is PriceStatus.NO_NEW_RISK
+    lots = next(each for each in range(1, 10_000) if not is_covered_at_floor(made.context(), with_futures(made, each)))
+    assert holdings_margin(current_arrays(made.state), with_futures(made, lots)).initial_ok, "at the mark it is"
+    made.unquoted(made.trade(ALICE, BOB, BTC_FUT, lots, future))
+    assert _codes(made) == [int(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN)]
+    made.unquoted(made.withdrawal(ALICE, USDC_1, DOLLAR), made.withdrawal(CAROL, USDC_1, DOLLAR))
+    assert _codes(made) == [int(ClearingCode.SURFACE_STALE)], "of Alice; Carol has no option"
+    assert made.margin(ALICE).maintenance_ok
+    assert made.lots(ALICE, BTC_CALL) == 1_500
+    made.quote(QUOTES, made.trade(ALICE, BOB, BTC_FUT, lots, future))
+    assert not _codes(made)
+    assert made.lots(ALICE, BTC_FUT) == lots
 
 
 def test_while_the_feed_is_closed_the_surface_stays_as_it_is() -> None:
