@@ -62,9 +62,8 @@ class ArrayPlan:
         self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
     ) -> "ArrayPlan | None":
         """The plan of this listing where only smiles, curves and volatilities of groups differ; None for another."""
-        flat = _without_surfaces(parameters)
-        alike = flat == _without_surfaces(self.parameters) and self.fits(instruments, cash_groups, self.parameters)
-        if not alike:
+        alike = _differ_in_surfaces(self.parameters, parameters)
+        if not (alike and self.fits(instruments, cash_groups, self.parameters)):
             return None
         groups = {group.id: group for group in parameters.groups}
         blocks = tuple(
@@ -74,9 +73,16 @@ class ArrayPlan:
         return replace(self, parameters=parameters, blocks=blocks)
 
 
-def _without_surfaces(parameters: RiskParameters) -> RiskParameters:
-    bare = tuple(msgspec.structs.replace(each, surface=(), curve=(), volatility_ppm=0) for each in parameters.groups)
-    return msgspec.structs.replace(parameters, groups=bare)
+def _differ_in_surfaces(one: RiskParameters, other: RiskParameters) -> bool:
+    """Whether nothing else differs but smiles, curves and volatilities of risk groups."""
+    if len(one.groups) != len(other.groups):
+        return False
+    for was, now in zip(one.groups, other.groups, strict=True):
+        if was is not now and was != msgspec.structs.replace(
+            now, surface=was.surface, curve=was.curve, volatility_ppm=was.volatility_ppm
+        ):
+            return False
+    return msgspec.structs.replace(one, groups=other.groups) == other
 
 
 def _plan_arrays(
