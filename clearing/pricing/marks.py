@@ -11,8 +11,8 @@ import numpy as np
 from clearing.base.units import PPM, YEAR_MS
 from clearing.pricing import black76, smiles
 from clearing.pricing.black76 import option_values
-from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.surface import VolatilityInputs, option_volatility
+from clearing.schema.risk.carry import carried_ticks, carry_to
 from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks

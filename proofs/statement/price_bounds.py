@@ -58,7 +58,7 @@ def _highest_on_curve(option: Instrument, index_ticks: int, curve: "Sequence[Exp
 
     A forward between the curve's expiries changes with time, but not beyond them. No discount is above two.
     """
-    from clearing.pricing.carry import carried_ticks, carry_to
+    from clearing.schema.risk.carry import carried_ticks, carry_to
     from clearing.schema.risk.live_surface import PPB
 
     carry = carry_to(curve, option.expiry_ms, 0, latest_ms)

@@ -21,9 +21,9 @@ from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Integers
 from clearing.pricing.black76 import greeks
-from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import option_volatility
+from clearing.schema.risk.carry import carried_ticks, carry_to
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 

@@ -19,10 +19,10 @@ from clearing.margin.risk_arrays.grid import Grid, Integers, grid_columns
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.black76 import option_values
-from clearing.pricing.carry import Carry, carried_ticks, carry_to
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import term_factor_ppm
 from clearing.pricing.vectors import Floats
+from clearing.schema.risk.carry import Carry, carried_ticks, carry_to
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind

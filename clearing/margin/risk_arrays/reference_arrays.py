@@ -13,7 +13,6 @@ from typing import Protocol
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
-from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.surface import (
     bounded_volatility,
     log_moneyness,
@@ -23,6 +22,7 @@ from clearing.pricing.surface import (
     skew_shares,
 )
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
+from clearing.schema.risk.carry import carried_ticks, carry_to
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, forward_ticks

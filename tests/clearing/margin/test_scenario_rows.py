@@ -12,8 +12,8 @@ from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.risk_arrays.floor_rows import arrays_at_floor
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays, shocked_index
-from clearing.pricing.carry import carried_ticks, carry_to
 from clearing.pricing.marks import intrinsic_micros
+from clearing.schema.risk.carry import carried_ticks, carry_to
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import forward_ticks
