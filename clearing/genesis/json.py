@@ -27,6 +27,8 @@ def genesis_to_json(genesis: Genesis) -> bytes:
         del fields["inflow"]
     if not genesis.surfaces:
         del fields["surfaces"]
+    if not genesis.risk.averaged_options:
+        del fields["risk"]["averaged_options"]
     for group in fields["risk"]["groups"]:
         if not group["curve"]:
             del group["curve"]

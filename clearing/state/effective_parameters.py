@@ -6,8 +6,9 @@ parameters or haircuts at a height reads them here. Reads only.
 
 import msgspec
 
-from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook
+from clearing.margin.statement.rulebook import VERSION, AverageSoFar, FeedLevel, MarkPrice, Rulebook
 from clearing.pricing.arbitrage_free import without_arbitrage
+from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.records.prices import FeedStatus, PriceStatus
 from clearing.schema.risk.live_surface import WHOLE_VOLATILITY_PPM, carries_of, living_quotes, pillars_of
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
@@ -100,4 +101,27 @@ def current_rulebook(state: State) -> Rulebook:
         ),
         marks=tuple(MarkPrice(instrument, ticks) for instrument, ticks in living_marks(state).items()),
         time_ms=state.now.arrays_time_ms,
+        averages=averages_so_far(state),
     )
+
+
+def averages_so_far(state: State) -> tuple[AverageSoFar, ...]:
+    """What is covered of the averaging windows of options, by id, where the parameters count it: whatever extends an
+    average values options anew in the same block."""
+    if not state.terms.risk.averaged_options:
+        return ()
+    options = {each.id for each in state.terms.instruments.values() if each.is_option}
+    return tuple(
+        AverageSoFar(instrument, average.weighted_ticks, average.covered_ms)
+        for instrument, average in state.settlement_averages.ordered()
+        if instrument in options and average.covered_ms
+    )
+
+
+def known_averages(state: State) -> Averages:
+    """The averages of all options that settle at one: the input of risk arrays and marks."""
+    covered = {
+        each.instrument: (int.from_bytes(each.weighted_ticks, "big"), each.covered_ms)
+        for each in averages_so_far(state)
+    }
+    return listed_averages(state.terms.genesis.instruments, covered, enabled=state.terms.risk.averaged_options)

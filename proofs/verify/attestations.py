@@ -46,6 +46,10 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
     yield from ((f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in book.feeds)
     names = {instrument.id: instrument.name for instrument in book.instruments}
     yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
+    for average in book.averages:
+        place = names[average.instrument]
+        yield f"average_ticks_ms:{place}", int.from_bytes(average.weighted_ticks, "big")
+        yield f"average_covered_ms:{place}", average.covered_ms
     for token in book.tokens:
         place = f"{token.chain_id}:{token.name}"
         yield f"haircut_ppm:{place}", token.haircut_ppm

@@ -7,7 +7,7 @@ know accounts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import msgspec
@@ -25,6 +25,7 @@ from clearing.margin.risk_arrays.bulk_rows import (
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
+from clearing.pricing.averages import NO_AVERAGES, Averages
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -141,6 +142,8 @@ class RiskArrays:
     """How the arrays were built; None where made by hand."""
     inputs: tuple[ArrayInputs, ...] = ()
     """What each block of the plan was built from."""
+    averages: Averages = field(default_factory=dict)
+    """Of options that settle at an average, as of these rows."""
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -196,14 +199,15 @@ def build_risk_arrays(
     time_ms: int,
     *,
     times: Mapping[int, int] | None = None,
+    averages: Averages = NO_AVERAGES,
     before: RiskArrays | None = None,
 ) -> RiskArrays:
     """Build all arrays from the settled `marks` (by instrument id) and the `index` (by feed id), both in ticks.
 
-    Options are valued as of `time_ms`, or of their feed's entry in `times`. An instrument without a settled mark counts
-    as marked at the index. With the arrays `before`, only rows whose index, mark or time moved are computed; the result
-    is the same. Raises Bug when a price is out of range or an entry reaches 2^62: prices and parameters are checked on
-    input.
+    Options are valued as of `time_ms`, or of their feed's entry in `times`, those in `averages` at their average. An
+    instrument without a settled mark counts as marked at the index. With the arrays `before`, only rows whose index,
+    mark, time or surface moved are computed; the result is the same. Raises Bug when a price is out of range or an
+    entry reaches 2^62: prices and parameters are checked on input.
     """
     plan = before.plan if before is not None else None
     if plan is None or not plan.fits(instruments, cash_groups, parameters):
@@ -215,7 +219,7 @@ def build_risk_arrays(
             raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
     clock = times or {}
     inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
-    values, moved = _values(plan, inputs, before)
+    values, moved = _values(plan, inputs, averages, before)
     tokens = _sorted_tokens(assets)
     token_values = [
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
@@ -234,6 +238,7 @@ def build_risk_arrays(
         index_ticks=used,
         plan=plan,
         inputs=inputs,
+        averages=averages,
     )
     if before is not None:
         _keep_unchanged(built, before, moved)
@@ -257,11 +262,11 @@ def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int
 
 
 def _values(
-    plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], before: RiskArrays | None
+    plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], averages: Averages, before: RiskArrays | None
 ) -> tuple[Integers, list[InstrumentBlock]]:
     """[m, 1 + S] all rows, and the blocks that were computed; the others are reused from `before`."""
     old: Sequence[ArrayInputs | None] = before.inputs if before is not None else [None] * len(inputs)
-    turned = _turned_blocks(plan, before)
+    turned = _turned_blocks(plan, averages, before)
     moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now or at in turned]
     if before is not None and not moved:
         return before.values, []
@@ -276,7 +281,7 @@ def _values(
         if marks and (was is None or (was[0], was[2]) != (ticks, marks)):
             values[block.marked_rows] = marked_values(block, marks)
         if block.options.expiries:
-            valued.append(RevaluedBlock(block, ticks, time_ms))
+            valued.append(RevaluedBlock(block, ticks, time_ms, averages))
     for revalued, rows in zip(valued, option_rows(valued), strict=True):
         values[revalued.block.options.rows] = rows
     largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
@@ -286,12 +291,17 @@ def _values(
     return values, [plan.blocks[at] for at in moved]
 
 
-def _turned_blocks(plan: ArrayPlan, before: RiskArrays | None) -> set[int]:
-    """The blocks with options whose group has another surface than before."""
-    if before is None or before.plan is None or before.plan is plan:
+def _turned_blocks(plan: ArrayPlan, averages: Averages, before: RiskArrays | None) -> set[int]:
+    """The blocks with options whose group has another surface than before, or whose averages have moved."""
+    if before is None or before.plan is None:
+        return set()
+    moved = {option for option, known in averages.items() if before.averages.get(option) != known}
+    moved |= before.averages.keys() - averages.keys()
+    if before.plan is plan and not moved:
         return set()
     pairs = zip(before.plan.blocks, plan.blocks, strict=True)
-    return {at for at, (was, now) in enumerate(pairs) if was.group is not now.group and now.options.expiries}
+    turned = {at for at, (was, now) in enumerate(pairs) if was.group is not now.group and now.options.expiries}
+    return turned | {at for at, block in enumerate(plan.blocks) if not moved.isdisjoint(block.options.ids)}
 
 
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:

@@ -18,11 +18,13 @@ from clearing.base.units import PPM
 from clearing.margin.risk_arrays.grid import Grid, Integers, grid_columns
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
+from clearing.pricing.averages import NO_AVERAGES, Averages, deviation_factor
 from clearing.pricing.black76 import option_values
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import term_factor_ppm
 from clearing.pricing.vectors import Floats
 from clearing.schema.risk.carry import Carry, carried_ticks, carry_to
+from clearing.schema.risk.known_average import blended_ticks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -44,6 +46,8 @@ class OptionColumns:
     """Distinct times of expiry, rising."""
     expiry: Integers
     """Index into `expiries`."""
+    ids: tuple[int, ...]
+    """[o] of the options."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,7 @@ def build_block(
             wide_scales=np.array([option.micros_per_tick for _, option in options], np.float64).repeat(width),
             expiries=tuple(expiries),
             expiry=np.array([expiries.index(option.expiry_ms) for _, option in options], np.int64),
+            ids=tuple(option.id for _, option in options),
         ),
     )
 
@@ -142,6 +147,7 @@ class RevaluedBlock(NamedTuple):
     block: InstrumentBlock
     index_ticks: int
     time_ms: int
+    averages: Averages = NO_AVERAGES
 
 
 class OptionValueColumns(NamedTuple):
@@ -187,19 +193,46 @@ def _concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _value_columns(moved: RevaluedBlock) -> OptionValueColumns:
-    block, index_ticks, time_ms = moved
+    block, index_ticks, time_ms, averages = moved
     options, width = block.options, 1 + len(block.grid.weights)
     carries = [carry_to(block.group.curve, expiry, block.rate_ppm, time_ms) for expiry in options.expiries]
     forwards = _forwards(block, index_ticks, carries)
     years = [years_left(expiry, time_ms) for expiry in options.expiries]
     discounts = [discount_factor(carry.rate_ppm, year) for carry, year in zip(carries, years, strict=True)]
-    volatilities = _volatilities(block, forwards[:, 0], time_ms)
+    settling = forwards[options.expiry]
+    factors = _blend(options, settling, averages, time_ms)
+    volatilities = _volatilities(block, settling[:, 0], time_ms) / float(PPM)
+    if factors is not None:
+        volatilities *= factors
     return OptionValueColumns(
-        forwards=forwards[options.expiry].reshape(-1),
-        volatilities=(volatilities / float(PPM)).reshape(-1),
+        forwards=settling.reshape(-1),
+        volatilities=volatilities.reshape(-1),
         years=np.array(years)[options.expiry].repeat(width),
         discounts=np.array(discounts)[options.expiry].repeat(width),
     )
+
+
+def _blend(options: OptionColumns, forwards: Floats, averages: Averages, time_ms: int) -> Floats | None:
+    """Put the forwards of averages in place of those of the index, [o, 1 + S], and return what remains of their
+    deviations; None where no option settles at an average. One by one: few are inside their windows at a time."""
+    if not any(option in averages for option in options.ids):
+        return None
+    factors = np.ones_like(forwards)
+    for row, (option, expiry) in enumerate(zip(options.ids, options.expiry.tolist(), strict=True)):
+        known, tenor_ms = averages.get(option), options.expiries[expiry] - time_ms
+        if known is None:
+            continue
+        if tenor_ms >= known.window_ms and not known.covered_ms:
+            factors[row] = deviation_factor(known, 1, 1, tenor_ms)
+            continue
+        carried = [int(forward) for forward in forwards[row].tolist()]
+        blended = [blended_ticks(known, forward) for forward in carried]
+        forwards[row] = blended
+        factors[row] = [
+            deviation_factor(known, forward, settling, tenor_ms)
+            for forward, settling in zip(carried, blended, strict=True)
+        ]
+    return factors
 
 
 def _weighted(full: Integers, grid: Grid, largest: int) -> Integers:
@@ -252,7 +285,7 @@ def _carried_forwards(indices: Integers, carries: Sequence[Carry]) -> Floats:
 
 
 def _volatilities(block: InstrumentBlock, forwards: Floats, time_ms: int) -> Integers:
-    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [expiries] are those of the base."""
+    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [options] are those of the base."""
     options, grid, group = block.options, block.grid, block.group
     if group.surface or grid.skewed:
         smiled = smiles.option_smiles(group, forwards, options.strikes, options.expiries, options.expiry, time_ms)

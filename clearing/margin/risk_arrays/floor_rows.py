@@ -28,11 +28,12 @@ def arrays_at_floor(arrays: RiskArrays, instruments: Collection[int]) -> RiskArr
             option = arrays.instruments[row]
             if option.id not in instruments:
                 continue
-            base = intrinsic_micros(option, index_ticks, rate, time_ms, curve)
+            known = arrays.averages.get(option.id)
+            base = intrinsic_micros(option, index_ticks, rate, time_ms, curve, known)
             floors = [base] * values.shape[1]
             for column, scenario in enumerate(block.scenarios, start=1):
                 moved = shocked_index(index_ticks, block.group.range_ppm, scenario)
-                change = intrinsic_micros(option, moved, rate, time_ms, curve) - base
+                change = intrinsic_micros(option, moved, rate, time_ms, curve, known) - base
                 floors[column] = base + change * scenario.weight_ppm // PPM
             values[row] = np.minimum(values[row], np.array(floors, np.int64))
     return replace(arrays, values=values)

@@ -131,6 +131,8 @@ class RiskParameters(Wire, frozen=True):
     """In these the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
     default_fund_micros: U63 = 0
     """The fund, part of the house account's own capital."""
+    averaged_options: bool = False
+    """Whether options that settle at a time average are valued by what that average is so far."""
 
     def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
         """The scenarios of one group: its own, else the network's."""

@@ -14,6 +14,7 @@ from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays, shocked_index
 from clearing.pricing.marks import intrinsic_micros
 from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.known_average import KnownAverage
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import forward_ticks
@@ -146,6 +147,28 @@ def test_at_the_floor_no_option_is_worth_more_than_without_volatility_nor_less_t
             moved = shocked_index(index, group.range_ppm, scenario)
             change = intrinsic_micros(each, moved, risk.rate_ppm, time_ms, group.curve) - bare
             assert floor.rows[at][column] == min(built.rows[at][column], bare + change * scenario.weight_ppm // PPM)
+
+
+AVERAGES = st.dictionaries(
+    st.sampled_from((5, 6, 7, 8, 9)),
+    st.tuples(st.sampled_from((3_600_000, 86_400_000)), st.integers(0, 100_000_000), st.integers(1, 2_000_000)).map(
+        lambda drawn: KnownAverage(drawn[0], drawn[1] * drawn[2], drawn[1])
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(parameters(), AVERAGES, AVERAGES, st.integers(1, 2_000_000), st.integers(0, 8 * 86_400_000))
+def test_rows_of_averaged_options_are_the_definition_however_they_are_rebuilt(risk, averages, others, index, after):
+    index, time_ms = {1: index, 2: index}, NOW_MS + after
+
+    def built(known, before=None):
+        return build_risk_arrays(LISTED, [WETH], CASH, {}, index, risk, time_ms, averages=known, before=before)
+
+    first = built(averages)
+    for known, arrays in ((averages, first), (others, built(others, first))):
+        priced = PricedListing(LISTED, [WETH], CASH, {}, index, risk, time_ms, known)
+        assert arrays.values.tolist() == [list(row) for row in build_reference_arrays(priced).rows]
 
 
 def test_a_tick_of_one_feed_leaves_the_rows_and_matrices_of_others_alone():
