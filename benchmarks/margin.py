@@ -22,7 +22,10 @@ from benchmarks.figures import Figure, of_times, repeated
 from clearing.margin.requirement.account_margin import account_margin, batch_margin
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.prices.surface_medians import WeightedSurface, agreed_reports, corrected_quotes, median_quotes
+from clearing.pricing.arbitrage_free import without_arbitrage
 from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.live_surface import PPB, WHOLE_VOLATILITY_PPM, ExpiryQuote, carries_of, pillars_of
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -181,6 +184,53 @@ def one_tick(*, marked: bool) -> list[Figure]:
     return figures
 
 
+def one_surface() -> list[Figure]:
+    """The surface of one risk group moves while the index stands still: agreement, and new rows of its options."""
+    groups, validators = 4, 100
+    listed, cash, index = tuple(instruments(groups)), (CashGroup(1, "USD"),), dict.fromkeys(range(1, 5), 800_000)
+    expiries = sorted({each.expiry_ms for each in listed if each.is_option and each.group == 1})
+    expiries += [NOW_MS + (60 + 7 * week) * DAY_MS for week in range(16 - len(expiries))]
+
+    def quoted(turn: int) -> tuple[ExpiryQuote, ...]:
+        return tuple(ExpiryQuote(at, PPB + turn, 50_000, 800_000 + 100 * turn, -200_000, 400_000) for at in expiries)
+
+    def on_surface(turn: int) -> RiskParameters:
+        quotes, plain = quoted(turn), parameters(groups)
+        smiles = without_arbitrage(pillars_of(quotes, NOW_MS), WHOLE_VOLATILITY_PPM)
+        first = msgspec.structs.replace(
+            plain.groups[0], volatility_ppm=WHOLE_VOLATILITY_PPM, surface=smiles, curve=carries_of(quotes)
+        )
+        return msgspec.structs.replace(plain, groups=(first, *plain.groups[1:]))
+
+    def built(risk: RiskParameters, before: RiskArrays | None) -> RiskArrays:
+        return build_risk_arrays(listed, (), cash, {}, index, risk, NOW_MS, before=before)
+
+    held = built(on_surface(0), None)
+    assert held.matrices
+    spent: list[list[float]] = [[], []]
+    for turn in range(300):
+        marks = [time.perf_counter()]
+        risk = on_surface(1 + turn % 7)
+        marks.append(time.perf_counter())
+        held = built(risk, held)
+        marks.append(time.perf_counter())
+        for times, seconds in zip(spent, np.diff(marks), strict=True):
+            times.append(float(seconds))
+    assert np.array_equal(held.values, built(risk, None).values)
+    reports = [WeightedSurface(1, {each.expiry_ms: each for each in quoted(number)}) for number in range(validators)]
+
+    def agreed() -> tuple[ExpiryQuote, ...]:
+        chosen, among = agreed_reports(reports, expiries, validators)
+        return corrected_quotes(median_quotes(chosen, among), NOW_MS)
+
+    assert agreed()[0].level_ppm == 800_000 + 100 * (validators // 2 - 1)
+    return [
+        of_times("one surface: its rows of the arrays", spent[1], "us"),
+        of_times("one surface, 16 expiries: the parameters in force", spent[0], "us"),
+        of_times(f"one surface, 16 expiries: medians of {validators} validators", repeated(agreed, 50), "us"),
+    ]
+
+
 def perpetual(each: Instrument) -> Instrument:
     return msgspec.structs.replace(each, kind=InstrumentKind.PERPETUAL, expiry_ms=0, strike_ticks=0)
 
@@ -234,7 +284,7 @@ def figures(*, quick: bool = False) -> list[Figure]:
     books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
     ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
     whole = [figure for groups in ((4,) if quick else (1, 10)) for figure in whole_requirement(groups)]
-    return [*books, *whole, *ticks, *building(), *options.figures(quick=quick)]
+    return [*books, *whole, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
 
 
 if __name__ == "__main__":

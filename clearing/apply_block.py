@@ -7,7 +7,7 @@ must not know how blocks are agreed on or where collateral is seen.
  1. Open: the clock moves on, a due protocol version begins, and expired trade ids are dropped.
  2. Governance: validator sets, misbehaviour, amendments that take effect.
  3. Time: averaging windows, premia and funding accrue for the time that has passed.
- 4. Prices: index prices, feed statuses, price scan ranges.
+ 4. Prices: index prices, feed statuses, live surfaces, price scan ranges.
  5. Collateral: chain silence, pegs, haircuts, interest, cash calls and restrictions that end.
  6. Settlement: mark-to-market, expiry, funding, reopening auctions.
  7. Bridge facts: deposits, custody, validator changes that follow from them, observed withdrawals.
@@ -46,6 +46,7 @@ from clearing.margin_calls.margin_calls import call_after_losses, check_house_ma
 from clearing.price_ranges.delays import observe_withdrawals
 from clearing.price_ranges.update import update_ranges
 from clearing.prices.index_prices import agree_prices
+from clearing.prices.live_surfaces import agree_surfaces
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.blocks.receipt import refused_receipt
 from clearing.schema.blocks.transaction import BLOCK_TRADES_MAX, Transaction, trades_asked
@@ -137,8 +138,9 @@ def apply_governance(context: BlockContext) -> None:
 
 
 def decide_prices(context: BlockContext) -> None:
-    """Phase 4: index prices and feed statuses, then the price scan ranges that follow from them."""
+    """Phase 4: index prices and feed statuses, live surfaces, then the price scan ranges that follow from prices."""
     agree_prices(context)
+    agree_surfaces(context)
     update_ranges(context)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from clearing.margin.requirement.account_margin import AccountMargin, account_margin
 from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.records.prices import FeedStatus, PriceStatus
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -67,6 +68,12 @@ class MarginInputs:
     def listed_tokens(self) -> tuple[Asset, ...]:
         """Collateral tokens, in the order of `tokens`."""
         return tuple(sorted((asset for asset in self.assets if not asset.is_cash), key=lambda asset: asset.id))
+
+    @property
+    def known_averages(self) -> Averages:
+        """Of options that are valued by the average that they settle at."""
+        covered = {each: (average.weighted_ticks, average.covered_ms) for each, average in self.averages.items()}
+        return listed_averages(self.instruments, covered, enabled=self.parameters.averaged_options)
 
     @property
     def index(self) -> dict[int, int]:
@@ -154,6 +161,7 @@ def arrays_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> 
         inputs.index,
         inputs.parameters,
         inputs.arrays_time_ms,
+        averages=inputs.known_averages,
         before=before,
     )
     return arrays, [lots for _, lots in positions]

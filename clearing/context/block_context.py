@@ -126,6 +126,10 @@ class BlockContext:
         self.receipts: list[Receipt] = []
         self.moved_feeds: list[int] = []
         """Feeds whose index moved or reopened in this block, ordered."""
+        self.moved_surfaces: list[int] = []
+        """Risk groups whose surface in force changed in this block, ordered."""
+        self.moved_averages: set[int] = set()
+        """Options whose settlement average this block extended, where they are valued by it."""
         self.touched_accounts: set[int] = set()
         """Accounts whose margin must be checked."""
         self.values_moved: list[ValueMoved] = []

@@ -19,7 +19,7 @@ from clearing.context.unresolved_losses import net_owed
 from clearing.default.deleveraging import option_value
 from clearing.default_fund.contributions import contribution_micros
 from clearing.margin.requirement.account_margin import AccountMargin
-from clearing.prices.price_status import can_close_out
+from clearing.prices.price_status import can_close_out_position
 from clearing.schema.records.default import DefaultRecord
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin, positions_of
 from clearing.state.ledger import balance, token_currency
@@ -37,7 +37,7 @@ def auction_portfolio(context: BlockContext, default: DefaultRecord) -> Position
     return tuple(
         (instrument, lots)
         for instrument, lots in positions_of(context.state, default.estate).lots
-        if can_close_out(context.state, listed[instrument].feed)
+        if can_close_out_position(context.state, listed[instrument])
     )
 
 
@@ -93,7 +93,7 @@ def _owed_at_marks(context: BlockContext, account: int) -> int:
     owed = net_owed(context.state, account) + _unpriced_tokens(context.state, account)
     for instrument, lots in positions_of(context.state, account).lots:
         value = option_value(context, instrument) * lots
-        if value < 0 or can_close_out(context.state, context.terms.instruments[instrument].feed):
+        if value < 0 or can_close_out_position(context.state, context.terms.instruments[instrument]):
             owed -= value
     return owed
 

@@ -24,7 +24,7 @@ from clearing.context.stress_exposure import check_stress_growth
 from clearing.default.deleveraging import RankedSide, option_value, pass_position
 from clearing.default.recoveries import advance_recoveries, count_sale, offered_token, token_price
 from clearing.default.variation_gains import record_position_changes
-from clearing.prices.price_status import can_close_out
+from clearing.prices.price_status import can_close_out_position
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.house import InventoryClosed, InventoryOffered, InventorySold
 from clearing.schema.records.recoveries import InventorySaleRecord
@@ -69,7 +69,7 @@ def _advance_disposal(context: BlockContext) -> None:
     sale = msgspec.structs.replace(sale, penalties_left=min(sale.penalties_left + penalties, MONEY_MAX))
     if height >= sale.last_height:
         for instrument, position in lots:
-            if can_close_out(context.state, context.terms.instruments[instrument].feed):
+            if can_close_out_position(context.state, context.terms.instruments[instrument]):
                 _close_lots(context, instrument, position)
     if positions_of(context.state, HOUSE_ACCOUNT).lots:
         sales.put(0, sale)
@@ -123,7 +123,7 @@ def _sell_lots(context: BlockContext, index: int, request: InventoryBid) -> Reje
         own = position_lots(context.state, HOUSE_ACCOUNT, listed.id)
     if sale is None or listed is None or not own or not sale.first_height <= height <= sale.last_height:
         return reject(ClearingCode.NO_INVENTORY_SALE, AT, instrument=request.instrument)
-    if not can_close_out(context.state, listed.feed):
+    if not can_close_out_position(context.state, listed):
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, feed=listed.feed)
     size = min(request.size, abs(own))
     lots, ticks = (size if own > 0 else -size), context.state.marks[listed.id].ticks

@@ -37,7 +37,7 @@ from clearing.default.variation_gains import (
     record_position_changes,
 )
 from clearing.default_fund.contributions import call_replenishment
-from clearing.prices.price_status import can_close_out
+from clearing.prices.price_status import any_too_old, can_close_out
 from clearing.schema.receipts.default import ClientClosedOut, DefaultEnded, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus, MemberStatusRecord
 from clearing.schema.terms.default import STEPS_PER_BLOCK
@@ -88,12 +88,11 @@ def _waits_for_prices(context: BlockContext, default: DefaultRecord) -> bool:
     last = max(default.auction_height, default.porting_height) + context.terms.crisis.default.halt_blocks
     if context.block.height >= min(last, default.deadline_height):
         return False
-    feeds = {
-        feed
-        for account in (*default.own_accounts, *default.client_accounts)
-        for feed in feeds_of_holdings(context.state, current_holdings(context.state, account))
-    }
-    return not all(can_close_out(context.state, feed) for feed in feeds)
+    accounts = (*default.own_accounts, *default.client_accounts)
+    holdings = [current_holdings(context.state, account) for account in accounts]
+    feeds = {feed for each in holdings for feed in feeds_of_holdings(context.state, each)}
+    too_old = any(any_too_old(context.state, each) for each in holdings)
+    return too_old or not all(can_close_out(context.state, feed) for feed in feeds)
 
 
 def _close_default(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:

@@ -39,6 +39,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments, forward_ticks
 from clearing.schema.terms.prices import check_price_terms
+from clearing.schema.terms.surfaces import surface_terms_checks
 from clearing.schema.terms.withdrawals import inflow_delay_checks
 
 CHARGE_LINE_MAX = 2**62 - 2**40
@@ -64,7 +65,11 @@ def check_terms(genesis: Genesis) -> None:
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)
-    check_range_parameters(genesis.ranges, genesis.risk.groups)
+    check_range_parameters(genesis.ranges, genesis.risk.groups, [terms.group for terms in genesis.surfaces])
+    for field, value, good in surface_terms_checks(genesis.surfaces, [group.id for group in genesis.risk.groups]):
+        _require(good, f"surfaces.{field}", value)
+    for group in genesis.risk.groups:
+        _require(not group.curve, f"risk.groups.{group.name}.curve", len(group.curve))
     check_price_terms(genesis.market.prices)
     _check_order("chains", [chain.chain_id for chain in genesis.chains])
     _check_order("feeds", [feed.id for feed in genesis.feeds])

@@ -26,6 +26,7 @@ from clearing.schema.terms.assets import Asset, CashGroup, collateral_tokens
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis, VenueTerms, network_id
 from clearing.schema.terms.instruments import Instrument
+from clearing.schema.terms.surfaces import SurfaceTerms
 
 HEAD_TAG = "crossclear/amendments/v1"
 NO_HEAD = bytes(32)
@@ -108,6 +109,8 @@ class Terms:
         """Position of an instrument in the risk arrays."""
         self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
         self.venues: dict[int, VenueTerms] = {venue.id: venue for venue in genesis.venues}
+        self.surfaces: dict[int, SurfaceTerms] = {terms.group: terms for terms in genesis.surfaces}
+        """By risk group."""
         self.feeds: tuple[int, ...] = tuple(feed.id for feed in genesis.feeds)
 
     @cached_property

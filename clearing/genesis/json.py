@@ -20,11 +20,18 @@ GENESIS_BYTES_MAX = 4 << 20
 def genesis_to_json(genesis: Genesis) -> bytes:
     """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers.
 
-    Terms of inflow that are off are left out, as from the network id.
+    Terms of inflow and of surfaces that are off are left out, as from the network id.
     """
     fields = genesis_part_to_json(genesis)
     if not has_inflow_terms(genesis):
         del fields["inflow"]
+    if not genesis.surfaces:
+        del fields["surfaces"]
+    if not genesis.risk.averaged_options:
+        del fields["risk"]["averaged_options"]
+    for group in fields["risk"]["groups"]:
+        if not group["curve"]:
+            del group["curve"]
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 

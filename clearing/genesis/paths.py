@@ -21,6 +21,7 @@ from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument
+from clearing.schema.terms.surfaces import SurfaceTerms
 
 AT = "amendment"
 ID_FIELDS: dict[type, str] = {
@@ -34,6 +35,7 @@ ID_FIELDS: dict[type, str] = {
     VenueTerms: "id",
     RiskGroup: "id",
     LotCharge: "instrument",
+    SurfaceTerms: "group",
 }
 """Elements of these lists are ordered and named by that field."""
 

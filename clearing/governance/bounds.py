@@ -113,6 +113,7 @@ def bounds(genesis: Genesis) -> Iterator[Check]:
     """Every bounded place: its path, its value, and whether it is within its bound."""
     yield from _risk_bounds(genesis)
     yield from _range_bounds(genesis)
+    yield from _surface_bounds(genesis)
     yield from _asset_bounds(genesis)
     yield from _market_bounds(genesis)
     yield from _listing_bounds(genesis)
@@ -165,6 +166,20 @@ def _range_bounds(genesis: Genesis) -> Iterator[Check]:
         yield "ranges.rise_ppm", ranges.rise_ppm, ranges.rise_ppm >= ranges.fall_ppm
         yield "ranges.decay_ppm", ranges.decay_ppm, ranges.decay_ppm >= 500_000
         yield "ranges.horizon_ms", ranges.horizon_ms, ranges.horizon_ms >= 60_000
+
+
+def _surface_bounds(genesis: Genesis) -> Iterator[Check]:
+    """Bounds of live surfaces are those of voted ones, and their ladder is as long as that of prices."""
+    for terms in genesis.surfaces:
+        at, age = f"surfaces.{terms.group}", terms.age_ms_max
+        yield f"{at}.age_ms_max", age, REPORT_AGE_MS_MIN <= age <= REPORT_AGE_MS_MAX
+        yield f"{at}.sources_min", terms.sources_min, terms.sources_min <= SOURCES_MIN_MAX
+        yield f"{at}.level_min_ppm", terms.level_min_ppm, terms.level_min_ppm >= VOLATILITY_PPM_MIN
+        yield f"{at}.level_max_ppm", terms.level_max_ppm, terms.level_max_ppm <= VOLATILITY_PPM_MAX
+        yield f"{at}.rate_max_ppm", terms.rate_max_ppm, terms.rate_max_ppm <= INTEREST_PPM_MAX
+        yield f"{at}.grace_blocks", terms.grace_blocks, terms.grace_blocks <= GRACE_BLOCKS_MAX
+        kept = terms.keep_blocks
+        yield f"{at}.keep_blocks", kept, kept == 0 or SETTLE_BLOCKS_MIN <= kept <= CRISIS_BLOCKS_MAX
 
 
 def _asset_bounds(genesis: Genesis) -> Iterator[Check]:

@@ -181,6 +181,20 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     for member in after.members:
         _write_member(state, members.get(member.id), member)
     _remap_moves(state, before, after)
+    _drop_surfaces(state, before, after)
+
+
+def _drop_surfaces(state: State, before: Genesis, after: Genesis) -> None:
+    """Delete reports on groups that have no live surface any more, and surfaces agreed within other bounds: the reports
+    agree on one within the new bounds in the same block."""
+    live = {terms.group for terms in after.surfaces}
+    kept = set(before.surfaces) & set(after.surfaces) if before.risk.rate_ppm == after.risk.rate_ppm else set()
+    for group, _ in list(state.surfaces.ordered()):
+        if group not in {terms.group for terms in kept}:
+            state.surfaces.remove(group)
+    for key, _ in list(state.surface_reports.ordered()):
+        if key[0] not in live:
+            state.surface_reports.remove(key)
 
 
 def _write_assets(state: State, before: Genesis, after: Genesis) -> None:

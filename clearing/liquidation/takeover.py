@@ -13,7 +13,7 @@ from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.house_limits import TakenLots, house_excess
 from clearing.margin.requirement.account_margin import AccountMargin
-from clearing.prices.price_status import can_close_out, is_settled_for_good
+from clearing.prices.price_status import any_too_old, can_close_out, can_close_out_position, is_settled_for_good
 from clearing.pricing.value_after_haircut import value_before_haircut_up
 from clearing.schema.receipts.liquidation import CollateralBought, Liquidated, TakenOverPosition
 from clearing.schema.terms.assets import Asset
@@ -57,8 +57,9 @@ def is_at_risk(context: BlockContext, holdings: Holdings) -> bool:
 
 
 def has_unpriced_holdings(context: BlockContext, holdings: Holdings) -> bool:
-    """Whether a feed that is not open prices some of these holdings."""
-    return not all(_is_open(context, feed) for feed in feeds_of_holdings(context.state, holdings))
+    """Whether a feed that is not open, or a surface too old to liquidate at, prices some of these holdings."""
+    feeds_open = all(_is_open(context, feed) for feed in feeds_of_holdings(context.state, holdings))
+    return not feeds_open or any_too_old(context.state, holdings)
 
 
 def _is_open(context: BlockContext, feed: int) -> bool:
@@ -74,7 +75,7 @@ def _is_certainly_liquidatable(context: BlockContext, holdings: Holdings) -> boo
     best = holdings.copy()
     taken = False
     for at, instrument in enumerate(context.terms.instruments.values()):
-        if _is_open(context, instrument.feed):
+        if can_close_out_position(context.state, instrument):
             taken = taken or holdings.lots[at] != 0
             continue
         best.cash[0] += notional_micros(
@@ -236,7 +237,9 @@ def open_positions(context: BlockContext, holdings: Holdings) -> list[tuple[Inst
     """Positions that can be taken over, because their price is open."""
     instruments = context.terms.instruments.values()
     listed = zip(instruments, holdings.lots, strict=True)
-    return [(instrument, lots) for instrument, lots in listed if lots and _is_open(context, instrument.feed)]
+    return [
+        (instrument, lots) for instrument, lots in listed if lots and can_close_out_position(context.state, instrument)
+    ]
 
 
 def position_room(context: BlockContext, taker: int, instrument: int, lots: int) -> int:

@@ -18,7 +18,7 @@ from clearing.schema.receipts.prices import PriceStatusChanged
 from clearing.schema.records.prices import FeedState, FeedStatus, PriceStatus
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.terms.prices import PriceTerms
-from clearing.state.holdings import position_lots
+from clearing.state.holdings import Holdings, position_lots
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from clearing.state.ledger import token_currency
 from clearing.state.state import State
@@ -59,6 +59,27 @@ def can_close_out(state: State, feed: int) -> bool:
     )
 
 
+def option_status(state: State, instrument: Instrument) -> PriceStatus:
+    """What a risk group's surface lets an option be used for; an instrument of another kind always is usable."""
+    if not instrument.is_option or instrument.group not in state.terms.surfaces:
+        return PriceStatus.USABLE
+    surface = state.surfaces.get(instrument.group)
+    return PriceStatus.NO_NEW_RISK if surface is None else surface.status
+
+
+def can_close_out_position(state: State, instrument: Instrument) -> bool:
+    """Whether an instrument may be reduced and liquidated: its feed may, and for an option its surface."""
+    return can_close_out(state, instrument.feed) and option_status(state, instrument) <= PriceStatus.NO_NEW_RISK
+
+
+def any_too_old(state: State, holdings: Holdings) -> bool:
+    """Whether some of these positions are options whose surface is too old to liquidate at."""
+    if not state.terms.surfaces:
+        return False
+    listed = zip(state.terms.instruments.values(), holdings.lots, strict=True)
+    return any(lots and option_status(state, instrument) > PriceStatus.NO_NEW_RISK for instrument, lots in listed)
+
+
 def is_settled_for_good(state: State, feed: int) -> bool:
     """Whether the feed's instruments were settled at the last good price, so that its tokens count for nothing."""
     feed_state = state.feeds.get(feed)
@@ -74,21 +95,26 @@ def check_tradable(context: BlockContext, at: str, instrument: Instrument) -> Re
         return reject(ClearingCode.PRICE_MISSING, at, feed=instrument.feed, status=FeedStatus.UNOPENED.name)
     if feed_state.price_status > PriceStatus.NO_NEW_RISK:
         return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=instrument.feed, status=feed_state.status.name)
+    if option_status(context.state, instrument) > PriceStatus.NO_NEW_RISK:
+        return reject(ClearingCode.SURFACE_CLOSED, at, instrument=instrument.id, group=instrument.group)
     return None
 
 
 def check_reducing(
     context: BlockContext, at: str, instrument: Instrument, buyer: int, seller: int, lots: int
 ) -> Rejected | None:
-    """While the feed is not open, or the instrument is halted, both sides' positions may only move towards zero."""
+    """While feed or surface is not fresh, or the instrument halted, both positions may only move towards zero."""
     halted = halt_end_height(context.state, instrument.id)
-    if context.state.feeds[instrument.feed].price_status == PriceStatus.USABLE and not halted:
+    priced = context.state.feeds[instrument.feed].price_status == PriceStatus.USABLE
+    if priced and not halted and option_status(context.state, instrument) == PriceStatus.USABLE:
         return None
     for account, change in ((buyer, lots), (seller, -lots)):
         before = position_lots(context.state, account, instrument.id)
         if before * change >= 0 or abs(change) > abs(before):
             if halted:
                 return reject(ClearingCode.INSTRUMENT_HALTED, at, instrument=instrument.id, until_height=halted)
+            if priced:
+                return reject(ClearingCode.SURFACE_STALE, at, account=account, group=instrument.group, lots=before)
             return reject(ClearingCode.ONLY_REDUCING, at, account=account, feed=instrument.feed, lots=before)
     return None
 

@@ -33,11 +33,11 @@ def option_smiles(
 ) -> OptionSmiles:
     """`option_volatility` and `option_deviations` of options [n].
 
-    `forwards` and `expiries` are per expiry; `expiry` [n] is each option's index into them.
+    `forwards` [n] are of each option, `expiries` distinct; `expiry` [n] is each option's index into them.
     """
     tenors = [expiry_ms - time_ms for expiry_ms in expiries]
     smiles = [smile_at(group.surface or FLAT, group.volatility_ppm, max(tenor, 1)) for tenor in tenors]
-    moneyness = _log_moneyness(forwards[expiry], strikes)
+    moneyness = _log_moneyness(forwards, strikes)
     at_money = np.array([smile.at_money for smile in smiles])[expiry]
     alive = np.array([tenor > 0 for tenor in tenors])[expiry]
     deviations = np.where(alive, moneyness / np.sqrt(at_money), 0.0)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from clearing.base.units import PPM, YEAR_MS, mul_div_up
 from clearing.pricing import elementary
+from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.volatility_surface import (
     FLAT,
     REFERENCE_MS,
@@ -31,6 +32,10 @@ class VolatilityInputs(Protocol):
     @property
     def surface(self) -> tuple[VolPillar, ...]:
         """Rising in time to expiry; empty: flat."""
+
+    @property
+    def curve(self) -> tuple[ExpiryCarry, ...]:
+        """Forwards and rates by rising expiry; empty: the index is carried at one rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -373,6 +373,16 @@ class ClearingCode(CodeBook):
         "zeros. Make it with `crossclear proof rotate-seed`.",
     )
     NO_INVENTORY_SALE = 427, "The house has nothing of this for sale in this block."
+    SURFACE_STALE = (
+        431,
+        "There is no fresh volatility surface of this option's risk group, so positions in its options may only be "
+        "reduced, and nothing leaves an account that has any. Wait until validators agree on one.",
+    )
+    SURFACE_CLOSED = (
+        432,
+        "The volatility surface of this option's risk group is too old to trade or liquidate at. Wait until validators "
+        "agree on one, or until the voted surface applies.",
+    )
     VAULT_LEAVES = 480, "This vault is about to be detached, so it pays no new withdrawals. Withdraw on another chain."
 
 

@@ -53,6 +53,8 @@ def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) ->
         context.state.settlement_averages.put(
             instrument.id, AveragingRecord(u256(after.weighted_ticks), after.covered_ms)
         )
+        if instrument.is_option and context.terms.risk.averaged_options:
+            context.moved_averages.add(instrument.id)
 
 
 def _accrue_premium(context: BlockContext, instrument: Instrument) -> None:

@@ -16,7 +16,7 @@ from clearing.settlement.accrual import settlement_average
 from clearing.settlement.expiry import settle_when_due
 from clearing.settlement.funding import mark_with_premium, pay_funding
 from clearing.settlement.settlement_prices import expected_average_ticks
-from clearing.state.effective_parameters import effective_risk_group
+from clearing.state.effective_parameters import effective_risk_group, known_averages
 from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import cash_currency, token_currency
 
@@ -41,14 +41,14 @@ def mark_to_market(context: BlockContext) -> None:
                 moved=instrument.feed in moved,
             )
             pay_funding(context, instrument, feed.ticks)
-        elif mark is None or instrument.feed in moved:
+        elif mark is None or instrument.feed in moved or instrument.id in options:
             option_mark = options.get(instrument.id)
             ticks = option_mark if option_mark is not None else instrument_mark_at(context, instrument, feed.ticks)
             _mark_instrument(context, instrument, mark, ticks, moved=True)
     for feed_id in context.moved_feeds:
         for token in context.terms.tokens_of_feed[feed_id]:
             context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
-    if context.moved_feeds:
+    if context.moved_feeds or context.moved_surfaces or context.moved_averages:
         context.rebuild_arrays()
     if context.arrays_rebuilt:
         _touch_dated_holders(context)
@@ -59,26 +59,32 @@ def instrument_mark_at(context: BlockContext, instrument: Instrument, index_tick
     if instrument.kind is InstrumentKind.PERPETUAL:
         return mark_with_premium(context.state, instrument, index_ticks)
     group = effective_risk_group(context.state, context.terms.groups[instrument.group])
-    ticks = mark_ticks(instrument, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms)
+    known = known_averages(context.state).get(instrument.id) if instrument.is_option else None
+    ticks = mark_ticks(instrument, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms, known)
     if instrument.carries and instrument.averaging_ms:
         return expected_average_ticks(settlement_average(context.state, instrument), instrument.averaging_ms, ticks)
     return ticks
 
 
 def _moved_option_marks(context: BlockContext) -> dict[int, int]:
-    """Marks of all options whose feed moved, by id: those of `instrument_mark_at`, computed by group at a
-    fraction of the cost."""
+    """Marks of all options whose feed, surface or average moved, by id: those of `instrument_mark_at`, computed by
+    group at a fraction of the cost."""
     listed: dict[tuple[int, int], list[Instrument]] = {}
-    for feed_id in context.moved_feeds:
+    turned = {context.terms.groups[group].feed for group in context.moved_surfaces}
+    turned |= {context.terms.instruments[option].feed for option in context.moved_averages}
+    for feed_id in (*context.moved_feeds, *sorted(turned - set(context.moved_feeds))):
         for instrument in context.terms.instruments_of_feed[feed_id]:
             mark = context.state.marks.get(instrument.id) if instrument.is_option else None
-            if instrument.is_option and (mark is None or not mark.settled):
+            moved = feed_id in context.moved_feeds or instrument.group in context.moved_surfaces
+            moved = moved or instrument.id in context.moved_averages
+            if moved and instrument.is_option and (mark is None or not mark.settled):
                 listed.setdefault((instrument.group, feed_id), []).append(instrument)
     marks: dict[int, int] = {}
     for (group_id, feed_id), options in listed.items():
         group = effective_risk_group(context.state, context.terms.groups[group_id])
         index_ticks = context.state.feeds[feed_id].ticks
-        ticks = option_marks(options, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms)
+        rate, known = context.terms.risk.rate_ppm, known_averages(context.state)
+        ticks = option_marks(options, index_ticks, group, rate, context.time_ms, known)
         marks.update(zip((option.id for option in options), ticks, strict=True))
     return marks
 

@@ -6,8 +6,11 @@ parameters or haircuts at a height reads them here. Reads only.
 
 import msgspec
 
-from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook
+from clearing.margin.statement.rulebook import VERSION, AverageSoFar, FeedLevel, MarkPrice, Rulebook
+from clearing.pricing.arbitrage_free import without_arbitrage
+from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.records.prices import FeedStatus, PriceStatus
+from clearing.schema.risk.live_surface import WHOLE_VOLATILITY_PPM, carries_of, living_quotes, pillars_of
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import RATE_TIMES_MAX, Asset
 from clearing.state.state import State
@@ -33,17 +36,36 @@ def effective_asset(state: State, token: Asset) -> Asset:
 
 
 def effective_parameters(state: State) -> RiskParameters:
-    """Genesis's risk parameters with the current ranges and volatilities of every risk group."""
+    """Genesis's risk parameters with the current ranges, volatilities and surfaces of every risk group, as of the time
+    that options are valued at."""
     risk = state.terms.risk
-    if not state.terms.genesis.ranges.enabled:
+    if not (state.terms.genesis.ranges.enabled or state.terms.surfaces):
         return risk
-    groups = tuple(effective_risk_group(state, group) for group in risk.groups)
+    groups = tuple(effective_risk_group(state, group, state.now.arrays_time_ms) for group in risk.groups)
     joint_scenarios = state.joint_scenarios.get(0)
     return msgspec.structs.replace(risk, groups=groups, joint=joint_scenarios.credit if joint_scenarios else risk.joint)
 
 
-def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
-    """One risk group with the values in force."""
+def effective_risk_group(state: State, group: RiskGroup, time_ms: int | None = None) -> RiskGroup:
+    """One risk group with the values in force; its live surface at `time_ms`, by default the block's time."""
+    ranged = _ranged(state, group)
+    agreed = state.surfaces.get(group.id) if group.id in state.terms.surfaces else None
+    if agreed is None or not agreed.in_force:
+        return ranged
+    at_ms = state.now.time_ms if time_ms is None else time_ms
+    quotes = living_quotes(agreed.expiries, at_ms)
+    if not quotes:
+        return ranged
+    return msgspec.structs.replace(
+        ranged,
+        volatility_ppm=WHOLE_VOLATILITY_PPM,
+        surface=without_arbitrage(pillars_of(quotes, at_ms), WHOLE_VOLATILITY_PPM),
+        curve=carries_of(quotes),
+    )
+
+
+def _ranged(state: State, group: RiskGroup) -> RiskGroup:
+    """One risk group with the published range and volatilities."""
     published = state.price_ranges.get(group.id)
     if published is None:
         return group
@@ -79,4 +101,27 @@ def current_rulebook(state: State) -> Rulebook:
         ),
         marks=tuple(MarkPrice(instrument, ticks) for instrument, ticks in living_marks(state).items()),
         time_ms=state.now.arrays_time_ms,
+        averages=averages_so_far(state),
     )
+
+
+def averages_so_far(state: State) -> tuple[AverageSoFar, ...]:
+    """What is covered of the averaging windows of options, by id, where the parameters count it: whatever extends an
+    average values options anew in the same block."""
+    if not state.terms.risk.averaged_options:
+        return ()
+    options = {each.id for each in state.terms.instruments.values() if each.is_option}
+    return tuple(
+        AverageSoFar(instrument, average.weighted_ticks, average.covered_ms)
+        for instrument, average in state.settlement_averages.ordered()
+        if instrument in options and average.covered_ms
+    )
+
+
+def known_averages(state: State) -> Averages:
+    """The averages of all options that settle at one: the input of risk arrays and marks."""
+    covered = {
+        each.instrument: (int.from_bytes(each.weighted_ticks, "big"), each.covered_ms)
+        for each in averages_so_far(state)
+    }
+    return listed_averages(state.terms.genesis.instruments, covered, enabled=state.terms.risk.averaged_options)

@@ -16,7 +16,7 @@ from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.pricing.value_after_haircut import value_before_haircut_up
 from clearing.schema.records.accounts import Book
 from clearing.schema.records.prices import FeedStatus, PriceStatus
-from clearing.state.effective_parameters import effective_assets, effective_parameters, living_marks
+from clearing.state.effective_parameters import effective_assets, effective_parameters, known_averages, living_marks
 from clearing.state.ledger import asset_of_currency, balance, can_hold, cash_currency, token_currency
 from clearing.state.state import State
 
@@ -54,6 +54,7 @@ def current_arrays(state: State) -> RiskArrays:
             index,
             effective_parameters(state),
             state.now.arrays_time_ms,
+            averages=known_averages(state),
             before=state.previous_arrays,
         )
         state.previous_arrays = state.arrays_cache

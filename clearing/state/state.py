@@ -95,6 +95,7 @@ from clearing.schema.records.stray_deposits import (
     RefundQueueRecord,
     StrayDepositRecord,
 )
+from clearing.schema.records.surfaces import SurfaceReportRecord, SurfaceState
 from clearing.schema.records.trades import (
     DayTrade,
     DueTrade,
@@ -367,6 +368,12 @@ class State:
     """By client's account, until it is ported or closed."""
     sealed_seeds: Table[int, SealedSeedRecord] = hashed("sealed_seeds", Module.MEMBERS, U63)
     """By account, while its owner chooses the seed of its commitments."""
+    surface_reports: Table[tuple[int, int], SurfaceReportRecord] = hashed(
+        "surface_reports", Module.PRICES, tuple[U32, U32]
+    )
+    """(risk group, validator)."""
+    surfaces: Table[int, SurfaceState] = hashed("surfaces", Module.PRICES, U32)
+    """By risk group; none before the first agreement."""
     holders: Table[tuple[int, int], tuple[tuple[int, ...], ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered, in pieces (`clearing.state.indexes`);
     (2, 0): the accounts under a margin call; (3, member): its accounts and its clients'."""

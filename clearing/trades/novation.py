@@ -22,6 +22,7 @@ from clearing.context.stress_exposure import check_stress_growth
 from clearing.deposits.soft_credit import transfers_soft_credit
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import check_reducing, check_tradable
+from clearing.prices.stale_options import is_covered_at_floor, stale_options
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.terms.genesis import VenueTerms
@@ -202,7 +203,7 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
     loans = soft_credit_total(context.state, account)
     reducing_only = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
     committed, reserve = committed_micros(context, account), gains_reserve(context, account)
-    free = not loans and not reducing_only
+    free = not loans and not reducing_only and not stale_options(context, after)
     if free and not committed and not reserve and is_still_margined(context.state, account, after):
         return None
     arrays = current_arrays(context.state)
@@ -211,7 +212,8 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
         # Gains that may have to bear a default's loss don't go to a friend by a trade away from the mark.
         details = {"equity": margin.equity, "reserve": reserve}
         return reject(ClearingCode.GAINS_RESERVED, AT, account=account, **details)
-    covered = margin.initial_ok and (not committed or keeps_committed(context, after, loans, committed))
+    kept = not committed or keeps_committed(context, after, loans, committed)
+    covered = margin.initial_ok and kept and is_covered_at_floor(context, after)
     if covered and free:
         return None
     earlier = holdings_margin(arrays, before)

@@ -18,11 +18,12 @@ from clearing.schema.facts import ValidatorsRotated
 from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultDiverged, VaultRotated
 from clearing.schema.records.collateral import Attestation, HeartbeatRecord
 from clearing.schema.records.prices import PriceReportRecord
+from clearing.schema.records.surfaces import SurfaceReportRecord
 from clearing.state.state import State
 from clearing.state.table import Table
 from clearing.validators.validator_sets import advance_sets, set_numbers, stored_set
 
-ValidatorReport = TypeVar("ValidatorReport", PriceReportRecord, HeartbeatRecord)
+ValidatorReport = TypeVar("ValidatorReport", PriceReportRecord, HeartbeatRecord, SurfaceReportRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def transition_validator_sets(context: BlockContext) -> None:
     places = _new_places(*changed_sets)
     _reindex(context.state.price_reports, places)
     _reindex(context.state.heartbeats, places)
+    _reindex(context.state.surface_reports, places)
     _collect_attestations(context, places)
 
 

@@ -17,6 +17,7 @@ from clearing.context.block_context import BlockContext
 from clearing.context.house_limits import check_ring_fence
 from clearing.context.member_status import check_member_leaving, check_restriction
 from clearing.context.request_checks import check_request, owner_key, use_nonce
+from clearing.prices.stale_options import stale_options
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal
@@ -182,6 +183,8 @@ def check_can_leave(
     for feed in sorted(feeds_of_holdings(context.state, after)):
         if not is_priced(context.state, feed):
             return _price_not_open(context, at, feed)
+    for option in stale_options(context, after):
+        return reject(ClearingCode.SURFACE_STALE, at, account=account, instrument=option)
     margin = holdings_margin(current_arrays(context.state), after)
     if not margin.initial_ok:
         if unpriced:

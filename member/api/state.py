@@ -66,6 +66,19 @@ class InstrumentMark(Body, frozen=True):
     """How much of the window agreed prices cover."""
 
 
+class ExpiryShown(Body, frozen=True):
+    """Forward and smile of one expiry on an agreed surface."""
+
+    expiry_ms: int
+    forward_ppb: int
+    """Of the index, in 10^-9."""
+    rate_ppm: int
+    level_ppm: int
+    """Volatility at the money: 1,000,000 is 100 %."""
+    skew_ppm: int
+    wing_ppm: int
+
+
 class GroupRange(Body, frozen=True):
     """The range of a risk group in force. All but the first three figures are 0 while genesis' stands."""
 
@@ -95,6 +108,16 @@ class GroupRange(Body, frozen=True):
     highest_ppm: int = 0
     """Of all ranges so far."""
     published_height: int = 0
+    surface: tuple[ExpiryShown, ...] = ()
+    """The last agreed surface; empty where the group has none, and before the first."""
+    surface_status: str = ""
+    """What the group's options may be used for: usable, no_new_risk or no_liquidation; empty without live surfaces."""
+    surface_in_force: bool = False
+    """False: options are valued on the voted surface."""
+    surface_agreed_ms: int = 0
+    """Block time of the last agreement."""
+    surface_since_height: int = 0
+    """The first height without a fresh surface; 0 with one."""
 
 
 class AssetShortage(Body, frozen=True):

@@ -20,6 +20,7 @@ from member.api.state import (
     AssetNow,
     AssetShortage,
     CollateralSale,
+    ExpiryShown,
     FeedPrice,
     GroupRange,
     Health,
@@ -93,8 +94,25 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
                 highest_ppm=published.highest_ppm,
                 published_height=published.height,
             )
-        found.append(shown)
+        found.append(_with_surface(state, shown))
     return tuple(found)
+
+
+def _with_surface(state: State, shown: GroupRange) -> GroupRange:
+    """The range with the last agreed surface of a group that has live ones."""
+    if shown.group not in state.terms.surfaces:
+        return shown
+    agreed = state.surfaces.get(shown.group)
+    if agreed is None:
+        return msgspec.structs.replace(shown, surface_status=PriceStatus.NO_NEW_RISK.name.lower())
+    return msgspec.structs.replace(
+        shown,
+        surface=tuple(ExpiryShown(**msgspec.structs.asdict(quote)) for quote in agreed.expiries),
+        surface_status=agreed.status.name.lower(),
+        surface_in_force=agreed.in_force,
+        surface_agreed_ms=agreed.time_ms,
+        surface_since_height=agreed.since_height,
+    )
 
 
 def feed_price(state: State, feed: int, name: str, ticks_per_unit: int = 0) -> FeedPrice:

@@ -2,7 +2,9 @@
 
 Rule: the engine's own bounds, in integers: a perpetual's mark is within its premium's cap of the index and at least one
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
-carried over its whole life; an option's is at most the index (call) or the strike (put). Where a feed is settled,
+carried over its whole life; an option's is at most the index (call) or the strike (put), on a live surface at most the
+forward or the strike, twice that at a rate below zero; inside its averaging window at most the average if the rest is
+that high. Where a feed is settled,
 instruments on it count for nothing. An instrument without a mark, such as one settled for good, counts at its index or
 forward, which is within its bounds, so nothing is compared. What these bounds leave open is the quorum's word
 (`proofs.verify.attestations`). It must not know how prices are formed.
@@ -11,11 +13,15 @@ forward, which is within its bounds, so nothing is compared. What these bounds l
 from typing import TYPE_CHECKING
 
 from clearing.base.units import PPM
+from clearing.schema.risk.known_average import blended_ticks
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
 from proofs.errors import ProofCode, VerificationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clearing.margin.statement.rulebook import Rulebook
+    from clearing.schema.risk.live_surface import ExpiryCarry
 
 
 def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
@@ -27,7 +33,8 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
     Raises VerificationFailed PRICE_OUT_OF_BOUNDS naming the instrument, mark, index and bounds.
     """
     marks = {mark.instrument: mark.ticks for mark in book.marks}
-    index = book.index
+    index, averages = book.index, book.known_averages
+    curves = {group.id: group.curve for group in book.parameters.groups if group.curve}
     for instrument in book.instruments:
         mark, ticks = marks.get(instrument.id), index.get(instrument.feed, 0)
         if mark is None or not ticks:
@@ -35,6 +42,10 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
         lowest, highest = mark_bounds(
             instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms
         )
+        if instrument.is_option and highest is not None and instrument.group in curves:
+            highest = _highest_on_curve(instrument, ticks, curves[instrument.group], book.time_ms)
+        if instrument.kind is InstrumentKind.CALL and highest is not None and instrument.id in averages:
+            highest = max(highest, blended_ticks(averages[instrument.id], highest))
         if mark < lowest or (highest is not None and mark > highest):
             raise VerificationFailed(
                 ProofCode.PRICE_OUT_OF_BOUNDS,
@@ -44,6 +55,22 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
                 lowest=lowest,
                 highest="none" if highest is None else highest,
             )
+
+
+def _highest_on_curve(option: Instrument, index_ticks: int, curve: "Sequence[ExpiryCarry]", latest_ms: int) -> int:
+    """The highest mark of an option on a live surface, at this index and at any time up to the latest.
+
+    A forward between the curve's expiries changes with time, but not beyond them. No discount is above two.
+    """
+    from clearing.schema.risk.carry import carried_ticks, carry_to
+    from clearing.schema.risk.live_surface import PPB
+
+    carry = carry_to(curve, option.expiry_ms, 0, latest_ms)
+    forwards = [index_ticks, carried_ticks(index_ticks, carry)]
+    if all(quoted.expiry_ms != option.expiry_ms for quoted in curve):
+        forwards += [index_ticks * quoted.forward_ppb // PPB for quoted in curve]
+    value = max(forwards) if option.kind is InstrumentKind.CALL else option.strike_ticks
+    return value if carry.rate_ppm >= 0 else 2 * value
 
 
 def mark_bounds(

@@ -2,9 +2,9 @@
 
 Rule: everything is recomputed from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
-hash is the network's name, only ranges, volatilities, joint scenarios, haircuts and prices rest on the validators'
-attestation, and ranges, volatilities and haircuts only within the bounds of the genesis. Without it the parameters rest
-on their attestation, too.
+hash is the network's name, only ranges, volatilities, live surfaces, joint scenarios, haircuts and prices rest on the
+validators' attestation, and ranges, volatilities, surfaces and haircuts only within the bounds of the genesis. Without
+it the parameters rest on their attestation, too.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from clearing.base.units import PPM, mul_div_up
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
+from proofs.statement.surface_bounds import check_live_surface, is_live
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
@@ -209,12 +210,14 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
         moves = token.haircut_ppm == least or (listed.haircut.is_dynamic and token.haircut_ppm > least)
         if not moves:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"haircut of {listed.name}", stated=token.haircut_ppm)
-    _same_parameters(book.parameters, genesis)
+    _same_parameters(book.parameters, genesis, book.time_ms)
 
 
-def _same_parameters(stated: "RiskParameters", genesis: "Genesis") -> None:
+def _same_parameters(stated: "RiskParameters", genesis: "Genesis", valued_ms: int) -> None:
     """Equal, but for what a genesis that observes the market lets move, and that within its bounds."""
     fixed, ranges = genesis.risk, genesis.ranges
+    if len(stated.groups) == len(fixed.groups):
+        stated = _without_live_surfaces(stated, genesis, valued_ms)
     if not ranges.enabled:
         _same("parameters", stated, fixed)
         return
@@ -226,6 +229,19 @@ def _same_parameters(stated: "RiskParameters", genesis: "Genesis") -> None:
     _same("parameters", msgspec.structs.replace(stated, groups=fixed.groups, joint=fixed.joint), fixed)
     if stated.joint != fixed.joint:
         _check_joint(stated.joint, fixed.joint, ranges)
+
+
+def _without_live_surfaces(stated: "RiskParameters", genesis: "Genesis", valued_ms: int) -> "RiskParameters":
+    """The parameters with the genesis' surface and volatility in place of each live one, which is checked here."""
+    groups = []
+    for ours, theirs in zip(genesis.risk.groups, stated.groups, strict=True):
+        if not is_live(theirs, genesis):
+            groups.append(theirs)
+            continue
+        check_live_surface(theirs, genesis, valued_ms)
+        fixed = {"surface": ours.surface, "curve": ours.curve, "volatility_ppm": ours.volatility_ppm}
+        groups.append(msgspec.structs.replace(theirs, **fixed))
+    return msgspec.structs.replace(stated, groups=tuple(groups))
 
 
 def _check_volatility(stated: "RiskGroup", fixed: "RiskGroup", ranges: "RangeParameters") -> None:

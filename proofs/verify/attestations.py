@@ -16,6 +16,7 @@ from proofs.verify.verdict import Attested, printable
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
+    from clearing.schema.risk.parameters import RiskGroup
 
 CUSTODY_WORDS = ("released", "later", "strays", "dust")
 """Fields of a custody term that no chain's state shows one by one."""
@@ -45,6 +46,10 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
     yield from ((f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in book.feeds)
     names = {instrument.id: instrument.name for instrument in book.instruments}
     yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
+    for average in book.averages:
+        place = names[average.instrument]
+        yield f"average_ticks_ms:{place}", int.from_bytes(average.weighted_ticks, "big")
+        yield f"average_covered_ms:{place}", average.covered_ms
     for token in book.tokens:
         place = f"{token.chain_id}:{token.name}"
         yield f"haircut_ppm:{place}", token.haircut_ppm
@@ -54,9 +59,25 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
         yield f"range_ppm:{group.name}", group.range_ppm
         yield f"volatility_ppm:{group.name}", group.volatility_ppm
         yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
+        yield from _of_surface(group)
     joint = book.parameters.joint
     if joint.scenarios:
         yield "joint_credit", tagged_hash(JOINT_TAG, encode(joint)).hex()
+
+
+def _of_surface(group: "RiskGroup") -> Iterator[Attested]:
+    """A live surface: forwards in 10^-9 of the index and rates by expiry, and its smiles by their number."""
+    if not group.curve:
+        return
+    for carry in group.curve:
+        place = f"{group.name}:{carry.expiry_ms}"
+        yield f"forward_ppb:{place}", carry.forward_ppb
+        yield f"rate_ppm:{place}", carry.rate_ppm
+    for number, pillar in enumerate(group.surface, start=1):
+        place = f"{group.name}:{number}"
+        yield f"level_ppm:{place}", pillar.level_ppm
+        yield f"skew_ppm:{place}", pillar.skew_ppm
+        yield f"wing_ppm:{place}", pillar.wing_ppm
 
 
 def _of_custody(terms: Iterable[CustodyTerm]) -> Iterator[Attested]:

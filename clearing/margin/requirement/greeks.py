@@ -20,11 +20,14 @@ import numpy as np
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Integers
+from clearing.pricing.averages import Averages, deviation_factor
 from clearing.pricing.black76 import greeks
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import option_volatility
+from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.known_average import KnownAverage, blended_ticks
 from clearing.schema.risk.parameters import RiskGroup
-from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 NANO = 10**9
 DAYS = 365.0
@@ -57,7 +60,7 @@ def greeks_per_lot(arrays: RiskArrays) -> Integers:
         for row, mark in zip(block.marked_rows.tolist(), marks, strict=True):
             found[row] = _marked(arrays.instruments[row], mark, index)
         for row in block.options.rows.tolist():
-            found[row] = _option(arrays.instruments[row], index, block.group, block.rate_ppm, time_ms)
+            found[row] = _option(arrays.instruments[row], index, block.group, block.rate_ppm, time_ms, arrays.averages)
     return found
 
 
@@ -77,17 +80,32 @@ def _marked(instrument: Instrument, mark_ticks: int, index_ticks: int) -> PerLot
     return round(instrument.micros_per_tick * (NANO // MICROS_PER_TICK) * mark_ticks / index_ticks), 0, 0, 0
 
 
-def _option(option: Instrument, index_ticks: int, group: RiskGroup, rate_ppm: int, time_ms: int) -> PerLot:
-    forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
+def _open_share(known: KnownAverage | None) -> float:
+    """The part of a settlement average that still moves with the index."""
+    if known is None:
+        return 1.0
+    whole = max(known.window_ms, known.covered_ms)
+    return (whole - known.covered_ms) / whole
+
+
+def _option(
+    option: Instrument, index_ticks: int, group: RiskGroup, rate_ppm: int, time_ms: int, averages: Averages
+) -> PerLot:
+    carried = carry_to(group.curve, option.expiry_ms, rate_ppm, time_ms)
+    of_index, known = carried_ticks(index_ticks, carried), averages.get(option.id)
+    settling = blended_ticks(known, of_index)
+    factor = deviation_factor(known, of_index, settling, option.expiry_ms - time_ms)
+    forward = float(settling)
     strike, years = float(option.strike_ticks), years_left(option.expiry_ms, time_ms)
     volatility = option_volatility(group, forward, strike, option.expiry_ms - time_ms)
     is_call = option.kind is InstrumentKind.CALL
-    of_forward = greeks(forward, strike, volatility / PPM, years, discount_factor(rate_ppm, years), is_call)
-    carry = forward / index_ticks
+    discount = discount_factor(carried.rate_ppm, years)
+    of_forward = greeks(forward, strike, volatility / PPM * factor, years, discount, is_call)
+    carry = float(of_index) * _open_share(known) / index_ticks
     units = option.micros_per_tick * (NANO // MICROS_PER_TICK)
     return (
         round(units * of_forward.delta * carry),
         round(units * of_forward.gamma * carry * carry * index_ticks / 100.0),
-        round(option.micros_per_tick * of_forward.vega / 100.0),
+        round(option.micros_per_tick * of_forward.vega * factor / 100.0),
         round(option.micros_per_tick * of_forward.theta / DAYS),
     )

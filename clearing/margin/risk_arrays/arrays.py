@@ -7,9 +7,10 @@ know accounts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from clearing.base.errors import Bug
@@ -24,6 +25,7 @@ from clearing.margin.risk_arrays.bulk_rows import (
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
+from clearing.pricing.averages import NO_AVERAGES, Averages
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -57,6 +59,32 @@ class ArrayPlan:
             and (self.parameters is parameters or self.parameters == parameters)
         )
 
+    def on_surfaces(
+        self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
+    ) -> "ArrayPlan | None":
+        """The plan of this listing where only smiles, curves and volatilities of groups differ; None for another."""
+        alike = _differ_in_surfaces(self.parameters, parameters)
+        if not (alike and self.fits(instruments, cash_groups, self.parameters)):
+            return None
+        groups = {group.id: group for group in parameters.groups}
+        blocks = tuple(
+            block if block.group == groups[block.group.id] else replace(block, group=groups[block.group.id])
+            for block in self.blocks
+        )
+        return replace(self, parameters=parameters, blocks=blocks)
+
+
+def _differ_in_surfaces(one: RiskParameters, other: RiskParameters) -> bool:
+    """Whether nothing else differs but smiles, curves and volatilities of risk groups."""
+    if len(one.groups) != len(other.groups):
+        return False
+    for was, now in zip(one.groups, other.groups, strict=True):
+        if was is not now and was != msgspec.structs.replace(
+            now, surface=was.surface, curve=was.curve, volatility_ppm=was.volatility_ppm
+        ):
+            return False
+    return msgspec.structs.replace(one, groups=other.groups) == other
+
 
 def _plan_arrays(
     instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
@@ -86,7 +114,8 @@ def _sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
 
 
 ArrayInputs = tuple[int, int, tuple[int, ...]]
-"""Index (0: none), time where it matters, and marks of one block: its rows depend only on these."""
+"""Index (0: none), time where it matters, and marks of one block: its rows depend only on these and on the surface of
+its group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +142,8 @@ class RiskArrays:
     """How the arrays were built; None where made by hand."""
     inputs: tuple[ArrayInputs, ...] = ()
     """What each block of the plan was built from."""
+    averages: Averages = field(default_factory=dict)
+    """Of options that settle at an average, as of these rows."""
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -168,24 +199,27 @@ def build_risk_arrays(
     time_ms: int,
     *,
     times: Mapping[int, int] | None = None,
+    averages: Averages = NO_AVERAGES,
     before: RiskArrays | None = None,
 ) -> RiskArrays:
     """Build all arrays from the settled `marks` (by instrument id) and the `index` (by feed id), both in ticks.
 
-    Options are valued as of `time_ms`, or of their feed's entry in `times`. An instrument without a settled mark counts
-    as marked at the index. With the arrays `before`, only rows whose index, mark or time moved are computed; the result
-    is the same. Raises Bug when a price is out of range or an entry reaches 2^62: prices and parameters are checked on
-    input.
+    Options are valued as of `time_ms`, or of their feed's entry in `times`, those in `averages` at their average. An
+    instrument without a settled mark counts as marked at the index. With the arrays `before`, only rows whose index,
+    mark, time or surface moved are computed; the result is the same. Raises Bug when a price is out of range or an
+    entry reaches 2^62: prices and parameters are checked on input.
     """
     plan = before.plan if before is not None else None
     if plan is None or not plan.fits(instruments, cash_groups, parameters):
-        plan, before = _plan_arrays(instruments, cash_groups, parameters), None
+        plan = plan.on_surfaces(instruments, cash_groups, parameters) if plan is not None else None
+        if plan is None:
+            plan, before = _plan_arrays(instruments, cash_groups, parameters), None
     for feed, ticks in sorted(index.items()):
         if not 0 < ticks <= INDEX_TICKS_MAX:
             raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
     clock = times or {}
     inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
-    values, moved = _values(plan, inputs, before)
+    values, moved = _values(plan, inputs, averages, before)
     tokens = _sorted_tokens(assets)
     token_values = [
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
@@ -204,6 +238,7 @@ def build_risk_arrays(
         index_ticks=used,
         plan=plan,
         inputs=inputs,
+        averages=averages,
     )
     if before is not None:
         _keep_unchanged(built, before, moved)
@@ -227,11 +262,12 @@ def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int
 
 
 def _values(
-    plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], before: RiskArrays | None
+    plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], averages: Averages, before: RiskArrays | None
 ) -> tuple[Integers, list[InstrumentBlock]]:
     """[m, 1 + S] all rows, and the blocks that were computed; the others are reused from `before`."""
     old: Sequence[ArrayInputs | None] = before.inputs if before is not None else [None] * len(inputs)
-    moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now]
+    turned = _turned_blocks(plan, averages, before)
+    moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now or at in turned]
     if before is not None and not moved:
         return before.values, []
     values = before.values.copy() if before is not None else np.zeros(plan.shape, np.int64)
@@ -241,10 +277,11 @@ def _values(
         if not ticks:
             values[block.marked_rows] = values[block.options.rows] = 0
             continue
-        if marks:
+        was = old[at]
+        if marks and (was is None or (was[0], was[2]) != (ticks, marks)):
             values[block.marked_rows] = marked_values(block, marks)
         if block.options.expiries:
-            valued.append(RevaluedBlock(block, ticks, time_ms))
+            valued.append(RevaluedBlock(block, ticks, time_ms, averages))
     for revalued, rows in zip(valued, option_rows(valued), strict=True):
         values[revalued.block.options.rows] = rows
     largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
@@ -252,6 +289,19 @@ def _values(
         raise Bug(f"risk array entry {largest} reaches 2^62")
     values.setflags(write=False)
     return values, [plan.blocks[at] for at in moved]
+
+
+def _turned_blocks(plan: ArrayPlan, averages: Averages, before: RiskArrays | None) -> set[int]:
+    """The blocks with options whose group has another surface than before, or whose averages have moved."""
+    if before is None or before.plan is None:
+        return set()
+    moved = {option for option, known in averages.items() if before.averages.get(option) != known}
+    moved |= before.averages.keys() - averages.keys()
+    if before.plan is plan and not moved:
+        return set()
+    pairs = zip(before.plan.blocks, plan.blocks, strict=True)
+    turned = {at for at, (was, now) in enumerate(pairs) if was.group is not now.group and now.options.expiries}
+    return turned | {at for at, block in enumerate(plan.blocks) if not moved.isdisjoint(block.options.ids)}
 
 
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:

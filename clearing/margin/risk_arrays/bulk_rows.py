@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.base.errors import Bug
-from clearing.base.units import PPM, YEAR_MS
+from clearing.base.units import PPM
 from clearing.margin.risk_arrays.grid import Grid, Integers, grid_columns
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
+from clearing.pricing.averages import NO_AVERAGES, Averages, deviation_factor
 from clearing.pricing.black76 import option_values
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import term_factor_ppm
 from clearing.pricing.vectors import Floats
+from clearing.schema.risk.carry import Carry, carried_ticks, carry_to
+from clearing.schema.risk.known_average import blended_ticks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -43,6 +46,8 @@ class OptionColumns:
     """Distinct times of expiry, rising."""
     expiry: Integers
     """Index into `expiries`."""
+    ids: tuple[int, ...]
+    """[o] of the options."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +94,7 @@ def build_block(
             wide_scales=np.array([option.micros_per_tick for _, option in options], np.float64).repeat(width),
             expiries=tuple(expiries),
             expiry=np.array([expiries.index(option.expiry_ms) for _, option in options], np.int64),
+            ids=tuple(option.id for _, option in options),
         ),
     )
 
@@ -130,8 +136,8 @@ def _shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
     return np.maximum(moved, 1, out=moved)
 
 
-YEAR_PARTS = PPM * YEAR_MS
 PARTS_MAX = 2**62
+CARRY_MAX = 1_000
 VALUE_MAX = 2.0**61
 
 
@@ -141,6 +147,7 @@ class RevaluedBlock(NamedTuple):
     block: InstrumentBlock
     index_ticks: int
     time_ms: int
+    averages: Averages = NO_AVERAGES
 
 
 class OptionValueColumns(NamedTuple):
@@ -186,18 +193,46 @@ def _concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _value_columns(moved: RevaluedBlock) -> OptionValueColumns:
-    block, index_ticks, time_ms = moved
+    block, index_ticks, time_ms, averages = moved
     options, width = block.options, 1 + len(block.grid.weights)
-    forwards = _forwards(block, index_ticks, time_ms)
+    carries = [carry_to(block.group.curve, expiry, block.rate_ppm, time_ms) for expiry in options.expiries]
+    forwards = _forwards(block, index_ticks, carries)
     years = [years_left(expiry, time_ms) for expiry in options.expiries]
-    discounts = [discount_factor(block.rate_ppm, year) for year in years]
-    volatilities = _volatilities(block, forwards[:, 0], time_ms)
+    discounts = [discount_factor(carry.rate_ppm, year) for carry, year in zip(carries, years, strict=True)]
+    settling = forwards[options.expiry]
+    factors = _blend(options, settling, averages, time_ms)
+    volatilities = _volatilities(block, settling[:, 0], time_ms) / float(PPM)
+    if factors is not None:
+        volatilities *= factors
     return OptionValueColumns(
-        forwards=forwards[options.expiry].reshape(-1),
-        volatilities=(volatilities / float(PPM)).reshape(-1),
+        forwards=settling.reshape(-1),
+        volatilities=volatilities.reshape(-1),
         years=np.array(years)[options.expiry].repeat(width),
         discounts=np.array(discounts)[options.expiry].repeat(width),
     )
+
+
+def _blend(options: OptionColumns, forwards: Floats, averages: Averages, time_ms: int) -> Floats | None:
+    """Put the forwards of averages in place of those of the index, [o, 1 + S], and return what remains of their
+    deviations; None where no option settles at an average. One by one: few are inside their windows at a time."""
+    if not any(option in averages for option in options.ids):
+        return None
+    factors = np.ones_like(forwards)
+    for row, (option, expiry) in enumerate(zip(options.ids, options.expiry.tolist(), strict=True)):
+        known, tenor_ms = averages.get(option), options.expiries[expiry] - time_ms
+        if known is None:
+            continue
+        if tenor_ms >= known.window_ms and not known.covered_ms:
+            factors[row] = deviation_factor(known, 1, 1, tenor_ms)
+            continue
+        carried = [int(forward) for forward in forwards[row].tolist()]
+        blended = [blended_ticks(known, forward) for forward in carried]
+        forwards[row] = blended
+        factors[row] = [
+            deviation_factor(known, forward, settling, tenor_ms)
+            for forward, settling in zip(carried, blended, strict=True)
+        ]
+    return factors
 
 
 def _weighted(full: Integers, grid: Grid, largest: int) -> Integers:
@@ -215,9 +250,9 @@ def _weighted(full: Integers, grid: Grid, largest: int) -> Integers:
     return full
 
 
-def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
+def _forwards(block: InstrumentBlock, index_ticks: int, carries: Sequence[Carry]) -> Floats:
     """[expiries, 1 + S] forward in the base and in every scenario; each a whole number of ticks."""
-    grid, expiries = block.grid, block.options.expiries
+    grid = block.grid
     indices = np.empty(1 + len(grid.weights), np.int64)
     indices[0] = index_ticks
     if index_ticks * int(grid.numerators.max()) < INT64_EXACT:
@@ -226,30 +261,31 @@ def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
         moved = [shocked_index(index_ticks, block.group.range_ppm, scenario) for scenario in block.scenarios]
         indices[1 : 1 + len(moved)] = moved
         indices[1 + len(moved) :] = index_ticks
-    return _carried_forwards(indices, [expiry - time_ms for expiry in expiries], block.rate_ppm)
+    return _carried_forwards(indices, carries)
 
 
-def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -> Floats:
-    """`forward_ticks` of each index [n] to each time to expiry [e], as [e, n].
+def _carried_forwards(indices: Integers, carries: Sequence[Carry]) -> Floats:
+    """`carried_ticks` of each index [n] by each carry [e], as [e, n].
 
-    Below 2^42 ticks and 2^62 parts of a year the float64 estimate is at most one off. So the remainder is small and
-    exact, although the two products of which it is the difference may wrap around.
+    Below 2^42 ticks and numerators of 2^62 a carry of at most a thousand times the index has a float64 estimate that is
+    at most one off. So the remainder is small and exact, although the two products of which it is the difference may
+    wrap around.
     """
-    parts = [rate_ppm * max(tenor, 0) for tenor in tenors]
-    if max(parts) >= PARTS_MAX:
-        carried = [[index + index * part // YEAR_PARTS for index in indices.tolist()] for part in parts]
+    if any(abs(numerator) >= min(PARTS_MAX, CARRY_MAX * denominator) for numerator, denominator, _ in carries):
+        carried = [[carried_ticks(index, carry) for index in indices.tolist()] for carry in carries]
         return np.array(carried, np.float64)
-    numerators = np.array(parts, np.int64)[:, np.newaxis]
-    guess = np.floor(indices * (numerators / YEAR_PARTS)).astype(np.int64)
-    rest = indices * numerators - guess * YEAR_PARTS
-    rest //= YEAR_PARTS
+    numerators = np.array([carry.numerator for carry in carries], np.int64)[:, np.newaxis]
+    denominators = np.array([carry.denominator for carry in carries], np.int64)[:, np.newaxis]
+    guess = np.floor(indices * (numerators / denominators)).astype(np.int64)
+    rest = indices * numerators - guess * denominators
+    rest //= denominators
     rest += guess
     rest += indices
-    return rest.astype(np.float64)
+    return np.maximum(rest, 1).astype(np.float64)
 
 
 def _volatilities(block: InstrumentBlock, forwards: Floats, time_ms: int) -> Integers:
-    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [expiries] are those of the base."""
+    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [options] are those of the base."""
     options, grid, group = block.options, block.grid, block.group
     if group.surface or grid.skewed:
         smiled = smiles.option_smiles(group, forwards, options.strikes, options.expiries, options.expiry, time_ms)

@@ -7,12 +7,13 @@ away from the start, gains round down.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.pricing.averages import Averages
 from clearing.pricing.surface import (
     bounded_volatility,
     log_moneyness,
@@ -22,6 +23,8 @@ from clearing.pricing.surface import (
     skew_shares,
 )
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
+from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.known_average import KnownAverage, blended_ticks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, forward_ticks
@@ -72,22 +75,24 @@ def option_row(
     scenarios: Sequence[Scenario],
     rate_ppm: int,
     time_ms: int,
+    known: KnownAverage | None = None,
 ) -> list[int]:
     """[1 + S] value of one lot in micros: the base, and the base plus the weighted change, rounded down."""
     # imported here, so that a verifier of a listing without options does not load numpy
     from clearing.pricing.marks import option_value
 
     scale, tenor_ms = option.micros_per_tick, option.expiry_ms - time_ms
-    forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
+    carried = carried_ticks(index_ticks, carry_to(group.curve, option.expiry_ms, rate_ppm, time_ms))
+    forward = float(blended_ticks(known, carried))
     strike = float(option.strike_ticks)
     volatility = option_volatility(group, forward, strike, tenor_ms)
     deviations = option_deviations(group, log_moneyness(forward, strike), tenor_ms)
-    base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale)
+    base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale, group.curve, known)
     row = [base]
     for scenario in scenarios:
         index = shocked_index(index_ticks, group.range_ppm, scenario)
         shifted = scenario_volatility(group, volatility, deviations, tenor_ms, scenario)
-        full = option_value(option, index, shifted, rate_ppm, time_ms, scale)
+        full = option_value(option, index, shifted, rate_ppm, time_ms, scale, group.curve, known)
         row.append(base + (full - base) * scenario.weight_ppm // PPM)
     return row
 
@@ -141,6 +146,8 @@ class PricedListing:
     parameters: RiskParameters
     time_ms: int
     """Time as of which options are valued."""
+    averages: Averages = field(default_factory=dict)
+    """Of options that settle at an average."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,7 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
             grids[instrument.group],
             parameters,
             priced.time_ms,
+            priced.averages.get(instrument.id),
         )
         for instrument, index_ticks in zip(priced.instruments, unvalued.index_ticks, strict=True)
     ]
@@ -221,13 +229,14 @@ def _instrument_row(
     grid: Sequence[Scenario],
     parameters: RiskParameters,
     time_ms: int,
+    known: KnownAverage | None,
 ) -> list[int]:
     """One instrument's row; where another group's grid is longer, scenarios without a move fill the rest."""
     width = 1 + parameters.width
     if not ticks:
         return [0] * width
     if instrument.is_option:
-        row = option_row(instrument, ticks, group, grid, parameters.rate_ppm, time_ms)
+        row = option_row(instrument, ticks, group, grid, parameters.rate_ppm, time_ms, known)
     else:
         used = model_mark(instrument, ticks, parameters.rate_ppm, time_ms) if mark is None else mark
         row = marked_row(instrument.micros_per_tick, used, group.range_ppm, grid)

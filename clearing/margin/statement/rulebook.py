@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
-from clearing.base.codec import U32, U63, Wire, encode
+from clearing.base.codec import U32, U63, U256Bytes, Wire, encode, encode_trimmed
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays.reference_arrays import (
@@ -22,8 +22,10 @@ from clearing.margin.risk_arrays.reference_arrays import (
 from clearing.margin.statement.rows import build_rows, build_slots, count_rows, rows_in_order
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
 from clearing.margin.statement.stress import StressArrays, build_stress
+from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.risk.parameters import RiskParameters, check_parameters
 from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.genesis import FIRST_FIELDS
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
 VERSION = 1
@@ -66,6 +68,15 @@ class MarkPrice(Wire, frozen=True):
     ticks: U63
 
 
+class AverageSoFar(Wire, frozen=True):
+    """What agreed prices cover of an option's averaging window."""
+
+    instrument: U32
+    weighted_ticks: U256Bytes
+    """Sum of ticks x milliseconds."""
+    covered_ms: U63
+
+
 class Rulebook(Wire, frozen=True):
     """Parameters, listing and prices in force. All tuples are ordered by id."""
 
@@ -80,6 +91,8 @@ class Rulebook(Wire, frozen=True):
     marks: tuple[MarkPrice, ...]
     time_ms: U63
     """Time as of which options are valued."""
+    averages: tuple[AverageSoFar, ...] = ()
+    """Of options inside their averaging windows, where `parameters.averaged_options`."""
 
     @property
     def prices(self) -> tuple[PriceUsed, ...]:
@@ -110,8 +123,23 @@ class Rulebook(Wire, frozen=True):
     def _priced(self) -> PricedListing:
         marks = {mark.instrument: mark.ticks for mark in self.marks}
         return PricedListing(
-            self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
+            self.instruments,
+            self.tokens,
+            self.cash_groups,
+            marks,
+            self.index,
+            self.parameters,
+            self.time_ms,
+            self.known_averages,
         )
+
+    @property
+    def known_averages(self) -> Averages:
+        """Of every option that settles at an average; none where the parameters do not count it."""
+        covered = {
+            each.instrument: (int.from_bytes(each.weighted_ticks, "big"), each.covered_ms) for each in self.averages
+        }
+        return listed_averages(self.instruments, covered, enabled=self.parameters.averaged_options)
 
     def slots(self) -> tuple[Slot, ...]:
         """The slots of a statement under this rulebook; no option is priced."""
@@ -143,8 +171,8 @@ _DECODER = msgspec.msgpack.Decoder(Rulebook)
 
 
 def write_rulebook(rulebook: Rulebook) -> bytes:
-    """The bytes in a statement."""
-    return encode(rulebook)
+    """The bytes in a statement, without what later releases added and is off."""
+    return encode_trimmed(rulebook, FIRST_FIELDS | {Rulebook: 8})
 
 
 def read_rulebook(data: bytes, slots: int) -> Rulebook:
@@ -180,11 +208,27 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
         _require(f"instruments.{instrument.name}.group", instrument.group, instrument.group in groups)
     for mark in book.marks:
         _require(f"marks.{mark.instrument}", mark.ticks, mark.instrument in ids and mark.ticks <= MARK_TICKS_MAX)
+    _check_averages(book)
     for price in book.feeds:
         _require(f"feeds.{price.name}", price.ticks, price.used <= price.ticks <= INDEX_TICKS_MAX)
     for token in book.tokens:
         _check_token(token)
     return book
+
+
+def _check_averages(book: Rulebook) -> None:
+    """An average is of an option with a window, at a price that can be agreed, and covers no more than time allows."""
+    _check_rising("averages", [each.instrument for each in book.averages])
+    options = {each.id: each for each in book.instruments if each.is_option and each.averaging_ms}
+    for each in book.averages:
+        option, weighted = options.get(each.instrument), int.from_bytes(each.weighted_ticks, "big")
+        known = book.parameters.averaged_options and option is not None
+        _require("averages.instrument", each.instrument, known)
+        if option is not None:
+            begun_ms = book.time_ms - (option.expiry_ms - option.averaging_ms)
+            _require("averages.covered_ms", each.covered_ms, 1 <= each.covered_ms <= begun_ms)
+        low, high = each.covered_ms, each.covered_ms * INDEX_TICKS_MAX
+        _require("averages.weighted_ticks", weighted, low <= weighted <= high)
 
 
 def _check_names(book: Rulebook) -> None:

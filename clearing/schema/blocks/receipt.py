@@ -133,6 +133,7 @@ from clearing.schema.receipts.settlement import (
     Settled,
     SettlementDeferred,
 )
+from clearing.schema.receipts.surfaces import SurfaceApplied, SurfaceStatusChanged
 from clearing.schema.receipts.trades import (
     BundledTradeRefused,
     MandateChanged,
@@ -311,6 +312,8 @@ Receipt: TypeAlias = (
     | PortedToStandby
     | StandbyNotTaken
     | SeedRotated
+    | SurfaceApplied
+    | SurfaceStatusChanged
 )
 
 

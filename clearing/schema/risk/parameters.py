@@ -14,6 +14,7 @@ from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import PPM
 from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, charge_checks
+from clearing.schema.risk.live_surface import ExpiryCarry, carry_checks
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
 
 SCENARIOS_MAX = 64
@@ -60,6 +61,9 @@ class RiskGroup(Wire, frozen=True):
     """How scenarios shift volatility."""
     scenarios: tuple[Scenario, ...] = ()
     """The group's own grid; empty: the network's."""
+    curve: tuple[ExpiryCarry, ...] = ()
+    """Forwards and rates by rising expiry of a live surface, which `surface` then has the smiles of; none in genesis.
+    Without any, the index is carried and options are discounted at `RiskParameters.rate_ppm`."""
 
 
 def _span_sixteen() -> tuple[Scenario, ...]:
@@ -127,6 +131,8 @@ class RiskParameters(Wire, frozen=True):
     """In these the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
     default_fund_micros: U63 = 0
     """The fund, part of the house account's own capital."""
+    averaged_options: bool = False
+    """Whether options that settle at a time average are valued by what that average is so far."""
 
     def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
         """The scenarios of one group: its own, else the network's."""
@@ -181,7 +187,8 @@ def _group_checks(group: RiskGroup) -> Iterator[Check]:
     yield f"{at}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM
     yield f"{at}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM
     yield f"{at}.volatility_range_ppm", group.volatility_range_ppm, group.volatility_range_ppm <= 100 * PPM
-    for checks in (surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock)):
+    shapes = (surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock), carry_checks(group.curve))
+    for checks in shapes:
         for field, value, good in checks:
             yield f"{at}.{field}", value, good
     yield from _scenario_checks(f"{at}.scenarios", group.scenarios)

@@ -74,13 +74,15 @@ class RangeParameters(Wire, frozen=True):
         return max(self.horizon_ms // self.interval_ms, 1) if self.enabled else 1
 
 
-def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> None:
+def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] = (), live: Sequence[int] = ()) -> None:
     """Check every bound, and that ranges of these risk `groups` may move. Raises LocalFault OUT_OF_RANGE naming the
     field.
 
-    A surface was checked at genesis's volatility only, so a group with a surface must not have a moving volatility.
+    A surface was checked at genesis's volatility only, so a group with a surface must not have a moving volatility. One
+    of those with a live surface has another source of it.
     """
     follows = ranges.enabled and ranges.volatility_weight_ppm > 0
+    surfaced = any(group.surface or group.id in live for group in groups)
     day = 86_400_000
     checks = (
         ("interval_ms", ranges.interval_ms, ranges.interval_ms <= 30 * day),
@@ -105,7 +107,7 @@ def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] 
         ("volatility_multiple_ppm", ranges.volatility_multiple_ppm, ranges.volatility_multiple_ppm <= 20 * PPM),
         ("joint_scenarios", ranges.joint_scenarios, ranges.joint_scenarios <= min(JOINT_MAX, ranges.window)),
         ("window", ranges.window, not ranges.enabled or ranges.window * len(groups) <= MOVES_MAX),
-        ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and any(g.surface for g in groups))),
+        ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and surfaced)),
         ("window", ranges.window, ranges.steps + ranges.window_min - 1 <= ranges.window),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),
     )

@@ -55,7 +55,7 @@ def surface_checks(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterato
     if pillars:
         yield from _butterflies(pillars, volatility_ppm)
     for at, (near, far) in enumerate(pairwise(pillars), start=1):
-        yield from _calendars(f"surface.{at}", near, far)
+        yield from calendar_checks(f"surface.{at}", near, far)
 
 
 def _butterflies(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterator[Check]:
@@ -68,8 +68,8 @@ def _butterflies(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterator[
         yield f"surface.{at}.wing_ppm", pillar.wing_ppm, wing_slope * wing_slope * tenor < 16 * PPM**8 * YEAR_MS
 
 
-def _calendars(field: str, near: VolPillar, far: VolPillar) -> Iterator[Check]:
-    """Compares squares, so that no root is needed."""
+def calendar_checks(field: str, near: VolPillar, far: VolPillar) -> Iterator[Check]:
+    """The conditions between two neighbours. Compares squares, so that no root is needed."""
     variance = [pillar.level_ppm**2 * pillar.tenor_ms for pillar in (near, far)]
     yield f"{field}.level_ppm", far.level_ppm, variance[0] <= variance[1]
     for sign in (1, -1):

@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays import bulk_rows
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.risk_arrays.floor_rows import arrays_at_floor
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays, shocked_index
+from clearing.pricing.marks import intrinsic_micros
+from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.known_average import KnownAverage
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import forward_ticks
 from tests.kit.margin.books import WETH
-from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE, parameters
+from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE, curves, parameters
 
 CASH = [CashGroup(1, "USD")]
 ticks = st.one_of(st.integers(1, 50), st.integers(10_000, 2_000_000), st.integers(1, 2**40 - 1))
@@ -90,9 +94,81 @@ INDEX = {1: 800_000, 2: 20_000}
 
 @given(st.lists(st.integers(1, 2**42 - 1), min_size=1), st.integers(0, 1_000_000), st.integers(-5, 2**48))
 def test_carry_in_bulk_is_the_carry_one_by_one(indices, rate_ppm, tenor):
-    bulk = bulk_rows._carried_forwards(np.array(indices, np.int64), [tenor, 0], rate_ppm)
+    carries = [carry_to((), each, rate_ppm, 0) for each in (tenor, 0)]
+    bulk = bulk_rows._carried_forwards(np.array(indices, np.int64), carries)
     assert bulk[0].tolist() == [float(forward_ticks(each, tenor, rate_ppm, 0)) for each in indices]
     assert bulk[1].tolist() == [float(each) for each in indices]
+
+
+@given(st.lists(st.integers(1, 2**42 - 1), min_size=1), curves(), st.integers(-5, 400 * 86_400_000), later)
+def test_forwards_off_a_curve_are_the_same_in_bulk(indices, curve, tenor, after):
+    time_ms = NOW_MS + after
+    carries = [carry_to(curve, expiry, 30_000, time_ms) for expiry in (time_ms + tenor, time_ms)]
+    bulk = bulk_rows._carried_forwards(np.array(indices, np.int64), carries)
+    for carry, forwards in zip(carries, bulk.tolist(), strict=True):
+        assert forwards == [float(carried_ticks(each, carry)) for each in indices]
+
+
+@settings(max_examples=40)
+@given(parameters(), parameters(), st.booleans())
+def test_rows_on_another_surface_equal_building_everything(risk, other, with_curve):
+    """Only smiles, curve and volatility of the first group move, as a live surface moves them."""
+    moved, times = other.groups[0], {1: NOW_MS, 2: NOW_MS}
+    shape = {"surface": moved.surface, "volatility_ppm": moved.volatility_ppm}
+    first = msgspec.structs.replace(risk.groups[0], **shape, curve=moved.curve if with_curve else ())
+    after = msgspec.structs.replace(risk, groups=(first, risk.groups[1]))
+    built = build(risk, {}, INDEX, times)
+    assert len(built.matrices) == 2
+    again = build(after, {}, INDEX, times, before=built)
+    fresh = build(after, {}, INDEX, times)
+    assert np.array_equal(again.values, fresh.values)
+    assert again.parameters == fresh.parameters
+    assert again.matrices[1] is built.matrices[1], "the other group's options are as they were"
+    assert np.array_equal(again.matrices[0].exact, fresh.matrices[0].exact)
+    if first == risk.groups[0]:
+        assert again.values is built.values
+
+
+@settings(max_examples=40)
+@given(parameters(), ticks, later)
+def test_at_the_floor_no_option_is_worth_more_than_without_volatility_nor_less_than_nothing(risk, index, after):
+    built = build(risk, {}, {1: index, 2: index}, {1: NOW_MS + after, 2: NOW_MS})
+    options = [each.id for each in LISTED if each.is_option]
+    floor = arrays_at_floor(built, options[:-1])
+    for at, each in enumerate(LISTED):
+        if each.id not in options[:-1]:
+            assert floor.rows[at] == built.rows[at]
+            continue
+        group = next(group for group in risk.groups if group.id == each.group)
+        time_ms = {1: NOW_MS + after, 2: NOW_MS}[each.feed]
+        bare = intrinsic_micros(each, index, risk.rate_ppm, time_ms, group.curve)
+        assert 0 <= floor.rows[at][0] == min(bare, built.rows[at][0])
+        for column, scenario in enumerate(risk.grid(group), start=1):
+            moved = shocked_index(index, group.range_ppm, scenario)
+            change = intrinsic_micros(each, moved, risk.rate_ppm, time_ms, group.curve) - bare
+            assert floor.rows[at][column] == min(built.rows[at][column], bare + change * scenario.weight_ppm // PPM)
+
+
+AVERAGES = st.dictionaries(
+    st.sampled_from((5, 6, 7, 8, 9)),
+    st.tuples(st.sampled_from((3_600_000, 86_400_000)), st.integers(0, 100_000_000), st.integers(1, 2_000_000)).map(
+        lambda drawn: KnownAverage(drawn[0], drawn[1] * drawn[2], drawn[1])
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(parameters(), AVERAGES, AVERAGES, st.integers(1, 2_000_000), st.integers(0, 8 * 86_400_000))
+def test_rows_of_averaged_options_are_the_definition_however_they_are_rebuilt(risk, averages, others, index, after):
+    index, time_ms = {1: index, 2: index}, NOW_MS + after
+
+    def built(known, before=None):
+        return build_risk_arrays(LISTED, [WETH], CASH, {}, index, risk, time_ms, averages=known, before=before)
+
+    first = built(averages)
+    for known, arrays in ((averages, first), (others, built(others, first))):
+        priced = PricedListing(LISTED, [WETH], CASH, {}, index, risk, time_ms, known)
+        assert arrays.values.tolist() == [list(row) for row in build_reference_arrays(priced).rows]
 
 
 def test_a_tick_of_one_feed_leaves_the_rows_and_matrices_of_others_alone():

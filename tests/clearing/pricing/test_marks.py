@@ -162,7 +162,7 @@ def test_volatilities_in_bulk_are_the_same(listed, options, forward):
     expiries = sorted({NOW_MS + tenor for _, tenor in options})
     number = np.array([expiries.index(NOW_MS + tenor) for _, tenor in options])
     bulk = smiles.option_smiles(
-        group, np.full(len(expiries), forward), np.array([k for k, _ in options]), expiries, number, NOW_MS
+        group, np.full(len(options), forward), np.array([k for k, _ in options]), expiries, number, NOW_MS
     )
     for at, (strike, tenor) in enumerate(options):
         moneyness = surface.log_moneyness(forward, strike)

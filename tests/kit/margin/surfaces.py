@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
 from clearing.margin.risk_arrays.grid import OPTION_GRID, TAILS
+from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskGroup, RiskParameters, Scenario, check_parameters
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, surface_checks
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -68,6 +69,14 @@ grids = st.one_of(
 
 
 @st.composite
+def curves(draw: st.DrawFn) -> tuple[ExpiryCarry, ...]:
+    """Forwards and rates of a few expiries, some of them those of `LISTED`; often none."""
+    days = draw(st.lists(st.sampled_from((1, 7, 30, 45, 200, 300)), max_size=3, unique=True))
+    forwards, rates = st.integers(1, 3 * 10**9), st.integers(-1_000_000, 1_000_000)
+    return tuple(ExpiryCarry(NOW_MS + each * DAY_MS, draw(forwards), draw(rates)) for each in sorted(days))
+
+
+@st.composite
 def parameters(draw: st.DrawFn) -> RiskParameters:
     """Two groups, acceptable at genesis but for arbitrage."""
     groups = tuple(
@@ -76,7 +85,7 @@ def parameters(draw: st.DrawFn) -> RiskParameters:
             range_ppm=draw(st.integers(1, 1_000_000)),
             volatility_ppm=draw(st.integers(1, 3_000_000)),
             volatility_range_ppm=draw(st.integers(0, 2_000_000)),
-            surface=draw(surfaces), shock=draw(shocks), scenarios=draw(grids),
+            surface=draw(surfaces), shock=draw(shocks), scenarios=draw(grids), curve=draw(curves()),
         )
         for number in (1, 2)
     )  # fmt: skip
