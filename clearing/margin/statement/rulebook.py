@@ -23,7 +23,8 @@ from clearing.margin.statement.rows import build_rows, build_slots, count_rows, 
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
 from clearing.margin.statement.stress import StressArrays, build_stress
 from clearing.schema.risk.parameters import RiskParameters, check_parameters
-from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.assets import Asset, CashGroup, stated_assets
+from clearing.schema.terms.collateral import check_scenarios
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
 VERSION = 1
@@ -143,8 +144,9 @@ _DECODER = msgspec.msgpack.Decoder(Rulebook)
 
 
 def write_rulebook(rulebook: Rulebook) -> bytes:
-    """The bytes in a statement."""
-    return encode(rulebook)
+    """The bytes in a statement. Scenario terms of a token that are off are left out, as before there were any."""
+    tokens = {"tokens": stated_assets(rulebook.tokens)}
+    return encode(tuple(tokens.get(field, getattr(rulebook, field)) for field in Rulebook.__struct_fields__))
 
 
 def read_rulebook(data: bytes, slots: int) -> Rulebook:
@@ -184,6 +186,8 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
         _require(f"feeds.{price.name}", price.ticks, price.used <= price.ticks <= INDEX_TICKS_MAX)
     for token in book.tokens:
         _check_token(token)
+        known = not token.scenarios.group or token.scenarios.group in groups
+        _require(f"tokens.{token.name}.scenarios.group", token.scenarios.group, known)
     return book
 
 
@@ -214,7 +218,8 @@ def _check_token(token: Asset) -> None:
         ("yields.haircut_ppm", yields.haircut_ppm, yields.haircut_ppm <= PPM),
         ("yields.unit_ticks", yields.unit_ticks, yields.unit_ticks >= 1),
     )
-    for field, value, good in checks:
+    scenarios = ((f"scenarios.{field}", value, good) for field, value, good in check_scenarios(token.scenarios))
+    for field, value, good in (*checks, *scenarios):
         _require(f"tokens.{token.name}.{field}", value, good)
 
 

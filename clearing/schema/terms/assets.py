@@ -19,11 +19,13 @@ from clearing.schema.terms.collateral import (
     DepegTerms,
     HaircutTerms,
     InterestTerms,
+    ScenarioTerms,
     SkewTerms,
     YieldTerms,
     check_depeg,
     check_group,
     check_haircut,
+    check_scenarios,
     check_yield,
 )
 
@@ -90,6 +92,8 @@ class Asset(Wire, frozen=True):
     not proven."""
     rate_ticks: U63 = 0
     """The rate in force of a yield-bearing token, filled in by `clearing.state.effective_parameters`; 0 in genesis."""
+    scenarios: ScenarioTerms = ScenarioTerms()
+    """For collateral that moves in the scenarios of a risk group."""
 
     @property
     def is_cash(self) -> bool:
@@ -125,6 +129,16 @@ class Asset(Wire, frozen=True):
         )
 
     @property
+    def base_haircut_ppm(self) -> int:
+        """The haircut on which the one in force is based: that of its scenario terms where they are on."""
+        return self.scenarios.haircut_ppm if self.scenarios.group else self.haircut_ppm
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether it moves with its feed in the scenarios of a risk group."""
+        return self.scenarios.group != 0 and not self.scenarios.fall_share_ppm
+
+    @property
     def feeds(self) -> tuple[int, ...]:
         """The feeds that a collateral token's value depends on."""
         return (self.feed, self.yields.feed) if self.yields.feed else (self.feed,)
@@ -158,6 +172,13 @@ def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
         for asset in assets
         if asset.has_depeg_guard or not asset.is_cash
     )
+
+
+def stated_assets(assets: Iterable[Asset]) -> tuple[Asset | tuple[object, ...], ...]:
+    """The assets as they are hashed and stated. Scenario terms that are off are left out, so that what was hashed
+    before there were any keeps its hash."""
+    off = ScenarioTerms()
+    return tuple(asset if asset.scenarios != off else msgspec.structs.astuple(asset)[:-1] for asset in assets)
 
 
 def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feeds: Iterable[Feed]) -> None:
@@ -205,7 +226,13 @@ def _check_asset_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
     yield "soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= PPM
     yield "yields.feed", yields.feed, yields.feed == 0 or (yields.feed in feeds and not asset.is_cash)
     yield "depeg.feed", depeg.feed, depeg.feed == 0 or (depeg.feed in feeds and asset.is_cash)
-    parts = (("haircut", check_haircut(asset.haircut)), ("yields", check_yield(yields)), ("depeg", check_depeg(depeg)))
+    yield "scenarios.group", asset.scenarios.group, not asset.scenarios.group or not asset.is_cash
+    parts = (
+        ("haircut", check_haircut(asset.haircut)),
+        ("yields", check_yield(yields)),
+        ("depeg", check_depeg(depeg)),
+        ("scenarios", check_scenarios(asset.scenarios)),
+    )
     for name, checks in parts:
         yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
     if asset.has_depeg_guard:

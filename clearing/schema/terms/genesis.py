@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 
-from msgspec import structs
-
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
@@ -20,7 +18,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.schema.codes import ClearingCode
 from clearing.schema.risk.parameters import RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
-from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.assets import Asset, CashGroup, Feed, stated_assets
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.collateral import Check, SoftCreditTerms
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_checks, fund_checks
@@ -214,8 +212,9 @@ def has_inflow_terms(genesis: Genesis) -> bool:
 
 
 def network_id(genesis: Genesis) -> NetworkId:
-    """The hash that is inside everything signed for this network. Terms of inflow that are off are not hashed, so they
-    leave the id of a network without them as it was."""
-    fields = structs.astuple(genesis)
+    """The hash that is inside everything signed for this network. Terms of inflow and of tokens in scenarios that are
+    off are not hashed, so they leave the id of a network without them as it was."""
+    stated = {"assets": stated_assets(genesis.assets)}
+    fields = tuple(stated.get(field, getattr(genesis, field)) for field in Genesis.__struct_fields__)
     hashed = fields if has_inflow_terms(genesis) else fields[:-1]
     return NetworkId(tagged_hash(GENESIS_TAG, encode(hashed)))
