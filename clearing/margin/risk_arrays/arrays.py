@@ -9,6 +9,7 @@ know accounts.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -207,9 +208,10 @@ def build_risk_arrays(
     token_values = [
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
     ]
-    if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
-        raise Bug(f"a token value reaches 2^62: {token_values}")
     used, token_index = _index_ticks(plan, inputs), tuple(index.get(token.feed, 0) for token in tokens)
+    token_rows = _token_rows(tokens, token_index, plan.parameters, before)
+    if max(map(abs, chain(token_values, *token_rows)), default=0) > COEFFICIENT_MAX:
+        raise Bug(f"a token value reaches 2^62: {token_values}")
     built = RiskArrays(
         instruments=plan.instruments,
         assets=tokens,
@@ -221,7 +223,7 @@ def build_risk_arrays(
         index_ticks=used,
         plan=plan,
         inputs=inputs,
-        token_rows=_token_rows(tokens, token_index, plan.parameters, before),
+        token_rows=token_rows,
         token_index=token_index,
     )
     if before is not None:
