@@ -16,10 +16,15 @@ def requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
     return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
 
 
-def same_tokens(one: RiskArrays, other: RiskArrays) -> bool:
-    """Whether every token counts for the same in equity, and its concentration costs the same."""
-    same_values = np.array_equal(one.token_values, other.token_values)
-    return same_values and one.tariff.concentration == other.tariff.concentration
+def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
+    """Indices of the tokens that count for something else in equity, or whose concentration costs something else."""
+    values = zip(one.token_prices, other.token_prices, strict=True)
+    lines = zip(one.tariff.concentration, other.tariff.concentration, strict=True)
+    return [
+        at
+        for at, ((old, new), (before, after)) in enumerate(zip(values, lines, strict=True))
+        if old != new or before != after
+    ]
 
 
 def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:

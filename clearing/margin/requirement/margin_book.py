@@ -39,17 +39,16 @@ from clearing.margin.requirement.book_columns import (
     risk_layout,
 )
 from clearing.margin.requirement.changed_arrays import (
+    changed_tokens,
     recharged_instruments,
     requirement_inputs,
     same_matrix,
-    same_tokens,
 )
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import (
     Exact,
     Integers,
-    exact_product,
-    exact_sum,
+    collateral_values,
     value_and_loss,
 )
 
@@ -123,8 +122,10 @@ class MarginBook:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
         if requirement_inputs(old) != requirement_inputs(arrays):
             self._mark_slots(self._money, np.arange(self.columns.size))
-        elif not same_tokens(old, arrays):
-            self._mark_slots(self._money, self.columns.slots_with_values(self.layout.tokens))
+        else:
+            for at in changed_tokens(old, arrays):
+                row = self.layout.tokens.start + at
+                self._mark_slots(self._money, self.columns.slots_with_values(slice(row, row + 1)))
         charged = recharged_instruments(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
             unchanged = before is after or same_matrix(before, after)
@@ -326,17 +327,14 @@ class MarginBook:
     def _moving_units(self, group: int, columns: Integers) -> Integers:
         """[tokens, n] units that move in one risk group's scenarios."""
         rows = self.layout.moving[group]
-        if columns.size == self.columns.count:
-            return self.columns.table[rows, : self.columns.count]
-        return self.columns.table[rows[:, np.newaxis], columns]
+        if columns.size == self.columns.count or not rows.size:
+            return self.columns.table[rows, : columns.size]
+        return np.stack([self.columns.table[row].take(columns) for row in rows.tolist()])
 
     def _collateral_of(self, columns: Integers) -> Exact:
         """[n] cash and tokens after haircut."""
-        terms: list[Exact] = list(self.columns.at(self.layout.cash, columns))
-        tokens = self.columns.at(self.layout.tokens, columns)
-        for value, units in zip(self._arrays.token_values.tolist(), tokens, strict=True):
-            terms.append(exact_product(value, units))
-        return exact_sum(terms, columns.size)
+        cash = self.columns.at(self.layout.cash, columns)
+        return collateral_values(cash, self.columns.at(self.layout.tokens, columns), self._arrays.token_prices)
 
     def _total(self, columns: Integers) -> None:
         """Compute equity, initial margin and coverage of some accounts from their terms."""

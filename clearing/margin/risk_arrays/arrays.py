@@ -9,7 +9,6 @@ know accounts.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 
@@ -22,10 +21,11 @@ from clearing.margin.risk_arrays.bulk_rows import (
     marked_values,
     option_rows,
 )
+from clearing.margin.risk_arrays.bulk_token_rows import bulk_token_row
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix, with_tokens
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
-from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, token_row, tokens_inside
+from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -209,8 +209,8 @@ def build_risk_arrays(
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
     ]
     used, token_index = _index_ticks(plan, inputs), tuple(index.get(token.feed, 0) for token in tokens)
-    token_rows = _token_rows(tokens, token_index, plan.parameters, before)
-    if max(map(abs, chain(token_values, *token_rows)), default=0) > COEFFICIENT_MAX:
+    token_rows = _token_rows(tokens, token_index, plan, before)
+    if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {token_values}")
     built = RiskArrays(
         instruments=plan.instruments,
@@ -232,19 +232,26 @@ def build_risk_arrays(
 
 
 def _token_rows(
-    tokens: tuple[Asset, ...], used: tuple[int, ...], parameters: RiskParameters, before: RiskArrays | None
+    tokens: tuple[Asset, ...], used: tuple[int, ...], plan: ArrayPlan, before: RiskArrays | None
 ) -> TokenRows:
     """The rows of all tokens at the `used` indices. With `before`, of the same parameters, only what moved is
     computed."""
     if not any(token.scenarios.group for token in tokens):
         return ()
     if before is None or len(before.token_rows) != len(tokens):
-        return tuple(token_row(token, ticks, parameters) for token, ticks in zip(tokens, used, strict=True))
+        return tuple(_token_row(token, ticks, plan) for token, ticks in zip(tokens, used, strict=True))
     old = zip(before.assets, before.token_index, before.token_rows, strict=True)
     return tuple(
-        row if ticks == was_ticks and (token is was or token == was) else token_row(token, ticks, parameters)
+        row if ticks == was_ticks and (token is was or token == was) else _token_row(token, ticks, plan)
         for token, ticks, (was, was_ticks, row) in zip(tokens, used, old, strict=True)
     )
+
+
+def _token_row(token: Asset, ticks: int, plan: ArrayPlan) -> tuple[int, ...]:
+    row = bulk_token_row(token, ticks, plan.parameters, plan.blocks)
+    if max(row, default=0) > COEFFICIENT_MAX:
+        raise Bug(f"a value of token {token.name} reaches 2^62")
+    return row
 
 
 def _index_ticks(plan: ArrayPlan, inputs: Sequence[ArrayInputs]) -> tuple[int, ...]:
@@ -311,12 +318,9 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
 
 
 def _groups_of_moved_tokens(built: RiskArrays, before: RiskArrays) -> set[int]:
-    """Risk groups in whose scenarios a token has another row than before, or another place."""
-    if built.token_rows is before.token_rows or built.token_rows == before.token_rows:
-        return set()
-    both = ((built.assets, built.token_rows), (before.assets, before.token_rows))
-    rows = [
-        {(at, token.scenarios.group, row) for at, (token, row) in enumerate(zip(tokens, known, strict=False)) if row}
-        for tokens, known in both
-    ]
-    return {group for _, group, _ in rows[0] ^ rows[1]}
+    """Risk groups in whose scenarios a token has another row than before; all of them where other tokens move."""
+    if len(built.token_rows) != len(before.token_rows):
+        return {group.id for group in built.groups}
+    both = zip(built.assets, built.token_rows, before.assets, before.token_rows, strict=bool(built.token_rows))
+    moved = [(token, was) for token, row, was, old in both if row is not old or token.scenarios != was.scenarios]
+    return {token.scenarios.group for pair in moved for token in pair}

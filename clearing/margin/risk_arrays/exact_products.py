@@ -12,6 +12,7 @@ Plain arrays here: this is the hot loop.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,21 @@ def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
     for term in terms:
         wide = wide + term.astype(object)
     return wide
+
+
+def collateral_values(cash: Integers, tokens: Integers, values: Sequence[int]) -> Exact:
+    """[n] sum of `cash` [c, n] and of `tokens` [k, n] at `values` [k] micros a unit."""
+    count = cash.shape[1]
+    if not count:
+        return np.zeros(0, np.int64)
+    most = [*map(abs, values), *[1] * len(cash)]
+    held = [*np.abs(tokens).max(axis=1).tolist(), *np.abs(cash).max(axis=1).tolist()]
+    if sum(map(mul, most, held)) < INT64_EXACT:
+        total: Exact = np.array(values, np.int64) @ tokens
+        total += cash.sum(axis=0)
+        return total
+    terms = [*cash, *(exact_product(value, units) for value, units in zip(values, tokens, strict=True))]
+    return exact_sum(terms, count)
 
 
 def exact_product(factor: int, values: Exact) -> Exact:
