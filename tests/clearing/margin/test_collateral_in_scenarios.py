@@ -207,3 +207,14 @@ def test_the_base_haircut_is_that_of_the_scenario_terms() -> None:
     assert (listed.base_haircut_ppm, listed.is_spot) == (30_000, True)
     assert (GOLD.base_haircut_ppm, GOLD.is_spot) == (100_000, False)
     assert not OP.is_spot
+
+
+@pytest.mark.parametrize(
+    ("weth", "eth", "dollars"), [(10, 0, 485), (0, -10, 500), (10, -10, 15), (0, 10, 500), (10, 10, 985)]
+)
+def test_the_figures_of_the_page_on_collateral(weth, eth, dollars):
+    """docs/explanation/collateral.md: ETH at 200, a range of 25 %; a lot of ETH-PERP is 0.01 ETH."""
+    groups = (PARAMETERS.groups[0], msgspec.structs.replace(ETH, range_ppm=250_000))
+    moves = (Scenario(1, 1, 0), Scenario(-1, 1, 0))
+    arrays = inside_arrays(msgspec.structs.replace(PARAMETERS, groups=groups, scenarios=moves), {**INDEX, 2: 20_000})
+    assert margin((weth * 10**4, 0, 0, 0), (0, eth * 100, 0, 0, 0), arrays=arrays).initial == dollars * 10**6
