@@ -20,6 +20,17 @@ def inside_genesis(scenarios: ScenarioTerms = SPOT, haircut: HaircutTerms | None
     return msgspec.structs.replace(genesis, assets=(*cash, changed))
 
 
+FALLS = ScenarioTerms(1, haircut_ppm=50_000, fall_share_ppm=1_300_000)
+
+
+def with_tokens_inside(genesis: Genesis, seed: int) -> Genesis:
+    """WETH as ETH's spot; the yield-bearing token as well, or, for odd seeds, one that falls with BTC."""
+    *cash, weth, steth = genesis.assets
+    moved = zip((weth, steth), (SPOT, FALLS if seed % 2 else SPOT), strict=True)
+    tokens = (msgspec.structs.replace(token, scenarios=terms) for token, terms in moved)
+    return msgspec.structs.replace(genesis, assets=(*cash, *tokens))
+
+
 def endowed(genesis: Genesis, dollars: int = 30_000, weth: int = 10) -> World:
     """Alice has WETH and cash, Bob and Carol cash alone; ETH is at 200 dollars."""
     world = World(genesis, check=False)
