@@ -27,7 +27,8 @@ from clearing.pricing.arbitrage_free import without_arbitrage
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.live_surface import PPB, WHOLE_VOLATILITY_PPM, ExpiryQuote, carries_of, pillars_of
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
-from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.collateral import ScenarioTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 ACCOUNTS, POSITIONS, HOLDERS = 10_000, 40, 200
@@ -139,17 +140,71 @@ def whole_requirement(groups: int) -> list[Figure]:
     return [of_times(f"exact batch with every term, {groups} groups, 64 joint scenarios", times)]
 
 
-def one_tick(*, marked: bool) -> list[Figure]:
-    """One feed moves: new rows, new matrices, margins of its holders. `marked`: the feed has no options."""
+def wide_grid() -> tuple[Scenario, ...]:
+    """64 scenarios: 21 moves, each with volatility down, flat and up, and one tail."""
+    shifted = [Scenario(step, 10, direction) for step in range(-10, 11) for direction in (-1, 0, 1)]
+    return (*shifted, Scenario(-2, 1, 0, 350_000))
+
+
+def collateral(groups: int, *, inside: bool) -> tuple[Asset, ...]:
+    """A spot token of each group, at a haircut of 3 %; `inside`: it moves in the group's scenarios."""
+    terms = [ScenarioTerms(each, haircut_ppm=30_000) if inside else ScenarioTerms() for each in range(1, groups + 1)]
+    return tuple(
+        Asset(each, f"T{each}", 1, bytes(20), bytes([each]) * 20, 18, 6, 0, each, 30_000, 10**15, scenarios=own)
+        for each, own in enumerate(terms, start=1)
+    )
+
+
+def collateral_inside(groups: int) -> list[Figure]:
+    """64 scenarios, every account with a token of each group; the same with the tokens outside as its peer."""
+    rng = np.random.default_rng(1)
+    lots = rng.integers(-100_000, 100_001, (ACCOUNTS, POSITIONS))
+    cash = rng.integers(0, 10**13, (ACCOUNTS, 1))
+    units = rng.integers(0, 10**8, (ACCOUNTS, groups))
+    risk = msgspec.structs.replace(parameters(groups), scenarios=wide_grid())
+    index = dict.fromkeys(range(1, groups + 1), 800_000)
+    moved = dict.fromkeys(index, 800_100)
+    spent: dict[bool, list[float]] = {}
+    for inside in (False, True):
+        listing = (instruments(groups), collateral(groups, inside=inside), [CashGroup(1, "USD")])
+        both = [build_risk_arrays(*listing, {}, prices, risk, NOW_MS) for prices in (index, moved)]
+        book = MarginBook(both[0])
+        for account in range(ACCOUNTS):
+            book.put(account, cash[account].tolist(), units[account].tolist(), lots[account].tolist())
+        book.remargin()
+        spent[inside] = []
+        for turn in range(20):
+            book.reprice(both[(1 + turn) % 2])
+            start = time.perf_counter()
+            touched = book.remargin()
+            spent[inside].append(time.perf_counter() - start)
+            assert len(touched) == ACCOUNTS
+        for at in range(0, ACCOUNTS, ACCOUNTS // 10):
+            row = (cash[at].tolist(), units[at].tolist(), lots[at].tolist())
+            assert book.margin(at) == account_margin(book.arrays, *row)
+            assert book.margins([at]).account(0) == book.margin(at)
+    size = f"{ACCOUNTS:,} x {POSITIONS} x {1 + risk.width}, {groups} groups"
+    outside = f"{np.median(spent[False]) * 1e3:.1f} outside"
+    return [of_times(f"margin book, {groups} tokens inside, {size}", spent[True], goal="< 20", peer=outside)]
+
+
+def one_tick(*, marked: bool, inside: bool | None = None) -> list[Figure]:
+    """One feed moves: new rows, new matrices, margins of its holders. `marked`: the feed has no options.
+
+    `inside`: there are 64 scenarios, and a token of each group moves in them, or does not; None: no tokens.
+    """
     rng = np.random.default_rng(2)
     groups = 4
     listed = tuple(perpetual(each) if marked and each.group == 1 else each for each in instruments(groups))
     risk, cash = parameters(groups), (CashGroup(1, "USD"),)
+    tokens: tuple[Asset, ...] = () if inside is None else collateral(groups, inside=inside)
+    if tokens:
+        risk = msgspec.structs.replace(risk, scenarios=wide_grid())
 
     def built(ticks: int, before: RiskArrays | None) -> RiskArrays:
         index = {each: ticks if each == 1 else 800_000 for each in range(1, groups + 1)}
         marks = {each.id: index[each.feed] for each in listed if each.is_marked}
-        return build_risk_arrays(listed, (), cash, marks, index, risk, NOW_MS, before=before)
+        return build_risk_arrays(listed, tokens, cash, marks, index, risk, NOW_MS, before=before)
 
     held = built(800_000, None)
     book = MarginBook(held)
@@ -158,7 +213,8 @@ def one_tick(*, marked: bool) -> list[Figure]:
         lots = rng.integers(-1000, 1001, POSITIONS).tolist()
         if account % (ACCOUNTS // HOLDERS):
             lots = [0 if at in first else q for at, q in enumerate(lots)]
-        book.put(account, [10**12], [], lots)
+        first_units = 10**8 * (account % (ACCOUNTS // HOLDERS) == 0)
+        book.put(account, [10**12], [first_units, *[10**8] * (groups - 1)] if tokens else [], lots)
     book.remargin()
     spent: list[list[float]] = [[], [], [], []]
     for turn in range(300):
@@ -174,11 +230,13 @@ def one_tick(*, marked: bool) -> list[Figure]:
         assert len(touched) == HOLDERS
     assert np.array_equal(held.values, built(800_000 + 100 * (1 + turn % 7), None).values)
     kind = "marked instruments" if marked else "with options"
+    if inside is not None:
+        kind += f", 65 columns, tokens {'inside' if inside else 'outside'}"
     figures = [
         of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
-        of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us"),
+        of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us", goal="< 200" if inside else ""),
     ]
-    if marked:
+    if marked and inside is None:
         figures.insert(1, of_times(f"one tick: margins of {HOLDERS} holders of {ACCOUNTS:,}", spent[2], "us", "< 100"))
         figures.insert(1, of_times("one tick: taking new arrays", spent[1], "us"))
     return figures
@@ -283,8 +341,10 @@ def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
     books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
     ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
+    ticks += [figure for inside in (False, True) for figure in one_tick(marked=True, inside=inside)]
+    tokens = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in collateral_inside(groups)]
     whole = [figure for groups in ((4,) if quick else (1, 10)) for figure in whole_requirement(groups)]
-    return [*books, *whole, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
+    return [*books, *tokens, *whole, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
 
 
 if __name__ == "__main__":

@@ -14,9 +14,17 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import ckzg
+import msgspec
 
 from benchmarks.figures import Figure, of_times, repeated
 from benchmarks.machine import this_machine
+from benchmarks.margin import NOW_MS, collateral, instruments, wide_grid
+from benchmarks.margin import parameters as margin_parameters
+from clearing.base.ids import Hash32, NetworkId
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.rows import account_holdings, build_statement
+from clearing.margin.statement.snapshot import PublicTotal
+from clearing.schema.terms.assets import CashGroup
 from proofs.algebra.commitment import Committer, commit
 from proofs.algebra.field import ORDER, scalar_bytes
 from proofs.algebra.group import encode_point, multi_scalar
@@ -27,6 +35,7 @@ from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.statement import LinearStatement, Witness, make_witness
 from proofs.linear.verifier import verify, verify_batch
+from proofs.statement.arithmetization import AuxiliaryWitness, complete_holdings, layout_of
 
 POSITIONS, AMOUNTS, ROWS = 256, 16, 32
 START = "import proofs.algebra.srs, proofs.verify.package_verifier; proofs.algebra.srs.basis(2048)"
@@ -69,7 +78,7 @@ def measured(counts: list[int]) -> list[Figure]:
     told += committing(layout)
     for count in counts:
         told += proving(layout, count)
-    return [*told, *batches(layout, min(50, counts[-1]))]
+    return [*told, *batches(layout, min(50, counts[-1])), *with_tokens(min(50, counts[-1]))]
 
 
 def of_the_group() -> Figure:
@@ -133,6 +142,46 @@ def batches(layout: ProofLayout, count: int) -> list[Figure]:
         claims.append((statement, prove(statement, witnesses)[0]))
     times = [each / count for each in repeated(lambda: verify_batch(claims), 5)]
     return [of_times(f"verify one of {count} standalone proofs together", times)]
+
+
+def statement_with_tokens(count: int, *, inside: bool) -> tuple[LinearStatement, list[Witness], int]:
+    """Accounts in 40 instruments of 4 groups, 64 scenarios, with a token of each group; and the coefficients of all
+    rows. The rows and the holdings' auxiliary values are the engine's."""
+    listing = (instruments(4), collateral(4, inside=inside), [CashGroup(1, "USD")])
+    parameters = msgspec.structs.replace(margin_parameters(4), scenarios=wide_grid())
+    arrays = build_risk_arrays(*listing, {}, dict.fromkeys(range(1, 5), 800_000), parameters, NOW_MS)
+    stated = build_statement(
+        arrays, parameters, network=NetworkId(bytes(32)), height=1, epoch=1, state_root=Hash32(bytes(32)), prices=(),
+        totals=[PublicTotal(slot, 0) for slot in range(45)], custody=(), shortfalls={},
+    )  # fmt: skip
+    layout, least = layout_of(stated), AuxiliaryWitness(stated)
+    witnesses = []
+    for account in range(count):
+        lots = [(account + i) % 7 * (-1) ** i * 100 for i in range(40)]
+        held = account_holdings(arrays, account, [10**13], [10**7 + account] * 4, lots)
+        values = complete_holdings(stated, held, least)
+        blinders = tuple(random_scalar() for _ in range(2))
+        witnesses.append(make_witness(layout, values, held.shortfall, blinders))
+    points = basis(layout.size)
+    commitments = tuple(encode_point(commit(points, w.values, w.blinders)) for w in witnesses)
+    accounts = tuple(range(count))
+    statement = LinearStatement(layout, bytes(32), accounts, (0,) * count, commitments)
+    return statement, witnesses, sum(len(row.coefficients) for row in stated.rows)
+
+
+def with_tokens(count: int) -> list[Figure]:
+    """The same book with its tokens inside the scenarios and outside: digits, columns and size are the same."""
+    found = []
+    for inside in (False, True):
+        statement, witnesses, coefficients = statement_with_tokens(count, inside=inside)
+        proof, _ = prove(statement, witnesses)
+        times = [each / count for each in repeated(lambda s=statement, w=witnesses: prove(s, w), 3)]  # type: ignore[misc]
+        where = f"tokens {'inside' if inside else 'outside'}, {coefficients:,} coefficients, {count} accounts"
+        found.append(of_times(f"prove, {where}", times))
+        times = [each / count for each in repeated(lambda s=statement, p=proof: verify(s, p), 5)]  # type: ignore[misc]
+        found.append(of_times(f"verify, {where}", times))
+        found.append(Figure(f"size with commitment, {where}", (len(proof) + 48 * count) / count, "bytes"))
+    return found
 
 
 def main(counts: list[int]) -> None:

@@ -5,6 +5,7 @@ equity and those of the requirement to initial margin, exactly. `MarginInputs` c
 explained elsewhere while the state moves on. It must not know who asks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clearing.margin.requirement.account_margin import AccountMargin, account_margin
@@ -268,13 +269,13 @@ def _charge_terms(arrays: RiskArrays, lots: list[int]) -> list[ExplainedTerm]:
 def _group_loss_term(
     inputs: MarginInputs, arrays: RiskArrays, lots: list[int], group: RiskGroup, number: int, loss: int
 ) -> ExplainedTerm:
-    """The worst scenario's loss, by position; the first of equal ones."""
+    """The worst scenario's loss, by position and by token that moves in it; the first of equal ones."""
     members = [at for at in arrays.matrices[number].members if lots[at]]
+    tokens = [at for at in arrays.matrices[number].tokens if inputs.tokens[at]]
     grid = inputs.parameters.grid(group)
-    losses = [
-        sum(lots[at] * (arrays.rows[at][0] - arrays.rows[at][column]) for at in members)
-        for column in range(1, 1 + len(grid))
-    ]
+    held: list[tuple[Sequence[int], int]] = [(arrays.rows[at], lots[at]) for at in members]
+    held += [(arrays.token_rows[at], inputs.tokens[at]) for at in tokens]
+    losses = [sum(size * (row[0] - row[column]) for row, size in held) for column in range(1, 1 + len(grid))]
     worst = max(range(len(losses)), key=lambda column: (losses[column], -column)) if losses else 0
     source = _price_text(next((price for price in inputs.prices if price.feed == group.feed), None))
     parts = tuple(
@@ -292,6 +293,7 @@ def _group_loss_term(
         )
         for at in members
     )
+    parts += tuple(_collateral_loss(inputs, arrays, at, worst + 1) for at in tokens)
     given = (
         ("scenario", worst + 1),
         ("scenarios", len(grid)),
@@ -301,6 +303,20 @@ def _group_loss_term(
         *_scenario_text(grid[worst]),
     )
     return ExplainedTerm("group_loss", group.name, loss, given, source, "shocked index away from the index", parts)
+
+
+def _collateral_loss(inputs: MarginInputs, arrays: RiskArrays, at: int, column: int) -> ExplainedTerm:
+    """The loss of a token in one scenario; a gain is negative, and offsets what positions lose."""
+    token, row, units = arrays.assets[at], arrays.token_rows[at], inputs.tokens[at]
+    given: TermInputs = (
+        ("units", units),
+        ("micros_per_unit", row[0] - row[column]),
+        ("haircut_ppm", token.haircut_ppm),
+        ("fall_share_ppm", token.scenarios.fall_share_ppm),
+    )
+    source = _price_text(next((price for price in inputs.prices if price.feed == token.feed), None))
+    micros = units * (row[0] - row[column])
+    return ExplainedTerm("collateral_loss", token.name, micros, given, source, "value of a unit down")
 
 
 def _scenario_text(scenario: Scenario) -> TermInputs:

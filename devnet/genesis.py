@@ -30,7 +30,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
-from clearing.schema.terms.collateral import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
+from clearing.schema.terms.collateral import CashCallTerms, HaircutTerms, InterestTerms, ScenarioTerms, SkewTerms
 from clearing.schema.terms.genesis import (
     AccountKind,
     AccountTerms,
@@ -196,9 +196,20 @@ def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, 
             cap_units=token.cap_units,
             haircut=HaircutTerms(**_named(token.haircut)),
             balances=_balances(chain.balance_slots.get(token.symbol, DEVNET_BALANCES)),
+            scenarios=_scenarios(market, token),
         )
         for number, (chain, token) in enumerate(_listed(market, chains), start=1)
     )
+
+
+def _scenarios(market: Market, token: TokenFigures) -> ScenarioTerms:
+    figures = token.scenarios
+    if figures is None:
+        return ScenarioTerms()
+    names = [group.name for group in market.groups]
+    if figures.group not in names:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"tokens.{token.symbol}.scenarios.group", group=figures.group)
+    return ScenarioTerms(names.index(figures.group) + 1, figures.haircut_ppm, figures.fall_share_ppm)
 
 
 def _listed(market: Market, chains: tuple[DeployedChain, ...]) -> list[tuple[DeployedChain, TokenFigures]]:

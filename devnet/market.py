@@ -76,6 +76,14 @@ class HaircutFigures(MarketTable, frozen=True):
     step_ppm: int = 1
 
 
+class ScenarioFigures(MarketTable, frozen=True):
+    """How a token moves in a risk group's scenarios; see `clearing.schema.terms.collateral.ScenarioTerms`."""
+
+    group: str
+    haircut_ppm: int
+    fall_share_ppm: int = 0
+
+
 class SkewFigures(MarketTable, frozen=True):
     """The price of imbalance between chains; see `clearing.schema.terms.collateral.SkewTerms`."""
 
@@ -135,6 +143,7 @@ class TokenFigures(MarketTable, frozen=True):
     concentration: tuple[TierFigures, ...] = ()
     haircut: HaircutFigures | None = None
     gate: GateFigures | None = None
+    scenarios: ScenarioFigures | None = None
 
 
 class ChargeFigures(MarketTable, frozen=True):

@@ -61,8 +61,8 @@ def _refresh_haircut(context: BlockContext, token: Asset) -> bool:
     if not moves and record is None:
         return False
     parts = _haircut_components(context, token)
-    haircut_ppm = total_haircut(parts, token.haircut.step_ppm) if moves else token.haircut_ppm
-    before = record.haircut_ppm if record else token.haircut_ppm
+    haircut_ppm = total_haircut(parts, token.haircut.step_ppm) if moves else token.base_haircut_ppm
+    before = record.haircut_ppm if record else token.base_haircut_ppm
     if not moves:
         context.state.haircuts.remove(token.id)
     elif record is None or haircut_ppm != before:
@@ -83,7 +83,7 @@ def _haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str,
     """(name, parts per million) of the components of a haircut, without those at zero."""
     terms = token.haircut
     parts = (
-        ("base", token.haircut_ppm),
+        ("base", token.base_haircut_ppm),
         ("volatility", _volatility_component(context.state, token)),
         ("liquidity", terms.liquidity_ppm),
         ("finality", terms.finality_ppm),
@@ -95,8 +95,11 @@ def _haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str,
 
 
 def _volatility_component(state: State, token: Asset) -> int:
-    """The asset's share of the widest range in force of a risk group on its feed; the fixed figure without one."""
+    """The asset's share of the widest range in force of a risk group on its feed; the fixed figure without one. Nothing
+    where scenarios move it with its feed, which would count the move twice."""
     terms = token.haircut
+    if token.is_spot:
+        return 0
     if not terms.range_share_ppm:
         return terms.volatility_ppm
     ranges = [group.range_ppm for group in effective_parameters(state).groups if group.feed == token.feed]

@@ -126,11 +126,10 @@ def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
     feeds = [context.state.feeds.get(feed) for feed in asset.feeds]
     if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
         return 0
-    index = context.state.feeds[asset.feed].ticks
-    value = (
-        units * unit_value_after_haircut(effective_asset(context.state, asset), index) * asset.soft_credit_ppm // PPM
-    )
-    return min(value, MONEY_MAX)
+    index, counted = context.state.feeds[asset.feed].ticks, effective_asset(context.state, asset)
+    # Until the deposit is final no scenario covers the token's own moves, so its ordinary haircut does.
+    counted = msgspec.structs.replace(counted, haircut_ppm=max(counted.haircut_ppm, asset.haircut_ppm))
+    return min(units * unit_value_after_haircut(counted, index) * asset.soft_credit_ppm // PPM, MONEY_MAX)
 
 
 def _lending_room(context: BlockContext, account: int, group: int) -> int:

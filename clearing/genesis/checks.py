@@ -134,6 +134,8 @@ def _check_references(genesis: Genesis) -> None:
     for gate in genesis.crisis.gates.assets:
         _require(gate.asset in assets, "crisis.gates.assets", gate.asset)
     tokens = {asset.id for asset in genesis.assets if not asset.is_cash}
+    for asset in genesis.assets:
+        _check_scenario_group(asset, risk_groups)
     for tier in genesis.risk.concentration:
         _require(tier.asset in tokens, "risk.concentration.asset", tier.asset)
     for instrument in genesis.instruments:
@@ -146,6 +148,14 @@ def _check_references(genesis: Genesis) -> None:
         if instrument.funding.premium_feed:
             known = instrument.funding.premium_feed in feeds - {instrument.feed}
             _require(known, f"instruments.{instrument.name}.funding.premium_feed", instrument.funding.premium_feed)
+
+
+def _check_scenario_group(asset: Asset, group_feeds: dict[int, int]) -> None:
+    """A token that moves both ways is priced by its group's feed; one that only falls along has another feed."""
+    group = asset.scenarios.group
+    if group:
+        field = f"assets.{asset.name}.scenarios.group"
+        _require(group in group_feeds and asset.is_spot == (group_feeds[group] == asset.feed), field, group)
 
 
 def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:

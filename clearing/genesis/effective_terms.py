@@ -24,6 +24,7 @@ from clearing.schema.requests.governance import TermsAmendment, TermsChangingAme
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, collateral_tokens
 from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.collateral import ScenarioTerms
 from clearing.schema.terms.genesis import Genesis, VenueTerms, network_id
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.terms.surfaces import SurfaceTerms
@@ -47,7 +48,9 @@ def _without_vault(asset: Asset, detached: VaultDetachment) -> Asset:
         return asset
     depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.has_depeg_guard else asset.depeg
     haircut = 0 if asset.is_cash else PPM
-    return msgspec.structs.replace(asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg)
+    return msgspec.structs.replace(
+        asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg, scenarios=ScenarioTerms()
+    )
 
 
 def next_head(head: bytes, height: int, time_ms: int, proposal: bytes, amendment: TermsChangingAmendment) -> Hash32:

@@ -187,6 +187,9 @@ def _asset_bounds(genesis: Genesis) -> Iterator[Check]:
         at = f"assets.{asset.id}"
         if not asset.is_cash:
             yield f"{at}.haircut_ppm", asset.haircut_ppm, asset.haircut_ppm >= HAIRCUT_PPM_MIN
+        if asset.scenarios.group:
+            residual = asset.scenarios.haircut_ppm
+            yield f"{at}.scenarios.haircut_ppm", residual, residual >= HAIRCUT_PPM_MIN
         if asset.yields.feed:
             rate = asset.yields.haircut_ppm
             yield f"{at}.yields.haircut_ppm", rate, rate >= HAIRCUT_PPM_MIN

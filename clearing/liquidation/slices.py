@@ -29,10 +29,10 @@ def restoring_share(
     """A share f (rounded up) with equity - cost(f) >= (1 - f) x (initial - fixed) + fixed.
 
     When every position is reduced alike, the requirement of positions falls at least in proportion, because it is
-    convex; `fixed`, the charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, fixed
-    charge C, cost rate p and notional N; the smallest such share where the requirement is linear. Everything when
-    equity is zero or costs consume what is freed. `rounding`: micros by which a requirement after credit may be rounded
-    up.
+    convex; `fixed`, the requirement of the collateral alone, stays. So f = (I - E) / (I - C - p N) for initial I,
+    equity E, fixed requirement C, cost rate p and notional N; the smallest such share where the requirement is linear.
+    Everything when equity is zero or costs consume what is freed. `rounding`: micros by which a requirement after
+    credit may be rounded up.
     """
     missing = (initial + rounding - equity) * PPM
     freed = (initial - fixed) * PPM - cost_ppm * notional

@@ -83,9 +83,20 @@ def size_liquidation(
     """
     whole = _open_notional(context, holdings)
     cost = context.terms.market.liquidation_penalty_ppm + discount_ppm
-    fixed, rounding = margin.terms.concentration, 1 if margin.terms.credit else 0
+    fixed, rounding = _collateral_requirement(context, holdings, margin), 1 if margin.terms.credit else 0
     share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
-    return SliceSizing(margin.equity, margin.initial, receipt_micros(whole), cost, fixed, rounding, share)
+    return SliceSizing(
+        margin.equity, margin.initial, receipt_micros(whole), cost, receipt_micros(fixed), rounding, share
+    )
+
+
+def _collateral_requirement(context: BlockContext, holdings: Holdings, margin: AccountMargin) -> int:
+    """What the account's tokens need without any position: their concentration, and their loss in the scenarios."""
+    arrays = current_arrays(context.state)
+    if not any(row and units for row, units in zip(arrays.token_rows, holdings.tokens, strict=False)):
+        return margin.terms.concentration
+    alone = Holdings([0] * len(holdings.cash), list(holdings.tokens), [0] * len(holdings.lots))
+    return holdings_margin(arrays, alone).initial
 
 
 def _open_notional(context: BlockContext, holdings: Holdings) -> int:

@@ -14,13 +14,19 @@ def unit_value_after_haircut(asset: Asset, index_ticks: int) -> int:
 
     Price less haircut; for a yield-bearing token times its rate less the rate's own haircut.
     """
-    value = index_ticks * MICROS_PER_TICK * (PPM - asset.haircut_ppm)
+    numerator, divisor = value_fraction(asset)
+    whole: int = index_ticks * numerator // divisor
+    return whole
+
+
+def value_fraction(asset: Asset) -> tuple[int, int]:
+    """(numerator, divisor): micros of one clearing unit after haircut for a tick of the index."""
+    numerator = MICROS_PER_TICK * (PPM - asset.haircut_ppm)
     divisor = PPM * 10**asset.unit_decimals * asset.feed_tokens
     if asset.yields.feed:
-        value *= asset.rate_ticks * (PPM - asset.yields.haircut_ppm)
+        numerator *= asset.rate_ticks * (PPM - asset.yields.haircut_ppm)
         divisor *= asset.yields.unit_ticks * PPM
-    whole: int = value // divisor
-    return whole
+    return numerator, divisor
 
 
 def value_before_haircut_up(asset: Asset, units: int, index_ticks: int) -> int:

@@ -24,13 +24,13 @@ def effective_assets(state: State) -> tuple[Asset, ...]:
 def effective_asset(state: State, token: Asset) -> Asset:
     """One collateral token of `Terms.tokens` with its haircut and rate in force."""
     haircut = state.haircuts.get(token.id)
-    if haircut is None and not token.yields.feed:
+    if haircut is None and not token.yields.feed and not token.scenarios.group:
         return token
     rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
     priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.price_status != PriceStatus.SETTLED
     return msgspec.structs.replace(
         token,
-        haircut_ppm=haircut.haircut_ppm if haircut else token.haircut_ppm,
+        haircut_ppm=haircut.haircut_ppm if haircut else token.base_haircut_ppm,
         rate_ticks=min(rate.ticks, RATE_TIMES_MAX * token.yields.unit_ticks) if rate is not None and priced else 0,
     )
 

@@ -182,7 +182,8 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
 svg{{width:100%;height:auto}}th,td{{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd}}
-th,td{{vertical-align:top;overflow-wrap:anywhere}}pre{{white-space:pre-wrap}}</style></head><body><h1>A demonstration</h1><p>{verdict}</p>
+th,td{{vertical-align:top;overflow-wrap:anywhere}}pre{{white-space:pre-wrap}}</style></head>
+<body><h1>A demonstration</h1><p>{verdict}</p>
 <h2>The last package, verified</h2><pre>{claim}</pre>
 <h2>Over time</h2>{drawings}
 <h2>In figures</h2><table>{rows}</table>

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.base.units import DAY_MS, PPM
+from clearing.base.units import DAY_MS, PPM, mul_div_up
 from clearing.context.affiliation import OwnerFamilies
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import (
@@ -24,8 +24,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.schema.transfers import TransferCode
-from clearing.state.effective_parameters import effective_assets
-from clearing.state.holdings import margin_book
+from clearing.state.holdings import current_arrays, margin_book
 from clearing.state.ledger import FUND_ACCOUNT
 from clearing.state.state import State
 from lab.disclosures.resources import prefunded_micros
@@ -133,9 +132,9 @@ class ObservedDay:
             if record.status != FeedStatus.UNOPENED and (not self.first_height or feed not in self.opening_index):
                 self.opening_index[feed] = record.ticks
         if not self.first_height:
-            self.opening_haircuts = {token.id: token.haircut_ppm for token in effective_assets(state)}
-        for token in effective_assets(state):
-            self.opening_haircuts.setdefault(token.id, token.haircut_ppm)
+            self.opening_haircuts = covered_falls_ppm(state)
+        for token, covered_ppm in covered_falls_ppm(state).items():
+            self.opening_haircuts.setdefault(token, covered_ppm)
 
     def _observe(self, time_ms: int, result: BlockResult, state: State, margins: dict[int, tuple[int, int]]) -> None:
         self.first_height, self.last_height = self.first_height or result.height, result.height
@@ -223,6 +222,20 @@ class ObservedDay:
         """Whether an index fell, from the opening to its lowest, by more than a haircut."""
         opening = self.opening_index.get(feed, 0)
         return (opening - self.lowest_index.get(feed, opening)) * PPM > opening * haircut_ppm
+
+
+def covered_falls_ppm(state: State) -> dict[int, int]:
+    """By token, the fall of its price that margin provides for, rounded down: its haircut, and with tokens that move in
+    the scenarios what the worst scenario takes as well."""
+    found = {}
+    arrays = current_arrays(state)
+    for at, token in enumerate(arrays.assets):
+        row = arrays.token_rows[at] if arrays.token_rows else ()
+        left_ppm = PPM - token.haircut_ppm
+        if row and row[0]:
+            left_ppm = mul_div_up(min(row), left_ppm, row[0])
+        found[token.id] = PPM - left_ppm
+    return found
 
 
 def with_affiliates(state: State, figures: Mapping[int, int]) -> dict[int, int]:

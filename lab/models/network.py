@@ -1,13 +1,15 @@
 """The network's own requirement as a `RiskModel`, and its accounts as a `Portfolio`.
 
 Rule: nothing is computed twice: arrays and tariff are the engine's, given as scanning arrays and charges in micros and
-lots; their requirement is in the model's own terms. A test compares the figures of both.
+lots; their requirement is in the model's own terms. A token that moves in a group's scenarios is a spot instrument of
+the group. A test compares the figures of both.
 """
 
 from collections.abc import Mapping, Sequence
 
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.risk.charges import Lines
+from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from lab.models.portfolio import (
     Collateral,
@@ -79,8 +81,11 @@ def model_of(arrays: RiskArrays) -> RiskModel:
             terms.append(PerSize(f"charge on {instrument.name}", amount=rate, select=only))
         if impact.lines:
             terms.append(Convex(f"impact of {instrument.name}", _secants(impact), select=only))
-    for token, lines in zip(arrays.assets, tariff.concentration, strict=True):
-        if lines.lines:
+    for at, (token, lines) in enumerate(zip(arrays.assets, tariff.concentration, strict=True)):
+        if lines.lines and _is_inside(arrays, at):
+            only = Selection(instruments=(_spot_name(token),))
+            terms.append(Convex(f"concentration of {token.name}", _secants(lines), select=only))
+        elif lines.lines:
             terms.append(CollateralCharge(f"concentration of {token.name}", token.name, _secants(lines)))
     fraction = f"{parameters.maintenance_numerator}/{parameters.maintenance_denominator}"
     levels = (MarginLevel("initial", decimals=0), MarginLevel("maintenance", "initial", fraction, decimals=0))
@@ -94,8 +99,13 @@ def portfolio_of(arrays: RiskArrays, holdings: Mapping[str, Holdings]) -> Portfo
         _contract(instrument, groups[instrument.group], row)
         for instrument, row in zip(arrays.instruments, arrays.rows, strict=True)
     ]
-    values: list[int] = arrays.token_values.tolist()
-    tokens = [Collateral(asset.name, value) for asset, value in zip(arrays.assets, values, strict=True)]
+    listed = list(enumerate(zip(arrays.assets, arrays.token_prices, strict=True)))
+    tokens = [Collateral(asset.name, value) for at, (asset, value) in listed if not _is_inside(arrays, at)]
+    contracts += [
+        _spot(asset, groups[asset.scenarios.group], arrays.token_rows[at])
+        for at, (asset, _) in listed
+        if _is_inside(arrays, at)
+    ]
     return Portfolio(
         groups=tuple(Group(group.name) for group in arrays.groups),
         instruments=tuple(contracts),
@@ -115,15 +125,33 @@ def _contract(instrument: Instrument, group: str, row: Sequence[int]) -> Contrac
     )
 
 
+def _is_inside(arrays: RiskArrays, token: int) -> bool:
+    return bool(arrays.token_rows and arrays.token_rows[token])
+
+
+def _spot_name(token: Asset) -> str:
+    """Instruments and tokens may have one name."""
+    return f"token:{token.name}"
+
+
+def _spot(token: Asset, group: str, row: Sequence[int]) -> Contract:
+    """A token as a position that is worth its value after haircut, and moves as in its row."""
+    return Contract(_spot_name(token), "spot", group, mark=row[0], scanning=tuple(value - row[0] for value in row[1:]))
+
+
 def _account(arrays: RiskArrays, name: str, holdings: Holdings) -> PortfolioAccount:
     cash, tokens, positions = holdings
-    collateral = zip(arrays.assets, tokens, strict=True)
-    lots = zip(arrays.instruments, positions, strict=True)
+    held = [
+        (token, units, _is_inside(arrays, at))
+        for at, (token, units) in enumerate(zip(arrays.assets, tokens, strict=True))
+    ]
+    lots = [(instrument.name, size) for instrument, size in zip(arrays.instruments, positions, strict=True)]
+    lots += [(_spot_name(token), units) for token, units, inside in held if inside]
     return PortfolioAccount(
         name,
         cash=f"{sum(cash)}",
-        collateral=tuple(Holding(token.name, units) for token, units in collateral if units),
-        positions=tuple(PortfolioPosition(instrument.name, size) for instrument, size in lots if size),
+        collateral=tuple(Holding(token.name, units) for token, units, inside in held if units and not inside),
+        positions=tuple(PortfolioPosition(name, size) for name, size in lots if size),
     )
 
 

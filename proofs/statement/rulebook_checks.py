@@ -204,7 +204,7 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
     for token, listed, missing_ppm in zip(book.tokens, tokens, shares, strict=True):
         fixed = {"rate_ticks": 0, "haircut_ppm": listed.haircut_ppm}
         _same(f"token {listed.name}", msgspec.structs.replace(token, **fixed), listed)
-        least = listed.haircut_ppm
+        least = listed.base_haircut_ppm
         if missing_ppm:
             least = stepped_haircut(least + missing_ppm, listed.haircut.step_ppm)
         moves = token.haircut_ppm == least or (listed.haircut.is_dynamic and token.haircut_ppm > least)

@@ -19,7 +19,7 @@ from clearing.margin.statement.stress import build_stress
 from clearing.schema.risk.price_ranges import JOINT_MAX
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.effective_parameters import current_rulebook
-from devnet.market import CONFIGS, Market, load_market
+from devnet.market import CONFIGS, Market, ScenarioFigures, load_market
 from lab.margin_period import CloseOutTime, margin_periods
 from node.oracle.source import load_hours
 from proofs.statement.arithmetization import DOMAIN, check_statement, layout_of
@@ -144,6 +144,22 @@ def test_a_devnet_may_leave_out_credit_and_charges(market: Market) -> None:
     assert not any(row.name.startswith(("charge", "joint")) for row in rows)
     kinds = {slot.kind for slot in build_slots(arrays_of(genesis))}
     assert SlotKind.AUXILIARY_SIGNED not in kinds
+
+
+def test_a_market_file_may_put_a_token_into_the_scenarios_of_a_group_by_its_name(market: Market) -> None:
+    def with_scenarios(group: str) -> Genesis:
+        inside = ScenarioFigures(group, 30_000)
+        tokens = (each if each.cash else msgspec.structs.replace(each, scenarios=inside) for each in market.tokens)
+        return genesis_of(msgspec.structs.replace(market, tokens=tuple(tokens)))
+
+    genesis = with_scenarios("ETH")
+    groups = {group.id: group.name for group in genesis.risk.groups}
+    tokens = [asset for asset in genesis.assets if not asset.is_cash]
+    assert {(groups[each.scenarios.group], each.scenarios.haircut_ppm, each.is_spot) for each in tokens} == {
+        ("ETH", 30_000, True)
+    }
+    with pytest.raises(LocalFault, match=r"scenarios\.group"):
+        with_scenarios("DOGE")
 
 
 MEMBERS = range(9)

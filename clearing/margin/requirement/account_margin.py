@@ -26,7 +26,8 @@ class AccountMargin:
     equity: int
     """Cash, collateral after haircut and the full value of premium-paid options."""
     group_losses: tuple[int, ...]
-    """Worst loss of each risk group over the scenarios, at least 0, in the groups' order."""
+    """Worst loss of each risk group over the scenarios, at least 0, in the groups' order: of positions and of the
+    tokens that move in them."""
     initial: int
     """The requirement: group losses and terms combined."""
     maintenance: int
@@ -76,6 +77,10 @@ def account_margin(
             if lots:
                 values = [total + value * lots for total, value in zip(values, arrays.rows[at], strict=True)]
         equity += values[0]
+        for at in matrix.tokens:  # their base value is in equity already
+            units, row = tokens[at], arrays.token_rows[at]
+            if units:
+                values = [total + value * units for total, value in zip(values, row, strict=True)]
         scenario_losses.append([values[0] - value for value in values[1:]])
         losses.append(max(0, *scenario_losses[-1]))
     by_column = [[0, *losses_of_group] for losses_of_group in scenario_losses]
@@ -113,6 +118,11 @@ def spare_without_credit(
                 values = [value * lots for value in arrays.rows[at]]
         if values:
             equity += values[0]
+        for at in matrix.tokens:
+            units, row = tokens[at], arrays.token_rows[at]
+            if units:
+                before = values or [0] * len(row)
+                values = [total + value * units for total, value in zip(before, row, strict=True)]
         losses.append(values[0] - min(values) if values else 0)
     members = [matrix.members for matrix in arrays.matrices]
     return equity - plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
@@ -175,7 +185,10 @@ def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions
     terms += [exact_product(int(value), tokens[:, at]) for at, value in enumerate(arrays.token_values)]
     losses: list[Exact] = []
     for matrix in arrays.matrices:
-        value, loss = value_and_loss(matrix, np.ascontiguousarray(positions.T[list(matrix.members)]))
+        lots, units = (
+            np.ascontiguousarray(of.T[list(at)]) for of, at in ((positions, matrix.members), (tokens, matrix.tokens))
+        )
+        value, loss = value_and_loss(matrix, lots, units)
         terms.append(value)
         losses.append(loss)
     stacked = np.stack(losses, axis=1) if losses else np.zeros((count, 0), np.int64)

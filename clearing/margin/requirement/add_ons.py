@@ -77,7 +77,7 @@ def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, toke
     joint = credit = None
     if tariff.credits_groups:
         full = exact_sum([*losses, *parts], count)
-        joint = _joint_losses_of(arrays, lots)
+        joint = _joint_losses_of(arrays, lots, tokens)
         if minimums is not None:
             joint = np.maximum(joint, exact_sum(list(minimums), count))
         if tariff.joint.keep_largest:
@@ -93,10 +93,10 @@ def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, toke
     return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count))
 
 
-def _joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
+def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
     joint, matrix = arrays.tariff.joint, arrays.joint_matrix
-    losses = losses_by_scenario(matrix, lots)[1:]
+    losses = losses_by_scenario(matrix, lots, tokens[list(matrix.tokens)])[1:]
     largest = largest_of(losses)
     if largest * joint.tail >= INT64_EXACT:
         losses = losses.astype(object)

@@ -4,6 +4,7 @@ Rule: a fork writes its own columns and reads all others through, so forking cos
 listing alone, so books under different arrays of one listing share them. This module must not know why a value changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.base.errors import BaseCode, Bug, LocalFault
+from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.margin.requirement.account_margin import AccountMargin, MarginBatch, account_margin
 from clearing.margin.requirement.add_ons import margin_terms_batch
 from clearing.margin.risk_arrays.arrays import RiskArrays
@@ -162,7 +164,7 @@ class RiskLayout:
     values: slice
     losses: slice
     has_lots: slice
-    """0 or 1 for each risk group: whether any of its lots is not zero."""
+    """0 or 1 for each risk group: whether any of its lots, or of its moving tokens' units, is not zero."""
     rows: int
     order: Integers
     """[m] index among the listed instruments of each row of `lots`."""
@@ -174,6 +176,8 @@ class RiskLayout:
     """By id of the cash group, the asset, the instrument."""
     group_of: dict[int, int]
     """Number of the risk group by id of the instrument."""
+    moving: tuple[Integers, ...]
+    """Rows of the tokens that move in each risk group's scenarios."""
 
 
 def risk_layout(arrays: RiskArrays) -> RiskLayout:
@@ -206,11 +210,13 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         token_row={asset.id: tokens.start + row for row, asset in enumerate(arrays.assets)},
         lots_row={arrays.instruments[listed].id: lots.start + row for row, listed in enumerate(order)},
         group_of={arrays.instruments[at].id: number for number, m in enumerate(arrays.matrices) for at in m.members},
+        moving=tuple(np.array([tokens.start + at for at in matrix.tokens], np.intp) for matrix in arrays.matrices),
     )
 
 
 def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
-    """Whether a book under one set of arrays can use the other: same instruments, assets, cash groups and risk groups.
+    """Whether a book under one set of arrays can use the other: same instruments, assets, cash groups, risk groups, and
+    tokens that move in them.
 
     Haircuts and ranges may differ.
     """
@@ -219,7 +225,8 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
         and [asset.id for asset in one.assets] == [asset.id for asset in other.assets]
         and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]
         and [group.id for group in one.groups] == [group.id for group in other.groups]
-        and [matrix.members for matrix in one.matrices] == [matrix.members for matrix in other.matrices]
+        and [(matrix.members, matrix.tokens) for matrix in one.matrices]
+        == [(matrix.members, matrix.tokens) for matrix in other.matrices]
     )
 
 
@@ -261,3 +268,15 @@ def defined_margin(arrays: RiskArrays, layout: RiskLayout, column: Integers) -> 
     """One account's margin by its definition, for numbers beyond int64."""
     positions = column[layout.lots][layout.rank].tolist()
     return account_margin(arrays, column[layout.cash].tolist(), column[layout.tokens].tolist(), positions)
+
+
+def check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
+    """Raise LocalFault when a holding does not fit its slot; the ledger refuses such holdings earlier."""
+    for name, values, limit in (
+        ("cash", cash, MONEY_MAX),
+        ("tokens", tokens, MONEY_MAX),
+        ("lots", positions, POSITION_MAX),
+    ):
+        for value in values:
+            if abs(value) > limit:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"margin book {name}", value=value, most=limit)

@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.margin.requirement.account_margin import (
     AccountMargin,
     MarginBatch,
@@ -32,15 +31,26 @@ from clearing.margin.requirement.book_columns import (
     Columns,
     RiskLayout,
     Totals,
+    check_range,
     defined_margin,
     gathered_batch,
     gathered_totals,
     has_same_listing,
     risk_layout,
 )
+from clearing.margin.requirement.changed_arrays import (
+    changed_tokens,
+    recharged_instruments,
+    requirement_inputs,
+    same_matrix,
+)
 from clearing.margin.risk_arrays.arrays import RiskArrays
-from clearing.margin.risk_arrays.charge_rates import Tariff
-from clearing.margin.risk_arrays.exact_products import Exact, Integers, exact_product, exact_sum, value_and_loss
+from clearing.margin.risk_arrays.exact_products import (
+    Exact,
+    Integers,
+    collateral_values,
+    value_and_loss,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +120,15 @@ class MarginBook:
             return
         if not has_same_listing(old, arrays):
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
-        if _requirement_inputs(old) != _requirement_inputs(arrays):
+        if requirement_inputs(old) != requirement_inputs(arrays):
             self._mark_slots(self._money, np.arange(self.columns.size))
-        elif not _same_tokens(old, arrays):
-            self._mark_slots(self._money, self.columns.slots_with_values(self.layout.tokens))
-        charged = _recharged_instruments(old.tariff, arrays.tariff)
+        else:
+            for at in changed_tokens(old, arrays):
+                row = self.layout.tokens.start + at
+                self._mark_slots(self._money, self.columns.slots_with_values(slice(row, row + 1)))
+        charged = recharged_instruments(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
-            unchanged = before is after or np.array_equal(before.exact, after.exact)
+            unchanged = before is after or same_matrix(before, after)
             if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.has_lots.start + number
                 self._mark_slots(number, self.columns.slots_with_values(slice(row, row + 1)))
@@ -127,7 +139,7 @@ class MarginBook:
 
         Raises ValueError when a length differs, LocalFault when a value is out of its range.
         """
-        _check_range(cash, tokens, positions)
+        check_range(cash, tokens, positions)
         rows = self.layout
         fits = (len(cash), len(tokens), len(positions)) == (len(rows.cash_row), len(rows.token_row), len(rows.lots_row))
         if not fits:
@@ -148,6 +160,7 @@ class MarginBook:
         columns = self.columns.columns_of(slots)
         self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
         self._mark(self._money, columns)
+        self._mark_moving(np.array([row for _, row, _ in entries], np.intp), columns)
 
     def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
         """Set all positions, as (instrument id, lots), of many distinct accounts at once."""
@@ -182,10 +195,11 @@ class MarginBook:
             instrument: int(self.columns.table[rows.lots_row[instrument], column]) + by
             for instrument, by in change.lots.items()
         }
-        _check_range([value for _, value in after], (), tuple(lots.values()))
+        check_range([value for _, value in after], (), tuple(lots.values()))
         for row, value in after:
             self.columns.table[row, column] = value
             self._mark(self._money, np.array([column]))
+        self._mark_moving(np.array([row for row, _ in after], np.intp), np.full(len(after), column))
         for instrument, value in lots.items():
             self.columns.table[rows.lots_row[instrument], column] = value
             self._mark(rows.group_of[instrument], np.array([column]))
@@ -268,9 +282,19 @@ class MarginBook:
             self.columns.marks[row, columns] = True
             self._marked.add(row)
 
+    def _mark_moving(self, rows: Integers, columns: Integers) -> None:
+        """Mark the risk groups in whose scenarios these rows' tokens move; row and column are those of one entry."""
+        for number, moving in enumerate(self.layout.moving):
+            if moving.size:
+                holders = np.unique(columns[np.isin(rows, moving)])
+                self._mark(number, holders)
+                self._update_holds(holders)
+
     def _update_holds(self, columns: Integers) -> None:
         for number, group in enumerate(self.layout.groups):
             has_lots = self.columns.table[group, columns].any(axis=0)
+            if self.layout.moving[number].size:
+                has_lots |= self.columns.table[np.ix_(self.layout.moving[number], columns)].any(axis=0)
             self.columns.table[self.layout.has_lots.start + number, columns] = has_lots
 
     def _refresh(self) -> None:
@@ -291,7 +315,8 @@ class MarginBook:
             if row == self._money:
                 self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
             else:
-                value, loss = value_and_loss(self._matrices[row], self.columns.at(self.layout.groups[row], columns))
+                lots, units = self.columns.at(self.layout.groups[row], columns), self._moving_units(row, columns)
+                value, loss = value_and_loss(self._matrices[row], lots, units)
                 self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
                 self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
             marks[row, columns] = False
@@ -299,13 +324,17 @@ class MarginBook:
         self._marked.clear()
         marks[-1, touched] = True
 
+    def _moving_units(self, group: int, columns: Integers) -> Integers:
+        """[tokens, n] units that move in one risk group's scenarios."""
+        rows = self.layout.moving[group]
+        if columns.size == self.columns.count or not rows.size:
+            return self.columns.table[rows, : columns.size]
+        return np.stack([self.columns.table[row].take(columns) for row in rows.tolist()])
+
     def _collateral_of(self, columns: Integers) -> Exact:
         """[n] cash and tokens after haircut."""
-        terms: list[Exact] = list(self.columns.at(self.layout.cash, columns))
-        tokens = self.columns.at(self.layout.tokens, columns)
-        for value, units in zip(self._arrays.token_values.tolist(), tokens, strict=True):
-            terms.append(exact_product(value, units))
-        return exact_sum(terms, columns.size)
+        cash = self.columns.at(self.layout.cash, columns)
+        return collateral_values(cash, self.columns.at(self.layout.tokens, columns), self._arrays.token_prices)
 
     def _total(self, columns: Integers) -> None:
         """Compute equity, initial margin and coverage of some accounts from their terms."""
@@ -337,37 +366,3 @@ class MarginBook:
             return values.astype(np.int64, copy=False)
         self.columns.table[WIDE, columns[~fits]] = 1
         return np.where(fits, values, 0).astype(np.int64)
-
-
-def _requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
-    """The parameters on which the totals of every account depend."""
-    parameters = arrays.parameters
-    return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
-
-
-def _same_tokens(one: RiskArrays, other: RiskArrays) -> bool:
-    same_values = np.array_equal(one.token_values, other.token_values)
-    return same_values and one.tariff.concentration == other.tariff.concentration
-
-
-def _recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
-    """Indices of the instruments whose charges differ."""
-    if before == after:
-        return set()
-    pairs = [
-        zip(*parts, strict=True)
-        for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
-    ]
-    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
-
-
-def _check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
-    """Raise LocalFault when a holding does not fit its slot; the ledger refuses such holdings earlier."""
-    for name, values, limit in (
-        ("cash", cash, MONEY_MAX),
-        ("tokens", tokens, MONEY_MAX),
-        ("lots", positions, POSITION_MAX),
-    ):
-        for value in values:
-            if abs(value) > limit:
-                raise LocalFault(BaseCode.OUT_OF_RANGE, f"margin book {name}", value=value, most=limit)

@@ -22,9 +22,11 @@ from clearing.margin.risk_arrays.bulk_rows import (
     marked_values,
     option_rows,
 )
+from clearing.margin.risk_arrays.bulk_token_rows import bulk_token_row
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
-from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
+from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix, with_tokens
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
+from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
@@ -144,6 +146,10 @@ class RiskArrays:
     """What each block of the plan was built from."""
     averages: Averages = field(default_factory=dict)
     """Of options that settle at an average, as of these rows."""
+    token_rows: TokenRows = ()
+    """Values of the tokens that move in the scenarios of a risk group."""
+    token_index: tuple[int, ...] = ()
+    """[k] index of each token's feed from which `token_rows` were built, 0 without a price."""
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -159,15 +165,27 @@ class RiskArrays:
         """Indices of the instruments of one risk group, rising."""
         return tuple(at for at, instrument in enumerate(self.instruments) if instrument.group == group.id)
 
+    def tokens_of(self, group: RiskGroup) -> tuple[int, ...]:
+        """Indices of the tokens that move in one risk group's scenarios, rising."""
+        return tokens_inside(self.assets, self.token_rows, group)
+
     @cached_property
     def matrices(self) -> tuple[GroupMatrix, ...]:
-        """Each group's array in the form for products with lots; computed once."""
-        return tuple(group_matrix(self.values, self.members(group)) for group in self.groups)
+        """Each group's array in the form for products with lots and units; computed once."""
+        return tuple(self.matrix_of(group, group_matrix(self.values, self.members(group))) for group in self.groups)
+
+    def matrix_of(self, group: RiskGroup, of_instruments: GroupMatrix) -> GroupMatrix:
+        """The group's matrix, from that of its instruments."""
+        tokens = self.tokens_of(group)
+        if not tokens:
+            return of_instruments
+        rows = np.array([self.token_rows[at] for at in tokens], np.int64).T
+        return with_tokens(of_instruments, tokens, np.ascontiguousarray(rows[:1] - rows))
 
     @cached_property
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement; computed once."""
-        values: list[int] = self.token_values.tolist()
+        values = least_values(self.token_prices, self.token_rows)
         return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
 
     @cached_property
@@ -224,9 +242,10 @@ def build_risk_arrays(
     token_values = [
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
     ]
+    used, token_index = _index_ticks(plan, inputs), tuple(index.get(token.feed, 0) for token in tokens)
+    token_rows = _token_rows(tokens, token_index, plan, before)
     if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {token_values}")
-    used = _index_ticks(plan, inputs)
     built = RiskArrays(
         instruments=plan.instruments,
         assets=tokens,
@@ -239,10 +258,35 @@ def build_risk_arrays(
         plan=plan,
         inputs=inputs,
         averages=averages,
+        token_rows=token_rows,
+        token_index=token_index,
     )
     if before is not None:
         _keep_unchanged(built, before, moved)
     return built
+
+
+def _token_rows(
+    tokens: tuple[Asset, ...], used: tuple[int, ...], plan: ArrayPlan, before: RiskArrays | None
+) -> TokenRows:
+    """The rows of all tokens at the `used` indices. With `before`, of the same parameters, only what moved is
+    computed."""
+    if not any(token.scenarios.group for token in tokens):
+        return ()
+    if before is None or len(before.token_rows) != len(tokens):
+        return tuple(_token_row(token, ticks, plan) for token, ticks in zip(tokens, used, strict=True))
+    old = zip(before.assets, before.token_index, before.token_rows, strict=True)
+    return tuple(
+        row if ticks == was_ticks and (token is was or token == was) else _token_row(token, ticks, plan)
+        for token, ticks, (was, was_ticks, row) in zip(tokens, used, old, strict=True)
+    )
+
+
+def _token_row(token: Asset, ticks: int, plan: ArrayPlan) -> tuple[int, ...]:
+    row = bulk_token_row(token, ticks, plan.parameters, plan.blocks)
+    if max(row, default=0) > COEFFICIENT_MAX:
+        raise Bug(f"a value of token {token.name} reaches 2^62")
+    return row
 
 
 def _index_ticks(plan: ArrayPlan, inputs: Sequence[ArrayInputs]) -> tuple[int, ...]:
@@ -308,9 +352,9 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
     """Reuse what was derived from rows that did not move."""
     known = vars(before)
     if "matrices" in known:
-        groups = {block.group.id for block in moved}
+        groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
         vars(built)["matrices"] = tuple(
-            group_matrix(built.values, matrix.members) if group.id in groups else matrix
+            built.matrix_of(group, group_matrix(built.values, matrix.members)) if group.id in groups else matrix
             for group, matrix in zip(built.groups, before.matrices, strict=True)
         )
     if "rows" in known:
@@ -321,3 +365,12 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
         vars(built)["rows"] = rows
     if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
         vars(built)["tariff"] = before.tariff
+
+
+def _groups_of_moved_tokens(built: RiskArrays, before: RiskArrays) -> set[int]:
+    """Risk groups in whose scenarios a token has another row than before; all of them where other tokens move."""
+    if len(built.token_rows) != len(before.token_rows):
+        return {group.id for group in built.groups}
+    both = zip(built.assets, built.token_rows, before.assets, before.token_rows, strict=bool(built.token_rows))
+    moved = [(token, was) for token, row, was, old in both if row is not old or token.scenarios != was.scenarios]
+    return {token.scenarios.group for pair in moved for token in pair}

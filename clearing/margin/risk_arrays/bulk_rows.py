@@ -118,7 +118,7 @@ def marked_values(block: InstrumentBlock, marks: Sequence[int]) -> Integers:
             moved = marked_row(int(block.scales[row]), mark, block.group.range_ppm, block.scenarios)
             values[row, : len(moved)] = moved
         return values
-    gains = _shocked_ticks(np.array(marks, np.int64)[:, np.newaxis], grid)
+    gains = shocked_ticks(np.array(marks, np.int64)[:, np.newaxis], grid)
     gains -= np.array(marks, np.int64)[:, np.newaxis]
     gains *= block.scales[:, np.newaxis]
     if grid.weighted:
@@ -128,7 +128,7 @@ def marked_values(block: InstrumentBlock, marks: Sequence[int]) -> Integers:
     return values
 
 
-def _shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
+def shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
     """`shocked_index` of prices [n, 1] in each scenario [n, S]; ticks * numerators must stay below 2^63."""
     size = ticks * -grid.numerators
     size //= grid.denominators  # minus the size, rounded away from zero
@@ -256,7 +256,7 @@ def _forwards(block: InstrumentBlock, index_ticks: int, carries: Sequence[Carry]
     indices = np.empty(1 + len(grid.weights), np.int64)
     indices[0] = index_ticks
     if index_ticks * int(grid.numerators.max()) < INT64_EXACT:
-        indices[1:] = _shocked_ticks(np.array([[index_ticks]], np.int64), grid)[0]
+        indices[1:] = shocked_ticks(np.array([[index_ticks]], np.int64), grid)[0]
     else:
         moved = [shocked_index(index_ticks, block.group.range_ppm, scenario) for scenario in block.scenarios]
         indices[1 : 1 + len(moved)] = moved

@@ -11,11 +11,14 @@ Plain arrays here: this is the hot loop.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import mul
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clearing.margin.risk_arrays import token_products
 
 FLOAT_EXACT = 2**53
 INT64_EXACT = 2**63
@@ -42,6 +45,12 @@ class GroupMatrix:
     """The same as float64; exact wherever the float path is taken."""
     largest: int
     """Largest absolute entry."""
+    tokens: tuple[int, ...] = ()
+    """Indices of the tokens that move in the group's scenarios, rising."""
+    token_losses: Integers | None = None
+    """[1 + S, tokens]: row 0 zero, row s the loss of one unit in scenario s; None without tokens."""
+    joined: NDArray[np.float64] | None = None
+    """[1 + S, members + tokens] both as float64; None without tokens."""
 
 
 def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
@@ -56,7 +65,7 @@ def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
 def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int) -> GroupMatrix:
     """Joint scenarios as one matrix over all `members` instruments: `columns` [N, g] names each group's column.
 
-    Row 0 is zero, row n the loss of one lot in joint scenario n.
+    Row 0 is zero, row n the loss of one lot, or of one unit of a token, in joint scenario n.
     """
     exact = np.zeros((1 + len(columns), members), np.int64)
     for number, matrix in enumerate(matrices):
@@ -64,11 +73,38 @@ def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[in
         own[0] = 0  # no move
         exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
     largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
-    return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
+    joint = GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
+    parts = [
+        (at, matrix.token_losses[[column[number] for column in columns], place])
+        for number, matrix in enumerate(matrices)
+        if matrix.token_losses is not None
+        for place, at in enumerate(matrix.tokens)
+    ]
+    parts.sort(key=lambda part: part[0])
+    moved = np.zeros((1 + len(columns), len(parts)), np.int64)
+    for place, (_, losses) in enumerate(parts):
+        moved[1:, place] = losses
+    return with_tokens(joint, tuple(at for at, _ in parts), moved)
 
 
-def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
-    """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly."""
+def with_tokens(matrix: GroupMatrix, tokens: tuple[int, ...], losses: Integers) -> GroupMatrix:
+    """The matrix with the losses [1 + S, tokens] of one unit of these tokens, |losses| < 2^62."""
+    if not tokens:
+        return matrix
+    joined = np.concatenate((matrix.exact, losses), axis=1).astype(np.float64)
+    return replace(matrix, tokens=tokens, token_losses=losses, joined=joined)
+
+
+NO_UNITS: Integers = np.zeros((0, 0), np.int64)
+
+
+def value_and_loss(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> tuple[Exact, Exact]:
+    """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly.
+
+    `units` [tokens, n] of the matrix's tokens, whose own value is not part of the base value.
+    """
+    if matrix.tokens:
+        return token_products.value_and_loss(matrix, lots, units)
     count = lots.shape[1]
     gross = np.abs(lots).sum(axis=0)  # |lots| < 2^39, so this sum is far from 2^63
     if matrix.largest * int(gross.max(initial=0)) < FLOAT_EXACT:
@@ -81,8 +117,11 @@ def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
     return _large(matrix, lots, gross)
 
 
-def losses_by_scenario(matrix: GroupMatrix, lots: Integers) -> Exact:
-    """[1 + S, n] loss of `lots` [members, n] in every column, exactly; negative for a gain, zero in the base."""
+def losses_by_scenario(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> Exact:
+    """[1 + S, n] loss of `lots` [members, n] and `units` [tokens, n] in every column, exactly; negative for a gain,
+    zero in the base."""
+    if matrix.tokens:
+        return token_products.losses_by_scenario(matrix, lots, units)
     bound = matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0))
     losses: Exact = np.empty((len(matrix.exact), lots.shape[1]), np.int64)
     if bound < FLOAT_EXACT:
@@ -164,6 +203,21 @@ def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
     for term in terms:
         wide = wide + term.astype(object)
     return wide
+
+
+def collateral_values(cash: Integers, tokens: Integers, values: Sequence[int]) -> Exact:
+    """[n] sum of `cash` [c, n] and of `tokens` [k, n] at `values` [k] micros a unit."""
+    count = cash.shape[1]
+    if not count:
+        return np.zeros(0, np.int64)
+    most = [*map(abs, values), *[1] * len(cash)]
+    held = [*np.abs(tokens).max(axis=1).tolist(), *np.abs(cash).max(axis=1).tolist()]
+    if sum(map(mul, most, held)) < INT64_EXACT:
+        total: Exact = np.array(values, np.int64) @ tokens
+        total += cash.sum(axis=0)
+        return total
+    terms = [*cash, *(exact_product(value, units) for value, units in zip(values, tokens, strict=True))]
+    return exact_sum(terms, count)
 
 
 def exact_product(factor: int, values: Exact) -> Exact:

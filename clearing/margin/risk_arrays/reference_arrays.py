@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-from clearing.base.units import PPM, mul_div_up
+from clearing.base.units import PPM
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.margin.risk_arrays.shocks import shocked_index as shocked_index
+from clearing.margin.risk_arrays.token_rows import TokenRows, build_token_rows, least_values, tokens_inside
 from clearing.pricing.averages import Averages
 from clearing.pricing.surface import (
     bounded_volatility,
@@ -28,16 +30,6 @@ from clearing.schema.risk.known_average import KnownAverage, blended_ticks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, forward_ticks
-
-
-def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
-    """A price in a scenario: moved by its part of the range, rounded away from the price, never below one tick.
-
-    Rounded towards it, instruments worth few ticks would need no margin.
-    """
-    reach = PPM if scenario.of_index else range_ppm
-    size = mul_div_up(index_ticks * reach, abs(scenario.move_numerator), PPM * scenario.move_denominator)
-    return max(index_ticks + size if scenario.move_numerator > 0 else index_ticks - size, 1)
 
 
 def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int) -> int:
@@ -128,7 +120,12 @@ class ValuedListing(Protocol):
     @property
     def tariff(self) -> Tariff: ...  # noqa: D102
 
+    @property
+    def token_rows(self) -> TokenRows: ...  # noqa: D102
+
     def members(self, group: RiskGroup) -> tuple[int, ...]: ...  # noqa: D102
+
+    def tokens_of(self, group: RiskGroup) -> tuple[int, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +159,7 @@ class ReferenceArrays:
     token_prices: list[int]
     index_ticks: tuple[int, ...]
     """[m] index of each instrument's feed, 0 without a price."""
+    token_rows: TokenRows = ()
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -177,10 +175,15 @@ class ReferenceArrays:
         """Indices of the instruments of one risk group, rising."""
         return tuple(at for at, instrument in enumerate(self.instruments) if instrument.group == group.id)
 
+    def tokens_of(self, group: RiskGroup) -> tuple[int, ...]:
+        """Indices of the tokens that move in one risk group's scenarios, rising."""
+        return tokens_inside(self.assets, self.token_rows, group)
+
     @cached_property
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement."""
-        return build_tariff(self.instruments, self.index_ticks, self.assets, self.token_prices, self.parameters)
+        values = least_values(self.token_prices, self.token_rows)
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
 
 
 def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
@@ -218,6 +221,7 @@ def build_unvalued_arrays(priced: PricedListing) -> ReferenceArrays:
             unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
         ],
         index_ticks=tuple(index.get(instrument.feed, 0) for instrument in priced.instruments),
+        token_rows=build_token_rows(tokens, index, parameters),
     )
 
 

@@ -112,7 +112,7 @@ def auxiliary_values(
     sized += zip(tariff.concentration, tokens, strict=True)
     found += [lines.at(size) for lines, size in sized if lines.lines]
     if tariff.credits_groups:
-        losses = joint_losses(tariff, _scenario_losses(arrays, positions))
+        losses = joint_losses(tariff, _scenario_losses(arrays, tokens, positions))
         counts = [scenario.count for scenario in tariff.joint.scenarios]
         threshold = tail_threshold(losses, counts, tariff.joint.tail)
         found += [threshold, *(max(0, loss - threshold) for loss in losses), terms.joint]
@@ -120,15 +120,16 @@ def auxiliary_values(
     return tuple(found)
 
 
-def _scenario_losses(arrays: "RiskArrays", positions: Sequence[int]) -> list[list[int]]:
+def _scenario_losses(arrays: "RiskArrays", tokens: Sequence[int], positions: Sequence[int]) -> list[list[int]]:
     """[g][1 + S] loss of each group in each column."""
     found = []
     for matrix in arrays.matrices:
         losses = [0] * (1 + arrays.scenarios)
-        for at in matrix.members:
-            if positions[at]:
-                row = arrays.rows[at]
-                losses = [total + (row[0] - value) * positions[at] for total, value in zip(losses, row, strict=True)]
+        held: list[tuple[Sequence[int], int]] = [(arrays.rows[at], positions[at]) for at in matrix.members]
+        held += [(arrays.token_rows[at], tokens[at]) for at in matrix.tokens]
+        for row, size in held:
+            if size:
+                losses = [total + (row[0] - value) * size for total, value in zip(losses, row, strict=True)]
         found.append(losses)
     return found
 
@@ -168,11 +169,17 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     tail, joint = auxiliary["tail"], auxiliary["joint"]
     expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
     members = [arrays.members(group) for group in arrays.groups]
+    moving = [arrays.tokens_of(group) for group in arrays.groups]
     for number, scenario in enumerate(tariff.joint.scenarios, start=1):
         beyond = auxiliary[f"beyond:{number}"]
         changes = {
             places.positions + at: arrays.rows[at][column] - arrays.rows[at][0]
             for own, column in zip(members, scenario.columns, strict=True)
+            for at in own
+        }
+        changes |= {
+            places.tokens + at: arrays.token_rows[at][column] - arrays.token_rows[at][0]
+            for own, column in zip(moving, scenario.columns, strict=True)
             for at in own
         }
         yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})

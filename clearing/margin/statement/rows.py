@@ -7,7 +7,8 @@ are. Coefficients stay below 2^62, on which the proof's soundness depends. It mu
 Slots: cash groups, collateral tokens, instruments (each by id), one maximum r_g per risk group, then those of
 `clearing.margin.statement.auxiliary_slots`, then those of `clearing.margin.statement.stress`.
 
-Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j in the group;
+Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j an instrument of
+the group or a token that moves in its scenarios;
 `maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum of charged slots (+ shortfall) >= 0;
 `cash-limit:<group>`  cash + limit (+ shortfall) >= 0; then those of the auxiliary slots; last those of stress, which
 are not part of the requirement.
@@ -209,10 +210,12 @@ def _holding_slots(arrays: ValuedListing) -> int:
 
 
 def _loss_rows(arrays: ValuedListing, group: RiskGroup, maximum: int) -> Iterable[Row]:
-    first = len(arrays.cash_groups) + len(arrays.assets)
-    lots_values = [(first + at, arrays.rows[at]) for at in arrays.members(group)]
+    tokens = len(arrays.cash_groups)
+    first = tokens + len(arrays.assets)
+    held: list[tuple[int, Sequence[int]]] = [(tokens + at, arrays.token_rows[at]) for at in arrays.tokens_of(group)]
+    held += [(first + at, arrays.rows[at]) for at in arrays.members(group)]
     for scenario in range(1, 1 + arrays.scenarios):
-        changes = ((slot, values[scenario] - values[0]) for slot, values in lots_values)
+        changes = ((slot, values[scenario] - values[0]) for slot, values in held)
         coefficients = (*((slot, change) for slot, change in changes if change), (maximum, 1))
         yield Row(f"loss:{group.name}:{scenario}", RowKind.AT_LEAST_ZERO, coefficients)
 

@@ -25,6 +25,7 @@ from clearing.margin.statement.stress import StressArrays, build_stress
 from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.risk.parameters import RiskParameters, check_parameters
 from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.collateral import check_scenarios
 from clearing.schema.terms.genesis import FIRST_FIELDS
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
@@ -213,6 +214,8 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
         _require(f"feeds.{price.name}", price.ticks, price.used <= price.ticks <= INDEX_TICKS_MAX)
     for token in book.tokens:
         _check_token(token)
+        known = not token.scenarios.group or token.scenarios.group in groups
+        _require(f"tokens.{token.name}.scenarios.group", token.scenarios.group, known)
     return book
 
 
@@ -258,7 +261,8 @@ def _check_token(token: Asset) -> None:
         ("yields.haircut_ppm", yields.haircut_ppm, yields.haircut_ppm <= PPM),
         ("yields.unit_ticks", yields.unit_ticks, yields.unit_ticks >= 1),
     )
-    for field, value, good in checks:
+    scenarios = ((f"scenarios.{field}", value, good) for field, value, good in check_scenarios(token.scenarios))
+    for field, value, good in (*checks, *scenarios):
         _require(f"tokens.{token.name}.{field}", value, good)
 
 

@@ -1,9 +1,10 @@
 """Stress scenarios and cover 2: shortfalls of accounts in larger moves, and those of the two largest members.
 
 Rule: a stress scenario moves all risk groups at once, further than margin provides for; it is not part of the
-requirement. Tokens priced by a group's feed move with it and keep their haircut. An account's shortfall is how far its
-whole equity falls below zero. A member's shortfall is the sum of its accounts' shortfalls: one client's surplus never
-pays for another.
+requirement. Tokens priced by a group's feed move with it and keep the haircut in force, which for tokens inside the
+scenarios covers no move. A token that falls along with a group falls here by the same share. An account's shortfall is
+how far its whole equity falls below zero. A member's shortfall is the sum of its accounts' shortfalls: one client's
+surplus never pays for another.
 
 Slot `uncovered:<name>` is u >= 0; row `stress:<name>` states u + cash + token values + sum of instrument values, all in
 that scenario, >= 0.
@@ -22,6 +23,7 @@ from clearing.margin.risk_arrays.reference_arrays import (
     build_reference_arrays,
     shocked_index,
 )
+from clearing.margin.risk_arrays.token_rows import fallen_value
 from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Row, RowKind, Slot, SlotKind
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
@@ -112,7 +114,7 @@ def _grid_of(parameters: RiskParameters) -> RiskParameters:
 
 
 def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParameters, number: int) -> int:
-    """Micros a unit in one stress scenario, rounded down; where groups on its feed move differently, the lowest."""
+    """Micros a unit in one stress scenario, rounded down; where groups with which it moves differ, the lowest."""
     if token.feed not in index:
         return 0
     base = unit_value_after_haircut(token, index[token.feed])
@@ -121,6 +123,8 @@ def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParamet
         if group.feed == token.feed:
             moved = min(shocked_index(index[token.feed], group.range_ppm, move), INDEX_TICKS_MAX)
             found.append(base + (unit_value_after_haircut(token, moved) - base) * move.weight_ppm // PPM)
+        if group.id == token.scenarios.group and token.scenarios.fall_share_ppm:
+            found.append(fallen_value(base, token.scenarios.fall_share_ppm, group.range_ppm, move))
     value = min(found, default=base)
     if value > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {value}")

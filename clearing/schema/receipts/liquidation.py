@@ -39,7 +39,7 @@ class SliceSizing(Wire, frozen=True):
     cost_ppm: U32
     """Penalty and discount, as a fraction of the notional."""
     fixed: U63
-    """The charge on collateral, which does not depend on positions."""
+    """The requirement of the collateral alone, which does not depend on positions."""
     rounding: U32
     """1 where the requirement is after joint credit, which is rounded up."""
     share: U63

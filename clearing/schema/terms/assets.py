@@ -19,11 +19,13 @@ from clearing.schema.terms.collateral import (
     DepegTerms,
     HaircutTerms,
     InterestTerms,
+    ScenarioTerms,
     SkewTerms,
     YieldTerms,
     check_depeg,
     check_group,
     check_haircut,
+    check_scenarios,
     check_yield,
 )
 
@@ -90,6 +92,8 @@ class Asset(Wire, frozen=True):
     not proven."""
     rate_ticks: U63 = 0
     """The rate in force of a yield-bearing token, filled in by `clearing.state.effective_parameters`; 0 in genesis."""
+    scenarios: ScenarioTerms = ScenarioTerms()
+    """For collateral that moves in the scenarios of a risk group."""
 
     @property
     def is_cash(self) -> bool:
@@ -123,6 +127,16 @@ class Asset(Wire, frozen=True):
             yields=msgspec.structs.replace(self.yields, haircut_ppm=0),
             rate_ticks=RATE_TIMES_MAX * self.yields.unit_ticks if self.yields.feed else 0,
         )
+
+    @property
+    def base_haircut_ppm(self) -> int:
+        """The haircut on which the one in force is based: that of its scenario terms where they are on."""
+        return self.scenarios.haircut_ppm if self.scenarios.group else self.haircut_ppm
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether it moves with its feed in the scenarios of a risk group."""
+        return self.scenarios.group != 0 and not self.scenarios.fall_share_ppm
 
     @property
     def feeds(self) -> tuple[int, ...]:
@@ -205,7 +219,13 @@ def _check_asset_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
     yield "soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= PPM
     yield "yields.feed", yields.feed, yields.feed == 0 or (yields.feed in feeds and not asset.is_cash)
     yield "depeg.feed", depeg.feed, depeg.feed == 0 or (depeg.feed in feeds and asset.is_cash)
-    parts = (("haircut", check_haircut(asset.haircut)), ("yields", check_yield(yields)), ("depeg", check_depeg(depeg)))
+    yield "scenarios.group", asset.scenarios.group, not asset.scenarios.group or not asset.is_cash
+    parts = (
+        ("haircut", check_haircut(asset.haircut)),
+        ("yields", check_yield(yields)),
+        ("depeg", check_depeg(depeg)),
+        ("scenarios", check_scenarios(asset.scenarios)),
+    )
     for name, checks in parts:
         yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
     if asset.has_depeg_guard:

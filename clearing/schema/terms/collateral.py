@@ -1,4 +1,4 @@
-"""Terms of collateral: haircuts, yield, the depeg guard, skew, interest, cash calls and soft credit.
+"""Terms of collateral: haircuts, yield, scenarios, the depeg guard, skew, interest, cash calls and soft credit.
 
 Rule: data only, in integers. Every default means "off": a genesis that leaves these fields out switches nothing on. It
 must not know balances or prices.
@@ -65,6 +65,21 @@ class YieldTerms(Wire, frozen=True):
     """Ticks of that feed that mean one underlying token a share."""
     haircut_ppm: U32 = 0
     """Haircut on the rate. The asset's own haircut applies to the price."""
+
+
+FALL_SHARE_MAX_PPM = 3 * PPM
+
+
+class ScenarioTerms(Wire, frozen=True):
+    """How a token moves in the scenarios of one risk group. Off while `group` is 0."""
+
+    group: U32 = 0
+    """The risk group in whose scenarios it moves."""
+    haircut_ppm: U32 = 0
+    """Replaces the base haircut: what no scenario covers, such as liquidity, depeg and basis."""
+    fall_share_ppm: U32 = 0
+    """0: the token is the group's underlying and moves with it both ways. Otherwise a token on another feed, which
+    falls by this share of the underlying's relative fall and never rises with it."""
 
 
 class DepegTerms(Wire, frozen=True):
@@ -153,6 +168,13 @@ def check_yield(terms: YieldTerms) -> Iterator[Check]:
     """Ranges of one asset's yield terms."""
     yield "unit_ticks", terms.unit_ticks, 1 <= terms.unit_ticks <= 2**40
     yield "haircut_ppm", terms.haircut_ppm, terms.haircut_ppm <= PPM
+
+
+def check_scenarios(terms: ScenarioTerms) -> Iterator[Check]:
+    """Ranges of one asset's scenario terms."""
+    yield "haircut_ppm", terms.haircut_ppm, terms.haircut_ppm <= PPM
+    yield "fall_share_ppm", terms.fall_share_ppm, terms.fall_share_ppm <= FALL_SHARE_MAX_PPM
+    yield "group", terms.group, terms.group > 0 or terms == ScenarioTerms()
 
 
 def check_depeg(terms: DepegTerms) -> Iterator[Check]:

@@ -214,7 +214,7 @@ def has_inflow_terms(genesis: Genesis) -> bool:
     return genesis.inflow != InflowDelayTerms()
 
 
-FIRST_FIELDS: dict[type, int] = {Genesis: 16, RiskGroup: 10, RiskParameters: 11}
+FIRST_FIELDS: dict[type, int] = {Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18}
 """How many fields of a structure every release hashes, on or off."""
 
 

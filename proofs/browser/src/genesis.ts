@@ -120,10 +120,11 @@ export function demandOfGenesis(
 const is = (good: boolean, about: string): void => demand(good, CODES.RULES_DIFFER, about);
 
 function demandToken(token: Asset, listed: Asset, missing: bigint): void {
-  const { haircut } = listed;
+  const { haircut, scenarios } = listed;
+  const base = scenarios.group === 0 ? listed.haircut_ppm : scenarios.haircut_ppm;
   is(same({ ...token, rate_ticks: 0n, haircut_ppm: 0n }, { ...listed, rate_ticks: 0n, haircut_ppm: 0n }), `token ${listed.name}`);
   const step = larger(haircut.step_ppm, 1n);
-  const least = missing === 0n ? listed.haircut_ppm : smaller(ceilDiv(listed.haircut_ppm + missing, step) * step, 1000000n);
+  const least = missing === 0n ? base : smaller(ceilDiv(base + missing, step) * step, 1000000n);
   const moves = [
     haircut.range_share_ppm, haircut.volatility_ppm, haircut.liquidity_ppm, haircut.finality_ppm, haircut.confidence_share_ppm,
     haircut.outage_ms,

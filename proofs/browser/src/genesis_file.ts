@@ -87,9 +87,15 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
   }));
 }
 
+/** Scenario terms of an asset that are off are neither hashed nor stated. */
+function statedParts(name: string, parts: ReadonlyMap<string, Bytes>): Bytes[] {
+  const off = name === "Asset" ? encodedDefault("ScenarioTerms", "`ScenarioTerms` of defaults") : undefined;
+  return [...parts].filter(([field, bytes]) => off === undefined || field !== "scenarios" || !equal(bytes, off)).map(([, bytes]) => bytes);
+}
+
 function encoded(type: string, value: Json, where: string): Bytes {
   const named = /^`(\w+)`$/.exec(type)?.[1];
-  if (named !== undefined) return list([...partsOf(named, value, where).values()]);
+  if (named !== undefined) return list(statedParts(named, partsOf(named, value, where)));
   const items = /^array( of (?:at least )?[\d,]+(?: to ([\d,]+))? items,)? of (.+)$/.exec(type);
   if (items !== null) {
     must(Array.isArray(value) && value.length <= Number((items[2] ?? "Infinity").replaceAll(",", "")), where, "a list is expected");

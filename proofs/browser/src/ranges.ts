@@ -28,7 +28,8 @@ export function demandReadable(book: Rulebook, slots: number): void {
   must(instruments.length + cash.length + tokens.length + groups.length + stress.length <= slots, "more items than slots");
   demandParameters(parameters);
   demandInstruments(instruments);
-  for (const token of tokens) demandToken(token);
+  const known = new Set(groups.map(({ id }) => id));
+  for (const token of tokens) demandToken(token, known);
   must(rises(feeds.map(({ feed }) => feed)), "order of feeds");
   must(rises(cash.map(({ id }) => id)), "order of cash groups");
   must(rises(tokens.map(({ id }) => id)), "order of tokens");
@@ -37,7 +38,6 @@ export function demandReadable(book: Rulebook, slots: number): void {
     must(ascii(name).length <= NAME_BYTES_MAX, "a name is too long");
   }
   must(differ(feeds.map(({ name }) => name)), "names of feeds");
-  const known = new Set(groups.map(({ id }) => id));
   must(instruments.every(({ group }) => known.has(group)), "group of an instrument");
   const listed = new Set(instruments.map(({ id }) => id));
   must(marks.every(({ instrument, ticks }) => listed.has(instrument) && ticks <= 1n << 48n), "mark");
@@ -186,10 +186,13 @@ function demandFunding(f: FundingTerms): void {
   must(f.wash_cover_ppm === 0n || (byTrades && within(f.wash_cover_ppm, M, 1000n * M)), "wash cover");
 }
 
-function demandToken(token: Asset): void {
+function demandToken(token: Asset, groups: ReadonlySet<number>): void {
   must(token.cash_group === 0 && token.unit_decimals <= token.token_decimals, "token");
   must(token.haircut_ppm <= M && token.yields.haircut_ppm <= M, "haircut");
   must(token.feed_tokens >= 1n && token.yields.unit_ticks >= 1n, "units of a token");
+  const { group, haircut_ppm: haircut, fall_share_ppm: share } = token.scenarios;
+  must(haircut <= M && share <= 3n * M, "scenarios of a token");
+  must(group === 0 ? haircut === 0n && share === 0n : groups.has(group), "risk group of a token");
 }
 
 export const sorted = (names: readonly string[]): string[] => [...names].sort(compareText);

@@ -31,6 +31,13 @@ function shocked(x: bigint, range: bigint, s: Scenario): bigint {
   return larger(s.move_numerator > 0n ? x + size : x - size, 1n);
 }
 
+/** The value of a unit worth `base` that falls by a share of the underlying's fall. */
+function fallen(base: bigint, share: bigint, range: bigint, s: Scenario): bigint {
+  if (s.move_numerator >= 0n) return base;
+  const part = share * (s.of_index ? M : range) * s.weight_ppm * absolute(s.move_numerator);
+  return larger(base - ceilDiv(base * part, M ** 3n * s.move_denominator), 0n);
+}
+
 function gcd(a: bigint, b: bigint): bigint {
   return b === 0n ? a : gcd(b, a % b);
 }
@@ -52,6 +59,7 @@ export class Reference {
   private values: readonly bigint[][] = [];
   private stressFits = true;
   private readonly unitValues: readonly bigint[];
+  private readonly tokenRows: readonly (readonly bigint[])[];
   private readonly shortRates: readonly bigint[];
   private readonly lines: readonly (readonly Line[])[];
   private readonly tokenLines: readonly (readonly Line[])[];
@@ -63,6 +71,7 @@ export class Reference {
     this.groups = new Map(parameters.groups.map((group) => [group.id, group]));
     this.scenarios = Math.max(parameters.scenarios.length, ...parameters.groups.map(({ scenarios }) => scenarios.length));
     this.unitValues = tokens.map((token) => this.unitValue(token, this.indices.get(token.feed)));
+    this.tokenRows = tokens.map((token, t) => this.tokenRow(token, at(this.unitValues, t)));
     this.shortRates = instruments.map((instrument) => {
       const option = instrument.kind === CALL || instrument.kind === PUT;
       return option ? ceilDiv(this.notional(instrument) * this.groupOf(instrument).short_option_ppm, M) : 0n;
@@ -75,7 +84,10 @@ export class Reference {
       if (known === undefined) tiers.set(tier.asset, [tier]);
       else known.push(tier);
     }
-    this.tokenLines = tokens.map((token, t) => concentrationLines(tiers.get(token.id) ?? [], at(this.unitValues, t)));
+    this.tokenLines = tokens.map((token, t) => {
+      const least = at(this.tokenRows, t).reduce(smaller, at(this.unitValues, t));
+      return concentrationLines(tiers.get(token.id) ?? [], least);
+    });
     this.writeSlots();
   }
 
@@ -116,6 +128,26 @@ export class Reference {
       bottom *= token.yields.unit_ticks * M;
     }
     return floorDiv(top, bottom);
+  }
+
+  /** U[0] to U[S] of one unit, in micros; empty outside the scenarios. */
+  private tokenRow(token: Asset, base: bigint): bigint[] {
+    const { group: id, fall_share_ppm: share } = token.scenarios;
+    const group = this.groups.get(id);
+    if (id === 0 || group === undefined) return [];
+    const index = this.indices.get(token.feed);
+    if (index === undefined) return new Array<bigint>(this.scenarios + 1).fill(0n);
+    const grid = group.scenarios.length > 0 ? group.scenarios : this.book.parameters.scenarios;
+    const moved = grid.map((s) => share === 0n ? this.spot(token, index, group, s) : fallen(base, share, group.range_ppm, s));
+    const rest = new Array<bigint>(this.scenarios - grid.length).fill(base);
+    return [base, ...moved, ...rest];
+  }
+
+  /** A unit's value when its own feed moves. */
+  private spot(token: Asset, index: bigint, group: RiskGroup, s: Scenario): bigint {
+    const base = this.unitValue(token, index);
+    const level = smaller(shocked(index, group.range_ppm, s), INDEX_MAX);
+    return base + floorDiv((this.unitValue(token, level) - base) * s.weight_ppm, M);
   }
 
   /** V[0] to V[count] of one lot, in micros. */
@@ -186,11 +218,16 @@ export class Reference {
     const members = groups.map((): number[] => []);
     instruments.forEach(({ group }, j) => at(members, groupNumber.get(group) ?? -1).push(j));
     const change = (j: number, s: number): bigint => at(at(this.values, j), s) - at(at(this.values, j), 0);
+    const moving = groups.map((): number[] => []);
+    tokens.forEach(({ scenarios: { group } }, t) => moving[groupNumber.get(group) ?? -1]?.push(t));
+    const changes = (g: number, s: number): (readonly [number, bigint])[] => [
+      ...at(moving, g).map((t) => [tokenAt + t, at(at(this.tokenRows, t), s) - at(at(this.tokenRows, t), 0)] as const),
+      ...at(members, g).map((j) => [positionAt + j, change(j, s)] as const),
+    ];
 
     groups.forEach((_, g) => {
       for (let s = 1; s <= this.scenarios; s++) {
-        const moves = at(members, g).map((j) => [positionAt + j, change(j, s)] as const);
-        this.add([...moves, [maximumAt + g, 1n]]);
+        this.add([...changes(g, s), [maximumAt + g, 1n]]);
       }
     });
     short.forEach((slot, j) => slot >= 0 && this.add([[positionAt + j, 1n], [slot, 1n]]));
@@ -219,9 +256,7 @@ export class Reference {
       const jointAt = tail + 1 + joint.length;
       next = jointAt + 2;
       joint.forEach(({ columns }, n) => {
-        const moves = instruments.map(({ group }, j) => {
-          return [positionAt + j, change(j, at(columns, groupNumber.get(group) ?? -1))] as const;
-        });
+        const moves = groups.flatMap((_, g) => changes(g, at(columns, g)));
         this.add([...moves, [tail, 1n], [tail + 1 + n, 1n]]);
       });
       const k = parameters.joint.tail;
@@ -276,10 +311,10 @@ export class Reference {
     if (index === undefined) return 0n;
     const base = this.unitValue(token, index);
     const values = this.book.parameters.groups.flatMap((group, g) => {
-      if (group.feed !== token.feed) return [];
-      const move = at(moves, g);
-      const level = smaller(shocked(index, group.range_ppm, move), INDEX_MAX);
-      return [base + floorDiv((this.unitValue(token, level) - base) * move.weight_ppm, M)];
+      const found = group.feed === token.feed ? [this.spot(token, index, group, at(moves, g))] : [];
+      const { group: id, fall_share_ppm: share } = token.scenarios;
+      if (group.id === id && share !== 0n) found.push(fallen(base, share, group.range_ppm, at(moves, g)));
+      return found;
     });
     return values.length === 0 ? base : values.reduce(smaller);
   }

@@ -191,6 +191,9 @@ const DepegTerms = structure({
   unit_decimals: or(U8, () => 2),
   haircut_ppm: p32(100000n),
 });
+/** How a token moves in the scenarios of a risk group; off while `group` is 0. */
+export const ScenarioTerms = structure({ group: or(U32, () => 0), haircut_ppm: p32(), fall_share_ppm: p32() });
+export type ScenarioTerms = Of<typeof ScenarioTerms>;
 export const DEPEG_DEFAULTS: Of<typeof DepegTerms> = defaults<Of<typeof DepegTerms>>(DepegTerms)();
 export const Asset = structure({
   id: U32,
@@ -211,6 +214,7 @@ export const Asset = structure({
   feed_tokens: p32(1n),
   balances: or(BalanceLocation, defaults<Of<typeof BalanceLocation>>(BalanceLocation)),
   rate_ticks: u63(),
+  scenarios: or(ScenarioTerms, defaults<ScenarioTerms>(ScenarioTerms)),
 });
 export type Asset = Of<typeof Asset>;
 

@@ -12,7 +12,7 @@ from clearing.base.codec import u256
 from clearing.collateral.cash_tokens import current_asset, current_assets
 from clearing.deposits.custody import custody_terms
 from clearing.schema.facts import CustodySeen
-from clearing.schema.receipts.collateral import CashLeftGroup, DepositCredited, DepositStray
+from clearing.schema.receipts.collateral import CashLeftGroup, DepositCredited, DepositStray, HaircutChanged
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.collateral import CustodyRecord
 from clearing.state.ledger import STRAY_ACCOUNT, inventory_units
@@ -40,6 +40,13 @@ def receipts_of(seed: int) -> set[str]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_collateral_stays_whole_whatever_happens(seed: int) -> None:
     assert receipts_of(seed) >= ALWAYS
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_collateral_stays_whole_with_its_tokens_inside_the_scenarios(seed: int) -> None:
+    world = story_of(seed, inside=True)
+    assert any(token.scenarios.group for token in world.state.terms.tokens)
+    assert any(isinstance(receipt, HaircutChanged) for result in world.results for receipt in result.receipts)
 
 
 def test_stories_reach_every_rule() -> None:

@@ -19,6 +19,7 @@ from clearing.state.holdings import current_holdings
 from clearing.state.ledger import FEE_POT_ACCOUNT, inventory_units, soft_credit_of
 from tests.kit.clearing.fuzz import check_provable
 from tests.kit.clearing.genesis import ACCOUNTS, BTC, BTC_PERP, CAROL, ETH, ETH_PERP, HOUSE, USD, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.inside import with_tokens_inside
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything, opened
 from tests.kit.clearing.world import World, executed
 
@@ -30,10 +31,11 @@ CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
 class Story:
     """One story out of one seed, with all terms on."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, inside: bool) -> None:
         self.chance = random.Random(seed)
         market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
-        self.world: World = opened(genesis_of_everything(seed, market), dollars=20_000)
+        genesis = genesis_of_everything(seed, market)
+        self.world: World = opened(with_tokens_inside(genesis, seed) if inside else genesis, dollars=20_000)
         self.coming: list[Fact] = []
         self.silent: tuple[int, ...] = ()
 
@@ -111,8 +113,9 @@ class Story:
             check_provable(state)
 
 
-def story_of(seed: int, blocks: int = BLOCKS) -> World:
-    story = Story(seed)
+def story_of(seed: int, blocks: int = BLOCKS, *, inside: bool = False) -> World:
+    """`inside`: the tokens move in the scenarios of risk groups."""
+    story = Story(seed, inside)
     for _ in range(blocks):
         story.step()
     return story.world

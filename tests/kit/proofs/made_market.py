@@ -16,7 +16,7 @@ from clearing.schema.terms.prices import FundingTerms
 NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000
 PERPETUAL, FUTURE, CALL, PUT = (InstrumentKind[name] for name in ("PERPETUAL", "FUTURE", "CALL", "PUT"))
 Vector = Sequence[int]
-"""What an account holds: cash, WETH, and lots of each instrument."""
+"""What an account holds: cash, units of each token, by default of WETH alone, and lots of each instrument."""
 
 
 NO_FUNDING = FundingTerms()
@@ -56,7 +56,8 @@ def arrays_of(book: Rulebook) -> RiskArrays:
 
 
 def holdings_of(arrays: RiskArrays, account: int, vector: Vector) -> AccountHoldings:
-    return account_holdings(arrays, account, vector[:1], vector[1:2], vector[2:])
+    lots = 1 + len(arrays.assets)
+    return account_holdings(arrays, account, vector[:1], vector[1:lots], vector[lots:])
 
 
 def statement_of(
@@ -78,7 +79,10 @@ def statement_of(
         state_root=bytes([9]) * 32,
         prices=book.prices,
         totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
-        custody=[_custody(1, 0, totals[0]), _custody(31337, 1, totals[1])],
+        custody=[
+            _custody(1, 0, totals[0]),
+            *(_custody(31337, slot, totals[slot]) for slot in range(1, 1 + len(book.tokens))),
+        ],
         shortfalls=shortfalls or {},
         stress=book.stress(),
         rules=write_rulebook(book),

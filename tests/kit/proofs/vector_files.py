@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from clearing.base.codec import encode
-from clearing.schema.terms.genesis import Genesis
+from clearing.base.codec import encode_trimmed
+from clearing.schema.terms.genesis import FIRST_FIELDS, Genesis
 from proofs.verify.freshness import Freshness
 from proofs.verify.verdict import OwnAccount
 
@@ -136,7 +136,7 @@ def trusted_json(trust: Trust) -> dict[str, Any]:
     if trust.validators_hash is not None:
         found["validators_hash"] = trust.validators_hash.hex()
     if trust.genesis is not None:
-        parts = {name: encode(getattr(trust.genesis, name)).hex() for name in COMPARED}
+        parts = {name: encode_trimmed(getattr(trust.genesis, name), FIRST_FIELDS).hex() for name in COMPARED}
         found["genesis"] = {"time_ms": str(trust.genesis.time_ms), **parts}
     if trust.freshness is not None:
         wanted = trust.freshness

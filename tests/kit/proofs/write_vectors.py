@@ -22,6 +22,7 @@ from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.counted import BOOK, MEMBERS, NODE_SECRET, PLACE, counted_scalars
+from tests.kit.proofs.inside_market import snapshot_inside
 from tests.kit.proofs.listed_market import listed_package
 from tests.kit.proofs.proven_custody import proven
 
@@ -63,6 +64,11 @@ def package_under_every_rule() -> bytes:
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 
 
+def package_with_collateral_inside() -> bytes:
+    """A package whose tokens move in the scenarios: a spot, a yield-bearing one, and one that falls along."""
+    return proven_with_counted_scalars(snapshot_inside())
+
+
 def signed_answer(seed: bytes | None = None) -> bytes:
     """What a node signs of account 1 of the small market, by default as it was committed to."""
     answer = SignedInclusion(
@@ -93,6 +99,7 @@ def vectors() -> dict[str, bytes]:
         "listed-custody.ccp": listed_package(),
         "answer.cci": signed_answer(),
         "refuted.cci": signed_answer(seed=bytes(32)),
+        "collateral-inside.ccp": package_with_collateral_inside(),
     }
 
 

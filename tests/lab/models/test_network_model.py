@@ -19,6 +19,7 @@ from lab.models.network import model_of, portfolio_of
 from lab.models.portfolio import Contract, Group, Portfolio
 from lab.models.scan_terms import Scan, ScanRange
 from lab.models.terms import RiskModel
+from tests.kit.margin import inside
 from tests.kit.margin.books import (
     BTC,
     CHARGED,
@@ -49,6 +50,20 @@ def test_the_model_of_the_network_equals_account_margin(rows, arrays):
         assert maintenance.covered == wanted.maintenance_ok
         losses = found.term("scan").by_group
         assert tuple(losses.get(group.name, 0) for group in arrays.groups) == wanted.group_losses
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(inside.modest_holdings, inside.holdings), st.sampled_from(list(inside.INSIDE)))
+def test_a_token_inside_the_scenarios_is_a_spot_instrument_of_its_group(row, name):
+    arrays = inside.INSIDE[name]
+    model, portfolio = model_of(arrays), portfolio_of(arrays, {"account": row})
+    check_model(model)
+    check_fit(model, portfolio)
+    (found,) = evaluate(model, portfolio)
+    wanted, initial = account_margin(arrays, *row), found.level("initial")
+    assert (initial.equity, initial.requirement) == (wanted.equity, wanted.initial)
+    losses = found.term("scan").by_group
+    assert tuple(losses.get(group.name, 0) for group in arrays.groups) == wanted.group_losses
 
 
 @settings(max_examples=10, deadline=None)

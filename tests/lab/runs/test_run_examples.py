@@ -62,6 +62,12 @@ collateral counts after every haircut: margin/collateral-haircuts
     accounts.member.collateral.WBTC.values  initial 104550; maintenance 108240
     accounts.member.collateral.stETH.values  initial 12022.56; maintenance 12022.56
     liquidation_prices.0.below  56633.97
+collateral inside the scenarios offsets, adds and falls along: margin/collateral-in-scenarios
+    # 10 x 600, with 10 x 0.97 x 600 of WETH, or with 10,000 x 0.432 of OP
+    accounts.perpetual alone.levels.*.requirement  initial 6000; maintenance 4800
+    accounts.wrong way.levels.*.requirement  initial 11820; maintenance 9456
+    accounts.falls along.levels.*.requirement  initial 10320; maintenance 8256
+    accounts.covered call.terms.scan.parts.0.worst_scenario  3
 span in full: margin/model-span
     # 4,800 + 4,800; 4 x 40; -0.6 (4 x 1,200 + 6 x 400)
     accounts.spreader.terms.*.amount  scan 9600; near against far 160; credit -4320; short option minimum 0

@@ -27,7 +27,7 @@ from tests.vectors.proofs.ed25519_cases import cases
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
-RULES = "every-rule.ccp"
+RULES, INSIDE = "every-rule.ccp", "collateral-inside.ccp"
 FILE, ONCHAIN, FURTHER = "vectors.json", "onchain.json", "further.json"
 """`further.json`: of the same form as `vectors.json`, with what later attacks found."""
 SIGNATURES = "ed25519.json"
@@ -47,7 +47,7 @@ def positive() -> Iterator[Vector]:
     def good(name: str, says: str, base: str, trust: Trust = Trust(), **more: Any) -> Vector:  # noqa: B008 - frozen
         return Vector(name, says, "", "", frozen(base), base, trust=trust, **more)
 
-    for base in (SMALL, WHOLE, RULES, LISTED):
+    for base in (SMALL, WHOLE, RULES, LISTED, INSIDE):
         yield good(base.removesuffix(".ccp"), "nothing; nobody is trusted", base)
     yield good("anchored", "nothing; network and validator set are trusted", SMALL, anchored())
     recent = Freshness(TIME + 7 * 86_400_000, set_known_ms=TIME)
@@ -96,7 +96,9 @@ def accounts_of(shot: RiskSnapshot, seeds: dict[int, bytes]) -> list[dict[str, A
 def traces() -> dict[str, dict[str, Any]]:
     """Each good file's intermediates, by the name of the trace."""
     small = accounts_of(market.snapshot(), market.seeds())
-    found = {f"{name.removesuffix('.ccp')}.trace.json": trace.traced(frozen(name)) for name in (SMALL, WHOLE, RULES)}
+    found = {
+        f"{name.removesuffix('.ccp')}.trace.json": trace.traced(frozen(name)) for name in (SMALL, WHOLE, RULES, INSIDE)
+    }
     found["three-accounts.trace.json"]["accounts"] = small
     found["account-1.trace.json"] = trace.traced(frozen(SMALL), frozen("account-1.ccs"))
     return found

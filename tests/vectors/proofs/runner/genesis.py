@@ -73,8 +73,9 @@ def check_rules(statement: Record, genesis: Record, certified_ms: int, network: 
     tokens = tokens_of(genesis)
     same("tokens", len(tokens) == len(book["tokens"]))
     for k, (token, listed) in enumerate(zip(book["tokens"], tokens, strict=True)):
-        base, haircut = listed["haircut_ppm"], token["haircut_ppm"]
-        same("token", token | {"rate_ticks": 0, "haircut_ppm": base} == listed)
+        terms, haircut = listed["scenarios"], token["haircut_ppm"]
+        same("token", token | {"rate_ticks": 0, "haircut_ppm": listed["haircut_ppm"]} == listed)
+        base = terms["haircut_ppm"] if terms["group"] else listed["haircut_ppm"]
         share = rules.missing_share(statement, len(book["cash_groups"]) + k)
         step = listed["haircut"]["step_ppm"]
         least = min(-(-(base + share) // step) * step, PPM) if share else base

@@ -51,6 +51,9 @@ def check_ranges(book: Record) -> None:
         good(token["cash_group"] == 0 and token["unit_decimals"] <= token["token_decimals"], "token")
         good(token["haircut_ppm"] <= PPM and yields["haircut_ppm"] <= PPM, "token")
         good(token["feed_tokens"] >= 1 and yields["unit_ticks"] >= 1, "token")
+        terms = token["scenarios"]
+        good(terms["haircut_ppm"] <= PPM and terms["fall_share_ppm"] <= 3 * PPM, "token")
+        good(bool(terms["group"]) or not any(terms.values()), "token")
 
 
 def check_scenarios(scenarios: list[Record]) -> None:

@@ -104,6 +104,7 @@ def read(data: bytes, slots: int) -> Record:
         numbers = [each[key] for each in book[name]]
         good(numbers == sorted(set(numbers)), name)
     good(all(each["group"] in groups for each in book["instruments"]), "groups")
+    good(all(each["scenarios"]["group"] in {0, *groups} for each in book["tokens"]), "groups of tokens")
     known = {each["id"] for each in book["instruments"]}
     good(all(mark["instrument"] in known and mark["ticks"] <= 2**48 for mark in book["marks"]), "marks")
     good(all(int(feed["used"]) <= feed["ticks"] <= 2**40 - 1 for feed in book["feeds"]), "feeds")
@@ -153,6 +154,22 @@ def token_value(token: Record, ticks: int) -> int:
         over *= token["rate_ticks"] * (PPM - yields["haircut_ppm"])
         under *= yields["unit_ticks"] * PPM
     return int(over // under)
+
+
+def moved_value(token: Record, x: int, range_ppm: int, s: Record) -> int:
+    """A unit's value where its own feed moves."""
+    base = token_value(token, x)
+    moved = min(shocked(x, range_ppm, s), 2**40 - 1)
+    return base + (token_value(token, moved) - base) * s["weight_ppm"] // PPM
+
+
+def fallen_value(base: int, share: int, range_ppm: int, s: Record) -> int:
+    """A unit's value where it falls along with a group."""
+    if s["move_numerator"] >= 0:
+        return base
+    reach = PPM if s["of_index"] else range_ppm
+    fall = up(base * share * reach, s["weight_ppm"] * abs(s["move_numerator"]), 10**18 * s["move_denominator"])
+    return max(base - fall, 0)
 
 
 def lines_of(points: Lines) -> Lines:
@@ -221,16 +238,34 @@ class Maker:
             row.append(row[0] + (full - row[0]) * s["weight_ppm"] // PPM)
         return row
 
+    def token_row(self, token: Record) -> list[int]:
+        """U[0] … U[S] of a unit; empty for a token without a row."""
+        terms = token["scenarios"]
+        if not terms["group"]:
+            return []
+        x, share = self.index.get(token["feed"], 0), terms["fall_share_ppm"]
+        if not x:
+            return [0] * (1 + self.width)
+        group = next(group for group in self.groups if group["id"] == terms["group"])
+        base, row = token_value(token, x), []
+        for s in group["scenarios"] or self.parameters["scenarios"]:
+            if share:
+                row.append(fallen_value(base, share, group["range_ppm"], s))
+            else:
+                row.append(moved_value(token, x, group["range_ppm"], s))
+        return [base, *row] + [base] * (self.width - len(row))
+
     def stressed_token(self, token: Record, number: int) -> int:
         if token["feed"] not in self.index:
             return 0
         x = self.index[token["feed"]]
         base, found = token_value(token, x), []
         for place, group in enumerate(self.groups):
+            s, share = self.parameters["stress"][number]["moves"][place], token["scenarios"]["fall_share_ppm"]
             if group["feed"] == token["feed"]:
-                s = self.parameters["stress"][number]["moves"][place]
-                moved = min(shocked(x, group["range_ppm"], s), 2**40 - 1)
-                found.append(base + (token_value(token, moved) - base) * s["weight_ppm"] // PPM)
+                found.append(moved_value(token, x, group["range_ppm"], s))
+            if share and group["id"] == token["scenarios"]["group"]:
+                found.append(fallen_value(base, share, group["range_ppm"], s))
         value = min(found, default=base)
         need(value <= COEFFICIENT_MAX, "BAD_STATEMENT", "token under stress")
         return value
@@ -344,10 +379,13 @@ class Maker:
         self.values = [
             token_value(each, self.index[each["feed"]]) if each["feed"] in self.index else 0 for each in self.tokens
         ]
+        self.u = [self.token_row(each) for each in self.tokens]
         self.rates = [self.short_rate(each) for each in self.instruments]
         self.sized = {j: lines for j, each in enumerate(self.instruments) if (lines := self.size_lines(each))}
         self.tiers = {
-            k: lines for k, each in enumerate(self.tokens) if (lines := self.concentration(each, self.values[k]))
+            k: lines
+            for k, each in enumerate(self.tokens)
+            if (lines := self.concentration(each, min(self.u[k], default=self.values[k])))
         }
         names = [each["name"] for each in self.instruments]
         of_tokens = [f"{each['chain_id']}:{each['name']}" for each in self.tokens]
@@ -370,8 +408,13 @@ class Maker:
     def _loss_rows(self) -> None:
         for group, at in self.maxima.items():
             for s in range(1, 1 + self.width):
-                changes = {self.positions[j]: self.v[j][s] - self.v[j][0] for j in self._members(group)}
-                self._row({**changes, at: 1})
+                self._row({**self._changes(group, s), at: 1})
+
+    def _changes(self, group: int, s: int) -> dict[int, int]:
+        """What tokens and instruments of a group gain in a scenario."""
+        found = {self.positions[j]: self.v[j][s] - self.v[j][0] for j in self._members(group)}
+        inside = [k for k, each in enumerate(self.tokens) if each["scenarios"]["group"] == group]
+        return found | {self.of_tokens[k]: self.u[k][s] - self.u[k][0] for k in inside}
 
     def _short_rows(self) -> None:
         for j, at in self.short.items():
@@ -393,11 +436,9 @@ class Maker:
     def _joint_rows(self) -> None:
         scenarios, averaged, weight = self.joint["scenarios"], self.joint["tail"], self.joint["weight_ppm"]
         for n, scenario in enumerate(scenarios):
-            column = dict(zip(self.maxima, scenario["columns"], strict=True))
-            moved = {
-                self.positions[j]: self.v[j][column[each["group"]]] - self.v[j][0]
-                for j, each in enumerate(self.instruments)
-            }
+            moved: dict[int, int] = {}
+            for group, column in zip(self.maxima, scenario["columns"], strict=True):
+                moved |= self._changes(group, column)
             self._row({**moved, self.tail: 1, self.beyond[n]: 1})
         counts = {self.beyond[n]: -scenario["count"] for n, scenario in enumerate(scenarios)}
         self._row({self.tail: -averaged, self.together: averaged, **counts})

@@ -1,0 +1,46 @@
+"""What differs between two sets of risk arrays of one listing: what a margin book must recompute.
+
+Rule: whatever a margin depends on is compared by value, so nothing that moved is missed. It must not know accounts.
+"""
+
+import numpy as np
+
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.charge_rates import Tariff
+from clearing.margin.risk_arrays.exact_products import GroupMatrix
+
+
+def requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
+    """The parameters on which the totals of every account depend."""
+    parameters = arrays.parameters
+    return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
+
+
+def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
+    """Indices of the tokens that count for something else in equity, or whose concentration costs something else."""
+    values = zip(one.token_prices, other.token_prices, strict=True)
+    lines = zip(one.tariff.concentration, other.tariff.concentration, strict=True)
+    return [
+        at
+        for at, ((old, new), (before, after)) in enumerate(zip(values, lines, strict=True))
+        if old != new or before != after
+    ]
+
+
+def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:
+    """Whether every coefficient is the same, for lots and for units."""
+    if not np.array_equal(one.exact, other.exact):
+        return False
+    first, second = one.token_losses, other.token_losses
+    return first is second or (first is not None and second is not None and np.array_equal(first, second))
+
+
+def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
+    """Indices of the instruments whose charges differ."""
+    if before == after:
+        return set()
+    pairs = [
+        zip(*parts, strict=True)
+        for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
+    ]
+    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}

@@ -1,0 +1,102 @@
+"""Exact products of lots and tokens with one group's risk array, where tokens move in its scenarios.
+
+Rule: the result is the exact integer on every path, as in `exact_products`. Lots and units differ in scale, so the
+bound B is the sum over instruments and over each token of largest coefficient times gross holding. It is computed in
+float64, hence the margin below the limits:
+
+- B < 2^53: one float64 matrix product over lots and units.
+- B < 2^63: int64.
+- beyond: Python integers.
+
+Plain arrays here: this is the hot loop.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from clearing.margin.risk_arrays.exact_products import Exact, GroupMatrix, Integers
+
+FLOAT_SAFE = 0.999 * 2.0**53
+INT64_SAFE = 0.999 * 2.0**63
+CHUNK_PRODUCTS = 2**18
+"""As in `exact_products`."""
+
+
+def value_and_loss(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "tuple[Exact, Exact]":
+    """As `exact_products.value_and_loss`; `units` [tokens, n]."""
+    count = lots.shape[1]
+    bound = _bounds(matrix, lots, units)
+    if not bound.size or float(bound.max()) < FLOAT_SAFE:
+        value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
+        for part in _chunks(matrix, count):
+            product = _real_product(matrix, lots[:, part], units[:, part])
+            value[part] = product[0]
+            loss[part] = product[1:].max(axis=0, initial=0.0)
+        return value, loss
+    wide = float(bound.max()) >= INT64_SAFE
+    values: Exact = np.zeros(count, object if wide else np.int64)
+    losses: Exact = np.zeros(count, object if wide else np.int64)
+    small = bound < FLOAT_SAFE
+    if small.any():
+        values[small], losses[small] = value_and_loss(matrix, lots[:, small], units[:, small])
+    for column in np.flatnonzero(~small).tolist():
+        sums = _sums(matrix, lots[:, column].tolist(), units[:, column].tolist())
+        values[column], losses[column] = sums[0], max(0, *sums[1:])
+    return values, losses
+
+
+def losses_by_scenario(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "Exact":
+    """As `exact_products.losses_by_scenario`; `units` [tokens, n]."""
+    bound = float(_bounds(matrix, lots, units).max(initial=0.0))
+    losses: Exact = np.empty((len(matrix.exact), lots.shape[1]), np.int64)
+    if bound < FLOAT_SAFE:
+        for part in _chunks(matrix, lots.shape[1]):
+            losses[:, part] = _real_product(matrix, lots[:, part], units[:, part])
+    else:
+        kind: type = np.int64 if bound < INT64_SAFE else object
+        losses = _token_losses(matrix).astype(kind) @ units.astype(kind)
+        losses = losses + matrix.exact.astype(kind) @ lots.astype(kind)
+    losses[0] = 0
+    return losses
+
+
+def _bounds(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64]:
+    """[n] a little more than no partial sum exceeds."""
+    largest = np.abs(_token_losses(matrix)).max(axis=0).astype(np.float64)
+    gross = np.abs(lots).sum(axis=0).astype(np.float64)  # |lots| < 2^39, so the sum is far from 2^63
+    bound: NDArray[np.float64] = largest @ np.abs(units.astype(np.float64))
+    bound += gross * float(matrix.largest)
+    return bound
+
+
+def _real_product(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64]:
+    """[1 + S, n] exact where the bound holds. A unit beyond 2^53 then has the coefficient zero."""
+    held = np.empty((len(lots) + len(units), lots.shape[1]))
+    held[: len(lots)] = lots
+    held[len(lots) :] = units
+    joined: Any = matrix.joined  # there is one where there are tokens
+    product: NDArray[np.float64] = joined @ held
+    return product
+
+
+def _token_losses(matrix: "GroupMatrix") -> "Integers":
+    losses: Any = matrix.token_losses
+    found: Integers = losses
+    return found
+
+
+def _sums(matrix: "GroupMatrix", lots: list[int], units: list[int]) -> list[int]:
+    rows = zip(matrix.exact.tolist(), _token_losses(matrix).tolist(), strict=True)
+    return [
+        sum(entry * q for entry, q in zip(of_lots, lots, strict=True))
+        + sum(entry * q for entry, q in zip(of_units, units, strict=True))
+        for of_lots, of_units in rows
+    ]
+
+
+def _chunks(matrix: "GroupMatrix", count: int) -> list[slice]:
+    size = max(64, CHUNK_PRODUCTS // max(matrix.exact.size, 1))
+    return [slice(start, start + size) for start in range(0, count, size)]
