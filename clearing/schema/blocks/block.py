@@ -1,24 +1,34 @@
 """`BlockInput`, `VoteExtension` and `BlockResult`: the input and output of the state machine.
 
 Rule: all are canonical values, so a block log can be replayed anywhere. They contain no votes, rounds or network bytes.
-A vote extension attests prices and bridge facts in at most `EXTENSION_BYTES_MAX` bytes. `decode_extension` decodes
-every extension, also the node's own, and checks syntax only; the state machine decides from all extensions of a height
-which prices and facts are accepted.
+A vote extension attests prices, bridge facts and surfaces in at most `EXTENSION_BYTES_MAX` bytes. `decode_extension`
+decodes every extension, also the node's own, and checks syntax only; the state machine decides from all extensions of a
+height what is accepted. An extension without surfaces keeps the form of two fields that it had before there were any.
 """
 
 from itertools import pairwise
 
-from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
+from clearing.base.codec import I64, U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor
+from clearing.base.units import PPM
 from clearing.schema.blocks.deposit_batch import WrittenFact, check_batches
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.risk.volatility_surface import SKEW_MAX_PPM, VOLATILITY_MIN_PPM, WING_MAX_PPM
 from clearing.schema.transfers import Transfer
 
 EXTENSION_BYTES_MAX = 4096
 FACTS_MAX = 12
 REPORTS_MAX = 32
+SURFACES_MAX = 4
+"""Per extension. The state keeps a report until it is too old, so a validator with more groups reports them in turn."""
+SURFACE_EXPIRIES_MAX = 16
+FORWARD_MAX_PPB = 1_000 * 10**9
+"""A forward is at most this many times the index."""
+LEVEL_MAX_PPM = 100 * PPM
+RATE_MAX_PPM = PPM
+"""Largest absolute rate a year."""
 
 
 class PriceReport(Wire, frozen=True):
@@ -32,21 +42,68 @@ class PriceReport(Wire, frozen=True):
     time_ms: U63
 
 
+class ExpiryQuote(Wire, frozen=True):
+    """One expiry of one risk group's options: its forward, rate and smile."""
+
+    expiry_ms: U63
+    forward_ppb: U63
+    """Forward over index, in 10^-9, so that it stays right while the index moves between two reports."""
+    rate_ppm: I64
+    """Annual simple rate of the discount to expiry."""
+    level_ppm: U32
+    """Annualised volatility at the money: 1_000_000 is 100 %."""
+    skew_ppm: I64
+    """As `VolPillar.skew_ppm`."""
+    wing_ppm: U32
+    """As `VolPillar.wing_ppm`."""
+
+
+class SurfaceReport(Wire, frozen=True):
+    """One validator's forwards and volatility surface of one risk group."""
+
+    group: U32
+    """`RiskGroup.id`."""
+    time_ms: U63
+    sources: U32
+    """How many independent sources agree."""
+    expiries: tuple[ExpiryQuote, ...]
+    """Rising by expiry, at most `SURFACE_EXPIRIES_MAX`."""
+
+
 class VoteExtension(Wire, frozen=True):
     """All that one validator reports at one height. Reports are ordered by feed, each feed at most once."""
 
     prices: tuple[PriceReport, ...] = ()
     facts: tuple[WrittenFact, ...] = ()
+    surfaces: tuple[SurfaceReport, ...] = ()
+    """Ordered by group, each group at most once."""
+
+
+class _PlainExtension(Wire, frozen=True):
+    """An extension without surfaces."""
+
+    prices: tuple[PriceReport, ...]
+    facts: tuple[WrittenFact, ...]
+
+
+_PLAIN_HEAD = 0x92
+"""First byte of an array of two."""
 
 
 def encode_extension(extension: VoteExtension) -> bytes:
-    """Canonical bytes."""
-    return encode(extension)
+    """Canonical bytes: an array of three, or of two without surfaces."""
+    return encode(extension if extension.surfaces else _PlainExtension(extension.prices, extension.facts))
 
 
 def decode_extension(data: bytes) -> VoteExtension:
     """Read and check limits and order. Raises RemoteFault."""
-    extension = decode(data, VoteExtension, EXTENSION_BYTES_MAX)
+    if data[:1] == bytes([_PLAIN_HEAD]):
+        plain = decode(data, _PlainExtension, EXTENSION_BYTES_MAX)
+        extension = VoteExtension(plain.prices, plain.facts)
+    else:
+        extension = decode(data, VoteExtension, EXTENSION_BYTES_MAX)
+        if not extension.surfaces:
+            raise RemoteFault(BaseCode.NON_CANONICAL, "extension.surfaces", count=0)
     check_extension(extension)
     return extension
 
@@ -61,6 +118,29 @@ def check_extension(extension: VoteExtension) -> None:
     check_batches(extension.facts)
     if any(report.ticks == 0 for report in extension.prices):
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.prices.ticks", ticks=0)
+    groups = [report.group for report in extension.surfaces]
+    if len(groups) > SURFACES_MAX or any(a >= b for a, b in pairwise(groups)):
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.surfaces", count=len(groups))
+    for surface in extension.surfaces:
+        _check_surface(surface)
+
+
+def _check_surface(surface: SurfaceReport) -> None:
+    expiries = [quote.expiry_ms for quote in surface.expiries]
+    if not 1 <= len(expiries) <= SURFACE_EXPIRIES_MAX or any(a >= b for a, b in pairwise(expiries)):
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.surfaces.expiries", count=len(expiries))
+    for quote in surface.expiries:
+        checks = (
+            ("expiry_ms", quote.expiry_ms, quote.expiry_ms < 2**62),
+            ("forward_ppb", quote.forward_ppb, 1 <= quote.forward_ppb <= FORWARD_MAX_PPB),
+            ("rate_ppm", quote.rate_ppm, abs(quote.rate_ppm) <= RATE_MAX_PPM),
+            ("level_ppm", quote.level_ppm, VOLATILITY_MIN_PPM <= quote.level_ppm <= LEVEL_MAX_PPM),
+            ("skew_ppm", quote.skew_ppm, abs(quote.skew_ppm) <= SKEW_MAX_PPM),
+            ("wing_ppm", quote.wing_ppm, quote.wing_ppm <= WING_MAX_PPM),
+        )
+        for field, value, good in checks:
+            if not good:
+                raise RemoteFault(BaseCode.OUT_OF_RANGE, f"extension.surfaces.{field}", value=value)
 
 
 class BlockExtension(Wire, frozen=True):
