@@ -39,6 +39,26 @@ class OracleCode(CodeBook):
     VENUE_RATE_LIMITED = 993, "The venue limits this machine's requests. The node waits; poll less often."
     BOOK_BROKEN = 994, "Updates of the order book were lost: a gap or a wrong checksum. It is read anew."
     CONTRACT_PRICE_UNUSABLE = 995, "The contract's answer is no usable price. The values say what is wrong with it."
+    QUOTES_TOO_FEW = (
+        909,
+        "The source has fewer usable option quotes than `quotes_min`. Compare it with the venue's page.",
+    )
+    QUOTES_BROKEN = (
+        910,
+        "Most of the source's option quotes are crossed, negative or absurd. It counts again when few are.",
+    )
+    INDEX_MISSING = 911, "Neither the source nor the surface's feed has an index, from which forwards are measured."
+    FORWARD_FAR = 912, "Every forward of the source is farther from the index than `basis_ppm_max` allows."
+    VOLATILITY_JUMPED = (
+        913,
+        "The source's volatility moved by more than `jump_ppm_max` and no other source confirms it. It counts again when "
+        "another confirms it, or after `jump_ms`.",
+    )
+    VOLATILITY_DEVIATES = 914, "Volatility or forwards are too far from those of most sources. Compare with the venue."
+    SURFACE_UNFITTED = (
+        915,
+        "No surface could be fitted to the quotes. The values say why; the last one is kept until old.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
