@@ -97,10 +97,10 @@ class SurfaceConfig(Section, frozen=True):
     """The `name` of the feed that is the group's index."""
     quorum: Annotated[int, Meta(ge=1, le=16)] = 1
     """Usable sources without which this node reports nothing."""
-    interval_ms: Annotated[int, Meta(ge=500, le=3_600_000)] = 10_000
+    interval_ms: Annotated[int, Meta(ge=500, le=3_600_000)] = 5_000
     """How often the surface is fitted."""
-    age_ms_max: Millis = 60_000
-    """Of a source's quotes."""
+    age_ms_max: Millis = 20_000
+    """Of a source's quotes, and of a report that is made of them; less than the network's terms allow."""
     skew_ms_max: Millis = 2_000
     """How far a source's clock may be ahead of this machine's."""
     quotes_min: Annotated[int, Meta(ge=1, le=5_000)] = 5

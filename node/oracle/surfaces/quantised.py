@@ -35,7 +35,7 @@ def is_free_of_arbitrage(expiries: Sequence[ExpiryQuote], time_ms: int) -> bool:
 def quantised(
     smiles: Sequence[FittedSmile], expiries: Sequence[tuple[int, int, int]], time_ms: int
 ) -> tuple[ExpiryQuote, ...]:
-    """`expiries`: (expiry_ms, forward_ppb, rate_ppm) of each smile of `years_until`. Rounds to the nearest, a half to even.
+    """`expiries`: (expiry_ms, forward_ppb, rate_ppm) of each smile of `years_until`. Rounds half to even.
 
     Levels are raised where at-the-money variance would fall; skews and wings are left out where they would not pass.
     """

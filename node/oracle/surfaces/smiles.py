@@ -10,13 +10,14 @@ With t the variance at the money, p the opening and s the skew of one expiry, an
 - ln p between ln p' + 2 m and the least of ln p' + (ln t - ln t') - m, ln(E sqrt(t)), ln C;
 - s between q (1 + s') - 1 and 1 - q (1 - s') with q = (1 + m) p' / p, and within the largest skew.
 
-E and C are what excludes butterflies at the largest skew. Source: Corbetta, Cohort, Laachir, Martini (2019), and Gatheral
+E and C are what excludes butterflies at the largest skew. Sources: Corbetta, Cohort, Laachir, Martini (2019); Gatheral
 and Jacquier (2014).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
+from time import sleep
 from typing import TypeAlias
 
 import numpy as np
@@ -64,8 +65,8 @@ class SmileQuotes:
 class FittedSmile:
     """`level`: volatility at the money, a year's; `skew`, `wing` as of a `VolPillar`, as fractions.
 
-    `has_own_shape`: else skew and wing are the neighbours'. `error`: root mean square over the quotes that were used, in
-    volatility. `used` of `quotes`: the others are outliers.
+    `has_own_shape`: else skew and wing are the neighbours'. `error`: root mean square over the quotes that were used,
+    in volatility. `used` of `quotes`: the others are outliers.
     """
 
     years: float
@@ -137,7 +138,7 @@ class _Nested:
         return found
 
     def near(self, wanted: Sequence[tuple[float, float, float]]) -> Floats:
-        """Parameters of the admissible smiles that are near to (level, skew, wing) of every expiry, inside the bounds."""
+        """Parameters, inside the bounds, of smiles that are near to (level, skew, wing) of every expiry."""
         x: list[float] = []
         before: tuple[float, float, float] | None = None
         for at, (level, skew, wing) in enumerate(wanted):
@@ -178,6 +179,8 @@ class _Problem:
         self._anchor = 0.0 if any(rich) else STIFFNESS_POOR / SHAPE_UNIT
 
     def residuals(self, x: Floats) -> Floats:
+        """One evaluation, after which a thread that waits for the interpreter has its turn: a vote, for one."""
+        sleep(0)
         smiles = np.array(self.nested.smiles(x))
         t, p, skew = np.exp(smiles[:, 0]), np.exp(smiles[:, 1]), smiles[:, 2]
         at = self._which
@@ -189,6 +192,7 @@ class _Problem:
         return np.concatenate([(fitted - self._volatility) * self._scale, *shapes])
 
     def solve(self, start: Floats) -> Floats:
+        """The best parameters that are found from these."""
         from scipy.optimize import least_squares
 
         nested = self.nested
@@ -213,7 +217,7 @@ def fit_smiles(
 ) -> tuple[FittedSmile, ...]:
     """Smiles of expiries that rise in time and have a quote each. O(quotes x expiries) an evaluation.
 
-    `start`: (level, skew, wing) of every expiry to begin from. Fits, leaves out what is far from the fit, and fits again.
+    `start`: (level, skew, wing) of every expiry to begin from. Fits, leaves out what is far, and fits again.
     """
     problem = _Problem(quotes)
     x = problem.solve(problem.nested.near(start or [_guess(each) for each in quotes]))

@@ -1,7 +1,7 @@
 """Options of Deribit: the summaries of all books of a currency.
 
-Source: docs.deribit.com, public/get_book_summary_by_currency. Prices of inverse options are in the coin, volatilities in
-percent points; a side that is empty is null, or absent. Options expire at 08:00 UTC.
+Source: docs.deribit.com, public/get_book_summary_by_currency. Prices of inverse options are in the coin, volatilities
+in percent points; a side that is empty is null, or absent. Options expire at 08:00 UTC.
 """
 
 import re
@@ -48,7 +48,7 @@ class DeribitOptions:
         coin, _, money = market.partition("_")
         self._is_inverse = not money
         asked = f"/api/v2/public/get_book_summary_by_currency?currency={money or coin}&kind="
-        self.paths = (f"{asked}option", f"{asked}future")
+        self.paths: tuple[str, ...] = (f"{asked}option", f"{asked}future")
 
     def read(self, answers: Sequence[Answer]) -> OptionChain:
         """Quotes of options and futures, and the index of the venue."""

@@ -73,7 +73,7 @@ class OkxOptions:
 
     def __init__(self, market: str) -> None:
         self._at, self._market = f"okx {market} options", market
-        self.paths = (
+        self.paths: tuple[str, ...] = (
             f"/api/v5/public/opt-summary?instFamily={market}",
             f"/api/v5/market/tickers?instType=FUTURES&instFamily={market}",
             f"/api/v5/market/index-tickers?instId={market}",

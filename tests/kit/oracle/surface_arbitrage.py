@@ -1,6 +1,7 @@
 """Static arbitrage of a surface on a dense grid of prices, without any condition on parameters."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def calls(k: Floats, variance: Floats) -> Floats:
 def tenors(pillars: Sequence[VolPillar]) -> list[int]:
     """Pillars, between them, before the first and after the last up to a year."""
     own = [pillar.tenor_ms for pillar in pillars]
-    between = [a + (b - a) * part // 4 for a, b in zip(own[:-1], own[1:], strict=True) for part in (1, 2, 3)]
+    between = [a + (b - a) * part // 4 for a, b in pairwise(own) for part in (1, 2, 3)]
     return sorted({max(1, own[0] // 2), *own, *between, max(own[-1], YEAR_MS)})
 
 

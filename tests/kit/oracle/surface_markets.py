@@ -22,7 +22,7 @@ class Market:
 
 
 def true_smile(tenor_ms: int, level: float, skew: float, wing: float) -> FittedSmile:
-    return FittedSmile(years_until(tenor_ms, 0), level, skew, wing, True, 0.0, 0, 0)
+    return FittedSmile(years_until(tenor_ms, 0), level, skew, wing, has_own_shape=True, error=0.0, used=0, quotes=0)
 
 
 def random_market(seed: int, outliers: float = 0.05) -> Market:

@@ -42,6 +42,14 @@ def at_eight(year: int, month: int, day: int) -> int:
     return int(datetime(year, month, day, 8, tzinfo=UTC).timestamp() * 1000)
 
 
+def call(expiry_ms: int, strike: float, *quoted: Any) -> OptionQuote:
+    return OptionQuote(expiry_ms, strike, True, *quoted)  # noqa: FBT003
+
+
+def put(expiry_ms: int, strike: float, *quoted: Any) -> OptionQuote:
+    return OptionQuote(expiry_ms, strike, False, *quoted)  # noqa: FBT003
+
+
 def test_deribit_summaries(of: Samples) -> None:
     """Two options of the sample, and a future and the perpetual of the same shape."""
     rows = of("deribit", "book_summary_options").message
@@ -60,10 +68,8 @@ def test_deribit_summaries(of: Samples) -> None:
     perpetual = {**future, "instrument_name": "BTC-PERPETUAL", "estimated_delivery_price": 100_143.5}
     chain = parser.read([answered(rows), answered([future, perpetual])])
     assert chain.options == (
-        OptionQuote(
-            at_eight(2025, 2, 7), 106_000.0, False, 98_763.21, pytest.approx(0.6086), None, None, 0.101, 0.2385
-        ),
-        OptionQuote(at_eight(2025, 1, 31), 92_000.0, False, 99_067.37, pytest.approx(0.6013), None, None, 0.018, 0.019),
+        put(at_eight(2025, 2, 7), 106_000.0, 98_763.21, pytest.approx(0.6086), None, None, 0.101, 0.2385),
+        put(at_eight(2025, 1, 31), 92_000.0, 99_067.37, pytest.approx(0.6013), None, None, 0.018, 0.019),
     )
     assert chain.futures == (FutureQuote(at_eight(2025, 1, 31), 99_060.0, 99_070.0),)
     assert (chain.index, chain.time_ms, chain.is_inverse) == (100_143.5, 1_737_074_222_663, True)
@@ -105,13 +111,13 @@ def test_okx_summaries(of: Samples) -> None:
     future = {"instType": "FUTURES", "instId": "BTC-USD-250328", "bidPx": "92140", "askPx": "92160", "ts": "1"}
     index = {"instId": "BTC-USD", "idxPx": "91000.5", "ts": "1711612800000"}
     chain = parser.read([listed(rows), listed([future]), listed([index])])
-    assert chain.options == (OptionQuote(at_eight(2025, 3, 28), 92_000.0, True, 92_150.5, 0.53, 0.52, 0.55),)
+    assert chain.options == (call(at_eight(2025, 3, 28), 92_000.0, 92_150.5, 0.53, 0.52, 0.55),)
     assert chain.futures == (FutureQuote(at_eight(2025, 3, 28), 92_140.0, 92_160.0),)
     assert (chain.index, chain.time_ms, chain.is_inverse) == (91_000.5, 1_711_612_800_000, True)
     other = {**rows[0], "instId": "ETH-USD-250328-92000-C"}
     empty = {**rows[0], "bidVol": "", "askVol": "", "markVol": "", "fwdPx": ""}
     (only,) = parser.read([listed([other, empty]), listed([]), listed([])]).options
-    assert only == OptionQuote(at_eight(2025, 3, 28), 92_000.0, True)
+    assert only == call(at_eight(2025, 3, 28), 92_000.0)
 
 
 def test_the_venues_errors_have_their_codes(of: Samples) -> None:
@@ -183,9 +189,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.binary(max_size=40), st.sampled_from([200, 404, 429, 500]))
-def test_whatever_a_venue_answers_is_read_or_refused_by_a_code_of_the_oracle(
-    value: Any, junk: bytes, status: int
-) -> None:
+def test_whatever_a_venue_answers_is_read_or_refused_by_a_code(value: Any, junk: bytes, status: int) -> None:
     bodies = (junk, json.dumps({"result": value, "code": "0", "data": value}).encode(), json.dumps(value).encode())
     for body in bodies:
         answer = Answer(status, body)

@@ -56,9 +56,7 @@ def test_a_thousand_fitted_and_rounded_surfaces_are_free_of_static_arbitrage() -
             if smile.has_own_shape:
                 errors.append(abs(smile.level - true.level))
     cuts = quantiles(errors, n=100)
-    print(
-        f"{len(errors)} expiries: median error {cuts[49]:.5f}, of one in ten more than {cuts[89]:.5f}, 99 % {cuts[98]:.5f}"
-    )
+    print(f"{len(errors)} expiries: error p50 {cuts[49]:.5f}, p90 {cuts[89]:.5f}, p99 {cuts[98]:.5f}")
     assert flattened == 0
     assert cuts[49] < NOISE / 2
     assert cuts[98] < 6 * NOISE
