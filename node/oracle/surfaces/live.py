@@ -21,6 +21,8 @@ from node.oracle.surfaces.surface_source import SurfaceStanding
 
 log = structlog.get_logger(__name__)
 
+FIRST_MS = 500
+"""How often a first report is tried."""
 IndexOf = Callable[[str], float | None]
 """The own value of a feed by its name, in units of money; None while it has none."""
 
@@ -47,8 +49,9 @@ class LiveSurfaces:
     def read(self, now_ms: int) -> tuple[SurfaceStanding, ...]:
         """Every surface's standing; those that are due are fitted."""
         for config in self._surfaces:
-            since = now_ms - self._fitted_ms.get(config.name, now_ms - config.interval_ms)
-            if not 0 <= since < config.interval_ms:
+            since = now_ms - self._fitted_ms.get(config.name, 0)
+            wait_ms = config.interval_ms if self._standings[config.name].report is not None else FIRST_MS
+            if not 0 <= since < wait_ms:
                 self._fitted_ms[config.name] = now_ms
                 self._standings[config.name] = self._fitted(config, now_ms)
         return tuple(self._standings[config.name] for config in self._surfaces)
