@@ -12,11 +12,13 @@ import trio
 from clearing.base.errors import RemoteFault
 from node.oracle.connections.parsing import threaded
 from node.oracle.connections.venue_http import VenueHttp
+from node.oracle.events import Answer
 from node.oracle.pauses import Pauses
 from node.oracle.surfaces.chain_cell import ChainCell
 from node.oracle.surfaces.quotes import ChainParser
 from node.oracle.venues.deribit_options import DeribitOptions
 from node.oracle.venues.okx_options import OkxOptions
+from node.oracle.venues.wire import check_status
 from node.supervision import Keep, run_plainly
 
 PARSERS: dict[str, Callable[[str], ChainParser]] = {"deribit": DeribitOptions, "okx": OkxOptions}
@@ -48,7 +50,7 @@ class ChainQuestions:
         """Every question once; the milliseconds until the next."""
         asked_ms = self._clock_ms()
         try:
-            answers = [await http.ask(path) for path in self._parser.paths]
+            answers = [await self._answer(http, path) for path in self._parser.paths]
             chain = await threaded(lambda: self._parser.read(answers))
         except RemoteFault as fault:
             self._cell.failed(fault)
@@ -59,6 +61,13 @@ class ChainQuestions:
         self._cell.take(chain, asked_ms)
         self._pauses.worked()
         return self._config.poll_ms
+
+    async def _answer(self, http: VenueHttp, path: str) -> Answer:
+        """A venue that limits requests is not asked the next question."""
+        answer = await http.ask(path)
+        if answer.status in (418, 429):
+            check_status(answer, self._at)
+        return answer
 
 
 class ChainConnections:
