@@ -27,12 +27,15 @@ def test(config: tuple[Path, ...], seconds: float, output: str) -> int:
     Example: crossclear oracle test configs/oracle/btc.toml
     """
     import logging
+    import os
     import time
     from functools import partial
 
     import structlog
     import trio
 
+    # As a node: threads of linear algebra that wait for busy cores cost many times what they gain.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.offline.price_trial import as_text, read_oracle, try_prices
 
     settings = read_oracle(config)
