@@ -13,9 +13,9 @@ from clearing.base.errors import RemoteFault
 from node.oracle.connections.parsing import threaded
 from node.oracle.connections.venue_http import VenueHttp
 from node.oracle.events import Answer
+from node.oracle.option_quotes import ChainParser
 from node.oracle.pauses import Pauses
 from node.oracle.surfaces.chain_cell import ChainCell
-from node.oracle.surfaces.quotes import ChainParser
 from node.oracle.venues.deribit_options import DeribitOptions
 from node.oracle.venues.okx_options import OkxOptions
 from node.oracle.venues.wire import check_status

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import OptionsConfig
+from node.oracle.option_quotes import OptionChain
 from node.oracle.source import OracleCode
-from node.oracle.surfaces.quotes import OptionChain
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from clearing.base.units import PPM, YEAR_MS
 from clearing.pricing.black76 import greeks
 from node.config_oracle import SurfaceConfig
 from node.oracle.guard import Flaw
+from node.oracle.option_quotes import OptionChain, OptionQuote
 from node.oracle.source import OracleCode
 from node.oracle.surfaces.forwards import Forward, forward_of
 from node.oracle.surfaces.quantised import years_until
-from node.oracle.surfaces.quotes import OptionChain, OptionQuote
 from node.oracle.surfaces.smiles import SmileQuotes
 
 TENOR_MS_MIN = 2 * 3_600_000

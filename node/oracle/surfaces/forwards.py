@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from node.oracle.surfaces.quotes import FutureQuote, OptionQuote
+from node.oracle.option_quotes import FutureQuote, OptionQuote
 
 STRIKES = 7
 """Pairs that are nearest to the money."""

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from clearing.base.units import DAY_MS, PPM, YEAR_MS
 from clearing.schema.blocks.block import ExpiryQuote, SurfaceReport
 from node.config_oracle import SurfaceConfig
+from node.oracle.option_quotes import EXPIRY_HOUR
 from node.oracle.surfaces.chain_guard import TENOR_MS_MIN
-from node.oracle.surfaces.quotes import EXPIRY_HOUR
 from node.oracle.surfaces.surface_source import SurfaceStanding
 
 WAVES = ((86_400_000, 150_000), (3_600_000, 40_000), (60_000, 5_000))

@@ -10,7 +10,7 @@ from decimal import Decimal
 from statistics import median_low
 
 from node.oracle.events import Answer
-from node.oracle.surfaces.quotes import (
+from node.oracle.option_quotes import (
     ANSWER_BYTES_MAX,
     ROWS_MAX,
     FutureQuote,

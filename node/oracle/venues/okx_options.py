@@ -13,7 +13,7 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from node.oracle.events import Answer
-from node.oracle.surfaces.quotes import (
+from node.oracle.option_quotes import (
     ANSWER_BYTES_MAX,
     ROWS_MAX,
     FutureQuote,

@@ -14,8 +14,8 @@ from clearing.base.units import DAY_MS, YEAR_MS
 from clearing.pricing.black76 import call, greeks, put
 from node.config_oracle import OptionsConfig, SurfaceConfig
 from node.oracle.events import Answer
+from node.oracle.option_quotes import ChainParser, OptionChain
 from node.oracle.surfaces.chain_cell import ChainCell
-from node.oracle.surfaces.quotes import ChainParser, OptionChain
 from node.oracle.surfaces.smiles import smile_volatility
 from node.oracle.venues.deribit_options import DeribitOptions
 from node.oracle.venues.okx_options import OkxOptions

@@ -14,13 +14,13 @@ from clearing.pricing.black76 import greeks
 from clearing.pricing.surface import option_volatility
 from clearing.schema.risk.volatility_surface import VolPillar
 from node.config_oracle import FeedConfig, SurfaceConfig
+from node.oracle.option_quotes import FutureQuote, OptionQuote
 from node.oracle.source import OracleCode
 from node.oracle.surfaces import live
 from node.oracle.surfaces.chain_cell import ChainCell
 from node.oracle.surfaces.forwards import Forward, forward_of
 from node.oracle.surfaces.live import LiveSurfaces
 from node.oracle.surfaces.quantised import is_free_of_arbitrage, pillars_of
-from node.oracle.surfaces.quotes import FutureQuote, OptionQuote
 from node.oracle.surfaces.surface_source import SurfaceStanding
 from tests.kit.oracle.option_venue import EXPIRIES, NOW_MS, Expiry, OptionMarket, cell, surface_config
 from tests.kit.oracle.surface_arbitrage import arbitrages

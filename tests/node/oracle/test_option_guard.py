@@ -7,10 +7,10 @@ import pytest
 
 from clearing.base.errors import RemoteFault
 from clearing.base.units import DAY_MS
+from node.oracle.option_quotes import OptionChain
 from node.oracle.source import OracleCode
 from node.oracle.surfaces.chain_guard import EXPIRIES_MAX, TENOR_MS_MIN, CleanChain, clean
 from node.oracle.surfaces.comparison import ChainComparison
-from node.oracle.surfaces.quotes import OptionChain
 from tests.kit.oracle.option_venue import NOW_MS, Expiry, OptionMarket, Rows, cell, surface_config
 
 CONFIG = surface_config()

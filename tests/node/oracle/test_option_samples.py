@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
 from node.oracle.events import Answer
+from node.oracle.option_quotes import ROWS_MAX, ChainParser, FutureQuote, OptionQuote
 from node.oracle.source import OracleCode
-from node.oracle.surfaces.quotes import ROWS_MAX, ChainParser, FutureQuote, OptionQuote
 from node.oracle.venues.deribit_options import DeribitOptions
 from node.oracle.venues.okx_options import OkxOptions
 from tests.kit.oracle.samples import Sample, samples

@@ -65,6 +65,7 @@ def test_a_thousand_fitted_and_rounded_surfaces_are_free_of_static_arbitrage() -
 def test_quotes_that_no_surface_without_arbitrage_passes_through_are_fitted_without_it() -> None:
     for seed in range(JAGGED):
         _, quotes = fitted(jagged_market(seed))
+        assert all(quote.wing_ppm for quote in quotes), seed
         assert is_free_of_arbitrage(quotes, NOW_MS), seed
         assert not list(arbitrages(pillars_of(quotes, NOW_MS))), seed
 

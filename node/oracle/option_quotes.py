@@ -10,8 +10,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Protocol
 
+from clearing.base.errors import RemoteFault
 from node.oracle.events import Answer
-from node.oracle.venues.wire import malformed
+from node.oracle.source import OracleCode
 
 ROWS_MAX = 5_000
 """Of one answer."""
@@ -75,14 +76,18 @@ def figure(number: Decimal | str | None, at: str) -> float | None:
     if number is None or number == "":
         return None
     if isinstance(number, str) and (len(number) > 80 or not number.isascii()):
-        raise malformed(at, f"not a number: {number[:40]!r}")
+        raise _not_a_number(number, at)
     try:
         value = float(number)
     except (ValueError, OverflowError):
-        raise malformed(at, f"not a number: {str(number)[:40]!r}") from None
+        raise _not_a_number(number, at) from None
     if not isfinite(value) or abs(value) > FIGURE_MAX:
-        raise malformed(at, f"not a number: {str(number)[:40]!r}")
+        raise _not_a_number(number, at)
     return value
+
+
+def _not_a_number(number: Decimal | str, at: str) -> RemoteFault:
+    return RemoteFault(OracleCode.VENUE_MALFORMED, at, why=f"not a number: {str(number)[:40]!r}")
 
 
 def expiry_of(day: int, month: int, year: int) -> int | None:
