@@ -11,13 +11,7 @@ from statistics import median
 import numpy as np
 
 from clearing.base.units import PPM
-from clearing.schema.blocks.block import (
-    FORWARD_MAX_PPB,
-    RATE_MAX_PPM,
-    SURFACE_EXPIRIES_MAX,
-    ExpiryQuote,
-    SurfaceReport,
-)
+from clearing.schema.blocks.block import SURFACE_EXPIRIES_MAX, ExpiryQuote, SurfaceReport
 from node.config_oracle import SurfaceConfig
 from node.oracle.surfaces.chain_guard import CleanChain, CleanExpiry
 from node.oracle.surfaces.quantised import quantised
@@ -78,5 +72,5 @@ def _carry(config: SurfaceConfig, parts: Sequence[CleanExpiry]) -> tuple[int, in
         rate_ppm = round((1.0 / median(discounts) - 1.0) / years * PPM)
     else:
         rate_ppm = round((ratio - 1.0) / years * PPM)
-    bound = min(config.rate_ppm_max, RATE_MAX_PPM)
-    return min(max(round(ratio * PPB), 1), FORWARD_MAX_PPB), min(max(rate_ppm, -bound), bound)
+    bound = config.rate_ppm_max
+    return max(round(ratio * PPB), 1), min(max(rate_ppm, -bound), bound)
