@@ -33,8 +33,10 @@ class GeneratedSurfaces:
         self._seed = seed
 
     def read(self, now_ms: int) -> tuple[SurfaceStanding, ...]:
-        """The surfaces now."""
-        return tuple(SurfaceStanding(each, self._report(each, now_ms)) for each in self._surfaces)
+        """The surfaces as of the begin of the interval, so that a report is new once in it."""
+        return tuple(
+            SurfaceStanding(each, self._report(each, now_ms - now_ms % each.interval_ms)) for each in self._surfaces
+        )
 
     def _report(self, config: SurfaceConfig, now_ms: int) -> SurfaceReport:
         moved = sum(self._wave(config.group, period, height, now_ms) for period, height in WAVES)

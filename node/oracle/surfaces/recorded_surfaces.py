@@ -80,9 +80,15 @@ class RecordedSurfaces:
         self._schedule = schedule
 
     def read(self, now_ms: int) -> tuple[SurfaceStanding, ...]:
-        """The surfaces at the recorded time that the schedule maps `now_ms` to; after the end the last."""
+        """The surfaces at the recorded time of the begin of the interval; after the end the last.
+
+        So a report is new once in each interval.
+        """
         schedule = self._schedule()
-        return tuple(SurfaceStanding(each, self._report(each, schedule, now_ms)) for each in self._surfaces)
+        return tuple(
+            SurfaceStanding(each, self._report(each, schedule, now_ms - now_ms % each.interval_ms))
+            for each in self._surfaces
+        )
 
     def _report(self, config: SurfaceConfig, schedule: Schedule | None, now_ms: int) -> SurfaceReport | None:
         if schedule is None:

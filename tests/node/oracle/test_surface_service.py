@@ -195,6 +195,7 @@ def test_generated_surfaces_are_the_same_at_every_node_and_free_of_arbitrage() -
         assert [each.config.group for each in found] == [1, 2]
         for each in found:
             assert each.report is not None
+            assert each.report.time_ms == now_ms - now_ms % each.config.interval_ms
             assert is_free_of_arbitrage(each.report.expiries, now_ms)
             check_extension(VoteExtension(surfaces=(each.report,)))
             levels.add(each.report.expiries[0].level_ppm)
@@ -227,9 +228,10 @@ def test_recorded_surfaces_follow_the_schedule_of_prices(tmp_path: Path) -> None
     assert silent.report is None
     replay = recorded(path, CRASH + CALM, Schedule(NOW_MS, 60.0))
     calm, crash = 600_000, 1_500_000
-    for after_ms, level in ((0, calm), (89_999, calm), (90_000, crash), (80_000_000, crash)):
-        (found,) = replay.read(NOW_MS + after_ms)
+    for read_ms, level in ((0, calm), (89_999, calm), (90_000, crash), (80_000_000, crash)):
+        (found,) = replay.read(NOW_MS + read_ms)
         assert found.report is not None
+        after_ms = read_ms - read_ms % found.config.interval_ms
         assert (found.report.expiries[0].level_ppm, found.report.time_ms) == (level, NOW_MS + after_ms)
         assert found.report.expiries[0].expiry_ms == NOW_MS + DAY_MS
     (later,) = replay.read(NOW_MS + DAY_MS)
