@@ -252,10 +252,12 @@ def _surface_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
 
 
 def _price_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
-    """Feeds and sources that fit together, and prices that the venues have."""
+    """Feeds and sources that fit together, and prices that the venues have. Generated feeds have no sources."""
     if config.oracle.source == "live" and not any(feed.feed for feed in config.oracle.feeds):
         why = 'oracle.source is "live": list the feeds that are to be reported, each with its number'
         yield _mistake(NodeCode.CONFIG_MISSING, "oracle.feeds", "", why)
+    if config.oracle.source == "generated":
+        return
     cells = [SourceCell(each) for each in config.oracle.all_sources]
     checks: tuple[Callable[[], object], ...] = (
         lambda: SeveralSources(config.oracle.feeds, cells),

@@ -132,6 +132,7 @@ def test_settings_whose_sources_do_not_fit_are_refused_before_the_start() -> Non
     assert mistakes(Oracle(source="live", feeds=(feed,), sources=(good,))) == []
     assert mistakes(Oracle(source="live")) == ["oracle.feeds"]
     assert mistakes(Oracle(source="live", feeds=(feed,))) == ["oracle.feeds"]
+    assert mistakes(Oracle(source="generated", feeds=(feed,))) == [], "generated prices need no sources"
     wrong = source("b", "kraken", "wss://venue", "mark")
     assert mistakes(Oracle(source="live", feeds=(feed,), sources=(wrong,))) == ["oracle.sources BTC/b"]
 
