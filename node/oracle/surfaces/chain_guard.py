@@ -25,6 +25,8 @@ TENOR_MS_MIN = 2 * 3_600_000
 """A nearer expiry is left out: the rulebook's shortest smile has an hour."""
 TENOR_MS_MAX = 5 * YEAR_MS
 EXPIRIES_MAX = 16
+QUOTES_MAX = 120
+"""Of an expiry, the nearest to the money: a venue cannot make a fit long."""
 VOLATILITY_MIN = 0.02
 DEVIATIONS_MAX = 4.0
 """Out of the money. What is farther says nothing but the smallest price of the venue."""
@@ -145,7 +147,9 @@ def _quotes(
             left_out[reason] += 1
         elif not isinstance(read, str):
             rows.append((moneyness, *read))
-    columns = np.array(sorted(rows), dtype=np.float64).reshape(-1, 3)
+    rows.sort(key=lambda row: (abs(row[0]), row))
+    left_out.update({"surplus": len(rows) - QUOTES_MAX} if len(rows) > QUOTES_MAX else {})
+    columns = np.array(sorted(rows[:QUOTES_MAX]), dtype=np.float64).reshape(-1, 3)
     return SmileQuotes(years, columns[:, 0], columns[:, 1], columns[:, 2])
 
 

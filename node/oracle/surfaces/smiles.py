@@ -42,7 +42,8 @@ SHAPE_UNIT = 0.2
 WEIGHT_MAX = 12.0
 """An expiry's quotes count as at most so many."""
 OUTLIER_SCALES = 6.0
-EVALUATIONS_MAX = 200
+EVALUATIONS_MAX = 120
+"""Of one fit. What has not converged by then is free of arbitrage, too."""
 
 
 @dataclass(frozen=True, slots=True)

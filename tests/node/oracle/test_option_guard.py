@@ -9,7 +9,7 @@ from clearing.base.errors import RemoteFault
 from clearing.base.units import DAY_MS
 from node.oracle.option_quotes import OptionChain
 from node.oracle.source import OracleCode
-from node.oracle.surfaces.chain_guard import EXPIRIES_MAX, TENOR_MS_MIN, CleanChain, clean
+from node.oracle.surfaces.chain_guard import EXPIRIES_MAX, QUOTES_MAX, TENOR_MS_MIN, CleanChain, clean
 from node.oracle.surfaces.comparison import ChainComparison
 from tests.kit.oracle.option_venue import NOW_MS, Expiry, OptionMarket, Rows, cell, surface_config
 
@@ -127,6 +127,17 @@ def test_a_chain_with_more_broken_quotes_than_good_ones_is_refused() -> None:
     assert refusal(broken) is OracleCode.QUOTES_BROKEN
     some = tuple(replace(each, bid=each.ask) if at % 5 == 0 else each for at, each in enumerate(GOOD.options))
     judged(replace(GOOD, options=some))
+
+
+def test_an_expiry_has_so_many_quotes_at_most_and_the_nearest_to_the_money() -> None:
+    chain = OptionMarket(expiries=[Expiry(30, 1.0, 0.6, -0.1, 0.5, strikes=61)]).chain()
+    extra = [replace(each, strike=each.strike + shift) for shift in range(1, 9) for each in chain.options]
+    found = judged(replace(chain, options=(*chain.options, *extra)))
+    (only,) = found.expiries
+    assert only.quotes.moneyness.size == QUOTES_MAX
+    assert found.left_out["surplus"] > 100
+    widest = max(abs(each) for each in judged(chain).expiries[0].quotes.moneyness)
+    assert max(abs(only.quotes.moneyness)) < widest / 2
 
 
 def verdicts(comparison: ChainComparison, now_ms: int, *factors: float) -> list[OracleCode | None]:
