@@ -87,6 +87,62 @@ class ContractConfig(Section, frozen=True):
     poll_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 12_000
 
 
+class SurfaceConfig(Section, frozen=True):
+    """One `[[oracle.surfaces]]`: forwards, rates and implied volatilities of a risk group."""
+
+    name: Name
+    group: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    """The risk group's number in genesis."""
+    feed: Name
+    """The `name` of the feed that is the group's index."""
+    quorum: Annotated[int, Meta(ge=1, le=16)] = 1
+    """Usable sources without which this node reports nothing."""
+    interval_ms: Annotated[int, Meta(ge=500, le=3_600_000)] = 5_000
+    """How often the surface is fitted."""
+    age_ms_max: Millis = 20_000
+    """Of a source's quotes, and of a report that is made of them; less than the network's terms allow."""
+    skew_ms_max: Millis = 2_000
+    """How far a source's clock may be ahead of this machine's."""
+    quotes_min: Annotated[int, Meta(ge=1, le=5_000)] = 5
+    """Usable quotes without which a source does not count."""
+    spread_ppm_max: Ppm = 250_000
+    """Of half the spread in volatility to the volatility: a wider quote is left out."""
+    volatility_ppm_max: Annotated[int, Meta(ge=10_000, le=9_000_000)] = 5_000_000
+    """A quote with more is left out."""
+    basis_ppm_max: Ppm = 50_000
+    """How far a forward may be from the index, and as far again for each year to expiry."""
+    deviation_ppm_max: Ppm = 100_000
+    """How far two sources' volatilities at the money may be apart, and a tenth of it for their forwards."""
+    jump_ppm_max: Ppm = 300_000
+    """A source whose volatility moves by more counts only when another confirms it, or `jump_ms` after it did last."""
+    jump_ms: Millis = 60_000
+    rate: Literal["carry", "parity", "fixed"] = "carry"
+    """The discount: what carries the index to the forward, what puts and calls of equal strike imply, or `rate_ppm`."""
+    rate_ppm: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0
+    """Fixed: a year's simple rate."""
+    rate_ppm_max: Ppm = 500_000
+    """Largest rate that is reported, either way."""
+    generated_level_ppm: Annotated[int, Meta(ge=20_000, le=2_000_000)] = 600_000
+    """Generated: the volatility at the money around which it moves."""
+    generated_skew_ppm: Annotated[int, Meta(ge=-900_000, le=900_000)] = -150_000
+    generated_wing_ppm: Annotated[int, Meta(ge=0, le=1_300_000)] = 700_000
+    generated_carry_ppm: Annotated[int, Meta(ge=-500_000, le=500_000)] = 50_000
+    """Generated: a year's basis of forwards over the index."""
+
+
+class OptionsConfig(Section, frozen=True):
+    """One `[[oracle.options]]`: the options and dated futures of an underlying at a venue, asked over HTTP."""
+
+    surface: Name
+    """The `name` of its surface."""
+    name: Name
+    venue: Literal["deribit", "okx"]
+    market: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9_-]{0,39}$")]
+    """What the names of its options begin with: BTC or SOL_USDC of Deribit, BTC-USD of OKX."""
+    url: Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=512)]
+    poll_ms: Annotated[int, Meta(ge=500, le=3_600_000)] = 5_000
+
+
 class Oracle(Section, frozen=True):
     """`[oracle]`: the source of this node's price reports."""
 
@@ -105,6 +161,12 @@ class Oracle(Section, frozen=True):
     """Live: several of each feed."""
     contracts: Annotated[tuple[ContractConfig, ...], Meta(max_length=64)] = ()
     """Live: prices in the state of chains."""
+    surfaces: Annotated[tuple[SurfaceConfig, ...], Meta(max_length=32)] = ()
+    """Of groups with options. Replay and generated: reported without sources."""
+    surface_file: str = ""
+    """Replay: recorded surfaces, `hour,group,expires_after_ms,forward_ppb,rate_ppm,level_ppm,skew_ppm,wing_ppm`."""
+    options: Annotated[tuple[OptionsConfig, ...], Meta(max_length=64)] = ()
+    """Live: at least one of each surface."""
 
     @property
     def all_sources(self) -> tuple[SourceConfig | ContractConfig, ...]:

@@ -20,18 +20,22 @@ def oracle() -> None:
 def test(config: tuple[Path, ...], seconds: float, output: str) -> int:
     """Ask every price source of CONFIG, and show answer, age, verdict and what the node would vote.
 
-    CONFIG is a node.toml, or files of configs/oracle: their feeds and sources are taken together. Ends as soon as every
-    source is usable. Exits with 5 when a feed has too few usable sources. Nothing is sent to the network.
+    CONFIG is a node.toml, or files of configs/oracle: their feeds, surfaces and sources are taken together. Of a
+    surface, forward, rate and smile of every expiry are shown. Ends as soon as every source is usable. Exits with 5
+    when a feed or surface has too few usable sources. Nothing is sent to the network.
 
     Example: crossclear oracle test configs/oracle/btc.toml
     """
     import logging
+    import os
     import time
     from functools import partial
 
     import structlog
     import trio
 
+    # As a node: threads of linear algebra that wait for busy cores cost many times what they gain.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.offline.price_trial import as_text, read_oracle, try_prices
 
     settings = read_oracle(config)
@@ -43,4 +47,4 @@ def test(config: tuple[Path, ...], seconds: float, output: str) -> int:
     finally:
         structlog.configure(**logged)
     show(found, as_text(found), output)
-    return ExitCode.OK if all(feed.is_usable for feed in found) else ExitCode.NOT_READY
+    return ExitCode.OK if all(each.is_usable for each in found) else ExitCode.NOT_READY

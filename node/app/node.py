@@ -39,7 +39,7 @@ from node.agreement.validator_addresses import AddressWatch, own_record, valid_a
 from node.agreement.validator_membership import Membership
 from node.api.view import NodeView
 from node.app.persister import Persister
-from node.app.service_settings import pool_limits, price_source, replica_config, tune_gc
+from node.app.service_settings import pool_limits, price_source, replica_config, surface_source, tune_gc
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
 from node.chains.conflicts import Conflicts, valid_conflict
@@ -60,9 +60,12 @@ from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.oracle.connections.chain_questions import ChainConnections
 from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
 from node.oracle.several_sources import SeveralSources
+from node.oracle.surfaces.live import LiveSurfaces
+from node.oracle.surfaces.service import SurfaceService, encoded_size
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -152,6 +155,9 @@ class Node:
         self._prices = prices if isinstance(prices, SeveralSources) else None
         cells = self._prices.all_cells if self._prices is not None else ()
         self._price_connections = LiveConnections(cells, config.chains, clock_ms)
+        surfaces = surface_source(config, prices)
+        self._surfaces = SurfaceService(surfaces, clock_ms)
+        self._option_cells = surfaces.all_cells if isinstance(surfaces, LiveSurfaces) else ()
         self._branch = StoredBranch(self._blocks)
         self._bridge = BridgeService(
             amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
@@ -334,6 +340,7 @@ class Node:
             self._relayer.purses,
             self._free_bytes,
             lambda: self._prices.standings if self._prices is not None else (),
+            lambda: self._surfaces.standings,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network), SignerCollector(remote)),
@@ -353,6 +360,8 @@ class Node:
             self._relayer.purses,
             self._free_bytes,
             self._prices,
+            lambda: self._surfaces.standings,
+            self._option_cells,
         )
         self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)
@@ -440,6 +449,8 @@ class Node:
             "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
             "oracle": partial(self._oracle.run, network, self._changed),
             "price-sources": partial(self._price_connections.run, self._supervisor.keep),
+            "surfaces": partial(self._surfaces.run, self._changed),
+            "option-sources": partial(ChainConnections(self._option_cells, clock_ms).run, self._supervisor.keep),
             "prices": partial(self._oracle.listen, subscribe(Topic.PRICES, valid_gossip)),
             "chains": partial(self._bridge.run, network, self._changed, self._supervisor.keep),
             "collateral": partial(self._bridge.listen, subscribe(Topic.COLLATERAL, valid_collateral)),
@@ -506,7 +517,9 @@ class Node:
         return self._supervisor.guarded("vote-extension", self._extension, NOTHING_OBSERVED)(state)
 
     def _extension(self, state: State) -> VoteExtension:
-        return VoteExtension(prices=self._oracle.reports, facts=write_facts(self._facts.pending(state)))
+        surfaces = self._surfaces.reports()
+        facts = self._facts.pending(state, reserved=encoded_size(surfaces))
+        return VoteExtension(prices=self._oracle.reports, facts=write_facts(facts), surfaces=surfaces)
 
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
         return signing_addresses(self._application.state, who)

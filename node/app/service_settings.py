@@ -13,6 +13,11 @@ from node.oracle.generated import GeneratedSource
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import PriceSource, Quote, ReplaySource
 from node.oracle.source_cell import SourceCell
+from node.oracle.surfaces.chain_cell import ChainCell
+from node.oracle.surfaces.generated_surfaces import GeneratedSurfaces
+from node.oracle.surfaces.live import LiveSurfaces
+from node.oracle.surfaces.recorded_surfaces import RecordedSurfaces, load_surfaces
+from node.oracle.surfaces.surface_source import SurfaceSource, SurfaceStanding
 from node.pool.mempool import PoolLimits
 
 
@@ -20,6 +25,14 @@ class _NoSource:
     """A validator without prices of its own reports none."""
 
     def read(self, now_ms: int) -> tuple[Quote, ...]:  # noqa: ARG002 - the interface's
+        """Nothing."""
+        return ()
+
+
+class _NoSurfaces:
+    """A validator without surfaces reports none, and loads no solver."""
+
+    def read(self, now_ms: int) -> tuple[SurfaceStanding, ...]:  # noqa: ARG002 - the interface's
         """Nothing."""
         return ()
 
@@ -64,6 +77,21 @@ def price_source(config: NodeConfig) -> PriceSource:
     if oracle.source == "live":
         return SeveralSources(oracle.feeds, [SourceCell(each) for each in oracle.all_sources])
     return ReplaySource(config.path(config.oracle.file), config.path(config.oracle.schedule))
+
+
+def surface_source(config: NodeConfig, prices: PriceSource) -> SurfaceSource:
+    """For surfaces, beside the source of prices. Raises LocalFault PRICE_SOURCE_UNUSABLE."""
+    oracle = config.oracle
+    if not oracle.surfaces:
+        return _NoSurfaces()
+    if oracle.source == "generated":
+        return GeneratedSurfaces(oracle.surfaces, oracle.seed)
+    if isinstance(prices, SeveralSources):
+        cells = [ChainCell(each) for each in oracle.options]
+        return LiveSurfaces(oracle.surfaces, cells, oracle.feeds, prices.value_of)
+    if isinstance(prices, ReplaySource) and oracle.surface_file:
+        return RecordedSurfaces(oracle.surfaces, load_surfaces(config.path(oracle.surface_file)), prices.schedule)
+    return _NoSurfaces()
 
 
 YOUNG_OBJECTS = 20_000

@@ -79,8 +79,11 @@ class AttestationPool:
     def __len__(self) -> int:
         return len(self._events)
 
-    def pending(self, state: State) -> tuple[Fact, ...]:
-        """What to attest now: events, custody and heartbeats that `state` lacks from us, within the limits."""
+    def pending(self, state: State, reserved: int = 0) -> tuple[Fact, ...]:
+        """What to attest now: events, custody and heartbeats that `state` lacks from us, within the limits.
+
+        `reserved`: bytes of the extension that surfaces take.
+        """
         for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
             del self._events[key]
         own = attesting_set(state).index_of.get(self._own_key)
@@ -97,7 +100,7 @@ class AttestationPool:
         missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
         news = (fact for fact in (*events, *custody, *beats, *seen, *missed) if fact.chain_id not in self._withheld)
         facts = _in_turn(news, state.now.height)
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, facts))
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD - reserved, facts))
 
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:

@@ -20,6 +20,9 @@ from node.oracle.connections.live import LiveConnections
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import load_hours
 from node.oracle.source_cell import SourceCell
+from node.oracle.surfaces.chain_cell import ChainCell
+from node.oracle.surfaces.live import check_surfaces
+from node.oracle.surfaces.recorded_surfaces import load_surfaces
 from node.p2p.config import read_preshared_key
 from node.store.store import network_of_store
 
@@ -232,6 +235,22 @@ def _replay_without_file(config: NodeConfig) -> Iterator[CrossclearError]:
     yield from _at("oracle.file", path, lambda: load_hours(path))
 
 
+def _surface_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
+    """Surfaces and option quotes that fit together, and a file of recorded surfaces that can be read."""
+    oracle = config.oracle
+    if oracle.surface_file:
+        path = config.path(oracle.surface_file)
+        yield from _at("oracle.surface_file", path, lambda: load_surfaces(path))
+    if oracle.source == "replay" and oracle.surfaces and not oracle.surface_file:
+        why = 'oracle.source is "replay": name the file of recorded surfaces, or remove oracle.surfaces'
+        yield _mistake(NodeCode.CONFIG_MISSING, "oracle.surface_file", "", why)
+    if oracle.source == "live":
+        try:
+            check_surfaces(oracle.surfaces, [ChainCell(each) for each in oracle.options], oracle.feeds)
+        except LocalFault as fault:
+            yield fault
+
+
 def _price_sources_unusable(config: NodeConfig) -> Iterator[CrossclearError]:
     """Feeds and sources that fit together, and prices that the venues have."""
     if config.oracle.source == "live" and not any(feed.feed for feed in config.oracle.feeds):
@@ -310,6 +329,7 @@ _CHECKS: tuple[Callable[[NodeConfig], Iterable[CrossclearError]], ...] = (
     _chain_twice,
     _replay_without_file,
     _price_sources_unusable,
+    _surface_sources_unusable,
     _trust_by_half,
     _trust_chain_unknown,
     _signer_without_key,

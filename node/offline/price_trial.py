@@ -12,9 +12,10 @@ import msgspec
 import trio
 
 from clearing.base.errors import LocalFault
-from node.app.service_settings import price_source
+from node.app.service_settings import price_source, surface_source
 from node.config import NodeConfig
 from node.config_sources import load_config
+from node.offline.surface_trial import SurfaceTrial, TriedSurface, surface_lines, tried_surfaces
 from node.oracle.combination import Verdict
 from node.oracle.connections.live import LiveConnections
 from node.oracle.readings import DECIMALS, E18
@@ -59,8 +60,15 @@ def read_oracle(paths: Sequence[Path]) -> NodeConfig:
     feeds = [feed for each in (first, *others) for feed in each.oracle.feeds]
     sources = [source for each in (first, *others) for source in each.oracle.sources]
     contracts = [contract for each in (first, *others) for contract in each.oracle.contracts]
+    surfaces = [surface for each in (first, *others) for surface in each.oracle.surfaces]
+    options = [source for each in (first, *others) for source in each.oracle.options]
     oracle = msgspec.structs.replace(
-        first.oracle, feeds=tuple(feeds), sources=tuple(sources), contracts=tuple(contracts)
+        first.oracle,
+        feeds=tuple(feeds),
+        sources=tuple(sources),
+        contracts=tuple(contracts),
+        surfaces=tuple(surfaces),
+        options=tuple(options),
     )
     if (sources or contracts) and oracle.source != "live":
         oracle = msgspec.structs.replace(oracle, source="live")
@@ -68,8 +76,10 @@ def read_oracle(paths: Sequence[Path]) -> NodeConfig:
     return msgspec.structs.replace(first, oracle=oracle, chains=chains)
 
 
-async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], int]) -> tuple[TriedFeed, ...]:
-    """Every feed, as soon as all of its sources are usable, or after so many seconds.
+async def try_prices(
+    config: NodeConfig, seconds: float, clock_ms: Callable[[], int]
+) -> tuple[TriedFeed | TriedSurface, ...]:
+    """Every feed and surface, as soon as all of their sources are usable, or after so many seconds.
 
     Raises LocalFault PRICE_SOURCE_UNUSABLE, also for settings without a source.
     """
@@ -78,17 +88,26 @@ async def try_prices(config: NodeConfig, seconds: float, clock_ms: Callable[[], 
         quotes = source.read(clock_ms())
         if not quotes:
             raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.source", why="the settings have no price source")
-        return tuple(_of_quote(quote, config) for quote in quotes)
+        now_ms = clock_ms()
+        surfaces = tried_surfaces(surface_source(config, source).read(now_ms), now_ms)
+        return (*(_of_quote(quote, config) for quote in quotes), *surfaces)
+    trial = SurfaceTrial(config, source, clock_ms)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(LiveConnections(source.all_cells, config.chains, clock_ms).run)
+        nursery.start_soon(trial.connect)
         with trio.move_on_after(seconds):
             while True:
                 source.read(clock_ms())
-                if all(each.flaw is None for standing in source.standings for each in standing.judgement.verdicts):
+                await trial.read()
+                all_count = all(
+                    each.flaw is None for standing in source.standings for each in standing.judgement.verdicts
+                )
+                if all_count and trial.all_count:
                     break
                 await trio.sleep(POLL_SECONDS)
         nursery.cancel_scope.cancel()
-    return tuple(_tried(standing, source) for standing in source.standings)
+    feeds = tuple(_tried(standing, source) for standing in source.standings)
+    return (*feeds, *tried_surfaces(trial.standings, clock_ms()))
 
 
 def _of_quote(quote: Quote, config: NodeConfig) -> TriedFeed:
@@ -136,9 +155,15 @@ def decimal_text(number_e18: int) -> str:
     return f"{'-' if number_e18 < 0 else ''}{whole}" + (f".{decimals}" if decimals else "")
 
 
-def as_text(feeds: Sequence[TriedFeed]) -> str:
-    """A line a feed, and one under it for each source."""
-    return "\n".join(line for feed in feeds for line in (_feed_line(feed), *map(_source_line, feed.sources)))
+def as_text(found: Sequence[TriedFeed | TriedSurface]) -> str:
+    """A line a feed and surface, and one under it for each source; of a surface for each expiry, too."""
+    lines: list[str] = []
+    for each in found:
+        if isinstance(each, TriedSurface):
+            lines += surface_lines(each)
+        else:
+            lines += (_feed_line(each), *map(_source_line, each.sources))
+    return "\n".join(lines)
 
 
 def _feed_line(feed: TriedFeed) -> str:

@@ -20,6 +20,7 @@ from node.chains.relayer_purse import RelayerPurse
 from node.epochs.packages import PackageService
 from node.oracle.service import OracleService
 from node.oracle.several_sources import FeedStanding
+from node.oracle.surfaces.surface_source import SurfaceStanding
 from node.p2p.libp2p.network import LibP2PNetwork
 
 BLOCK_AGE_MS_MAX = 10_000
@@ -62,10 +63,12 @@ class HealthMonitor:
         purses: Mapping[int, RelayerPurse] | None = None,
         free_bytes: Callable[[], int] | None = None,
         feeds: Callable[[], Sequence[FeedStanding]] = tuple,
+        surfaces: Callable[[], Sequence[SurfaceStanding]] = tuple,
     ) -> None:
         """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself.
         `services`: a condition for each service that failed. `packages` is None for a node that proves nothing."""
         self._feeds = feeds
+        self._surfaces = surfaces
         self._services = services
         self._free_bytes = free_bytes
         self._packages = packages
@@ -110,6 +113,7 @@ class HealthMonitor:
             *self._signer_checks(),
             *self._oracle_checks(now),
             *self.feed_checks(),
+            *self.surface_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
             *self._shortages(),
             *self._vaults_ahead(),
@@ -167,6 +171,13 @@ class HealthMonitor:
         return [
             Check(name=f"feed-{standing.config.name}", ok=standing.ok, detail=standing.detail)
             for standing in self._feeds()
+        ]
+
+    def surface_checks(self, now_ms: int) -> Sequence[Check]:
+        """Well while the own report is fresh; sources that don't count are for the operators' eyes before."""
+        return [
+            Check(name=f"surface-{each.config.name}", ok=each.fresh(now_ms) is not None, detail=each.detail(now_ms))
+            for each in self._surfaces()
         ]
 
     def _chain(self, chain_id: int) -> Check:

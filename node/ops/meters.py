@@ -31,6 +31,8 @@ from node.ops.metrics import Metrics
 from node.ops.silent_validators import SilentValidators
 from node.oracle.service import OracleService
 from node.oracle.several_sources import SeveralSources
+from node.oracle.surfaces.chain_cell import ChainCell
+from node.oracle.surfaces.surface_source import SurfaceStanding
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService
@@ -62,8 +64,11 @@ class Meters:
         purses: Mapping[int, RelayerPurse] | None = None,
         free_bytes: Callable[[], int] = lambda: 0,
         prices: SeveralSources | None = None,
+        surfaces: Callable[[], Sequence[SurfaceStanding]] = tuple,
+        option_cells: Sequence[ChainCell] = (),
     ) -> None:
         """`prices` is None for a node whose prices have one source."""
+        self._surfaces, self._option_cells = surfaces, option_cells
         self._prices = prices
         self._free_bytes = free_bytes
         self._purses = {} if purses is None else purses
@@ -173,6 +178,7 @@ class Meters:
         for report in self._oracle.reports:
             metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
         self.measure_sources()
+        self.measure_surfaces(now)
         for chain_id, watcher in self._bridge.watchers.items():
             status, chain = watcher.status, str(chain_id)
             metrics.chain_height.labels(chain=chain).set(status.final_number)
@@ -235,6 +241,25 @@ class Meters:
                 for code, count in cell.faults.items():
                     which = (feed, cell.config.name, code.label)
                     self._raise("source", metrics.oracle_source_faults, {which: count})
+
+    def measure_surfaces(self, now_ms: int) -> None:
+        """Every surface and its sources, as last read."""
+        metrics = self._metrics
+        for standing in self._surfaces():
+            name, report = standing.config.name, standing.report
+            if report is not None:
+                metrics.surface_age.labels(name).set((now_ms - report.time_ms) / 1000)
+                metrics.surface_expiries.labels(name).set(len(report.expiries))
+                metrics.surface_error.labels(name).set(standing.error_ppm / 1_000_000)
+                metrics.surface_fit.labels(name).set(standing.fit_ms / 1000)
+            for verdict in standing.verdicts:
+                used = verdict.chain.used if verdict.chain is not None else 0
+                metrics.surface_source_usable.labels(name, verdict.name).set(1 if verdict.flaw is None else 0)
+                metrics.surface_source_quotes.labels(name, verdict.name).set(used)
+        for cell in self._option_cells:
+            for code, count in cell.faults.items():
+                which = (cell.config.surface, cell.config.name, code.label)
+                self._raise("option source", metrics.surface_source_faults, {which: count})
 
     def _measure_endpoints(self) -> None:
         for chain_id, watcher in self._bridge.watchers.items():

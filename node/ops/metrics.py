@@ -102,6 +102,24 @@ class Metrics:
         self.oracle_source_faults = self._counter(
             "oracle_source_faults", "Failures of a source's connection or messages", (*source, "code")
         )
+        self.surface_age = self._gauge("oracle_surface_age_seconds", "Age of this node's surface report", ("surface",))
+        self.surface_expiries = self._gauge("oracle_surface_expiries", "Expiries of the report", ("surface",))
+        self.surface_error = self._gauge(
+            "oracle_surface_error", "Root mean square of the fit, in volatility of a year", ("surface",)
+        )
+        self.surface_fit = self._gauge("oracle_surface_fit_seconds", "How long the last fit took", ("surface",))
+        option_source = ("surface", "source")
+        self.surface_source_usable = self._gauge(
+            "oracle_surface_source_usable", "1 while the source of option quotes counts", option_source
+        )
+        self.surface_source_quotes = self._gauge(
+            "oracle_surface_source_quotes", "Usable option quotes of the source", option_source
+        )
+        self.surface_source_faults = self._counter(
+            "oracle_surface_source_faults",
+            "Failures of connection or answers of a source of option quotes",
+            (*option_source, "code"),
+        )
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.custody_proven = self._gauge(
             "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)

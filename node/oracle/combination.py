@@ -87,7 +87,8 @@ class FeedCombination:
         found = {}
         for name, price in prices.items():
             anchor = self._anchors.get(name)
-            if anchor is None or now_ms - anchor.time_ms > self._limits.jump_ms:
+            # An anchor of a later time is from before the clock was set back.
+            if anchor is None or not 0 <= now_ms - anchor.time_ms <= self._limits.jump_ms:
                 continue
             if _is_near(price, anchor.price_e18, self._limits.jump_ppm_max):
                 continue

@@ -74,6 +74,11 @@ class SeveralSources:
         self.standings = tuple(sorted(standings, key=lambda standing: standing.config.name))
         return tuple(sorted((each.quote for each in standings if each.quote), key=lambda quote: quote.feed))
 
+    def value_of(self, feed: str) -> float | None:
+        """Of a feed by its name, as last read, in units of money; None without a value."""
+        values = (each.judgement.value for each in self.standings if each.config.name == feed)
+        return next((value.price_e18 / E18 for value in values if value is not None), None)
+
 
 def feeds_in_order(feeds: Sequence[FeedConfig], cells: Sequence[SourceCell]) -> tuple[FeedConfig, ...]:
     """Each feed after those in which its sources are priced.

@@ -39,6 +39,26 @@ class OracleCode(CodeBook):
     VENUE_RATE_LIMITED = 993, "The venue limits this machine's requests. The node waits; poll less often."
     BOOK_BROKEN = 994, "Updates of the order book were lost: a gap or a wrong checksum. It is read anew."
     CONTRACT_PRICE_UNUSABLE = 995, "The contract's answer is no usable price. The values say what is wrong with it."
+    QUOTES_TOO_FEW = (
+        909,
+        "The source has fewer usable option quotes than `quotes_min`. Compare it with the venue.",
+    )
+    QUOTES_BROKEN = (
+        910,
+        "Most of the source's option quotes are crossed, negative or absurd. It counts when few are.",
+    )
+    INDEX_MISSING = 911, "Neither the source nor the surface's feed has an index, from which forwards are measured."
+    FORWARD_FAR = 912, "Every forward of the source is farther from the index than `basis_ppm_max` allows."
+    VOLATILITY_JUMPED = (
+        913,
+        "The source's volatility moved by more than `jump_ppm_max` and no other source confirms it. It counts again "
+        "when another confirms it, or after `jump_ms`.",
+    )
+    VOLATILITY_DEVIATES = 914, "Volatility or forwards are far from those of most sources. Compare with the venue."
+    SURFACE_UNFITTED = (
+        915,
+        "No surface could be fitted to the quotes. The last one is reported until it is old.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +144,20 @@ class ReplaySource:
             quotes.append(Quote(feed, ticks, max(1, ticks * CONFIDENCE_PPM // 1_000_000), 1))
         return tuple(quotes)
 
-    def _elapsed_ms(self, now_ms: int) -> int:
+    def schedule(self) -> Schedule | None:
+        """Read once it exists; None before. Raises LocalFault."""
         if self._schedule is None:
             try:
                 self._schedule = read_json(self._schedule_file.read_bytes(), Schedule)
             except FileNotFoundError:
-                return 0
+                return None
             except msgspec.DecodeError as error:
                 raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, str(self._schedule_file), why=str(error)) from None
-        return max(0, int((now_ms - self._schedule.start_ms) * self._schedule.speed))
+        return self._schedule
+
+    def _elapsed_ms(self, now_ms: int) -> int:
+        schedule = self.schedule()
+        return 0 if schedule is None else max(0, int((now_ms - schedule.start_ms) * schedule.speed))
 
 
 def write_schedule(path: Path, schedule: Schedule) -> None:

@@ -3,21 +3,27 @@
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from clearing.base.errors import LocalFault
 from node.config import ChainConfig, NodeConfig
-from node.config_oracle import FeedConfig, Oracle, SourceConfig
+from node.config_oracle import FeedConfig, OptionsConfig, Oracle, SourceConfig, SurfaceConfig
 from node.config_sources import load_config
 from node.offline.config_checks import config_mistakes
 from node.offline.price_trial import as_text, decimal_text, read_oracle, try_prices
+from node.offline.surface_trial import TriedSurface
 from node.oracle.connections.live import LiveConnections
 from node.oracle.several_sources import SeveralSources
 from node.oracle.source import OracleCode, Quote
 from node.oracle.source_cell import SourceCell
+from node.oracle.surfaces.chain_cell import ChainCell
+from node.oracle.surfaces.generated_surfaces import FRIDAYS
+from node.oracle.surfaces.live import LiveSurfaces
 from tests.kit.command_line import CommandLine
+from tests.kit.oracle.option_venue import OptionMarket, OptionVenue
 from tests.kit.oracle.venue_server import VenueServer
 from tests.kit.refusals import refused
 
@@ -134,6 +140,7 @@ def test_settings_whose_sources_do_not_fit_are_refused_before_the_start() -> Non
     assert mistakes(Oracle(source="live", feeds=(feed,), sources=(good,))) == []
     assert mistakes(Oracle(source="live")) == ["oracle.feeds"]
     assert mistakes(Oracle(source="live", feeds=(feed,))) == ["oracle.feeds"]
+    assert mistakes(Oracle(source="generated", feeds=(feed,))) == [], "generated prices need no sources"
     wrong = source("b", "kraken", "wss://venue", "mark")
     assert mistakes(Oracle(source="live", feeds=(feed,), sources=(wrong,))) == ["oracle.sources BTC/b"]
 
@@ -156,3 +163,102 @@ def test_a_second_file_that_has_the_same_feed_is_refused() -> None:
 )
 def test_a_number_is_printed_exactly(number: int, text: str) -> None:
     assert decimal_text(number) == text
+
+
+def options_of(venue: OptionVenue, poll_ms: int = 500) -> OptionsConfig:
+    return OptionsConfig(
+        surface="BTC",
+        name=venue.venue,
+        venue=venue.venue,  # type: ignore[arg-type]
+        market="BTC" if venue.venue == "deribit" else "BTC-USD",
+        url=venue.url,
+        poll_ms=poll_ms,
+    )
+
+
+async def test_the_trial_shows_the_surface_that_the_node_would_vote() -> None:
+    async with trio.open_nursery() as nursery:
+        book = VenueServer("kraken", clock_ms, lambda: (5_000_000, 5_000_002))
+        venues = [OptionVenue(name, OptionMarket(), clock_ms) for name in ("deribit", "okx")]
+        for server in (book, *venues):
+            await nursery.start(server.run)
+        oracle = Oracle(
+            source="live",
+            feeds=(FeedConfig(name="BTC", feed=7, quorum=1),),
+            sources=(source("kraken", "kraken", book.url),),
+            surfaces=(SurfaceConfig(name="BTC", group=3, feed="BTC", quorum=2),),
+            options=tuple(map(options_of, venues)),
+        )
+        found = await try_prices(NodeConfig(oracle=oracle), 20, clock_ms)
+        nursery.cancel_scope.cancel()
+    surface = found[-1]
+    assert isinstance(surface, TriedSurface)
+    assert surface.vote is not None
+    assert (surface.is_usable, surface.usable, surface.vote.group, surface.vote.sources) == (True, 2, 3, 2)
+    lines = as_text(found).splitlines()[-8:]
+    assert lines[0].startswith("BTC surface of group 3: votes 5 expiries, error 0.")
+    assert lines[0].endswith("2 of 2 sources usable, 2 needed")
+    assert "08:00 forward 1.0" in lines[1]
+    assert "of 30 quotes" in lines[1] or "of 31 quotes" in lines[1] or "of 32 quotes" in lines[1]
+    assert lines[-2].startswith("  deribit (deribit BTC): 7")
+    assert lines[-1].startswith("  okx (okx BTC-USD): 7")
+    assert "usable; left out: 7" in lines[-1]
+
+
+def test_the_command_says_that_a_surface_has_no_sources(cli: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(
+        '[[oracle.feeds]]\nname = "BTC"\nfeed = 1\nquorum = 1\n'
+        '[[oracle.sources]]\nfeed = "BTC"\nname = "a"\nvenue = "okx"\nmarket = "M"\nurl = "ws://127.0.0.1:9"\n'
+        '[[oracle.surfaces]]\nname = "BTC"\ngroup = 1\nfeed = "BTC"\n'
+        '[[oracle.options]]\nsurface = "BTC"\nname = "b"\nvenue = "okx"\nmarket = "BTC-USD"\nurl = "http://127.0.0.1:9"\n'
+    )
+    printed = cli(*COMMAND, path, "--seconds", "1", "--output", "json", code=5)
+    surface = printed.json[-1]
+    assert (surface["is_usable"], surface["vote"], surface["sources"][0]["code"]) == (False, None, "R0990")
+    text = cli(*COMMAND, path, "--seconds", "1", code=5).out
+    assert "BTC surface of group 1: none; 0 of 1 sources usable, 1 needed; R0989 sources_too_few" in text
+    assert "b (okx BTC-USD): no quotes; R0990 venue_unreachable" in text
+
+
+def test_the_command_shows_generated_surfaces(cli: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(
+        '[oracle]\nsource = "generated"\n[[oracle.feeds]]\nname = "X"\nfeed = 9\nquorum = 1\n'
+        '[[oracle.surfaces]]\nname = "X"\ngroup = 4\nfeed = "X"\n'
+    )
+    text = cli(*COMMAND, path).out
+    count = text.count("skew -0.150, wing 0.700")
+    assert f"X surface of group 4: votes {count} expiries" in text
+    assert count >= len(FRIDAYS)
+
+
+def test_the_shipped_surfaces_have_two_venues_over_tls() -> None:
+    oracle = read_oracle(SHIPPED).oracle
+    assert [each.name for each in oracle.surfaces] == ["BTC", "ETH"]
+    cells = [ChainCell(each) for each in oracle.options]
+    LiveSurfaces(oracle.surfaces, cells, oracle.feeds, lambda _: None)
+    assert {(each.surface, each.venue) for each in oracle.options} == {
+        (name, venue) for name in ("BTC", "ETH") for venue in ("deribit", "okx")
+    }
+    assert all(each.url.startswith("https://") for each in oracle.options)
+
+
+def test_settings_of_surfaces_that_do_not_fit_are_refused_before_the_start(tmp_path: Path) -> None:
+    good = source("a", "okx", "wss://venue", "index")
+    feed, surface = FeedConfig(name="BTC", feed=1, quorum=1), SurfaceConfig(name="BTC", group=1, feed="BTC")
+    options = OptionsConfig(surface="BTC", name="o", venue="okx", market="BTC-USD", url="https://venue")
+
+    def mistakes(**settings: Any) -> list[str]:
+        given: dict[str, Any] = {"source": "live", "feeds": (feed,), "sources": (good,), **settings}
+        found = config_mistakes(NodeConfig(oracle=Oracle(**given)))
+        return [each.at for each in found if each.at.startswith("oracle")]
+
+    assert mistakes(surfaces=(surface,), options=(options,)) == []
+    assert mistakes(surfaces=(surface,)) == ["oracle.surfaces"]
+    assert mistakes(options=(options,)) == ["oracle.options"]
+    prices = tmp_path / "hours.csv"
+    prices.write_text("unix,BTC_open,BTC_close\n0,1,1\n")
+    replay = {"source": "replay", "file": str(prices), "sources": (), "feeds": ()}
+    assert mistakes(**replay, surfaces=(surface,)) == ["oracle.surface_file"]
+    assert mistakes(**replay, surfaces=(surface,), surface_file=str(prices)) == ["oracle.surface_file"]

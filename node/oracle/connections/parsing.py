@@ -5,6 +5,7 @@ not wait for them. One parser reads one message at a time; its caller sees to th
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import trio
 
@@ -13,6 +14,7 @@ from node.oracle.events import Event
 AT_ONCE_BYTES = 16_384
 """Read in the event loop: some thousand levels. Changing to a thread costs more."""
 THREADS = 2
+T = TypeVar("T")
 _threads = trio.CapacityLimiter(THREADS)
 
 
@@ -21,6 +23,9 @@ async def parsed(read: Callable[[], Sequence[Event]], size: int) -> Sequence[Eve
 
     It is waited for even when cancelled: a message is bounded, and the parser is used again.
     """
-    if size <= AT_ONCE_BYTES:
-        return read()
+    return read() if size <= AT_ONCE_BYTES else await threaded(read)
+
+
+async def threaded(read: Callable[[], T]) -> T:
+    """What `read` returns in a worker thread of the sources. Raises as it does, and is waited for in the same way."""
     return await trio.to_thread.run_sync(read, limiter=_threads)

@@ -43,6 +43,8 @@ from node.oracle.source_cell import SourceCell
 from node.oracle.venues.wire import check_status
 
 CONNECT_SECONDS = 10.0
+SEND_SECONDS = 10.0
+"""A venue that takes no frame for so long reads none."""
 STEADY_SECONDS = 60.0
 """A connection that lasted so long worked: its end is the first failure."""
 ANNOUNCED_SECONDS = 1.0
@@ -134,7 +136,7 @@ class VenueStream:
                         max_message_size=parser.frame_bytes_max,
                     )
                 for text in parser.opening():
-                    await socket.send_message(text)
+                    await _send(socket, text)
                 if parser.keepalive_ms:
                     nursery.start_soon(self._keep_alive, socket)
                 await self._receive(socket, nursery, http)
@@ -158,7 +160,7 @@ class VenueStream:
             events = await self._parsed(partial(self._parser.receive, frame), len(frame), nursery, http)
             for event in events:
                 if isinstance(event, FrameWanted):
-                    await socket.send_message(event.text)
+                    await _send(socket, event.text)
                 elif isinstance(event, ClosingSoon):
                     log.info("price source closes", source=self._at, why=event.why)
                     return
@@ -195,7 +197,7 @@ class VenueStream:
     async def _keep_alive(self, socket: WebSocketConnection) -> None:
         while True:
             await trio.sleep(self._parser.keepalive_ms / 1000)
-            await socket.send_message(self._parser.keepalive)
+            await _send(socket, self._parser.keepalive)
 
     def _unreachable(self, why: str) -> RemoteFault:
         return RemoteFault(OracleCode.VENUE_UNREACHABLE, self._at, why=why)
@@ -215,6 +217,12 @@ class VenueStream:
             limit = self._parser.frame_bytes_max
             return RemoteFault(OracleCode.VENUE_MALFORMED, self._at, why="message too big", limit=limit)
         return self._unreachable("closed" if error.reason is None else f"closed with {error.reason.code}")
+
+
+async def _send(socket: WebSocketConnection, text: str) -> None:
+    """Raises trio.TooSlowError."""
+    with trio.fail_after(SEND_SECONDS):
+        await socket.send_message(text)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -34,7 +34,8 @@ def address_of(url: str) -> Address:
         raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, "oracle.sources", url=url, why="no host")
     is_tls = parts.scheme == "wss"
     port = stated or (443 if is_tls else 80)
-    header = host if port in (80, 443) else f"{host}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    header = name if port in (80, 443) else f"{name}:{port}"
     return Address(host, port, is_tls, header, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 

@@ -62,32 +62,44 @@ class ContractReader:
     async def _round(self, quorum: EndpointQuorum) -> int:
         try:
             await quorum.check_chain(self._chain.chain_id)
-            await self.read_all(quorum)
+            unread = await self.read_all(quorum)
         except RemoteFault as fault:
             for cell in self._cells:
                 cell.failed(fault, reading_lost=False)
-            wait_ms = max(self._poll_ms, self._pauses.after(fault))
-            log.warning("prices of a chain not read", chain=self._chain.name, fault=str(fault), again_ms=wait_ms)
-            return wait_ms
+            return self._pause(fault)
+        if unread is not None:
+            return self._pause(unread)
         self._pauses.worked()
         return self._poll_ms
 
-    async def read_all(self, quorum: EndpointQuorum) -> None:
-        """Every price at the newest final block; its own fault is its cell's. Raises RemoteFault of the quorum."""
+    def _pause(self, fault: RemoteFault) -> int:
+        wait_ms = max(self._poll_ms, self._pauses.after(fault))
+        log.warning("prices of a chain not read", chain=self._chain.name, fault=str(fault), again_ms=wait_ms)
+        return wait_ms
+
+    async def read_all(self, quorum: EndpointQuorum) -> RemoteFault | None:
+        """Every price at the newest final block; a contract's fault is its cell's alone.
+
+        The last fault, if no contract could be read for one that is not of its answer: then the endpoints are to blame.
+        Raises RemoteFault of the block.
+        """
         known = 0 if self._block is None else self._block.number
         final = max(known, (await quorum.tips(self._policy, known)).final_number)
         if self._block is None or final > known:
             (self._block,) = await quorum.final_headers((final,))
+        unread: list[RemoteFault] = []
         for cell, price in zip(self._cells, self._prices, strict=True):
             try:
                 reading = await self._read(quorum, price, self._block)
             except RemoteFault as fault:
-                if fault.code is not OracleCode.CONTRACT_PRICE_UNUSABLE:
-                    raise
-                cell.failed(fault, reading_lost=True)
+                is_answer = fault.code is OracleCode.CONTRACT_PRICE_UNUSABLE
+                cell.failed(fault, reading_lost=is_answer)
                 log.warning("price of a contract refused", source=cell.config.name, fault=str(fault))
+                if not is_answer:
+                    unread.append(fault)
             else:
                 cell.take((PriceRead(reading),), self._clock_ms())
+        return unread[-1] if len(unread) == len(self._cells) else None
 
     async def _read(self, quorum: EndpointQuorum, price: ContractPrice, block: BlockHeader) -> Reading:
         for _ in range(ROUNDS_MAX):

@@ -155,7 +155,7 @@ class BinanceStream:
         """Begin the book at the snapshot, and go on with what came meanwhile."""
         _check_answer(answer, self._at)
         found = decode(answer.body, _Snapshot, self._at)
-        waiting = [event for event in self._waiting if event.u > found.lastUpdateId]
+        waiting = [event for event in self._waiting if not self._is_covered(event, found.lastUpdateId)]
         if self._waiting and found.lastUpdateId < self._waiting[0].U - 1:
             return (SnapshotWanted(self._snapshot_path),)
         self._forget()
@@ -187,7 +187,7 @@ class BinanceStream:
         if self._last is None:
             self._wait(event)
             return (SnapshotWanted(self._snapshot_path),) if len(self._waiting) == 1 else ()
-        if event.u <= self._last and self._is_first:
+        if self._is_first and self._is_covered(event, self._last):
             return ()
         if not self._follows(event, self._last):
             why = f"update {event.U} follows {self._last}"
@@ -197,6 +197,10 @@ class BinanceStream:
         self._book.update(event.b, event.a)
         self._last, self._is_first = event.u, False
         return (PriceRead(self._book.reading(moment(event.E, self._at))),)
+
+    def _is_covered(self, event: _Depth, last: int) -> bool:
+        """By a snapshot. Of futures the event that ends with it is the first one, to which the next one refers."""
+        return event.u < last if self._futures else event.u <= last
 
     def _follows(self, event: _Depth, last: int) -> bool:
         if self._is_first:

@@ -23,6 +23,7 @@ from node.oracle.events import (
 from node.oracle.readings import Reading, of_book
 from node.oracle.venues.order_book import OrderBook
 from node.oracle.venues.wire import (
+    FRAME_BYTES_MAX,
     NOTHING,
     RETRY_MS_DEFAULT,
     Message,
@@ -214,6 +215,22 @@ def read_ticker(ticker: _Ticker, kind: str, at: str) -> tuple[Event, ...]:
     return state, PriceRead(reading)
 
 
+def answered(answer: Answer, at: str, bytes_max: int = FRAME_BYTES_MAX) -> _Frame:
+    """The envelope of an answer with a result. Raises RemoteFault as a parser."""
+    if answer.status not in (200, 418, 429):
+        try:
+            check_envelope(decode(answer.body, _Frame, at), at)
+        except RemoteFault as fault:
+            if fault.values.get("code") is not None or "retry_after_ms" in fault.values:
+                raise
+    check_status(answer, at)
+    found = decode(answer.body, _Frame, at, bytes_max)
+    check_envelope(found, at)
+    if is_absent(found.result):
+        raise malformed(at, "no result")
+    return found
+
+
 class DeribitAnswers:
     """One market over HTTP. The price of an index has the time of the answer, where it states one."""
 
@@ -227,17 +244,7 @@ class DeribitAnswers:
     def read(self, answer: Answer) -> tuple[Event, ...]:
         """The price, or the halt."""
         at = self._at
-        if answer.status not in (200, 418, 429):
-            try:
-                check_envelope(decode(answer.body, _Frame, at), at)
-            except RemoteFault as fault:
-                if fault.values.get("code") is not None or "retry_after_ms" in fault.values:
-                    raise
-        check_status(answer, at)
-        found = decode(answer.body, _Frame, at)
-        check_envelope(found, at)
-        if is_absent(found.result):
-            raise malformed(at, "no result")
+        found = answered(answer, at)
         if self._kind != "index":
             return read_ticker(again(found.result, _Ticker, at), self._kind, at)
         index = again(found.result, _RestIndex, at)

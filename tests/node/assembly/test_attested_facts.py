@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from hypothesis import given, settings
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from bridge.watch.cursor import FileFactStore, ScanCursor
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
 from bridge.watch.status import Alarm
-from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.blocks.block import (
+    FACTS_MAX,
+    ExpiryQuote,
+    SurfaceReport,
+    VoteExtension,
+    decode_extension,
+    encode_extension,
+)
 from clearing.schema.blocks.deposit_batch import read_facts, write_facts
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals, open_withdrawals
@@ -21,6 +29,7 @@ from node.chains.relayer_service import open_claims
 from node.config import ChainConfig
 from node.oracle.service import OracleService, _reportable
 from node.oracle.source import Quote, ReplaySource
+from node.oracle.surfaces.service import encoded_size
 from tests.kit.clearing.gated import gated, not_executed
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS
 from tests.kit.clearing.world import World, deposit_seen, executed, funded
@@ -247,8 +256,19 @@ def test_deposits_that_the_state_does_not_store_yet_take_no_room(pool: Attestati
     assert [fact.nonce for fact in pool.pending(world.state)] == [last]
 
 
-@given(st.integers(0, 40), st.integers(0, 40), st.booleans())
-def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, block: int, large: bool) -> None:
+change = msgspec.structs.replace
+LARGEST = ExpiryQuote(2**62 - 1, 1_000 * 10**9, -1_000_000, 100_000_000, -990_000, 2_000_000)
+
+
+def largest_surface(group: int, expiries: int) -> SurfaceReport:
+    quotes = tuple(change(LARGEST, expiry_ms=2**61 + each) for each in range(expiries))
+    return SurfaceReport(group, 2**62, 2**32 - 1, quotes)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.booleans(), st.lists(st.integers(1, 16), max_size=2))
+def test_pending_facts_always_fit_an_extension_with_all_prices_and_surfaces(
+    deposits: int, block: int, large: bool, expiries: list[int]
+) -> None:
     world, pool = World(check=False), AttestationPool(b"\x01" * 32)
     for nonce in range(1, deposits + 1):
         amount = 2**255 if large else 1
@@ -256,7 +276,9 @@ def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, bl
     for fact in world.custody_facts(4 * block):
         pool.add(fact)
     prices = tuple(_reportable([Quote(2**32 - 1 - feed, 2**62, 2**62, 2**31) for feed in range(32)], 2**62))
-    decode_extension(encode_extension(VoteExtension(prices, write_facts(pool.pending(world.state)))))
+    surfaces = tuple(largest_surface(2**31 + at, count) for at, count in enumerate(expiries))
+    facts = pool.pending(world.state, reserved=encoded_size(surfaces))
+    decode_extension(encode_extension(VoteExtension(prices, write_facts(facts), surfaces)))
 
 
 def test_memory_of_custody_and_heartbeats_does_not_grow(pool: AttestationPool) -> None:

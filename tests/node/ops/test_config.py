@@ -30,7 +30,7 @@ def test_the_annotated_example_states_every_default(tmp_path: Path) -> None:
     assert stated.pop("home", None) is None
     default: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(NodeConfig()))
     tables = [("p2p", "peers"), ("p2p", "observers"), ("api", "submitters")]
-    tables += [("oracle", key) for key in ("feeds", "sources", "contracts")]
+    tables += [("oracle", key) for key in ("feeds", "sources", "contracts", "surfaces", "options")]
     for section, key in (("node", "home"), *tables):
         default[section].pop(key)
     assert stated == {name: section for name, section in default.items() if name != "chains"}

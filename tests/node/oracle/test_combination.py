@@ -51,6 +51,12 @@ def test_fewer_sources_than_the_quorum_give_no_value() -> None:
     assert FeedCombination(LIMITS).judge([], NOW).value is None
 
 
+def test_a_clock_that_is_set_back_leaves_no_anchor_of_a_later_time() -> None:
+    feed = FeedCombination(LIMITS)
+    feed.judge(sources(100), NOW)
+    assert codes(feed.judge(sources(50, at_ms=NOW - 500_000), NOW - 500_000)) == [None]
+
+
 def test_a_jump_counts_when_another_source_makes_it_too() -> None:
     feed = FeedCombination(LIMITS)
     feed.judge(sources(100, 100, 100), NOW)

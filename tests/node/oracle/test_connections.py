@@ -16,7 +16,8 @@ from node.oracle.connections import stream
 from node.oracle.connections.live import LiveConnections, connection
 from node.oracle.connections.parsing import AT_ONCE_BYTES
 from node.oracle.connections.stream import VenueStream
-from node.oracle.events import Event
+from node.oracle.connections.tcp import address_of
+from node.oracle.events import Event, FrameWanted
 from node.oracle.guard import book_flaw
 from node.oracle.pauses import LONGEST_MS, Pauses
 from node.oracle.readings import E18
@@ -160,6 +161,34 @@ def test_an_address_that_cannot_be_dialled_is_refused_at_the_start(url: str) -> 
     config = SourceConfig(feed="F", name="s", venue="kraken", market="M", url=url)
     with refused(OracleCode.PRICE_SOURCE_UNUSABLE, LocalFault):
         LiveConnections([SourceCell(config)], (), clock_ms)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "header"),
+    [
+        ("ws://[::1]:9000/x", "::1", "[::1]:9000"),
+        ("wss://[2001:db8::7]", "2001:db8::7", "[2001:db8::7]"),
+        ("wss://venue:8443/ws", "venue", "venue:8443"),
+    ],
+)
+def test_the_host_header_has_an_address_of_ip_version_6_in_brackets(url: str, host: str, header: str) -> None:
+    found = address_of(url)
+    assert (found.host, found.header) == (host, header)
+
+
+async def test_a_venue_that_takes_no_frame_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends on and reads nothing, so an answer to it waits for ever."""
+    monkeypatch.setattr(stream, "SEND_SECONDS", 0.05)
+    async with connected("deribit") as source:
+        await source.priced()
+
+        async def waits(_: object, __: object) -> None:
+            await trio.sleep_forever()
+
+        monkeypatch.setattr(stream.WebSocketConnection, "send_message", waits)
+        source.stream._parser.receive = lambda _: (FrameWanted("answer"),)
+        source.server.is_silent = False
+        await source.failed(OracleCode.VENUE_UNREACHABLE)
 
 
 async def test_a_book_that_stays_crossed_is_read_anew_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,16 +5,21 @@ The records are in `venues` under CROSSCLEAR_VECTORS.
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.codes import BridgeCode
 from clearing.base.errors import RemoteFault
+from node.config import ChainConfig
+from node.config_oracle import ContractConfig
 from node.oracle.contracts.abi import selector, word
 from node.oracle.contracts.chainlink import ChainlinkPrice, Round, check_round, check_sequencer, read_round
 from node.oracle.contracts.pyth import PythPrice, reading_of
+from node.oracle.contracts.reader import ContractReader
 from node.oracle.contracts.uniswap import (
     UniswapPrice,
     mean_liquidity,
@@ -26,6 +31,7 @@ from node.oracle.contracts.uniswap import (
 )
 from node.oracle.readings import E18, Reading
 from node.oracle.source import OracleCode
+from node.oracle.source_cell import SourceCell
 from tests.kit.oracle.samples import Sample, samples
 from tests.kit.refusals import refused
 
@@ -301,3 +307,56 @@ def test_any_answers_are_read_or_refused(answers: list[bytes | None], now: int) 
                 price.read(tuple(answers[: len(price.calls())]), now)
             except RemoteFault as fault:
                 assert fault.code is REFUSED
+
+
+class OneBadContract:
+    """A quorum whose endpoints disagree on what one contract answers, and on nothing else."""
+
+    def __init__(self, bad: bytes, block_time: int) -> None:
+        self.bad, self.block_time = bad, block_time
+
+    async def check_chain(self, _: int) -> None:
+        """It is the chain."""
+
+    async def tips(self, *_: Any) -> Any:
+        return SimpleNamespace(final_number=7)
+
+    async def final_headers(self, _: Any) -> list[Any]:
+        return [SimpleNamespace(number=7, hash=bytes(32), timestamp=self.block_time)]
+
+    async def undisputed(self, calls: Any, _: Any) -> Any:
+        if any(self.bad.hex() in str(call) for call in calls):
+            raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "eth_call")
+        price = words(1 << 64 | 7, 200 * 10**8, self.block_time, self.block_time, 1 << 64 | 7)
+        return feed_answers(price) if len(calls) > 1 else (words(int.from_bytes(AGGREGATOR, "big")),)
+
+
+def chainlink_cell(name: str, address: bytes) -> SourceCell:
+    return SourceCell(
+        ContractConfig(
+            feed="F", name=name, kind="chainlink", chain_id=1, address=f"0x{address.hex()}", heartbeat_s=3_600
+        )
+    )
+
+
+async def test_a_contract_that_cannot_be_read_does_not_end_the_round_for_the_others() -> None:
+    cells = [chainlink_cell("bad", PROXY), chainlink_cell("good", UPTIME)]
+    chain = ChainConfig(chain_id=1, name="ethereum", endpoints=("http://127.0.0.1:9",), quorum=1)
+    reader = ContractReader(chain, cells, lambda: NOW * 1_000)
+    for _ in range(2):
+        await reader._round(OneBadContract(PROXY, NOW))  # type: ignore[arg-type]
+    bad, good = cells
+    assert dict(bad.faults) == {OracleCode.VENUE_UNREACHABLE: 2}
+    assert bad.state.reading is None
+    assert not good.faults
+    assert good.state.reading is not None
+    assert good.state.reading.price_e18 == 200 * E18
+
+
+async def test_when_no_contract_can_be_read_each_fails_once_and_the_pauses_grow() -> None:
+    cells = [chainlink_cell("one", PROXY), chainlink_cell("other", PROXY)]
+    chain = ChainConfig(chain_id=1, name="ethereum", endpoints=("http://127.0.0.1:9",), quorum=1)
+    reader = ContractReader(chain, cells, lambda: NOW * 1_000)
+    await reader._round(OneBadContract(PROXY, NOW))  # type: ignore[arg-type]
+    assert [dict(cell.faults) for cell in cells] == [{OracleCode.VENUE_UNREACHABLE: 1}] * 2
+    assert reader._pauses.failures == 1

@@ -103,6 +103,8 @@ def snapshot(last: int) -> Answer:
         # Futures: the first event contains last.
         (True, 100, [(99, 101, 98)], 10),
         (True, 100, [(90, 99, 80), (100, 104, 99), (107, 110, 104)], 10),
+        (True, 100, [(95, 100, 94)], 10),
+        (True, 100, [(95, 100, 94), (101, 105, 100)], 10),
     ],
 )
 def test_binance_events_that_came_before_the_snapshot_are_joined_to_it(
