@@ -9,7 +9,7 @@ Model, v the annual variance (Heston, "A closed-form solution for options with s
 
 with z the recorded return in standard deviations sqrt(v dt), y = (z^2 - 1) / sqrt(2) its surprise in size, n a seeded
 normal number. For normal z all three have mean 0 and variance 1 and are uncorrelated, so that v is Heston's process;
-recorded returns have fatter tails, and the path then jumps where they do. |z| counts up to 10, and v stays above 0.04.
+recorded returns have fatter tails, and the path then jumps where they do. |z| counts up to 30, and v stays above 0.04.
 
 Fit: theta is the mean square return. Realised variances of days (the largest hundredth cut off) give kappa from the
 ratio of their autocovariances at 15 days and at one, and xi from the variance of v, which is xi^2 theta / (2 kappa).
@@ -34,7 +34,7 @@ YEAR_S = 365 * 86_400
 DAY_S = 86_400
 DAYS_MIN = 40
 LAG = 15
-DEVIATIONS_MAX = 10.0
+DEVIATIONS_MAX = 30.0
 VARIANCE_MIN = 0.04
 KAPPA_MIN, KAPPA_MAX = 1.0, 150.0
 SHARES = tuple(share / 10 for share in range(1, 10))
