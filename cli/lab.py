@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from cli.output import ExitCode, output_option, say, show, show_json
+
+if TYPE_CHECKING:
+    from clearing.schema.risk.price_ranges import RangeParameters
 
 DEFAULT_FILE = "btc_eth_1h_2018_2022.csv"
 
@@ -44,6 +47,8 @@ DEFAULT_FILE = "btc_eth_1h_2018_2022.csv"
 @click.option("--horizon", type=click.IntRange(1, 1000), default=1, show_default=True, help="In observations.")
 @click.option("--buffer", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Against procyclicality.")
 @click.option("--joint", type=click.IntRange(0, 64), default=0, show_default=True, help="Joint scenarios for credit.")
+@click.option("--options", is_flag=True, help="Books of options on simulated surfaces, instead of perpetuals.")
+@click.option("--surface-seed", type=click.IntRange(0), default=1, show_default=True, help="Of simulated surfaces.")
 @output_option
 def backtest(
     file: Path | None,
@@ -60,6 +65,8 @@ def backtest(
     horizon: int,
     buffer: float,
     joint: int,
+    options: bool,
+    surface_seed: int,
     output: str,
 ) -> int:
     """Test the network's ranges and margins on recorded prices.
@@ -68,11 +75,15 @@ def backtest(
     after the point it is tested on. Exits with 0 when the raw range of every series passes the two-sided Kupiec test
     and the margin of every book the one-sided bound, both at 5 %, and with 6 when one fails.
 
+    With --options the books are eight textbook portfolios in each series and N random ones, their options marked on
+    SIMULATED volatility surfaces: a seeded Heston path along the prices of FILE. Only the margin is judged.
+
     \b
     Examples:
       CROSSCLEAR_MARKET_DATA=../shared/data crossclear backtest
       crossclear backtest prices.csv --plot report.png --plot report.html
       crossclear backtest prices.csv --confidence 0.995 --horizon 4 --books 20 --output json
+      crossclear backtest prices.csv --options --horizon 24 --plot options.png
 
     Example: crossclear backtest prices.csv --json report.json
     """
@@ -93,6 +104,12 @@ def backtest(
         buffer_ppm=round(buffer * 1_000_000),
         joint_scenarios=joint,
     )
+    if options:
+        if joint:
+            raise click.UsageError("--joint is for books of perpetuals, without --options")
+        return _option_backtest(
+            file, parameters, (books, warm_up, horizon, surface_seed), json_file, plots, losses, output
+        )
     walked, report = run_backtest(file, parameters, books, warm_up, horizon)
     for path in plots:
         write_plot(path, walked, report)
@@ -100,11 +117,41 @@ def backtest(
         write_losses(losses, walked)
     if json_file is not None:
         write_report(json_file, report)
-    for written in (*plots, losses, json_file):
-        if written is not None:
-            say(f"wrote {written}")
+    _say_written(*plots, losses, json_file)
     show(report, report_text(report), output)
     return ExitCode.OK if report.passed else ExitCode.VERIFICATION
+
+
+def _option_backtest(
+    file: Path,
+    parameters: "RangeParameters",
+    figures: tuple[int, int, int, int],
+    json_file: Path | None,
+    plots: tuple[Path, ...],
+    losses: Path | None,
+    output: str,
+) -> int:
+    from lab.backtest.run import write_report
+    from lab.option_backtest.plot import write_option_plot
+    from lab.option_backtest.report import option_report_text
+    from lab.option_backtest.run import run_option_backtest, write_option_losses
+
+    walked, report = run_option_backtest(file, parameters, *figures)
+    for path in plots:
+        write_option_plot(path, walked, report)
+    if losses is not None:
+        write_option_losses(losses, walked)
+    if json_file is not None:
+        write_report(json_file, report)
+    _say_written(*plots, losses, json_file)
+    show(report, option_report_text(report), output)
+    return ExitCode.OK if report.passed else ExitCode.VERIFICATION
+
+
+def _say_written(*paths: Path | None) -> None:
+    for written in paths:
+        if written is not None:
+            say(f"wrote {written}")
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)

@@ -6,6 +6,7 @@ and imported only here.
 
 import html
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,28 @@ def write_plot(path: Path, walked: Walked, report: BacktestReport) -> None:
 
     Raises LocalFault EXTRA_MISSING without Matplotlib.
     """
+    write_figure(path, lambda: _figure(walked, report), report.file, report_text(report))
+
+
+def write_figure(path: Path, draw: Callable[[], Any], file: str, text: str) -> None:
+    """Write what `draw` makes, its kind by the suffix; a page has `text` below it.
+
+    Raises LocalFault EXTRA_MISSING without Matplotlib.
+    """
     try:
         import matplotlib as mpl
     except ImportError:
         raise LocalFault(NodeCode.EXTRA_MISSING, "matplotlib", extra="backtest") from None
     with mpl.rc_context({"svg.hashsalt": "crossclear"}):  # element ids of an SVG, else drawn by chance
-        _write(path, walked, report)
+        _write(path, draw(), file, text)
 
 
-def _write(path: Path, walked: Walked, report: BacktestReport) -> None:
-    figure = _figure(walked, report)
+def _write(path: Path, figure: Any, file: str, text: str) -> None:
     if path.suffix == ".html":
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         drawing = buffer.getvalue().decode().partition("<svg")[2]
-        path.write_text(
-            _PAGE.format(file=html.escape(report.file), drawing=drawing, report=html.escape(report_text(report)))
-        )
+        path.write_text(_PAGE.format(file=html.escape(file), drawing=drawing, report=html.escape(text)))
     else:
         figure.savefig(
             path, format=path.suffix[1:], dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None

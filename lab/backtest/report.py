@@ -159,7 +159,7 @@ def report_text(report: BacktestReport) -> str:
     """Lines for a terminal of 100 columns."""
     confidence = report.confidence_ppm / 10_000
     lines = [
-        f"{report.file}: {report.points} points from {_day(report.first_s)} to {_day(report.last_s)}, one each"
+        f"{report.file}: {report.points} points from {day_of(report.first_s)} to {day_of(report.last_s)}, one each"
         f" {report.interval_s * report.horizon_observations} s, warm-up {report.warm_up}, gaps {report.gaps}",
         "",
         f"Raw range at {confidence:g} %: two-sided Kupiec test at 5 %",
@@ -219,7 +219,8 @@ def _names(report: BacktestReport) -> list[str]:
     return list(report.ranges[0].raw_procyclicality.change_ratios) if report.ranges else []
 
 
-def _day(seconds: int) -> str:
+def day_of(seconds: int) -> str:
+    """The date (UTC) of a time."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 

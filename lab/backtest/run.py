@@ -3,6 +3,8 @@
 Rule: outputs are checked before the work begins, so that nothing is computed for a file that cannot be written.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -11,7 +13,7 @@ from rich.progress import Progress
 
 from clearing.base.errors import LocalFault
 from clearing.schema.risk.price_ranges import RangeParameters, check_range_parameters
-from lab.backtest.market_data import read_market_data
+from lab.backtest.market_data import MarketData, read_market_data
 from lab.backtest.report import BacktestReport, report_of
 from lab.backtest.walk import Setup, Walked, walk
 from member.codes import NodeCode
@@ -45,6 +47,23 @@ def run_backtest(
 
     Raises LocalFault MARKET_DATA_UNUSABLE, also when nothing is left after the warm-up.
     """
+    data, setup = prepared(file, parameters, books, warm_up, horizon)
+    with shown_progress(data) as progress:
+        walked = walk(data, setup, progress)
+    if walked.times_s.size == 0:
+        span = f"{horizon} x {data.interval_s} s"
+        why = f"of {len(data.times_s)} rows none is left after {warm_up} that has another {span} later"
+        raise LocalFault(NodeCode.MARKET_DATA_UNUSABLE, file.name, why=why)
+    return walked, report_of(walked, setup, file.name, data.sha256)
+
+
+def prepared(
+    file: Path, parameters: RangeParameters, books: int, warm_up: int, horizon: int
+) -> tuple[MarketData, Setup]:
+    """The prices, and what to walk with; the observation interval is the file's.
+
+    Raises LocalFault MARKET_DATA_UNUSABLE, CONFIG_VALUE for parameters that do not fit the interval.
+    """
     data = read_market_data(file)
     interval_ms = data.interval_s * 1000
     parameters = msgspec.structs.replace(parameters, interval_ms=interval_ms, horizon_ms=interval_ms * horizon)
@@ -53,18 +72,18 @@ def run_backtest(
     except LocalFault as fault:
         values = {"interval_s": data.interval_s, "horizon": horizon, "window": parameters.window}
         raise LocalFault(NodeCode.CONFIG_VALUE, fault.at, **values) from None
-    setup = Setup(parameters, books, warm_up, horizon)
+    return data, Setup(parameters, books, warm_up, horizon)
+
+
+@contextmanager
+def shown_progress(data: MarketData) -> Iterator[Callable[[int], None]]:
+    """A progress bar over the rows; the function takes how many are done."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{len(data.names)} series", total=len(data.times_s))
-        walked = walk(data, setup, lambda done: progress.update(task, completed=done))
-    if walked.times_s.size == 0:
-        span = f"{horizon} x {data.interval_s} s"
-        why = f"of {len(data.times_s)} rows none is left after {warm_up} that has another {span} later"
-        raise LocalFault(NodeCode.MARKET_DATA_UNUSABLE, file.name, why=why)
-    return walked, report_of(walked, setup, file.name, data.sha256)
+        yield lambda done: progress.update(task, completed=done)
 
 
-def write_report(path: Path, report: BacktestReport) -> None:
+def write_report(path: Path, report: msgspec.Struct) -> None:
     """The report as JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
 

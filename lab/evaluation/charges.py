@@ -181,6 +181,7 @@ def option_formula(term: OptionFormula, exposure: InstrumentExposure) -> Formula
     out_of_the_money = max(strike - quote.index if call else quote.index - strike, ZERO)
     lower = term.lower if call or term.lower_put is None else term.lower_put
     per_lot = max(exact_rational(term.upper) * quote.index - out_of_the_money, exact_rational(lower) * quote.index)
+    per_lot = max(per_lot, exact_rational(term.value_share) * quote.mark)
     amount = rounded(short * quote.multiplier * per_lot, term.decimals, term.rounding) if quote.is_option else ZERO
     return FormulaAmount(quote.contract.id, short, out_of_the_money, per_lot, amount)
 

@@ -22,10 +22,12 @@ from lab.evaluation.holdings import (
 from lab.evaluation.lesser import LesserAmount, lesser
 from lab.evaluation.open_orders import order_fills
 from lab.evaluation.scan import ScanResult, ScenarioScanner
+from lab.evaluation.sensitivities import SensitivityAmount, sensitivities
 from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
 from lab.models.numbers import exact_rational, rounded
 from lab.models.portfolio import Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import (
     Calendar,
     CollateralCharge,
@@ -55,6 +57,7 @@ Detail: TypeAlias = (
     | spreads.MinimumAmount
     | spreads.JointAmount
     | LesserAmount
+    | SensitivityAmount
 )
 
 
@@ -192,6 +195,10 @@ class Evaluator:
             least = lesser(term, {name: result.by_group for name, result in results.items()})
             by_group = {part.group: part.amount for part in least}
             return TermResult(term.name, "lesser", sum(by_group.values(), ZERO), by_group, least)
+        if isinstance(term, Sensitivities):
+            chosen = list(_selected_exposures(term.select, exposures).values())
+            joined = sensitivities(term, chosen, self.model.option_decimals)
+            return TermResult(term.name, "sensitivities", sum((part.amount for part in joined), ZERO), {}, joined)
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:

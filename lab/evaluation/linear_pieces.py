@@ -18,6 +18,7 @@ from lab.evaluation.values import ZERO
 from lab.models.numbers import exact_rational
 from lab.models.portfolio import Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, grid_points
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import Convex, GroupCredit, JointCreditTerm, RiskModel
 
 PRICE_BITS_MAX = 1_000
@@ -55,7 +56,8 @@ def is_piecewise_linear(model: RiskModel, portfolio: Portfolio, account: Portfol
     """Whether the excess is a continuous piecewise linear function of the group's price, apart from roundings.
 
     It is not with options of the group, whose value is Black-76's; with SPAN's price risk, which jumps from one pair of
-    scenarios to another; and with open orders in a scan, whose cost changes at their own price.
+    scenarios to another; with open orders in a scan, whose cost changes at their own price; and with the roots of
+    sensitivities.
     """
     used = {position.instrument for position in account.positions} | {order.instrument for order in account.orders}
     options = any(
@@ -64,7 +66,8 @@ def is_piecewise_linear(model: RiskModel, portfolio: Portfolio, account: Portfol
     )
     jumps = any(isinstance(term, GroupCredit) and term.price_risk == "span" for term in model.terms)
     filled = bool(account.orders) and any(isinstance(term, Scan) for term in model.terms)
-    return not (options or jumps or filled)
+    curved = any(isinstance(term, Sensitivities) for term in model.terms)
+    return not (options or jumps or filled or curved)
 
 
 def linear_pieces(sample: Callable[[Fraction], Sample], low: Fraction, high: Fraction, evaluations: int) -> Pieces:

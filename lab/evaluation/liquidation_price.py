@@ -18,10 +18,11 @@ from clearing.schema.codes import ClearingCode
 from lab.evaluation.evaluate import AccountResult, Evaluator
 from lab.evaluation.linear_pieces import PRICE_BITS_MAX, Sample, corners, is_piecewise_linear, linear_pieces, roots
 from lab.evaluation.price_bands import Excesses, PriceBand, price_bands, with_extremes
+from lab.evaluation.scan import price_factor
 from lab.evaluation.values import ZERO, InstrumentQuote, instrument_quotes
 from lab.models.numbers import Number, exact_rational, printed
 from lab.models.portfolio import PREMIUM_PAID, Collateral, Contract, Group, Name, Portfolio, PortfolioAccount
-from lab.models.scan_terms import Reference, Scan, grid_points
+from lab.models.scan_terms import Reference, Scan, ScanRange, grid_points
 from lab.models.terms import RiskModel
 
 UP_TO = 5
@@ -184,14 +185,13 @@ def _strikes(search: _Search, quotes: dict[str, InstrumentQuote]) -> list[Fracti
         for quote in options
         if quote.contract.group == search.ask.group and quote.forward > 0
     ]
-    moves = {
-        exact_rational(point.price)
-        * (1 if point.of_price else next((exact_rational(at.price) for at in term.ranges if not at.absolute), ZERO))
+    factors = {
+        price_factor(point, next((at for at in term.ranges if not at.absolute), ScanRange(price=0)), search.today)
         for term in search.model.terms
         if isinstance(term, Scan)
         for point in grid_points(term)
     }
-    moved = [level / (1 + move) for level in levels for move in sorted(moves) if move > -1 and move]
+    moved = [level / factor for level in levels for factor in sorted(factors) if factor > 0 and factor != 1]
     return [
         price for price in dict.fromkeys([*levels, *_between(sorted(levels)), *moved]) if price < search.today * UP_TO
     ]

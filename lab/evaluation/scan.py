@@ -239,11 +239,8 @@ class ScenarioScanner:
 
     def _value(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
         at = scan_range(self._scan, quote.contract.group)
-        move = exact_rational(point.price) * (1 if point.of_price else exact_rational(at.price))
-        if at.absolute and not point.of_price:
-            move = move / quote.index if quote.index else ZERO
         volatility = self._volatility(quote, point, at) if quote.is_option else ZERO
-        return shocked_value(quote, 1 + move, volatility, self._decimals)
+        return shocked_value(quote, price_factor(point, at, quote.index), volatility, self._decimals)
 
     def _volatility(self, quote: InstrumentQuote, point: GridPoint, at: ScanRange) -> Fraction:
         direction = exact_rational(point.volatility)
@@ -287,6 +284,21 @@ def scan_range(scan: Scan, group: str) -> ScanRange:
     own = [scan_range for scan_range in scan.ranges if scan_range.group == group]
     common = [scan_range for scan_range in scan.ranges if scan_range.group == ""]
     return (own or common or [NO_RANGE])[0]
+
+
+def price_factor(point: GridPoint, at: ScanRange, index: Fraction) -> Fraction:
+    """What a scenario multiplies the price by; a log-normal one at twelve decimals."""
+    move = exact_rational(point.price)
+    if point.of_price:
+        return 1 + move
+    if at.lognormal is not None:
+        years = exact_rational(at.lognormal.days) / 365
+        deviation = float(exact_rational(at.lognormal.volatility)) * sqrt(float(years))
+        return from_float(elementary.exp(float(move) * deviation), 12)
+    move *= exact_rational(at.price)
+    if at.absolute:
+        move = move / index if index else ZERO
+    return 1 + move
 
 
 def static_discount(terms: StaticDiscount, quote: InstrumentQuote, value: Fraction, decimals: int) -> Fraction:

@@ -11,6 +11,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from lab.models.numbers import exact_rational
 from lab.models.portfolio import Contract, Group, Portfolio
 from lab.models.scan_terms import Scan
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import (
     Calendar,
     Convex,
@@ -66,7 +67,8 @@ def _use(terms: Sequence[Term], contract: Contract, group: Group) -> _Use:
     option = contract.kind in OPTIONS
     scanned = any(isinstance(term, Scan) and term.select.has(contract) for term in terms)
     by_delta = contract.delta is None and any(_needs_delta(term, contract) for term in terms)
-    value = option and (by_delta or (not contract.scanning and (contract.mark is None or scanned)))
+    sensed = any(isinstance(term, Sensitivities) and term.select.has(contract) for term in terms)
+    value = option and (by_delta or sensed or (not contract.scanning and (contract.mark is None or scanned)))
     carried = contract.kind in DATED and contract.forward is None and exact_rational(group.rate) != 0
     return _Use(
         index=value or not contract.scanning or any(_prices(term, contract) for term in terms),
@@ -102,6 +104,8 @@ def _prices(term: Term, contract: Contract) -> bool:
         by_price = exact_rational(term.fraction) != 0 and term.price != "strike"
         stated = term.price == "mark" and contract.mark is not None
         return by_price and not stated and term.select.has(contract)
+    if isinstance(term, Sensitivities):
+        return term.select.has(contract)
     if isinstance(term, MarginFraction | Slippage) or (isinstance(term, Convex) and term.of == "notional"):
         return contract.mark is None and term.select.has(contract)
     return False

@@ -13,7 +13,8 @@ from clearing.base.errors import Detail, RemoteFault
 from clearing.schema.codes import ClearingCode
 from lab.models.named import ITEMS_MAX
 from lab.models.numbers import DECIMALS_MAX, NUMBER_CHARACTERS_MAX, Number, exact_rational
-from lab.models.scan_terms import Scan, grid_points
+from lab.models.scan_terms import LogNormal, Scan, ScanRange, grid_points
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import (
     AmountTerm,
     Calendar,
@@ -34,6 +35,8 @@ from lab.models.terms import (
 
 TERMS_MAX = 256
 LEVELS_MAX = 16
+LOGARITHM_MAX = 20
+"""Of the factor by which a price moves."""
 POINTS_MAX = 256
 SECANTS_MAX = 64
 JOINT_MAX = 1024
@@ -53,7 +56,7 @@ VOLATILITY_MAX = Fraction(1000)
 
 WEIGHT_MAX = 10
 """Of a scenario: an extreme move counts in part, a likely one may count more than once."""
-GROUPLESS = (AmountTerm, CollateralCharge, JointCreditTerm)
+GROUPLESS = (AmountTerm, CollateralCharge, JointCreditTerm, Sensitivities)
 """Terms whose amount belongs to no group."""
 
 Finding: TypeAlias = tuple[str, Detail, bool]
@@ -130,7 +133,7 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
             yield from check_size(f"{at}.{name}", getattr(term, name), 0)
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
     elif isinstance(term, OptionFormula):
-        for name in ("upper", "lower", "lower_put"):
+        for name in ("upper", "lower", "lower_put", "value_share"):
             if getattr(term, name) is not None:
                 yield from check_size(f"{at}.{name}", getattr(term, name), 0)
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
@@ -142,6 +145,8 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
         for number, secant in enumerate(term.secants):
             yield from check_size(f"{at}.secants[{number}].slope", secant.slope, 0)
             yield from check_size(f"{at}.secants[{number}].intercept", secant.intercept)
+    elif isinstance(term, Sensitivities):
+        yield from _sensitivity_findings(at, term)
     else:
         yield from _group_term_findings(at, term, before)
 
@@ -189,6 +194,34 @@ def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterat
         yield from ((f"{at}.over", name, name in before) for name in term.over)
 
 
+def _sensitivity_findings(at: str, term: Sensitivities) -> Iterator[Finding]:
+    names = [bucket.name for bucket in term.buckets]
+    yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
+    yield f"{at}.buckets", len(names), 1 <= len(names) <= SECANTS_MAX
+    yield from check_unique(f"{at}.buckets", names)
+    yield from check_unique(f"{at}.buckets", [group for bucket in term.buckets for group in bucket.groups])
+    for number, bucket in enumerate(term.buckets):
+        path = f"{at}.buckets[{number}]"
+        yield from check_size(f"{path}.delta_weight", bucket.delta_weight, 0)
+        yield from check_size(f"{path}.vega_weight", bucket.vega_weight, 0)
+        yield _correlation(path, bucket.correlation)
+        volatility = exact_rational(bucket.volatility or 0)
+        yield f"{path}.volatility", str(volatility), 0 <= volatility <= VOLATILITY_MAX
+    yield from check_unique(f"{at}.correlations", ["\n".join(sorted((x.one, x.other))) for x in term.correlations])
+    for number, pair in enumerate(term.correlations):
+        path = f"{at}.correlations[{number}]"
+        yield f"{path}.one", pair.one, pair.one in names
+        yield f"{path}.other", pair.other, pair.other in names and pair.other != pair.one
+        yield _correlation(path, pair.correlation)
+    if term.curvature is not None:
+        yield from check_size(f"{at}.curvature.days", term.curvature.days, SMALLEST_NUMBER)
+        yield from check_size(f"{at}.curvature.multiple", term.curvature.multiple, 0)
+
+
+def _correlation(at: str, correlation: Number) -> Finding:
+    return f"{at}.correlation", str(correlation), -1 <= exact_rational(correlation) <= 1
+
+
 def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
     points = grid_points(scan)
     yield f"{at}.points", len(points), len(points) <= POINTS_MAX and (scan.grid == "points" or not scan.points)
@@ -199,6 +232,8 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
     yield from check_unique(f"{at}.ranges", [scan_range.group for scan_range in scan.ranges])
     for number, scan_range in enumerate(scan.ranges):
         yield from check_size(f"{at}.ranges[{number}].price", scan_range.price, 0)
+        if scan_range.lognormal is not None:
+            yield from _lognormal_findings(f"{at}.ranges[{number}]", scan, scan_range)
         for name in ("volatility_up", "volatility_down"):
             value = getattr(scan_range, name)
             yield (
@@ -228,3 +263,14 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
         yield from check_size(f"{at}.basis.down", scan.basis.down)
         yield from check_size(f"{at}.basis.add", scan.basis.add, 0)
         yield from check_size(f"{at}.basis.multiply", scan.basis.multiply, 0)
+
+
+def _lognormal_findings(at: str, scan: Scan, scan_range: ScanRange) -> Iterator[Finding]:
+    terms = scan_range.lognormal or LogNormal(0, 0)
+    yield f"{at}.absolute", scan_range.absolute, not scan_range.absolute
+    volatility, days = exact_rational(terms.volatility), exact_rational(terms.days)
+    yield f"{at}.lognormal.volatility", str(terms.volatility), 0 <= volatility <= VOLATILITY_MAX
+    yield f"{at}.lognormal.days", str(terms.days), 0 <= days <= SECONDS_MAX // 86_400
+    moves = [abs(exact_rational(point.price)) for point in grid_points(scan) if not point.of_price]
+    largest = (max(moves, default=Fraction(0)) * volatility) ** 2 * days / 365
+    yield f"{at}.lognormal", str(terms.volatility), largest <= LOGARITHM_MAX**2

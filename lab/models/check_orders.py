@@ -1,7 +1,7 @@
 """Open orders need a term that margins them.
 
 Rule: an order that no term counts is refused, so that none is free. Spreads are formed from the deltas of positions;
-fills could break them up, so an order in a group of a spread term is refused too.
+fills could break them up, so an order in a group of a spread term is refused too, and one of what sensitivities select.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from clearing.base.errors import RemoteFault
 from clearing.schema.codes import ClearingCode
 from lab.models.portfolio import Contract, Portfolio
 from lab.models.scan_terms import Scan
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import (
     Calendar,
     Convex,
@@ -71,4 +72,6 @@ def _counts(term: Term, contract: Contract, side: str) -> bool:
 def _forms_spreads(term: Term, contract: Contract) -> bool:
     if isinstance(term, GroupCredit):
         return any(leg.of == contract.group for spread in term.spreads for leg in spread.legs)
+    if isinstance(term, Sensitivities):
+        return term.select.has(contract)
     return isinstance(term, Calendar) and term.group == contract.group

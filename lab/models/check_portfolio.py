@@ -25,6 +25,7 @@ from lab.models.check_model import (
 from lab.models.numbers import exact_rational
 from lab.models.portfolio import YEAR_SECONDS, Collateral, Contract, Group, Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection, grid_points
+from lab.models.sensitivity_terms import Sensitivities
 from lab.models.terms import (
     Calendar,
     CollateralCharge,
@@ -58,7 +59,7 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     yield "terms", entries, entries <= SCAN_ENTRIES_MAX
     for number, term in enumerate(model.terms):
         at = f"terms[{number}]"
-        if isinstance(term, Scan | MarginFraction | Slippage | OptionFormula | PerSize | Convex):
+        if isinstance(term, Scan | MarginFraction | Slippage | OptionFormula | PerSize | Convex | Sensitivities):
             yield from _selection_findings(f"{at}.select", term.select, groups, instruments)
         if isinstance(term, Scan):
             yield from _scan_findings(at, term, groups, instruments)
@@ -74,6 +75,8 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
             )
         elif isinstance(term, CollateralCharge):
             yield f"{at}.collateral", term.collateral, term.collateral in tokens
+        elif isinstance(term, Sensitivities):
+            yield from _bucket_findings(f"{at}.buckets", term, portfolio)
         elif isinstance(term, JointCreditTerm):
             yield from _joint_findings(at, term, model, portfolio)
 
@@ -103,6 +106,15 @@ def _scan_findings(
         if scan_range.absolute:
             named = [group for group in groups.values() if scan_range.group in ("", group.id)]
             yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price or 0) > 0 for group in named)
+
+
+def _bucket_findings(at: str, term: Sensitivities, portfolio: Portfolio) -> Iterator[Finding]:
+    """Buckets name groups of the portfolio, and every group that the term selects an instrument of is in one."""
+    inside = {group for bucket in term.buckets for group in bucket.groups}
+    groups = {group.id for group in portfolio.groups}
+    chosen = {contract.group for contract in portfolio.instruments if term.select.has(contract)}
+    yield from ((at, group, group in groups) for group in sorted(inside))
+    yield from ((at, group, group in inside) for group in sorted(chosen))
 
 
 def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:

@@ -59,6 +59,14 @@ class GridPoint(Wire, frozen=True):
     """Whether the move is a fraction of the price itself: such tails do not widen with the range."""
 
 
+class LogNormal(Wire, frozen=True):
+    """A move of k multiplies the price by exp(k * volatility * sqrt(days / 365))."""
+
+    volatility: Number
+    """Annual; 1 is 100 %."""
+    days: Number
+
+
 class ScanRange(Wire, frozen=True):
     """How far a group is moved."""
 
@@ -71,6 +79,8 @@ class ScanRange(Wire, frozen=True):
     volatility_up: Number = 0
     volatility_down: Number | None = None
     """Default: as up."""
+    lognormal: LogNormal | None = None
+    """Instead of `price`."""
 
 
 class TermScaling(Wire, frozen=True):

@@ -13,6 +13,7 @@ from clearing.base.codec import U8, U32, Wire
 from lab.models.numbers import Number, Rounding
 from lab.models.portfolio import Name
 from lab.models.scan_terms import EVERYTHING, LevelWeights, Reference, Scan, Selection
+from lab.models.sensitivity_terms import Sensitivities
 
 
 class OpenInterest(Wire, frozen=True):
@@ -66,6 +67,8 @@ class Slippage(Wire, frozen=True, tag_field="kind", tag="slippage"):
 class OptionFormula(Wire, frozen=True, tag_field="kind", tag="option_formula"):
     """Short options without scenarios: max(upper * price - what it is out of the money, lower * price) a contract.
 
+    With `value_share` it is at least that share of the option's mark.
+
     The option's own value is in equity already. Long options, whose premium was paid, cost nothing.
     """
 
@@ -79,6 +82,8 @@ class OptionFormula(Wire, frozen=True, tag_field="kind", tag="option_formula"):
     decimals: U8 = 6
     rounding: Rounding = "exact"
     weights: LevelWeights = ()
+    value_share: Number = 0
+    """At least this share of the option's mark."""
 
 
 class PerSize(Wire, frozen=True, tag_field="kind", tag="per_size"):
@@ -266,6 +271,7 @@ Term: TypeAlias = (
     | CollateralCharge
     | AmountTerm
     | LesserTerm
+    | Sensitivities
 )
 
 

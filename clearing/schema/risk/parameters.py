@@ -103,7 +103,7 @@ class JointCredit(Wire, frozen=True):
     """k: how many of the worst losses, counting repetitions, are averaged."""
     weight_ppm: U32 = 800_000
     """The requirement for groups is this fraction of the joint loss plus the rest of the plain sum."""
-    keep_largest: bool = False
+    keep_largest: bool = True
     """Whether the joint loss is at least the largest group's requirement. An average of the worst losses is below the
     worst, so without this an account in a single group gets a credit between groups."""
 

@@ -30,7 +30,17 @@ from clearing.schema.risk.parameters import (
 )
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from tests.kit.margin.books import CHARGED, CHARGED_HUGE, FULL, HUGE, NORMAL, arrays_of, holdings, modest_holdings
+from tests.kit.margin.books import (
+    CHARGED,
+    CHARGED_HUGE,
+    FULL,
+    HUGE,
+    NORMAL,
+    PARAMETERS,
+    arrays_of,
+    holdings,
+    modest_holdings,
+)
 
 worlds = st.sampled_from([*CHARGED.values(), HUGE, CHARGED_HUGE])
 ordinary = st.sampled_from(list(CHARGED.values()))
@@ -235,6 +245,15 @@ STRICTER = {
 @given(row=modest_holdings)
 def test_a_stricter_parameter_never_lowers_the_requirement(what, row):
     assert account_margin(STRICTER[what], *row).initial >= account_margin(CHARGED["all"], *row).initial
+
+
+@settings(max_examples=30)
+@given(row=modest_holdings)
+def test_a_credit_that_states_no_more_keeps_the_largest_group(row):
+    joint = JointCredit(FULL.joint.scenarios, FULL.joint.tail)
+    arrays = arrays_of(parameters=msgspec.structs.replace(PARAMETERS, joint=joint))
+    alone = account_margin(CHARGED["none"], *row)
+    assert account_margin(arrays, *row).terms.joint >= max(alone.group_losses)
 
 
 @given(modest_holdings, st.integers(0, 10**6))

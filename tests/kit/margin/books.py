@@ -37,6 +37,7 @@ SHORT = tuple(msgspec.structs.replace(group, short_option_ppm=ppm) for group, pp
 JOINT = JointCredit(
     collapse([(11, 11), (12, 12), (13, 13), (13, 9), (5, 8), (8, 5), (13, 13), (0, 14), (16, 16), (15, 2), (3, 0)]),
     tail=3,
+    keep_largest=False,
 )
 CHARGES = (
     LotCharge(1, 5_000, 1_000, 2_000, 3_000, 10_000),

@@ -28,7 +28,7 @@ from clearing.margin.statement.snapshot import (
     Slot,
     SlotKind,
 )
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.state import State
@@ -95,6 +95,7 @@ def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -
             maintenance_numerator=8,
             maintenance_denominator=10,
             cash_limit_micros=10**12,
+            joint=JointCredit(keep_largest=False),  # as it is in the frozen files
         ),
         instruments=tuple(
             Instrument(at, f"{name}-PERP", InstrumentKind.PERPETUAL, at, at, 1, 1) for at, name in names.items()

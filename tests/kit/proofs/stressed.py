@@ -7,7 +7,7 @@ from clearing.margin.statement.rows import build_snapshot
 from clearing.margin.statement.rulebook import MarkPrice, Rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.margin.statement.stress import build_cover_terms
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, StressScenario
 from clearing.schema.terms.prices import FundingTerms
 from tests.kit.proofs.made_market import (
     PERPETUAL,
@@ -31,6 +31,7 @@ PARAMETERS = RiskParameters(
     (RiskGroup(1, "BTC", 1, 200_000, 800_000, 200_000), RiskGroup(2, "ETH", 2, 250_000, 900_000, 200_000)),
     scenarios=(Scenario(1, 1, 1), Scenario(-1, 1, 1)),
     cash_limit_micros=5_000_000_000,
+    joint=JointCredit(keep_largest=False),  # as it is in the frozen files
     stress=STRESS,
     default_fund_micros=FUND,
 )

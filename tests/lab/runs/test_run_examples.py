@@ -261,10 +261,12 @@ def test_an_example_comes_to_its_figures(example: str, expected: dict[str, str],
 
 
 def test_every_example_has_figures() -> None:
-    """Those of options are below, and beside QuantLib."""
+    """Those of options are below and beside QuantLib; those of models as data in `test_models_as_data`."""
     files = {str(path.relative_to(EXAMPLES).with_suffix("")) for verb in VERBS for path in (EXAMPLES / verb).iterdir()}
     of_options = {"c12-black76-at-the-money", "c13-black76-discounted", "model-option-grid"}
-    assert files - {example for _, example, _ in table()} == {f"margin/{name}" for name in of_options}
+    data = {"multi-expiry", "lesser", "option-value", "open-orders", "log-normal", "sensitivities"}
+    elsewhere = of_options | {f"model-{name}" for name in data}
+    assert files - {example for _, example, _ in table()} == {f"margin/{name}" for name in elsewhere}
 
 
 @pytest.mark.parametrize(
