@@ -15,7 +15,8 @@ import msgspec
 from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
-from docs import chain_profiles, ratios, run_files, specification_tables, storage_layout
+from docs import chain_profiles, ratios, run_files, signing_vectors, specification_tables, storage_layout
+from docs.signing_shapes import signing
 from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
 from node.api.calls import Route
 from node.config import NodeConfig
@@ -48,7 +49,8 @@ Where the table says "or token", a request may carry `Authorization: {TOKEN_SCHE
 whose SHA-256 the node's operator listed under `api.submitters`. The node refuses a token that travelled unencrypted.
 
 In Python, `NodeClient` of `member.client.node_client` signs by itself; `authorization` of
-`member.client.authorization` makes the header.
+`member.client.authorization` makes the header. [Signing](../specification/signing.md) says how any other program
+does it, and has test vectors.
 """
 
 
@@ -148,6 +150,11 @@ def metrics() -> str:
     return MADE + "# Metrics\n\n| name | type | what |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def signing_types() -> str:
+    """The types of all signed requests, as the clients read them."""
+    return msgspec.json.format(msgspec.json.encode(signing()), indent=1).decode() + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "rejections.md": rejections,
     "config.md": settings,
@@ -163,6 +170,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "settle-run.schema.json": run_files.settle_schema,
     "liquidation-run.schema.json": run_files.liquidation_schema,
     "waterfall-run.schema.json": run_files.waterfall_schema,
+    "signing.json": signing_types,
+    "signing-vectors.json": lambda: signing_vectors.vectors().decode(),
 }
 
 
