@@ -174,8 +174,8 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser`, `install-client` or `where`; 0 on success, 2 for any other argument, 69 when it is
-    unavailable."""
+    """`install`, `install-checks`, `install-browser`, `install-client` or `where`; 0 on success, 2 for any other
+    argument, 69 when it is unavailable."""
     try:
         match arguments:
             case ["install"]:
@@ -196,7 +196,7 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
                 sys.stderr.write(
-                    "usage: python -m devnet.toolchain install|install-checks|install-browser|install-client|where\n"
+                    "usage: python -m devnet.toolchain install[-checks|-browser|-client]|where\n"
                 )
                 return 2
     except LocalFault as fault:
