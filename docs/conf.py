@@ -15,7 +15,7 @@ extensions = ["myst_parser"]
 root_doc = "docs/README"
 include_patterns = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
-    *("docs/**.md", "proofs/notes/**.md", "proofs/browser/README.md"),
+    *("docs/**.md", "proofs/notes/**.md", "proofs/browser/README.md", "client/README.md"),
 ]
 exclude_patterns = [".*", "build", "demo-out", "devnet-out", "**/node_modules", "**/__pycache__", "*.egg-info"]
 myst_heading_anchors = 6

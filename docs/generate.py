@@ -1,7 +1,7 @@
 """Writes the reference pages out of the code: `python -m docs.generate`; `--check` only compares.
 
-Rule: nothing in `docs/reference` is written by hand, nor the tables in `docs/specification`; a test fails when a page
-differs from what this would write.
+Rule: nothing in `docs/reference` is written by hand, nor the tables in `docs/specification`, nor the Python client's
+generated modules; a test fails when one of them differs from what this would write.
 """
 
 import re
@@ -15,7 +15,8 @@ import msgspec
 from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
-from docs import chain_profiles, ratios, run_files, specification_tables, storage_layout
+from docs import chain_profiles, client_python, ratios, run_files, signing_vectors, specification_tables, storage_layout
+from docs.signing_shapes import signing
 from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
 from node.api.calls import Route
 from node.config import NodeConfig
@@ -48,7 +49,8 @@ Where the table says "or token", a request may carry `Authorization: {TOKEN_SCHE
 whose SHA-256 the node's operator listed under `api.submitters`. The node refuses a token that travelled unencrypted.
 
 In Python, `NodeClient` of `member.client.node_client` signs by itself; `authorization` of
-`member.client.authorization` makes the header.
+`member.client.authorization` makes the header. [Signing](../specification/signing.md) says how any other program
+does it, and has test vectors.
 """
 
 
@@ -148,6 +150,11 @@ def metrics() -> str:
     return MADE + "# Metrics\n\n| name | type | what |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def signing_types() -> str:
+    """The types of all signed requests, as the clients read them."""
+    return msgspec.json.format(msgspec.json.encode(signing()), indent=1).decode() + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "rejections.md": rejections,
     "config.md": settings,
@@ -163,15 +170,19 @@ PAGES: dict[str, Callable[[], str]] = {
     "settle-run.schema.json": run_files.settle_schema,
     "liquidation-run.schema.json": run_files.liquidation_schema,
     "waterfall-run.schema.json": run_files.waterfall_schema,
+    "signing.json": signing_types,
+    "signing-vectors.json": lambda: signing_vectors.vectors().decode(),
 }
 
 
 def drifted() -> list[str]:
     """Pages that differ from what would be written."""
+    places = {REFERENCE / name: page for name, page in PAGES.items()}
+    places |= {ROOT / name: module for name, module in client_python.FILES.items()}
     return specification_tables.drifted() + [
-        name
-        for name, page in PAGES.items()
-        if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != page()
+        path.name if path.parent == REFERENCE else path.relative_to(ROOT).as_posix()
+        for path, page in places.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != page()
     ]
 
 
@@ -192,4 +203,6 @@ if __name__ == "__main__":
     REFERENCE.mkdir(exist_ok=True)
     for page_name, page_text in PAGES.items():
         (REFERENCE / page_name).write_text(page_text(), encoding="utf-8")
+    for module_name, module in client_python.FILES.items():
+        (ROOT / module_name).write_text(module(), encoding="utf-8")
     specification_tables.write()

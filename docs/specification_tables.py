@@ -27,7 +27,7 @@ from clearing.schema.terms.assets import Feed
 from clearing.schema.terms.default import FundSizing
 from clearing.schema.terms.genesis import AccountKind, Genesis
 from clearing.schema.terms.instruments import InstrumentKind
-from docs import check_tables
+from docs import check_tables, signing_page
 from docs.specification_limits import LIMITS
 from docs.wire_tables import enumeration, power_text, structure, structures_in, tags
 from proofs.algebra.group import POINT_BYTES
@@ -263,4 +263,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "checks": check_tables.checks,
     "standalone checks": check_tables.standalone_checks,
     "codes": check_tables.codes,
+    "signed requests": signing_page.request_sections,
 }

@@ -32,7 +32,7 @@ POWERS = (8, 32, 39, 40, 53, 56, 60, 62, 63, 64, 96, 137)
 
 def structure(kind: type[msgspec.Struct]) -> str:
     """The fields of a structure, in the order of its array."""
-    meanings = _meanings(kind)
+    meanings = field_meanings(kind)
     rows = ["| item | field | type | default | meaning |", "|---:|---|---|---|---|"]
     for place, field in enumerate(_struct_info(kind).fields):
         default = "required" if field.required else _default(field)
@@ -42,7 +42,7 @@ def structure(kind: type[msgspec.Struct]) -> str:
 
 def enumeration(kind: type[IntEnum]) -> str:
     """Numbers and names of an enumeration."""
-    meanings = _meanings(kind)
+    meanings = field_meanings(kind)
     rows = ["| number | name | meaning |", "|---:|---|---|"]
     rows += [f"| {member.value} | `{member.name}` | {meanings.get(member.name, '')} |" for member in kind]
     return "\n".join(rows)
@@ -176,7 +176,7 @@ def _struct_info(kind: type[msgspec.Struct]) -> types.StructType:
 
 
 @cache
-def _meanings(kind: type) -> dict[str, str]:
+def field_meanings(kind: type) -> dict[str, str]:
     """The docstring beside each field or member, on one line; empty where there is none."""
     found: dict[str, str] = dict.fromkeys(getattr(kind, "__struct_fields__", ()), "")
     tree = ast.parse(inspect.getsource(kind))

@@ -179,3 +179,17 @@ class NodeCode(CodeBook):
         873,
         "Too many submitted events wait to be proven. Submit it again later; the node's own watcher finds it too.",
     )
+    CLIENT_FIELD = (
+        940,
+        "A field of the request is missing or out of bounds. Correct it; docs/specification/signing.md has the limits.",
+    )
+    CLIENT_NO_FATE = (
+        941,
+        "The fate of the request was not known in time; it may still be applied. Wait on, or send the same bytes "
+        "again. Do not sign it again.",
+    )
+    CLIENT_STREAM_LOST = (
+        942,
+        "The stream broke off and could not be taken up again. Read the present state, then follow from there.",
+    )
+    CLIENT_NO_KEY = 943, "This needs a signature, and the client was given no signer."

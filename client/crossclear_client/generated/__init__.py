@@ -1,0 +1,1 @@
+"""Written by `make docs` from the schema and the OpenAPI document."""

@@ -1,0 +1,135 @@
+// The client at a node that fails, is busy, forgets and lies.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { BadAnswer, Client, EventParser, idOf, Key, NodeRefused, NodeUnreachable, NoFate, NoKey, RequestRefused, signed, StreamLost } from "../build/index.js";
+
+const network = new Uint8Array(32).fill(42);
+const key = new Key("01".repeat(32));
+const retries = { attempts: 4, firstWait: 0.001, longestWait: 0.002 };
+const problem = { code: "R0845", message: "too many", at: "request", remedy: "wait" };
+const json = (value, status = 200, headers = {}) => new Response(JSON.stringify(value), { status, headers });
+const down = () => { throw new TypeError("fetch failed"); };
+
+/** A node that answers in this order, and remembers what it was asked. */
+function node(...answers) {
+  const asked = [];
+  const fetch = async (request) => {
+    asked.push({ method: request.method, headers: request.headers, body: Buffer.from(await request.arrayBuffer()).toString("hex") });
+    const next = answers.shift();
+    if (next === undefined) throw new Error("asked too often");
+    return typeof next === "function" ? next() : next;
+  };
+  return { asked, client: new Client("http://node", { signer: key, network, retries, fetch }) };
+}
+const made = await signed(network, { type: "transfer", account: 1, recipient: 2, cash_group: 0, amount_micros: "3", nonce: 4, not_after_ms: 5 }, { signature: key });
+const id = idOf(made);
+const result = (status, refusal) => json({ results: [{ hash: id, status, ...(refusal ? { problem: refusal } : {}) }] }, refusal ? 422 : 202);
+
+test("a question is asked again and signed again", async () => {
+  const { asked, client } = node(down, json(problem, 503), json({ seal_key: "0x" }));
+  await client.ask("GET", "/x", { signed: true });
+  assert.equal(new Set(asked.map((each) => each.headers.get("authorization"))).size, 3);
+});
+
+test("a node that never answers is unreachable", async () => {
+  const { asked, client } = node(down, down, down, down);
+  await assert.rejects(client.health(), NodeUnreachable);
+  assert.equal(asked.length, 4);
+});
+
+test("a refusal has the node's code and is not repeated", async () => {
+  const { client } = node(json({ ...problem, code: "R0848" }, 403));
+  await assert.rejects(client.account(1), (error) => error instanceof NodeRefused && error.code === "R0848" && error.status === 403 && error.remedy === "wait");
+});
+
+for (const body of ["<html>", "[".repeat(100_000), '{"code": 1}']) {
+  test(`what is no node is named: ${body.slice(0, 8)}`, async () => {
+    await assert.rejects(node(new Response(body, { status: 404 })).client.account(1), BadAnswer);
+  });
+}
+
+test("an answer without bound is cut", async () => {
+  await assert.rejects(node(new Response("x".repeat(1 << 20))).client.download("/x", 10), /more than 10 bytes/);
+});
+
+test("a Retry-After beyond patience ends the attempts", async () => {
+  const { asked, client } = node(json(problem, 429, { "retry-after": "3600" }));
+  await assert.rejects(client.account(1), NodeRefused);
+  assert.equal(asked.length, 1);
+});
+
+test("a request is sent with the same bytes until its fate is known", async () => {
+  const { asked, client } = node(
+    down, result("refused", { ...problem, code: "R0832" }), result("accepted"), json({ hash: id, state: "pending" }),
+    json({ ...problem, code: "R0877" }, 404), result("known"), json({ hash: id, state: "applied", height: 9 }),
+  );
+  assert.equal((await client.settle(made)).height, 9);
+  const sent = asked.filter((each) => each.method === "POST").map((each) => each.body);
+  assert.equal(sent.length, 4);
+  assert.equal(new Set(sent).size, 1);
+});
+
+for (const state of ["refused", "expired", "dropped"]) {
+  test(`the fate of a request that is ${state} is its code`, async () => {
+    const { client } = node(result("accepted"), json({ hash: id, state, problem: { ...problem, code: "R0203" } }));
+    await assert.rejects(client.settle(made), (error) => error instanceof RequestRefused && error.code === "R0203" && error.hash === id);
+  });
+}
+
+test("a request that the pool refuses has its code", async () => {
+  await assert.rejects(node(result("refused", { ...problem, code: "R0201" })).client.settle(made), /R0201/);
+});
+
+test("a fate that is not known in time is no refusal", async () => {
+  const pending = Array.from({ length: 9 }, () => () => json({ hash: id, state: "pending" }));
+  await assert.rejects(node(result("accepted"), ...pending).client.settle(made, 0.3), NoFate);
+});
+
+test("a node that answers for another request is named", async () => {
+  const other = json({ results: [{ hash: `0x${"00".repeat(32)}`, status: "accepted" }] }, 202);
+  await assert.rejects(node(other).client.submit(made), /other requests/);
+});
+
+test("nonces of one account rise without waiting for blocks", async () => {
+  const { client } = node(...[5, 5, 9].map((next_nonce) => json({ next_nonce })));
+  assert.deepEqual([await client.nextNonce(1), await client.nextNonce(1), await client.nextNonce(1)], [5, 6, 9]);
+});
+
+test("without a key nothing is signed", async () => {
+  await assert.rejects(new Client("http://node", { network }).sign(made), NoKey);
+});
+
+const events = (...each) => new Response(each.map(([eventId, value]) => `id: ${eventId}\ndata: ${JSON.stringify(value)}\n\n`).join(""));
+
+test("a stream goes on after the last step that it got", async () => {
+  const { asked, client } = node(events(["a-1", 1], ["a-2", 2]), down, json(problem, 503), events(["a-3", 3]), new Response(null, { status: 204 }));
+  const found = [];
+  for await (const event of client.stream("/s")) found.push(event.value);
+  assert.deepEqual(found, [1, 2, 3]);
+  assert.deepEqual(asked.map((each) => each.headers.get("last-event-id")), [null, "a-2", "a-2", "a-2", "a-3"]);
+});
+
+test("a stream that never comes back is lost", async () => {
+  await assert.rejects(node(down, down, down, down).client.stream("/s").next(), StreamLost);
+});
+
+test("a watch shows each answer once and outlives a node that is down", async () => {
+  const { client } = node(json(1), json(1), down, down, down, down, json(2));
+  const found = [];
+  for await (const each of client.watch(() => client.ask("GET", "/x"), 0.001)) {
+    found.push(each);
+    if (found.length === 2) break;
+  }
+  assert.deepEqual(found, [1, 2]);
+});
+
+test("events are read as the standard says, however they are cut", () => {
+  const text = ": comment\nid: 1\nevent: step\ndata: a\ndata:b\n\ndata\n\r\nid: 2\r\n\n";
+  for (let cut = 0; cut <= text.length; cut += 1) {
+    const parser = new EventParser();
+    const found = [...parser.push(text.slice(0, cut)), ...parser.push(text.slice(cut))];
+    assert.deepEqual(found, [{ data: "a\nb", id: "1", event: "step" }, { data: "", id: "1", event: "message" }]);
+    assert.equal(parser.lastId, "2");
+  }
+  assert.throws(() => new EventParser().push("data: " + "x".repeat(1 << 21)), BadAnswer);
+});

@@ -1,0 +1,241 @@
+"""The Python client at a node that fails, is busy, forgets and lies: under asyncio and under trio."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import httpx
+import msgpack
+import pytest
+
+from crossclear_client import Client, Key, Retries, errors, requests
+from crossclear_client.streams import EVENT_BYTES_MAX, EventParser
+
+KEY = Key(b"\x01" * 32)
+NETWORK = b"\x2a" * 32
+FAST = Retries(attempts=4, first_wait=0.001, longest_wait=0.002)
+Handler = Callable[[httpx.Request], httpx.Response]
+PROBLEM = {"code": "R0845", "message": "too many", "at": "request", "remedy": "wait"}
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def play(request: pytest.FixtureRequest) -> Callable[[Handler, Callable[[Client], Awaitable[Any]]], Any]:
+    """Run a client's story against a node that is one function."""
+
+    def run(node: Handler, story: Callable[[Client], Awaitable[Any]]) -> Any:
+        async def played() -> Any:
+            transport = httpx.MockTransport(lambda request: streamed(node(request)))
+            async with Client("http://node", KEY, network=NETWORK, retries=FAST, transport=transport) as client:
+                return await story(client)
+
+        return anyio.run(played, backend=request.param)
+
+    return run
+
+
+def streamed(found: httpx.Response) -> httpx.Response:
+    """As a network hands it over: not read yet."""
+    return httpx.Response(found.status_code, headers=found.headers, stream=httpx.ByteStream(found.content))
+
+
+def answer(status: int = 200, **values: Any) -> httpx.Response:
+    return httpx.Response(status, json=values)
+
+
+STATE = {"height": 7, "network": "0x" + NETWORK.hex()}
+OPENING = requests.CashTransfer(account=1, recipient=2, cash_group=0, micros=3, nonce=4, not_after_ms=5)
+
+
+def made() -> requests.CashTransfer:
+    return anyio.run(lambda: Client("http://node", KEY, network=NETWORK).sign(OPENING))
+
+
+class Node:
+    """Answers in the order given; remembers what it was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = list(answers)
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        found = self._answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def result(status: str, hash_: str, problem: dict[str, str] | None = None) -> httpx.Response:
+    refused = {"problem": problem} if problem else {}
+    return answer(422 if problem else 202, results=[{"hash": hash_, "status": status, **refused}])
+
+
+def test_a_question_is_asked_again_and_signed_again(play: Any) -> None:
+    node = Node(
+        httpx.ConnectError("down"),
+        httpx.Response(503, json=PROBLEM),
+        answer(seal_key="0x" + "00" * 32),
+    )
+    assert play(node, lambda client: client.ask("GET", "/x", dict, signed=True))["seal_key"]
+    headers = [each.headers["authorization"] for each in node.asked]
+    assert len(set(headers)) == 3, "a nonce is taken once"
+
+
+def test_a_node_that_never_answers_is_unreachable(play: Any) -> None:
+    node = Node(*[httpx.ConnectError("down")] * FAST.attempts)
+    with pytest.raises(errors.NodeUnreachable) as raised:
+        play(node, lambda client: client.health())
+    assert (raised.value.code, len(node.asked)) == ("R0857", FAST.attempts)
+
+
+def test_a_refusal_has_the_nodes_code_and_remedy_and_is_not_repeated(play: Any) -> None:
+    node = Node(httpx.Response(403, json={**PROBLEM, "code": "R0848"}))
+    with pytest.raises(errors.NodeRefused) as raised:
+        play(node, lambda client: client.account(1))
+    assert (raised.value.code, raised.value.status, raised.value.remedy) == ("R0848", 403, "wait")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 100_000, b'{"code": 1}'])
+def test_what_is_no_node_is_named(play: Any, body: bytes) -> None:
+    for status in (200, 404):
+        with pytest.raises(errors.BadAnswer) as raised:
+            play(Node(httpx.Response(status, content=body)), lambda client: client.account(1))
+        assert raised.value.code == "R0858"
+
+
+def test_an_answer_without_bound_is_cut(play: Any) -> None:
+    with pytest.raises(errors.BadAnswer, match="more than 10 bytes"):
+        play(Node(httpx.Response(200, content=bytes(1 << 20))), lambda client: client.download("/x", limit=10))
+
+
+def test_a_retry_after_beyond_patience_ends_the_attempts(play: Any) -> None:
+    node = Node(httpx.Response(429, json=PROBLEM, headers={"retry-after": "3600"}))
+    with pytest.raises(errors.NodeRefused):
+        play(node, lambda client: client.account(1))
+    assert len(node.asked) == 1
+
+
+def test_a_request_is_sent_with_the_same_bytes_until_its_fate_is_known(play: Any) -> None:
+    request = made()
+    busy = {**PROBLEM, "code": "R0832"}
+    unknown = httpx.Response(404, json={**PROBLEM, "code": "R0877"})
+    applied = answer(hash=request.id, state="applied", height=9)
+    node = Node(
+        httpx.ReadTimeout("lost"),
+        result("refused", request.id, busy),
+        result("accepted", request.id),
+        answer(hash=request.id, state="pending"),
+        unknown,
+        result("known", request.id),
+        applied,
+    )
+    assert play(node, lambda client: client.settle(request)).height == 9
+    sent = [each.content for each in node.asked if each.method == "POST"]
+    assert len(sent) == 4
+    assert set(sent) == {msgpack.packb([[msgpack.unpackb(request.canonical)]])}
+
+
+@pytest.mark.parametrize("state", ["refused", "expired", "dropped"])
+def test_the_fate_of_a_request_that_no_block_applies_is_its_code(play: Any, state: str) -> None:
+    request, problem = made(), {**PROBLEM, "code": "R0203"}
+    node = Node(result("accepted", request.id), answer(hash=request.id, state=state, problem=problem))
+    with pytest.raises(errors.RequestRefused) as raised:
+        play(node, lambda client: client.settle(request))
+    assert (raised.value.code, raised.value.hash) == ("R0203", request.id)
+
+
+def test_a_request_that_the_pool_refuses_has_its_code(play: Any) -> None:
+    request = made()
+    node = Node(result("refused", request.id, {**PROBLEM, "code": "R0201"}))
+    with pytest.raises(errors.RequestRefused, match="R0201"):
+        play(node, lambda client: client.settle(request))
+
+
+def test_a_fate_that_is_not_known_in_time_is_no_refusal(play: Any) -> None:
+    request = made()
+
+    def node(asked: httpx.Request) -> httpx.Response:
+        return result("accepted", request.id) if asked.method == "POST" else answer(hash=request.id, state="pending")
+
+    with pytest.raises(errors.NoFate, match="R0941"):
+        play(node, lambda client: client.settle(request, seconds=0.3))
+
+
+def test_a_node_that_answers_for_another_request_is_named(play: Any) -> None:
+    request = made()
+    with pytest.raises(errors.BadAnswer, match="other requests"):
+        play(Node(result("accepted", "0x" + "00" * 32)), lambda client: client.submit(request))
+
+
+def test_nonces_of_one_account_rise_without_waiting_for_blocks(play: Any) -> None:
+    account: dict[str, Any] = dict.fromkeys(("account", "member", "height"), 0)
+    amounts: dict[str, Any] = {f"{name}_micros": "0" for name in ("equity", "initial_margin", "maintenance_margin")}
+
+    async def story(client: Client) -> list[int]:
+        return [await client.next_nonce(1) for _ in range(3)]
+
+    views = [answer(**account, **amounts, called=False, next_nonce=nonce) for nonce in (5, 5, 9)]
+    assert play(Node(*views), story) == [5, 6, 9]
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    with pytest.raises(errors.NoKey):
+        anyio.run(lambda: Client("http://node", network=NETWORK).sign(OPENING))
+
+
+def events(*each: tuple[str, Any]) -> httpx.Response:
+    text = "".join(f"id: {id_}\ndata: {json.dumps(data)}\n\n" for id_, data in each)
+    return httpx.Response(200, content=text.encode(), headers={"content-type": "text/event-stream"})
+
+
+def test_a_stream_goes_on_after_the_last_step_that_it_got(play: Any) -> None:
+    node = Node(
+        events(("a-1", {"n": 1}), ("a-2", {"n": 2})),
+        httpx.ConnectError("down"),
+        httpx.Response(503, json=PROBLEM),
+        events(("a-3", {"n": 3})),
+        httpx.Response(204),
+    )
+
+    async def story(client: Client) -> list[dict[str, int]]:
+        async with client.stream("/s", dict[str, int]) as stream:
+            return [event async for event in stream]
+
+    assert play(node, story) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert [each.headers.get("last-event-id") for each in node.asked] == [None, "a-2", "a-2", "a-2", "a-3"]
+
+
+def test_a_stream_that_never_comes_back_is_lost(play: Any) -> None:
+    async def story(client: Client) -> None:
+        async with client.stream("/s", dict) as stream:
+            async for _ in stream:
+                pass
+
+    with pytest.raises(errors.StreamLost, match="R0942"):
+        play(Node(*[httpx.ConnectError("down")] * FAST.attempts), story)
+
+
+def test_a_watch_shows_each_answer_once_and_outlives_a_node_that_is_down(play: Any) -> None:
+    downs = [httpx.ConnectError("down")] * FAST.attempts
+    node = Node(answer(n=1), answer(n=1), *downs, answer(n=2))
+
+    async def story(client: Client) -> list[dict[str, int]]:
+        found = []
+        async for each in client.watch(lambda: client.ask("GET", "/x", dict[str, int]), seconds=0.001):
+            found.append(each)
+            if len(found) == 2:
+                return found
+        return []
+
+    assert play(node, story) == [{"n": 1}, {"n": 2}]
+
+
+def test_events_are_read_as_the_standard_says() -> None:
+    parser = EventParser()
+    lines = [": comment", "id: 1", "event: step", "data: a", "data:b", "", "data", "", "id: 2", "", "retry: 5"]
+    found = [event for event in map(parser.line, lines) if event is not None]
+    assert [(each.id, each.event, each.data) for each in found] == [("1", "step", "a\nb"), ("1", "message", "")]
+    assert parser.last_id == "2"
+    with pytest.raises(errors.BadAnswer):
+        parser.line("data: " + "x" * EVENT_BYTES_MAX)
