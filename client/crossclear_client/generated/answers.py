@@ -374,6 +374,17 @@ class ExitView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     totals: tuple["ExitTotalsView", ...]
 
 
+class ExpiryShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Forward and smile of one expiry on an agreed surface."""
+
+    expiry_ms: int
+    forward_ppb: int
+    rate_ppm: int
+    level_ppm: int
+    skew_ppm: int
+    wing_ppm: int
+
+
 class FeeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Fees of one code and currency, paid less received."""
 
@@ -393,6 +404,7 @@ class FeedPrice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     confidence_ticks: str = "0"
     since_height: int = 0
     settles_at_height: int = 0
+    ticks_per_unit: int = 0
 
 
 class FundOpening(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -502,6 +514,11 @@ class GroupRange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lowest_ppm: int = 0
     highest_ppm: int = 0
     published_height: int = 0
+    surface: tuple["ExpiryShown", ...] = ()
+    surface_status: str = ""
+    surface_in_force: bool = False
+    surface_agreed_ms: int = 0
+    surface_since_height: int = 0
 
 
 class GuardianOrderProofView(Struct, frozen=True, kw_only=True, omit_defaults=True):
