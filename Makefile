@@ -81,7 +81,7 @@ $(VERIFIER): $(VENV)/.ready $(wildcard proofs/browser/src/* proofs/browser/scrip
 $(CLIENT): $(VENV)/.ready $(wildcard client/typescript/src/* client/typescript/scripts/*) docs/reference/openapi.json docs/reference/signing.json
 	$(BIN)/python -m devnet.toolchain install-client
 
-$(PAGE): $(VERIFIER) $(shell find member/page/src member/page/scripts -type f) docs/reference/openapi.json
+$(PAGE): $(VERIFIER) $(CLIENT) $(shell find member/page/src member/page/scripts -type f)
 	$(BIN)/python -m devnet.toolchain install-page
 
 $(VENV)/.ready: requirements.lock pyproject.toml client/pyproject.toml bridge/contracts/package-lock.json proofs/browser/package-lock.json client/typescript/package-lock.json member/page/package-lock.json

@@ -8,7 +8,7 @@ import statistics
 from typing import Any
 
 from benchmarks.figures import Figure, print_measured
-from devnet.toolchain import install_browser, install_page
+from devnet.toolchain import install_browser, install_client, install_page
 from tests.kit.member.driven_page import Step, drive, view
 from tests.kit.member.page_view import RisingView, now_ms
 from tests.kit.node.served_api import served_api
@@ -22,6 +22,7 @@ MIB = 1 << 20
 def figures(minutes: int) -> list[Figure]:
     """Of a page that is open for so many minutes beyond the first ones."""
     install_browser()
+    install_client()
     install_page()
     loads: list[list[Step]] = [[*view("network"), ["paint"]]] * LOADS
     checking: list[Step] = [["fill", "#age", ""], ["click", "button[aria-label^='Verify epoch']"]]

@@ -25,7 +25,6 @@ CONTRACTS = ROOT / "bridge" / "contracts"
 CHECKS = CONTRACTS / "checks"
 BROWSER = ROOT / "proofs" / "browser"
 PAGE = ROOT / "member" / "page"
-OPENAPI = ROOT / "docs" / "reference" / "openapi.json"
 CLIENT = ROOT / "client" / "typescript"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -131,8 +130,8 @@ def build_browser() -> Path:
 
 
 def install_page() -> bool:
-    """Install what the page of `member/page` needs, and build it. It contains the verifier, which is built first.
-    Raises LocalFault."""
+    """Install what the page of `member/page` needs, and build it. It contains verifier and client, which are built
+    before it. Raises LocalFault."""
     done = _install(PAGE, lambda: _matches_lock(PAGE))
     build_page()
     return done
@@ -140,7 +139,7 @@ def install_page() -> bool:
 
 def build_page() -> Path:
     """Build the page into `member/page/build`; returns that folder. Raises LocalFault."""
-    return _build(PAGE, OPENAPI)
+    return _build(PAGE)
 
 
 def _build(folder: Path, *given: Path) -> Path:

@@ -10,7 +10,7 @@ from devnet.demo.story import USDC, DevnetDeposit
 from devnet.members import DevnetMember
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
-from devnet.toolchain import install_browser, install_page
+from devnet.toolchain import install_browser, install_client, install_page
 from tests.kit.e2e.live import all_proven, deposit
 from tests.kit.member.driven_page import Scene, Step, drive, signed_in
 
@@ -23,6 +23,7 @@ async def test_a_member_pays_in_trades_withdraws_to_another_chain_and_verifies(
     anvil_binary: Path, tmp_path: Path
 ) -> None:
     install_browser()
+    install_client()
     install_page()
     async with running_devnet(DevnetOptions(output_dir=tmp_path / "devnet", members=4)) as devnet:
         house, other, *_, own = devnet.members

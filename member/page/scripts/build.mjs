@@ -1,4 +1,5 @@
-// Build the page into build/: the API's types from its OpenAPI document, then checked and bundled files. build.mjs OPENAPI
+// Build the page into build/served/: types are checked, then files are bundled. Its client is that of client/typescript, its
+// verifier that of proofs/browser; both are built before.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,8 +10,6 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, "build");
 const served = join(out, "served");
 mkdirSync(served, { recursive: true });
-const run = (script, ...given) => execFileSync(process.execPath, [join(root, "node_modules", ...script), ...given], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-run(["openapi-typescript", "bin", "cli.js"], process.argv[2], "-o", join(out, "openapi.d.ts"), "--immutable");
 execFileSync(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root], { cwd: root, stdio: "inherit" });
 const shared = {
   bundle: true, minify: true, target: "es2022", legalComments: "none", charset: "utf8", absWorkingDir: root,

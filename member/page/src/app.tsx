@@ -1,6 +1,6 @@
 import { type ComponentType } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { NodeClient } from "./node/client";
+import { PageClient } from "./node/client";
 import { type Signer } from "./node/keys";
 import { LiveState, useAsked, useLive } from "./node/live";
 import { Account } from "./pages/account";
@@ -26,7 +26,7 @@ const shownView = (): string => {
   return VIEWS.some(([path]) => path === asked) ? asked : "network";
 };
 
-const anonymous = new NodeClient("");
+const anonymous = new PageClient();
 const live = new LiveState(anonymous);
 void live.run();
 
@@ -34,7 +34,7 @@ export function App() {
   const [view, setView] = useState(shownView());
   const [own, setOwn] = useState<{ readonly signer: Signer; readonly account: number } | undefined>(undefined);
   const { state, problem } = useLive(live);
-  const terms = useAsked(() => anonymous.get("/v1/governance/terms" as never) as Promise<unknown>, 60_000, []);
+  const terms = useAsked(() => anonymous.ask<unknown>("GET", "/v1/governance/terms"), 60_000, []);
   useEffect(() => {
     const turn = (): void => {
       setView(shownView());
@@ -45,10 +45,9 @@ export function App() {
   }, []);
   const units = JSON.stringify(state?.prices?.map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit]));
   const names = useMemo(() => new Names(terms.answer, state?.prices), [terms.answer, units]);
-  const network = state?.network ?? "";
-  const client = useMemo(() => (own === undefined || network === "" ? anonymous : anonymous.signedBy(own.signer, network)), [own, network]);
+  const client = useMemo(() => (own === undefined ? anonymous : new PageClient(own.signer)), [own]);
   const session: Session = {
-    client, live, names, signer: client.signer, account: client.signer === undefined ? undefined : own?.account,
+    client, live, names, account: own?.account,
     signIn: (signer, account) => setOwn({ signer, account }),
     signOut: () => setOwn(undefined),
   };

@@ -1,13 +1,13 @@
-import { type GetAnswer, type NodeClient } from "./node/client";
+import { type Whole } from "../../../client/typescript/src/index";
+import { type PageClient } from "./node/client";
 import { type Signer } from "./node/keys";
 import { type LiveState, type State } from "./node/live";
 
 /** What every view gets: the node, the terms, the newest state, and who is signed in. */
 export interface Session {
-  readonly client: NodeClient;
+  readonly client: PageClient;
   readonly live: LiveState;
   readonly names: Names;
-  readonly signer: Signer | undefined;
   readonly account: number | undefined;
   signIn(signer: Signer, account: number): void;
   signOut(): void;
@@ -32,7 +32,7 @@ export class Names {
 
   /** `terms`: of `/v1/governance/terms`, which this node states. What has another shape is left out. */
   constructor(terms: unknown, prices: State["prices"] | undefined) {
-    this.units = new Map((prices ?? []).map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit ?? 0] as const));
+    this.units = new Map((prices ?? []).map(({ feed, ticks_per_unit }) => [Number(feed), Number(ticks_per_unit ?? 0)] as const));
     this.tokens = listOf(terms, "assets").map((each) => ({
       asset: numberOf(each, "id"), name: textOf(each, "name"), chainId: numberOf(each, "chain_id"), vault: textOf(each, "vault"),
       token: textOf(each, "token"), decimals: numberOf(each, "token_decimals"),
@@ -46,7 +46,7 @@ export class Names {
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
-  unit = (feed: number): number => this.units.get(feed) ?? 0;
+  unit = (feed: Whole): number => this.units.get(Number(feed)) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
 }
 
@@ -56,5 +56,3 @@ function listOf(tree: unknown, name: string): readonly Record<string, unknown>[]
 }
 const numberOf = (tree: Record<string, unknown>, name: string): number => Number(tree[name] ?? 0);
 const textOf = (tree: Record<string, unknown>, name: string): string => String(tree[name] ?? "");
-
-export type AccountState = GetAnswer<"/v1/accounts/{account}">;

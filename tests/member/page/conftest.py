@@ -2,10 +2,11 @@
 
 import pytest
 
-from devnet.toolchain import install_browser, install_page
+from devnet.toolchain import install_browser, install_client, install_page
 
 
 @pytest.fixture(scope="session")
 def built_page() -> None:
     install_browser()
+    install_client()
     install_page()

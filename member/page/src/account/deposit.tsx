@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { paidIn } from "../node/chain";
+import { problemOf } from "../node/client";
 import { provider } from "../node/keys";
 import { type Session } from "../session";
 import { parsed } from "../ui/formats";
@@ -21,13 +22,13 @@ export function Deposit({ session, account }: { session: Session; account: numbe
     const [from] = (await wallet.request({ method: "eth_requestAccounts" })) as readonly string[];
     if (from === undefined) throw new Error("The wallet names no account.");
     const nonce = await paidIn(wallet, from, { ...token, amount, account }, setTold);
-    await followed(session, { chain_id: token.chainId, vault: token.vault, nonce: String(nonce) }, setTold);
+    await followed(session, [token.chainId, token.vault, String(nonce)], setTold);
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     setProblem("");
     setTold("");
-    pay(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(wordsOf(error)));
+    pay(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
   };
   return (
     <Panel title="Deposit" note="Your wallet pays tokens into the vault on their chain. They are credited once the block is final and the validators attest it.">
@@ -46,14 +47,11 @@ export function Deposit({ session, account }: { session: Session; account: numbe
 
 const ENDS: readonly string[] = ["credited", "refunded"];
 
-async function followed(session: Session, deposit: Readonly<Record<string, string | number>>, tell: (words: string) => void): Promise<void> {
+async function followed(session: Session, deposit: readonly [number, string, string], tell: (words: string) => void): Promise<void> {
   for (let look = 0; look < LOOKS_MAX; look += 1) {
-    const { status, next, reason } = await session.client.get("/v1/deposits/{chain_id}/{vault}/{nonce}", deposit);
-    tell(`${status}: ${reason === "" ? "" : `${reason}. `}${next}`);
+    const { status, next, reason } = await session.client.deposit(...deposit);
+    tell(`${status}: ${(reason ?? "") === "" ? "" : `${reason}. `}${next}`);
     if (ENDS.includes(status)) return;
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
   }
 }
-
-/** A wallet's errors are objects with a message. */
-const wordsOf = (error: unknown): string => (error as { message?: string } | undefined)?.message ?? String(error);

@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { type Session } from "../session";
 import { money, percent } from "../ui/formats";
 import { Panel, Problem } from "../ui/parts";
-import { NodeProblem } from "../node/client";
+import { type Problem as NodeProblem, problemOf } from "../node/client";
+import { asksPerson } from "../node/keys";
 
 /** Gain or loss of equity over moves of one group's index and volatility, each asked of the node's own engine. */
 const MOVES_PPM = [-300_000, -200_000, -100_000, -50_000, 0, 50_000, 100_000, 200_000, 300_000];
@@ -11,7 +12,7 @@ const PACE_MS = 40; // below the API's rate of requests
 
 export function HeatMap({ session, account }: { session: Session; account: number }) {
   const groups = session.live.live.state?.ranges ?? [];
-  const [chosen, choose] = useState(groups[0]?.group ?? 0);
+  const [chosen, choose] = useState(Number(groups[0]?.group ?? 0));
   const [cells, setCells] = useState<readonly (readonly bigint[])[]>([]);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<NodeProblem | undefined>(undefined);
@@ -27,7 +28,7 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
             index: move === 0 ? [] : [{ feed: session.names.feedOfGroup(chosen), move_ppm: move }],
             volatility: points === 0 ? [] : [{ group: chosen, points_ppm: points }],
           };
-          const { before, after } = await session.client.post("/v1/accounts/{account}/margin/simulate", { account }, shock);
+          const { before, after } = await session.client.simulateMargin(account, shock);
           row.push(BigInt(after.equity_micros) - BigInt(before.equity_micros));
           await new Promise((resume) => setTimeout(resume, PACE_MS));
         }
@@ -35,7 +36,7 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
       }
       setCells(rows);
     } catch (error) {
-      setProblem(error instanceof NodeProblem ? error : new NodeProblem("", String(error), "", 0));
+      setProblem(problemOf(error));
     } finally {
       setBusy(false);
     }
@@ -46,9 +47,9 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
       <div class="row">
         <label for="heat-group">Group</label>
         <select id="heat-group" value={chosen} onChange={(event) => choose(Number(event.currentTarget.value))}>
-          {groups.map(({ group, name }) => <option value={group}>{name}</option>)}
+          {groups.map(({ group, name }) => <option value={Number(group)}>{name}</option>)}
         </select>
-        <button type="button" disabled={busy || session.signer?.kind === "wallet"} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
+        <button type="button" disabled={busy || asksPerson(session.client.signer)} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
       </div>
       {problem !== undefined && <Problem problem={problem} />}
       {cells.length > 0 && (

@@ -1,10 +1,10 @@
-import { type GetAnswer } from "../node/client";
+import { type MarginView } from "../../../../client/typescript/src/index";
 import { type Names } from "../session";
 import { money, percent, price, scaled, words } from "../ui/formats";
 import { Panel, Table } from "../ui/parts";
 
 /** Every term of equity and requirement, with what it is made of; liquidation prices and Greeks. */
-type View = GetAnswer<"/v1/accounts/{account}/margin">;
+type View = MarginView;
 type Term = View["equity"][number];
 
 export function Margin({ view, names }: { view: View; names: Names }) {

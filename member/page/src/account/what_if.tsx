@@ -1,14 +1,14 @@
 import { useState } from "preact/hooks";
-import { type PostAnswer } from "../node/client";
+import { type SimulationView } from "../../../../client/typescript/src/index";
+import { problemOf } from "../node/client";
 import { type Session } from "../session";
 import { money, parsed } from "../ui/formats";
 import { Panel, Table } from "../ui/parts";
 
 /** Margin before and after a trade, a move of prices or a deposit; nothing is changed. */
-type Simulation = PostAnswer<"/v1/accounts/{account}/margin/simulate">;
 
 export function WhatIf({ session, account }: { session: Session; account: number }) {
-  const [answer, setAnswer] = useState<Simulation | undefined>(undefined);
+  const [answer, setAnswer] = useState<SimulationView | undefined>(undefined);
   const [problem, setProblem] = useState("");
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
@@ -22,11 +22,11 @@ export function WhatIf({ session, account }: { session: Session; account: number
         trades: lots === 0n ? [] : [{ instrument, lots: String(lots) }],
         index: move === 0n ? [] : [{ feed: session.names.feedOf(instrument), move_ppm: Number(move) }],
       };
-      setAnswer(await session.client.post("/v1/accounts/{account}/margin/simulate", { account }, shock));
+      setAnswer(await session.client.simulateMargin(account, shock));
       setProblem("");
     } catch (error) {
       setAnswer(undefined);
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(problemOf(error).words);
     }
   };
   const rows = answer === undefined ? [] : (["equity_micros", "initial_margin_micros", "maintenance_margin_micros"] as const).map((name) => ({ name, before: answer.before[name], after: answer.after[name] }));

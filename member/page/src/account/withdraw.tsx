@@ -1,15 +1,16 @@
 import { useState } from "preact/hooks";
+import { type Whole, type WithdrawalBody } from "../../../../client/typescript/src/index";
+import { problemOf } from "../node/client";
+import { asksPerson } from "../node/keys";
 import { useAsked } from "../node/live";
 import { type Session } from "../session";
 import { integer, parsed, scaled, shortened } from "../ui/formats";
 import { Mark, Panel, Shown, Table } from "../ui/parts";
-import { submitted, VALID_MS } from "./submitted";
+import { submitted } from "./submitted";
 
 /** Withdrawals of the account, step by step, and a new one. */
-const WITHDRAWAL = "Withdrawal(uint64 account,uint32 asset,uint64 units,address to,uint64 nonce,uint64 notAfterMs)";
-
 interface Step {
-  readonly asset: number;
+  readonly asset: Whole;
   readonly amount_units: string;
   readonly to: string;
   readonly step: string;
@@ -17,37 +18,34 @@ interface Step {
 }
 
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
-  const every = session.signer?.kind === "wallet" ? 0 : 3_000;
-  const asked = useAsked(() => session.client.get("/v1/accounts/{account}/withdrawals", { account }), every, [session.client, account]);
+  const every = asksPerson(session.client.signer) ? 0 : 3_000;
+  const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account]);
   const [told, setTold] = useState("");
   const [problem, setProblem] = useState("");
   const assets = session.live.live.state?.assets ?? [];
-  const decimals = (asset: number): number => assets.find((each) => each.asset === asset)?.unit_decimals ?? 0;
-  const name = (asset: number): string => assets.find((each) => each.asset === asset)?.name ?? `asset ${asset}`;
+  const decimals = (asset: Whole): number => Number(assets.find((each) => each.asset === asset)?.unit_decimals ?? 0);
+  const name = (asset: Whole): string => assets.find((each) => each.asset === asset)?.name ?? `asset ${asset}`;
   const request = async (form: FormData): Promise<void> => {
     const asset = Number(form.get("asset"));
     const units = parsed(String(form.get("amount")), decimals(asset));
     const to = String(form.get("to")).trim().toLowerCase();
     if (units <= 0n) throw new Error("The amount is above zero.");
     if (!/^0x[0-9a-f]{40}$/.test(to)) throw new Error("The address has 0x and 40 hexadecimal digits.");
-    const [{ network }, { next_nonce: nonce }] = await Promise.all([session.client.get("/v1/state"), session.client.get("/v1/accounts/{account}", { account })]);
-    const notAfter = Date.now() + VALID_MS;
-    const values = { account: BigInt(account), asset: BigInt(asset), units, to, nonce: BigInt(nonce), notAfterMs: BigInt(notAfter) };
-    const signature = await session.signer?.sign(network, { declaration: WITHDRAWAL, values });
-    const body = { type: "withdrawal", account, asset, amount_units: String(units), to, nonce, not_after_ms: notAfter, signature };
-    await submitted(session, body, setTold);
+    const nonce = await session.client.nextNonce(account);
+    const bare: WithdrawalBody = { type: "withdrawal", account, asset, amount_units: String(units), to, nonce, not_after_ms: session.client.notAfterMs(), signature: "" };
+    await submitted(session, bare, ["signature"], setTold);
     asked.again();
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     setProblem("");
     setTold("");
-    request(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
+    request(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
   };
   return (
     <Panel title="Withdraw" note="The network releases the withdrawal when it passes every gate; the vault on the token's chain pays it after the next checkpoint there.">
       <form onSubmit={submit} class="fields">
-        <div><label for="w-asset">Token</label><select id="w-asset" name="asset">{assets.map(({ asset, name: each }) => <option value={asset}>{each}</option>)}</select></div>
+        <div><label for="w-asset">Token</label><select id="w-asset" name="asset">{assets.map(({ asset, name: each }) => <option value={Number(asset)}>{each}</option>)}</select></div>
         <div><label for="w-amount">Amount</label><input id="w-amount" name="amount" inputMode="decimal" required /></div>
         <div><label for="w-to">Address</label><input id="w-to" name="to" spellcheck={false} required /></div>
         <button type="submit">Sign and submit</button>

@@ -1,5 +1,4 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { hex, keccak256, utf8 } from "../../../../client/typescript/src/bytes";
 import { type Provider } from "./keys";
 
 /** Paying into a vault by a wallet of the browser: calls as words, sent by the wallet alone. */
@@ -15,7 +14,7 @@ export interface Payment {
   readonly account: number;
 }
 
-const hash = (text: string): string => bytesToHex(keccak_256(utf8ToBytes(text)));
+const hash = (text: string): string => hex(keccak256(utf8(text)));
 const word = (value: bigint | string): string => (typeof value === "bigint" ? value.toString(16) : value.slice(2)).padStart(WORD, "0").toLowerCase();
 const call = (signature: string, ...words: readonly (bigint | string)[]): string => `0x${hash(signature).slice(0, 8)}${words.map(word).join("")}`;
 const DEPOSITED = `0x${hash("Deposited(uint64,address,uint64,uint256,address,bytes32)")}`;

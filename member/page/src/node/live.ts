@@ -1,8 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
-import { type GetAnswer, NodeClient, NodeProblem } from "./client";
+import { type StateView } from "../../../../client/typescript/src/index";
+import { type PageClient, type Problem, problemOf } from "./client";
 
 /** What the page knows of the newest height, and of those before it since the page was opened. Bounded. */
-export type State = GetAnswer<"/v1/state">;
+export type State = StateView;
 
 export interface Seen {
   readonly height: number;
@@ -13,7 +14,7 @@ export interface Seen {
 
 export interface Live {
   readonly state: State | undefined;
-  readonly problem: NodeProblem | undefined;
+  readonly problem: Problem | undefined;
   readonly seen: readonly Seen[];
 }
 
@@ -26,18 +27,17 @@ export class LiveState {
   private readonly listeners = new Set<(live: Live) => void>();
   private stopped = false;
 
-  constructor(private readonly client: NodeClient) {}
+  constructor(private readonly client: PageClient) {}
 
   /** Ask for ever; more slowly while the node does not answer. */
   async run(): Promise<void> {
     let wait = EVERY_MS;
     while (!this.stopped) {
       try {
-        this.tell(this.after(await this.client.get("/v1/state")));
+        this.tell(this.after(await this.client.state()));
         wait = EVERY_MS;
       } catch (error) {
-        const problem = error instanceof NodeProblem ? error : new NodeProblem("", String(error), "", 0);
-        this.tell({ ...this.live, problem });
+        this.tell({ ...this.live, problem: problemOf(error) });
         wait = Math.min(2 * wait, SLOWEST_MS);
       }
       await new Promise((resume) => setTimeout(resume, document.hidden ? SLOWEST_MS : wait));
@@ -55,9 +55,11 @@ export class LiveState {
 
   private after(state: State): Live {
     const { seen } = this.live;
-    if (seen[seen.length - 1]?.height === state.height) return { state, problem: undefined, seen };
-    const index = new Map((state.prices ?? []).map(({ feed, index_ticks }) => [feed, Number(index_ticks)] as const));
-    const next = { height: state.height, timeMs: state.time_ms, delayMs: Date.now() - state.time_ms, index };
+    const height = Number(state.height);
+    if (seen[seen.length - 1]?.height === height) return { state, problem: undefined, seen };
+    const index = new Map((state.prices ?? []).map(({ feed, index_ticks }) => [Number(feed), Number(index_ticks)] as const));
+    const timeMs = Number(state.time_ms);
+    const next = { height, timeMs, delayMs: Date.now() - timeMs, index };
     return { state, problem: undefined, seen: [...seen.slice(-(SEEN_MAX - 1)), next] };
   }
 
@@ -76,13 +78,13 @@ export function useLive(source: LiveState): Live {
 /** What one question to the node came to: asked again each `everyMs`, the old answer shown meanwhile. */
 export interface Asked<T> {
   readonly answer: T | undefined;
-  readonly problem: NodeProblem | undefined;
+  readonly problem: Problem | undefined;
   again(): void;
 }
 
 export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: readonly unknown[]): Asked<T> {
   const [turn, setTurn] = useState(0);
-  const [told, setTold] = useState<{ answer: T | undefined; problem: NodeProblem | undefined }>({ answer: undefined, problem: undefined });
+  const [told, setTold] = useState<{ answer: T | undefined; problem: Problem | undefined }>({ answer: undefined, problem: undefined });
   useEffect(() => {
     let over = false;
     let timer = 0;
@@ -91,8 +93,7 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
         const answer = await ask();
         if (!over) setTold({ answer, problem: undefined });
       } catch (error) {
-        const problem = error instanceof NodeProblem ? error : new NodeProblem("", String(error), "", 0);
-        if (!over) setTold((before) => ({ answer: before.answer, problem }));
+        if (!over) setTold((before) => ({ answer: before.answer, problem: problemOf(error) }));
       }
       if (!over && everyMs > 0) timer = window.setTimeout(() => void look(), document.hidden ? 10 * everyMs : everyMs);
     };

@@ -5,12 +5,13 @@ import { Margin } from "../account/margin";
 import { TradeForms } from "../account/trade";
 import { WhatIf } from "../account/what_if";
 import { Withdrawals } from "../account/withdraw";
-import { hasWallet, LocalKey, type Signer, Wallet } from "../node/keys";
+import { PageClient, problemOf } from "../node/client";
+import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
 import { useAsked } from "../node/live";
 import { type Session } from "../session";
 import { integer, money } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
-import { Receipts } from "./risk";
+import { last, Receipts } from "./risk";
 
 /** The own account: what it has, what it must have, what would be, and what it can ask for. */
 export function Account({ session }: { session: Session }) {
@@ -22,25 +23,24 @@ function SignIn({ session }: { session: Session }) {
   const enter = async (signer: Signer, account: string): Promise<void> => {
     if (!/^[0-9]{1,15}$/.test(account)) return setProblem("An account is a number.");
     try {
-      const { network } = await session.client.get("/v1/state");
-      await session.client.signedBy(signer, network).get("/v1/accounts/{account}", { account });
+      await new PageClient(signer).account(account);
       session.signIn(signer, Number(account));
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(problemOf(error).words);
     }
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     try {
-      void enter(new LocalKey(String(form.get("key"))), String(form.get("account")));
+      void enter(localKey(String(form.get("key"))), String(form.get("account")));
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(problemOf(error).words);
     }
   };
   const connect = (event: MouseEvent): void => {
     const account = String(new FormData((event.currentTarget as HTMLButtonElement).form ?? undefined).get("account"));
-    Wallet.connect().then((wallet) => enter(wallet, account), (error: unknown) => setProblem(String(error)));
+    connectedWallet().then((wallet) => enter(wallet, account), (error: unknown) => setProblem(problemOf(error).words));
   };
   return (
     <Panel title="Sign in" note="Your key signs what you ask for. It stays in the memory of this page and is gone when you close or reload it.">
@@ -51,7 +51,7 @@ function SignIn({ session }: { session: Session }) {
         <input id="key" name="key" type="password" autocomplete="off" spellcheck={false} />
         <div class="row">
           <button type="submit" class="main">Sign in with the key</button>
-          {hasWallet() && <button type="button" onClick={connect}>Sign in with a wallet</button>}
+          {provider() !== undefined && <button type="button" onClick={connect}>Sign in with a wallet</button>}
         </div>
         <p class="problem" role="alert">{problem}</p>
       </form>
@@ -60,14 +60,14 @@ function SignIn({ session }: { session: Session }) {
 }
 
 function Own({ session, account }: { session: Session; account: number }) {
-  const every = session.signer?.kind === "wallet" ? 0 : 2_000; // a wallet asks its owner each time
-  const state = useAsked(() => session.client.get("/v1/accounts/{account}", { account }), every, [session.client, account]);
-  const margin = useAsked(() => session.client.get("/v1/accounts/{account}/margin", { account }), every, [session.client, account]);
-  const receipts = useAsked(() => newest(session, account), every && 5_000, [session.client, account]);
+  const every = asksPerson(session.client.signer) ? 0 : 2_000; // a wallet asks its owner each time
+  const state = useAsked(() => session.client.account(account), every, [session.client, account]);
+  const margin = useAsked(() => session.client.margin(account), every, [session.client, account]);
+  const receipts = useAsked(() => last((query) => session.client.receipts({ account, ...query })), every && 5_000, [session.client, account]);
   return (
     <>
       <Panel title={`Account ${integer(account)}`}>
-        <p class="row"><code>{session.signer?.address}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>
+        <p class="row"><code>{session.client.signer === undefined ? "" : addressOf(session.client.signer)}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>
         <Shown asked={state} what="your account">{(view) => (
           <>
             <Ladder equity={view.equity_micros} initial={view.initial_margin_micros} maintenance={view.maintenance_margin_micros} />
@@ -98,21 +98,6 @@ function Own({ session, account }: { session: Session; account: number }) {
       </Panel>
     </>
   );
-}
-
-const PAGES_MAX = 20;
-
-async function newest(session: Session, account: number) {
-  let out: Awaited<ReturnType<typeof page>>["receipts"] = [];
-  const page = (after: string) => session.client.get("/v1/receipts", {}, after === "" ? { account: String(account) } : { account: String(account), after });
-  let after = "";
-  for (let number = 0; number < PAGES_MAX; number += 1) {
-    const answer = await page(after);
-    out = [...out, ...answer.receipts].slice(-30);
-    after = answer.next;
-    if (after === "") break;
-  }
-  return [...out].reverse();
 }
 
 /** Equity against the two levels of margin, as figures and as a scale. */

@@ -1,16 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
-import { type GetAnswer } from "../node/client";
+import { type GovernanceView, type Whole } from "../../../../client/typescript/src/index";
 import { useAsked } from "../node/live";
 import { type Session } from "../session";
 import { integer, shortened, span, time } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
 
 /** Proposals with their votes and clocks, what each would do to the own accounts, and the amendments so far. */
-type View = GetAnswer<"/v1/governance">;
-type Proposal = View["proposals"][number];
+type Proposal = GovernanceView["proposals"][number];
 
 export function Governance({ session }: { session: Session }) {
-  const governance = useAsked(() => session.client.get("/v1/governance"), 5_000, [session.client]);
+  const governance = useAsked(() => session.client.governance(), 5_000, [session.client]);
   return (
     <Shown asked={governance} what="proposals">{(view) => (
       <>
@@ -40,10 +39,10 @@ export function Governance({ session }: { session: Session }) {
   );
 }
 
-function ProposalCard({ session, proposal, now }: { session: Session; proposal: Proposal; now: number }) {
-  const signedIn = session.signer !== undefined;
+function ProposalCard({ session, proposal, now }: { session: Session; proposal: Proposal; now: Whole }) {
+  const signedIn = session.client.signer !== undefined;
   const effect = useAsked(
-    () => (signedIn ? session.client.get("/v1/governance/proposals/{number}/effect", { number: proposal.number }) : Promise.resolve(undefined)),
+    () => (signedIn ? session.client.effect(proposal.number) : Promise.resolve(undefined)),
     0, [session.client, proposal.number],
   );
   return (
@@ -69,7 +68,7 @@ function ProposalCard({ session, proposal, now }: { session: Session; proposal: 
 }
 
 /** Counts down by this device's clock from the node's time. */
-function Clock({ until, now }: { until: number; now: number }) {
+function Clock({ until, now }: { until: Whole; now: Whole }) {
   const [passed, setPassed] = useState(0);
   useEffect(() => {
     const begun = Date.now();
@@ -77,6 +76,6 @@ function Clock({ until, now }: { until: number; now: number }) {
     const timer = setInterval(() => setPassed(Date.now() - begun), 1000);
     return () => clearInterval(timer);
   }, [now]);
-  const left = until - now - passed;
-  return <time dateTime={new Date(until).toISOString()}>{left > 0 ? span(left) : "due"}</time>;
+  const left = Number(until) - Number(now) - passed;
+  return <time dateTime={new Date(Number(until)).toISOString()}>{left > 0 ? span(left) : "due"}</time>;
 }

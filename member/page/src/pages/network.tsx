@@ -7,9 +7,9 @@ import { Figure, Figures, Loading, Mark, Panel, Shown, Table, type Tone } from "
 /** Heights, validators, peers, the node's readiness with its chains and sources, and the agreed prices. */
 export function Network({ session }: { session: Session }) {
   const { state, seen } = useLive(session.live);
-  const validators = useAsked(() => session.client.get("/v1/validators"), 10_000, [session.client]);
-  const peers = useAsked(() => session.client.get("/v1/peers"), 5_000, [session.client]);
-  const readiness = useAsked(() => session.client.get("/readyz"), 5_000, [session.client]);
+  const validators = useAsked(() => session.client.validators(), 10_000, [session.client]);
+  const peers = useAsked(() => session.client.peers(), 5_000, [session.client]);
+  const readiness = useAsked(() => session.client.readiness(), 5_000, [session.client]);
   if (state === undefined) return <Loading what="the newest height" />;
   const [first, last] = [seen[0], seen[seen.length - 1]];
   const pace = first !== undefined && last !== undefined && last.height > first.height ? (last.timeMs - first.timeMs) / (last.height - first.height) : undefined;
@@ -35,7 +35,7 @@ export function Network({ session }: { session: Session }) {
           { head: "Status", cell: ({ status, rung }) => <Mark tone={status === "open" ? rungs[rung ?? "usable"] ?? "bad" : "bad"}>{status}{rung === "usable" || rung === undefined ? "" : `, ${rung.replaceAll("_", " ")}`}</Mark> },
         ]} />
         {seen.length > 1 && (state.prices ?? []).map(({ feed, name }) => (
-          <Chart label={`${name} since this page was opened`} seconds={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name, values: seen.map(({ index }) => (index.get(feed) ?? 0) / (session.names.unit(feed) || 1)) }]} />
+          <Chart label={`${name} since this page was opened`} seconds={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name, values: seen.map(({ index }) => (index.get(Number(feed)) ?? 0) / (session.names.unit(feed) || 1)) }]} />
         ))}
       </Panel>
       <Panel title="This node" note="Each condition that the node must meet to do its work: peers, blocks, sources of prices, and for each chain its finality and custody.">
@@ -67,7 +67,7 @@ export function Network({ session }: { session: Session }) {
           <Table caption="Validators" empty="There is no validator." rows={view.validators} columns={[
             { head: "Key", cell: ({ envelope_key }) => <code title={envelope_key}>{shortened(envelope_key)}</code> },
             { head: "Power", numeric: true, cell: ({ power }) => integer(power) },
-            { head: "Share", numeric: true, cell: ({ power }) => percent(Math.floor((1e6 * power) / view.total_power)) },
+            { head: "Share", numeric: true, cell: ({ power }) => percent(Math.floor((1e6 * Number(power)) / Number(view.total_power))) },
           ]} />
         )}</Shown>
       </Panel>

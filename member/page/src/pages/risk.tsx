@@ -1,16 +1,15 @@
 import { useAsked, useLive } from "../node/live";
-import { type GetAnswer } from "../node/client";
+import { type FundView, type LiquidationPage, type ReceiptPage } from "../../../../client/typescript/src/index";
 import { type Session } from "../session";
 import { integer, money, percent, words } from "../ui/formats";
 import { Empty, Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
 
 /** The default fund and what it covers, who pays first, ranges, and liquidations and defaults as they happen. */
-type Fund = GetAnswer<"/v1/fund">;
-type Receipt = GetAnswer<"/v1/liquidations">["receipts"][number];
+type Receipt = ReceiptPage["receipts"][number];
 
 export function Risk({ session }: { session: Session }) {
   const { state } = useLive(session.live);
-  const fund = useAsked(() => session.client.get("/v1/fund"), 10_000, [session.client]);
+  const fund = useAsked(() => session.client.fund(), 10_000, [session.client]);
   const fundsName = (micros: string): string => money(micros);
   return (
     <>
@@ -45,7 +44,7 @@ export function Risk({ session }: { session: Session }) {
       <Panel title="Ranges" note="How far the index and its volatility move in the scenarios of margin.">
         <Table caption="Ranges" empty="No risk group is listed." rows={state?.ranges ?? []} columns={[
           { head: "Group", cell: ({ name }) => name },
-          { head: "Price range", numeric: true, cell: ({ range_ppm }) => percent(range_ppm) },
+          { head: "Price range", numeric: true, cell: ({ range_ppm }) => percent(BigInt(range_ppm)) },
           { head: "Volatility", numeric: true, cell: ({ volatility_ppm }) => percent(volatility_ppm) },
           { head: "Volatility range", numeric: true, cell: ({ volatility_range_ppm }) => percent(volatility_range_ppm) },
           { head: "Lowest so far", numeric: true, cell: ({ lowest_ppm }) => percent(lowest_ppm ?? 0) },
@@ -58,7 +57,7 @@ export function Risk({ session }: { session: Session }) {
 }
 
 /** Layers as bars whose lengths are their amounts. */
-function Waterfall({ fund }: { fund: Fund }) {
+function Waterfall({ fund }: { fund: FundView }) {
   const layers = [
     { name: "The defaulter's margin and contribution", micros: undefined },
     { name: "The house's own capital", micros: BigInt(fund.house_micros) },
@@ -80,9 +79,9 @@ function Waterfall({ fund }: { fund: Fund }) {
 }
 
 function Happenings({ session }: { session: Session }) {
-  const signedIn = session.signer !== undefined;
-  const liquidations = useAsked(() => (signedIn ? last(session, "/v1/liquidations") : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
-  const defaults = useAsked(() => (signedIn ? last(session, "/v1/defaults") : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
+  const signedIn = session.client.signer !== undefined;
+  const liquidations = useAsked(() => (signedIn ? last((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
+  const defaults = useAsked(() => (signedIn ? last((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
   if (!signedIn) return <Panel title="Calls, liquidations and defaults"><Empty>Members see these. Sign in under Account.</Empty></Panel>;
   return (
     <>
@@ -98,11 +97,11 @@ function Happenings({ session }: { session: Session }) {
 
 const PAGES_MAX = 20;
 
-async function last(session: Session, path: "/v1/liquidations" | "/v1/defaults"): Promise<readonly Receipt[]> {
+export async function last(ask: (query: { after?: string }) => Promise<Pick<LiquidationPage, "receipts" | "next">>): Promise<readonly Receipt[]> {
   let out: readonly Receipt[] = [];
   let after = "";
   for (let page = 0; page < PAGES_MAX; page += 1) {
-    const answer = await session.client.get(path, {}, after === "" ? {} : { after });
+    const answer = await ask(after === "" ? {} : { after });
     out = [...out, ...answer.receipts].slice(-50);
     after = answer.next;
     if (after === "") break;

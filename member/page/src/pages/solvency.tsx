@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { type GetAnswer, target } from "../node/client";
+import { type PackagePage, type Whole, writeJson } from "../../../../client/typescript/src/index";
+import { problemOf } from "../node/client";
 import { useAsked, useLive } from "../node/live";
 import { type Session } from "../session";
 import { integer, scaled, shortened, time } from "../ui/formats";
@@ -7,7 +8,7 @@ import { Empty, Figure, Figures, Mark, Panel, Shown, Table, type Tone } from "..
 import { type Checked, verified } from "../verifying";
 
 /** Epochs with their packages, each checked in this browser; what is owed in each token; the exit file of the own account. */
-type Package = GetAnswer<"/v1/proofs">["packages"][number];
+type Package = PackagePage["packages"][number];
 type Outcome = { readonly step: string } | { readonly checked: Checked } | { readonly refused: string };
 
 export function Solvency({ session }: { session: Session }) {
@@ -15,19 +16,19 @@ export function Solvency({ session }: { session: Session }) {
   const packages = useAsked(() => newest(session), 15_000, [session.client]);
   const [genesis, setGenesis] = useState<ArrayBuffer | undefined>(undefined);
   const [age, setAge] = useState("168");
-  const [outcomes, setOutcomes] = useState<ReadonlyMap<number, Outcome>>(new Map());
-  const note = (epoch: number, outcome: Outcome): void => setOutcomes((before) => new Map(before).set(epoch, outcome));
+  const [outcomes, setOutcomes] = useState<ReadonlyMap<Whole, Outcome>>(new Map());
+  const note = (epoch: Whole, outcome: Outcome): void => setOutcomes((before) => new Map(before).set(epoch, outcome));
   const check = async ({ epoch }: Package): Promise<void> => {
     note(epoch, { step: "fetching" });
     try {
       if (!/^([0-9]{1,7}(\.[0-9]{1,3})?)?$/.test(age)) throw new RangeError("The largest age is a number of hours.");
-      const file = await session.client.bytes(`/v1/proofs/${epoch}`);
+      const file = (await session.client.download(`/v1/proofs/${epoch}`)).buffer as ArrayBuffer;
       note(epoch, { checked: await verified(file, { genesis, hours: age === "" ? "any" : Number(age) }, (step) => note(epoch, { step })) });
     } catch (error) {
-      note(epoch, { refused: error instanceof Error ? error.message : String(error) });
+      note(epoch, { refused: problemOf(error).words });
     }
   };
-  const newestChecked = [...outcomes].flatMap(([epoch, outcome]) => ("checked" in outcome ? [{ epoch, ...outcome.checked }] : [])).sort((a, b) => b.epoch - a.epoch)[0];
+  const newestChecked = [...outcomes].flatMap(([epoch, outcome]) => ("checked" in outcome ? [{ epoch, ...outcome.checked }] : [])).sort((a, b) => Number(b.epoch) - Number(a.epoch))[0];
   return (
     <>
       <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
@@ -53,8 +54,8 @@ export function Solvency({ session }: { session: Session }) {
         <Table caption="Owed in each token" empty="No token is listed." rows={state?.assets ?? []} columns={[
           { head: "Token", cell: ({ name }) => name },
           { head: "Chain", numeric: true, cell: ({ chain_id }) => String(chain_id) },
-          { head: "Owed", numeric: true, cell: ({ inventory_units, unit_decimals }) => scaled(BigInt(inventory_units), unit_decimals, Math.min(unit_decimals, 4)) },
-          { head: "Use", cell: ({ cash_group }) => (cash_group > 0 ? "cash" : "collateral") },
+          { head: "Owed", numeric: true, cell: ({ inventory_units, unit_decimals }) => scaled(BigInt(inventory_units), Number(unit_decimals), Math.min(Number(unit_decimals), 4)) },
+          { head: "Use", cell: ({ cash_group }) => (Number(cash_group) > 0 ? "cash" : "collateral") },
           { head: "State", cell: ({ shortage, suspended }) => shortage !== null && shortage !== undefined ? <Mark tone="bad">halted: the vault lacks some</Mark> : suspended === true ? <Mark tone="part">suspended</Mark> : <Mark tone="good">in use</Mark> },
         ]} />
       </Panel>
@@ -68,7 +69,7 @@ async function newest(session: Session): Promise<readonly Package[]> {
   const out: Package[] = [];
   let after = "";
   do {
-    const page = await session.client.get("/v1/proofs", {}, after === "" ? {} : { after });
+    const page = await session.client.proofs(after === "" ? {} : { after });
     out.push(...page.packages);
     after = page.next;
   } while (after !== "");
@@ -85,7 +86,7 @@ function Result({ outcome }: { outcome: Outcome | undefined }) {
   return <Mark tone={toneOf(outcome.checked)}>{wordsOf[toneOf(outcome.checked)]}</Mark>;
 }
 
-function Verdict({ epoch, checked }: { epoch: number; checked: Checked }) {
+function Verdict({ epoch, checked }: { epoch: Whole; checked: Checked }) {
   const { verdict, seconds } = checked;
   return (
     <Panel title={`Epoch ${epoch}: ${wordsOf[toneOf(checked)]}`}>
@@ -115,17 +116,16 @@ function ExitFile({ session }: { session: Session }) {
   const [told, setTold] = useState("");
   const save = async (): Promise<void> => {
     try {
-      const bytes = await session.client.bytes(target("/v1/accounts/{account}/exit", { account: account ?? 0 }));
-      const view = JSON.parse(new TextDecoder().decode(bytes)) as GetAnswer<"/v1/accounts/{account}/exit">;
+      const view = await session.client.exit(account ?? 0);
       const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([bytes], { type: "application/json" }));
+      link.href = URL.createObjectURL(new Blob([writeJson(view)], { type: "application/json" }));
       link.download = `exit-${account}-epoch-${view.epoch}.json`;
       link.click();
       URL.revokeObjectURL(link.href);
       const paid = view.leaves.length;
       setTold(`Epoch ${view.epoch} at ${time(Date.now())}: ${paid} ${paid === 1 ? "payment" : "payments"} under the root ${shortened(view.exit_root)}.`);
     } catch (error) {
-      setTold(error instanceof Error ? error.message : String(error));
+      setTold(problemOf(error).words);
     }
   };
   return (

@@ -26,17 +26,17 @@ export const percent = (ppm: number | bigint, digits = 2): string =>
   new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: digits }).format(Number(ppm) / 1e6);
 
 /** Ticks of a feed; the node may say how many make one unit. */
-export const price = (ticks: string | number, ticksPerUnit: number): string =>
+export const price = (ticks: string | number | bigint, ticksPerUnit: number): string =>
   ticksPerUnit > 0
     ? new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 2, maximumFractionDigits: 8 }).format(Number(ticks) / ticksPerUnit)
     : `${integer(ticks)} ticks`;
 
-export const time = (ms: number): string =>
-  new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" }).format(ms);
+export const time = (ms: number | bigint): string =>
+  new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" }).format(Number(ms));
 
 /** How long ago, or until when; the greatest unit alone. */
-export function span(ms: number): string {
-  const seconds = Math.round(Math.abs(ms) / 1000);
+export function span(ms: number | bigint): string {
+  const seconds = Math.round(Math.abs(Number(ms)) / 1000);
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;

@@ -1,5 +1,5 @@
 import { type ComponentChildren } from "preact";
-import { UNREACHED, type NodeProblem } from "../node/client";
+import { type Problem as NodeProblem } from "../node/client";
 import { type Asked } from "../node/live";
 
 /** Parts that every view is made of: panels, tables, figures, and what stands where there is nothing to show. */
@@ -63,10 +63,9 @@ export const Empty = ({ children }: { children: ComponentChildren }) => <p class
 export const Loading = ({ what }: { what: string }) => <p class="empty" role="status">Asking the node for {what}…</p>;
 
 export function Problem({ problem }: { problem: NodeProblem }) {
-  const offline = problem.code === UNREACHED;
   return (
-    <p class={offline ? "offline" : "problem"} role={offline ? "status" : "alert"}>
-      {problem.message} {problem.remedy}
+    <p class={problem.reached ? "problem" : "offline"} role={problem.reached ? "alert" : "status"}>
+      {problem.words}
     </p>
   );
 }
