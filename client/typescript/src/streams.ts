@@ -1,6 +1,6 @@
 /** Server-sent events, taken up after the last one that arrived, and answers that are asked again. */
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
-import { readJson } from "./json.js";
+import { readJson, writeJson } from "./json.js";
 import { pause, type Retries, refusal, waitOf } from "./transport.js";
 
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
@@ -66,6 +66,37 @@ export async function* follow<T>(
     failed += 1;
     const wait = waitOf(retries, failed, undefined);
     if (wait === undefined) throw new StreamLost(path, `the stream broke off: ${why.slice(0, 200)}`);
+    await pause(wait);
+  }
+}
+
+/** One frame of `/v1/stream`: a snapshot of a topic replaces what was known of it, a delta is what changed. */
+export interface Frame { readonly topic: string; readonly cursor: string; readonly kind: "snapshot" | "delta" | "heartbeat" | "end"; readonly data: unknown }
+const ENDING = "R0965";
+
+/**
+ * The frames of some topics, without heartbeats. A break among the first snapshots begins with snapshots again, because a
+ * cursor would skip those that are missing. Throws as `follow`, and NodeRefused where the node ends the stream for good.
+ */
+export async function* frames(open: (lastId: string) => Promise<Response>, path: string, retries: Retries, cursor = ""): AsyncGenerator<Frame> {
+  let [last, ended] = [cursor, 0];
+  for (;;) {
+    let isEnding = false;
+    for await (const { value } of follow<Frame>((id) => open(id === "" || last === "" ? "" : last), path, retries, last)) {
+      if (value.kind === "end") {
+        const refused = refusal(200, writeJson(value.data));
+        if (refused.code !== ENDING) throw refused;
+        isEnding = true;
+        break;
+      }
+      if (last !== "" || value.kind !== "snapshot") last = value.cursor;
+      ended = 0;
+      if (value.kind !== "heartbeat") yield value;
+    }
+    if (!isEnding) return;
+    ended += 1;
+    const wait = waitOf(retries, ended, undefined);
+    if (wait === undefined) throw new StreamLost(path, "the node ends");
     await pause(wait);
   }
 }
