@@ -5,6 +5,7 @@ import { pause, type Retries, refusal, waitOf } from "./transport.js";
 
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
 const EVENT_CHARS_MAX = 1 << 20;
+const SILENT_SECONDS_MAX = 30;
 
 /** Text in, events out (HTML standard, "Server-sent events"). Throws BadAnswer for an event beyond a megabyte. */
 export class EventParser {
@@ -109,12 +110,25 @@ async function* eventsOf(response: Response, lastId: string): AsyncGenerator<Eve
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessSilent(reader.read());
       if (done) return;
       yield* parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A node sends something every few seconds; a connection that is silent for longer is taken for dead. */
+async function unlessSilent<T>(reading: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TypeError(`silent for ${SILENT_SECONDS_MAX} s`)), SILENT_SECONDS_MAX * 1_000);
+  });
+  try {
+    return await Promise.race([reading, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
