@@ -23,7 +23,7 @@ from crossclear_client.generated.answers import (
 from crossclear_client.generated.questions import Questions
 from crossclear_client.request import Request, submission
 from crossclear_client.signing import Signer, signed
-from crossclear_client.streams import EventStream, Watch
+from crossclear_client.streams import EventStream, Frame, FrameStream, Watch
 from crossclear_client.transport import Retries, Transport, retry_after
 
 if TYPE_CHECKING:
@@ -220,6 +220,20 @@ class Client(Questions):
             return await self._transport.headers("GET", path, b"", "", self.signer, network)
 
         return EventStream(self._transport, path, headers, kind, self._retries, last_id)
+
+    def follow(self, *topics: str, cursor: str = "") -> FrameStream:
+        """Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on.
+
+        With a signer the request is signed, which topics of members need. Raises NodeRefused at a node that does not
+        know the route or no longer keeps what followed the cursor.
+        """
+        path = "/v1/stream?topics=" + ",".join(topics)
+
+        async def headers() -> dict[str, str]:
+            network = await self.network() if self.signer is not None else None
+            return await self._transport.headers("GET", path, b"", "", self.signer, network)
+
+        return FrameStream(self._transport, path, headers, Frame, self._retries, cursor)
 
     def collateral_event_steps(
         self, chain_id: int, reference: str, *, last_id: str = ""

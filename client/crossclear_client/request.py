@@ -5,6 +5,7 @@ signed. Nothing here needs a network.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ from crossclear_client import typed_data
 from crossclear_client.errors import BadField
 
 HOUSE_PROPOSER = 2**32 - 1
+_WHOLE = re.compile("-?(0|[1-9][0-9]*)", re.ASCII)
 
 
 class Field(NamedTuple):
@@ -210,6 +212,8 @@ def _item_of(kind: Any, field: Field) -> Any:
 
 def _from_json(kind: Any, field: Field, value: Any) -> Any:
     if field.kind == "amount":
+        if _WHOLE.fullmatch(value) is None:
+            raise ValueError(f"{field.json} is not a whole number as a string")
         return int(value)
     if field.kind in ("bytes", "canonical"):
         return bytes.fromhex(value.removeprefix("0x"))

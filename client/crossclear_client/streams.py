@@ -7,12 +7,13 @@ the last step. An answer that is asked again is shown only when it changed.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import msgspec
 
-from crossclear_client.errors import BadAnswer, NodeUnreachable, StreamLost
+from crossclear_client.errors import BadAnswer, NodeRefused, NodeUnreachable, StreamLost
+from crossclear_client.generated.answers import Problem
 from crossclear_client.transport import Answer, Retries, Transport, refusal
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EVENT_BYTES_MAX = 1 << 20
+STREAM_ENDING = "R0965"
+"""The node ends; the stream goes on when it is back."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -108,8 +111,15 @@ class EventStream(Generic[T]):
             if event is None:
                 await self._close()  # the node ends a stream from time to time
                 continue
-            self._failed, self.last_id = 0, event.id or self.last_id
-            return Answer(200, {}, event.data.encode()).read(self._kind)
+            self._failed = 0
+            value = Answer(200, {}, event.data.encode()).read(self._kind)
+            if await self._is_shown(value, event.id):
+                return value
+
+    async def _is_shown(self, value: T, event_id: str) -> bool:  # noqa: ARG002 - for streams of another form
+        """Note how far the stream is; whether this event is shown."""
+        self.last_id = event_id or self.last_id
+        return True
 
     async def _next_event(self) -> Event | None:
         if self._lines is None:
@@ -159,6 +169,34 @@ class EventStream(Generic[T]):
             with suppress(Exception):
                 async for _ in lines:
                     pass
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One frame of `/v1/stream`: a snapshot of a topic replaces what was known of it, a delta is what changed."""
+
+    topic: str
+    cursor: str
+    kind: str
+    data: dict[str, Any]
+
+
+class FrameStream(EventStream[Frame]):
+    """The frames of some topics: snapshots first, then deltas. `last_id` is the cursor to go on from, also elsewhere.
+
+    A break among the first snapshots begins with snapshots again, because a cursor would skip those that are missing.
+    """
+
+    async def _is_shown(self, value: Frame, event_id: str) -> bool:
+        if value.kind == "end":
+            problem = Answer(200, {}, msgspec.json.encode(value.data)).read(Problem)
+            await self._close()
+            if problem.code != STREAM_ENDING:
+                raise NodeRefused(problem.code, problem.message, at=problem.at, remedy=problem.remedy, status=200)
+            await self._wait(problem.message)
+            return False
+        if self.last_id or value.kind != "snapshot":
+            self.last_id = event_id or self.last_id
+        return value.kind != "heartbeat"
 
 
 class Watch(Generic[T]):

@@ -89,7 +89,7 @@ def test_a_field_out_of_bounds_is_refused_before_anything_is_signed(field: str, 
 
 
 @pytest.mark.parametrize(
-    "change", [{"type": "no_kind"}, {"more": 1}, {"lots": None}, {"lots": "x"}, {"buyer_signature": "0xz"}]
+    "change", [{"type": "no_kind"}, {"more": 1}, {"lots": None}, {"lots": "x"}, {"lots": "1_0"}, {"lots": " 1"}, {"lots": 1}, {"buyer_signature": "0xz"}]
 )
 def test_a_body_that_is_no_request_is_refused(change: Vector) -> None:
     with pytest.raises(BadField):

@@ -206,6 +206,38 @@ def test_a_stream_goes_on_after_the_last_step_that_it_got(play: Any) -> None:
     assert [each.headers.get("last-event-id") for each in node.asked] == [None, "a-2", "a-2", "a-2", "a-3"]
 
 
+def frame(topic: str, cursor: str, kind: str, **data: Any) -> tuple[str, Any]:
+    return cursor, {"topic": topic, "cursor": cursor, "kind": kind, "data": data}
+
+
+def test_topics_begin_again_with_snapshots_until_all_of_them_came_then_go_on_from_the_cursor(play: Any) -> None:
+    snapshots = frame("heights", "7:3", "snapshot", height=7), frame("marks", "7:3", "snapshot", height=7)
+    ending = {"code": "R0965", "message": "the node ends", "at": "stream", "remedy": "wait"}
+    node = Node(
+        events(snapshots[0]),
+        events(*snapshots, frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta", height=8)),
+        httpx.ConnectError("down"),
+        events(frame("heights", "9:0", "delta", height=9), frame("", "9:2", "end", **ending)),
+        events(frame("", "9:2", "end", **{**ending, "code": "R0963"})),
+    )
+
+    found = []
+
+    async def story(client: Client) -> None:
+        async with client.follow("heights", "marks") as frames:
+            async for each in frames:
+                found.append((each.topic, each.cursor))  # noqa: PERF401 - it ends by a refusal
+
+    with pytest.raises(errors.NodeRefused, match="R0963"):
+        play(node, story)
+    shown = [("heights", "7:3"), ("heights", "7:3"), ("marks", "7:3"), ("heights", "8:0"), ("heights", "9:0")]
+    assert found == shown
+    asked = [each.headers.get("last-event-id") for each in node.asked]
+    assert asked == [None, None, "8:0", "8:0", "9:0"]
+    assert {str(each.url) for each in node.asked} == {"http://node/v1/stream?topics=heights,marks"}
+    assert all("authorization" in each.headers for each in node.asked)
+
+
 def test_a_stream_that_never_comes_back_is_lost(play: Any) -> None:
     async def story(client: Client) -> None:
         async with client.stream("/s", dict) as stream:

@@ -1,18 +1,24 @@
-"""The examples of both clients do their work at a running devnet: they quote and clear, raise alerts, and audit."""
+"""The examples do their work at a running devnet: they quote and clear, match, raise alerts, and audit."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
+from clearing.base.secp256k1 import address
+from clearing.schema.codes import ClearingCode
+from clearing.schema.terms.genesis import Genesis, VenueTerms
 from devnet.demo.story import DevnetStory
+from devnet.genesis import build_genesis
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.toolchain import CLIENT, node_path
@@ -24,6 +30,7 @@ EXAMPLES = {
     "python": [sys.executable, str(ROOT / "client" / "examples")],
     "typescript": [str(node_path()), str(CLIENT / "example")],
 }
+VENUE, VENUE_SECRET = 7, b"\x07" * 32
 Lines = list[dict[str, Any]]
 
 
@@ -52,9 +59,11 @@ class Programs:
         self._urls = [devnet.url(name) for name in devnet.nodes]
         self._genesis = devnet.testnet.genesis_path
         self._folder = folder
+        self.mark = 0
+        """Of the first instrument, in ticks."""
 
     def make_market(self, language: str) -> Lines:
-        url, (maker, taker) = self._urls[0], ("carol", "bob")
+        url, (maker, taker) = self._urls[0], ("dave", "frank")
         ours = self._named[maker].id, self._keys[maker]
         theirs = self._named[taker].id, self._keys[taker]
         if language == "typescript":
@@ -76,6 +85,32 @@ class Programs:
         verifier = f"{sys.executable} -m cli verify"
         words = ("--genesis", self._genesis, "--keep", keep, "--verifier", verifier)
         return run(language, "auditor", *self._urls, *words)
+
+    def match(self, folder: Path) -> Lines:
+        """A venue, in Python alone: bob sells at two prices, carol takes both, then bids where nobody sells."""
+        keys = folder / "venue-key", folder / "orders"
+        keys[0].write_text(VENUE_SECRET.hex())
+        bob, carol = (self._named[name].id for name in ("bob", "carol"))
+        orders = [
+            {"account": bob, "side": "sell", "lots": 5, "ticks": self.mark + 20},
+            {"account": bob, "side": "sell", "lots": 5, "ticks": self.mark + 10},
+            {"account": carol, "side": "buy", "lots": 8, "ticks": self.mark + 20},
+            {"account": carol, "side": "buy", "lots": 3, "ticks": self.mark - 10},
+            {"account": bob, "side": "sell", "lots": 2_000, "ticks": self.mark},
+            {"account": carol, "side": "buy", "lots": 2_000, "ticks": self.mark},
+        ]
+        keys[1].write_text("".join(json.dumps(order) + "\n" for order in orders))
+        members = [f"{self._named[name].id}:{self._keys[name]}" for name in ("bob", "carol")]
+        words = ("--venue", VENUE, "--venue-key-file", keys[0], "--orders", keys[1])
+        return run("python", "venue", self._urls[2], *words, "--member", members[0], "--member", members[1])
+
+
+def check_venue(lines: Lines, mark: int) -> None:
+    cleared = [(line["lots"], line["ticks"]) for line in lines if line["event"] == "cleared"]
+    assert cleared == [(5, mark + 10), (3, mark + 20)]
+    (void,) = [line for line in lines if line["event"] == "void"]
+    assert (void["lots"], void["code"]) == (2_000, ClearingCode.MANDATE_EXCEEDED.label)
+    assert lines[-1] == {"event": "done", "bids": 1, "asks": 1}
 
 
 def check_market(lines: Lines) -> None:
@@ -116,16 +151,33 @@ async def in_thread(work: Any, language: str, found: dict[str, Lines]) -> None:
     found[language] = await trio.to_thread.run_sync(partial(work, language))
 
 
-async def test_both_clients_examples_do_their_work_at_a_running_devnet(anvil_binary: Path, tmp_path: Path) -> None:
+def with_venue(build: Callable[..., Genesis]) -> Callable[..., Genesis]:
+    """A devnet's genesis lists no venue."""
+
+    def built(*parts: Any, **named: Any) -> Genesis:
+        venue = VenueTerms(VENUE, "example", address(VENUE_SECRET))
+        return msgspec.structs.replace(build(*parts, **named), venues=(venue,))
+
+    return built
+
+
+async def test_both_clients_examples_do_their_work_at_a_running_devnet(
+    anvil_binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "net"
+    monkeypatch.setattr("devnet.network.build_genesis", with_venue(build_genesis))
     async with running_devnet(DevnetOptions(folder, members=8)) as devnet:
         story, programs = DevnetStory(devnet, lambda _: None), Programs(devnet, folder)
         await story.fund()
+        # Before the default fund calls: then erin could no longer afford its position.
+        await story.trading.open_book()
         for language in EXAMPLES:
             made: dict[str, Lines] = {}
             await in_thread(programs.make_market, language, made)
             check_market(made[language])
-        await story.trading.open_book()
+        state = await devnet.running_clients()[0].state()
+        programs.mark = next(int(each.mark_ticks) for each in state.marks if each.instrument == 1)
+        check_venue(await trio.to_thread.run_sync(programs.match, tmp_path), programs.mark)
         alerts: dict[str, Lines] = {}
         async with trio.open_nursery() as nursery:
             for language in EXAMPLES:

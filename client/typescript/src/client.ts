@@ -7,7 +7,7 @@ import { BadAnswer, NodeRefused, NoFate, NoKey, RequestRefused } from "./errors.
 import { readJson, writeJson } from "./json.js";
 import { idOf, submission } from "./request.js";
 import { authorization, signed, type Signer } from "./signing.js";
-import { follow, watch } from "./streams.js";
+import { follow, type Frame, frames, watch } from "./streams.js";
 import { type Answer, ANSWER_BYTES_MAX, ask, pause, RETRIES, type Retries, retryAfter } from "./transport.js";
 
 /** `network`: the id, 32 bytes or hex, from a genesis that you trust; without it the node's word is taken. Times in seconds. */
@@ -177,6 +177,16 @@ export class Client extends Questions {
       return this.#fetch(await this.#request("GET", path, { signed: options.signed ?? false }, headers));
     };
     return follow<T>(open, path, this.#retries, options.lastId);
+  }
+
+  /** Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on; signed if there is a signer. */
+  follow(topics: readonly string[], cursor = ""): AsyncGenerator<Frame> {
+    const path = `/v1/stream?topics=${topics.join(",")}`;
+    const open = async (lastId: string): Promise<Response> => {
+      const headers: Record<string, string> = { accept: "text/event-stream", ...(lastId ? { "last-event-id": lastId } : {}) };
+      return this.#fetch(await this.#request("GET", path, { signed: this.signer !== undefined }, headers));
+    };
+    return frames(open, path, this.#retries, cursor);
   }
 
   /** The steps of a submitted deposit until it is credited or refused. */

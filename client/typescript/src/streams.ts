@@ -1,10 +1,11 @@
 /** Server-sent events, taken up after the last one that arrived, and answers that are asked again. */
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
-import { readJson } from "./json.js";
+import { readJson, writeJson } from "./json.js";
 import { pause, type Retries, refusal, waitOf } from "./transport.js";
 
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
 const EVENT_CHARS_MAX = 1 << 20;
+const SILENT_SECONDS_MAX = 30;
 
 /** Text in, events out (HTML standard, "Server-sent events"). Throws BadAnswer for an event beyond a megabyte. */
 export class EventParser {
@@ -70,6 +71,37 @@ export async function* follow<T>(
   }
 }
 
+/** One frame of `/v1/stream`: a snapshot of a topic replaces what was known of it, a delta is what changed. */
+export interface Frame { readonly topic: string; readonly cursor: string; readonly kind: "snapshot" | "delta" | "heartbeat" | "end"; readonly data: unknown }
+const ENDING = "R0965";
+
+/**
+ * The frames of some topics, without heartbeats. A break among the first snapshots begins with snapshots again, because a
+ * cursor would skip those that are missing. Throws as `follow`, and NodeRefused where the node ends the stream for good.
+ */
+export async function* frames(open: (lastId: string) => Promise<Response>, path: string, retries: Retries, cursor = ""): AsyncGenerator<Frame> {
+  let [last, ended] = [cursor, 0];
+  for (;;) {
+    let isEnding = false;
+    for await (const { value } of follow<Frame>((id) => open(id === "" || last === "" ? "" : last), path, retries, last)) {
+      if (value.kind === "end") {
+        const refused = refusal(200, writeJson(value.data));
+        if (refused.code !== ENDING) throw refused;
+        isEnding = true;
+        break;
+      }
+      if (last !== "" || value.kind !== "snapshot") last = value.cursor;
+      ended = 0;
+      if (value.kind !== "heartbeat") yield value;
+    }
+    if (!isEnding) return;
+    ended += 1;
+    const wait = waitOf(retries, ended, undefined);
+    if (wait === undefined) throw new StreamLost(path, "the node ends");
+    await pause(wait);
+  }
+}
+
 async function* eventsOf(response: Response, lastId: string): AsyncGenerator<Event> {
   const parser = new EventParser();
   parser.lastId = lastId;
@@ -78,12 +110,25 @@ async function* eventsOf(response: Response, lastId: string): AsyncGenerator<Eve
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessSilent(reader.read());
       if (done) return;
       yield* parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A node sends something every few seconds; a connection that is silent for longer is taken for dead. */
+async function unlessSilent<T>(reading: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TypeError(`silent for ${SILENT_SECONDS_MAX} s`)), SILENT_SECONDS_MAX * 1_000);
+  });
+  try {
+    return await Promise.race([reading, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

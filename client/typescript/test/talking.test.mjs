@@ -109,6 +109,27 @@ test("a stream goes on after the last step that it got", async () => {
   assert.deepEqual(asked.map((each) => each.headers.get("last-event-id")), [null, "a-2", "a-2", "a-2", "a-3"]);
 });
 
+const frame = (topic, cursor, kind, data = {}) => [cursor, { topic, cursor, kind, data }];
+
+test("topics begin again with snapshots until all of them came, then go on from the cursor", async () => {
+  const snapshots = [frame("heights", "7:3", "snapshot"), frame("marks", "7:3", "snapshot")];
+  const ending = { code: "R0965", message: "the node ends", at: "stream", remedy: "wait" };
+  const { asked, client } = node(
+    events(snapshots[0]),
+    events(...snapshots, frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta")),
+    down,
+    events(frame("heights", "9:0", "delta"), frame("", "9:2", "end", ending)),
+    events(frame("", "9:2", "end", { ...ending, code: "R0963" })),
+  );
+  const found = [];
+  await assert.rejects(async () => {
+    for await (const each of client.follow(["heights", "marks"])) found.push(`${each.topic} ${each.cursor}`);
+  }, /R0963/);
+  assert.deepEqual(found, ["heights 7:3", "heights 7:3", "marks 7:3", "heights 8:0", "heights 9:0"]);
+  assert.deepEqual(asked.map((each) => each.headers.get("last-event-id")), [null, null, "8:0", "8:0", "9:0"]);
+  assert.ok(asked.every((each) => each.headers.has("authorization")));
+});
+
 test("a stream that never comes back is lost", async () => {
   await assert.rejects(node(down, down, down, down).client.stream("/s").next(), StreamLost);
 });
