@@ -29,7 +29,7 @@ Floats: TypeAlias = NDArray[np.float64]
 MARGIN = 1e-3
 SKEW_MAX = 0.95
 WING_MIN = 0.02
-"""Of the first expiry: what is flatter is not told from flat."""
+"""Of the first expiry: what is flatter counts as flat."""
 WING_MAX = sqrt(4.0 / (1.0 + SKEW_MAX)) * (1.0 - MARGIN)
 OPENING_MAX = 4.0 / (1.0 + SKEW_MAX) * (1.0 - MARGIN)
 LEVEL_MIN, LEVEL_MAX = 0.02, 9.0
