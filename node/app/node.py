@@ -64,6 +64,7 @@ from node.oracle.connections.chain_questions import ChainConnections
 from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
 from node.oracle.several_sources import SeveralSources
+from node.oracle.surfaces.listed import listed_expiries
 from node.oracle.surfaces.live import LiveSurfaces
 from node.oracle.surfaces.service import SurfaceService, encoded_size
 from node.p2p.config import network_config
@@ -517,7 +518,7 @@ class Node:
         return self._supervisor.guarded("vote-extension", self._extension, NOTHING_OBSERVED)(state)
 
     def _extension(self, state: State) -> VoteExtension:
-        surfaces = self._surfaces.reports()
+        surfaces = self._surfaces.reports(partial(listed_expiries, state))
         facts = self._facts.pending(state, reserved=encoded_size(surfaces))
         return VoteExtension(prices=self._oracle.reports, facts=write_facts(facts), surfaces=surfaces)
 

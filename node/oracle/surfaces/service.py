@@ -1,10 +1,11 @@
 """`SurfaceService`: keeps the own surfaces fresh, and gives them to vote extensions.
 
-Rule: `reports` never blocks. A fit runs in one worker thread of its own, so it delays no vote and no price. The state
-keeps a report until it is too old, so each is offered to some votes and then left out, until there is a newer one.
+Rule: `reports` never blocks. A fit runs in one worker thread of its own, so it delays no vote and no price. Validators
+agree on the expiries that the network lists, so reports are given at these. The state keeps a report until it is too
+old, so each is offered to some votes and then left out, until there is a newer one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import structlog
@@ -13,6 +14,7 @@ import trio
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, RemoteFault
 from clearing.schema.blocks.block import SURFACES_MAX, SurfaceReport, VoteExtension, check_extension
+from node.oracle.surfaces.listed import at_listed
 from node.oracle.surfaces.surface_source import SurfaceSource, SurfaceStanding
 
 OFFERS = 8
@@ -32,6 +34,7 @@ class SurfaceService:
         self._source, self._clock_ms, self._read_ms = source, clock_ms, read_ms
         self._thread = trio.CapacityLimiter(1)
         self._offers: dict[int, int] = {}
+        self._at_listed: dict[int, tuple[tuple[SurfaceReport, tuple[int, ...]], SurfaceReport | None]] = {}
         self.standings: tuple[SurfaceStanding, ...] = ()
         """Of all surfaces, as last read."""
         self.failures = 0
@@ -65,17 +68,35 @@ class SurfaceService:
         self._offers.update(dict.fromkeys(new, OFFERS))
         return bool(new)
 
-    def reports(self) -> tuple[SurfaceReport, ...]:
-        """For one vote: fresh reports, those first that were offered least, ordered by group."""
+    def reports(self, listed: Callable[[], Mapping[int, tuple[int, ...]]]) -> tuple[SurfaceReport, ...]:
+        """For one vote: fresh reports at the expiries `listed` of each group, ordered by group.
+
+        Those come first that were offered least. A group without a listed expiry is left out. `listed` is only called
+        when there is something to report.
+        """
         now = self._clock_ms()
-        fresh = [report for each in self.standings if (report := each.fresh(now)) is not None and _fits(report)]
-        waiting = [report for report in fresh if self._offers.get(report.group, 0) > 0]
+        fresh = [report for each in self.standings if (report := each.fresh(now)) is not None]
+        due = [report for report in fresh if self._offers.get(report.group, 0) > 0]
+        if not due:
+            return ()
+        expiries = listed()
+        found = (self._listed(report, expiries.get(report.group, ()), now) for report in due)
+        waiting = [report for report in found if report is not None]
         chosen: list[SurfaceReport] = []
         for report in sorted(waiting, key=lambda report: (-self._offers[report.group], report.group)):
             if len(chosen) < SURFACES_MAX and encoded_size([*chosen, report]) <= VOTE_BYTES_MAX:
                 chosen.append(report)
                 self._offers[report.group] -= 1
         return tuple(sorted(chosen, key=lambda report: report.group))
+
+    def _listed(self, report: SurfaceReport, listed: tuple[int, ...], now_ms: int) -> SurfaceReport | None:
+        """At these expiries: computed once for a report, which takes some hundred microseconds."""
+        known = self._at_listed.get(report.group)
+        if known is None or known[0] != (report, listed):
+            found = at_listed(report, listed, now_ms)
+            known = (report, listed), found if found is not None and _fits(found) else None
+            self._at_listed[report.group] = known
+        return known[1]
 
 
 def encoded_size(reports: Sequence[SurfaceReport]) -> int:

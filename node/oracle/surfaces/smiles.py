@@ -14,11 +14,12 @@ E and C are what excludes butterflies at the largest skew. Sources: Corbetta, Co
 and Jacquier (2014).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from time import sleep
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ Floats: TypeAlias = NDArray[np.float64]
 MARGIN = 1e-3
 SKEW_MAX = 0.95
 WING_MIN = 0.02
-"""Of the first expiry: what is flatter is not told from flat."""
+"""Of the first expiry: what is flatter counts as flat."""
 WING_MAX = sqrt(4.0 / (1.0 + SKEW_MAX)) * (1.0 - MARGIN)
 OPENING_MAX = 4.0 / (1.0 + SKEW_MAX) * (1.0 - MARGIN)
 LEVEL_MIN, LEVEL_MAX = 0.02, 9.0
@@ -194,8 +195,7 @@ class _Problem:
 
     def solve(self, start: Floats) -> Floats:
         """The best parameters that are found from these."""
-        from scipy.optimize import least_squares
-
+        least_squares = _solver()
         nested = self.nested
         found = least_squares(
             self.residuals,
@@ -211,6 +211,15 @@ class _Problem:
         )
         solution: Floats = found.x
         return solution
+
+
+def _solver() -> Any:
+    """Loaded at the first fit. Its linear algebra reads its number of threads then: more than one wait for each other
+    on busy cores, and make a fit of 50 ms one of seconds."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from scipy.optimize import least_squares
+
+    return least_squares
 
 
 def fit_smiles(

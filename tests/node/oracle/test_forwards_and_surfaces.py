@@ -287,8 +287,8 @@ def test_forwards_agree_with_quantlib() -> None:
     today = Ql.Date(25, 11, 2026)
     Ql.Settings.instance().evaluationDate = today
     day_count = Ql.Actual365Fixed()
-    for days, rate, held in ((7, 0.05, 0.0), (90, 0.08, 0.02), (365, -0.01, 0.03)):
-        curves = [Ql.YieldTermStructureHandle(Ql.FlatForward(today, each, day_count)) for each in (rate, held)]
+    for days, rate, paid in ((7, 0.05, 0.0), (90, 0.08, 0.02), (365, -0.01, 0.03)):
+        curves = [Ql.YieldTermStructureHandle(Ql.FlatForward(today, each, day_count)) for each in (rate, paid)]
         expiry = today + days
         discount, yielded = (curve.discount(expiry) for curve in curves)
         forward = 50_000.0 * yielded / discount
@@ -309,4 +309,4 @@ def test_forwards_agree_with_quantlib() -> None:
         assert isinstance(found, Forward)
         assert found.price == pytest.approx(forward, rel=1e-6)
         assert found.discount == pytest.approx(discount, rel=1e-6)
-        assert log(found.price / 50_000.0) == pytest.approx((rate - held) * days / 365, abs=1e-6)
+        assert log(found.price / 50_000.0) == pytest.approx((rate - paid) * days / 365, abs=1e-6)
