@@ -22,7 +22,7 @@ from clearing.schema.risk.parameters import SPAN_SIXTEEN, JointCredit, RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, Feed
 from clearing.schema.terms.chains import ChainTerms
-from clearing.schema.terms.collateral import DepegTerms, HaircutTerms, SkewTerms
+from clearing.schema.terms.collateral import DepegTerms, HaircutTerms, ScenarioTerms, SkewTerms
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms
@@ -221,6 +221,9 @@ SHAPES: dict[str, list[tuple[str, object]]] = {
     ],
     "guard": [("assets.2.depeg", DepegTerms(feed=2, feed_tokens=200))],
     "moving haircut": [("assets.3.haircut", HaircutTerms(liquidity_ppm=20_000, step_ppm=5_000))],
+    "collateral inside": [("assets.3.scenarios", ScenarioTerms(2, 30_000))],
+    "collateral falling along": [("assets.3.scenarios", ScenarioTerms(1, 50_000, fall_share_ppm=900_000))],
+    "collateral inside a wider grid": [("assets.3.scenarios", ScenarioTerms(2, 30_000)), ("risk.scenarios", WIDE)],
     "skew": [("cash_groups.1.skew", SkewTerms(rate_ppm=10_000, depth_micros=10**9))],
     "funding": [("instruments.1.funding", FUNDED)],
     "gates": [("crisis.gates", WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=10**14),)))],
@@ -257,6 +260,17 @@ def test_books_stay_whole_under_another_shape(name: str) -> None:
     house.block(facts=house.custody_facts(400))
     verdict = check_rulebook(take_snapshot(house.state).statement, house.state.terms.genesis, network=house.network)
     assert "under the genesis' parameters" in verdict
+
+
+def test_collateral_that_enters_the_scenarios_may_leave_them_again() -> None:
+    house = positioned()
+    before = [margin_book(house.state).margin(each) for each in (ALICE, BOB, CAROL)]
+    house.amend(("assets.3.scenarios", ScenarioTerms(2, 30_000)))
+    inside = margin_book(house.state).margin(ALICE)
+    assert (inside.equity > before[0].equity, inside.initial < before[0].initial) == (True, True), "WETH behind a short"
+    house.amend(("assets.3.scenarios", ScenarioTerms()))
+    assert [margin_book(house.state).margin(each) for each in (ALICE, BOB, CAROL)] == before
+    agreed_everywhere(house)
 
 
 def test_a_wider_grid_asks_for_no_less() -> None:
