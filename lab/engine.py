@@ -22,6 +22,7 @@ G = TypeVar("G")
 R = TypeVar("R")
 LOCAL = "local"
 PROCESSES_MAX = 256
+CONNECT_SECONDS = 30
 LOOK_SECONDS = 10.0
 """Between two looks at the workers of a cluster while an outcome is awaited."""
 PATIENCE = 6
@@ -50,8 +51,10 @@ def engine_at(name: str) -> Iterator[Engine]:
         # Imported here: it needs an optional library.
         from proofs.epoch.dask_workers import Cluster
 
-        with closing(Cluster(name)) as cluster:
-            yield DaskEngine(cluster, name)
+        cluster = Cluster(name)
+        _check_threads(cluster, name)
+        with closing(_client(cluster, name)) as client:
+            yield DaskEngine(client)
     else:
         with _processes(name) as pool:
             yield ProcessEngine(pool)
@@ -85,16 +88,33 @@ class ProcessEngine:
         return self._pool.map(job, given)
 
 
+def _check_threads(cluster: "Cluster", name: str) -> None:
+    from proofs.errors import ProofCode
+
+    for worker, threads in cluster.threads.items():
+        if threads != 1:
+            raise LocalFault(ProofCode.BAD_CLUSTER, name, why=f"{worker} has {threads} threads, jobs need one")
+
+
+def _client(cluster: "Cluster", name: str) -> Any:
+    """Dask's own, which unpickles outcomes: a worker that is taken over takes over this process."""
+    from distributed import Client, Security
+
+    from proofs.errors import ProofCode
+
+    url = cluster.scheduler.url
+    security = Security(require_encryption=True) if cluster.scheduler.tls is not None else None
+    try:
+        return Client(url, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise LocalFault(ProofCode.BAD_CLUSTER, name, why=str(error)) from None
+
+
 class DaskEngine:
     """The workers of a cluster."""
 
-    def __init__(self, cluster: "Cluster", name: str) -> None:
-        from proofs.errors import ProofCode
-
-        for worker, threads in cluster.threads.items():
-            if threads != 1:
-                raise LocalFault(ProofCode.BAD_CLUSTER, name, why=f"{worker} has {threads} threads, jobs need one")
-        self._client = cluster.client
+    def __init__(self, client: Any) -> None:
+        self._client = client
 
     def run(self, job: Callable[[G], R], given: Iterable[G]) -> Iterator[R]:
         """See `Engine`. A job whose worker died is run again elsewhere, three times at most; without any worker for

@@ -1,28 +1,29 @@
-"""Shards of a proof on a Dask cluster: one actor a worker of the cluster.
+"""Shards of a proof on a Dask cluster: one a worker of the cluster.
 
 Rule: the cluster's workers see the holdings, as those of this machine do, so the way to them is encrypted (TLS, whose
 certificates Dask takes from its own configuration) unless scheduler and workers run on this machine. A worker that is
-gone, silent or broken counts as lost (BrokenExecutor), and its shard moves to another. Answers are pickles, which may
-run code in this process: what checks shares finds faults, and does not hold off a worker that was taken over. Needs the
-extra `dask`.
+gone, silent or broken counts as lost (BrokenExecutor), and its shard moves to another. Nothing that scheduler or
+workers send is unpickled (`dask_calls`, `shard_answers`). Needs the extra `dask`.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from secrets import token_bytes
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-from clearing.base.errors import CrossclearError, LocalFault
-from proofs.algebra.srs import basis
+from clearing.base.errors import LocalFault
+from proofs.epoch.dask_calls import BadReply, DaskPeer
+from proofs.epoch.dask_shards import END, serve
 from proofs.epoch.remote_shard import SHARDS_MAX, ProgressBoard, RemoteShard
+from proofs.epoch.shard_answers import HOLD, answer_bytes_max, decode_answer
 from proofs.errors import ProofCode
 from proofs.linear.blinding import ShardKeys
 from proofs.linear.layout import ProofLayout
-from proofs.linear.prover import random_scalar
-from proofs.linear.shard import Shard
 from proofs.linear.statement import Witness
 
 SCHEME = "dask"
@@ -34,6 +35,8 @@ POLL_SECONDS = 5.0
 """How often a silent worker is looked for at the scheduler."""
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.001, 0.1
 """Between two looks at an answer."""
+END_SECONDS = 5.0
+"""How long a worker may take to free a shard."""
 RETURN_SECONDS = 30.0
 """How long a proof waits for a worker when the last one is lost: Dask restarts those that died."""
 LOSSES_MAX = 16
@@ -41,48 +44,29 @@ LOSSES_MAX = 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class ClusterShard(Shard):
-    """What lives on a worker of the cluster."""
-
-    def __init__(self, layout: ProofLayout, witnesses: Sequence[Witness], keys: ShardKeys) -> None:
-        super().__init__(layout, basis(layout.size), witnesses, random_scalar, keys=keys)
-
-
 class Cluster:
-    """A connection to a scheduler. Implements `Places`.
+    """The workers of a scheduler. Implements `Places`.
 
     Raises LocalFault BAD_CLUSTER for a malformed address, or one that does not answer.
     """
 
     def __init__(self, address: str) -> None:
-        url = scheduler_url(address)
-        try:
-            # Imported here: an optional extra, and two seconds of import time.
-            from distributed import Client, Security
-        except ImportError as error:
-            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"the extra `dask` is missing: {error}") from None
-        security = Security(require_encryption=True) if url.startswith("tls:") else None
-        self._address, self._anywhere = address, security is not None
+        self.scheduler = Scheduler(address)
+        self._address, self._anywhere = address, self.scheduler.tls is not None
         self._gone: set[str] = set()
         self._shards: Counter[str] = Counter()
         self._losses = 0
         self._moving = Lock()
         try:
-            self.client: Any = Client(url, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
-            self.threads: dict[str, int] = {
-                worker: about.get("nthreads", 1)
-                for worker, about in sorted(self.client.scheduler_info(n_workers=-1)["workers"].items())
-            }
+            self.threads = self.scheduler.workers()
             """Of each worker."""
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
-            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=str(error)) from None
+        except (OSError, ValueError, BadReply) as error:
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=str(error) or type(error).__name__) from None
         if not self.threads:
-            self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
         self.workers = list(self.threads)[: SHARDS_MAX - 1]
-        remote = [] if security else [worker for worker in self.threads if not _is_here(worker)]
+        remote = [worker for worker in self.threads if not self._anywhere and not _is_here(worker)]
         if remote:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
-            self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {remote[0]}")
 
         self._board = ProgressBoard(SHARDS_MAX)
@@ -92,7 +76,7 @@ class Cluster:
         self._board = board
         worker = self.left()[number]
         self._shards[worker] += 1
-        return DaskShard(self.client, worker, board, number + 1)
+        return DaskShard(self.scheduler, worker, board, number + 1)
 
     def left(self) -> list[str]:
         """The workers that were neither lost nor excluded, at most one less than the board has counters."""
@@ -107,6 +91,7 @@ class Cluster:
 
         Raises LocalFault WORKERS_LOST when none came for `RETURN_SECONDS`, or too many were lost.
         """
+        lost.end()  # it may live, and have said nothing that is an answer
         with self._moving:
             self.exclude(lost.where)
             self._losses += 1
@@ -118,29 +103,60 @@ class Cluster:
             self.workers = [*self.workers, *(worker for worker in alive if worker not in self.workers)]
             worker = min(alive, key=lambda each: (self._shards[each], each))
             self._shards[worker] += 1
-        return DaskShard(self.client, worker, self._board, slot)
+        return DaskShard(self.scheduler, worker, self._board, slot)
 
     def _alive(self) -> list[str]:
         """Those of the scheduler's workers that may have a shard."""
-        found = sorted(_workers_of(self.client) or ())
+        found = sorted(_workers_of(self.scheduler) or ())
         return [worker for worker in found if worker not in self._gone and (self._anywhere or _is_here(worker))]
 
-    def close(self) -> None:
-        """Release all shards."""
-        self.client.close()
+
+class Scheduler:
+    """Of a cluster: where it is, and how connections to it and its workers are encrypted.
+
+    Raises LocalFault BAD_CLUSTER for a malformed address, without the extra `dask`, or without certificates.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.url = scheduler_url(address)
+        try:
+            # Imported here: an optional extra, and two seconds of import time.
+            from distributed import Security
+        except ImportError as error:
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"the extra `dask` is missing: {error}") from None
+        self.tls: Any = None
+        """The context of connections; None without TLS."""
+        if self.url.startswith("tls:"):
+            try:
+                self.tls = Security(require_encryption=True).get_connection_args("client").get("ssl_context")
+            except (OSError, ValueError, TypeError) as error:
+                raise LocalFault(ProofCode.BAD_CLUSTER, address, why=str(error)) from None
+            if self.tls is None:
+                raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no certificates")
+
+    def workers(self) -> dict[str, int]:
+        """The workers that it knows now, with the threads of each. Raises OSError, ValueError and BadReply."""
+        peer = DaskPeer(self.url, self.tls, CONNECT_SECONDS)
+        try:
+            return peer.workers(CONNECT_SECONDS)
+        finally:
+            peer.close()
 
 
 class DaskShard(RemoteShard):
     """A shard on a worker of a cluster."""
 
-    def __init__(self, client: Any, worker: str, board: ProgressBoard, slot: int) -> None:
-        self._client = client
+    def __init__(self, scheduler: Scheduler, worker: str, board: ProgressBoard, slot: int) -> None:
+        self._scheduler = scheduler
         self._worker = worker
         self._board = board
         self._slot = slot
         self._accounts = 0
-        self._future: Any = None
-        self._actor: Any = None
+        self._layout: ProofLayout | None = None
+        self._name = token_bytes(32)
+        self._peer: DaskPeer | None = None
+        self._ended = False
+        self._calling = ThreadPoolExecutor(1)
 
     @property
     def where(self) -> str:
@@ -149,50 +165,80 @@ class DaskShard(RemoteShard):
 
     def hold(self, layout: ProofLayout, witnesses: Sequence[Witness], keys: ShardKeys) -> None:
         """See `RemoteShard`."""
-        self._accounts = len(witnesses)
-        where = {"workers": [self._worker], "allow_other_workers": False, "pure": False, "actor": True}
-
-        def begun() -> Any:
-            # The actor lives as long as this future does.
-            self._future = self._client.submit(ClusterShard, layout, list(witnesses), keys, **where)
-            return self._future
-
-        self._actor = self._answer(begun)
+        self._layout, self._accounts = layout, len(witnesses)
+        self._asked(HOLD, layout, list(witnesses), keys)
 
     def end(self) -> None:
-        """Release it, so that the worker frees it."""
-        self._future = self._actor = None
+        """Release it, so that the worker frees it; again, nothing."""
+        if self._peer is None:
+            return
+        with suppress(Exception):  # it is gone, or forgets the shard when it was silent for long
+            self._calling.submit(self._run, END, (), 0).result(END_SECONDS)
+        self._disconnect()
 
     def ask(self, call: str, *arguments: object) -> Any:
         """See `RemoteShard`."""
-        answer = self._answer(lambda: getattr(self._actor, call)(*arguments))
+        answer = self._asked(call, *arguments)
         if call != "carry_table":
             self._board.advance(self._slot, self._accounts)
         return answer
 
-    def _answer(self, begin: Callable[[], Any]) -> Any:
-        """What the worker answers to what is begun. Raises its errors, and BrokenExecutor without an answer."""
+    def _asked(self, call: str, *arguments: object) -> Any:
+        layout, accounts = self._layout, self._accounts
+        if layout is None:
+            raise BrokenExecutor(f"{self._worker} has no shard")
+        limit = answer_bytes_max(call, layout, accounts)
+        data = self._answer(lambda: self._calling.submit(self._run, call, arguments, limit))
         try:
-            with self._client.as_current():  # an actor finds its way by the client of the thread
-                future = begin()
-                self._wait(future)
-                return future.result(ANSWER_SECONDS)
-        except CrossclearError:
-            raise
+            return decode_answer(call, data, layout, accounts)
+        except ValueError as error:
+            raise BrokenExecutor(f"{self._worker} answered something else") from error
+
+    def _run(self, call: str, arguments: tuple[object, ...], limit: int) -> bytes:
+        """In the thread of calls."""
+        if self._peer is None:
+            if call != HOLD:
+                raise ConnectionError("no shard")
+            peer = DaskPeer(self._worker, self._scheduler.tls, CONNECT_SECONDS)
+            if self._ended:  # meanwhile
+                peer.close()
+                raise ConnectionError("ended")
+            self._peer = peer
+        return self._peer.run(serve, (self._name, call, *arguments), limit, self._patience)
+
+    @property
+    def _patience(self) -> float:
+        return ANSWER_SECONDS + ANSWER_SECONDS_AN_ACCOUNT * self._accounts
+
+    def _answer(self, begin: "Callable[[], Future[bytes]]") -> bytes:
+        """What the worker answers to what is begun. Raises BrokenExecutor without an answer."""
+        try:
+            future = begin()
+            self._wait(future)
+            return future.result()
         except Exception as error:
+            self._disconnect()
             raise BrokenExecutor(f"{self._worker} gave no answer") from error
 
-    def _wait(self, future: Any) -> None:
+    def _disconnect(self) -> None:
+        """A call under way fails, and so do further ones."""
+        self._ended = True
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.close()
+        self._calling.shutdown(wait=False, cancel_futures=True)
+
+    def _wait(self, future: "Future[bytes]") -> None:
         """Until it is done. Raises TimeoutError when the scheduler no longer knows the worker, or after too long."""
         now = time.monotonic()
-        until, look_at = now + ANSWER_SECONDS + ANSWER_SECONDS_AN_ACCOUNT * self._accounts, now + POLL_SECONDS
+        until, look_at = now + self._patience, now + POLL_SECONDS
         pause = PAUSE_SECONDS_MIN
         while not future.done():
             now = time.monotonic()
             if now >= until:
                 raise TimeoutError
             if now >= look_at:
-                known, look_at = _workers_of(self._client), now + POLL_SECONDS
+                known, look_at = _workers_of(self._scheduler), now + POLL_SECONDS
                 # A scheduler that does not answer either is busy, and says nothing about the worker.
                 if known is not None and self._worker not in known:
                     raise TimeoutError
@@ -200,13 +246,12 @@ class DaskShard(RemoteShard):
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
 
-def _workers_of(client: Any) -> dict[str, Any] | None:
+def _workers_of(scheduler: Scheduler) -> dict[str, int] | None:
     """The workers that the scheduler knows now; None where it does not answer."""
     try:
-        found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
-    except (OSError, TimeoutError, ValueError, TypeError, KeyError):
+        return scheduler.workers()
+    except (OSError, ValueError, BadReply):
         return None
-    return found
 
 
 def _is_here(worker: str) -> bool:

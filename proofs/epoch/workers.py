@@ -11,7 +11,6 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -56,7 +55,6 @@ class ShardWorkers:
     """Gives a proof's key; replaced only to compare proofs."""
     _others: list[LastingShard] = field(default_factory=list)
     _found: "Cluster | None" = None
-    _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "ShardWorkers":
         return self
@@ -70,7 +68,6 @@ class ShardWorkers:
             from proofs.epoch.dask_workers import Cluster
 
             self._found = Cluster(self.cluster)
-            self._stack.callback(self._found.close)
             self._place(self._found, worthwhile - 1)
         elif not self.cluster:
             places = ProcessPlaces(self.board)
@@ -151,9 +148,8 @@ class ShardWorkers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._stack:
-            for other in self._others:
-                other.end()
+        for other in self._others:
+            other.end()
         self.board.begin(0)
 
 

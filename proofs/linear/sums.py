@@ -200,6 +200,8 @@ class Summing:
         self._multiply()
         self._quotient.coset = [value % ORDER for value in self._quotient.coset]
         self._quotient.blinded = [integers_of(total) for total in self._blinded]
+        self._quotient.g = [value % ORDER for value in self._quotient.g]
+        self._quotient.gd = [value % ORDER for value in self._quotient.gd]
         return ShardSums(
             [Masked(integers_of(total), d).reduced() for total, d in zip(self._digits, self._hidden_d, strict=True)],
             self._values.reduced(),

@@ -242,9 +242,8 @@ def test_the_pool_of_a_node_proves_an_epoch_on_a_cluster(cluster, market):
 @pytest.mark.parametrize("worker", ["tcp://192.0.2.7:4001", "tcp://worker.example:4001"])
 def test_a_worker_elsewhere_of_a_scheduler_here_gets_no_holdings_without_tls(cluster, monkeypatch, worker):
     """Anybody who reaches the scheduler can join its workers, and shards go to all of them as they are."""
-    found = cluster.scheduler_info
-    workers = {**{each: {} for each in found["workers"]}, worker: {}}
-    monkeypatch.setattr("distributed.Client.scheduler_info", lambda *_, **__: {**found, "workers": workers})
+    workers = {**dict.fromkeys(cluster.scheduler_info["workers"], 1), worker: 1}
+    monkeypatch.setattr(dask_workers.Scheduler, "workers", lambda _: workers)
     with pytest.raises(LocalFault, match="elsewhere without TLS") as caught:
         Cluster(address_of(cluster))
     assert caught.value.code is ProofCode.BAD_CLUSTER
@@ -271,14 +270,13 @@ def test_another_machine_is_spoken_to_by_tls(tmp_path, monkeypatch):
 
 def test_what_a_shard_of_the_cluster_refuses_is_raised_here(cluster):
     _, witnesses = build(2)
-    with closing(Cluster(address_of(cluster))) as found:
-        shard = found.shard(0, ProgressBoard(2))
-        shard.hold(LAYOUT, witnesses, KEYS)
-        with pytest.raises(LocalFault, match="blinders_reused"):
-            shard.sums([1, 2])
-        shard.end()
-        with pytest.raises(BrokenExecutor):
-            shard.commit_digits()
+    shard = Cluster(address_of(cluster)).shard(0, ProgressBoard(2))
+    shard.hold(LAYOUT, witnesses, KEYS)
+    with pytest.raises(LocalFault, match="blinders_reused"):
+        shard.sums([1, 2])
+    shard.end()
+    with pytest.raises(BrokenExecutor):
+        shard.commit_digits()
 
 
 def test_only_a_scheduler_of_this_machine_is_spoken_to_in_the_clear():
