@@ -11,15 +11,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from clearing.base.codec import decode, encode
-from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.codec import encode_trimmed
+from clearing.base.errors import BaseCode, Rejected, RemoteFault
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.requests.governance import NO_VALUE, VALUE_BYTES_MAX, TermsChange, value_hash
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
-from clearing.schema.terms.genesis import AccountTerms, Genesis, MemberTerms, VenueTerms
+from clearing.schema.terms.genesis import FIRST_FIELDS, AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.terms.surfaces import SurfaceTerms
 
@@ -50,7 +50,7 @@ def change_genesis(genesis: Genesis, changes: tuple[TermsChange, ...]) -> Genesi
         steps = tuple(change.path.split("."))
         try:
             present = _read(Genesis, genesis, steps)
-            if (value_hash(encode(present)) if present is not None else NO_VALUE) != change.before:
+            if (value_hash(value_bytes(present)) if present is not None else NO_VALUE) != change.before:
                 return reject(ClearingCode.AMENDMENT_STALE, AT, path=change.path, before=change.before)
             genesis = _write(Genesis, genesis, steps, change.after)
         except UnknownPathError as fault:
@@ -77,8 +77,14 @@ def type_at(path: str) -> Any:
 def change_at(genesis: Genesis, path: str, after: Any) -> TermsChange:
     """The change that writes `after` at a path; None removes the element. Raises UnknownPathError."""
     present = value_at(genesis, path)
-    before = NO_VALUE if present is None else value_hash(encode(present))
-    return TermsChange(path, before, b"" if after is None else encode(after))
+    before = NO_VALUE if present is None else value_hash(value_bytes(present))
+    return TermsChange(path, before, b"" if after is None else value_bytes(after))
+
+
+def value_bytes(value: Any) -> bytes:
+    """The canonical bytes of a place's value: without what later releases added and is off, so that an amendment that
+    was enacted under an earlier release means the same."""
+    return encode_trimmed(value, FIRST_FIELDS)
 
 
 def _read(kind: Any, value: Any, steps: tuple[str, ...]) -> Any:
@@ -97,7 +103,7 @@ def _read(kind: Any, value: Any, steps: tuple[str, ...]) -> Any:
 
 def _write(kind: Any, value: Any, steps: tuple[str, ...], after: bytes) -> Any:
     if not steps:
-        return decode(after, kind, VALUE_BYTES_MAX)
+        return decode_value(after, kind)
     element = _element_type(kind)
     if element is None:
         field = _field_type(kind, steps[0])
@@ -115,6 +121,19 @@ def _write(kind: Any, value: Any, steps: tuple[str, ...], after: bytes) -> Any:
         raise UnknownPathError(f"{steps[0]} is not the {name} of the new element")
     ordering: Callable[[Any], int] = lambda item: getattr(item, name)  # noqa: E731
     return tuple(sorted((*others, written), key=ordering))
+
+
+def decode_value(data: bytes, kind: Any) -> Any:
+    """A place's value. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL for bytes other than `value_bytes`."""
+    if len(data) > VALUE_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "value", bytes=len(data), limit=VALUE_BYTES_MAX)
+    try:
+        value = msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "value", why=str(error)) from None
+    if value_bytes(value) != data:
+        raise RemoteFault(BaseCode.NON_CANONICAL, "value", bytes=len(data))
+    return value
 
 
 def _element_type(kind: Any) -> tuple[Any, str] | None:

@@ -17,11 +17,10 @@ from clearing.base.errors import BaseCode, LocalFault, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.base.plain_json import DuplicateNameError, read_json
 from clearing.genesis.json import genesis_part_from_json, genesis_part_to_json
-from clearing.genesis.paths import UnknownPathError, change_at, change_genesis, type_at, value_at
+from clearing.genesis.paths import UnknownPathError, change_at, change_genesis, decode_value, type_at, value_at
 from clearing.schema.requests.governance import (
     AMENDMENT_BYTES_MAX,
     HOUSE_PROPOSER,
-    VALUE_BYTES_MAX,
     Amendment,
     EmergencyHalt,
     GovernanceProposal,
@@ -69,7 +68,7 @@ def after_json(change: TermsChange) -> str:
         return ""
     try:
         kind: Any = type_at(change.path)
-        return as_json(decode(change.after, kind, VALUE_BYTES_MAX))
+        return as_json(decode_value(change.after, kind))
     except (UnknownPathError, RemoteFault):
         return "0x" + change.after.hex()
 

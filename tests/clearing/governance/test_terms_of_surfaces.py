@@ -3,6 +3,8 @@
 import msgspec
 import pytest
 
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected
 from clearing.genesis.effective_terms import Terms
 from clearing.genesis.paths import change_at, change_genesis, value_at
 from clearing.governance.bounds import check_bounds
@@ -25,6 +27,20 @@ def test_a_vote_names_the_terms_of_one_group_by_its_id() -> None:
     assert value_at(after, "surfaces.1.level_max_ppm") == 3_000_000
     added = change_genesis(genesis, (change_at(genesis, "surfaces.2", SurfaceTerms(2)),))
     assert [terms.group for terms in added.surfaces] == [1, 2]
+
+
+def test_a_value_is_written_without_what_is_off_as_earlier_releases_wrote_it() -> None:
+    """An amendment that was enacted before a field was added still reads, and means the same."""
+    genesis = surfaced_genesis()
+    first = genesis.risk.groups[0]
+    wider = change(first, range_ppm=300_000)
+    written = change_at(genesis, "risk.groups.1", wider)
+    earlier = encode([getattr(wider, name) for name in type(wider).__struct_fields__[:10]])
+    assert written.after == earlier
+    assert change_genesis(genesis, (written,)).risk.groups[0] == wider
+    longer = change_genesis(genesis, (change(written, after=encode(wider)),))
+    assert isinstance(longer, Rejected)
+    assert dict(longer.values)["why"] == "NON_CANONICAL"
 
 
 @pytest.mark.parametrize(
