@@ -20,9 +20,12 @@ GENESIS_BYTES_MAX = 4 << 20
 def genesis_to_json(genesis: Genesis) -> bytes:
     """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers.
 
-    Terms of inflow that are off are left out, as from the network id.
+    Terms of inflow and of tokens in scenarios that are off are left out, as from the network id.
     """
     fields = genesis_part_to_json(genesis)
+    for asset in fields["assets"]:
+        if not asset["scenarios"]["group"]:
+            del asset["scenarios"]
     if not has_inflow_terms(genesis):
         del fields["inflow"]
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
