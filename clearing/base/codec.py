@@ -56,14 +56,19 @@ def _trimmed(value: Any, kept: Mapping[type, int]) -> Any:
         return tuple(_trimmed(element, kept) for element in value)
     if not isinstance(value, Wire):
         return value
+    tag = type(value).__struct_config__.tag
+    fields = [_trimmed(getattr(value, name), kept) for name in stated_fields(value, kept)]
+    return fields if tag is None else [tag, *fields]
+
+
+def stated_fields(value: Wire, kept: Mapping[type, int]) -> tuple[str, ...]:
+    """Names of the fields that `encode_trimmed` writes of a struct."""
     names, defaults = value.__struct_fields__, type(value).__struct_defaults__
     count, required = len(names), len(names) - len(defaults)
     least = max(kept.get(type(value), count), required)
     while count > least and getattr(value, names[count - 1]) == defaults[count - 1 - required]:
         count -= 1
-    tag = type(value).__struct_config__.tag
-    fields = [_trimmed(getattr(value, name), kept) for name in names[:count]]
-    return fields if tag is None else [tag, *fields]
+    return names[:count]
 
 
 def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:

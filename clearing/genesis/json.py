@@ -3,15 +3,16 @@
 Rule: bytes in, value out; this module opens no file. It checks the form; `check_genesis` checks the meaning.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from clearing.base.codec import Wire
+from clearing.base.codec import Wire, stated_fields
 from clearing.base.errors import RemoteFault
 from clearing.base.plain_json import read_json
 from clearing.schema.codes import ClearingCode
-from clearing.schema.terms.genesis import Genesis, has_inflow_terms
+from clearing.schema.terms.genesis import FIRST_FIELDS, Genesis
 
 GenesisPart = TypeVar("GenesisPart", bound=Wire)
 GENESIS_BYTES_MAX = 4 << 20
@@ -20,18 +21,9 @@ GENESIS_BYTES_MAX = 4 << 20
 def genesis_to_json(genesis: Genesis) -> bytes:
     """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers.
 
-    Terms of inflow and of surfaces that are off are left out, as from the network id.
+    Terms that later releases added and that are off are left out, as from the network id.
     """
-    fields = genesis_part_to_json(genesis)
-    if not has_inflow_terms(genesis):
-        del fields["inflow"]
-    if not genesis.surfaces:
-        del fields["surfaces"]
-    if not genesis.risk.averaged_options:
-        del fields["risk"]["averaged_options"]
-    for group in fields["risk"]["groups"]:
-        if not group["curve"]:
-            del group["curve"]
+    fields = genesis_part_to_json(genesis, FIRST_FIELDS)
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
@@ -54,12 +46,13 @@ def genesis_part_from_json(kind: type[GenesisPart], value: Any, at: str) -> Gene
     return msgspec.convert(built, kind, builtin_types=(bytes,))
 
 
-def genesis_part_to_json(value: Any) -> Any:
-    """A value of genesis as plain JSON types."""
-    if isinstance(value, msgspec.Struct):
-        return {name: genesis_part_to_json(getattr(value, name)) for name in value.__struct_fields__}
+def genesis_part_to_json(value: Any, kept: Mapping[type, int] | None = None) -> Any:
+    """A value of genesis as plain JSON types. `kept`: as of `encode_trimmed`; by default every field is written."""
+    if isinstance(value, Wire):
+        names = value.__struct_fields__ if kept is None else stated_fields(value, kept)
+        return {name: genesis_part_to_json(getattr(value, name), kept) for name in names}
     if isinstance(value, tuple):
-        return [genesis_part_to_json(element) for element in value]
+        return [genesis_part_to_json(element, kept) for element in value]
     if isinstance(value, bytes):
         return "0x" + value.hex()
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
