@@ -195,9 +195,7 @@ def main(arguments: list[str]) -> int:
             case ["where"]:
                 sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
             case _:
-                sys.stderr.write(
-                    "usage: python -m devnet.toolchain install[-checks|-browser|-client]|where\n"
-                )
+                sys.stderr.write("usage: python -m devnet.toolchain install[-checks|-browser|-client]|where\n")
                 return 2
     except LocalFault as fault:
         sys.stderr.write(f"{fault}\n")
