@@ -13,7 +13,7 @@ import sys
 import time
 from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +97,15 @@ class OrderBook:
 
 
 class Venue:
-    """Reports fills under its id of the terms. Its trade ids rise from the time, so that a restart uses none again."""
+    """Reports fills under its id of the terms.
 
-    def __init__(self, client: Client, venue: int, key: Key, instrument: int) -> None:
+    Trade ids rise one by one from 1: the network takes ids near the highest so far only. The last one is in a file, so
+    that a restart uses none again.
+    """
+
+    def __init__(self, client: Client, venue: int, key: Key, instrument: int, ids: Path) -> None:
         self._client, self._venue, self._key, self._instrument = client, venue, key, instrument
-        self._next_id = time.time_ns() // 1_000_000
+        self._ids = ids
         self.book = OrderBook()
 
     async def enter(self, account: int, lots: int, ticks: int, *, is_buy: bool) -> None:
@@ -110,10 +114,10 @@ class Venue:
             await self._clear(fill)
 
     async def _clear(self, fill: Fill) -> None:
-        now_ms, self._next_id = time.time_ns() // 1_000_000, self._next_id + 1
+        now_ms, trade_id = time.time_ns() // 1_000_000, self._take_id()
         report = requests.TradeReport(
             venue=self._venue,
-            venue_trade_id=self._next_id,
+            venue_trade_id=trade_id,
             buyer=fill.buyer,
             seller=fill.seller,
             instrument=self._instrument,
@@ -123,19 +127,18 @@ class Venue:
             not_before_ms=0,
             not_after_ms=self._client.not_after_ms(),
         )
-        about = {
-            "id": self._next_id,
-            "buyer": fill.buyer,
-            "seller": fill.seller,
-            "lots": fill.lots,
-            "ticks": fill.ticks,
-        }
+        about = {"id": trade_id, **asdict(fill)}
         try:
             applied = await self._client.settle(await self._client.sign(report, venue_signature=self._key))
         except RequestRefused as refused:
             say("void", **about, code=refused.code, why=refused.message)
         else:
             say("cleared", **about, height=applied.height)
+
+    def _take_id(self) -> int:
+        last = int(self._ids.read_text(encoding="ascii")) if self._ids.exists() else 0
+        self._ids.write_text(str(last + 1), encoding="ascii")
+        return last + 1
 
 
 async def give_mandate(url: str, account: int, key: Key, venue: int) -> None:
@@ -171,7 +174,7 @@ async def main(given: argparse.Namespace) -> None:
         account, _, path = member.partition(":")
         await give_mandate(given.url, int(account), read_key(path), given.venue)
     async with Client(given.url) as client:
-        venue = Venue(client, given.venue, given.venue_key_file, given.instrument)
+        venue = Venue(client, given.venue, given.venue_key_file, given.instrument, given.ids)
         for order in given.orders:
             await venue.enter(order["account"], order["lots"], order["ticks"], is_buy=order["side"] == "buy")
         say("done", bids=len(venue.book.bids), asks=len(venue.book.asks))
@@ -185,6 +188,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--venue-key-file", type=read_key, required=True)
     parser.add_argument("--instrument", type=int, default=1)
     parser.add_argument("--member", action="append", default=[], help="ACCOUNT:KEY_FILE, gives a mandate")
+    parser.add_argument("--ids", type=Path, default=Path("venue-ids"), help="file of the last trade id")
     parser.add_argument("--orders", type=read_orders, required=True)
     parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
     return parser.parse_args()

@@ -129,7 +129,9 @@ def test_a_market_maker_signs_nothing_but_what_it_quoted(change: dict[str, Any])
         anyio.run(play)
 
 
-def test_a_fill_that_the_house_refuses_is_void_and_the_next_one_is_cleared(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fill_that_the_house_refuses_is_void_and_the_next_one_is_cleared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     problem = {"code": "R0226", "message": "exceeds", "at": "trade_report", "remedy": "trade less"}
     answers: list[dict[str, Any]] = [{"status": "refused", "problem": problem}, {"status": "accepted"}]
 
@@ -141,7 +143,7 @@ def test_a_fill_that_the_house_refuses_is_void_and_the_next_one_is_cleared(capsy
 
     async def play() -> None:
         async with client(node) as asked:
-            venue = Venue(asked, 7, THEIRS, 1)
+            venue = Venue(asked, 7, THEIRS, 1, tmp_path / "ids")
             for ticks in (100, 101):
                 await venue.enter(2, 5, ticks, is_buy=False)
             await venue.enter(3, 10, 101, is_buy=True)
@@ -150,4 +152,5 @@ def test_a_fill_that_the_house_refuses_is_void_and_the_next_one_is_cleared(capsy
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     shown = [(line["event"], line["ticks"], line.get("code")) for line in lines]
     assert shown == [("void", 100, "R0226"), ("cleared", 101, None)]
-    assert lines[0]["id"] + 1 == lines[1]["id"]
+    assert [line["id"] for line in lines] == [1, 2]
+    assert (tmp_path / "ids").read_text() == "2"

@@ -101,13 +101,13 @@ class Programs:
         ]
         keys[1].write_text("".join(json.dumps(order) + "\n" for order in orders))
         members = [f"{self._named[name].id}:{self._keys[name]}" for name in ("bob", "carol")]
-        words = ("--venue", VENUE, "--venue-key-file", keys[0], "--orders", keys[1])
+        words = ("--venue", VENUE, "--venue-key-file", keys[0], "--orders", keys[1], "--ids", folder / "ids")
         return run("python", "venue", self._urls[2], *words, "--member", members[0], "--member", members[1])
 
 
 def check_venue(lines: Lines, mark: int) -> None:
     cleared = [(line["lots"], line["ticks"]) for line in lines if line["event"] == "cleared"]
-    assert cleared == [(5, mark + 10), (3, mark + 20)]
+    assert cleared == [(5, mark + 10), (3, mark + 20)], lines
     (void,) = [line for line in lines if line["event"] == "void"]
     assert (void["lots"], void["code"]) == (2_000, ClearingCode.MANDATE_EXCEEDED.label)
     assert lines[-1] == {"event": "done", "bids": 1, "asks": 1}

@@ -209,11 +209,6 @@ class Genesis(Wire, frozen=True):
     """Risk groups whose surface validators agree on."""
 
 
-def has_inflow_terms(genesis: Genesis) -> bool:
-    """Whether the terms of inflow are other than off."""
-    return genesis.inflow != InflowDelayTerms()
-
-
 FIRST_FIELDS: dict[type, int] = {Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18}
 """How many fields of a structure every release hashes, on or off."""
 
