@@ -122,6 +122,10 @@ class Api(Section, frozen=True):
     origins: Annotated[tuple[Origin, ...], Meta(max_length=64)] = ()
     """Web pages of these origins may read answers (CORS); `*`: of every origin. Cookies are never used."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
+    streams_max: Annotated[int, Meta(ge=0, le=100_000)] = 1024
+    """Streams open at a time."""
+    streams_per_client_max: Annotated[int, Meta(ge=1, le=100_000)] = 32
+    """Of one client address."""
 
 
 class Consensus(Section, frozen=True):

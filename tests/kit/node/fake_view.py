@@ -29,6 +29,7 @@ from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.codes import NodeCode
 from member.statements.days import StatementDays
+from node.agreement.application import DecidedHeight
 from node.api.view import NodeView, PackageAt
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import Api
@@ -70,6 +71,7 @@ class FakeView:
         self.refuses_events: Submission | None = None
         self.fault: Exception | None = None
         self.instruments = Metrics()
+        self.followers: list[Callable[[DecidedHeight], None]] = []
 
     @property
     def network(self) -> NetworkId:
