@@ -1,6 +1,7 @@
 """A node that serves streams on a socket, heights that it decides when it is told to, and readers of streams."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from tests.kit.node.fake_view import NOW, signed
 from tests.kit.node.live_view import live_view
 from tests.kit.node.proving import decided
 from tests.kit.node.station import Station, new_station
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_SECONDS, until
 
 Frame = Mapping[str, Any]
 
@@ -88,11 +89,11 @@ class Served:
         """Server-sent events."""
         headers = self.headers(topics, key, cursor)
         async with (
-            httpx.AsyncClient(timeout=None) as client,
+            httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client,
             client.stream("GET", self.stream_url(topics, cursor), headers=headers | (more or {})) as response,
             trio.open_nursery() as nursery,
         ):
-            send, receive = trio.open_memory_channel[str](10_000)
+            send, receive = trio.open_memory_channel[str](math.inf)
             nursery.start_soon(_pump, response, send)
             yield Reader(response, receive)
             nursery.cancel_scope.cancel()
@@ -145,7 +146,7 @@ async def _pump(response: httpx.Response, send: trio.MemorySendChannel[str]) -> 
         async for piece in response.aiter_raw():
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                await send.send(line.decode())
+                send.send_nowait(line.decode())  # no place to be cancelled at but in the generators
 
 
 @asynccontextmanager
