@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import trio
-from trio_websocket import WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from clearing.schema.blocks.transaction import Transaction
 from node.api.stream_hub import StreamHub
@@ -103,9 +103,38 @@ class Served:
         self, topics: str, key: bytes | None = None, cursor: str = ""
     ) -> AsyncIterator[WebSocketConnection]:
         headers = [(name, value.encode()) for name, value in self.headers(topics, key, cursor).items()]
-        url = self.stream_url(topics, cursor).replace("http", "ws", 1)
-        async with open_websocket_url(url, extra_headers=headers) as socket:
+        async with open_socket(self.stream_url(topics, cursor), headers) as socket:
             yield socket
+
+
+@asynccontextmanager
+async def open_socket(
+    url: str, headers: list[tuple[str, bytes]], subprotocols: list[str] | None = None
+) -> AsyncIterator[WebSocketConnection]:
+    """A WebSocket whose connection is closed in any case. Raises ConnectionRejected."""
+    place = httpx.URL(url)
+    stream = await trio.open_tcp_stream(place.host, int(place.port or 0))
+    rejected: ConnectionRejected | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                socket = await wrap_client_stream(
+                    nursery,
+                    stream,
+                    "node",
+                    place.raw_path.decode(),
+                    subprotocols=subprotocols,
+                    extra_headers=headers,
+                )
+            except ConnectionRejected as error:
+                rejected = error
+            else:
+                yield socket
+            nursery.cancel_scope.cancel()
+    finally:
+        await trio.aclose_forcefully(stream)
+    if rejected is not None:
+        raise rejected
 
 
 def target(topics: str, cursor: str = "") -> str:
@@ -150,9 +179,11 @@ async def _pump(response: httpx.Response, send: trio.MemorySendChannel[str]) -> 
 
 
 @asynccontextmanager
-async def serving_streams(node: StreamingNode, **settings: Any) -> AsyncIterator[Served]:
+async def serving_streams(
+    node: StreamingNode, clock: Callable[[], int] = lambda: NOW, **settings: Any
+) -> AsyncIterator[Served]:
     api = Api(**({"port": 0, "requests_burst": 10_000, "requests_per_second": 10_000} | settings))
-    app = build_api(node.view, api, lambda: NOW)
+    app = build_api(node.view, api, clock)
     async with trio.open_nursery() as nursery:
         (url,) = await nursery.start(serve_api, app, api)
         hub: StreamHub = app.state.streams

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
 from member.api.streams import SUBPROTOCOL, SUBPROTOCOL_SIGNED, TOPICS_MAX, StreamFrame, read_cursor
 from member.codes import NodeCode
@@ -21,6 +21,7 @@ from tests.kit.node.streams import (
     BOB_KEY,
     Served,
     StreamingNode,
+    open_socket,
     serving_streams,
     streaming_node,
     target,
@@ -367,9 +368,8 @@ async def test_pages_of_listed_origins_alone_open_sockets(
     node: StreamingNode, origins: tuple[str, ...], origin: str, allowed: bool
 ) -> None:
     async with serving_streams(node, origins=origins) as served:
-        url = served.stream_url("heights").replace("http", "ws", 1)
         try:
-            async with open_websocket_url(url, extra_headers=[("Origin", origin.encode())]) as socket_:
+            async with open_socket(served.stream_url("heights"), [("Origin", origin.encode())]) as socket_:
                 await socket_.get_message()
                 opened = True
         except ConnectionRejected as rejected:
@@ -381,13 +381,13 @@ async def test_pages_of_listed_origins_alone_open_sockets(
 async def test_a_page_signs_by_a_subprotocol(node: StreamingNode) -> None:
     async with serving_streams(node) as served:
         header = served.headers("receipts:1", ALICE_KEY)["Authorization"].partition(" ")[2]
-        url = served.stream_url("receipts:1").replace("http", "ws", 1)
+        url = served.stream_url("receipts:1")
         protocols = [SUBPROTOCOL, SUBPROTOCOL_SIGNED + header.replace(":", ".")]
-        async with open_websocket_url(url, subprotocols=protocols) as socket_:
+        async with open_socket(url, [], protocols) as socket_:
             assert socket_.subprotocol == SUBPROTOCOL
             assert json.loads(await socket_.get_message())[0]["topic"] == "receipts:1"
         with pytest.raises(ConnectionRejected) as rejected:
-            async with open_websocket_url(url, subprotocols=protocols):
+            async with open_socket(url, [], protocols):
                 pass
         assert json.loads(rejected.value.body)["code"] == NodeCode.API_REPLAYED.label
 
