@@ -67,6 +67,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),
         "onchain": ("cli.member.onchain:onchain", "Prove to a contract that one account is solvent."),
+        "watch": ("cli.member.watch:watch", "Print live what happens at the network and in own accounts."),
         "liquidations": (
             "cli.member.losses:liquidations",
             "Explain margin calls and liquidations, every step recomputed.",

@@ -135,21 +135,22 @@ class MemberKey:
         """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
         from member.client.ask import ask_as_member
 
-        return ask_as_member(self.url, self._secret(), question)
+        return ask_as_member(self.url, self.secret(), question)
 
     @property
     def address(self) -> bytes:
         """The 20-byte address of the key. Raises click.UsageError, LocalFault."""
         from clearing.base import secp256k1
 
-        return secp256k1.address(self._secret())
+        return secp256k1.address(self.secret())
 
     @property
     def is_given(self) -> bool:
         """Whether a key is named."""
         return self.key_name is not None or self.secret_file is not None
 
-    def _secret(self) -> bytes:
+    def secret(self) -> bytes:
+        """The key. Raises click.UsageError, LocalFault."""
         from member.keys.key_folder import PASSWORD_FILE, KeyKind, read_key
         from member.keys.secret_files import read_password
 

@@ -193,3 +193,31 @@ class NodeCode(CodeBook):
         "The stream broke off and could not be taken up again. Read the present state, then follow from there.",
     )
     CLIENT_NO_KEY = 943, "This needs a signature, and the client was given no signer."
+    STREAM_CURSOR_OLD = (
+        960,
+        "The node no longer keeps what followed this cursor; `oldest` is the oldest that it takes. Begin without a "
+        "cursor, from snapshots, and read the receipts in between from /v1/receipts.",
+    )
+    STREAM_CURSOR_AHEAD = (
+        961,
+        "This node has not decided the height of the cursor yet. Ask again in a moment, or another node.",
+    )
+    STREAM_FULL = (
+        962,
+        "As many streams are open as the node, or one address of it, may have. Close some, put more topics into one "
+        "stream, or ask another node. An operator sets `api.streams_max` and `api.streams_per_client_max`.",
+    )
+    STREAM_SLOW = (
+        963,
+        "The reader was so slow that the node has forgotten what came next. Read faster, with fewer topics, and begin "
+        "without a cursor.",
+    )
+    STREAM_READ_ONLY = (
+        964,
+        "A stream takes no messages. Name topics and cursor in the address; submit requests to /v1/submit.",
+    )
+    STREAM_ENDING = 965, "The node ends. Go on from the cursor at another node, or here when it is back."
+    STREAM_ORIGIN = (
+        966,
+        "Web pages of this origin may not read streams. The node's operator lists origins in `api.origins`.",
+    )

@@ -124,6 +124,10 @@ class Api(Section, frozen=True):
     page: bool = True
     """Serve the page for members and onlookers at `/`, if `make setup` built it."""
     submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
+    streams_max: Annotated[int, Meta(ge=0, le=100_000)] = 1024
+    """Streams open at a time."""
+    streams_per_client_max: Annotated[int, Meta(ge=1, le=100_000)] = 32
+    """Of one client address."""
 
 
 class Consensus(Section, frozen=True):

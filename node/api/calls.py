@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, TypeVarTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, get_type_hints
 
 import msgspec
 import trio
@@ -24,6 +24,9 @@ from member.api.receipts import RECEIPTS_MAX
 from member.api.types import Problem
 from member.codes import NodeCode
 from node.api.view import NodeView
+
+if TYPE_CHECKING:
+    from node.api.stream_hub import StreamHub
 
 
 class ApiRefusal(Exception):
@@ -109,6 +112,10 @@ class ApiCall:
     media: str = ""
     signer: bytes = b""
     submitter: str = ""
+    client: str = ""
+    """The address that asks, as far as the node can see."""
+    streams: "StreamHub | None" = None
+    """Where streams are opened; None while the API serves none."""
 
     @property
     def state(self) -> State:

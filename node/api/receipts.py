@@ -43,7 +43,7 @@ def liquidations(call: ApiCall) -> LiquidationPage:
     """Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked."""
     page, following = _page(call, Series.LIQUIDATIONS)
     return LiquidationPage(
-        receipts=page, next=following, instruments=_instrument_ticks(call.state), sales=slice_sales(call.state)
+        receipts=page, next=following, instruments=instrument_ticks(call.state), sales=slice_sales(call.state)
     )
 
 
@@ -51,7 +51,7 @@ def liquidations(call: ApiCall) -> LiquidationPage:
 def fund_receipts(call: ApiCall) -> FundPage:
     """Sizing, calls, payments and draws of the default fund. Accounts of other members are masked."""
     page, following = _page(call, Series.FUND)
-    return FundPage(receipts=page, next=following, instruments=_instrument_ticks(call.state))
+    return FundPage(receipts=page, next=following, instruments=instrument_ticks(call.state))
 
 
 @routes.get("/v1/defaults", *PAGED, signed=True)
@@ -59,7 +59,7 @@ def defaults(call: ApiCall) -> DefaultPage:
     """Defaults and who bore their losses, page by page, and what is under way. Accounts of others are masked."""
     page, following = _page(call, Series.DEFAULTS)
     return DefaultPage(
-        receipts=page, next=following, instruments=_instrument_ticks(call.state), under_way=under_way(call.state)
+        receipts=page, next=following, instruments=instrument_ticks(call.state), under_way=under_way(call.state)
     )
 
 
@@ -84,7 +84,7 @@ def masks_of(state: State, address: bytes) -> Masks:
     return Masks(state.salt, in_clear)
 
 
-def _instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
+def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
     """All instruments, ordered by id."""
     return tuple(
         InstrumentTicks(

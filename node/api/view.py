@@ -83,6 +83,8 @@ class NodeView:
     resumed: StatementDays | None = None
     """Statements that go on from before a restart; by default new ones."""
     statements: StatementDays = field(init=False)
+    followers: list[Callable[[DecidedHeight], None]] = field(default_factory=list)
+    """Called with every decided height, last; they must not block."""
 
     def __post_init__(self) -> None:
         self.statements = self.resumed or StatementDays(self.application.state)
@@ -96,6 +98,9 @@ class NodeView:
             # A block that was not added up leaves a gap: statements begin anew, as after a restart.
             self.statements = StatementDays(decided.state)
             raise
+        finally:
+            for follower in self.followers:
+                follower(decided)
 
     @property
     def state(self) -> State:

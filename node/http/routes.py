@@ -20,12 +20,13 @@ from node.api import (
     proofs,
     receipts,
     state,
+    stream,
     submit,
     transactions,
     withdrawals,
 )
 from node.api.calls import JSON, Parameter, Route
-from node.api.event_stream import EVENT_ID, EVENT_STREAM
+from node.api.event_stream import EVENT_ID, EVENT_STREAM, LAST_EVENT_ID
 
 ROUTES: tuple[Route, ...] = tuple(
     route
@@ -44,6 +45,7 @@ ROUTES: tuple[Route, ...] = tuple(
         submit,
         transactions,
         collateral_events,
+        stream,
     )
     for route in topic.routes
 )
@@ -52,6 +54,7 @@ REFUSALS = {
     401: "The request is not signed by a member for this node and this minute, or its token is not listed.",
     403: "The account is not the signer's, or the answer would travel unencrypted.",
     404: "This node has nothing under these parameters.",
+    410: "What followed the cursor is no longer kept.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "The request is well formed, and a rule refuses it.",
@@ -122,9 +125,14 @@ def _shown(route: Route, answer: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "one event of the stream",
-        "properties": {"id": {"type": "string", "pattern": f"^({EVENT_ID})$"}, "data": data},
+        "properties": {"id": {"type": "string", "pattern": f"^({_id_pattern(route)})$"}, "data": data},
         "required": ["id", "data"],
     }
+
+
+def _id_pattern(route: Route) -> str:
+    """Of an event's id: what the route takes as the last one."""
+    return next((each.pattern for each in route.parameters if each.name == LAST_EVENT_ID), EVENT_ID)
 
 
 def _operation(route: Route, of: dict[str, Any]) -> dict[str, Any]:

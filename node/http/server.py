@@ -9,8 +9,8 @@ only members' nonces are remembered, so that strangers cannot fill the memory.
 import math
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.routing import Route as StarletteRoute
 
 from clearing.base import secp256k1
@@ -44,10 +45,19 @@ from node.api.calls import (
     respond_refusal,
     too_many,
 )
+from node.api.stream_hub import StreamHub
 from node.api.view import NodeView
 from node.config import Api
+from node.http.connections import (
+    PING_SECONDS,
+    SOCKET_MESSAGE_BYTES_MAX,
+    listening_socket,
+    read_body,
+    without_compression,
+)
 from node.http.page import PageFile, page_files, page_response
 from node.http.routes import ROUTES, openapi
+from node.http.stream_socket import StreamSocket
 from node.http.submitters import Submitters, is_encrypted
 from node.http.tls import tls_files
 
@@ -55,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 CLIENTS_MAX = 10_000
+STREAM_ROUTE = next(route for route in ROUTES if route.path == "/v1/stream")
 _SHUTDOWN_S = 2.0
 
 
@@ -109,6 +120,7 @@ class ApiContext:
     counted: Callable[[str, int], None]
     """Called with the route's name and the status of each answer."""
     alarm: "BugAlarm"
+    streams: StreamHub
 
 
 class BugAlarm:
@@ -146,16 +158,21 @@ def build_api(
         submitters=Submitters(settings),
         counted=counted,
         alarm=BugAlarm(),
+        streams=StreamHub(view, settings.streams_max, settings.streams_per_client_max),
     )
     description = msgspec.json.encode(openapi())
 
     async def describe(_: Request) -> Response:
         return Response(description, media_type="application/json")
 
-    routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
+    routes: list[BaseRoute] = [
+        StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES
+    ]
     routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
     if settings.page:
         routes += [StarletteRoute(path, _page(file, served), methods=["GET"]) for path, file in page_files().items()]
+    sockets = StreamSocket(partial(_check_stream, served), settings.origins, served.counted)
+    routes.append(WebSocketRoute(STREAM_ROUTE.path, sockets))
     cross_origin = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -171,6 +188,7 @@ def build_api(
     # A slash more is another path. A redirection would name the host that the client stated.
     app.router.redirect_slashes = False
     app.state.alarm = served.alarm
+    app.state.streams = served.streams
     return app
 
 
@@ -185,7 +203,7 @@ async def serve_api(
     Raises a `Bug` that a request met, and LocalFault TLS_UNUSABLE.
     """
     config = Config()
-    config.bind = [f"{settings.host}:{settings.port}"]
+    config.bind = [f"fd://{listening_socket(settings.host, settings.port).detach()}"]
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
@@ -193,14 +211,33 @@ async def serve_api(
     config.shutdown_timeout = _SHUTDOWN_S
     config.h11_max_incomplete_size = 1 << 15
     config.keep_alive_timeout = 30
-    config.read_timeout = 30
+    """Of a connection without a request, and of the head of one; a body has its own time."""
+    config.websocket_max_message_size = SOCKET_MESSAGE_BYTES_MAX
+    config.websocket_ping_interval = PING_SECONDS
     if settings.tls_certificate:
         certificate, key = tls_files(settings, home)
         config.certfile, config.keyfile = str(certificate), str(key)
         config.alpn_protocols = ["http/1.1"]
+    streams: StreamHub | None = app.state.streams
+    serving = trio.CancelScope(shield=True)
+
+    async def serve_until_ended(task_status: Any) -> None:
+        with serving:
+            await serve(without_compression(app), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)
-        await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        try:
+            if streams is not None:
+                nursery.start_soon(streams.run)
+            task_status.started(await nursery.start(serve_until_ended))
+            await trio.sleep_forever()
+        finally:
+            # Streams end with a last frame; what else is under way ends as it is.
+            with trio.CancelScope(shield=True):
+                if streams is not None:
+                    await streams.end()
+            serving.cancel()
 
 
 def _page(file: PageFile, served: ApiContext) -> Endpoint:
@@ -236,6 +273,23 @@ def _endpoint(route: Route, served: ApiContext) -> Endpoint:
     return endpoint
 
 
+async def _check_stream(served: ApiContext, connection: HTTPConnection, header: str) -> ApiCall:
+    """The checks of a request that opens a WebSocket; `header`: its authorization. Raises ApiRefusal."""
+    now_ms, route = served.clock_ms(), STREAM_ROUTE
+    _check_rate(served, connection, now_ms)
+    parameters, signer = _parameters(route, connection), b""
+    if header:
+        signer = served.authenticator.check(header, SignedPart("GET", _target(connection), b""), now_ms)
+    client = _client(connection, served.settings.proxies)
+    return ApiCall(served.view, parameters, signer=signer, client=client, streams=served.streams)
+
+
+def _target(connection: HTTPConnection) -> str:
+    """Path and query as sent. Of the request line alone: headers could make another URL of it."""
+    path, query = connection.scope["raw_path"], connection.scope["query_string"]
+    return str((path + (b"?" + query if query else b"")).decode("latin-1"))
+
+
 async def _answer(route: Route, served: ApiContext, request: Request) -> Response:
     now_ms = served.clock_ms()
     if route.limited:
@@ -244,33 +298,31 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
         raise ApiRefusal(403, NodeCode.API_IN_CLEAR, "request")
     parameters = _parameters(route, request)
     media = _media(route, request)
-    body = await _body(request, served.settings.body_bytes_max if route.body is not None else 0)
+    body = await read_body(request, served.settings.body_bytes_max if route.body is not None else 0)
     signer, submitter = b"", ""
     header = request.headers.get("authorization", "")
     if route.takes_token and is_bearer(header):
         submitter = served.submitters.check_token(header)
     elif route.signed or (route.may_sign and header):
-        # Of the request line alone: headers could make another URL of it.
-        path, query = request.scope["raw_path"], request.scope["query_string"]
-        target = (path + (b"?" + query if query else b"")).decode("latin-1")
-        part = SignedPart(request.method, target, body)
+        part = SignedPart(request.method, _target(request), body)
         signer = served.authenticator.check(header, part, now_ms)
         submitter = signer.hex()
     if route.takes_token:
         served.submitters.check_rate(submitter, now_ms)
-    answer = route.handler(ApiCall(served.view, parameters, body, media, signer, submitter))
+    client = _client(request, served.settings.proxies)
+    answer = route.handler(ApiCall(served.view, parameters, body, media, signer, submitter, client, served.streams))
     if isinstance(answer, Awaitable):
         answer = await answer
     return answer if isinstance(answer, Response) else respond(answer)
 
 
-def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
+def _check_rate(served: ApiContext, request: HTTPConnection, now_ms: int) -> None:
     client = _client(request, served.settings.proxies)
     if not served.limiter.take(client, now_ms):
         check_wait(math.ceil(served.limiter.wait(client, now_ms)), "request")
 
 
-def _client(request: Request, proxies: int) -> str:
+def _client(request: HTTPConnection, proxies: int) -> str:
     """Whose rate counts: the peer, or whom the outermost of our proxies saw; the peer where that is no address."""
     peer = request.client.host if request.client else ""
     if not proxies:
@@ -286,7 +338,7 @@ def _client(request: Request, proxies: int) -> str:
         return peer
 
 
-def _parameters(route: Route, request: Request) -> dict[str, str]:
+def _parameters(route: Route, request: HTTPConnection) -> dict[str, str]:
     known = {parameter.name: parameter for parameter in route.parameters}
     given = dict(request.path_params)
     for name, value in request.query_params.multi_items():
@@ -308,19 +360,6 @@ def _media(route: Route, request: Request) -> str:
     if route.body is not None and media not in route.body_media:
         raise ApiRefusal(415, NodeCode.API_MEDIA_TYPE, "content-type", found=media)
     return media
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """All of the body, never more than `limit` bytes of it in memory (and one chunk)."""
-    chunks: list[bytes] = []
-    size = 0
-    async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > limit:
-                raise ApiRefusal(413, NodeCode.API_BODY_TOO_LARGE, "body", limit=limit)
-            chunks.append(chunk)
-    return b"".join(chunks)
 
 
 async def _routing_refusal(request: Request, error: Exception) -> Response:

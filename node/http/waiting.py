@@ -37,4 +37,5 @@ def build_waiting_api(checks: Callable[[], Sequence[Check]]) -> Starlette:
         ]
     )
     app.state.alarm = BugAlarm()
+    app.state.streams = None
     return app

@@ -29,6 +29,7 @@ from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.codes import NodeCode
 from member.statements.days import StatementDays
+from node.agreement.application import DecidedHeight
 from node.api.view import NodeView, PackageAt
 from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import Api
@@ -71,6 +72,7 @@ class FakeView:
         self.fault: Exception | None = None
         self.instruments = Metrics()
         self.ticks_per_unit: dict[int, int] = {}
+        self.followers: list[Callable[[DecidedHeight], None]] = []
 
     @property
     def network(self) -> NetworkId:

@@ -53,6 +53,7 @@ class Peer:
     network: bytes = NETWORK
     store: MemoryBlockStore = field(default_factory=MemoryBlockStore)
     decided: list[Decided] = field(default_factory=list)
+    followers: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.application = ToyApplication(SET, self.index)

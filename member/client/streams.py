@@ -1,0 +1,143 @@
+"""A reader of a node's stream, over a WebSocket: it comes back by itself, and misses nothing.
+
+Rule: what it hands over was sent once and in order. After the end of a connection it goes on from the last cursor;
+where the node no longer keeps what followed, from snapshots, which say that they are some. Messages are bounded,
+because the node may be hostile. A refusal that asking again does not change is raised with the node's code.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import trio
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
+
+from clearing.base.errors import RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.base.plain_json import read_json
+from member.api.streams import StreamFrame
+from member.api.types import Problem
+from member.client.authorization import SignedPart, authorization
+from member.client.node_refusal import refusal_of
+from member.codes import NodeCode
+
+CONNECT_SECONDS = 10.0
+SILENT_SECONDS_MAX = 30.0
+"""A node sends a heartbeat every five seconds: after so long without a message another connection is made."""
+PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before another connection: longer each time, until a frame came."""
+MESSAGE_BYTES_MAX = 16 << 20
+AGAIN = frozenset((429, 503))
+OLD = 410
+
+
+@dataclass
+class StreamReader:
+    """Reads topics at a node. `secret`: the trade key, for members' topics; `cursor`: where to go on, or empty."""
+
+    url: str
+    network: NetworkId
+    topics: tuple[str, ...]
+    secret: bytes | None = None
+    cursor: str = ""
+
+    async def read(self, take: Callable[[StreamFrame], None]) -> NoReturn:
+        """Hand over every frame but heartbeats, until cancelled. Raises RemoteFault with the node's code."""
+        failures = 0
+        while True:
+            before = self.cursor
+            try:
+                await self._connection(take)
+            except* (ConnectionClosed, HandshakeError, OSError, trio.TooSlowError, trio.BrokenResourceError):
+                pass
+            failures = 0 if self.cursor != before else failures + 1
+            await trio.sleep(PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)])
+
+    async def _connection(self, take: Callable[[StreamFrame], None]) -> None:
+        place = urlsplit(self.url)
+        target = f"/v1/stream?topics={quote(','.join(self.topics), safe=',:')}"
+        target += f"&cursor={self.cursor}" if self.cursor else ""
+        tls = place.scheme == "https"
+        refused: ConnectionRejected | None = None
+        with trio.fail_after(CONNECT_SECONDS):
+            opening = trio.open_ssl_over_tcp_stream if tls else trio.open_tcp_stream
+            stream = await opening(place.hostname or "", place.port or (443 if tls else 80))
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    with trio.fail_after(CONNECT_SECONDS):
+                        socket = await wrap_client_stream(
+                            nursery,
+                            stream,
+                            place.netloc,
+                            target,
+                            extra_headers=self._headers(target),
+                            max_message_size=MESSAGE_BYTES_MAX,
+                        )
+                except ConnectionRejected as rejected:
+                    refused = rejected
+                else:
+                    await self._frames(socket, take)
+                nursery.cancel_scope.cancel()
+        finally:
+            await trio.aclose_forcefully(stream)
+        if refused is not None:
+            self._refused(refused)
+
+    def _headers(self, target: str) -> list[tuple[str, bytes]]:
+        if self.secret is None:
+            return []
+        part = SignedPart("GET", target, b"")
+        nonce = secrets.token_bytes(32)
+        header = authorization(self.network, self.secret, part, time.time_ns() // 1_000_000, nonce)
+        return [("Authorization", header.encode())]
+
+    async def _frames(self, socket: WebSocketConnection, take: Callable[[StreamFrame], None]) -> None:
+        while True:
+            with trio.fail_after(SILENT_SECONDS_MAX):
+                message = await socket.get_message()
+            try:
+                data = message.encode() if isinstance(message, str) else message
+                frames = read_json(data, tuple[StreamFrame, ...])
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=str(error)[:200]) from None
+            for each in frames:
+                self.cursor = each.cursor
+                if each.kind == "end":
+                    self._ended(each)
+                elif each.kind != "heartbeat":
+                    take(each)
+
+    def _ended(self, end: StreamFrame) -> None:
+        """Raises RemoteFault where coming back would not help."""
+        code = end.data.get("code")
+        if code == NodeCode.STREAM_SLOW.label:
+            self.cursor = ""
+        elif code != NodeCode.STREAM_ENDING.label:
+            raise RemoteFault(NodeCode.API_FORBIDDEN, "stream", code=str(code)[:16])
+
+    def _refused(self, rejected: ConnectionRejected) -> None:
+        """Raises RemoteFault where asking again would not help."""
+        if rejected.status_code in AGAIN:
+            return
+        if rejected.status_code == OLD:
+            self.cursor = ""
+            return
+        try:
+            problem = read_json(rejected.body or b"", Problem)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            why = f"status {rejected.status_code}"
+            raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=why) from None
+        raise refusal_of(problem, rejected.status_code, self.url)
+
+
+def network_at(url: str) -> NetworkId:
+    """The network that a node states. Raises LocalFault, RemoteFault as `NodeClient`."""
+    from member.client.ask import ask_node
+
+    state = ask_node(url, lambda client: client.state())
+    return NetworkId(bytes.fromhex(state.network[2:]))

@@ -1,0 +1,71 @@
+"""The connections of the API: the socket that listens, bodies that drip, and what a WebSocket may cost.
+
+Rule: a reader that takes nothing is left by the kernel: the server itself waits for it, also when the node ends. No
+WebSocket is compressed: a window for each reader costs more memory than a stream saves bytes, and a small message could
+grow beyond bounds.
+"""
+
+import socket
+from contextlib import aclosing
+from typing import Any
+
+import trio
+from starlette.requests import Request
+
+from member.codes import NodeCode
+from node.api.calls import ApiRefusal
+
+UNREAD_MS_MAX = 8_000
+"""After so long without taking anything a connection ends; below the time within which a node ends."""
+SOCKET_MESSAGE_BYTES_MAX = 4096
+"""Of a WebSocket's incoming message; a stream takes none."""
+PING_SECONDS = 10.0
+BODY_SECONDS_MAX = 30.0
+"""Of a whole body, however slowly it drips."""
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that is bound and does not listen yet; connections that it takes have its options."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS_MAX)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def without_compression(app: Any) -> Any:
+    """The ASGI application, of which no WebSocket is compressed, whatever a client offers."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            # hypercorn accepts permessage-deflate by itself and has no setting for it.
+            send.__self__.handshake.extensions = None
+        await app(scope, receive, send)
+
+    return serve
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """All of the body, never more than `limit` bytes of it in memory (and one chunk). Raises ApiRefusal 413, and 400
+    for one that drips."""
+    with trio.move_on_after(BODY_SECONDS_MAX):
+        return await _read_all(request, limit)
+    raise ApiRefusal(400, NodeCode.API_BODY, "body", why="too slow")
+
+
+async def _read_all(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async with aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            size += len(chunk)
+            if size > limit:
+                raise ApiRefusal(413, NodeCode.API_BODY_TOO_LARGE, "body", limit=limit)
+            chunks.append(chunk)
+    return b"".join(chunks)
