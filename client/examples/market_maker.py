@@ -110,7 +110,7 @@ async def take(
 
 
 def say(event: str, **values: object) -> None:
-    """One line for whoever reads this program's output."""
+    """Print one line of JSON."""
     sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
     sys.stdout.flush()
 

@@ -25,7 +25,7 @@ class Alerts:
         self.all_seen = anyio.Event()
         """Set once every wanted alert has begun; never where none is wanted."""
 
-    def tell(self, name: str, *, is_on: bool, **values: object) -> None:
+    def note(self, name: str, *, is_on: bool, **values: object) -> None:
         """State whether this is wrong now."""
         if is_on == (name in self._now):
             return
@@ -42,7 +42,7 @@ async def watch_account(client: Client, account: int, ratio: int, distance: int,
     """Margin, calls and liquidation: asked at every height that changes the account."""
     async for view in client.watch(lambda: client.account(account)):
         equity, maintenance = int(view.equity_micros), int(view.maintenance_margin_micros)
-        alerts.tell(
+        alerts.note(
             "margin",
             is_on=equity * 100 < maintenance * ratio,
             height=view.height,
@@ -52,11 +52,11 @@ async def watch_account(client: Client, account: int, ratio: int, distance: int,
         for kind in ("early", "margin"):
             calls = [each for each in view.calls if each.kind == kind]
             until = {"deadline_height": calls[0].deadline_height} if calls else {}
-            alerts.tell(f"{kind} call", is_on=bool(calls), height=view.height, **until)
-        alerts.tell("liquidation", is_on=view.in_liquidation, height=view.height)
+            alerts.note(f"{kind} call", is_on=bool(calls), height=view.height, **until)
+        alerts.note("liquidation", is_on=view.in_liquidation, height=view.height)
         if view.positions:
             near = near_prices(await client.margin(account), distance)
-            alerts.tell("price near liquidation", is_on=bool(near), height=view.height, feeds=near)
+            alerts.note("price near liquidation", is_on=bool(near), height=view.height, feeds=near)
 
 
 def near_prices(margin: answers.MarginView, distance: int) -> list[str]:
@@ -76,10 +76,10 @@ async def watch_node(client: Client, alerts: Alerts, *, seconds: float = 2.0) ->
         try:
             readiness = await client.readiness()
         except ClientError as error:
-            alerts.tell("node", is_on=True, why=error.code)
+            alerts.note("node", is_on=True, why=error.code)
         else:
             unmet = [check.name for check in readiness.checks if not check.ok]
-            alerts.tell("node", is_on=not readiness.ready, unmet=unmet)
+            alerts.note("node", is_on=not readiness.ready, unmet=unmet)
         await anyio.sleep(seconds)
 
 

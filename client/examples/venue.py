@@ -153,7 +153,7 @@ async def give_mandate(url: str, account: int, key: Key, venue: int) -> None:
 
 
 def say(event: str, **values: object) -> None:
-    """One line for whoever reads this program's output."""
+    """Print one line of JSON."""
     sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
     sys.stdout.flush()
 

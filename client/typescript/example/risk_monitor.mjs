@@ -9,7 +9,7 @@ const [RATIO, DISTANCE] = [150n, 10n]; // percent of maintenance margin, percent
 const client = new Client(url, { signer: new Key(readFileSync(keyFile, "ascii").trim()) });
 const now = new Set();
 
-function tell(alert, isOn, values = {}) {
+function note(alert, isOn, values = {}) {
   if (isOn === now.has(alert)) return;
   if (isOn) now.add(alert);
   else now.delete(alert);
@@ -28,15 +28,15 @@ const isNear = (price) => [price.below_ticks, price.above_ticks].some((limit) =>
 async function watchAccount() {
   for await (const view of client.watch(() => client.account(account))) {
     const { height, equity_micros, maintenance_margin_micros } = view;
-    tell("margin", BigInt(equity_micros) * 100n < BigInt(maintenance_margin_micros) * RATIO, { height, equity_micros, maintenance_margin_micros });
+    note("margin", BigInt(equity_micros) * 100n < BigInt(maintenance_margin_micros) * RATIO, { height, equity_micros, maintenance_margin_micros });
     for (const kind of ["early", "margin"]) {
       const call = (view.calls ?? []).find((each) => each.kind === kind);
-      tell(`${kind} call`, call !== undefined, { height, deadline_height: call?.deadline_height });
+      note(`${kind} call`, call !== undefined, { height, deadline_height: call?.deadline_height });
     }
-    tell("liquidation", view.in_liquidation ?? false, { height });
+    note("liquidation", view.in_liquidation ?? false, { height });
     if ((view.positions ?? []).length > 0) {
       const near = ((await client.margin(account)).liquidation ?? []).filter(isNear).map((price) => price.name);
-      tell("price near liquidation", near.length > 0, { height, feeds: near });
+      note("price near liquidation", near.length > 0, { height, feeds: near });
     }
   }
 }
@@ -45,9 +45,9 @@ async function watchNode() {
   for (;;) {
     try {
       const readiness = await client.readiness();
-      tell("node", !readiness.ready, { unmet: readiness.checks.filter((check) => !check.ok).map((check) => check.name) });
+      note("node", !readiness.ready, { unmet: readiness.checks.filter((check) => !check.ok).map((check) => check.name) });
     } catch (error) {
-      tell("node", true, { why: error.code });
+      note("node", true, { why: error.code });
     }
     await new Promise((done) => setTimeout(done, 2_000));
   }
