@@ -22,8 +22,7 @@ export function readGenesis(file: Bytes): ReadGenesis {
   demand(file.length <= GENESIS_BYTES_MAX, CODES.OVERSIZE, `genesis: ${file.length} bytes`);
   const tree = jsonOf(file);
   const parts = partsOf("Genesis", tree, "genesis");
-  const off = encodedDefault("InflowDelayTerms", "`InflowDelayTerms` of defaults");
-  const hashed = [...parts].filter(([name, bytes]) => name !== "inflow" || !equal(bytes, off)).map(([, bytes]) => bytes);
+  const hashed = itemsOf("Genesis", parts);
   const read = <T>(type: Type<T>, name: string): T => whole(type, parts.get(name) ?? new Uint8Array(0)).value;
   const assets = read(Assets, "assets");
   return {
@@ -87,15 +86,22 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
   }));
 }
 
-/** Scenario terms of an asset that are off are neither hashed nor stated. */
-function statedParts(name: string, parts: ReadonlyMap<string, Bytes>): Bytes[] {
-  const off = name === "Asset" ? encodedDefault("ScenarioTerms", "`ScenarioTerms` of defaults") : undefined;
-  return [...parts].filter(([field, bytes]) => off === undefined || field !== "scenarios" || !equal(bytes, off)).map(([, bytes]) => bytes);
+/** How many items of a structure are written whatever they are; later ones are left out at the end where they are off. */
+const KEPT: Readonly<Record<string, number>> = { Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18 };
+
+function itemsOf(name: string, parts: Map<string, Bytes>): Bytes[] {
+  const items = [...parts.values()];
+  for (let last = items.length - 1; last >= (KEPT[name] ?? items.length); last -= 1) {
+    const [, type, fallback] = at(STRUCTURES[name] ?? [], last);
+    if (!equal(at(items, last), encodedDefault(type, fallback))) break;
+    items.pop();
+  }
+  return items;
 }
 
 function encoded(type: string, value: Json, where: string): Bytes {
   const named = /^`(\w+)`$/.exec(type)?.[1];
-  if (named !== undefined) return list(statedParts(named, partsOf(named, value, where)));
+  if (named !== undefined) return list(itemsOf(named, partsOf(named, value, where)));
   const items = /^array( of (?:at least )?[\d,]+(?: to ([\d,]+))? items,)? of (.+)$/.exec(type);
   if (items !== null) {
     must(Array.isArray(value) && value.length <= Number((items[2] ?? "Infinity").replaceAll(",", "")), where, "a list is expected");
