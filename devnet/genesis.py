@@ -41,6 +41,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms, PriceTerms
+from clearing.schema.terms.surfaces import SurfaceTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, InflowDelayTerms
 from devnet.codes import DevnetCode
 from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable, TokenFigures
@@ -90,8 +91,12 @@ def build_genesis(
     chains: tuple[DeployedChain, ...],
     house: MemberIdentity,
     members: tuple[MemberIdentity, ...],
+    surfaces: tuple[SurfaceTerms, ...] = (),
 ) -> Genesis:
-    """Genesis of a devnet, checked. Raises LocalFault when the file's figures do not make one."""
+    """Genesis of a devnet, checked; `surfaces` are terms of those groups whose surface is live.
+
+    Raises LocalFault when the file's figures do not make one.
+    """
     _check_options(market)
     feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
     genesis = Genesis(
@@ -136,6 +141,7 @@ def build_genesis(
         ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
         crisis=_crisis(market, chains),
         inflow=_part(InflowDelayTerms, market.inflow, "inflow"),
+        surfaces=surfaces,
     )
     check_genesis(genesis)
     return genesis

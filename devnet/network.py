@@ -20,6 +20,7 @@ from devnet.chains import GAS_MONEY_WEI, MINT, DevnetChain, Wallet, fund, place_
 from devnet.codes import DevnetCode
 from devnet.folder import claimed_folder
 from devnet.genesis import MemberIdentity, build_genesis
+from devnet.live_surfaces import SURFACES, surface_configs, surface_terms
 from devnet.market import Market, hours_file, load_market
 from devnet.members import DevnetMember, make_members, now_ms
 from devnet.options import DevnetOptions
@@ -125,9 +126,10 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             context = running_spare_chain(options, folder)
             spare = await trio.to_thread.run_sync(stack.enter_context, context)
         submitter = write_submitter(folder)
+        time_ms = now_ms()
         testnet = create_testnet(
             folder / "nodes",
-            lambda validators: _genesis(market, validators, chains, members),
+            lambda validators: _genesis(market, time_ms, validators, chains, members),
             validators=options.validators,
             base_port=stack.enter_context(reserved_ports(options.validators)),
             chains=[
@@ -137,7 +139,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             + ([] if spare is None else [spare.settings]),
             devnet=True,
             seed=options.seed,
-            configure=lambda index, config: _configure(market, folder, index, config, submitter),
+            configure=lambda index, config: _configure(market, time_ms, folder, index, config, submitter),
         )
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
         endpoints = tuple([await stack.enter_async_context(Endpoint(chain.anvil.url)) for chain in chains])
@@ -188,22 +190,29 @@ async def wait_ready(devnet: Devnet, name: str) -> None:
 
 
 def _genesis(
-    market: Market, validators: ValidatorSet, chains: tuple[DevnetChain, ...], members: tuple[DevnetMember, ...]
+    market: Market,
+    time_ms: int,
+    validators: ValidatorSet,
+    chains: tuple[DevnetChain, ...],
+    members: tuple[DevnetMember, ...],
 ) -> Genesis:
     house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
     return build_genesis(
         market,
         name="devnet",
-        time_ms=now_ms(),
+        time_ms=time_ms,
         validators=validators,
         chains=tuple(chain.deployed for chain in chains),
         house=house,
         members=tuple(others),
+        surfaces=surface_terms(market),
     )
 
 
-def _configure(market: Market, folder: Path, index: int, config: NodeConfig, submitter: Submitter) -> NodeConfig:
-    """`submitter`: who has a token for the first node."""
+def _configure(
+    market: Market, time_ms: int, folder: Path, index: int, config: NodeConfig, submitter: Submitter
+) -> NodeConfig:
+    """`submitter`: who has a token for the first node. `time_ms`: of genesis."""
     return msgspec.structs.replace(
         config,
         oracle=Oracle(
@@ -213,6 +222,9 @@ def _configure(market: Market, folder: Path, index: int, config: NodeConfig, sub
             feeds=tuple(
                 FeedConfig(name=figures.name, feed=number) for number, figures in enumerate(market.feeds, start=1)
             ),
+            surfaces=surface_configs(market),
+            surface_file=str(SURFACES),
+            surface_origin_ms=time_ms,
         ),
         relayer=RelayerConfig(enabled=index < RELAYERS, interval_ms=500),
         api=msgspec.structs.replace(

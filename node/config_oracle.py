@@ -167,6 +167,8 @@ class Oracle(Section, frozen=True):
     """Replay: recorded surfaces, `hour,group,expires_after_ms,forward_ppb,rate_ppm,level_ppm,skew_ppm,wing_ppm`."""
     options: Annotated[tuple[OptionsConfig, ...], Meta(max_length=64)] = ()
     """Live: at least one of each surface."""
+    surface_origin_ms: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    """Replay: Unix time from which the expiries of recorded surfaces count. 0: from the start of the replay."""
 
     @property
     def all_sources(self) -> tuple[SourceConfig | ContractConfig, ...]:

@@ -29,6 +29,7 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
 from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
 from devnet.demo.story import CATCH_UP_HEIGHTS, MISTYPED, RISKY, DevnetStory, StoryRecord
+from devnet.demo.volatility import SurfaceWatch
 from devnet.demo.web_report import DaySeries, day_series, write_web_report
 from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
@@ -156,6 +157,7 @@ class LogReplay:
     """Of the first validator's log, height by height."""
     state: State | None = None
     """The last one, or None without blocks."""
+    surfaces: SurfaceWatch = field(default_factory=SurfaceWatch)
     height: int = 0
     state_root: bytes = b""
     all_replay: bool = False
@@ -210,6 +212,8 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         package_bytes=verdict.bytes,
         verify_seconds=verdict.seconds,
         claim=claim(folder, testnet, own),
+        volatility=logs.surfaces.volatility(logs.state) if logs.state else (),
+        early_calls=tuple(logs.surfaces.early),
         members=member_lines(genesis, logs.state, tally) if logs.state else (),
         seconds=round(seconds, 1),
     )
@@ -227,6 +231,7 @@ def replay_logs(folder: Path, testnet: Testnet, notes: StoryRecord, own: MemberF
 
     def note(decided: DecidedHeight) -> None:
         found.results.append(decided.result)
+        found.surfaces.note(decided)
         found.state = decided.state
         series.note(decided)
         if statement is not None and decided.header.height == statement.height:
@@ -256,6 +261,9 @@ def promises(
         ),
         "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
         "one transaction must have paid several withdrawals": notes.batched_claims > 1,
+        "an early call must follow from implied volatility": any(
+            line.follows_from_volatility for line in logs.surfaces.early
+        ),
         "a vault must have refunded the mistyped deposit": notes.refunded_micros == MISTYPED,
         "the last epoch package must verify": verdict.ok,
         "each epoch up to the last package must have one": epochs_proven(testnet)

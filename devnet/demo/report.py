@@ -27,6 +27,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import STRAY_ACCOUNT
 from clearing.state.state import State
 from devnet.demo.escape_drill import TokenDrill
+from devnet.demo.volatility import EarlyCallLine, VolatilityLine
 
 
 @dataclass(slots=True)
@@ -191,6 +192,9 @@ class Summary(msgspec.Struct, frozen=True):
     package_bytes: int
     verify_seconds: float
     claim: str
+    volatility: tuple[VolatilityLine, ...]
+    """SIMULATED: no option price is on record."""
+    early_calls: tuple[EarlyCallLine, ...]
     members: tuple[MemberLine, ...]
     seconds: float
 
@@ -245,6 +249,15 @@ def show(summary: Summary, console: Console) -> None:
         ("block latency p50 / p99", f"{summary.block_latency_ms_p50:.0f} ms / {summary.block_latency_ms_p99:.0f} ms"),
         ("deposits credited", f"{deposits} ({summary.deposit_seconds:.1f} s to the last)"),
         ("trades novated", trades),
+        *(
+            (
+                f"implied volatility of {line.group}, simulated",
+                f"{line.first_ppm / 10_000:.0f} % at first, {line.highest_ppm / 10_000:.0f} % at height"
+                f" {line.highest_height}",
+            )
+            for line in summary.volatility
+        ),
+        *((f"early call at height {line.height}", _early_text(summary, line)) for line in summary.early_calls),
         ("margin calls", str(summary.margin_calls)),
         (
             "liquidations",
@@ -286,3 +299,10 @@ def show(summary: Summary, console: Console) -> None:
         amounts = (line.equity_micros, line.initial_margin_micros, line.maintenance_margin_micros)
         margins.add_row(line.name, *(f"{amount / 1e6:,.2f}" for amount in amounts), str(line.liquidations or ""))
     console.print(margins)
+
+
+def _early_text(summary: Summary, line: EarlyCallLine) -> str:
+    """Whom it warned, and whether the first surfaces would have."""
+    name = next((member.name for member in summary.members if member.account == line.account), str(line.account))
+    found = f"{name}: a breach by {line.probability_ppm / 10_000:.1f} %"
+    return f"{found}; on the first surface, at the same prices, {line.first_probability_ppm / 10_000:.1f} %"

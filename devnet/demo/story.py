@@ -21,7 +21,7 @@ from devnet.chains import MINT, DevnetChain
 from devnet.codes import DevnetCode
 from devnet.demo.default_bidding import DefaultBidder
 from devnet.demo.escape_drill import EscapeDrill, TokenDrill
-from devnet.demo.trading import Bidder, Trading
+from devnet.demo.trading import Bidder, Deal, Trading
 from devnet.market import hours_file
 from devnet.members import DevnetMember, now_ms, signed_withdrawal
 from devnet.network import Devnet, wait_ready
@@ -77,6 +77,8 @@ def _fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
     for member in members:
         if member.name == "erin":
             planned.append(DevnetDeposit(member, 0, "USDC", 17_000 * USDC))
+        elif member.name == WRITER:
+            planned.append(DevnetDeposit(member, 0, "USDC", WRITER_USDC))
         elif member.name == "frank":
             planned += [DevnetDeposit(member, 0, "USDC", 250_000 * USDC), DevnetDeposit(member, 0, "WETH", 50 * WETH)]
         else:
@@ -129,7 +131,11 @@ CREDIT_SECONDS = PACKAGE_SECONDS = 300
 """Bounds of waits. They are generous: a loaded machine is slow, and a bound costs time only when it expires."""
 CATCH_UP_HEIGHTS = 20
 KILL_HOUR, RETURN_HOUR, WITHDRAW_HOUR = 16, 24, 30
-RISKY = frozenset(("erin",))
+WRITER, WRITER_USDC, TAKER, PUT = "heidi", 10_200 * USDC, "grace", "BTC-30D-6000-P"
+"""Who writes puts on how much money, gets an early call when volatility rises, and buys them back of whom."""
+BUY_BACK_SECONDS = 0.2
+"""Between two attempts: a block refuses a price that the mark has left."""
+RISKY = frozenset(("erin", WRITER))
 BIDDERS = ("alice", "carol")
 """They take slices of who is liquidated."""
 WITHDRAWN_USDC_MICROS = 5_000_000_000
@@ -183,6 +189,7 @@ class DevnetStory:
                 nursery.start_soon(Bidder(self._devnet, self._named[name]).bid)
                 nursery.start_soon(DefaultBidder(self._devnet, self._named[name]).bid)
             self.start_replay()
+            nursery.start_soon(self._answer_early_call, self._named[WRITER])
             await self._wait_for_hour(KILL_HOUR)
             name = list(self._devnet.nodes)[-1]
             self._report(f"validator {name} is killed")
@@ -258,6 +265,26 @@ class DevnetStory:
             for node in self._devnet.nodes.values():
                 node.check()
             await trio.sleep(min(0.5, max(0.0, at - trio.current_time())))
+
+    async def _answer_early_call(self, member: DevnetMember) -> None:
+        """Wait for the member's first call, and buy the written puts back. Acting on an early call prevents a call."""
+        called = False
+        while True:
+            try:
+                async with self._devnet.client_of(member) as client:
+                    account = await client.account(member.id)
+                if account.calls and not called:
+                    called, call = True, account.calls[0]
+                    self._report(f"{member.name} gets a call ({call.kind}) at height {call.opened_height}")
+                short = sum(-int(position.lots) for position in account.positions if position.name == PUT)
+                if called and short <= 0:
+                    self._report(f"{member.name} has bought its puts back")
+                    return
+                if called:
+                    await self.trading.deal(Deal(PUT, member.name, TAKER, short))
+            except LocalFault:
+                pass
+            await trio.sleep(BUY_BACK_SECONDS if called else POLL_SECONDS)
 
     async def _bring_back(self, name: str) -> None:
         devnet = self._devnet

@@ -43,8 +43,11 @@ OPENING = (
     Deal("BTC-PERP", "bob", "carol", 5_000),
     Deal("ETH-PERP", "dave", "bob", 20_000),
     Deal("BTC-90D", "carol", "frank", 4_000),
-    Deal("BTC-30D-6000-P", "grace", "heidi", 3_000),
-    Deal("ETH-30D-200-C", "heidi", "grace", 10_000),
+    # heidi writes puts on 10,200 USD and hedges a part: it gets an early call when implied volatility rises. The hedge
+    # comes first, because the default fund would not cover the puts alone in its crash.
+    Deal("BTC-PERP", "alice", "heidi", 2_000),
+    Deal("BTC-30D-6000-P", "grace", "heidi", 8_000),
+    Deal("ETH-30D-200-C", "dave", "grace", 10_000),
 )
 
 
@@ -74,6 +77,13 @@ class Trading:
         for deal, result in zip(OPENING, results.results, strict=True):
             if result.problem is not None:
                 raise LocalFault(DevnetCode.SUBMISSION_REFUSED, deal.instrument, message=result.problem.message)
+
+    async def deal(self, agreed: Deal) -> None:
+        """One trade at the mark of now; a block may still refuse it."""
+        named = {member.name: member for member in self.members}
+        ticks = _marks(await self.clients()[0].state())[agreed.instrument]
+        pair = (named[agreed.buyer], named[agreed.seller])
+        await self._submit((self._trade(*pair, agreed.instrument, agreed.lots, ticks),))
 
     async def flow(self, *, avoid: frozenset[str]) -> None:
         """Small trades between members not in `avoid`, until cancelled."""

@@ -90,7 +90,8 @@ def surface_source(config: NodeConfig, prices: PriceSource) -> SurfaceSource:
         cells = [ChainCell(each) for each in oracle.options]
         return LiveSurfaces(oracle.surfaces, cells, oracle.feeds, prices.value_of)
     if isinstance(prices, ReplaySource) and oracle.surface_file:
-        return RecordedSurfaces(oracle.surfaces, load_surfaces(config.path(oracle.surface_file)), prices.schedule)
+        recorded = load_surfaces(config.path(oracle.surface_file))
+        return RecordedSurfaces(oracle.surfaces, recorded, prices.schedule, oracle.surface_origin_ms)
     return _NoSurfaces()
 
 

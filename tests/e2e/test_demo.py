@@ -53,6 +53,17 @@ def test_the_report_has_a_chart_of_each_kind(demo_run: DemoFolder) -> None:
     assert "margin call" in page
 
 
+def test_volatility_rises_with_the_crash_and_an_early_call_follows_from_it(demo_run: DemoFolder) -> None:
+    summary = demo_run.summary
+    rises = {line["group"]: line["highest_ppm"] / line["first_ppm"] for line in summary["volatility"]}
+    assert rises.keys() == {"BTC", "ETH"}
+    assert min(rises.values()) > 1.3
+    calls = summary["early_calls"]
+    assert any(3 * call["first_probability_ppm"] <= 2 * call["probability_ppm"] for call in calls)
+    assert all(call["threshold_ppm"] <= call["probability_ppm"] for call in calls)
+    assert "on the first surface" in re.sub(r"[\s│]+", " ", demo_run.stderr)
+
+
 def test_every_figure_of_the_table_is_in_the_summary(demo_run: DemoFolder) -> None:
     summary = demo_run.summary
     shown = re.sub(r"\s+", " ", demo_run.stderr)

@@ -1,8 +1,8 @@
 """`RecordedSurfaces`: the replay of recorded surfaces, on the schedule of the recorded prices.
 
 Rule: a surface counts from its hour of recorded time on, until the next one of its group. Expiries are on the wall
-clock, so many milliseconds after the start of the replay: instruments expire there, too. Without a schedule, which says
-when that is, nothing is reported.
+clock, so many milliseconds after a stated time, or after the start of the replay: instruments expire there, too. Before
+the replay starts the first surfaces are reported where the time is stated, and nothing is where it is not.
 """
 
 import csv
@@ -67,17 +67,22 @@ def _surface(group: int, elapsed_ms: int, quotes: Sequence[ExpiryQuote]) -> Reco
 
 
 class RecordedSurfaces:
-    """A `SurfaceSource`. `schedule`: of the replay, None before it begins."""
+    """A `SurfaceSource`. `schedule`: of the replay, None before it begins.
+
+    Expiries count from `origin_ms`; 0: from the start of the replay.
+    """
 
     def __init__(
         self,
         surfaces: Sequence[SurfaceConfig],
         recorded: Mapping[int, tuple[RecordedSurface, ...]],
         schedule: Callable[[], Schedule | None],
+        origin_ms: int = 0,
     ) -> None:
         self._surfaces = tuple(sorted(surfaces, key=lambda each: each.group))
         self._recorded = recorded
         self._schedule = schedule
+        self._origin_ms = origin_ms
 
     def read(self, now_ms: int) -> tuple[SurfaceStanding, ...]:
         """The surfaces at the recorded time of the begin of the interval; after the end the last.
@@ -91,15 +96,16 @@ class RecordedSurfaces:
         )
 
     def _report(self, config: SurfaceConfig, schedule: Schedule | None, now_ms: int) -> SurfaceReport | None:
-        if schedule is None:
+        origin_ms = self._origin_ms or (schedule.start_ms if schedule else 0)
+        if not origin_ms:
             return None
-        elapsed_ms = max(0, int((now_ms - schedule.start_ms) * schedule.speed))
+        elapsed_ms = max(0, int((now_ms - schedule.start_ms) * schedule.speed)) if schedule else 0
         begun = [each for each in self._recorded.get(config.group, ()) if each.elapsed_ms <= elapsed_ms]
         if not begun:
             return None
         quotes = tuple(
             ExpiryQuote(
-                schedule.start_ms + each.expiry_ms,
+                origin_ms + each.expiry_ms,
                 each.forward_ppb,
                 each.rate_ppm,
                 each.level_ppm,
@@ -107,6 +113,6 @@ class RecordedSurfaces:
                 each.wing_ppm,
             )
             for each in begun[-1].quotes
-            if schedule.start_ms + each.expiry_ms > now_ms
+            if origin_ms + each.expiry_ms > now_ms
         )
         return SurfaceReport(config.group, now_ms, 1, quotes) if quotes else None

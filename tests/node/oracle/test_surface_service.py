@@ -250,6 +250,19 @@ def test_recorded_surfaces_follow_the_schedule_of_prices(tmp_path: Path) -> None
     assert replay.read(NOW_MS + 11 * DAY_MS)[0].report is None
 
 
+def test_with_a_stated_time_expiries_count_from_it_and_the_first_surface_is_reported_before_the_start(
+    tmp_path: Path,
+) -> None:
+    path, origin = tmp_path / "surfaces.csv", NOW_MS - 60_000
+    path.write_text(HEAD + CRASH + CALM)
+    for schedule, level in ((None, 600_000), (Schedule(NOW_MS, 60.0), 600_000), (Schedule(NOW_MS, 120.0), 1_500_000)):
+        replay = RecordedSurfaces([surface_config()], load_surfaces(path), lambda: schedule, origin)  # noqa: B023
+        (found,) = replay.read(NOW_MS + 60_000)
+        assert found.report is not None
+        assert found.report.expiries[0].level_ppm == level
+        assert found.report.expiries[0].expiry_ms == origin + DAY_MS
+
+
 @pytest.mark.parametrize(
     "text",
     [
