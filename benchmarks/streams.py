@@ -62,7 +62,8 @@ def serve(pipe: Connection, readers: int) -> None:
 class Readers:
     """Raw readers: a client library would cost the cores more than the node does."""
 
-    def __init__(self, url: str, topics: str) -> None:
+    def __init__(self, url: str, topics: str, count: int) -> None:
+        self.all_begun, self._count = trio.Event(), count
         self._host, port = url.removeprefix("http://").rsplit(":", 1)
         self._port = int(port)
         self._topics = topics
@@ -82,6 +83,8 @@ class Readers:
             while b'"kind":"snapshot"' not in data:
                 data += await self._more(stream)
             self.begun += 1
+            if self.begun == self._count:
+                self.all_begun.set()
             while True:
                 data = await self._more(stream)
                 at = time.time()
@@ -99,15 +102,14 @@ class Readers:
 async def measure(pipe: Connection, process: psutil.Process, readers: int, blocks: int, topics: str) -> list[Figure]:
     """The figures of one run."""
     url = await trio.to_thread.run_sync(pipe.recv)
-    reading = Readers(url, topics)
+    reading = Readers(url, topics, readers)
     before = process.memory_info().rss
     async with trio.open_nursery() as nursery:
         for number in range(readers):
             nursery.start_soon(reading.read, number)
             if number % 20 == 19:
                 await trio.sleep(0.05)
-        while reading.begun < readers:
-            await trio.sleep(0.05)
+        await reading.all_begun.wait()
         opened, cpu = process.memory_info().rss, sum(process.cpu_times()[:2])
         began = time.monotonic()
         pipe.send(blocks)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from clearing.state.holdings import positions_of
 from member.printing.account import in_units, share, table
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
+from tests.kit.clearing.genesis import ALICE, BOB
+from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
 from tests.kit.node.live_view import run_against
@@ -46,8 +48,7 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 
 
 def test_an_account_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    view = ApplyingView(funded())
-    view.world.block(view.world.trade(ALICE, BOB, BTC_PERP, 3, 790_000))
+    view = ApplyingView(traded())
     key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
 
     def printed(*words: str) -> str:
@@ -58,9 +59,11 @@ def test_an_account_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"account {ALICE} of member" in shown
     assert "in good standing" in shown
     assert "initial margin" in shown
-    name = view.state.terms.instruments[BTC_PERP].name
     positions = printed("positions")
-    assert positions.splitlines()[1].split()[:3] == [name, "3", "long"]
+    held = positions_of(view.state, ALICE).lots
+    sides = {view.state.terms.instruments[each].name: "long" if lots > 0 else "short" for each, lots in held}
+    assert {line.split()[0]: line.split()[2] for line in positions.splitlines()[1:]} == sides
+    assert sides
     assert positions.strip() in shown
     margin, parts = printed("margin"), printed("margin", "--drill")
     assert "share" in margin
