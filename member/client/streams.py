@@ -84,13 +84,13 @@ class StreamReader:
         finally:
             await trio.aclose_forcefully(stream)
 
-    def _headers(self, target: str) -> list[tuple[str, bytes]]:
+    def _headers(self, target: str) -> list[tuple[bytes, bytes]]:
         if self.secret is None:
             return []
         part = SignedPart("GET", target, b"")
         nonce = secrets.token_bytes(32)
         header = authorization(self.network, self.secret, part, time.time_ns() // 1_000_000, nonce)
-        return [("Authorization", header.encode())]
+        return [(b"Authorization", header.encode())]
 
     async def _frames(self, socket: WebSocketConnection, take: Callable[[StreamFrame], None]) -> None:
         while True:
