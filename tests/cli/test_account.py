@@ -76,3 +76,23 @@ def test_an_account_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_another_members_account_is_refused(tmp_path: Path) -> None:
     key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
     assert run_against(ApplyingView(funded()), "account", "show", str(BOB), *key) != 0
+
+
+def test_a_shock_is_given_by_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    view = ApplyingView(traded())
+    genesis = view.state.terms.genesis
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+
+    def simulated(*words: str) -> str:
+        assert run_against(view, "margin", "simulate", str(ALICE), *words, *key, "--output", "json") == 0
+        return capsys.readouterr().out
+
+    feed, instrument = genesis.feeds[0], genesis.instruments[0]
+    group, cash = genesis.risk.groups[0], genesis.cash_groups[0]
+    things = (("index", feed, "-1"), ("volatility", group, "1"), ("trade", instrument, "1"), ("cash", cash, "5000000"))
+    for option, thing, value in things:
+        named = simulated(f"--{option}", f"{thing.name}={value}")
+        assert named == simulated(f"--{option}", f"{thing.id}={value}")
+        before, after = (json.loads(named)[side] for side in ("before", "after"))
+        assert before != after
+    assert run_against(view, "margin", "simulate", str(ALICE), "--trade", "NOTHING=1", *key) == 2

@@ -1,4 +1,4 @@
-"""A node that serves streams on a socket, heights that it decides when it is told to, and readers of streams."""
+"""A node that serves streams on a socket, heights that it decides when it is asked to, and readers of streams."""
 
 import json
 import math
