@@ -30,7 +30,7 @@ TOPICS = "heights,marks"
 
 
 def serve(pipe: Connection, readers: int) -> None:
-    """The node: says where it listens, then decides as many blocks as it is asked for, and says when each was decided."""
+    """The node: says where it listens, decides as many blocks as it is asked for, and says when each was decided."""
 
     async def run(node: StreamingNode) -> None:
         api = Api(port=0, streams_max=readers, streams_per_client_max=readers, requests_burst=100_000)
