@@ -31,6 +31,7 @@ NAMES = {
     "consensus_core": "agreement alone, all nodes in one process",
     "block_sync": "returning after ten thousand heights, real curves, one core",
     "flood": "what a member that floods costs the other three of four",
+    "streams": "a thousand readers of a node's streams, two processes",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",
     "proof_scale": "proofs of thousands of accounts, several processes, CPU and memory of each side",

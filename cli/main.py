@@ -53,6 +53,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "debug": ("cli.operator.recovery:debug", "Compare the states of two nodes."),
     },
     "For members": {
+        "account": ("cli.member.account:account", "Show an own account: equity, margins, holdings, positions."),
         "margin": ("cli.member.margin:margin", "Explain and simulate margins, or evaluate a portfolio in a file."),
         "statement": (
             "cli.member.statement:statement",

@@ -7,7 +7,7 @@ because the node may be hostile. A refusal that asking again does not change is 
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
@@ -49,11 +49,15 @@ class StreamReader:
         """Hand over every frame but heartbeats, until cancelled. Raises RemoteFault with the node's code."""
         failures = 0
         while True:
-            before = self.cursor
+            before, refused = self.cursor, list[ConnectionRejected]()
             try:
                 await self._connection(take)
+            except* ConnectionRejected as group:
+                refused = [each for each in _leaves(group) if isinstance(each, ConnectionRejected)]
             except* (ConnectionClosed, HandshakeError, OSError, trio.TooSlowError, trio.BrokenResourceError):
                 pass
+            if refused:
+                self._refused(refused[0])
             failures = 0 if self.cursor != before else failures + 1
             await trio.sleep(PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)])
 
@@ -62,31 +66,23 @@ class StreamReader:
         target = f"/v1/stream?topics={quote(','.join(self.topics), safe=',:')}"
         target += f"&cursor={self.cursor}" if self.cursor else ""
         tls = place.scheme == "https"
-        refused: ConnectionRejected | None = None
         with trio.fail_after(CONNECT_SECONDS):
             opening = trio.open_ssl_over_tcp_stream if tls else trio.open_tcp_stream
             stream = await opening(place.hostname or "", place.port or (443 if tls else 80))
         try:
             async with trio.open_nursery() as nursery:
-                try:
-                    with trio.fail_after(CONNECT_SECONDS):
-                        socket = await wrap_client_stream(
-                            nursery,
-                            stream,
-                            place.netloc,
-                            target,
-                            extra_headers=self._headers(target),
-                            max_message_size=MESSAGE_BYTES_MAX,
-                        )
-                except ConnectionRejected as rejected:
-                    refused = rejected
-                else:
-                    await self._frames(socket, take)
-                nursery.cancel_scope.cancel()
+                with trio.fail_after(CONNECT_SECONDS):
+                    socket = await wrap_client_stream(
+                        nursery,
+                        stream,
+                        place.netloc,
+                        target,
+                        extra_headers=self._headers(target),
+                        max_message_size=MESSAGE_BYTES_MAX,
+                    )
+                await self._frames(socket, take)
         finally:
             await trio.aclose_forcefully(stream)
-        if refused is not None:
-            self._refused(refused)
 
     def _headers(self, target: str) -> list[tuple[bytes, bytes]]:
         if self.secret is None:
@@ -133,6 +129,14 @@ class StreamReader:
             why = f"status {rejected.status_code}"
             raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=why) from None
         raise refusal_of(problem, rejected.status_code, self.url)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 def network_at(url: str) -> NetworkId:

@@ -1,4 +1,4 @@
-"""A node that serves streams on a socket, heights that it decides when it is told to, and readers of streams."""
+"""A node that serves streams on a socket, heights that it decides when it is asked to, and readers of streams."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import trio
-from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from clearing.schema.blocks.transaction import Transaction
 from node.api.stream_hub import StreamHub
@@ -114,27 +114,22 @@ async def open_socket(
     """A WebSocket whose connection is closed in any case. Raises ConnectionRejected."""
     place = httpx.URL(url)
     stream = await trio.open_tcp_stream(place.host, int(place.port or 0))
-    rejected: ConnectionRejected | None = None
+    ended: Exception | None = None
     try:
         async with trio.open_nursery() as nursery:
-            try:
-                socket = await wrap_client_stream(
-                    nursery,
-                    stream,
-                    "node",
-                    place.raw_path.decode(),
-                    subprotocols=subprotocols,
-                    extra_headers=headers,
-                )
-            except ConnectionRejected as error:
-                rejected = error
-            else:
-                yield socket
+            socket = await wrap_client_stream(
+                nursery, stream, "node", place.raw_path.decode(), subprotocols=subprotocols, extra_headers=headers
+            )
+            yield socket
             nursery.cancel_scope.cancel()
+    except* (ConnectionRejected, ConnectionClosed) as group:
+        ended = group.exceptions[0]
+        while isinstance(ended, ExceptionGroup):
+            ended = ended.exceptions[0]
     finally:
         await trio.aclose_forcefully(stream)
-    if rejected is not None:
-        raise rejected
+    if ended is not None:
+        raise ended
 
 
 def target(topics: str, cursor: str = "") -> str:

@@ -294,8 +294,7 @@ async def test_a_reader_whose_place_is_forgotten_gets_a_code(
         assert end["cursor"] == "3:0"
 
 
-async def test_a_head_that_drips_is_left(node: StreamingNode) -> None:
-    """The time of a request's head ends where the server says so; nothing of it counts as a stream."""
+async def test_a_head_that_drips_counts_as_no_stream_and_holds_up_nobody(node: StreamingNode) -> None:
     async with serving_streams(node) as served:
         place = httpx.URL(served.url)
         dripping = await trio.open_tcp_stream(place.host, int(place.port or 0))
@@ -442,10 +441,9 @@ def test_the_log_is_bounded_by_blocks_and_by_receipts(node: StreamingNode, monke
     assert log.first_height == blocks[-1].height
 
 
-async def test_values_are_looked_at_for_a_tenth_of_the_time(
+async def test_a_value_is_looked_at_once_for_all_its_readers(
     node: StreamingNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many accounts are read, others come in between."""
     looked: list[str] = []
     real = stream_hub.value_of
 

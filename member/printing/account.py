@@ -1,0 +1,128 @@
+"""An own account as text: equity, margins, holdings and positions, in units and by name."""
+
+from collections.abc import Sequence
+
+from member.api.accounts import AccountView
+from member.api.margin import MarginView
+from member.api.state import StateView
+
+MICROS_DECIMALS = 6
+
+
+def in_units(amount: str | int, decimals: int = MICROS_DECIMALS) -> str:
+    """A whole number of 10^-decimals as decimal text, exactly, with commas between thousands; two digits at least."""
+    value = int(amount)
+    whole, rest = divmod(abs(value), 10**decimals)
+    digits = f"{rest:0{decimals}d}".rstrip("0") if decimals else ""
+    digits = digits.ljust(min(2, decimals), "0")
+    return ("-" if value < 0 else "") + f"{whole:,}" + (f".{digits}" if digits else "")
+
+
+def share(part: str | int, whole: str | int) -> str:
+    """A part in per cent of a whole, rounded to a tenth; a dash where the whole is not positive."""
+    of = int(whole)
+    if of <= 0:
+        return "-"
+    tenths = (2_000 * int(part) + of) // (2 * of)
+    sign = "-" if tenths < 0 else ""
+    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
+
+
+def account_text(view: AccountView, state: StateView) -> str:
+    """Everything of an account in words."""
+    free = int(view.equity_micros) - int(view.initial_margin_micros)
+    rows = [
+        ("equity", in_units(view.equity_micros), ""),
+        (
+            "initial margin",
+            in_units(view.initial_margin_micros),
+            f"{share(view.initial_margin_micros, view.equity_micros)}",
+        ),
+        (
+            "maintenance margin",
+            in_units(view.maintenance_margin_micros),
+            f"{share(view.maintenance_margin_micros, view.equity_micros)}",
+        ),
+        ("free for new positions", in_units(free), ""),
+    ]
+    lines = [
+        f"account {view.account} of member {view.member} ({view.kind}) after height {view.height}: {_standing(view)}"
+    ]
+    lines += ["", *table(("", "amount", "of equity"), rows), "", *holdings_lines(view, state)]
+    if view.positions:
+        lines += ["", positions_text(view, state)]
+    if view.sub_accounts:
+        lines += ["", f"sub-accounts: {', '.join(map(str, view.sub_accounts))}"]
+    if view.pending_trades:
+        lines += ["", f"{view.pending_trades} trades wait for their time"]
+    return "\n".join(lines)
+
+
+def _standing(view: AccountView) -> str:
+    if view.in_liquidation:
+        return "IN LIQUIDATION"
+    for call in view.calls:
+        due = f"by height {call.deadline_height}" if call.deadline_height else "now"
+        return f"{call.kind.upper()} CALL since height {call.opened_height}, to be met {due}"
+    return "CALLED FOR MARGIN" if view.called else "in good standing"
+
+
+def holdings_lines(view: AccountView, state: StateView) -> list[str]:
+    """Cash and tokens, by name."""
+    assets = {each.asset: each for each in state.assets}
+    rows = [(each.name, in_units(each.amount_micros), "cash") for each in view.cash]
+    for token in view.tokens:
+        asset = assets.get(token.asset)
+        haircut = f"token, haircut {share(asset.haircut_ppm, 1_000_000)}" if asset else "token"
+        rows.append((token.name, in_units(token.amount_units, asset.unit_decimals if asset else 0), haircut))
+    return table(("holding", "amount", ""), rows) if rows else ["holds nothing"]
+
+
+def positions_text(view: AccountView, state: StateView) -> str:
+    """Positions by instrument, with their marks."""
+    marks = {each.instrument: each for each in state.marks}
+    rows = []
+    for position in view.positions:
+        mark = marks.get(position.instrument)
+        side = "long" if int(position.lots) > 0 else "short"
+        rows.append((position.name, f"{abs(int(position.lots)):,}", side, mark.mark_ticks if mark else "-"))
+    return "\n".join(table(("instrument", "lots", "side", "mark in ticks"), rows)) if rows else "no positions"
+
+
+def margin_shares_text(view: MarginView, *, drill: bool) -> str:
+    """Each term of equity and of initial margin, in currency with its share; with `drill` the parts of each, too."""
+    lines = [f"account {view.account} after height {view.height}"]
+    for title, terms, total in (
+        ("equity", view.equity, view.equity_micros),
+        ("initial margin", view.requirement, view.initial_margin_micros),
+    ):
+        rows = []
+        for term in terms:
+            rows.append(
+                (f"{term.name} {term.of}".strip(), in_units(term.amount_micros), share(term.amount_micros, total))
+            )
+            for part in term.parts if drill else ():
+                name = f"  {part.name} {part.of}".rstrip()
+                rows.append((name, in_units(part.amount_micros), share(part.amount_micros, total)))
+        rows.append(("sum", in_units(total), ""))
+        lines += ["", *table((title, "amount", "share"), rows)]
+    covered = "covered" if view.initial_ok else "NOT COVERED"
+    lines += ["", f"maintenance margin {in_units(view.maintenance_margin_micros)}; initial margin {covered}"]
+    for price in view.liquidation:
+        for limit, side in ((price.below_ticks, "falls"), (price.above_ticks, "rises")):
+            if limit is not None:
+                away = share(abs(int(limit) - int(price.index_ticks)), price.index_ticks)
+                lines.append(f"liquidated when {price.name} {side} to {limit} ticks, {away} away")
+    return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *rows)
+    ]
