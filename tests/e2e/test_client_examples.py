@@ -31,6 +31,8 @@ EXAMPLES = {
     "typescript": [str(node_path()), str(CLIENT / "example")],
 }
 VENUE, VENUE_SECRET = 7, b"\x07" * 32
+ALERTS = ("margin", "price near liquidation", "early call")
+"""They last to the end of the recorded hours; a liquidation may be over before a slow machine asks again."""
 Lines = list[dict[str, Any]]
 
 
@@ -74,8 +76,8 @@ class Programs:
     def monitor(self, language: str) -> Lines:
         url, account, key = self._urls[1], self._named["erin"].id, self._keys["erin"]
         if language == "typescript":
-            return run(language, "risk_monitor", url, account, key, "margin", "price near liquidation", "liquidation")
-        until = [word for alert in ("margin", "price near liquidation", "liquidation") for word in ("--until", alert)]
+            return run(language, "risk_monitor", url, account, key, *ALERTS)
+        until = [word for alert in ALERTS for word in ("--until", alert)]
         return run(language, "risk_monitor", url, "--account", account, "--key-file", key, *until)
 
     def audit(self, language: str) -> Lines:
@@ -126,7 +128,7 @@ def check_market(lines: Lines) -> None:
 
 def check_alerts(lines: Lines) -> None:
     begun = [line["alert"] for line in lines if line["state"] == "begins"]
-    assert {"margin", "price near liquidation", "liquidation"} <= set(begun)
+    assert set(ALERTS) <= set(begun)
     for name in set(begun):
         states = [line["state"] for line in lines if line["alert"] == name]
         assert all(first != second for first, second in pairwise(states)), name
