@@ -9,6 +9,7 @@ import click
 from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, read_hex_secret, source_options
 from cli.output import ExitCode, output_option, say, show
 from cli.trust_options import Trust, trust_options
+from cli.verdict_options import WantedVerdict, time_options
 
 if TYPE_CHECKING:
     from member.verifying.exits import ExitFile
@@ -59,9 +60,13 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
 @exit_.command("verify")
 @click.argument("file", type=FILE)
 @trust_options(amendments=False)
+@time_options(age=False)
 @output_option
-def exit_verify(file: Path, trust: Trust, output: str) -> int:
+def exit_verify(file: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Check offline that every payment in FILE is under the exit root in the state of a final header.
+
+    A trusted validator set that was last known to be in force more than 14 days ago is refused: say when you last knew
+    it to be with --set-known-at, or follow the sets with --light-store.
 
     Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
 
@@ -74,7 +79,7 @@ def exit_verify(file: Path, trust: Trust, output: str) -> int:
     exit_file = read_exit_file(data)
     block = block_of(exit_file)
     anchor, light_check = trust.anchor_of(block.header)
-    report = verify_exit(exit_file, len(data), anchor, block, str(file))
+    report = verify_exit(exit_file, len(data), wanted.fresh(anchor), block, str(file))
     if light_check is not None:
         report = report.with_check(light_check)
     show(report, report_text(report), output)

@@ -8,6 +8,7 @@ import click
 from cli.options import FILE, HOME, NEW_FILE, NUMBER, hex_option
 from cli.output import ExitCode, output_option, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
+from cli.verdict_options import WantedVerdict, time_options
 
 if TYPE_CHECKING:
     from member.verifying.package import OwnAccountFiles
@@ -29,8 +30,9 @@ def onchain() -> None:
 @click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the keys as the home's validator.")
 @click.option("--out", type=NEW_FILE, required=True, help="The epoch's keys, leaves and the own signature.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
-def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, output: str) -> int:
+def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them.
 
     Example: crossclear onchain make epoch.ccp --home HOME --sign --out part.cco --genesis genesis.json
@@ -39,7 +41,7 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, output:
     from node.offline.onchain_keys import derive_from_state, onchain_state_of_home
     from proofs.onchain.file import write_file
 
-    certified = _package(package, trust, strict=True)
+    certified = _package(package, trust, wanted, strict=True)
     state, secrets = onchain_state_of_home(home, certified.statement.height, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
@@ -54,8 +56,9 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, output:
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @click.option("--out", type=NEW_FILE, required=True, help="One file with all signatures.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
-def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, output: str) -> int:
+def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Join the signatures of several validators. Exits with 6 when they are no quorum yet.
 
     Example: crossclear onchain join one.cco two.cco three.cco --package epoch.ccp --out keys.cco --genesis
@@ -65,7 +68,7 @@ def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, output
     from member.verifying.onchain import epoch_report_text, join_epochs, report_of_epoch
     from proofs.onchain.file import write_file
 
-    certified = _package(package, trust)
+    certified = _package(package, trust, wanted)
     joined = join_epochs(files, certified)
     report = report_of_epoch(joined, certified, anchored=trust.is_complete)
     write_new(out, write_file(joined))
@@ -77,8 +80,9 @@ def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, output
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
-def check(file: Path, package: Path, trust: Trust, output: str) -> int:
+def check(file: Path, package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Derive the keys of FILE again from its leaves and the package, and count who signed them.
 
     A contract cannot do this: it takes the keys from the quorum.
@@ -87,7 +91,7 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
     """
     from member.verifying.onchain import epoch_report_text, read_epoch, report_of_epoch
 
-    certified = _package(package, trust)
+    certified = _package(package, trust, wanted)
     report = report_of_epoch(read_epoch(file), certified, anchored=trust.is_complete)
     show(report, epoch_report_text(report), output)
     return ExitCode.OK if report.certified else ExitCode.VERIFICATION
@@ -103,6 +107,7 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
 @click.option("--purpose", metavar="HEX", default="00" * 32, help="What for, as the asking contract demands it.")
 @click.option("--out", type=NEW_FILE, required=True, help="The proof of your account.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
 def prove(
     file: Path,
@@ -114,6 +119,7 @@ def prove(
     purpose: str,
     out: Path,
     trust: Trust,
+    wanted: WantedVerdict,
     output: str,
 ) -> int:
     """Prove your own account under the keys in FILE, which a quorum must have signed, for one caller and purpose.
@@ -137,7 +143,7 @@ def prove(
         hex_option("--caller", caller, 20) or b"",
         hex_option("--purpose", purpose) or b"",
     )
-    certified = _package(package, trust, strict=True)
+    certified = _package(package, trust, wanted, strict=True)
     data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX), audience)
     write_new(out, data)
     tell({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes", output)
@@ -168,8 +174,9 @@ def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> 
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, help="The epoch's package: FILE holds keys to be certified.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
-def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int:
+def calldata(file: Path, package: Path | None, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """What a transaction carries: `certify` for an epoch's keys (with --package), `show` for an account's file.
 
     Example: crossclear onchain calldata proof.cca --package epoch.ccp --genesis genesis.json
@@ -179,7 +186,7 @@ def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int
     if package is None:
         found = calldata_of_account(file)
     else:
-        found = calldata_of_epoch(read_epoch(file), _package(package, trust))
+        found = calldata_of_epoch(read_epoch(file), _package(package, trust, wanted))
     show(found, found.data, output)
     return ExitCode.OK
 
@@ -191,8 +198,18 @@ def calldata(file: Path, package: Path | None, trust: Trust, output: str) -> int
 @click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
 @click.option("--key-file", type=FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
 @trust_options(light=False)
+@time_options(age=False)
 @output_option
-def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trust: Trust, output: str) -> int:
+def send(
+    file: Path,
+    package: Path | None,
+    rpc: str,
+    verifier: str,
+    key_file: Path,
+    trust: Trust,
+    wanted: WantedVerdict,
+    output: str,
+) -> int:
     """Send what `calldata` prints, and wait until it is mined. No other program may use the key.
 
     Example: crossclear onchain send proof.cca --package epoch.ccp --rpc URL --verifier ADDRESS --key-file payer.key
@@ -206,17 +223,17 @@ def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Pa
     if package is None:
         sent = trio.run(send_account, file, target)
     else:
-        sent = trio.run(send_epoch, read_epoch(file), _package(package, trust), target)
+        sent = trio.run(send_epoch, read_epoch(file), _package(package, trust, wanted), target)
     text = f"mined: 0x{sent}" if sent else "the contract has these keys already"
     tell({"transaction": f"0x{sent}" if sent else None}, text, output)
     return ExitCode.OK
 
 
-def _package(path: Path, trust: Trust, *, strict: bool = False) -> "EpochPackage":
+def _package(path: Path, trust: Trust, wanted: WantedVerdict, *, strict: bool = False) -> "EpochPackage":
     """A package under what is trusted; `strict`: a secret is about to be used, so the trust must be complete."""
     from member.verifying.onchain import trusted_package
 
     anchor, _ = trust.anchor_of(None)
     if strict and (anchor.network is None or anchor.validators_hash is None):
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
-    return trusted_package(path, trust.amended(anchor, path))
+    return trusted_package(path, wanted.fresh(trust.amended(anchor, path)))

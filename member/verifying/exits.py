@@ -27,6 +27,7 @@ from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, Exi
 from member.api.types import Body, Hex, hexed, octets
 from member.durable_files import write_whole
 from member.verifying.package import Checked, TrustAnchor, VerificationReport
+from proofs.verify.freshness import check_set_in_force
 from proofs.verify.verdict import printable
 
 FILE_BYTES_MAX = 16 << 20
@@ -151,6 +152,8 @@ def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
         if trusted is not None and trusted != found:
             raise RemoteFault(BaseCode.WRONG_VALUE, at, trusted=trusted, found=found)
     verify_finality(header, block.certificate, validators, header.network)
+    if anchor.freshness is not None:  # a set that has retired loses nothing by signing another state
+        check_set_in_force(anchor.freshness)
     return f"header {header.height} is final under {len(validators.validators)} validators"
 
 

@@ -29,6 +29,7 @@ from proofs.onchain.file import (
     prove_certified_account,
     read_account_file,
     read_epoch_file,
+    with_good_shares,
     write_file,
 )
 from proofs.onchain.keys import account_witness, epoch_statement
@@ -78,10 +79,10 @@ class Calldata(msgspec.Struct, frozen=True):
 
 
 def trusted_package(path: Path, anchor: TrustAnchor) -> EpochPackage:
-    """A package whose public part is valid: certificate, roots, statement, rules. Raises RemoteFault."""
+    """A package whose public part is valid: certificate, roots, freshness, statement, rules. Raises RemoteFault."""
     package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
     for _, check in PackageChecks(
-        package, anchor.network, anchor.validators_hash, genesis=anchor.genesis
+        package, anchor.network, anchor.validators_hash, genesis=anchor.genesis, freshness=anchor.freshness
     ).of_public_part():
         check()
     return package
@@ -93,8 +94,11 @@ def read_epoch(path: Path) -> OnchainEpoch:
 
 
 def join_epochs(paths: Sequence[Path], package: EpochPackage) -> OnchainEpoch:
-    """One file with all shares, its keys derived again. Raises RemoteFault KEYS_DIFFER."""
-    joined = join_files([read_epoch(path) for path in paths])
+    """One file with all shares, its keys derived again. Raises RemoteFault KEYS_DIFFER.
+
+    Of the package's set only good shares count, so that a false one takes nobody's place.
+    """
+    joined = join_files([with_good_shares(read_epoch(path), package.validators) for path in paths])
     check_file(joined, package)
     return joined
 

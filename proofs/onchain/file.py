@@ -241,6 +241,13 @@ def good_shares(epoch: OnchainEpoch, validators: ValidatorSet) -> dict[int, byte
     }
 
 
+def with_good_shares(epoch: OnchainEpoch, validators: ValidatorSet) -> OnchainEpoch:
+    """The same without false shares of this set; those of other sets are not judged."""
+    good, known = good_shares(epoch, validators), validators.hash
+    shares = [share for share in epoch.shares if share.validators_hash != known or share.validator in good]
+    return epoch_file(epoch.keys, epoch.all_leaves, epoch.time_s, shares)
+
+
 def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertificate:
     """The quorum's certificate out of the good shares. Raises RemoteFault UNDER_QUORUM with the power that signed."""
     good = good_shares(epoch, validators)

@@ -1,7 +1,7 @@
 """From a validator's home to a contract that believes an account: the verbs of `crossclear onchain`, on a chain."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from tests.kit.command_line import CommandLine
 from tests.kit.node.keeping_view import FAKE_OWNERS
 from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
 from tests.kit.node.recorded import Recorded
-from tests.kit.node.station import Home, make_home, new_station, secret_file
+from tests.kit.node.station import Home, make_home, new_station, secret_file, time_of
 from tests.kit.refusals import refused
 
 __all__ = ["anvil", "anvil_binary"]
@@ -65,6 +65,14 @@ class Written:
     @property
     def bare(self) -> Path:
         return self.folder / "bare.cco"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_time() -> Iterator[None]:
+    """The clock of the commands is that of the chain, whose genesis is years old."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("cli.verdict_options.now_ms", lambda: time_of(100))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +121,18 @@ def test_a_home_derives_the_keys_that_its_header_certifies(written: Written, cli
     assert report["anchored"] is True
     assert "anybody may have made them" in cli("onchain", "check", written.signed, *written.package).out
     assert "NOT certified" in cli("onchain", "check", written.bare, *written.package, *written.anchor, code=6).out
+
+
+def test_a_set_that_has_retired_vouches_for_no_keys(written: Written, tmp_path: Path, cli: CommandLine) -> None:
+    """A member that proved under keys which it signed could open its digits a second time."""
+    later = ["--at", "2099-01-01T00:00:00Z"]
+    words = [written.signed, *written.package, *written.anchor]
+    assert "R0758" in cli("onchain", "check", *words, *later, code=6).err
+    assert "R0758" in cli("onchain", "join", *words, *later, "--out", tmp_path / "joined.cco", code=6).err
+    proven = [*words, *written.own, *audience(), "--out", tmp_path / "mine.cca"]
+    assert "R0758" in cli("onchain", "prove", *proven, *later, code=6).err
+    assert not [*tmp_path.iterdir()]
+    cli("onchain", "check", *words, *later, "--set-known-at", later[1])
 
 
 def test_signatures_are_joined(written: Written, tmp_path: Path, cli: CommandLine) -> None:

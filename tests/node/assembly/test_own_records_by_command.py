@@ -86,6 +86,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(view, log, folder / "epoch.ccp", secret_file(folder / "key", secret(1)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def in_time() -> Iterator[None]:
+    """The clock of the commands is that of the chain, whose genesis is years old."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("cli.verdict_options.now_ms", lambda: time_of(100))
+        yield
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "own"
@@ -93,7 +101,7 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("epoch", ["latest", "1"])
 def test_inputs_that_the_command_writes_pass_the_inclusion_check(
-    place: Place, epoch: str, out: Path, capsys: Output, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+    place: Place, epoch: str, out: Path, capsys: Output, cli: CommandLine
 ) -> None:
     assert place.proof_inputs(out, "--account", "1", "--epoch", epoch) == 0
     printed = capsys.readouterr()
@@ -104,7 +112,6 @@ def test_inputs_that_the_command_writes_pass_the_inclusion_check(
     assert (out / "owner").read_text().strip() == "0x" + FAKE_OWNERS[1].hex()
     true = json.loads((out / "holdings.json").read_text())
     assert sorted(true.values()) == ["1000000", "9000"]
-    monkeypatch.setattr("cli.verdict_options.now_ms", lambda: time_of(100))
     accused = cli("proof", "accuse", str(out / "answer.cci"), "--package", place.package, *place.genesis, code=6)
     assert "the leaf that is in the list" in accused.out
     own = ["--account", "1", "--owner", str(out / "owner")]
@@ -229,6 +236,16 @@ def test_an_exit_that_differs_anywhere_is_refused(place: Place, field: str, out:
     verdict = cli("exit", "verify", out, *place.genesis, "--output", "json", code=6).json
     assert (verdict["ok"], verdict["claim"]) == (False, "")
     assert verdict["checks"][-1]["name"] == ("root" if field in ("epoch", "height", "leaf_count") else "leaves")
+
+
+def test_a_set_that_has_retired_vouches_for_no_exit(place: Place, out: Path, cli: CommandLine) -> None:
+    """Its keys may be anybody's by now, and sign a state with another tree."""
+    place.write_exit(out)
+    later = "2099-01-01T00:00:00Z"
+    verify = ["exit", "verify", out, *place.genesis, "--output", "json"]
+    (check,) = cli(*verify, "--at", later, code=6).json["checks"]
+    assert (check["name"], check["code"]) == ("certificate", "R0758 set_expired")
+    assert cli(*verify, "--at", later, "--set-known-at", later).json["ok"]
 
 
 def test_validators_that_are_not_trusted_convince_nobody(place: Place, out: Path, cli: CommandLine) -> None:

@@ -24,6 +24,7 @@ from proofs.onchain.file import (
     read_account_file,
     read_epoch_file,
     sign_keys,
+    with_good_shares,
     write_file,
 )
 from proofs.onchain.keys import DerivedEpoch, account_witness, derive_epoch
@@ -141,6 +142,21 @@ def test_shares_are_joined_from_files_of_the_same_keys(signed: OnchainEpoch, der
     other = msgspec.structs.replace(parts[1], keys=msgspec.structs.replace(derived.keys, epoch=9))
     with refused(ProofCode.KEYS_DIFFER, VerificationFailed):
         join_files([parts[0], other])
+
+
+def test_a_false_share_takes_nobodys_place_when_files_are_joined(
+    signed: OnchainEpoch, derived: DerivedEpoch, market: SimpleNamespace
+) -> None:
+    """Whoever spreads a file with false shares under the validators' names would keep every quorum out of it."""
+    validators = market.certified(bytes(32))[2]
+    false = [msgspec.structs.replace(share, signature=signed.shares[0].signature) for share in signed.shares[1:]]
+    hostile = epoch_file(derived.keys, derived.leaves, TIME_S, false)
+    assert with_good_shares(hostile, validators).shares == ()
+    stranger = msgspec.structs.replace(signed.shares[0], validators_hash=bytes(32))
+    mixed = epoch_file(derived.keys, derived.leaves, TIME_S, (*signed.shares, stranger))
+    assert with_good_shares(mixed, validators) == mixed
+    joined = join_files([with_good_shares(file, validators) for file in (hostile, signed)])
+    assert joined == signed
 
 
 def test_hostile_files_are_refused(signed: OnchainEpoch) -> None:
