@@ -25,6 +25,7 @@ from clearing.base.header import Header
 from clearing.base.secp256k1 import recover
 from clearing.base.validators import ValidatorSet
 from clearing.epochs.snapshot import state_root, take_snapshot
+from clearing.margin.statement.rulebook import read_rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import BlockInput, VoteExtension
 from clearing.schema.terms.genesis import CrisisParameters
@@ -146,7 +147,7 @@ def epoch_of(world: World) -> tuple[RiskSnapshot, dict[int, bytes]]:
 def head_of(
     shot: RiskSnapshot, committed: tuple[tuple[int, bytes], ...], domain: int = DOMAIN
 ) -> tuple[Header, Certificate, ValidatorSet]:
-    """A header that carries these commitments, certified by made-up validators."""
+    """A header that carries these commitments, certified by made-up validators, at the time of its prices."""
     stated = shot.statement
     return small_market.certified(
         commitments_root(stated, committed, domain),
@@ -154,6 +155,7 @@ def head_of(
         height=stated.height + 3,
         commitments_height=stated.height,
         epoch=stated.epoch,
+        time_ms=read_rulebook(stated.rules, len(stated.slots)).time_ms,
     )
 
 
