@@ -44,9 +44,7 @@ SCENARIOS = (
     Scenario(-2, 1, 0, 350_000),
 )
 VOTED = (VolPillar(30 * DAY_MS, 820_000, -50_000, 20_000),)
-BTC: RiskGroup = replace(
-    stressed.PARAMETERS.groups[0], short_option_ppm=30_000, surface=VOTED, shock=OPTION_SHOCK
-)
+BTC: RiskGroup = replace(stressed.PARAMETERS.groups[0], short_option_ppm=30_000, surface=VOTED, shock=OPTION_SHOCK)
 PARAMETERS: RiskParameters = replace(
     stressed.PARAMETERS, groups=(BTC, stressed.PARAMETERS.groups[1]), scenarios=SCENARIOS, rate_ppm=20_000
 )

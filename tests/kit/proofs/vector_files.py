@@ -172,7 +172,11 @@ def read_trust(found: dict[str, Any], some: Genesis) -> Trust:
     parts = (
         {}
         if genesis is None
-        else {n: msgspec.msgpack.decode(bytes.fromhex(genesis[n]), type=types[n]) for n in (*COMPARED, SURFACES) if n in genesis}
+        else {
+            n: msgspec.msgpack.decode(bytes.fromhex(genesis[n]), type=types[n])
+            for n in (*COMPARED, SURFACES)
+            if n in genesis
+        }
     )
     return Trust(
         network=None if "network" not in found else bytes.fromhex(found["network"]),
