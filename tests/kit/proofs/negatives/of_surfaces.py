@@ -1,4 +1,4 @@
-"""Live surfaces and averages that say something else than the rows, or what no rulebook and no genesis lets them say."""
+"""Live surfaces and averages that say something else than the rows, or what no rulebook or genesis lets them say."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from clearing.base.codec import u256
 from clearing.margin.statement.rulebook import AverageSoFar, MarkPrice, Rulebook, write_rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.live_surface import ExpiryCarry
-from tests.kit.proofs import live_market, listed_market
+from tests.kit.proofs import listed_market, live_market
 from tests.kit.proofs.live_market import AVERAGED, AVERAGING, COVERED_MS, CURVE, HALF, NOW_MS, SMILES, SURFACED
 from tests.kit.proofs.negatives.making import anchored, refused, replace
 from tests.kit.proofs.vector_files import Trust, Vector
@@ -51,21 +51,27 @@ def _unread() -> Iterator[Vector]:
     curves = {
         "curve-that-does-not-rise": ("the expiries of the curve fall", (FAR, NEAR)),
         "forward-of-nothing": ("the first forward is 0", (replace(NEAR, forward_ppb=0), FAR)),
-        "forward-beyond-a-thousand-indices": ("the second forward is 10^12 + 1", (NEAR, replace(FAR, forward_ppb=10**12 + 1))),
+        "forward-beyond-a-thousand-indices": (
+            "the second forward is 10^12 + 1",
+            (NEAR, replace(FAR, forward_ppb=10**12 + 1)),
+        ),
         "rate-beyond-the-whole": ("the second rate is -100.0001 %", (NEAR, replace(FAR, rate_ppm=-1_000_001))),
         "curve-of-65-expiries": ("the curve has 65 expiries", tuple(ExpiryCarry(at, 10**9, 0) for at in range(1, 66))),
-    }  # fmt: skip
+    }
     for name, (says, curve) in curves.items():
         yield refused(name, says, *UNREAD, _stated(SURFACED, _curved(*curve)), base=BASE)
     at_most = COVERED_MS * (2**40 - 1)
     averages = {
-        "average-of-the-future": ("a millisecond more is covered than has passed", replace(HALF, covered_ms=COVERED_MS + 1)),
+        "average-of-the-future": (
+            "a millisecond more is covered than has passed",
+            replace(HALF, covered_ms=COVERED_MS + 1),
+        ),
         "average-of-nothing": ("nothing is covered", AverageSoFar(AVERAGED.id, u256(0), 0)),
         "average-below-a-tick": ("the average is less than a tick", replace(HALF, weighted_ticks=u256(COVERED_MS - 1))),
         "average-above-every-price": ("the average is above 2^40 - 1", replace(HALF, weighted_ticks=u256(at_most + 1))),
         "average-of-an-option-without-a-window": ("the average is of BTC-PUT", replace(HALF, instrument=2)),
         "average-of-a-perpetual": ("the average is of ETH-PERP", replace(HALF, instrument=7)),
-    }  # fmt: skip
+    }
     for name, (says, average) in averages.items():
         book = replace(AVERAGING, averages=(average,))
         yield refused(name, says, *UNREAD, _stated(AVERAGING, book), base=AVERAGE)
