@@ -116,7 +116,7 @@ def test_the_networks_own_statement_is_accepted(network):
 @given(data=st.data())
 def test_a_genesis_that_differs_anywhere_is_judged_alike(network, data):
     genesis, statement = network
-    name = data.draw(st.sampled_from(sorted(KINDS)))
+    name = data.draw(st.sampled_from([each for each in sorted(KINDS) if getattr(genesis, each) != ()]))
     part = getattr(genesis, name)
     kind = tuple[type(part[0]), ...] if isinstance(part, tuple) else type(part)
     try:
