@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from clearing.genesis.json import genesis_to_json
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
+from tests.kit.clearing.genesis import ALICE, BOB, EXPIRY_MS, RISK, make_genesis
+from tests.kit.clearing.surfaced import BTC_CALL, NEAR_MS, QUOTES, ExpiryQuote, SurfacedWorld
+from tests.kit.clearing.world import World
 from tests.kit.proofs import live_market, small_market
 from tests.kit.proofs.both_verifiers import PROOF, second_answer
 from tests.kit.proofs.browser_page import GOOD
@@ -38,6 +42,56 @@ def test_a_package_is_held_to_the_terms_of_its_genesis_in_the_same_words(second:
     assert list(verdict["attested"].items()) == [(label, str(value)) for label, value in known.attested]
     assert any(label.startswith("forward_ppb:BTC:") for label, _ in known.attested)
     assert ("average_covered_ms:ETH-AVERAGE" in verdict["attested"]) == (name == "averaged-option")
+
+
+def surfaced(until_ms: int, *quotes: ExpiryQuote) -> SurfacedWorld:
+    """A network on a live surface, as of a time."""
+    world = SurfacedWorld()
+    world.quote()
+    world.endow(100_000)
+    world.quote(QUOTES, world.trade(ALICE, BOB, BTC_CALL, 100, world.state.marks[BTC_CALL].ticks))
+    if quotes:
+        world.quote(quotes, after_ms=until_ms - world.state.now.time_ms)
+    world.block(facts=world.custody_facts(400), prices=tuple(world.ticks.items()))
+    return world
+
+
+def averaging() -> World:
+    """A network whose call is half an hour into a window of an hour."""
+    plain = make_genesis({"report_age_ms_max": 600_000}, msgspec.structs.replace(RISK, averaged_options=True))
+    listed = tuple(
+        msgspec.structs.replace(each, averaging_ms=3_600_000) if each.id == BTC_CALL else each
+        for each in plain.instruments
+    )
+    world = World(msgspec.structs.replace(plain, instruments=listed), fresh=True)
+    world.block()
+    world.endow(1_000_000)
+    world.block(world.trade(ALICE, BOB, BTC_CALL, 100, world.state.marks[BTC_CALL].ticks))
+    while (left_ms := EXPIRY_MS - 1_800_000 - world.time_ms) > 0:
+        world.block(after_ms=min(300_000, left_ms))
+    world.block(facts=world.custody_facts(400))
+    assert world.state.settlement_averages[BTC_CALL].covered_ms > 1_700_000
+    return world
+
+
+STATES: dict[str, Callable[[], World]] = {
+    "live": lambda: surfaced(0),
+    "half an hour before an expiry": lambda: surfaced(NEAR_MS - 1_800_000, *QUOTES),
+    "past an expiry": lambda: surfaced(NEAR_MS + 1_000, *QUOTES[1:]),
+    "in an averaging window": averaging,
+}
+
+
+@pytest.mark.parametrize("moment", STATES)
+def test_what_a_network_proves_at_a_moment_has_one_verdict(second: SecondVerifier, moment: str) -> None:
+    data = small_market.package_of_state(STATES[moment]().state).data
+    known, verdict = verify_package(data), second.ask(file=data)
+    assert known.ok, known.checks[-1]
+    assert verdict["ok"]
+    assert [check["detail"] for check in verdict["checks"]] == [check.detail for check in known.checks]
+    assert list(verdict["attested"].items()) == [(label, str(value)) for label, value in known.attested]
+    kinds = {label.split(":")[0] for label in verdict["attested"]}
+    assert ("average_covered_ms" if moment == "in an averaging window" else "forward_ppb") in kinds
 
 
 @pytest.mark.parametrize("moving", [False, True])
