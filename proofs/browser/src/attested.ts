@@ -1,6 +1,6 @@
 import { type Bytes, concat, hex, number, tagged } from "./bytes.js";
 import { writeCount, writeInteger } from "./messagepack.js";
-import { type JointCredit, type Rulebook } from "./rulebook.js";
+import { type JointCredit, type RiskGroup, type Rulebook } from "./rulebook.js";
 import { type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
 
@@ -41,6 +41,10 @@ function ofRules(book: Rulebook | undefined): [string, string][] {
   for (const { name, ticks, used } of book.feeds) out.push([`${used ? "index" : "settled"}:${visible(name)}`, String(ticks)]);
   const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
   for (const { instrument, ticks } of book.marks) out.push([`mark:${visible(names.get(instrument) ?? "")}`, String(ticks)]);
+  for (const { instrument, weighted_ticks, covered_ms } of book.averages) {
+    const name = visible(names.get(instrument) ?? "");
+    out.push([`average_ticks_ms:${name}`, String(number(weighted_ticks))], [`average_covered_ms:${name}`, String(covered_ms)]);
+  }
   for (const token of book.tokens) {
     const name = `${token.chain_id}:${visible(token.name)}`;
     out.push([`haircut_ppm:${name}`, String(token.haircut_ppm)]);
@@ -50,10 +54,27 @@ function ofRules(book: Rulebook | undefined): [string, string][] {
     for (const field of ["range_ppm", "volatility_ppm", "volatility_range_ppm"] as const) {
       out.push([`${field}:${visible(group.name)}`, String(group[field])]);
     }
+    out.push(...ofSurface(group));
   }
   const { joint } = book.parameters;
   if (joint.scenarios.length > 0) out.push(["joint_credit", hex(tagged("crossclear/joint-credit/v1", encodedCredit(joint)))]);
   return out;
+}
+
+/** A live surface: forwards and rates by expiry, smiles by their number. */
+function ofSurface({ name, curve, surface }: RiskGroup): [string, string][] {
+  if (curve.length === 0) return [];
+  const shown = visible(name);
+  const carries = curve.flatMap(({ expiry_ms, forward_ppb, rate_ppm }): [string, string][] => [
+    [`forward_ppb:${shown}:${expiry_ms}`, String(forward_ppb)],
+    [`rate_ppm:${shown}:${expiry_ms}`, String(rate_ppm)],
+  ]);
+  const smiles = surface.flatMap((pillar, index) => {
+    return (["level_ppm", "skew_ppm", "wing_ppm"] as const).map((field): [string, string] => {
+      return [`${field}:${shown}:${index + 1}`, String(pillar[field])];
+    });
+  });
+  return [...carries, ...smiles];
 }
 
 /** The canonical encoding, with all fields. */

@@ -5,6 +5,7 @@ import {
   Asset, CashGroup, DEPEG_DEFAULTS, Instrument, P32, RiskParameters, type RiskGroup, type Rulebook,
 } from "./rulebook.js";
 import { type RiskStatement } from "./schema.js";
+import { beyondTerms, type SurfaceTerms } from "./surface_bounds.js";
 import { type OutflowLimits } from "./transition.js";
 
 /** What is compared with a genesis: docs/specification/verification.md, "With a genesis". */
@@ -50,6 +51,7 @@ export interface Genesis {
   readonly instruments: readonly Instrument[];
   readonly risk: RiskParameters;
   readonly ranges: Of<typeof RangeParameters>;
+  readonly surfaces: readonly SurfaceTerms[];
   /** The digest of the whole, which is the network's id; not of one that was amended. */
   readonly digest?: Bytes | undefined;
   /** What may leave all accounts in a window: only packages of several epochs are compared with it. */
@@ -114,7 +116,7 @@ export function demandOfGenesis(
   const tokens = genesis.assets.flatMap((asset) => (isCash(asset) ? others(asset) : [asset]));
   is(tokens.length === book.tokens.length, "number of tokens");
   tokens.forEach((listed, index) => demandToken(at(book.tokens, index), listed, missing[index] ?? 0n));
-  demandParameters(book.parameters, genesis);
+  demandParameters(withoutLiveSurfaces(book, genesis), genesis);
 }
 
 const is = (good: boolean, about: string): void => demand(good, CODES.RULES_DIFFER, about);
@@ -130,6 +132,20 @@ function demandToken(token: Asset, listed: Asset, missing: bigint): void {
     haircut.outage_ms,
   ].some((value) => value !== 0n);
   is(token.haircut_ppm === least || (token.haircut_ppm > least && moves), `haircut of ${listed.name}`);
+}
+
+/** The parameters with the genesis's values in the place of each live surface, which is checked here. */
+function withoutLiveSurfaces({ parameters, time_ms }: Rulebook, { risk, surfaces, time }: Genesis): RiskParameters {
+  if (parameters.groups.length !== risk.groups.length) return parameters;
+  const groups = parameters.groups.map((group, index) => {
+    const terms = surfaces.find((each) => each.group === group.id);
+    if (group.curve.length === 0 || terms === undefined) return group;
+    const beyond = beyondTerms(group, terms, risk.rate_ppm, time, time_ms);
+    is(beyond === undefined, `${beyond} of the surface of ${group.name}`);
+    const { surface, curve, volatility_ppm } = at(risk.groups, index);
+    return { ...group, surface, curve, volatility_ppm };
+  });
+  return { ...parameters, groups };
 }
 
 function demandParameters(parameters: RiskParameters, { risk, ranges }: Genesis): void {

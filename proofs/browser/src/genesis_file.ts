@@ -7,6 +7,7 @@ import { BadJson, type Json, readJson } from "./json.js";
 import { type Type, U63, whole, writeBytes, writeCount, writeInteger, writeText } from "./messagepack.js";
 import { type Asset, RiskParameters, SPAN_FIELDS } from "./rulebook.js";
 import { ValidatorSet } from "./schema.js";
+import { Surfaces } from "./surface_bounds.js";
 import { type OutflowLimits, placeKey } from "./transition.js";
 
 /** A genesis file: docs/specification/genesis.md. Its structures are those of the page's tables. */
@@ -34,6 +35,7 @@ export function readGenesis(file: Bytes): ReadGenesis {
     instruments: read(Instruments, "instruments"),
     risk: read(RiskParameters, "risk"),
     ranges: read(RangeParameters, "ranges"),
+    surfaces: read(Surfaces, "surfaces"),
     digest: tagged("crossclear/genesis/v1", list(hashed)),
     validatorsHash: goodSet(read(ValidatorSet, "validators")).hash,
   };

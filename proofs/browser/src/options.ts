@@ -1,4 +1,5 @@
 import { ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
+import { type Carry, carried, carryTo, type Known, settling } from "./carry.js";
 import { at } from "./errors.js";
 import { CALL, type Instrument, type RiskGroup, type Scenario, type VolPillar } from "./rulebook.js";
 
@@ -13,6 +14,7 @@ const LN2_LOW = 1.9082149292705877e-10;
 const SQRT_HALF = 0.7071067811865476;
 const SQRT_TWO = 1.4142135623730951;
 const INVERSE_SQRT_TWO_PI = 0.3989422804014327;
+const INVERSE_SQRT_THREE = 0.5773502691896258;
 
 const EXP = [
   1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664, 0.008333333333333333, 0.001388888888888889,
@@ -114,10 +116,6 @@ export function timeValue(forward: number, strike: number, v: number): number {
   return a > 0.0 ? l * (1.0 - d * (near + far)) : l * (d * (near - far));
 }
 
-export function forwardOf(x: bigint, rate: bigint, expiry: bigint, time: bigint): bigint {
-  return x + floorDiv(x * rate * larger(expiry - time, 0n), 1000000n * BigInt(YEAR));
-}
-
 interface Smile {
   readonly years: number;
   readonly w: number;
@@ -154,7 +152,7 @@ const bounded = (x: bigint): bigint => smaller(larger(x, 10000n), 1000000000n);
 
 /** One option at one index: its volatilities and its row. */
 export class OptionRow {
-  private readonly forward: bigint;
+  private readonly carry: Carry;
   private readonly tenor: bigint;
   private readonly years: number;
   private readonly k: number;
@@ -163,27 +161,38 @@ export class OptionRow {
   constructor(
     private readonly option: Instrument,
     private readonly group: RiskGroup,
-    private readonly rate: bigint,
-    private readonly time: bigint,
+    rate: bigint,
+    time: bigint,
     private readonly index: bigint,
+    private readonly known: Known | undefined,
   ) {
-    this.forward = forwardOf(index, rate, option.expiry_ms, time);
+    this.carry = carryTo(group.curve, option.expiry_ms, rate, time);
+    const forward = settling(known, carried(index, this.carry));
     this.tenor = option.expiry_ms - time;
     this.years = Number(larger(this.tenor, 0n)) / YEAR;
-    const [f, k] = [Number(this.forward), Number(option.strike_ticks)];
+    const [f, k] = [Number(forward), Number(option.strike_ticks)];
     this.k = k >= f ? logRatio(k, f) : -logRatio(f, k);
     this.vol = this.volatility();
   }
 
   private value(x: bigint, vol: bigint): bigint {
-    const { option, rate } = this;
-    const f = Number(forwardOf(x, rate, option.expiry_ms, this.time));
+    const { option, carry } = this;
+    const forward = carried(x, carry);
+    const f = Number(settling(this.known, forward));
     const k = Number(option.strike_ticks);
-    const disc = 1.0 / (1.0 + (Number(rate) / PPM) * this.years);
-    const v = (Number(larger(vol, 10000n)) / PPM) * Math.sqrt(Math.max(this.years, 0.0));
+    const disc = 1.0 / Math.max(1.0 + (Number(carry.rate) / PPM) * this.years, 0.5);
+    const v = (Number(larger(vol, 10000n)) / PPM) * this.averaged(forward) * Math.sqrt(Math.max(this.years, 0.0));
     const inner = option.kind === CALL ? Math.max(f - k, 0.0) : Math.max(k - f, 0.0);
     const value = disc * (inner + timeValue(f, k, v));
     return round(value * Number(option.micros_per_tick));
+  }
+
+  /** The deviation of the average over that of the index. */
+  private averaged(forward: bigint): number {
+    const { known, tenor } = this;
+    if (known === undefined || tenor <= 0n) return 1.0;
+    if (tenor >= known.window) return Math.sqrt(Number(3n * tenor - 2n * known.window) / Number(3n * tenor));
+    return (Number(known.left * forward) / Number(known.whole * settling(known, forward))) * INVERSE_SQRT_THREE;
   }
 
   private volatility(): bigint {

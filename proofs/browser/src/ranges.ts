@@ -1,7 +1,7 @@
-import { absolute, ascii, compareText } from "./bytes.js";
+import { absolute, ascii, compareText, number } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
 import {
-  type Asset, CALL, type ConcentrationTier, FORWARD, FUNDING_DEFAULTS, type FundingTerms, type Instrument, type LotCharge,
+  type Asset, CALL, type ConcentrationTier, type ExpiryCarry, FORWARD, FUNDING_DEFAULTS, type FundingTerms, type Instrument, type LotCharge,
   PERPETUAL, PUT, type RiskGroup, type RiskParameters, type Rulebook, type Scenario, type VolPillar, type VolShock,
 } from "./rulebook.js";
 
@@ -12,6 +12,7 @@ const DAY = 86400000n;
 export const YEAR = 365n * DAY;
 
 const NAME_BYTES_MAX = 256;
+const INDEX_MAX = (1n << 40n) - 1n;
 
 function must(condition: boolean, about: string): void {
   demand(condition, CODES.BAD_STATEMENT, about);
@@ -41,7 +42,21 @@ export function demandReadable(book: Rulebook, slots: number): void {
   must(instruments.every(({ group }) => known.has(group)), "group of an instrument");
   const listed = new Set(instruments.map(({ id }) => id));
   must(marks.every(({ instrument, ticks }) => listed.has(instrument) && ticks <= 1n << 48n), "mark");
-  must(feeds.every(({ ticks, used }) => ticks <= (1n << 40n) - 1n && (!used || ticks >= 1n)), "ticks of a feed");
+  must(feeds.every(({ ticks, used }) => ticks <= INDEX_MAX && (!used || ticks >= 1n)), "ticks of a feed");
+  demandAverages(book);
+}
+
+/** An average is of an option with a window, at a price that can be agreed, and covers no more than time allows. */
+function demandAverages({ averages, instruments, parameters, time_ms: time }: Rulebook): void {
+  must(rises(averages.map(({ instrument }) => instrument)), "order of averages");
+  must(averages.length === 0 || parameters.averaged_options, "averages");
+  const listed = new Map(instruments.map((instrument) => [instrument.id, instrument]));
+  for (const { instrument: id, weighted_ticks, covered_ms: covered } of averages) {
+    const option = listed.get(id);
+    const known = option !== undefined && (option.kind === CALL || option.kind === PUT) && option.averaging_ms > 0n;
+    must(known && within(covered, 1n, time - (option.expiry_ms - option.averaging_ms)), "part of an average");
+    must(within(number(weighted_ticks), covered, covered * INDEX_MAX), "ticks of an average");
+  }
 }
 
 function demandParameters(parameters: RiskParameters): void {
@@ -95,6 +110,15 @@ function demandGroup(group: RiskGroup): void {
   group.scenarios.forEach(demandScenario);
   demandShock(group.shock);
   demandSurface(group.surface, group.volatility_ppm);
+  demandCurve(group.curve);
+}
+
+function demandCurve(curve: readonly ExpiryCarry[]): void {
+  must(curve.length <= 64 && rises(curve.map(({ expiry_ms }) => expiry_ms)), "curve");
+  for (const { expiry_ms, forward_ppb, rate_ppm } of curve) {
+    must(within(expiry_ms, 1n, (1n << 62n) - 1n) && within(forward_ppb, 1n, 10n ** 12n), "expiry or forward");
+    must(absolute(rate_ppm) <= M, "rate of a curve");
+  }
 }
 
 function demandShock(shock: VolShock): void {

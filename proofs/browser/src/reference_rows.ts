@@ -1,9 +1,10 @@
 import { absolute, ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
+import { forwardOf, type Known, knownAverages } from "./carry.js";
 import { at, CODES, demand } from "./errors.js";
 import {
   AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, POSITION, TOKEN, UNCOVERED,
 } from "./kinds.js";
-import { forwardOf, OptionRow } from "./options.js";
+import { OptionRow } from "./options.js";
 import {
   type Asset, CALL, FORWARD, FUTURE, type Instrument, PUT, type RiskGroup, type Rulebook, type Scenario,
 } from "./rulebook.js";
@@ -56,6 +57,7 @@ export class Reference {
   private readonly indices: Map<number, bigint>;
   private readonly marks: Map<number, bigint>;
   private readonly groups: Map<number, RiskGroup>;
+  private readonly averages: ReadonlyMap<number, Known>;
   private values: readonly bigint[][] = [];
   private stressFits = true;
   private readonly unitValues: readonly bigint[];
@@ -69,6 +71,7 @@ export class Reference {
     this.indices = new Map(book.feeds.flatMap(({ feed, ticks, used }) => (used ? [[feed, ticks] as const] : [])));
     this.marks = new Map(book.marks.map(({ instrument, ticks }) => [instrument, ticks]));
     this.groups = new Map(parameters.groups.map((group) => [group.id, group]));
+    this.averages = knownAverages(book);
     this.scenarios = Math.max(parameters.scenarios.length, ...parameters.groups.map(({ scenarios }) => scenarios.length));
     this.unitValues = tokens.map((token) => this.unitValue(token, this.indices.get(token.feed)));
     this.tokenRows = tokens.map((token, t) => this.tokenRow(token, at(this.unitValues, t)));
@@ -158,7 +161,7 @@ export class Reference {
     const { rate_ppm: rate } = this.book.parameters;
     let values: bigint[];
     if (instrument.kind === CALL || instrument.kind === PUT) {
-      const option = new OptionRow(instrument, group, rate, this.book.time_ms, index);
+      const option = new OptionRow(instrument, group, rate, this.book.time_ms, index, this.averages.get(instrument.id));
       values = option.row(grid, (scenario) => shocked(index, group.range_ppm, scenario));
     } else {
       const dated = instrument.kind === FUTURE || instrument.kind === FORWARD;

@@ -45,6 +45,10 @@ export type VolShock = Of<typeof VolShock>;
 const defaults = <T>(type: { read(reader: never): T }): (() => T) => () =>
   whole(type as never, Uint8Array.of(0x90)).value as T;
 
+/** Forward, in 10^-9 of the index, and rate of one expiry of a live surface. */
+export const ExpiryCarry = structure({ expiry_ms: U63, forward_ppb: U63, rate_ppm: I63 });
+export type ExpiryCarry = Of<typeof ExpiryCarry>;
+
 export const RiskGroup = structure({
   id: U32,
   name: TEXT,
@@ -56,6 +60,7 @@ export const RiskGroup = structure({
   surface: or(array(VolPillar), none<VolPillar>),
   shock: or(VolShock, defaults<VolShock>(VolShock)),
   scenarios: or(array(Scenario), none<Scenario>),
+  curve: or(array(ExpiryCarry), none<ExpiryCarry>),
 });
 export type RiskGroup = Of<typeof RiskGroup>;
 
@@ -83,7 +88,7 @@ export const JointCredit = structure({
   scenarios: or(array(JointScenario), none<JointScenario>),
   tail: p32(1n),
   weight_ppm: p32(800000n),
-  keep_largest: or(BOOLEAN, () => false),
+  keep_largest: or(BOOLEAN, () => true),
 });
 export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({
@@ -113,6 +118,7 @@ export const RiskParameters = structure({
   concentration: or(array(ConcentrationTier), none<ConcentrationTier>),
   stress: or(array(StressScenario), none<StressScenario>),
   default_fund_micros: u63(),
+  averaged_options: or(BOOLEAN, () => false),
 });
 export type RiskParameters = Of<typeof RiskParameters>;
 
@@ -220,6 +226,9 @@ export type Asset = Of<typeof Asset>;
 
 export const FeedLevel = structure({ feed: U32, name: TEXT, ticks: U63, used: BOOLEAN });
 export const MarkPrice = structure({ instrument: U32, ticks: U63 });
+/** What agreed prices cover of an option's averaging window. */
+export const AverageSoFar = structure({ instrument: U32, weighted_ticks: bytes(32), covered_ms: U63 });
+export type AverageSoFar = Of<typeof AverageSoFar>;
 export const Rulebook = structure({
   version: U32,
   parameters: RiskParameters,
@@ -229,6 +238,7 @@ export const Rulebook = structure({
   feeds: array(FeedLevel),
   marks: array(MarkPrice),
   time_ms: U63,
+  averages: or(array(AverageSoFar), none<AverageSoFar>),
 });
 export type Rulebook = Of<typeof Rulebook>;
 

@@ -1,10 +1,10 @@
-import { type Bytes, larger, smaller } from "./bytes.js";
+import { type Bytes, floorDiv, larger, smaller } from "./bytes.js";
+import { BILLION, carried, carryTo, forwardOf, knownAverages, settling } from "./carry.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
 import { demandOfGenesis, type Genesis } from "./genesis.js";
-import { forwardOf } from "./options.js";
 import { demandReadable, sorted } from "./ranges.js";
 import { demandBounded, Reference } from "./reference_rows.js";
-import { CALL, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
+import { CALL, type ExpiryCarry, type Instrument, PERPETUAL, PUT, readRulebook, type Rulebook } from "./rulebook.js";
 import { type Header, type RiskStatement } from "./schema.js";
 import { cut } from "./visible.js";
 import { missingPpm } from "./statement.js";
@@ -122,14 +122,32 @@ function missingShares(statement: RiskStatement, book: Rulebook): bigint[] {
 /** Marks are bounded as of the valuation. `listed`: the time from which a dated instrument may have been traded. */
 function demandMarks(book: Rulebook, reference: Reference, listed: bigint): void {
   const instruments = new Map(book.instruments.map((instrument) => [instrument.id, instrument]));
+  const averages = knownAverages(book);
+  const curves = new Map(book.parameters.groups.map(({ id, curve }) => [id, curve]));
+  const highestOfOption = (plain: bigint, option: Instrument, index: bigint): bigint => {
+    const curve = curves.get(option.group) ?? [];
+    const highest = curve.length === 0 ? plain : highestOnCurve(option, index, curve, book.time_ms);
+    return option.kind === CALL ? larger(highest, settling(averages.get(option.id), highest)) : highest;
+  };
   for (const { instrument: id, ticks } of book.marks) {
     const instrument = instruments.get(id);
     const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
     if (instrument === undefined || index === undefined) continue;
-    const [lowest, highest] = markBounds(instrument, index, book.time_ms, book.parameters.rate_ppm, listed);
+    const [lowest, plain] = markBounds(instrument, index, book.time_ms, book.parameters.rate_ppm, listed);
+    const option = instrument.kind === CALL || instrument.kind === PUT;
+    const highest = option && plain !== undefined ? highestOfOption(plain, instrument, index) : plain;
     const good = ticks >= lowest && (highest === undefined || ticks <= highest);
     demand(good, CODES.PRICE_OUT_OF_BOUNDS, `mark of ${instrument.name}: ${ticks}, from ${lowest} to ${highest ?? "any"}`);
   }
+}
+
+/** At any time up to the latest: a forward between the curve's expiries changes with time, but not beyond them. */
+function highestOnCurve(option: Instrument, x: bigint, curve: readonly ExpiryCarry[], latest: bigint): bigint {
+  const carry = carryTo(curve, option.expiry_ms, 0n, latest);
+  const quoted = curve.some(({ expiry_ms }) => expiry_ms === option.expiry_ms);
+  const others = quoted ? [] : curve.map(({ forward_ppb }) => floorDiv(x * forward_ppb, BILLION));
+  const value = option.kind === CALL ? [x, carried(x, carry), ...others].reduce(larger) : option.strike_ticks;
+  return carry.rate >= 0n ? value : 2n * value;
 }
 
 function markBounds(

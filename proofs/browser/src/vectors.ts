@@ -7,6 +7,7 @@ import { History } from "./history.js";
 import { type OwnAccount } from "./inclusion.js";
 import { type Type, whole } from "./messagepack.js";
 import { RiskParameters } from "./rulebook.js";
+import { Surfaces } from "./surface_bounds.js";
 import { type Trusted } from "./trusted.js";
 import { type CheckName, type Verdict } from "./verdict.js";
 import { verifyAnswer, verifyOnchainAccount, verifyOnchainEpoch, verifyPackage, verifyStandalone } from "./verify.js";
@@ -22,7 +23,7 @@ interface EditedFile {
 interface StatedTrust {
   readonly network?: string;
   readonly validators_hash?: string;
-  readonly genesis?: Readonly<Record<"time_ms" | "feeds" | "cash_groups" | "assets" | "instruments" | "risk" | "ranges", string>>;
+  readonly genesis?: Readonly<Record<"time_ms" | "feeds" | "cash_groups" | "assets" | "instruments" | "risk" | "ranges", string>> & { readonly surfaces?: string };
   readonly freshness?: Readonly<Record<"now_ms" | "max_age_ms" | "min_height" | "set_known_ms" | "trusting_period_ms", string>>;
   readonly own?: { readonly account: string; readonly owner: string; readonly seed: string; readonly public_values: readonly string[] };
   readonly strict?: { readonly allowed: readonly CheckName[] };
@@ -188,5 +189,6 @@ function genesisOf(parts: NonNullable<StatedTrust["genesis"]>): Genesis {
     instruments: read(Instruments, parts.instruments),
     risk: read(RiskParameters, parts.risk),
     ranges: read(RangeParameters, parts.ranges),
+    surfaces: parts.surfaces === undefined ? [] : read(Surfaces, parts.surfaces),
   };
 }

@@ -40,7 +40,7 @@ def class_of(kind: str, what: str) -> str:
     _, _, changes = what.partition(": ")
     if kind in {"bits", "bytes"}:
         return kind
-    if kind in {"rows", "rulebook"}:
+    if kind in {"rows", "rulebook", "prices"}:
         return (
             f"{kind}: {_NUMBERS.sub('·', changes.split(';')[0]) if kind == 'rows' else 'other parameters and prices'}"
         )

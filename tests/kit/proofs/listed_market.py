@@ -3,6 +3,8 @@
 import msgspec
 
 from clearing.base.codec import u256
+from clearing.margin.statement.rulebook import Rulebook
+from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, Feed
 from clearing.schema.terms.genesis import Genesis
@@ -19,9 +21,8 @@ USDC = Asset(1, "USDC", 1, VAULTS[1], b"\xc1" * 20, 8, 6, 1, 0, 0, 10**17, balan
 WETH = Asset(3, "WETH", 31337, VAULTS[31337], bytes(20), 18, 6, 0, 2, 150_000, 10**15)
 
 
-def genesis() -> Genesis:
-    """Of the network of `listed-custody.ccp`."""
-    book = stressed.RULEBOOK
+def genesis(book: Rulebook = stressed.RULEBOOK) -> Genesis:
+    """Of the network of `listed-custody.ccp`, or of one with another rulebook."""
     return replace(
         make_genesis(),
         time_ms=book.time_ms - 86_400_000,
@@ -36,8 +37,11 @@ def genesis() -> Genesis:
 
 def listed_package() -> bytes:
     """A whole package whose custody and rules are those of `genesis()`; its accounts have owners."""
-    book = replace(stressed.RULEBOOK, tokens=(WETH,))
-    shot = stressed.snapshot_of(BOOK, MEMBERS, book)
+    return listed_from(stressed.snapshot_of(BOOK, MEMBERS, replace(stressed.RULEBOOK, tokens=(WETH,))))
+
+
+def listed_from(shot: RiskSnapshot) -> bytes:
+    """The whole package of a snapshot whose custody is that of USDC and WETH."""
     terms = [
         replace(
             term,

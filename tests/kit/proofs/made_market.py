@@ -52,7 +52,8 @@ def make_rulebook(
 def arrays_of(book: Rulebook) -> RiskArrays:
     marks = {each.instrument: each.ticks for each in book.marks}
     listing = (book.instruments, book.tokens, book.cash_groups)
-    return build_risk_arrays(*listing, marks, book.index, book.parameters, book.time_ms)
+    more = {"averages": book.known_averages}
+    return build_risk_arrays(*listing, marks, book.index, book.parameters, book.time_ms, **more)
 
 
 def holdings_of(arrays: RiskArrays, account: int, vector: Vector) -> AccountHoldings:

@@ -18,13 +18,14 @@ from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from proofs.epoch.package import attach_custody
+from tests.kit.proofs import live_market, stressed
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs import stressed
 from tests.kit.proofs.browser_page import GOOD
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS, PLACE, proven_with_counted_scalars
 
-PACKAGES = {name: (GOOD / f"{name}.ccp").read_bytes() for name in ("three-accounts", "every-part", "every-rule")}
+NAMES = ("three-accounts", "every-part", "every-rule", "live-surface", "averaged-option")
+PACKAGES = {name: (GOOD / f"{name}.ccp").read_bytes() for name in NAMES}
 HEADER, CERTIFICATE, VALIDATORS, DOMAIN, STATEMENT, COMMITMENTS = 1, 2, 3, 5, 6, 7
 EVIDENCE = 11
 SLOTS, ROWS, PRICES, TOTALS, CUSTODY, RULES, ASSUMPTIONS, COVER = 6, 7, 8, 9, 10, 12, 13, 14
@@ -32,6 +33,13 @@ HEADER_FIELDS = (
     "network", "parent", "height", "time_ms", "payload_root", "module_roots", "commitments_root", "commitments_height",
     "withdrawals_root", "withdrawals_count", "exit_root", "epoch",
 )  # fmt: skip
+PARAMETERS, INSTRUMENTS, MARKS, TIME, AVERAGES = 1, 2, 6, 7, 8
+"""Places in a rulebook."""
+RULEBOOKS = {
+    "every-rule": msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE),
+    "live-surface": live_market.SURFACED,
+    "averaged-option": live_market.AVERAGING,
+}
 EDGES = (0, 1, 2, 127, 128, 255, 256, 2**16, 2**31, 2**32 - 1, 2**32, 2**39, 2**40, 2**62, 2**63 - 1, 10**6, 10**6 + 1)
 
 
@@ -111,22 +119,65 @@ def _rules_of(tree: list[Any]) -> list[Any]:
 def of_rulebook(chance: random.Random) -> Mutant:
     """A rulebook has other parameters and prices, and the statement is the one that they give: both accept its rows."""
     while True:
-        rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
-        tree = msgspec.msgpack.decode(msgspec.msgpack.encode(rulebook))
+        name = chance.choice(list(RULEBOOKS))
+        tree = msgspec.msgpack.decode(msgspec.msgpack.encode(RULEBOOKS[name]))
         done = [change(tree, chance, structure=False) for _ in range(chance.choice((1, 2, 4, 8)))]
-        statement = _statement_under(tree)
+        statement = _statement_under(name, tree)
         if statement is None:  # no rulebook may say this
             continue
-        package = msgspec.msgpack.decode(PACKAGES["every-rule"])
+        package = msgspec.msgpack.decode(PACKAGES[name])
         package[STATEMENT] = statement
         data, signed = certified(package)
-        return Mutant(data, f"rulebook: {'; '.join(done)}", alone=True, signed=signed)
+        return Mutant(data, f"rulebook of {name}: {'; '.join(done)}", alone=True, signed=signed)
 
 
-def _statement_under(tree: list[Any]) -> list[Any] | None:
+def of_prices(chance: random.Random) -> Mutant:
+    """Only what a live surface and averages are made of is other, a step or two, so that most rulebooks are read."""
+    while True:
+        name = chance.choice(("live-surface", "averaged-option"))
+        tree = msgspec.msgpack.decode(msgspec.msgpack.encode(RULEBOOKS[name]))
+        done = [_priced(tree, chance) for _ in range(chance.choice((1, 1, 2, 4)))]
+        statement = _statement_under(name, tree)
+        if statement is None:
+            continue
+        package = msgspec.msgpack.decode(PACKAGES[name])
+        package[STATEMENT] = statement
+        data, signed = certified(package)
+        return Mutant(data, f"rulebook of {name}: {'; '.join(done)}", alone=True, signed=signed)
+
+
+def _priced(tree: list[Any], chance: random.Random) -> str:
+    part = chance.choice(("curve", "curve", "surface", "averages", "marks", "instruments", "time"))
+    if part == "time":
+        tree[TIME] += chance.choice((1, -1, 3_600_000, -3_600_000, 30 * 86_400_000, 10**9 * chance.randrange(1, 9)))
+        return f"time = {tree[TIME]}"
+    group = tree[PARAMETERS][0][0]
+    node = {
+        "curve": group[10],
+        "surface": group[7],
+        "averages": tree[AVERAGES],
+        "marks": tree[MARKS],
+        "instruments": tree[INSTRUMENTS],
+    }[part]
+    if not node:
+        return f"{part} stays"
+    record = chance.choice(node)
+    place = chance.choice([at for at, value in enumerate(record) if type(value) in (int, bytes)])
+    if isinstance(record[place], bytes):
+        number = int.from_bytes(record[place], "big")
+        moved = max(number * chance.choice((1, 2, 3)) // chance.choice((1, 2, 3)) + chance.choice((-1, 0, 1, 10**9)), 0)
+        record[place] = moved.to_bytes(32, "big")
+    else:
+        spread = max(abs(record[place]) // chance.choice((10, 100, 10**4)), 3)
+        record[place] += chance.randrange(-spread, spread + 1)
+        record[place] *= chance.choice((1, 1, 1, 1, -1))
+    return f"{part} {place} = {str(record[place])[:40]}"
+
+
+def _statement_under(name: str, tree: list[Any]) -> list[Any] | None:
     with contextlib.suppress(Exception):
         book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(stressed.RULEBOOK))
-        shot = stressed.snapshot_of(BOOK, MEMBERS, book)
+        shot = stressed.snapshot_of(BOOK, MEMBERS, book) if name == "every-rule" else live_market.snapshot_of(book)
         statement: list[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
         return statement
     return None
@@ -134,7 +185,7 @@ def _statement_under(tree: list[Any]) -> list[Any] | None:
 
 def of_rows(chance: random.Random) -> Mutant:
     """Slots and rows of the statement have another shape, and are certified."""
-    name = chance.choice(("every-rule", "every-rule", "every-part", "three-accounts"))
+    name = chance.choice(("every-rule", "every-rule", "every-part", "three-accounts", "averaged-option"))
     tree = msgspec.msgpack.decode(PACKAGES[name])
     done = [
         _row_change(tree[STATEMENT][SLOTS], tree[STATEMENT][ROWS], chance) for _ in range(chance.choice((1, 1, 2, 3)))
@@ -216,12 +267,13 @@ KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "structure": of_structure,
     "fields": of_fields,
     "rulebook": of_rulebook,
+    "prices": of_prices,
     "rows": of_rows,
     "proven": of_proven,
 }
 
 
-SHARES = {"bits": 9, "bytes": 5, "structure": 15, "fields": 30, "rulebook": 20, "rows": 19, "proven": 2}
+SHARES = {"bits": 9, "bytes": 5, "structure": 15, "fields": 30, "rulebook": 15, "prices": 5, "rows": 19, "proven": 2}
 """Of a hundred cases: bytes are soon refused, and a proof of its own costs a third of a second."""
 
 

@@ -17,6 +17,8 @@ from proofs.verify.verdict import OwnAccount
 
 FORMAT = "crossclear-proof-vectors/1"
 COMPARED = ("feeds", "cash_groups", "assets", "instruments", "risk", "ranges")
+SURFACES = "surfaces"
+"""Compared, too, and written only where there are any: earlier vectors stay as they are."""
 Edit = dict[str, str]
 
 
@@ -137,6 +139,8 @@ def trusted_json(trust: Trust) -> dict[str, Any]:
         found["validators_hash"] = trust.validators_hash.hex()
     if trust.genesis is not None:
         parts = {name: encode_trimmed(getattr(trust.genesis, name), FIRST_FIELDS).hex() for name in COMPARED}
+        if trust.genesis.surfaces:
+            parts[SURFACES] = encode_trimmed(trust.genesis.surfaces, FIRST_FIELDS).hex()
         found["genesis"] = {"time_ms": str(trust.genesis.time_ms), **parts}
     if trust.freshness is not None:
         wanted = trust.freshness
@@ -168,7 +172,11 @@ def read_trust(found: dict[str, Any], some: Genesis) -> Trust:
     parts = (
         {}
         if genesis is None
-        else {n: msgspec.msgpack.decode(bytes.fromhex(genesis[n]), type=types[n]) for n in COMPARED}
+        else {
+            n: msgspec.msgpack.decode(bytes.fromhex(genesis[n]), type=types[n])
+            for n in (*COMPARED, SURFACES)
+            if n in genesis
+        }
     )
     return Trust(
         network=None if "network" not in found else bytes.fromhex(found["network"]),

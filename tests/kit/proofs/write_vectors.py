@@ -19,8 +19,8 @@ from proofs.epoch.package import attach_custody, read_package
 from proofs.verify.signed_inclusion import ANSWER_FORMAT, NO_SIGNATURE, SignedInclusion, sign_inclusion
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
+from tests.kit.proofs import live_market, stressed
 from tests.kit.proofs import small_market as market
-from tests.kit.proofs import stressed
 from tests.kit.proofs.counted import BOOK, MEMBERS, NODE_SECRET, PLACE, counted_scalars
 from tests.kit.proofs.inside_market import snapshot_inside
 from tests.kit.proofs.listed_market import listed_package
@@ -100,6 +100,8 @@ def vectors() -> dict[str, bytes]:
         "answer.cci": signed_answer(),
         "refuted.cci": signed_answer(seed=bytes(32)),
         "collateral-inside.ccp": package_with_collateral_inside(),
+        "live-surface.ccp": live_market.package_of(live_market.SURFACED),
+        "averaged-option.ccp": live_market.package_of(live_market.AVERAGING),
     }
 
 

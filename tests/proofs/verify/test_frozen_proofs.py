@@ -22,7 +22,10 @@ from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.slow_package import failed_check
 from tests.kit.proofs.write_vectors import vectors
 
-PACKAGES = ("three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "listed-custody.ccp", "collateral-inside.ccp")
+PACKAGES = (
+    "three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "listed-custody.ccp", "collateral-inside.ccp",
+    "live-surface.ccp", "averaged-option.ccp",
+)  # fmt: skip
 KINDS = {
     "slots": "1 cash 8 9223372036854775808 public, 2 token 7 0 public, 3 position 5 549755813888 public, "
     "4 group_max 8 0, 5 auxiliary 8 0, 6 auxiliary_signed 8 9223372036854775808, 7 uncovered 8 0",

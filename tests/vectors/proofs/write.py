@@ -15,10 +15,19 @@ from proofs.algebra.commitment import blinders
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, context_of, layout_of
 from proofs.verify.freshness import Freshness
+from tests.kit.proofs import live_market
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import SUMS, VECTORS
 from tests.kit.proofs.listed_market import genesis
-from tests.kit.proofs.negatives import of_attacks, of_certificate, of_encoding, of_onchain, of_parts, of_statements
+from tests.kit.proofs.negatives import (
+    of_attacks,
+    of_certificate,
+    of_encoding,
+    of_onchain,
+    of_parts,
+    of_statements,
+    of_surfaces,
+)
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
@@ -37,7 +46,7 @@ FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
 
 def negative() -> Iterator[Vector]:
     """All that must be refused."""
-    for module in (of_encoding, of_certificate, of_statements, of_parts):
+    for module in (of_encoding, of_certificate, of_statements, of_parts, of_surfaces):
         yield from module.vectors()
 
 
@@ -62,6 +71,17 @@ def positive() -> Iterator[Vector]:
     yield good("standalone", "nothing", SMALL, **file)
     yield good("standalone-anchored", "nothing", SMALL, anchored(freshness=recent), **file)
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
+    yield from _with_surfaces()
+
+
+def _with_surfaces() -> Iterator[Vector]:
+    """Packages on a live surface, and options at their highest marks."""
+    for base, book in ((of_surfaces.BASE, live_market.SURFACED), (of_surfaces.AVERAGE, live_market.AVERAGING)):
+        name, package, trust = base.removesuffix(".ccp"), frozen(base), anchored(genesis=live_market.genesis(book))
+        yield Vector(name, "nothing; nobody is trusted", "", "", package, base)
+        yield Vector(f"{name}-and-genesis", "nothing; with the genesis", "", "", package, base, trust=trust)
+    for name, says, book, base in of_surfaces.marked(0):
+        yield Vector(f"mark-at-{name}", f"the mark is {says}", "", "", live_market.package_of(book), base)
 
 
 def signatures() -> dict[str, Any]:

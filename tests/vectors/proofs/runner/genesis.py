@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.vectors.proofs.runner import rules, tables
+from tests.vectors.proofs.runner import options, rules, tables
 from tests.vectors.proofs.runner.encoding import need
 
 PPM = 10**6
@@ -18,6 +18,8 @@ KINDS = {
     "ranges": "`RangeParameters`",
 }
 """The types of the compared parts."""
+SURFACES = "array of `SurfaceTerms`"
+"""Of `surfaces`, which a genesis without live surfaces need not have."""
 DYNAMIC = (
     *("range_share_ppm", "volatility_ppm", "liquidity_ppm", "finality_ppm"),
     *("confidence_share_ppm", "outage_ms"),
@@ -81,8 +83,45 @@ def check_rules(statement: Record, genesis: Record, certified_ms: int, network: 
         least = min(-(-(base + share) // step) * step, PPM) if share else base
         moves = any(listed["haircut"][name] for name in DYNAMIC)
         same("haircut", haircut == least or (moves and haircut > least))
-    same_parameters(book["parameters"], genesis["risk"], genesis["ranges"])
+    parameters = without_live_surfaces(book["parameters"], genesis, book["time_ms"])
+    same_parameters(parameters, genesis["risk"], genesis["ranges"])
     return book
+
+
+def without_live_surfaces(stated: Record, genesis: Record, now: int) -> Record:
+    """The parameters with the genesis's own values in the place of each live surface, which is checked."""
+    fixed, terms = genesis["risk"]["groups"], {each["group"]: each for each in genesis.get("surfaces", ())}
+    if len(stated["groups"]) != len(fixed):
+        return stated
+    groups = []
+    for group, own in zip(stated["groups"], fixed, strict=True):
+        live = group["curve"] and group["id"] in terms
+        if live:
+            check_surface(group, terms[group["id"]], genesis, now)
+        kept = ("surface", "curve", "volatility_ppm") if live else ()
+        groups.append(group | {name: own[name] for name in kept})
+    return stated | {"groups": groups}
+
+
+def check_surface(group: Record, terms: Record, genesis: Record, now: int) -> None:
+    def within(what: str, good: bool) -> None:
+        need(good, "RULES_DIFFER", f"{what} of a surface")
+
+    curve, surface, rate = group["curve"], group["surface"], genesis["risk"]["rate_ppm"]
+    within("volatility", group["volatility_ppm"] == PPM)
+    within("expiry", curve[0]["expiry_ms"] > now)
+    tenors = sorted({max(each["expiry_ms"] - now, 3_600_000) for each in curve})
+    within("smiles", [pillar["tenor_ms"] for pillar in surface] == tenors)
+    for pillar in surface:
+        within("level", terms["level_min_ppm"] <= pillar["level_ppm"] <= terms["level_max_ppm"])
+        within("skew", abs(pillar["skew_ppm"]) <= terms["skew_max_ppm"])
+        within("wing", pillar["wing_ppm"] <= terms["wing_max_ppm"])
+    for each in curve:
+        within("rate", abs(each["rate_ppm"]) <= terms["rate_max_ppm"])
+        n = options.forward_of(10**9, each["expiry_ms"], rate, now)
+        m = options.forward_of(10**9, each["expiry_ms"], rate, genesis["time_ms"])
+        low, high = n * (PPM - terms["basis_max_ppm"]) // PPM, m * (PPM + terms["basis_max_ppm"]) // PPM
+        within("forward", low <= each["forward_ppb"] <= high)
 
 
 def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import floor, frexp, ldexp, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.vectors.proofs.runner import tables
 
@@ -73,20 +73,61 @@ def time_value(forward: float, strike: float, v: float) -> float:
     return low * (d * (near - far))
 
 
+class Carry(NamedTuple):
+    """A forward of x + ⌊x · top / bottom⌋, at least 1, and the discount's rate."""
+
+    top: int
+    bottom: int
+    rate_ppm: int
+
+    def forward(self, x: int) -> int:
+        return max(x + x * self.top // self.bottom, 1)
+
+
+class Known(NamedTuple):
+    """W, A, whole and left of an averaged option."""
+
+    window: int
+    weighted: int
+    whole: int
+    left: int
+
+
 def forward_of(index: int, expiry_ms: int, rate_ppm: int, time_ms: int) -> int:
     return index + index * rate_ppm * max(expiry_ms - time_ms, 0) // (10**6 * 31_536_000_000)
 
 
-def option_value(option: Record, is_call: bool, x: int, vol: int, rate_ppm: int, time_ms: int) -> int:
+def option_value(
+    option: Record, is_call: bool, x: int, vol: int, carry: Carry, time_ms: int, known: Known | None = None
+) -> int:
     left = max(option["expiry_ms"] - time_ms, 0)
     years = float(left) / float(YEAR)
-    forward = float(forward_of(x, option["expiry_ms"], rate_ppm, time_ms))
+    of_index = carry.forward(x)
+    forward = float(settling_forward(known, of_index))
     strike = float(option["strike_ticks"])
-    disc = 1.0 / (1.0 + (float(rate_ppm) / float(PPM)) * years)
-    v = (float(max(vol, 10_000)) / float(PPM)) * sqrt(max(years, 0.0))
+    disc = 1.0 / max(1.0 + (float(carry.rate_ppm) / float(PPM)) * years, 0.5)
+    v = float(max(vol, 10_000)) / float(PPM)
+    if known is not None:
+        v *= deviation_factor(known, of_index, option["expiry_ms"] - time_ms)
+    v *= sqrt(max(years, 0.0))
     inner = max(forward - strike, 0.0) if is_call else max(strike - forward, 0.0)
     value = disc * (inner + time_value(forward, strike, v))
     return round(value * float(option["micros_per_tick"]))
+
+
+# Options on an average.
+
+
+def settling_forward(known: Known | None, f: int) -> int:
+    return f if known is None else max((known.weighted + known.left * f) // known.whole, 1)
+
+
+def deviation_factor(known: Known, f: int, tenor: int) -> float:
+    if tenor <= 0:
+        return 1.0
+    if tenor >= known.window:
+        return sqrt(float(3 * tenor - 2 * known.window) / float(3 * tenor))
+    return (float(known.left * f) / float(known.whole * settling_forward(known, f))) * 0.5773502691896258
 
 
 # Volatility.

@@ -36,6 +36,7 @@ def check_ranges(book: Record) -> None:
         check_scenarios(group["scenarios"])
         check_shock(group["shock"])
         check_surface(group["surface"], group["volatility_ppm"])
+        check_curve(group["curve"])
     check_charges(parameters)
     check_joint(parameters["joint"], [len(group["scenarios"] or network) for group in groups])
     stress = parameters["stress"]
@@ -91,6 +92,13 @@ def check_surface(pillars: list[Record], v: int) -> None:
             reach = [p["wing_ppm"] * (PPM + sign * p["skew_ppm"]) for p in (near, far)]
             good(reach[0] ** 2 * a <= reach[1] ** 2 * b, "calendar")
         good(far["wing_ppm"] ** 2 * a <= near["wing_ppm"] ** 2 * b, "calendar")
+
+
+def check_curve(curve: list[Record]) -> None:
+    good(len(curve) <= 64 and rises([each["expiry_ms"] for each in curve]), "curve")
+    for each in curve:
+        good(1 <= each["expiry_ms"] <= 2**62 - 1 and 1 <= each["forward_ppb"] <= 10**12, "curve")
+        good(abs(each["rate_ppm"]) <= PPM, "curve")
 
 
 def check_charges(parameters: Record) -> None:

@@ -3,7 +3,7 @@
 from math import gcd, isqrt
 from typing import Any
 
-from tests.vectors.proofs.runner import options, tables
+from tests.vectors.proofs.runner import carries, options, tables
 from tests.vectors.proofs.runner.custody import missing_ppm
 from tests.vectors.proofs.runner.encoding import Reader, Refused, need, packed
 from tests.vectors.proofs.runner.options import up
@@ -108,6 +108,7 @@ def read(data: bytes, slots: int) -> Record:
     known = {each["id"] for each in book["instruments"]}
     good(all(mark["instrument"] in known and mark["ticks"] <= 2**48 for mark in book["marks"]), "marks")
     good(all(int(feed["used"]) <= feed["ticks"] <= 2**40 - 1 for feed in book["feeds"]), "feeds")
+    carries.check_averages(book)
     return book
 
 
@@ -115,9 +116,15 @@ def check_marks(book: Record, latest: int, listed_ms: int) -> None:
     """Section "Bounds of marks"."""
     index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
     marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
+    curves = {group["id"]: group["curve"] for group in book["parameters"]["groups"]}
+    averages = carries.known_averages(book)
     for each in book["instruments"]:
         if each["id"] in marks and each["feed"] in index:
-            low, high = bounds_of_mark(each, index[each["feed"]], book["parameters"]["rate_ppm"], latest, listed_ms)
+            x = index[each["feed"]]
+            low, high = bounds_of_mark(each, x, book["parameters"]["rate_ppm"], latest, listed_ms)
+            if carries.is_option(each) and high is not None:
+                known = averages.get(each["id"])
+                high = carries.highest_of_option(high, each, x, curves[each["group"]], known, latest)
             mark = marks[each["id"]]
             need(low <= mark and (high is None or mark <= high), "PRICE_OUT_OF_BOUNDS", each["name"])
 
@@ -190,6 +197,7 @@ class Maker:
         self.groups: list[Record] = self.parameters["groups"]
         self.index = {feed["feed"]: feed["ticks"] for feed in book["feeds"] if feed["used"]}
         self.marks = {mark["instrument"]: mark["ticks"] for mark in book["marks"]}
+        self.averages = carries.known_averages(book)
         grids = [self.parameters["scenarios"], *(group["scenarios"] for group in self.groups)]
         self.width = max(map(len, grids))
         self.joint = self.parameters["joint"]
@@ -225,16 +233,18 @@ class Maker:
         return row + row[:1] * (1 + width - len(row))
 
     def _option_row(self, option: Record, is_call: bool, x: int, group: Record, grid: list[Record]) -> list[int]:
-        rate, now = self.parameters["rate_ppm"], self.book["time_ms"]
+        now = self.book["time_ms"]
         tenor = option["expiry_ms"] - now
-        forward = float(options.forward_of(x, option["expiry_ms"], rate, now))
+        carry = carries.carry_of(group["curve"], option["expiry_ms"], self.parameters["rate_ppm"], now)
+        known = self.averages.get(option["id"])
+        forward = float(options.settling_forward(known, carry.forward(x)))
         k = options.log_moneyness(forward, float(option["strike_ticks"]))
         vol = options.option_volatility(group, k, tenor)
         from_money = options.deviations(group, k, tenor)
-        row = [options.option_value(option, is_call, x, vol, rate, now)]
+        row = [options.option_value(option, is_call, x, vol, carry, now, known)]
         for s in grid:
             moved = options.scenario_volatility(group, vol, from_money, tenor, s)
-            full = options.option_value(option, is_call, shocked(x, group["range_ppm"], s), moved, rate, now)
+            full = options.option_value(option, is_call, shocked(x, group["range_ppm"], s), moved, carry, now, known)
             row.append(row[0] + (full - row[0]) * s["weight_ppm"] // PPM)
         return row
 

@@ -86,7 +86,8 @@ def trusted_of(given: dict[str, Any], package: bytes) -> Trusted:
 
 
 def _genesis(given: dict[str, str]) -> dict[str, Any]:
-    parts = {name: Reader(bytes.fromhex(given[name])).whole(kind) for name, kind in genesis.KINDS.items()}
+    kinds = genesis.KINDS | ({"surfaces": genesis.SURFACES} if "surfaces" in given else {})
+    parts = {name: Reader(bytes.fromhex(given[name])).whole(kind) for name, kind in kinds.items()}
     return parts | {"time_ms": int(given["time_ms"])}
 
 
