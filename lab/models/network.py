@@ -47,8 +47,13 @@ _KINDS: dict[InstrumentKind, ContractKind] = {
 
 
 def model_of(arrays: RiskArrays) -> RiskModel:
-    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro."""
+    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro.
+
+    Raises ValueError where a group has charges on its net amounts, for which models have no term.
+    """
     tariff, parameters = arrays.tariff, arrays.parameters
+    if tariff.net:
+        raise ValueError("a model has no term for charges on net amounts of groups")
     terms: list[Term] = [Scan("scan")]
     over: tuple[str, ...] = ("scan",)
     floor = ""

@@ -67,6 +67,15 @@ def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[in
     return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
 
 
+def coefficient_matrix(members: tuple[int, ...], rows: Sequence[Sequence[int]]) -> GroupMatrix:
+    """Rows of coefficients over `members` as a matrix, row 0 zero: "losses" are sums of coefficient times lots."""
+    exact = np.zeros((1 + len(rows), len(members)), np.int64)
+    for number, row in enumerate(rows, start=1):
+        exact[number] = row
+    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
+    return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+
+
 def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
     """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly."""
     count = lots.shape[1]

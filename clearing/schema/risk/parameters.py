@@ -14,6 +14,7 @@ from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import PPM
 from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, charge_checks
+from clearing.schema.risk.group_charges import GroupCharges, group_charge_checks
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
 
 SCENARIOS_MAX = 64
@@ -60,6 +61,8 @@ class RiskGroup(Wire, frozen=True):
     """How scenarios shift volatility."""
     scenarios: tuple[Scenario, ...] = ()
     """The group's own grid; empty: the network's."""
+    charges: GroupCharges = GroupCharges()
+    """Charges on the group's net amounts: basis between expiries, delta and vega."""
 
 
 def _span_sixteen() -> tuple[Scenario, ...]:
@@ -135,7 +138,8 @@ class RiskParameters(Wire, frozen=True):
     @property
     def charges_on_value(self) -> bool:
         """Whether there are charges on the value of lots or tokens, beyond scenarios."""
-        return bool(self.charges or self.concentration or any(group.short_option_ppm for group in self.groups))
+        of_groups = any(group.short_option_ppm or group.charges != GroupCharges() for group in self.groups)
+        return bool(self.charges or self.concentration or of_groups)
 
     @property
     def width(self) -> int:
@@ -181,7 +185,8 @@ def _group_checks(group: RiskGroup) -> Iterator[Check]:
     yield f"{at}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM
     yield f"{at}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM
     yield f"{at}.volatility_range_ppm", group.volatility_range_ppm, group.volatility_range_ppm <= 100 * PPM
-    for checks in (surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock)):
+    shape, shock = surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock)
+    for checks in (shape, shock, group_charge_checks(group.charges)):
         for field, value, good in checks:
             yield f"{at}.{field}", value, good
     yield from _scenario_checks(f"{at}.scenarios", group.scenarios)

@@ -36,6 +36,7 @@ def check_ranges(book: Record) -> None:
         check_scenarios(group["scenarios"])
         check_shock(group["shock"])
         check_surface(group["surface"], group["volatility_ppm"])
+        check_group_charges(group["charges"])
     check_charges(parameters)
     check_joint(parameters["joint"], [len(group["scenarios"] or network) for group in groups])
     stress = parameters["stress"]
@@ -51,6 +52,20 @@ def check_ranges(book: Record) -> None:
         good(token["cash_group"] == 0 and token["unit_decimals"] <= token["token_decimals"], "token")
         good(token["haircut_ppm"] <= PPM and yields["haircut_ppm"] <= PPM, "token")
         good(token["feed_tokens"] >= 1 and yields["unit_ticks"] >= 1, "token")
+
+
+def check_group_charges(charges: Record) -> None:
+    good(len(charges["basis"]) <= 8, "basis")
+    for move in charges["basis"]:
+        points = move["points"]
+        good(1 <= len(points) <= 16 and rises([point["tenor_ms"] for point in points]), "basis points")
+        good(all(p["tenor_ms"] <= 10 * YEAR and abs(p["shift_ppm"]) <= PPM for p in points), "basis points")
+        good(abs(move["perpetual_ppm"]) <= PPM, "shift of perpetuals")
+    for charge in (charges["delta"], charges["vega"]):
+        good(charge["rate_ppm"] <= PPM and charge["depth_micros"] <= 2**50, "net charge")
+        good(charge["linear_impact_ppm"] <= PPM and charge["root_impact_ppm"] <= PPM, "net charge")
+        sizes = charge["sizes_ppm"]
+        good(1 <= len(sizes) <= 8 and sizes[0] > 0 and rises(sizes) and sizes[-1] <= 32 * PPM, "sizes")
 
 
 def check_scenarios(scenarios: list[Record]) -> None:
