@@ -6,6 +6,7 @@ Floats, untyped values and recursive types are refused when a type is first used
 beyond 64 bits are encoded as fixed big-endian bytes (`u256`, `U256Bytes`).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -42,6 +43,27 @@ def u256(value: int) -> bytes:
 def encode(value: Any) -> bytes:
     """The canonical bytes of a `Wire` struct or of a tuple of them."""
     return msgspec.msgpack.encode(value)
+
+
+def encode_trimmed(value: Any, kept: Mapping[type, int]) -> bytes:
+    """`encode`, without the trailing fields that have their default, at every level: of each struct that `kept` names,
+    beyond so many first fields. What a later release adds, off by default, then leaves bytes as they were."""
+    return encode(_trimmed(value, kept))
+
+
+def _trimmed(value: Any, kept: Mapping[type, int]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_trimmed(element, kept) for element in value)
+    if not isinstance(value, Wire):
+        return value
+    names, defaults = value.__struct_fields__, type(value).__struct_defaults__
+    count, required = len(names), len(names) - len(defaults)
+    least = max(kept.get(type(value), count), required)
+    while count > least and getattr(value, names[count - 1]) == defaults[count - 1 - required]:
+        count -= 1
+    tag = type(value).__struct_config__.tag
+    fields = [_trimmed(getattr(value, name), kept) for name in names[:count]]
+    return fields if tag is None else [tag, *fields]
 
 
 def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:

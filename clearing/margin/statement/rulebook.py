@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
-from clearing.base.codec import U32, U63, Wire, encode
+from clearing.base.codec import U32, U63, Wire, encode, encode_trimmed
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays.reference_arrays import (
@@ -24,6 +24,7 @@ from clearing.margin.statement.snapshot import RULES_BYTES_MAX, PriceUsed, Row, 
 from clearing.margin.statement.stress import StressArrays, build_stress
 from clearing.schema.risk.parameters import RiskParameters, check_parameters
 from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.genesis import FIRST_FIELDS
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
 VERSION = 1
@@ -143,8 +144,8 @@ _DECODER = msgspec.msgpack.Decoder(Rulebook)
 
 
 def write_rulebook(rulebook: Rulebook) -> bytes:
-    """The bytes in a statement."""
-    return encode(rulebook)
+    """The bytes in a statement, without what later releases added and is off."""
+    return encode_trimmed(rulebook, FIRST_FIELDS)
 
 
 def read_rulebook(data: bytes, slots: int) -> Rulebook:

@@ -9,16 +9,14 @@ from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 
-from msgspec import structs
-
-from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
+from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode_trimmed
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.base.units import PPM
 from clearing.base.validators import ValidatorSet
 from clearing.schema.codes import ClearingCode
-from clearing.schema.risk.parameters import RiskParameters
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
@@ -213,9 +211,11 @@ def has_inflow_terms(genesis: Genesis) -> bool:
     return genesis.inflow != InflowDelayTerms()
 
 
+FIRST_FIELDS: dict[type, int] = {Genesis: 16, RiskGroup: 10, RiskParameters: 11}
+"""How many fields of a structure every release hashes, on or off."""
+
+
 def network_id(genesis: Genesis) -> NetworkId:
-    """The hash that is inside everything signed for this network. Terms of inflow that are off are not hashed, so they
-    leave the id of a network without them as it was."""
-    fields = structs.astuple(genesis)
-    hashed = fields if has_inflow_terms(genesis) else fields[:-1]
-    return NetworkId(tagged_hash(GENESIS_TAG, encode(hashed)))
+    """The hash that is inside everything signed for this network. Terms that later releases added and that are off are
+    not hashed, so they leave the id of a network without them as it was."""
+    return NetworkId(tagged_hash(GENESIS_TAG, encode_trimmed(genesis, FIRST_FIELDS)))

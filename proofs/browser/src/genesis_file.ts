@@ -87,9 +87,18 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
   }));
 }
 
+/** The last items that are neither hashed nor stated with their defaults: structure, field, type of the field. */
+const TRIMMED: ReadonlyMap<string, readonly [string, string]> = new Map([["RiskGroup", ["charges", "GroupCharges"]]]);
+
+function statedParts(name: string, parts: ReadonlyMap<string, Bytes>): Bytes[] {
+  const [field, type] = TRIMMED.get(name) ?? [];
+  const off = type === undefined ? undefined : encodedDefault(type, `\`${type}\` of defaults`);
+  return [...parts].filter(([own, bytes]) => off === undefined || own !== field || !equal(bytes, off)).map(([, bytes]) => bytes);
+}
+
 function encoded(type: string, value: Json, where: string): Bytes {
   const named = /^`(\w+)`$/.exec(type)?.[1];
-  if (named !== undefined) return list([...partsOf(named, value, where).values()]);
+  if (named !== undefined) return list(statedParts(named, partsOf(named, value, where)));
   const items = /^array( of (?:at least )?[\d,]+(?: to ([\d,]+))? items,)? of (.+)$/.exec(type);
   if (items !== null) {
     must(Array.isArray(value) && value.length <= Number((items[2] ?? "Infinity").replaceAll(",", "")), where, "a list is expected");
