@@ -227,6 +227,7 @@ def _requirement_terms(
             ("expected_shortfall", terms.joint),
             ("scenarios", len(joint.scenarios)),
             ("tail", joint.tail),
+            ("tail_part_ppm", joint.tail_part_ppm),
             ("weight_ppm", joint.weight_ppm),
         )
         found.append(ExplainedTerm("inter_group_credit", "", -terms.credit, given, "joint scenarios", "requirement up"))

@@ -67,9 +67,10 @@ def model_of(arrays: RiskArrays) -> RiskModel:
             JointCreditTerm(
                 name="credit between groups",
                 scenarios=tuple(
-                    JointScenarioTerm(scenario.columns, scenario.count) for scenario in tariff.joint.scenarios
+                    JointScenarioTerm(scenario.columns, count)
+                    for scenario, count in zip(tariff.joint.scenarios, tariff.joint_counts, strict=True)
                 ),
-                tail=tariff.joint.tail,
+                tail=tariff.averaged_losses,
                 over=over,
                 floor=floor,
                 keep_largest=tariff.joint.keep_largest,

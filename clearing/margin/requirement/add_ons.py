@@ -4,7 +4,7 @@ Rule: exactly `account_terms` of every account; int64 under a checked bound, Pyt
 on plain arrays, and costs nothing without charges. This module must not know prices.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,8 +49,8 @@ class TermsBatch:
             return NO_MARGIN_TERMS
         minimums = () if self.option_minimums is None else tuple(map(int, self.option_minimums[:, account]))
         net = () if self.net is None else tuple(map(int, self.net[:, account]))
-        single = (0 if part is None else int(part[account]) for part in parts)
-        return replace(MarginTerms(minimums, *single), net=net)
+        joint, credit, charges, impact, concentration = (0 if part is None else int(part[account]) for part in parts)
+        return MarginTerms(minimums, joint, credit, charges, impact, concentration, net)
 
     def take(self, accounts: Integers) -> "TermsBatch":
         """The terms of the accounts with these numbers, in that order."""
@@ -115,18 +115,19 @@ def _net_charges(arrays: "RiskArrays", lots: Integers) -> Exact:
 
 def _joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
-    joint, matrix = arrays.tariff.joint, arrays.joint_matrix
+    tariff, matrix = arrays.tariff, arrays.joint_matrix
+    tail = tariff.averaged_losses
     losses = losses_by_scenario(matrix, lots)[1:]
     largest = largest_of(losses)
-    if largest * joint.tail >= INT64_EXACT:
+    if largest * tail >= INT64_EXACT:
         losses = losses.astype(object)
     by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
-    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)
+    counts = np.array(tariff.joint_counts, np.int64)
     accounts = np.arange(lots.shape[1])
-    left = np.full(lots.shape[1], joint.tail, np.int64)
+    left = np.full(lots.shape[1], tail, np.int64)
     total: Exact = np.zeros(lots.shape[1], by_account.dtype)
     # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
-    for _ in joint.scenarios:
+    for _ in tariff.joint.scenarios:
         if not left.any():
             break
         worst = by_account.argmax(axis=1)
@@ -135,8 +136,8 @@ def _joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
         left -= taken
         by_account[accounts, worst] = -largest - 1
     if left.any():
-        raise ValueError(f"fewer scenarios than the {joint.tail} that are averaged")
-    mean: Exact = -(-total // joint.tail)
+        raise ValueError(f"fewer scenarios than the {tail} that are averaged")
+    mean: Exact = -(-total // tail)
     return np.asarray(np.maximum(mean, 0))
 
 

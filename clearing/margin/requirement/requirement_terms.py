@@ -103,5 +103,5 @@ def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> li
 
 def _joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
     """Expected shortfall over the joint scenarios, at least 0, rounded up."""
-    losses, tail = joint_losses(tariff, scenario_losses), tariff.joint.tail
+    losses, tail = joint_losses(tariff, scenario_losses), tariff.averaged_losses
     return max(0, -(-tail_sum(losses, tariff.joint_counts, tail) // tail))

@@ -98,8 +98,13 @@ class Tariff:
 
     @cached_property
     def joint_counts(self) -> tuple[int, ...]:
-        """[N] how often each joint scenario counts."""
-        return tuple(scenario.count for scenario in self.joint.scenarios)
+        """[N] how often each joint scenario counts, of `averaged_losses`."""
+        return tuple(scenario.count * self.joint.averaged[1] for scenario in self.joint.scenarios)
+
+    @cached_property
+    def averaged_losses(self) -> int:
+        """How many of the worst losses are averaged, in the unit of `joint_counts`."""
+        return self.joint.averaged[0]
 
     @cached_property
     def credit_weights(self) -> CreditWeights:

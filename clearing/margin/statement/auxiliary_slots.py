@@ -125,8 +125,7 @@ def auxiliary_values(
     found += terms.net
     if tariff.credits_groups:
         losses = joint_losses(tariff, _scenario_losses(arrays, positions))
-        counts = [scenario.count for scenario in tariff.joint.scenarios]
-        threshold = tail_threshold(losses, counts, tariff.joint.tail)
+        threshold = tail_threshold(losses, tariff.joint_counts, tariff.averaged_losses)
         found += [threshold, *(max(0, loss - threshold) for loss in losses), terms.joint]
         found.append(sum(terms.groups(margin.group_losses)) - terms.credit)
     return tuple(found)
@@ -186,7 +185,7 @@ def _net_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
 def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     tariff, auxiliary = arrays.tariff, places.auxiliary
     tail, joint = auxiliary["tail"], auxiliary["joint"]
-    expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
+    expected = {tail: -tariff.averaged_losses, joint: tariff.averaged_losses}
     members = [arrays.members(group) for group in arrays.groups]
     for number, scenario in enumerate(tariff.joint.scenarios, start=1):
         beyond = auxiliary[f"beyond:{number}"]
@@ -196,7 +195,7 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
             for at in own
         }
         yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
-        expected[beyond] = -scenario.count
+        expected[beyond] = -tariff.joint_counts[number - 1]
     yield _row("joint", expected)
     if tariff.has_short_rates:
         rates = ((f"short:{option.name}", rate) for option, rate in _instruments(arrays, tariff.short_rates) if rate)

@@ -3,12 +3,14 @@
 Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implicit. The
 listed scenarios are columns 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never
 exceeds the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail`
-worst are summed, and the sum is divided by `tail` and rounded up. This module must not know prices or holdings.
+worst are summed, and the sum is divided by `tail` and rounded up; a part of the next worst may count, too. This module
+must not know prices or holdings.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from math import gcd
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
@@ -105,6 +107,15 @@ class JointCredit(Wire, frozen=True):
     keep_largest: bool = False
     """Whether the joint loss is at least the largest group's requirement. An average of the worst losses is below the
     worst, so without this an account in a single group gets a credit between groups."""
+    tail_part_ppm: U32 = 0
+    """The part of one more of the worst losses that counts: the average is over `tail` and this part."""
+
+    @property
+    def averaged(self) -> tuple[int, int]:
+        """(whole, scale): the average is over `whole` losses where each scenario comes `scale` times its count."""
+        common = gcd(self.tail_part_ppm, PPM)
+        scale = PPM // common
+        return self.tail * scale + self.tail_part_ppm // common, scale
 
 
 class RiskParameters(Wire, frozen=True):
@@ -235,7 +246,9 @@ def joint_checks(joint: JointCredit, columns: Sequence[int]) -> Iterator[Check]:
     ordered = all(a.columns < b.columns for a, b in pairwise(listed))
     yield "joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered
     yield "joint.count", total, all(scenario.count for scenario in listed) and total <= JOINT_COUNT_MAX
-    yield "joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)
+    whole, scale = joint.averaged
+    yield "joint.tail", joint.tail, joint.tail >= 1 and (not listed or whole <= total * scale)
+    yield "joint.tail_part_ppm", joint.tail_part_ppm, joint.tail_part_ppm < PPM
     yield "joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM
     for number, scenario in enumerate(listed, start=1):
         fits = len(scenario.columns) == len(columns) and all(

@@ -87,13 +87,18 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
   }));
 }
 
-/** The last items that are neither hashed nor stated with their defaults: structure, field, type of the field. */
-const TRIMMED: ReadonlyMap<string, readonly [string, string]> = new Map([["RiskGroup", ["charges", "GroupCharges"]]]);
+/** How many first items of a structure are always hashed and stated; later ones that have their defaults are left out. */
+const FIRST_FIELDS: ReadonlyMap<string, number> = new Map([["RiskGroup", 10], ["JointCredit", 4], ["RangeParameters", 22]]);
 
 function statedParts(name: string, parts: ReadonlyMap<string, Bytes>): Bytes[] {
-  const [field, type] = TRIMMED.get(name) ?? [];
-  const off = type === undefined ? undefined : encodedDefault(type, `\`${type}\` of defaults`);
-  return [...parts].filter(([own, bytes]) => off === undefined || own !== field || !equal(bytes, off)).map(([, bytes]) => bytes);
+  const kept = [...parts];
+  const first = FIRST_FIELDS.get(name) ?? kept.length;
+  while (kept.length > first) {
+    const [, type, fallback] = at(STRUCTURES[name] ?? [], kept.length - 1);
+    if (!equal(at(kept, kept.length - 1)[1], encodedDefault(type, fallback))) break;
+    kept.pop();
+  }
+  return kept.map(([, bytes]) => bytes);
 }
 
 function encoded(type: string, value: Json, where: string): Bytes {
@@ -152,7 +157,7 @@ function numberOf(text: string): bigint {
 /** What stands for a missing field, from the words of its table. */
 function encodedDefault(type: string, fallback: string): Bytes {
   const structure = /^`(\w+)` of defaults$/.exec(fallback)?.[1];
-  if (structure !== undefined) return list([...partsOf(structure, new Map(), structure).values()]);
+  if (structure !== undefined) return list(statedParts(structure, partsOf(structure, new Map(), structure)));
   if (fallback === "stated in the text") return list(SPAN_FIELDS.map((fields) => encoded("`Scenario`", fields, "scenarios")));
   if (fallback === "empty") return type.startsWith("array") ? writeCount(0) : writeBytes(new Uint8Array(0));
   const zeros = /^(\d+) zero bytes$/.exec(fallback)?.[1];

@@ -5,6 +5,7 @@ import {
   type LotCharge,
   PERPETUAL, PUT, type RiskGroup, type RiskParameters, type Rulebook, type Scenario, type VolPillar, type VolShock,
 } from "./rulebook.js";
+import { averaged } from "./tariff.js";
 
 /** Ranges of a rulebook: docs/specification/rules.md, "Ranges" and "Reading". */
 const M = 1000000n;
@@ -64,7 +65,9 @@ function demandParameters(parameters: RiskParameters): void {
     must(count >= 1n && columns.length === groups.length, "joint scenario");
     must(columns.every((column, g) => column <= (at(groups, g).scenarios.length || scenarios.length)), "column");
   });
-  must(joint.tail >= 1n && (joint.scenarios.length === 0 || joint.tail <= total), "tail");
+  const [whole, scale] = averaged(joint.tail, joint.tail_part_ppm);
+  must(joint.tail >= 1n && (joint.scenarios.length === 0 || whole <= total * scale), "tail");
+  must(joint.tail_part_ppm < M, "part of the tail");
   must(within(joint.weight_ppm, 1n, 999999n), "weight");
   must(stress.length <= 16 && differ(stress.map(({ name }) => name)), "stress scenarios");
   for (const { name, moves } of stress) {

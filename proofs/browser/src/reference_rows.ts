@@ -8,7 +8,7 @@ import { forwardOf, OptionRow } from "./options.js";
 import {
   type Asset, CALL, FORWARD, FUTURE, type Instrument, PUT, type RiskGroup, type Rulebook, type Scenario,
 } from "./rulebook.js";
-import { concentrationLines, type Line, sizeLines } from "./tariff.js";
+import { averaged, concentrationLines, type Line, sizeLines } from "./tariff.js";
 
 /** Slots and rows as a function of a rulebook: docs/specification/rules.md. */
 export interface WantedSlot {
@@ -238,8 +238,8 @@ export class Reference {
         });
         this.add([...moves, [tail, 1n], [tail + 1 + n, 1n]]);
       });
-      const k = parameters.joint.tail;
-      this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count] as const)]);
+      const [k, scale] = averaged(parameters.joint.tail, parameters.joint.tail_part_ppm);
+      this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count * scale] as const)]);
       const shorts = minimum(instruments.map((_, j) => j));
       if (shorts.length > 0) this.add([[jointAt, 1n], ...shorts]);
       if (parameters.joint.keep_largest) for (const slot of maxima) this.add([[slot, -1n], [jointAt, 1n]]);

@@ -104,6 +104,7 @@ export const JointCredit = structure({
   tail: p32(1n),
   weight_ppm: p32(800000n),
   keep_largest: or(BOOLEAN, () => false),
+  tail_part_ppm: p32(),
 });
 export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({

@@ -76,13 +76,14 @@ EVERY_CHARGE = GroupCharges(
 
 
 def package_under_every_charge() -> bytes:
-    """A package under every rule and every charge on what groups net to."""
+    """A package under every rule and every charge on what groups net to, with a part of a scenario in the tail."""
     btc, eth = EVERY_RULE.groups
     charged = (
         msgspec.structs.replace(btc, charges=EVERY_CHARGE),
         msgspec.structs.replace(eth, charges=GroupCharges(delta=NetCharge(rate_ppm=500))),
     )
-    rules = msgspec.structs.replace(EVERY_RULE, groups=charged)
+    joint = msgspec.structs.replace(EVERY_RULE.joint, tail_part_ppm=250_000)
+    rules = msgspec.structs.replace(EVERY_RULE, groups=charged, joint=joint)
     rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 

@@ -123,7 +123,9 @@ def check_joint(joint: Record, columns: list[int]) -> None:
     total = sum(scenario["count"] for scenario in listed)
     good(len(listed) <= 256 and rises([scenario["columns"] for scenario in listed]), "joint")
     good(all(scenario["count"] for scenario in listed) and total <= 2**20, "joint")
-    good(joint["tail"] >= 1 and (not listed or joint["tail"] <= total), "joint")
+    averaged = joint["tail"] * PPM + joint["tail_part_ppm"]
+    good(joint["tail"] >= 1 and (not listed or averaged <= total * PPM), "joint")
+    good(joint["tail_part_ppm"] < PPM, "joint")
     good(1 <= joint["weight_ppm"] <= 999_999, "joint")
     for scenario in listed:
         good(len(scenario["columns"]) == len(columns), "joint")

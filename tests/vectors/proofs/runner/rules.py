@@ -486,7 +486,9 @@ class Maker:
                 for j, each in enumerate(self.instruments)
             }
             self._row({**moved, self.tail: 1, self.beyond[n]: 1})
-        counts = {self.beyond[n]: -scenario["count"] for n, scenario in enumerate(scenarios)}
+        scale = PPM // gcd(self.joint["tail_part_ppm"], PPM)
+        averaged = averaged * scale + self.joint["tail_part_ppm"] * scale // PPM
+        counts = {self.beyond[n]: -scenario["count"] * scale for n, scenario in enumerate(scenarios)}
         self._row({self.tail: -averaged, self.together: averaged, **counts})
         if any(self.rates):
             self._row({self.together: 1, **{at: -self.rates[j] for j, at in self.short.items()}})
