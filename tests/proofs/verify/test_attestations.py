@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 import pytest
 
-from clearing.base.codec import encode, encode_trimmed
+from clearing.base.codec import encode_trimmed
 from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
 from clearing.schema.risk.parameters import JointCredit, JointScenario
 from member.verifying.package import TrustAnchor, report_of
