@@ -43,4 +43,7 @@ def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
         zip(*parts, strict=True)
         for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
     ]
-    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    found = {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    for charge in set(before.net).symmetric_difference(after.net):
+        found.update(charge.members)
+    return found

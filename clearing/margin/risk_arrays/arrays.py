@@ -24,7 +24,15 @@ from clearing.margin.risk_arrays.bulk_rows import (
 )
 from clearing.margin.risk_arrays.bulk_token_rows import bulk_token_row
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
-from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix, with_tokens
+from clearing.margin.risk_arrays.exact_products import (
+    GroupMatrix,
+    Integers,
+    coefficient_matrix,
+    group_matrix,
+    joined_matrix,
+    with_tokens,
+)
+from clearing.margin.risk_arrays.net_charges import ChargeRows, charge_rows, charges_of, sensitivity_parameters
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
 from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
@@ -45,6 +53,8 @@ class ArrayPlan:
     parameters: RiskParameters
     blocks: tuple[InstrumentBlock, ...]
     """Ordered by risk group and feed; every instrument is in exactly one."""
+    sensitivities: "ArrayPlan | None" = None
+    """The same listing under the scenarios of sensitivities, where a group has charges on its net amounts."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,7 +83,10 @@ class ArrayPlan:
             block if block.group == groups[block.group.id] else replace(block, group=groups[block.group.id])
             for block in self.blocks
         )
-        return replace(self, parameters=parameters, blocks=blocks)
+        own = self.sensitivities
+        if own is not None:
+            own = own.on_surfaces(instruments, cash_groups, sensitivity_parameters(parameters))
+        return replace(self, parameters=parameters, blocks=blocks, sensitivities=own)
 
 
 def _differ_in_surfaces(one: RiskParameters, other: RiskParameters) -> bool:
@@ -100,6 +113,7 @@ def _plan_arrays(
     numbered: dict[tuple[int, int], list[tuple[int, Instrument]]] = {}
     for row, instrument in enumerate(listed):
         numbered.setdefault((instrument.group, instrument.feed), []).append((row, instrument))
+    charged = any(any(charges_of(group)) for group in parameters.groups)
     return ArrayPlan(
         instruments=listed,
         cash_groups=tuple(sorted(cash_groups, key=lambda group: group.id)),
@@ -107,6 +121,7 @@ def _plan_arrays(
         blocks=tuple(
             build_block(groups[group], feed, rows, parameters) for (group, feed), rows in sorted(numbered.items())
         ),
+        sensitivities=_plan_arrays(listed, cash_groups, sensitivity_parameters(parameters)) if charged else None,
     )
 
 
@@ -118,6 +133,7 @@ def _sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
 ArrayInputs = tuple[int, int, tuple[int, ...]]
 """Index (0: none), time where it matters, and marks of one block: its rows depend only on these and on the surface of
 its group."""
+_UNPRICED: ArrayInputs = (0, 0, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +202,29 @@ class RiskArrays:
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement; computed once."""
         values = least_values(self.token_prices, self.token_rows)
-        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters, self._net)
+
+    @property
+    def _net(self) -> tuple[ChargeRows, ...]:
+        plan = self.plan.sensitivities if self.plan is not None else None
+        if plan is None:
+            return ()
+        charged = {group.id for group in self.groups if any(charges_of(group))}
+        own = tuple(
+            given if block.group.id in charged else _UNPRICED
+            for block, given in zip(plan.blocks, self.inputs, strict=True)
+        )
+        values, _ = _values(plan, own, self.averages, None)
+        times = [0] * len(self.instruments)
+        for block, (_, time_ms, _) in zip(plan.blocks, own, strict=True):
+            for row in block.rows:
+                times[row] = time_ms
+        return charge_rows(self.groups, self.instruments, values.tolist(), times)
+
+    @cached_property
+    def net_matrices(self) -> tuple[GroupMatrix, ...]:
+        """The rows of each charge on a net amount, in the form for products with lots; computed once."""
+        return tuple(coefficient_matrix(charge.members, [row for row, _ in charge.rows]) for charge in self.tariff.net)
 
     @cached_property
     def joint_matrix(self) -> GroupMatrix:
@@ -301,8 +339,9 @@ def _index_ticks(plan: ArrayPlan, inputs: Sequence[ArrayInputs]) -> tuple[int, .
 def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int, int], time_ms: int) -> ArrayInputs:
     ticks = index.get(block.feed, 0)
     if not ticks:
-        return 0, 0, ()
-    return ticks, time_ms if block.options.expiries else 0, block_marks(block, ticks, marks, time_ms)
+        return _UNPRICED
+    timed = block.options.expiries or block.group.charges.basis
+    return ticks, time_ms if timed else 0, block_marks(block, ticks, marks, time_ms)
 
 
 def _values(

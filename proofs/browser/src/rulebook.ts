@@ -41,9 +41,30 @@ export const VolShock = structure({
 });
 export type VolShock = Of<typeof VolShock>;
 
+export const BasisPoint = structure({ tenor_ms: U63, shift_ppm: I63 });
+export const BasisMove = structure({ points: array(BasisPoint), perpetual_ppm: or(I63, zero) });
+export type BasisMove = Of<typeof BasisMove>;
+export const NetCharge = structure({
+  rate_ppm: p32(),
+  depth_micros: u63(),
+  linear_impact_ppm: p32(),
+  root_impact_ppm: p32(),
+  sizes_ppm: or(array(P32), () => [250000n, 1000000n, 4000000n, 16000000n]),
+});
+export type NetCharge = Of<typeof NetCharge>;
+
 /** A structure all of whose fields have defaults, in its defaults. */
 const defaults = <T>(type: { read(reader: never): T }): (() => T) => () =>
   whole(type as never, Uint8Array.of(0x90)).value as T;
+
+export const GroupCharges = structure({
+  basis: or(array(BasisMove), none<BasisMove>),
+  delta: or(NetCharge, defaults<NetCharge>(NetCharge)),
+  vega: or(NetCharge, defaults<NetCharge>(NetCharge)),
+});
+export type GroupCharges = Of<typeof GroupCharges>;
+
+const ExpiryCarry = structure({ expiry_ms: U63, forward_ppb: U63, rate_ppm: I63 });
 
 export const RiskGroup = structure({
   id: U32,
@@ -56,6 +77,9 @@ export const RiskGroup = structure({
   surface: or(array(VolPillar), none<VolPillar>),
   shock: or(VolShock, defaults<VolShock>(VolShock)),
   scenarios: or(array(Scenario), none<Scenario>),
+  /** Of a live surface, which this verifier does not value: a rulebook with one is refused. */
+  curve: or(array(ExpiryCarry, 0), none<Of<typeof ExpiryCarry>>),
+  charges: or(GroupCharges, defaults<GroupCharges>(GroupCharges)),
 });
 export type RiskGroup = Of<typeof RiskGroup>;
 
@@ -83,7 +107,8 @@ export const JointCredit = structure({
   scenarios: or(array(JointScenario), none<JointScenario>),
   tail: p32(1n),
   weight_ppm: p32(800000n),
-  keep_largest: or(BOOLEAN, () => false),
+  keep_largest: or(BOOLEAN, () => true),
+  tail_part_ppm: p32(),
 });
 export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({
