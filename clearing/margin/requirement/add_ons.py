@@ -102,15 +102,9 @@ def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, toke
 
 
 def _net_charges(arrays: "RiskArrays", lots: Integers) -> Exact:
-    """[charges, n] the largest of 0 and every row, in the tariff's order."""
-    found: list[Exact] = []
-    for charge, matrix in zip(arrays.tariff.net, arrays.net_matrices, strict=True):
-        sums = losses_by_scenario(matrix, np.ascontiguousarray(lots[list(charge.members)]))[1:]
-        intercepts = np.array([intercept for _, intercept in charge.rows], np.int64)[:, np.newaxis]
-        if largest_of(sums) + int(intercepts.max()) >= INT64_EXACT:
-            sums = sums.astype(object)
-        found.append((sums - intercepts).max(axis=0, initial=0))
-    return np.stack(found)
+    """[charges, n] in the tariff's order."""
+    found = [matrix.at(lots) for matrix in arrays.net_matrices]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> Exact:

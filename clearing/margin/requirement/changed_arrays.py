@@ -44,6 +44,8 @@ def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
         for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
     ]
     found = {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
-    for charge in set(before.net).symmetric_difference(after.net):
-        found.update(charge.members)
+    kept = {id(charge) for charge in before.net}.intersection(map(id, after.net))
+    for charge in (*before.net, *after.net):
+        if id(charge) not in kept:
+            found.update(charge.members)
     return found

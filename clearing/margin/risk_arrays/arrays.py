@@ -27,12 +27,12 @@ from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import (
     GroupMatrix,
     Integers,
-    coefficient_matrix,
     group_matrix,
     joined_matrix,
     with_tokens,
 )
 from clearing.margin.risk_arrays.net_charges import ChargeRows, charge_rows, charges_of, sensitivity_parameters
+from clearing.margin.risk_arrays.net_matrices import NetMatrix, net_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
 from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
@@ -134,6 +134,8 @@ ArrayInputs = tuple[int, int, tuple[int, ...]]
 """Index (0: none), time where it matters, and marks of one block: its rows depend only on these and on the surface of
 its group."""
 _UNPRICED: ArrayInputs = (0, 0, ())
+_NET_BEFORE, _MATRICES_BEFORE, _MOVED_GROUPS = "net_before", "net_matrices_before", "moved_groups"
+"""What arrays keep of those that they follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,14 +204,21 @@ class RiskArrays:
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement; computed once."""
         values = least_values(self.token_prices, self.token_rows)
-        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters, self._net)
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters, self.net)
 
-    @property
-    def _net(self) -> tuple[ChargeRows, ...]:
+    @cached_property
+    def net(self) -> tuple[ChargeRows, ...]:
+        """Charges on net amounts of groups; computed once, those of groups that did not move are reused."""
         plan = self.plan.sensitivities if self.plan is not None else None
         if plan is None:
             return ()
-        charged = {group.id for group in self.groups if any(charges_of(group))}
+        known: tuple[ChargeRows, ...] = vars(self).get(_NET_BEFORE, ())
+        moved = vars(self).get(_MOVED_GROUPS)
+        charged = {
+            group.id
+            for number, group in enumerate(self.groups)
+            if (moved is None or number in moved) and any(charges_of(group))
+        }
         own = tuple(
             given if block.group.id in charged else _UNPRICED
             for block, given in zip(plan.blocks, self.inputs, strict=True)
@@ -219,12 +228,17 @@ class RiskArrays:
         for block, (_, time_ms, _) in zip(plan.blocks, own, strict=True):
             for row in block.rows:
                 times[row] = time_ms
-        return charge_rows(self.groups, self.instruments, values.tolist(), times)
+        return charge_rows(self.groups, self.instruments, values.tolist(), times, known, moved)
 
     @cached_property
-    def net_matrices(self) -> tuple[GroupMatrix, ...]:
-        """The rows of each charge on a net amount, in the form for products with lots; computed once."""
-        return tuple(coefficient_matrix(charge.members, [row for row, _ in charge.rows]) for charge in self.tariff.net)
+    def net_matrices(self) -> tuple[NetMatrix, ...]:
+        """Charges on net amounts in the form for products with lots, one for each group that has any; computed once."""
+        before: tuple[NetMatrix, ...] = vars(self).get(_MATRICES_BEFORE, ())
+        found = {tuple(map(id, matrix.charges)): matrix for matrix in before}  # the same objects: they did not move
+        by_group: dict[int, list[ChargeRows]] = {}
+        for charge in self.tariff.net:
+            by_group.setdefault(charge.group, []).append(charge)
+        return tuple(found.get(tuple(map(id, own))) or net_matrix(own) for own in by_group.values())
 
     @cached_property
     def joint_matrix(self) -> GroupMatrix:
@@ -402,6 +416,11 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
             for row in block.rows:
                 rows[row] = built.values[row].tolist()
         vars(built)["rows"] = rows
+    if "net" in known:
+        numbers = {group.id: number for number, group in enumerate(built.groups)}
+        vars(built)[_NET_BEFORE] = before.net
+        vars(built)[_MATRICES_BEFORE] = known.get("net_matrices", ())
+        vars(built)[_MOVED_GROUPS] = frozenset(numbers[block.group.id] for block in moved)
     if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
         vars(built)["tariff"] = before.tariff
 

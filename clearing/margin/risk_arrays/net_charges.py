@@ -7,8 +7,9 @@ are follows from the parameters alone. Coefficients round away from zero, at mos
 part in the nets. This module must not know accounts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -88,6 +89,7 @@ def charges_of(group: RiskGroup) -> Iterator[tuple[str, tuple[BasisMove, ...] | 
             yield name, lines
 
 
+@lru_cache(maxsize=1024)
 def net_lines(charge: NetCharge) -> Lines:
     """The charge as lines: slopes in 10^-9 of the amount, intercepts in 10^-9 of a micro."""
     rate, impact = rate_micros(NANO, charge.rate_ppm), impact_lines(charge.as_lots, NANO)
@@ -124,13 +126,19 @@ def charge_rows(
     instruments: Sequence[Instrument],
     values: Sequence[Sequence[int]],
     times: Sequence[int],
+    known: Sequence[ChargeRows] = (),
+    moved: Collection[int] | None = None,
 ) -> tuple[ChargeRows, ...]:
     """All charges, by group. `values` [m][1 + 5] as in `sensitivity`, `times` [m] the time each is valued at.
 
-    Raises Bug when a coefficient reaches 2^62.
+    With the numbers of the groups that `moved`, the charges of others are those `known`. Raises Bug when a coefficient
+    reaches 2^62.
     """
-    found = []
+    found: list[ChargeRows] = []
     for number, group in enumerate(groups):
+        if moved is not None and number not in moved:
+            found += (charge for charge in known if charge.group == number)
+            continue
         members = tuple(at for at, instrument in enumerate(instruments) if instrument.group == group.id)
         charged = list(charges_of(group))
         lots = [sensitivity(instruments[at], values[at]) for at in members] if charged else []
