@@ -236,6 +236,7 @@ def _requirement_terms(
             ("expected_shortfall", terms.joint),
             ("scenarios", len(joint.scenarios)),
             ("tail", joint.tail),
+            ("tail_part_ppm", joint.tail_part_ppm),
             ("weight_ppm", joint.weight_ppm),
         )
         found.append(ExplainedTerm("inter_group_credit", "", -terms.credit, given, "joint scenarios", "requirement up"))
@@ -246,6 +247,11 @@ def _requirement_terms(
             found.append(
                 ExplainedTerm("concentration", token.name, lines.at(units), given, "haircut tiers", "rate of a unit up")
             )
+    for charge, micros in zip(arrays.tariff.net, terms.net, strict=True):
+        group = arrays.groups[charge.group]
+        given = tuple((arrays.instruments[at].name, lots[at]) for at in charge.members if lots[at])
+        name = "basis_charge" if charge.name == "basis" else f"net_{charge.name}_charge"
+        found.append(ExplainedTerm(name, group.name, micros, given, "risk arrays", "coefficient of a lot away from 0"))
     return tuple(term for term in found if term.micros)
 
 

@@ -62,7 +62,9 @@ def reserve_ask(context: BlockContext, lots: PositionLots) -> int:
     worst = mul_div_down(margin.initial // terms.auction_slices, terms.auction_worst_ppm, PPM)
     if not terms.auction_reserve_ppm:
         return worst
+    net = zip(current_arrays(context.state).tariff.net, margin.terms.net, strict=True)
     closing = margin.terms.charges + margin.terms.impact
+    closing += sum(micros for charge, micros in net if charge.name != "basis")
     return min(worst, mul_div_down(closing, terms.auction_reserve_ppm, PPM) // terms.auction_slices)
 
 

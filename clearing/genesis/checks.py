@@ -17,6 +17,7 @@ from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import DAY_MS, MICROS_PER_TICK
 from clearing.base.validators import check_validator_set
 from clearing.margin.risk_arrays.charge_rates import build_tariff
+from clearing.margin.risk_arrays.net_charges import NANO, steepest_slope
 from clearing.margin.risk_arrays.reference_arrays import ReferenceArrays
 from clearing.margin.statement.rows import build_rows, build_slots
 from clearing.margin.statement.rulebook import MARK_TICKS_MAX, NAME_BYTES_MAX
@@ -175,11 +176,14 @@ def _check_ranges(genesis: Genesis) -> None:
     caps = sum(asset.cap_units for asset in genesis.assets if asset.is_cash)
     denominator = genesis.risk.maintenance_denominator
     _require(caps * denominator < 2**63, "risk.maintenance_denominator", denominator)
+    slopes = {group.id: steepest_slope(group) for group in genesis.risk.groups}
     for instrument in genesis.instruments:
         # No scenario moves the index beyond four times its value. An option's value may reach 2^61.
         highest = forward_ticks(4 * INDEX_TICKS_MAX, instrument.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
         good = highest * instrument.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
         _require(good, f"instruments.{instrument.name}.carry", instrument.expiry_ms)
+        steepest = slopes[instrument.group] * highest * instrument.micros_per_tick // NANO
+        _require(steepest < 2**62, f"instruments.{instrument.name}.micros_per_tick", steepest)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
     tokens = [asset.as_collateral if asset.has_depeg_guard else asset for asset in genesis.assets]
     best_tokens = [token.at_best for token in tokens if not token.is_cash]

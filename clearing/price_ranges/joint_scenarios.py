@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from clearing.base.units import PPM, mul_div_up
-from clearing.price_ranges.history import rescaled_return
-from clearing.schema.records.prices import MovesRecord
+from clearing.price_ranges.history import next_variance, rescaled_return
+from clearing.schema.records.prices import GroupMove, MovesRecord
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario, collapse
 from clearing.schema.risk.price_ranges import RangeParameters
 
 PPM_NANO = 1_000
+_PREFERRED = {1: (1, 0, -1), 0: (0, 1, -1), -1: (-1, 0, 1)}
+"""Directions of volatility by the wanted one."""
 
 
 def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
@@ -47,27 +49,55 @@ class GridLadder:
             if move * sign > 0:
                 rungs.setdefault(abs(move), {}).setdefault(scenario.volatility_direction, column)
         sizes = sorted(rungs)
-        # Of equally large columns prefer the same volatility direction, then unchanged volatility, then the opposite.
+        # Of equally large columns prefer the same volatility direction, then unchanged volatility, then the opposite;
+        # instead of unchanged volatility prefer a rise.
         found = [
-            {way: next(rung[direction] for direction in (way, 0, -way) if direction in rung) for way in (1, -1)}
+            {way: next(rung[each] for each in preferred if each in rung) for way, preferred in _PREFERRED.items()}
             for rung in (rungs[size] for size in sizes)
         ]
         return sizes, found
 
     def column(self, move_nano: int, direction: int) -> int:
-        """The column (from 1) for a move, rounded outward; 0 for no move. `direction`: 1 or -1."""
+        """The column (from 1) for a move, rounded outward; 0 for no move. `direction`: 1, 0 or -1."""
         sizes, columns = self._rungs[1 if move_nano > 0 else -1]
         if move_nano == 0 or not sizes:
             return 0
         return columns[min(bisect_left(sizes, abs(move_nano)), len(sizes) - 1)][direction]
 
 
-def joint_columns(
-    samples: Iterable[MovesRecord], risk: RiskParameters, groups: Sequence[RiskGroup], horizon_nano: Sequence[int]
-) -> list[tuple[int, ...]]:
-    """Columns of every sample in which all `groups` were observed. `horizon_nano`: present deviation over the horizon.
+def volatility_direction(move: GroupMove, ranges: RangeParameters) -> int:
+    """Where the move took volatility: 1 up, -1 down, 0 where its deviation changed by less than
+    `joint_volatility_ppm` of itself.
 
-    Volatility goes up with a move beyond its deviation, otherwise down, like the variance itself.
+    The deviation after a move is `next_variance`'s, so it rises exactly with a move beyond the deviation before.
+    """
+    size, before = abs(move.return_nano), move.deviation_nano
+    rises = size > before
+    if not ranges.joint_volatility_ppm:
+        return 1 if rises else -1
+    after = next_variance(before * before, size, ranges.decay_ppm)
+    bound = before * (PPM + ranges.joint_volatility_ppm * (1 if rises else -1))
+    if rises:
+        return 1 if after * PPM * PPM >= bound * bound else 0
+    return -1 if after * PPM * PPM <= bound * bound else 0
+
+
+def target_deviation(target_ppm: int, multiple_ppm: int) -> int:
+    """The deviation, in 10^-9, of which a range's target is the multiple; rounded up."""
+    return mul_div_up(target_ppm * PPM_NANO, PPM, multiple_ppm)
+
+
+def joint_columns(
+    samples: Iterable[MovesRecord],
+    risk: RiskParameters,
+    groups: Sequence[RiskGroup],
+    horizon_nano: Sequence[int],
+    ranges: RangeParameters = RangeParameters(),  # noqa: B008 - frozen
+) -> list[tuple[int, ...]]:
+    """Columns of every sample in which all `groups` were observed. `horizon_nano`: the deviation over the horizon to
+    which past moves are scaled.
+
+    Volatility moves as `volatility_direction` says.
     """
     ladders = [GridLadder(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     found = []
@@ -78,7 +108,7 @@ def joint_columns(
             tuple(
                 ladder.column(
                     rescaled_return(move.return_nano, move.deviation_nano, now),
-                    1 if abs(move.return_nano) > move.deviation_nano else -1,
+                    volatility_direction(move, ranges),
                 )
                 for ladder, move, now in zip(ladders, sample.moves, horizon_nano, strict=True)
             )
@@ -110,9 +140,9 @@ def joint_credit(
     scenarios = {scenario.columns: scenario.count for scenario in largest}
     if mild:
         scenarios[no_move] = scenarios.get(no_move, 0) + sum(scenario.count for scenario in mild)
-    tail = max(mul_div_up(len(columns), parameters.joint_tail_ppm, PPM), 1)
+    tail, part = parameters.joint_tail(len(columns))
     ordered = tuple(JointScenario(combination, count) for combination, count in sorted(scenarios.items()))
-    return msgspec.structs.replace(genesis, scenarios=ordered, tail=tail)
+    return msgspec.structs.replace(genesis, scenarios=ordered, tail=tail, tail_part_ppm=part)
 
 
 def column_sizes(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:

@@ -26,7 +26,7 @@ from clearing.price_ranges.history import (
     sqrt_up,
     standardised_move,
 )
-from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit
+from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit, target_deviation
 from clearing.price_ranges.range_rule import HistoryFigures, next_published_range
 from clearing.schema.receipts.prices import RangePublished
 from clearing.schema.records.prices import (
@@ -127,7 +127,9 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         filtered = history_figures(parameters, [sample.moves[at] for sample in window], variance)
         after = next_published_range(parameters, group, variance, filtered, before, span, context.block.height)
         state.price_ranges.put(group.id, after)
-        horizons.append(deviation_over(variance.variance, span, parameters.interval_ms))
+        present = deviation_over(variance.variance, span, parameters.interval_ms)
+        floor = target_deviation(after.target_ppm, after.multiple_ppm) if parameters.joint_floor else 0
+        horizons.append(max(present, floor))
         if _published_range(before, group) != _published_range(after, group):
             changed = True
             _range_receipt(context, group, after)
@@ -170,7 +172,7 @@ def _renew_joint_scenarios(
         return False
     risk = context.terms.risk
     groups = [effective_risk_group(context.state, group) for group in risk.groups]
-    columns = joint_columns(window, risk, groups, horizons)
+    columns = joint_columns(window, risk, groups, horizons, parameters)
     sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     joint_scenarios = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
     before = context.state.joint_scenarios.get(0)

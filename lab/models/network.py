@@ -49,8 +49,13 @@ _KINDS: dict[InstrumentKind, ContractKind] = {
 
 
 def model_of(arrays: RiskArrays) -> RiskModel:
-    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro."""
+    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro.
+
+    Raises ValueError where a group has charges on its net amounts, for which models have no term.
+    """
     tariff, parameters = arrays.tariff, arrays.parameters
+    if tariff.net:
+        raise ValueError("a model has no term for charges on net amounts of groups")
     terms: list[Term] = [Scan("scan")]
     over: tuple[str, ...] = ("scan",)
     floor = ""
@@ -64,9 +69,10 @@ def model_of(arrays: RiskArrays) -> RiskModel:
             JointCreditTerm(
                 name="credit between groups",
                 scenarios=tuple(
-                    JointScenarioTerm(scenario.columns, scenario.count) for scenario in tariff.joint.scenarios
+                    JointScenarioTerm(scenario.columns, count)
+                    for scenario, count in zip(tariff.joint.scenarios, tariff.joint_counts, strict=True)
                 ),
-                tail=tariff.joint.tail,
+                tail=tariff.averaged_losses,
                 over=over,
                 floor=floor,
                 keep_largest=tariff.joint.keep_largest,

@@ -23,7 +23,7 @@ Coefficients = dict[int, int]
 Part = tuple[tuple[int, int], ...]
 """One group's coefficients in a row."""
 
-_CHOSEN = (SlotKind.GROUP_MAX, SlotKind.AUXILIARY, SlotKind.UNCOVERED)
+_CHOSEN = (SlotKind.GROUP_MAX, SlotKind.AUXILIARY, SlotKind.UNCOVERED, SlotKind.NET_CHARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,12 @@ def check_rows(statement: RiskStatement) -> None:
         _check_credit(credit, bounds, losses, maxima)
         placed = charged | maxima | _behind_credit(credit, bounds, maxima)
         charged = charged - {credit.slot}
-    charged_holdings = [_check_charge(j, bounds[j], kinds) for j in sorted(charged - maxima)]
+    net = {j for j, kind in enumerate(kinds) if kind is SlotKind.NET_CHARGE}
+    if not net <= charged:
+        raise _refused("a charge on a net amount that nothing pays", slots=len(net - charged))
+    for j in sorted(net):
+        _check_net_charge(j, bounds[j], kinds, losses)
+    charged_holdings = [_check_charge(j, bounds[j], kinds) for j in sorted(charged - maxima - net)]
     if len(set(charged_holdings)) != len(charged_holdings):
         # One holding's charge in the place of another's would hide that the other has none.
         raise _refused("a holding that is charged twice", slots=len(charged_holdings))
@@ -232,6 +237,19 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
     if not complete:
         raise _refused("a charge on one side of a holding only", slot=charge)
     return slot
+
+
+def _check_net_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind], losses: _Losses) -> None:
+    """A charge on a net amount follows from positions of one group, either way alike."""
+    if not rows or any(row.whole != 1 or row.above or row.signed for row in rows):
+        raise _refused("a charge that does not follow from positions", slot=charge)
+    lots = {slot for row in rows for slot in row.public}
+    groups = {losses.group[slot] for slot in lots if slot in losses.group}
+    if len(groups) > 1 or any(kinds[slot] is not SlotKind.POSITION for slot in lots):
+        raise _refused("a net amount of other things than one group's positions", slot=charge)
+    found = {(tuple(row.public.items()), row.row.constant) for row in rows}
+    if any((tuple((slot, -a) for slot, a in public), constant) not in found for public, constant in found):
+        raise _refused("a charge on one side of a net amount only", slot=charge)
 
 
 def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:

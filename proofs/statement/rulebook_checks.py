@@ -15,7 +15,7 @@ import msgspec
 
 from clearing.base.errors import Bug, CrossclearError
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import PPM, mul_div_up
+from clearing.base.units import PPM
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.errors import Inconclusive, ProofCode, VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
@@ -263,14 +263,17 @@ def _check_volatility(stated: "RiskGroup", fixed: "RiskGroup", ranges: "RangePar
 def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangeParameters") -> None:
     """Joint scenarios of history: how many there may be, and how many of the worst are averaged, is the genesis'."""
     total = sum(scenario.count for scenario in stated.scenarios)
-    tail = max(mul_div_up(total, ranges.joint_tail_ppm, PPM), 1)
+    tail = ranges.joint_tail(total)
     kept = ranges.joint_scenarios + 1  # and one more, in which the mild ones are counted
     known = ranges.joint_scenarios and ranges.window_min <= total <= ranges.window and len(stated.scenarios) <= kept
-    if not known or stated.tail != tail:
+    if not known or (stated.tail, stated.tail_part_ppm) != tail:
         raise VerificationFailed(
             ProofCode.RULES_DIFFER, "joint scenarios", stated=len(stated.scenarios), tail=stated.tail
         )
-    _same("credit", msgspec.structs.replace(stated, scenarios=fixed.scenarios, tail=fixed.tail), fixed)
+    moved = msgspec.structs.replace(
+        stated, scenarios=fixed.scenarios, tail=fixed.tail, tail_part_ppm=fixed.tail_part_ppm
+    )
+    _same("credit", moved, fixed)
 
 
 def _same_over_time(group: "RiskGroup") -> "RiskGroup":

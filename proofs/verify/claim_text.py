@@ -110,10 +110,12 @@ def _further_terms(statement: RiskStatement) -> str:
     short = {slot for j in maxima for bound in bounds[j] for slot in bound.above}
     averages = [row for rows in bounds.values() for row in rows if row.above and row.signed]
     behind = {slot for average in averages for slot in average.above}
-    behind |= {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}
+    net = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.NET_CHARGE}
+    behind |= net | {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}
     sized = [j for j, rows in bounds.items() if j not in maxima | short | behind and rows and rows[0].public]
     terms = [f"a minimum for {len(short)} short options"] if short else []
     terms += [f"charges on the size of {len(sized)} holdings"] if sized else []
+    terms += [f"charges on {len(net)} net amounts of groups"] if net else []
     terms += [
         f"a credit between groups by the {average.whole} worst of {sum(average.above.values())} joint scenarios"
         for average in averages

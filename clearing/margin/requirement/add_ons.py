@@ -39,14 +39,18 @@ class TermsBatch:
     concentration: Exact | None
     add_ons: Exact
     """[n] requirement less the sum of group losses; negative where the credit exceeds everything else."""
+    net: Exact | None = None
+    """[charges on net amounts, n]."""
 
     def at(self, account: int) -> MarginTerms:
         """The terms of account number `account`."""
         parts = (self.joint, self.credit, self.charges, self.impact, self.concentration)
-        if self.option_minimums is None and all(part is None for part in parts):
+        if self.option_minimums is None and self.net is None and all(part is None for part in parts):
             return NO_MARGIN_TERMS
         minimums = () if self.option_minimums is None else tuple(map(int, self.option_minimums[:, account]))
-        return MarginTerms(minimums, *(0 if part is None else int(part[account]) for part in parts))
+        net = () if self.net is None else tuple(map(int, self.net[:, account]))
+        joint, credit, charges, impact, concentration = (0 if part is None else int(part[account]) for part in parts)
+        return MarginTerms(minimums, joint, credit, charges, impact, concentration, net)
 
     def take(self, accounts: Integers) -> "TermsBatch":
         """The terms of the accounts with these numbers, in that order."""
@@ -62,6 +66,7 @@ class TermsBatch:
             impact=chosen(self.impact),
             concentration=chosen(self.concentration),
             add_ons=self.add_ons[accounts],
+            net=chosen(self.net),
         )
 
 
@@ -90,23 +95,33 @@ def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, toke
     impact = _lines(tariff.impact, np.abs(lots))
     concentration = _lines(tariff.concentration, tokens)
     parts += [part for part in (charges, impact, concentration) if part is not None]
-    return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count))
+    net = _net_charges(arrays, lots) if tariff.net else None
+    if net is not None:
+        parts += list(net)
+    return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count), net)
+
+
+def _net_charges(arrays: "RiskArrays", lots: Integers) -> Exact:
+    """[charges, n] in the tariff's order."""
+    found = [matrix.at(lots) for matrix in arrays.net_matrices]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
-    joint, matrix = arrays.tariff.joint, arrays.joint_matrix
+    tariff, matrix = arrays.tariff, arrays.joint_matrix
+    tail = tariff.averaged_losses
     losses = losses_by_scenario(matrix, lots, tokens[list(matrix.tokens)])[1:]
     largest = largest_of(losses)
-    if largest * joint.tail >= INT64_EXACT:
+    if largest * tail >= INT64_EXACT:
         losses = losses.astype(object)
     by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
-    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)
+    counts = np.array(tariff.joint_counts, np.int64)
     accounts = np.arange(lots.shape[1])
-    left = np.full(lots.shape[1], joint.tail, np.int64)
+    left = np.full(lots.shape[1], tail, np.int64)
     total: Exact = np.zeros(lots.shape[1], by_account.dtype)
     # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
-    for _ in joint.scenarios:
+    for _ in tariff.joint.scenarios:
         if not left.any():
             break
         worst = by_account.argmax(axis=1)
@@ -115,8 +130,8 @@ def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> 
         left -= taken
         by_account[accounts, worst] = -largest - 1
     if left.any():
-        raise ValueError(f"fewer scenarios than the {joint.tail} that are averaged")
-    mean: Exact = -(-total // joint.tail)
+        raise ValueError(f"fewer scenarios than the {tail} that are averaged")
+    mean: Exact = -(-total // tail)
     return np.asarray(np.maximum(mean, 0))
 
 

@@ -43,4 +43,9 @@ def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
         zip(*parts, strict=True)
         for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
     ]
-    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    found = {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    kept = {id(charge) for charge in before.net}.intersection(map(id, after.net))
+    for charge in (*before.net, *after.net):
+        if id(charge) not in kept:
+            found.update(charge.members)
+    return found

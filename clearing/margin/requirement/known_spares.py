@@ -1,9 +1,10 @@
 """`KnownSpares`: whether an account surely covers its margin, from what it had to spare a few trades ago.
 
 Rule: the same answer as `surely_covered`, which is the definition. A lot of an instrument changes what an account has
-to spare by no more than a bound that the risk arrays give: its worst value in any scenario, its short-option minimum
-and its charges. So what is known of some holdings answers for all that are near enough; else they are computed, and
-known from then on. Nothing has to be told when money or positions move, because holdings are compared with holdings.
+to spare by no more than a bound that the risk arrays give: its worst value in any scenario, its short-option minimum,
+its charges and its part in charges on net amounts. So what is known of some holdings answers for all that are near
+enough; else they are computed, and known from then on. Nothing has to be told when money or positions move, because
+holdings are compared with holdings.
 """
 
 from collections.abc import Sequence
@@ -52,9 +53,13 @@ class KnownSpares:
     def lot_bounds(self) -> list[int]:
         """[m] micros by which one lot more or less changes the spare amount at most."""
         tariff = self.arrays.tariff
-        return [
+        bounds = [
             max(map(abs, row)) + short + rate + max((slope for slope, _ in impact.lines), default=0)
             for row, short, rate, impact in zip(
                 self.arrays.rows, tariff.short_rates, tariff.lot_rates, tariff.impact, strict=True
             )
         ]
+        for charge in tariff.net:
+            for place, member in enumerate(charge.members):
+                bounds[member] += max(abs(coefficients[place]) for coefficients, _ in charge.rows)
+        return bounds

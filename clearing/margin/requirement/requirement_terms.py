@@ -2,8 +2,9 @@
 
 Rule: simple, not fast; `add_ons` must equal it. The requirement of groups is the sum of max(loss, short-option
 minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it. Next are the charges per
-lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it can be stated as linear
-rows. The joint term is at least the sum of short-option minimums: an option that no scenario reaches earns no credit.
+lot, impact, concentration of tokens, and charges on net amounts of groups. Every term is convex in the holdings, so all
+of it can be stated as linear rows. The joint term is at least the sum of short-option minimums: an option that no
+scenario reaches earns no credit.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ class MarginTerms:
     """Cost of closing positions of this size."""
     concentration: int = 0
     """Charge on tokens above their tiers."""
+    net: tuple[int, ...] = ()
+    """Charges on net amounts of groups, in the tariff's order; () where there are none."""
 
     def groups(self, losses: Sequence[int]) -> tuple[int, ...]:
         """Each group's requirement: the larger of its loss and its minimum."""
@@ -39,7 +42,8 @@ class MarginTerms:
 
     def requirement(self, losses: Sequence[int]) -> int:
         """Initial margin from these terms and the group losses."""
-        return sum(self.groups(losses)) - self.credit + self.charges + self.impact + self.concentration
+        sized = self.charges + self.impact + self.concentration + sum(self.net)
+        return sum(self.groups(losses)) - self.credit + sized
 
 
 NO_MARGIN_TERMS = MarginTerms()
@@ -84,6 +88,7 @@ def plain_terms(
         charges=sum(rate * abs(positions[at]) for at, rate in tariff.rated_lots),
         impact=sum(lines.at(abs(positions[at])) for at, lines in tariff.sized_lots if positions[at]),
         concentration=sum(lines.at(tokens[at]) for at, lines in tariff.sized_tokens if tokens[at]),
+        net=tuple(charge.at(positions) for charge in tariff.net),
     )
 
 
@@ -98,5 +103,5 @@ def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> li
 
 def _joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
     """Expected shortfall over the joint scenarios, at least 0, rounded up."""
-    losses, tail = joint_losses(tariff, scenario_losses), tariff.joint.tail
+    losses, tail = joint_losses(tariff, scenario_losses), tariff.averaged_losses
     return max(0, -(-tail_sum(losses, tariff.joint_counts, tail) // tail))

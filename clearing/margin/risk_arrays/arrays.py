@@ -24,7 +24,15 @@ from clearing.margin.risk_arrays.bulk_rows import (
 )
 from clearing.margin.risk_arrays.bulk_token_rows import bulk_token_row
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
-from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix, with_tokens
+from clearing.margin.risk_arrays.exact_products import (
+    GroupMatrix,
+    Integers,
+    group_matrix,
+    joined_matrix,
+    with_tokens,
+)
+from clearing.margin.risk_arrays.net_charges import ChargeRows, charge_rows, charges_of, sensitivity_parameters
+from clearing.margin.risk_arrays.net_matrices import NetMatrix, net_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
 from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
@@ -45,6 +53,8 @@ class ArrayPlan:
     parameters: RiskParameters
     blocks: tuple[InstrumentBlock, ...]
     """Ordered by risk group and feed; every instrument is in exactly one."""
+    sensitivities: "ArrayPlan | None" = None
+    """The same listing under the scenarios of sensitivities, where a group has charges on its net amounts."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,7 +83,10 @@ class ArrayPlan:
             block if block.group == groups[block.group.id] else replace(block, group=groups[block.group.id])
             for block in self.blocks
         )
-        return replace(self, parameters=parameters, blocks=blocks)
+        own = self.sensitivities
+        if own is not None:
+            own = own.on_surfaces(instruments, cash_groups, sensitivity_parameters(parameters))
+        return replace(self, parameters=parameters, blocks=blocks, sensitivities=own)
 
 
 def _differ_in_surfaces(one: RiskParameters, other: RiskParameters) -> bool:
@@ -100,6 +113,7 @@ def _plan_arrays(
     numbered: dict[tuple[int, int], list[tuple[int, Instrument]]] = {}
     for row, instrument in enumerate(listed):
         numbered.setdefault((instrument.group, instrument.feed), []).append((row, instrument))
+    charged = any(any(charges_of(group)) for group in parameters.groups)
     return ArrayPlan(
         instruments=listed,
         cash_groups=tuple(sorted(cash_groups, key=lambda group: group.id)),
@@ -107,6 +121,7 @@ def _plan_arrays(
         blocks=tuple(
             build_block(groups[group], feed, rows, parameters) for (group, feed), rows in sorted(numbered.items())
         ),
+        sensitivities=_plan_arrays(listed, cash_groups, sensitivity_parameters(parameters)) if charged else None,
     )
 
 
@@ -118,6 +133,9 @@ def _sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
 ArrayInputs = tuple[int, int, tuple[int, ...]]
 """Index (0: none), time where it matters, and marks of one block: its rows depend only on these and on the surface of
 its group."""
+_UNPRICED: ArrayInputs = (0, 0, ())
+_NET_BEFORE, _MATRICES_BEFORE, _MOVED_GROUPS = "net_before", "net_matrices_before", "moved_groups"
+"""What arrays keep of those that they follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +204,41 @@ class RiskArrays:
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement; computed once."""
         values = least_values(self.token_prices, self.token_rows)
-        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters, self.net)
+
+    @cached_property
+    def net(self) -> tuple[ChargeRows, ...]:
+        """Charges on net amounts of groups; computed once, those of groups that did not move are reused."""
+        plan = self.plan.sensitivities if self.plan is not None else None
+        if plan is None:
+            return ()
+        known: tuple[ChargeRows, ...] = vars(self).get(_NET_BEFORE, ())
+        moved = vars(self).get(_MOVED_GROUPS)
+        charged = {
+            group.id
+            for number, group in enumerate(self.groups)
+            if (moved is None or number in moved) and any(charges_of(group))
+        }
+        own = tuple(
+            given if block.group.id in charged else _UNPRICED
+            for block, given in zip(plan.blocks, self.inputs, strict=True)
+        )
+        values, _ = _values(plan, own, self.averages, None)
+        times = [0] * len(self.instruments)
+        for block, (_, time_ms, _) in zip(plan.blocks, own, strict=True):
+            for row in block.rows:
+                times[row] = time_ms
+        return charge_rows(self.groups, self.instruments, values.tolist(), times, known, moved)
+
+    @cached_property
+    def net_matrices(self) -> tuple[NetMatrix, ...]:
+        """Charges on net amounts in the form for products with lots, one for each group that has any; computed once."""
+        before: tuple[NetMatrix, ...] = vars(self).get(_MATRICES_BEFORE, ())
+        found = {tuple(map(id, matrix.charges)): matrix for matrix in before}  # the same objects: they did not move
+        by_group: dict[int, list[ChargeRows]] = {}
+        for charge in self.tariff.net:
+            by_group.setdefault(charge.group, []).append(charge)
+        return tuple(found.get(tuple(map(id, own))) or net_matrix(own) for own in by_group.values())
 
     @cached_property
     def joint_matrix(self) -> GroupMatrix:
@@ -301,8 +353,9 @@ def _index_ticks(plan: ArrayPlan, inputs: Sequence[ArrayInputs]) -> tuple[int, .
 def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int, int], time_ms: int) -> ArrayInputs:
     ticks = index.get(block.feed, 0)
     if not ticks:
-        return 0, 0, ()
-    return ticks, time_ms if block.options.expiries else 0, block_marks(block, ticks, marks, time_ms)
+        return _UNPRICED
+    timed = block.options.expiries or block.group.charges.basis
+    return ticks, time_ms if timed else 0, block_marks(block, ticks, marks, time_ms)
 
 
 def _values(
@@ -363,6 +416,11 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
             for row in block.rows:
                 rows[row] = built.values[row].tolist()
         vars(built)["rows"] = rows
+    if "net" in known:
+        numbers = {group.id: number for number, group in enumerate(built.groups)}
+        vars(built)[_NET_BEFORE] = before.net
+        vars(built)[_MATRICES_BEFORE] = known.get("net_matrices", ())
+        vars(built)[_MOVED_GROUPS] = frozenset(numbers[block.group.id] for block in moved)
     if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
         vars(built)["tariff"] = before.tariff
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, isqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.schema.risk.charges import (
@@ -26,6 +26,9 @@ from clearing.schema.risk.charges import (
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument
+
+if TYPE_CHECKING:
+    from clearing.margin.risk_arrays.net_charges import ChargeRows
 
 
 class CreditWeights(NamedTuple):
@@ -49,6 +52,8 @@ class Tariff:
     concentration: tuple[Lines, ...]
     """[k] over units."""
     joint: JointCredit
+    net: tuple["ChargeRows", ...] = ()
+    """Charges on net amounts of groups; empty where no scenario is valued."""
 
     @property
     def credits_groups(self) -> bool:
@@ -64,7 +69,7 @@ class Tariff:
     def is_off(self) -> bool:
         """Whether the requirement is the plain sum of group losses."""
         sized = any(self.lot_rates) or any(charge.lines for charge in (*self.impact, *self.concentration))
-        return not (sized or self.credits_groups or self.has_short_rates)
+        return not (sized or self.credits_groups or self.has_short_rates or self.net)
 
     @cached_property
     def rated_short(self) -> tuple[tuple[int, int], ...]:
@@ -93,8 +98,13 @@ class Tariff:
 
     @cached_property
     def joint_counts(self) -> tuple[int, ...]:
-        """[N] how often each joint scenario counts."""
-        return tuple(scenario.count for scenario in self.joint.scenarios)
+        """[N] how often each joint scenario counts, of `averaged_losses`."""
+        return tuple(scenario.count * self.joint.averaged[1] for scenario in self.joint.scenarios)
+
+    @cached_property
+    def averaged_losses(self) -> int:
+        """How many of the worst losses are averaged, in the unit of `joint_counts`."""
+        return self.joint.averaged[0]
 
     @cached_property
     def credit_weights(self) -> CreditWeights:
@@ -117,6 +127,7 @@ def build_tariff(
     assets: Sequence[Asset],
     token_values: Sequence[int],
     parameters: RiskParameters,
+    net: tuple["ChargeRows", ...] = (),
 ) -> Tariff:
     """The tariff at the index in ticks of each instrument (0 without a price) and micros a unit of each token."""
     count = len(instruments)
@@ -141,6 +152,7 @@ def build_tariff(
             for asset, value in zip(assets, token_values, strict=True)
         ),
         joint=parameters.joint,
+        net=net,
     )
 
 

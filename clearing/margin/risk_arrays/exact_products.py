@@ -98,6 +98,15 @@ def with_tokens(matrix: GroupMatrix, tokens: tuple[int, ...], losses: Integers) 
 NO_UNITS: Integers = np.zeros((0, 0), np.int64)
 
 
+def coefficient_matrix(members: tuple[int, ...], rows: Sequence[Sequence[int]]) -> GroupMatrix:
+    """Rows of coefficients over `members` as a matrix, row 0 zero: "losses" are sums of coefficient times lots."""
+    exact = np.zeros((1 + len(rows), len(members)), np.int64)
+    for number, row in enumerate(rows, start=1):
+        exact[number] = row
+    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
+    return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+
+
 def value_and_loss(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> tuple[Exact, Exact]:
     """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly.
 

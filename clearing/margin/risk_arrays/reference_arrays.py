@@ -13,6 +13,7 @@ from typing import Protocol
 
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.margin.risk_arrays.net_charges import ChargeRows, charge_rows, charges_of, sensitivity_parameters
 from clearing.margin.risk_arrays.shocks import shocked_index as shocked_index
 from clearing.margin.risk_arrays.token_rows import TokenRows, build_token_rows, least_values, tokens_inside
 from clearing.pricing.averages import Averages
@@ -160,6 +161,8 @@ class ReferenceArrays:
     index_ticks: tuple[int, ...]
     """[m] index of each instrument's feed, 0 without a price."""
     token_rows: TokenRows = ()
+    net: tuple[ChargeRows, ...] = ()
+    """Charges on net amounts; empty where no scenario is valued."""
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -183,18 +186,26 @@ class ReferenceArrays:
     def tariff(self) -> Tariff:
         """Every other coefficient of the requirement."""
         values = least_values(self.token_prices, self.token_rows)
-        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters, self.net)
 
 
 def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
     """As `build_risk_arrays`. Raises KeyError for an instrument in no group."""
-    parameters, unvalued = priced.parameters, build_unvalued_arrays(priced)
+    unvalued = build_unvalued_arrays(priced)
+    net: tuple[ChargeRows, ...] = ()
+    if any(any(charges_of(group)) for group in unvalued.groups):
+        values = _instrument_rows(priced, unvalued.index_ticks, sensitivity_parameters(priced.parameters))
+        net = charge_rows(unvalued.groups, unvalued.instruments, values, [priced.time_ms] * len(values))
+    return replace(unvalued, rows=_instrument_rows(priced, unvalued.index_ticks, priced.parameters), net=net)
+
+
+def _instrument_rows(priced: PricedListing, index_ticks: Sequence[int], parameters: RiskParameters) -> list[list[int]]:
     groups = {group.id: group for group in parameters.groups}
     grids = {group.id: parameters.grid(group) for group in parameters.groups}
-    rows = [
+    return [
         _instrument_row(
             instrument,
-            index_ticks,
+            ticks,
             priced.marks.get(instrument.id),
             groups[instrument.group],
             grids[instrument.group],
@@ -202,9 +213,8 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
             priced.time_ms,
             priced.averages.get(instrument.id),
         )
-        for instrument, index_ticks in zip(priced.instruments, unvalued.index_ticks, strict=True)
+        for instrument, ticks in zip(priced.instruments, index_ticks, strict=True)
     ]
-    return replace(unvalued, rows=rows)
 
 
 def build_unvalued_arrays(priced: PricedListing) -> ReferenceArrays:

@@ -7,6 +7,8 @@ tariff's. It must not know how rows are proven.
     `short:<option>`        y >= -q: lots that are short
     `charge:<instrument>`   x >= slope * |q| - intercept of each line: rate and impact together
     `concentration:<token>` z >= slope * units - intercept of each tier
+    `basis:<group>`, `delta:<group>`, `vega:<group>`
+                            y >= sum of coefficient * q - intercept of each row of the charge on a net amount
     `tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
     `joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000),
                             J >= all short-option minimums, and with `keep_largest` J >= each group's maximum
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearing.margin.requirement.requirement_terms import joint_losses
+from clearing.margin.risk_arrays.net_charges import charges_of, row_count
 from clearing.margin.risk_arrays.reference_arrays import ValuedListing
 from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
 from clearing.schema.risk.parameters import tail_threshold
@@ -26,6 +29,10 @@ from clearing.schema.terms.instruments import Instrument
 if TYPE_CHECKING:
     from clearing.margin.requirement.account_margin import AccountMargin
     from clearing.margin.risk_arrays.arrays import RiskArrays
+
+
+AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED, SlotKind.NET_CHARGE)
+_CHARGES = ("charge:", "concentration:", "basis:", "delta:", "vega:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
         if lines.lines
     ]
     slots = [Slot(name, SlotKind.AUXILIARY) for name in names]
+    slots += [
+        Slot(f"{name}:{group.name}", SlotKind.NET_CHARGE) for group in arrays.groups for name, _ in charges_of(group)
+    ]
     if tariff.credits_groups:
         slots.append(Slot("tail", SlotKind.AUXILIARY_SIGNED))
         slots += [Slot(f"beyond:{n}", SlotKind.AUXILIARY) for n in range(1, 1 + len(tariff.joint.scenarios))]
@@ -74,6 +84,7 @@ def auxiliary_rows(arrays: ValuedListing, places: Places) -> Iterator[Row]:
     yield from _short_rows(arrays, places)
     yield from _charge_rows(arrays, places)
     yield from _concentration_rows(arrays, places)
+    yield from _net_rows(arrays, places)
     if arrays.tariff.credits_groups:
         yield from _joint_rows(arrays, places)
 
@@ -85,7 +96,7 @@ def auxiliary_row_count(arrays: ValuedListing) -> int:
     groups_with_short = {arrays.instruments[at].group for at in short}
     charges = sum(2 * len(tariff.size_lines(at).lines) for at in range(len(arrays.instruments)))
     tiers = sum(len(lines.lines) for lines in tariff.concentration)
-    count = len(short) + len(groups_with_short) + charges + tiers
+    count = len(short) + len(groups_with_short) + charges + tiers + sum(map(row_count, arrays.groups))
     if not tariff.credits_groups:
         return count
     floors = tariff.has_short_rates + tariff.joint.keep_largest * len(arrays.groups)
@@ -93,12 +104,12 @@ def auxiliary_row_count(arrays: ValuedListing) -> int:
 
 
 def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
-    """The auxiliary slots that sum to initial margin: G or the group maxima, charges and concentration."""
+    """The auxiliary slots that sum to initial margin: G or the group maxima, and every charge."""
     if arrays.tariff.credits_groups:
         groups = [places.auxiliary["groups"]]
     else:
         groups = [places.maxima + at for at in range(len(arrays.groups))]
-    sized = [at for name, at in places.auxiliary.items() if name.startswith(("charge:", "concentration:"))]
+    sized = [at for name, at in places.auxiliary.items() if name.startswith(_CHARGES)]
     return tuple(sorted(groups + sized))
 
 
@@ -111,10 +122,10 @@ def auxiliary_values(
     sized = [(tariff.size_lines(at), abs(lots)) for at, lots in enumerate(positions)]
     sized += zip(tariff.concentration, tokens, strict=True)
     found += [lines.at(size) for lines, size in sized if lines.lines]
+    found += terms.net
     if tariff.credits_groups:
         losses = joint_losses(tariff, _scenario_losses(arrays, tokens, positions))
-        counts = [scenario.count for scenario in tariff.joint.scenarios]
-        threshold = tail_threshold(losses, counts, tariff.joint.tail)
+        threshold = tail_threshold(losses, tariff.joint_counts, tariff.averaged_losses)
         found += [threshold, *(max(0, loss - threshold) for loss in losses), terms.joint]
         found.append(sum(terms.groups(margin.group_losses)) - terms.credit)
     return tuple(found)
@@ -164,10 +175,18 @@ def _concentration_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
             yield _row(f"{name}:{number}", {places.tokens + at: -slope, places.auxiliary[name]: 1}, intercept)
 
 
+def _net_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
+    for charge in arrays.tariff.net:
+        name = f"{charge.name}:{arrays.groups[charge.group].name}"
+        for number, (row, intercept) in enumerate(charge.rows, start=1):
+            lots = {places.positions + at: -value for at, value in zip(charge.members, row, strict=True)}
+            yield _row(f"{name}:{number}", {**lots, places.auxiliary[name]: 1}, intercept)
+
+
 def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     tariff, auxiliary = arrays.tariff, places.auxiliary
     tail, joint = auxiliary["tail"], auxiliary["joint"]
-    expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
+    expected = {tail: -tariff.averaged_losses, joint: tariff.averaged_losses}
     members = [arrays.members(group) for group in arrays.groups]
     moving = [arrays.tokens_of(group) for group in arrays.groups]
     for number, scenario in enumerate(tariff.joint.scenarios, start=1):
@@ -183,7 +202,7 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
             for at in own
         }
         yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
-        expected[beyond] = -scenario.count
+        expected[beyond] = -tariff.joint_counts[number - 1]
     yield _row("joint", expected)
     if tariff.has_short_rates:
         rates = ((f"short:{option.name}", rate) for option, rate in _instruments(arrays, tariff.short_rates) if rate)

@@ -22,6 +22,7 @@ from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX, ValuedListing
 from clearing.margin.statement.auxiliary_slots import (
+    AUXILIARY_KINDS,
     Places,
     auxiliary_row_count,
     auxiliary_rows,
@@ -103,7 +104,7 @@ def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]
     Raises Bug when an account is included twice, does not have one value for each slot except the group maxima, has
     another shortfall than listed, or when the holdings do not sum to the public totals.
     """
-    auxiliary = sum(slot.kind in (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED) for slot in statement.slots)
+    auxiliary = sum(slot.kind in AUXILIARY_KINDS for slot in statement.slots)
     ordered = tuple(sorted(accounts, key=lambda entry: entry.account))
     if len({entry.account for entry in ordered}) != len(ordered):
         raise Bug("an account is in the snapshot twice")

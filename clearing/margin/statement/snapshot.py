@@ -41,6 +41,8 @@ class SlotKind(IntEnum):
     """|v| < 2^63: the tail's threshold of an expected shortfall, freely chosen; never published."""
     UNCOVERED = 7
     """[0, 2^64): at least an account's shortfall in one stress scenario; not part of margin, never published."""
+    NET_CHARGE = 8
+    """[0, 2^64): a charge on what one group's positions net to, at least what its rows state; never published."""
 
 
 class RowKind(IntEnum):
@@ -84,7 +86,7 @@ class AccountHoldings(Wire, frozen=True):
     values: tuple[I64, ...]
     shortfall: U63 = 0
     auxiliary: tuple[I64, ...] = ()
-    """Values of the AUXILIARY and AUXILIARY_SIGNED slots, in slot order: the least that the rows allow."""
+    """Values of the AUXILIARY, AUXILIARY_SIGNED and NET_CHARGE slots, in slot order: the least that the rows allow."""
     owner: Bytes20 = bytes(20)
     """The address that signs for money leaving the account, to which its commitment is bound; zeros: an account of the
     ledger itself."""

@@ -3,17 +3,20 @@
 Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implicit. The
 listed scenarios are columns 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never
 exceeds the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail`
-worst are summed, and the sum is divided by `tail` and rounded up. This module must not know prices or holdings.
+worst are summed, and the sum is divided by `tail` and rounded up; a part of the next worst may count, too. This module
+must not know prices or holdings.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from math import gcd
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import PPM
 from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, charge_checks
+from clearing.schema.risk.group_charges import GroupCharges, group_charge_checks
 from clearing.schema.risk.live_surface import ExpiryCarry, carry_checks
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
 
@@ -64,6 +67,8 @@ class RiskGroup(Wire, frozen=True):
     curve: tuple[ExpiryCarry, ...] = ()
     """Forwards and rates by rising expiry of a live surface, which `surface` then has the smiles of; none in genesis.
     Without any, the index is carried and options are discounted at `RiskParameters.rate_ppm`."""
+    charges: GroupCharges = GroupCharges()
+    """Charges on the group's net amounts: basis between expiries, delta and vega."""
 
 
 def _span_sixteen() -> tuple[Scenario, ...]:
@@ -106,6 +111,15 @@ class JointCredit(Wire, frozen=True):
     keep_largest: bool = True
     """Whether the joint loss is at least the largest group's requirement. An average of the worst losses is below the
     worst, so without this an account in a single group gets a credit between groups."""
+    tail_part_ppm: U32 = 0
+    """The part of one more of the worst losses that counts: the average is over `tail` and this part."""
+
+    @property
+    def averaged(self) -> tuple[int, int]:
+        """(whole, scale): the average is over `whole` losses where each scenario comes `scale` times its count."""
+        common = gcd(self.tail_part_ppm, PPM)
+        scale = PPM // common
+        return self.tail * scale + self.tail_part_ppm // common, scale
 
 
 class RiskParameters(Wire, frozen=True):
@@ -141,7 +155,8 @@ class RiskParameters(Wire, frozen=True):
     @property
     def charges_on_value(self) -> bool:
         """Whether there are charges on the value of lots or tokens, beyond scenarios."""
-        return bool(self.charges or self.concentration or any(group.short_option_ppm for group in self.groups))
+        of_groups = any(group.short_option_ppm or group.charges != GroupCharges() for group in self.groups)
+        return bool(self.charges or self.concentration or of_groups)
 
     @property
     def width(self) -> int:
@@ -187,8 +202,8 @@ def _group_checks(group: RiskGroup) -> Iterator[Check]:
     yield f"{at}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM
     yield f"{at}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM
     yield f"{at}.volatility_range_ppm", group.volatility_range_ppm, group.volatility_range_ppm <= 100 * PPM
-    shapes = (surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock), carry_checks(group.curve))
-    for checks in shapes:
+    shape, shock = surface_checks(group.surface, group.volatility_ppm), shock_checks(group.shock)
+    for checks in (shape, shock, carry_checks(group.curve), group_charge_checks(group.charges)):
         for field, value, good in checks:
             yield f"{at}.{field}", value, good
     yield from _scenario_checks(f"{at}.scenarios", group.scenarios)
@@ -237,7 +252,9 @@ def joint_checks(joint: JointCredit, columns: Sequence[int]) -> Iterator[Check]:
     ordered = all(a.columns < b.columns for a, b in pairwise(listed))
     yield "joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered
     yield "joint.count", total, all(scenario.count for scenario in listed) and total <= JOINT_COUNT_MAX
-    yield "joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)
+    whole, scale = joint.averaged
+    yield "joint.tail", joint.tail, joint.tail >= 1 and (not listed or whole <= total * scale)
+    yield "joint.tail_part_ppm", joint.tail_part_ppm, joint.tail_part_ppm < PPM
     yield "joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM
     for number, scenario in enumerate(listed, start=1):
         fits = len(scenario.columns) == len(columns) and all(

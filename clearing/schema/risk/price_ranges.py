@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.base.units import PPM
+from clearing.base.units import PPM, mul_div_up
 from clearing.schema.risk.parameters import RiskGroup
 
 WINDOW_MAX = 10_000
@@ -62,11 +62,27 @@ class RangeParameters(Wire, frozen=True):
     """How many distinct historical joint scenarios may give credit between risk groups; 0: no credit."""
     joint_tail_ppm: U32 = 25_000
     """Expected shortfall is the mean loss over this worst fraction of the window."""
+    joint_tail_exact: bool = False
+    """Whether a part of one more scenario counts where that fraction of the window is no whole number; otherwise it is
+    rounded up, which averages over milder losses."""
+    joint_floor: bool = False
+    """Whether past moves are scaled to at least the deviation behind each group's published target: with the long
+    look-back, the stressed weight and the buffer of its range. Otherwise to the present deviation alone."""
+    joint_volatility_ppm: U32 = 0
+    """A change of the deviation by less than this fraction of itself leaves volatility as it is in a joint scenario; 0:
+    volatility always moves up or down."""
 
     @property
     def enabled(self) -> bool:
         """Whether ranges move."""
         return self.interval_ms > 0
+
+    def joint_tail(self, count: int) -> tuple[int, int]:
+        """(whole, part in ppm): how many of `count` joint scenarios are averaged, at least one."""
+        if not self.joint_tail_exact:
+            return max(mul_div_up(count, self.joint_tail_ppm, PPM), 1), 0
+        whole, part = divmod(count * self.joint_tail_ppm, PPM)
+        return (whole, part) if whole else (1, 0)
 
     @property
     def steps(self) -> int:
@@ -110,6 +126,7 @@ def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] 
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and surfaced)),
         ("window", ranges.window, ranges.steps + ranges.window_min - 1 <= ranges.window),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),
+        ("joint_volatility_ppm", ranges.joint_volatility_ppm, ranges.joint_volatility_ppm <= PPM),
     )
     for field, value, good in checks:
         if not good:

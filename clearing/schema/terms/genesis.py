@@ -16,7 +16,7 @@ from clearing.base.ids import NetworkId
 from clearing.base.units import PPM
 from clearing.base.validators import ValidatorSet
 from clearing.schema.codes import ClearingCode
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
@@ -209,7 +209,14 @@ class Genesis(Wire, frozen=True):
     """Risk groups whose surface validators agree on."""
 
 
-FIRST_FIELDS: dict[type, int] = {Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18}
+FIRST_FIELDS: dict[type, int] = {
+    Genesis: 16,
+    RiskGroup: 10,
+    RiskParameters: 11,
+    Asset: 18,
+    JointCredit: 4,
+    RangeParameters: 22,
+}
 """How many fields of a structure every release hashes, on or off."""
 
 

@@ -78,13 +78,13 @@ function ofSurface({ name, curve, surface }: RiskGroup): [string, string][] {
 }
 
 /** The canonical encoding, with all fields. */
-function encodedCredit({ scenarios, tail, weight_ppm, keep_largest }: JointCredit): Bytes {
+function encodedCredit({ scenarios, tail, weight_ppm, keep_largest, tail_part_ppm: part }: JointCredit): Bytes {
   const each = scenarios.map(({ columns, count }) => {
     return concat([writeCount(2), writeCount(columns.length), ...columns.map((column) => writeInteger(BigInt(column))), writeInteger(count)]);
   });
   return concat([
-    writeCount(4), writeCount(scenarios.length), ...each, writeInteger(tail), writeInteger(weight_ppm),
-    Uint8Array.of(keep_largest ? 0xc3 : 0xc2),
+    writeCount(part === 0n ? 4 : 5), writeCount(scenarios.length), ...each, writeInteger(tail), writeInteger(weight_ppm),
+    Uint8Array.of(keep_largest ? 0xc3 : 0xc2), ...(part === 0n ? [] : [writeInteger(part)]),
   ]);
 }
 

@@ -1,6 +1,6 @@
 import { type Bytes, ceilDiv, equal, floorDiv, hex, larger, smaller } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
-import { array, type Of, or, structure, TEXT, U32, U63 } from "./messagepack.js";
+import { array, BOOLEAN, type Of, or, structure, TEXT, U32, U63 } from "./messagepack.js";
 import {
   Asset, CashGroup, DEPEG_DEFAULTS, Instrument, P32, RiskParameters, type RiskGroup, type Rulebook,
 } from "./rulebook.js";
@@ -36,6 +36,9 @@ export const RangeParameters = structure({
   volatility_multiple_ppm: u63(3000000n),
   joint_scenarios: p32(0n),
   joint_tail_ppm: p32(25000n),
+  joint_tail_exact: or(BOOLEAN, () => false),
+  joint_floor: or(BOOLEAN, () => false),
+  joint_volatility_ppm: p32(0n),
 });
 export const Feeds = array(Feed);
 export const CashGroups = array(CashGroup);
@@ -169,12 +172,16 @@ function demandParameters(parameters: RiskParameters, { risk, ranges }: Genesis)
 
 function demandJoint({ joint }: RiskParameters, risk: RiskParameters, ranges: Genesis["ranges"]): void {
   if (same(joint, risk.joint)) return;
-  const { scenarios, tail } = joint;
-  is(same({ ...joint, scenarios: risk.joint.scenarios, tail: risk.joint.tail }, risk.joint), "joint scenarios");
+  const { scenarios, tail, tail_part_ppm: part } = joint;
+  const { scenarios: listed, tail: fixed, tail_part_ppm } = risk.joint;
+  is(same({ ...joint, scenarios: listed, tail: fixed, tail_part_ppm }, risk.joint), "joint scenarios");
   const count = scenarios.reduce((total, each) => total + each.count, 0n);
   is(ranges.joint_scenarios !== 0n && count >= ranges.window_min && count <= ranges.window, "joint scenarios");
   is(BigInt(scenarios.length) <= ranges.joint_scenarios + 1n, "number of joint scenarios");
-  is(tail === larger(ceilDiv(count * ranges.joint_tail_ppm, 1000000n), 1n), "tail");
+  const exact = count * ranges.joint_tail_ppm;
+  const whole = ranges.joint_tail_exact ? exact / 1000000n : ceilDiv(exact, 1000000n);
+  is(tail === larger(whole, 1n), "tail");
+  is(part === (ranges.joint_tail_exact && whole > 0n ? exact % 1000000n : 0n), "part of the tail");
 }
 
 /** Whether two decoded values are equal, in every field and item. */

@@ -89,7 +89,9 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
 }
 
 /** How many items of a structure are written whatever they are; later ones are left out at the end where they are off. */
-const KEPT: Readonly<Record<string, number>> = { Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18 };
+const KEPT: Readonly<Record<string, number>> = {
+  Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18, JointCredit: 4, RangeParameters: 22,
+};
 
 function itemsOf(name: string, parts: Map<string, Bytes>): Bytes[] {
   const items = [...parts.values()];
@@ -157,7 +159,7 @@ function numberOf(text: string): bigint {
 /** What stands for a missing field, from the words of its table. */
 function encodedDefault(type: string, fallback: string): Bytes {
   const structure = /^`(\w+)` of defaults$/.exec(fallback)?.[1];
-  if (structure !== undefined) return list([...partsOf(structure, new Map(), structure).values()]);
+  if (structure !== undefined) return list(itemsOf(structure, partsOf(structure, new Map(), structure)));
   if (fallback === "stated in the text") return list(SPAN_FIELDS.map((fields) => encoded("`Scenario`", fields, "scenarios")));
   if (fallback === "empty") return type.startsWith("array") ? writeCount(0) : writeBytes(new Uint8Array(0));
   const zeros = /^(\d+) zero bytes$/.exec(fallback)?.[1];

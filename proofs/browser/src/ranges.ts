@@ -1,9 +1,11 @@
 import { absolute, ascii, compareText, number } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
 import {
-  type Asset, CALL, type ConcentrationTier, type ExpiryCarry, FORWARD, FUNDING_DEFAULTS, type FundingTerms, type Instrument, type LotCharge,
+  type Asset, CALL, type ConcentrationTier, type ExpiryCarry, FORWARD, FUNDING_DEFAULTS, type FundingTerms, type GroupCharges,
+  type Instrument, type LotCharge,
   PERPETUAL, PUT, type RiskGroup, type RiskParameters, type Rulebook, type Scenario, type VolPillar, type VolShock,
 } from "./rulebook.js";
+import { averaged } from "./tariff.js";
 
 /** Ranges of a rulebook: docs/specification/rules.md, "Ranges" and "Reading". */
 const M = 1000000n;
@@ -78,7 +80,9 @@ function demandParameters(parameters: RiskParameters): void {
     must(count >= 1n && columns.length === groups.length, "joint scenario");
     must(columns.every((column, g) => column <= (at(groups, g).scenarios.length || scenarios.length)), "column");
   });
-  must(joint.tail >= 1n && (joint.scenarios.length === 0 || joint.tail <= total), "tail");
+  const [whole, scale] = averaged(joint.tail, joint.tail_part_ppm);
+  must(joint.tail >= 1n && (joint.scenarios.length === 0 || whole <= total * scale), "tail");
+  must(joint.tail_part_ppm < M, "part of the tail");
   must(within(joint.weight_ppm, 1n, 999999n), "weight");
   must(stress.length <= 16 && differ(stress.map(({ name }) => name)), "stress scenarios");
   for (const { name, moves } of stress) {
@@ -111,6 +115,7 @@ function demandGroup(group: RiskGroup): void {
   demandShock(group.shock);
   demandSurface(group.surface, group.volatility_ppm);
   demandCurve(group.curve);
+  demandGroupCharges(group.charges);
 }
 
 function demandCurve(curve: readonly ExpiryCarry[]): void {
@@ -118,6 +123,22 @@ function demandCurve(curve: readonly ExpiryCarry[]): void {
   for (const { expiry_ms, forward_ppb, rate_ppm } of curve) {
     must(within(expiry_ms, 1n, (1n << 62n) - 1n) && within(forward_ppb, 1n, 10n ** 12n), "expiry or forward");
     must(absolute(rate_ppm) <= M, "rate of a curve");
+  }
+}
+
+function demandGroupCharges({ basis, delta, vega }: GroupCharges): void {
+  must(basis.length <= 8, "basis moves");
+  for (const { points, perpetual_ppm: shift } of basis) {
+    must(within(BigInt(points.length), 1n, 16n) && rises(points.map(({ tenor_ms }) => tenor_ms)), "points of a basis move");
+    must(absolute(shift) <= M, "shift of perpetuals");
+    must(points.every(({ tenor_ms, shift_ppm }) => tenor_ms <= 10n * YEAR && absolute(shift_ppm) <= M), "basis point");
+  }
+  for (const charge of [delta, vega]) {
+    must(charge.rate_ppm <= M && charge.depth_micros <= 1n << 50n, "net charge");
+    must(charge.linear_impact_ppm <= M && charge.root_impact_ppm <= M, "net impact");
+    const sizes = charge.sizes_ppm;
+    must(within(BigInt(sizes.length), 1n, 8n) && at(sizes, 0) > 0n && rises(sizes), "sizes");
+    must(at(sizes, sizes.length - 1) <= 32n * M, "largest size");
   }
 }
 

@@ -2,13 +2,14 @@ import { absolute, ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
 import { forwardOf, type Known, knownAverages } from "./carry.js";
 import { at, CODES, demand } from "./errors.js";
 import {
-  AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, POSITION, TOKEN, UNCOVERED,
+  AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, NET_CHARGE, POSITION, TOKEN, UNCOVERED,
 } from "./kinds.js";
+import { netRows, netTerms, SENSITIVITY_GRID } from "./net_charges.js";
 import { OptionRow } from "./options.js";
 import {
   type Asset, CALL, FORWARD, FUTURE, type Instrument, PUT, type RiskGroup, type Rulebook, type Scenario,
 } from "./rulebook.js";
-import { concentrationLines, type Line, sizeLines } from "./tariff.js";
+import { averaged, concentrationLines, type Line, sizeLines } from "./tariff.js";
 
 /** Slots and rows as a function of a rulebook: docs/specification/rules.md. */
 export interface WantedSlot {
@@ -188,6 +189,7 @@ export class Reference {
     tokens.forEach(({ name, chain_id }, t) => {
       if (at(this.tokenLines, t).length > 0) add(`concentration:${chain_id}:${name}`, AUXILIARY);
     });
+    for (const group of parameters.groups) for (const { name } of netTerms(group)) add(`${name}:${group.name}`, NET_CHARGE);
     const joint = parameters.joint.scenarios;
     if (joint.length > 0) {
       add("tail", AUXILIARY_SIGNED);
@@ -217,6 +219,7 @@ export class Reference {
     const short = instruments.map((_, j) => take(at(this.shortRates, j) !== 0n));
     const charge = instruments.map((_, j) => take(at(this.lines, j).length > 0));
     const concentration = tokens.map((_, t) => take(at(this.tokenLines, t).length > 0));
+    const net = groups.map((group) => netTerms(group).map((terms) => ({ terms, slot: next++ })));
     const groupNumber = new Map(groups.map(({ id }, g) => [id, g]));
     const members = groups.map((): number[] => []);
     instruments.forEach(({ group }, j) => at(members, groupNumber.get(group) ?? -1).push(j));
@@ -251,7 +254,18 @@ export class Reference {
         this.add([[tokenAt + t, -slope], [slot, 1n]], { constant });
       }
     });
-    const sizeSlots = [...charge, ...concentration].filter((slot) => slot >= 0);
+    net.forEach((charges, g) => {
+      const own = at(members, g);
+      const listed = own.map((j) => at(instruments, j));
+      const values = charges.length > 0 ? listed.map((instrument) => this.row(instrument, SENSITIVITY_GRID, 5)) : [];
+      for (const { terms, slot } of charges) {
+        for (const { coefficients, intercept: constant } of netRows(terms, listed, values, this.book.time_ms)) {
+          this.add([...own.map((j, place) => [positionAt + j, -at(coefficients, place)] as const), [slot, 1n]], { constant });
+        }
+      }
+    });
+    const netSlots = net.flatMap((charges) => charges.map(({ slot }) => slot));
+    const sizeSlots = [...charge, ...concentration, ...netSlots].filter((slot) => slot >= 0);
     const maxima = groups.map((_, g) => maximumAt + g);
     const joint = parameters.joint.scenarios;
     if (joint.length > 0) {
@@ -262,8 +276,8 @@ export class Reference {
         const moves = groups.flatMap((_, g) => changes(g, at(columns, g)));
         this.add([...moves, [tail, 1n], [tail + 1 + n, 1n]]);
       });
-      const k = parameters.joint.tail;
-      this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count] as const)]);
+      const [k, scale] = averaged(parameters.joint.tail, parameters.joint.tail_part_ppm);
+      this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count * scale] as const)]);
       const shorts = minimum(instruments.map((_, j) => j));
       if (shorts.length > 0) this.add([[jointAt, 1n], ...shorts]);
       if (parameters.joint.keep_largest) for (const slot of maxima) this.add([[slot, -1n], [jointAt, 1n]]);

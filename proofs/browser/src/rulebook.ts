@@ -41,6 +41,18 @@ export const VolShock = structure({
 });
 export type VolShock = Of<typeof VolShock>;
 
+export const BasisPoint = structure({ tenor_ms: U63, shift_ppm: I63 });
+export const BasisMove = structure({ points: array(BasisPoint), perpetual_ppm: or(I63, zero) });
+export type BasisMove = Of<typeof BasisMove>;
+export const NetCharge = structure({
+  rate_ppm: p32(),
+  depth_micros: u63(),
+  linear_impact_ppm: p32(),
+  root_impact_ppm: p32(),
+  sizes_ppm: or(array(P32), () => [250000n, 1000000n, 4000000n, 16000000n]),
+});
+export type NetCharge = Of<typeof NetCharge>;
+
 /** A structure all of whose fields have defaults, in its defaults. */
 const defaults = <T>(type: { read(reader: never): T }): (() => T) => () =>
   whole(type as never, Uint8Array.of(0x90)).value as T;
@@ -48,6 +60,13 @@ const defaults = <T>(type: { read(reader: never): T }): (() => T) => () =>
 /** Forward, in 10^-9 of the index, and rate of one expiry of a live surface. */
 export const ExpiryCarry = structure({ expiry_ms: U63, forward_ppb: U63, rate_ppm: I63 });
 export type ExpiryCarry = Of<typeof ExpiryCarry>;
+
+export const GroupCharges = structure({
+  basis: or(array(BasisMove), none<BasisMove>),
+  delta: or(NetCharge, defaults<NetCharge>(NetCharge)),
+  vega: or(NetCharge, defaults<NetCharge>(NetCharge)),
+});
+export type GroupCharges = Of<typeof GroupCharges>;
 
 export const RiskGroup = structure({
   id: U32,
@@ -61,6 +80,7 @@ export const RiskGroup = structure({
   shock: or(VolShock, defaults<VolShock>(VolShock)),
   scenarios: or(array(Scenario), none<Scenario>),
   curve: or(array(ExpiryCarry), none<ExpiryCarry>),
+  charges: or(GroupCharges, defaults<GroupCharges>(GroupCharges)),
 });
 export type RiskGroup = Of<typeof RiskGroup>;
 
@@ -89,6 +109,7 @@ export const JointCredit = structure({
   tail: p32(1n),
   weight_ppm: p32(800000n),
   keep_largest: or(BOOLEAN, () => true),
+  tail_part_ppm: p32(),
 });
 export type JointCredit = Of<typeof JointCredit>;
 export const LotCharge = structure({

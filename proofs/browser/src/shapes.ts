@@ -1,8 +1,8 @@
 import { at, CODES, demand } from "./errors.js";
-import { AT_LEAST_ZERO, AUXILIARY_SIGNED, CASH, GROUP_MAX, POSITION, TOKEN, UNCOVERED } from "./kinds.js";
+import { AT_LEAST_ZERO, AUXILIARY_SIGNED, CASH, GROUP_MAX, NET_CHARGE, POSITION, TOKEN, UNCOVERED } from "./kinds.js";
 import { type RiskStatement } from "./schema.js";
 
-/** Rules 1 to 13 of "Shapes", docs/specification/statement.md. They look at shapes alone. */
+/** Rules 1 to 14 of "Shapes", docs/specification/statement.md. They look at shapes alone. */
 type Numbers = ReadonlyMap<number, bigint>;
 
 export interface Bound {
@@ -69,6 +69,7 @@ class Shapes {
     this.charged = this.maintenance();
     this.credit();
     this.sizes();
+    this.nets();
     this.minimums();
     this.stress();
     this.places();
@@ -185,7 +186,7 @@ class Shapes {
   private sizes(): void {
     const taken = new Set<number>();
     for (const slot of this.charged) {
-      if (this.isMaximum(slot) || slot === this.creditSlot) continue;
+      if (this.isMaximum(slot) || slot === this.creditSlot || this.isNet(slot)) continue;
       const bounds = this.of(slot);
       must(bounds.length >= 1, 10);
       for (const { whole, above, signed, open } of bounds) {
@@ -203,6 +204,27 @@ class Shapes {
         must(terms.every(({ term, constant }) => lines.has(`${-term[1]}:${constant}`)), 10);
       }
     }
+  }
+
+  private isNet(slot: number): boolean {
+    return at(this.statement.slots, slot).kind === NET_CHARGE;
+  }
+
+  private nets(): void {
+    const { slots } = this.statement;
+    slots.forEach((_, slot) => {
+      if (!this.isNet(slot)) return;
+      const bounds = this.of(slot);
+      must(this.charged.has(slot) && slot !== this.creditSlot && bounds.length >= 1, 14);
+      const lots = bounds.flatMap(({ open }) => [...open.keys()]);
+      must(bounds.every(({ whole, above, signed }) => whole === 1n && above.size === 0 && signed.size === 0), 14);
+      must(lots.every((holding) => at(slots, holding).kind === POSITION), 14);
+      must(new Set(lots.flatMap((holding) => this.groupOf.get(holding) ?? [])).size <= 1, 14);
+      const written = ({ open, constant }: Bound, sign: bigint): string =>
+        [...open].map(([holding, a]) => `${holding}:${sign * a}`).join() + `;${constant}`;
+      const known = new Set(bounds.map((bound) => written(bound, 1n)));
+      must(bounds.every((bound) => known.has(written(bound, -1n))), 14);
+    });
   }
 
   private minimums(): void {

@@ -65,6 +65,16 @@ export function sizeLines(charge: LotCharge | undefined, notional: bigint): Line
   return rate === 0n ? [] : [{ slope: rate, intercept: 0n }];
 }
 
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b);
+}
+
+/** (whole, scale): the worst `whole` losses are averaged, each scenario coming `scale` times its count. */
+export function averaged(tail: bigint, part: bigint): [bigint, bigint] {
+  const common = gcd(part, M);
+  return [tail * (M / common) + part / common, M / common];
+}
+
 export function concentrationLines(tiers: readonly ConcentrationTier[], unitValue: bigint): Line[] {
   let share = 0n;
   return linesOf(

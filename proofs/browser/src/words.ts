@@ -2,7 +2,7 @@ import { hex, number } from "./bytes.js";
 import { type Assurance } from "./custody.js";
 import { at } from "./errors.js";
 import { type Freshness, freshnessLimits } from "./freshness.js";
-import { AUXILIARY, CASH, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
+import { AUXILIARY, CASH, NET_CHARGE, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
@@ -102,6 +102,8 @@ function terms({ statement }: EpochPackage): string {
   if (starts("short:") > 0) parts.push(`a minimum for ${starts("short:")} short options`);
   const sizes = starts("charge:") + starts("concentration:");
   if (sizes > 0) parts.push(`charges on the size of ${sizes} holdings`);
+  const net = slotsOf(statement, NET_CHARGE).length;
+  if (net > 0) parts.push(`charges on ${net} net amounts of groups`);
   if (starts("beyond:") > 0) {
     const row = statement.rows.find(({ name }) => name === "joint");
     const k = row?.coefficients.find(([slot]) => at(statement.slots, slot).name === "joint")?.[1] ?? 0n;

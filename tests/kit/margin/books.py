@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from clearing.base.units import DAY_MS
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, StressScenario, collapse
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -47,6 +48,19 @@ CHARGES = (
 )
 TIERS = (ConcentrationTier(2, 100_000, 100_000), ConcentrationTier(2, 400_000, 250_000))
 
+NET = (
+    GroupCharges(
+        basis=(
+            BasisMove((BasisPoint(7 * DAY_MS, 2_000), BasisPoint(180 * DAY_MS, 20_000))),
+            BasisMove((BasisPoint(0, -3_000), BasisPoint(60 * DAY_MS, 4_000)), perpetual_ppm=-1_000),
+        ),
+        delta=NetCharge(1_000, 50_000_000, 2_000, 10_000, (250_000, 1_000_000, 16_000_000)),
+        vega=NetCharge(20_000),
+    ),
+    GroupCharges(vega=NetCharge(0, 300_000, 100_000, 50_000)),
+)
+NETTED = tuple(msgspec.structs.replace(group, charges=charges) for group, charges in zip((BTC, ETH), NET, strict=True))
+
 FULL = msgspec.structs.replace(PARAMETERS, groups=SHORT, joint=JOINT, charges=CHARGES, concentration=TIERS)
 CRASH = StressScenario("crash", (Scenario(-45, 100, 1, of_index=True), Scenario(-60, 100, 1, of_index=True)))
 RALLY = StressScenario("rally", (Scenario(2, 1, 0), Scenario(50, 100, -1, of_index=True)))
@@ -61,6 +75,11 @@ ONLY = {
     "concentration": msgspec.structs.replace(PARAMETERS, concentration=TIERS),
     "largest": msgspec.structs.replace(FULL, joint=msgspec.structs.replace(JOINT, keep_largest=True)),
     "all": FULL,
+    "net": msgspec.structs.replace(PARAMETERS, groups=NETTED),
+    "net and all": msgspec.structs.replace(
+        FULL,
+        groups=tuple(msgspec.structs.replace(group, charges=own) for group, own in zip(SHORT, NET, strict=True)),
+    ),
 }
 """Parameters with no rule, with one, or with all."""
 

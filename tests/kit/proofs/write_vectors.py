@@ -13,6 +13,7 @@ from clearing.base.codec import encode
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, collapse
 from clearing.schema.risk.volatility_surface import VolPillar
 from proofs.epoch.package import attach_custody, read_package
@@ -69,6 +70,30 @@ def package_with_collateral_inside() -> bytes:
     return proven_with_counted_scalars(snapshot_inside())
 
 
+DAY_MS = 86_400_000
+EVERY_CHARGE = GroupCharges(
+    basis=(
+        BasisMove((BasisPoint(DAY_MS, -3_001), BasisPoint(60 * DAY_MS, 7_000)), perpetual_ppm=1_500),
+        BasisMove((BasisPoint(0, 10_000),)),
+    ),
+    delta=NetCharge(1_000, 5 * 10**8, 2_000, 10_000),
+    vega=NetCharge(20_000, 10**7, 0, 30_000, (500_000, 8_000_000)),
+)
+
+
+def package_under_every_charge() -> bytes:
+    """A package under every rule and every charge on what groups net to, with a part of a scenario in the tail."""
+    btc, eth = EVERY_RULE.groups
+    charged = (
+        msgspec.structs.replace(btc, charges=EVERY_CHARGE),
+        msgspec.structs.replace(eth, charges=GroupCharges(delta=NetCharge(rate_ppm=500))),
+    )
+    joint = msgspec.structs.replace(EVERY_RULE.joint, tail_part_ppm=250_000)
+    rules = msgspec.structs.replace(EVERY_RULE, groups=charged, joint=joint)
+    rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
+    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
+
+
 def signed_answer(seed: bytes | None = None) -> bytes:
     """What a node signs of account 1 of the small market, by default as it was committed to."""
     answer = SignedInclusion(
@@ -96,6 +121,7 @@ def vectors() -> dict[str, bytes]:
         "account-1.ccs": alone,
         "every-part.ccp": whole_package(),
         "every-rule.ccp": package_under_every_rule(),
+        "every-charge.ccp": package_under_every_charge(),
         "listed-custody.ccp": listed_package(),
         "answer.cci": signed_answer(),
         "refuted.cci": signed_answer(seed=bytes(32)),

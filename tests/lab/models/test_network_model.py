@@ -33,7 +33,7 @@ from tests.kit.margin.books import (
     modest_holdings,
 )
 
-worlds = st.sampled_from([*CHARGED.values(), CHARGED_HUGE])
+worlds = st.sampled_from([*(each for each in CHARGED.values() if not each.tariff.net), CHARGED_HUGE])
 
 
 @settings(max_examples=60, deadline=None)
@@ -107,6 +107,11 @@ def test_the_networks_arrays_are_the_sixteen_of_a_model_up_to_a_tick(instrument)
 
 def test_every_kind_of_the_network_has_a_name_in_models():
     assert set(network._KINDS) == set(InstrumentKind)
+
+
+def test_charges_on_net_amounts_are_refused_and_not_left_out():
+    with pytest.raises(ValueError, match="net amounts"):
+        model_of(CHARGED["net"])
 
 
 def test_the_terms_of_the_network_are_told_by_name():

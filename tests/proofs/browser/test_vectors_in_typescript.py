@@ -19,7 +19,10 @@ from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
 
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
 COMMITMENTS, PROOF = 7, 8
-PACKAGES = ["three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "live-surface.ccp", "averaged-option.ccp"]
+PACKAGES = [
+    *("three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "every-charge.ccp"),
+    *("live-surface.ccp", "averaged-option.ccp"),
+]
 
 
 def read(name: str) -> bytes:

@@ -70,6 +70,8 @@ def positive() -> Iterator[Vector]:
     file = {"kind": "standalone", "file": frozen("account-1.ccs"), "file_base": "account-1.ccs"}
     yield good("standalone", "nothing", SMALL, **file)
     yield good("standalone-anchored", "nothing", SMALL, anchored(freshness=recent), **file)
+    charged = "nothing; nobody is trusted; every charge on net amounts is on, a part of a scenario in the tail"
+    yield good("every-charge", charged, "every-charge.ccp")
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
     yield from _with_surfaces()
 

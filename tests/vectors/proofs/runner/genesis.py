@@ -148,5 +148,10 @@ def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:
         count = sum(each["count"] for each in joint["scenarios"])
         known = ranges["joint_scenarios"] and ranges["window_min"] <= count <= ranges["window"]
         same("joint", bool(known) and len(joint["scenarios"]) <= ranges["joint_scenarios"] + 1)
-        same("joint", joint["tail"] == max(-(-count * ranges["joint_tail_ppm"] // PPM), 1))
-        same("joint", joint | {"scenarios": 0, "tail": 0} == fixed["joint"] | {"scenarios": 0, "tail": 0})
+        exact, part = count * ranges["joint_tail_ppm"], 0
+        whole = max(-(-exact // PPM), 1)
+        if ranges["joint_tail_exact"]:
+            whole, part = (exact // PPM, exact % PPM) if exact >= PPM else (1, 0)
+        same("joint", (joint["tail"], joint["tail_part_ppm"]) == (whole, part))
+        moving = {"scenarios": 0, "tail": 0, "tail_part_ppm": 0}
+        same("joint", joint | moving == fixed["joint"] | moving)

@@ -37,6 +37,7 @@ def check_ranges(book: Record) -> None:
         check_shock(group["shock"])
         check_surface(group["surface"], group["volatility_ppm"])
         check_curve(group["curve"])
+        check_group_charges(group["charges"])
     check_charges(parameters)
     check_joint(parameters["joint"], [len(group["scenarios"] or network) for group in groups])
     stress = parameters["stress"]
@@ -55,6 +56,20 @@ def check_ranges(book: Record) -> None:
         terms = token["scenarios"]
         good(terms["haircut_ppm"] <= PPM and terms["fall_share_ppm"] <= 3 * PPM, "token")
         good(bool(terms["group"]) or not any(terms.values()), "token")
+
+
+def check_group_charges(charges: Record) -> None:
+    good(len(charges["basis"]) <= 8, "basis")
+    for move in charges["basis"]:
+        points = move["points"]
+        good(1 <= len(points) <= 16 and rises([point["tenor_ms"] for point in points]), "basis points")
+        good(all(p["tenor_ms"] <= 10 * YEAR and abs(p["shift_ppm"]) <= PPM for p in points), "basis points")
+        good(abs(move["perpetual_ppm"]) <= PPM, "shift of perpetuals")
+    for charge in (charges["delta"], charges["vega"]):
+        good(charge["rate_ppm"] <= PPM and charge["depth_micros"] <= 2**50, "net charge")
+        good(charge["linear_impact_ppm"] <= PPM and charge["root_impact_ppm"] <= PPM, "net charge")
+        sizes = charge["sizes_ppm"]
+        good(1 <= len(sizes) <= 8 and sizes[0] > 0 and rises(sizes) and sizes[-1] <= 32 * PPM, "sizes")
 
 
 def check_scenarios(scenarios: list[Record]) -> None:
@@ -119,7 +134,9 @@ def check_joint(joint: Record, columns: list[int]) -> None:
     total = sum(scenario["count"] for scenario in listed)
     good(len(listed) <= 256 and rises([scenario["columns"] for scenario in listed]), "joint")
     good(all(scenario["count"] for scenario in listed) and total <= 2**20, "joint")
-    good(joint["tail"] >= 1 and (not listed or joint["tail"] <= total), "joint")
+    averaged = joint["tail"] * PPM + joint["tail_part_ppm"]
+    good(joint["tail"] >= 1 and (not listed or averaged <= total * PPM), "joint")
+    good(joint["tail_part_ppm"] < PPM, "joint")
     good(1 <= joint["weight_ppm"] <= 999_999, "joint")
     for scenario in listed:
         good(len(scenario["columns"]) == len(columns), "joint")

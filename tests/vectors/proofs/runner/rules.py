@@ -1,5 +1,6 @@
 """Page "The rulebook": slots and rows out of parameters and prices, and their comparison."""
 
+from itertools import pairwise
 from math import gcd, isqrt
 from typing import Any
 
@@ -9,7 +10,25 @@ from tests.vectors.proofs.runner.encoding import Reader, Refused, need, packed
 from tests.vectors.proofs.runner.options import up
 from tests.vectors.proofs.runner.ranges import check_ranges
 
-PPM = 10**6
+PPM, NANO = 10**6, 10**9
+SENSITIVITY_GRID = [
+    {
+        "move_numerator": top,
+        "move_denominator": bottom,
+        "volatility_direction": direction,
+        "weight_ppm": PPM,
+        "of_index": of_index,
+        "skew_linear": 0,
+        "skew_absolute": 0,
+    }
+    for top, bottom, direction, of_index in (
+        (1, 100, 0, True),
+        (-1, 100, 0, True),
+        (1, 1, 0, True),
+        (0, 1, 1, False),
+        (0, 1, -1, False),
+    )
+]
 ASSUMPTIONS = [
     "auction_liquidity",
     "cash_calls",
@@ -188,6 +207,24 @@ def lines_of(points: Lines) -> Lines:
     return [line for line in found if line[0]]
 
 
+def away(product: int, whole: int) -> int:
+    """product / whole, away from zero."""
+    return up(product, 1, whole) if product >= 0 else product // whole
+
+
+def shift_of(move: Record, instrument: Record, now: int) -> int:
+    if not instrument["expiry_ms"]:
+        return int(move["perpetual_ppm"])
+    tenor, points = instrument["expiry_ms"] - now, move["points"]
+    if tenor <= points[0]["tenor_ms"]:
+        return int(points[0]["shift_ppm"])
+    for near, far in pairwise(points):
+        if tenor <= far["tenor_ms"]:
+            rise = (far["shift_ppm"] - near["shift_ppm"]) * (tenor - near["tenor_ms"])
+            return int(near["shift_ppm"] + rise // (far["tenor_ms"] - near["tenor_ms"]))
+    return int(points[-1]["shift_ppm"])
+
+
 class Maker:
     """Slots and rows of a rulebook."""
 
@@ -321,6 +358,18 @@ class Maker:
             start = end
         return lines_of(points)
 
+    def net_terms(self, group: Record) -> list[tuple[str, list[Any]]]:
+        """(name, basis moves or lines) of the charges that are on."""
+        charges = group["charges"]
+        found: list[tuple[str, list[Any]]] = [("basis", charges["basis"])]
+        for name in ("delta", "vega"):
+            own = charges[name]
+            rate = up(NANO, own["rate_ppm"], PPM)
+            lines = self._impact_lines({**own, "depth_lots": own["depth_micros"]}, NANO)
+            flat = [(rate, 0)] if rate else []
+            found.append((name, [(rate + slope, intercept) for slope, intercept in lines] or flat))
+        return [(name, of) for name, of in found if of]
+
     def concentration(self, token: Record, value: int) -> Lines:
         points, fraction = [], 0
         for tier in self.parameters["concentration"]:
@@ -357,6 +406,7 @@ class Maker:
         self._loss_rows()
         self._short_rows()
         self._size_rows()
+        self._net_rows()
         if self.joint["scenarios"]:
             self._joint_rows()
         self._equity_rows()
@@ -367,6 +417,7 @@ class Maker:
         groups_with_short = {self.instruments[j]["group"] for j in self.short}
         found = len(self.groups) * self.width + len(self.short) + len(groups_with_short)
         found += 2 * sum(map(len, self.sized.values())) + sum(map(len, self.tiers.values()))
+        found += 2 * sum(len(of) for _, _, of, _ in self.net)
         if scenarios := self.joint["scenarios"]:
             found += len(scenarios) + 2 + bool(self.short) + self.joint["keep_largest"] * len(self.groups)
         return found + 1 + len(self.cash) + len(self.stress)
@@ -406,6 +457,11 @@ class Maker:
         self.short = {j: self._slot(f"short:{names[j]}", "AUXILIARY") for j, rate in enumerate(self.rates) if rate}
         self.charges = {j: self._slot(f"charge:{names[j]}", "AUXILIARY") for j in self.sized}
         self.concentrated = {k: self._slot(f"concentration:{of_tokens[k]}", "AUXILIARY") for k in self.tiers}
+        self.net = [
+            (group, name, of, self._slot(f"{name}:{group['name']}", "NET_CHARGE"))
+            for group in self.groups
+            for name, of in self.net_terms(group)
+        ]
         if self.joint["scenarios"]:
             self.tail = self._slot("tail", "AUXILIARY_SIGNED")
             self.beyond = [self._slot(f"beyond:{n + 1}", "AUXILIARY") for n in range(len(self.joint["scenarios"]))]
@@ -443,6 +499,37 @@ class Maker:
             for slope, intercept in lines:
                 self._row({self.of_tokens[k]: -slope, self.concentrated[k]: 1}, intercept)
 
+    def _net_rows(self) -> None:
+        for group, name, of, at in self.net:
+            members = self._members(group["id"])
+            values = {j: self.row_of(self.instruments[j], SENSITIVITY_GRID, 5) for j in members}
+            for each in of:
+                if name == "basis":
+                    now = self.book["time_ms"]
+                    found = {
+                        j: away(self._net_delta(j, values[j]) * shift_of(each, self.instruments[j], now), PPM)
+                        for j in members
+                    }
+                    intercept = 0
+                else:
+                    amounts = {
+                        j: self._net_delta(j, v) if name == "delta" else self._vega(j, v) for j, v in values.items()
+                    }
+                    found = {j: away(amount * each[0], NANO) for j, amount in amounts.items()}
+                    intercept = each[1] // NANO
+                for sign in (-1, 1):
+                    lots = {self.positions[j]: sign * value for j, value in found.items()}
+                    self._row({**lots, at: 1}, intercept)
+
+    def _is_option(self, j: int) -> bool:
+        return tables.members("InstrumentKind")[self.instruments[j]["kind"]] in ("CALL", "PUT")
+
+    def _net_delta(self, j: int, v: list[int]) -> int:
+        return 50 * (v[1] - v[2]) if self._is_option(j) else v[3] - v[0]
+
+    def _vega(self, j: int, v: list[int]) -> int:
+        return -(-(v[4] - v[5]) // 2) if self._is_option(j) else 0
+
     def _joint_rows(self) -> None:
         scenarios, averaged, weight = self.joint["scenarios"], self.joint["tail"], self.joint["weight_ppm"]
         for n, scenario in enumerate(scenarios):
@@ -450,7 +537,9 @@ class Maker:
             for group, column in zip(self.maxima, scenario["columns"], strict=True):
                 moved |= self._changes(group, column)
             self._row({**moved, self.tail: 1, self.beyond[n]: 1})
-        counts = {self.beyond[n]: -scenario["count"] for n, scenario in enumerate(scenarios)}
+        scale = PPM // gcd(self.joint["tail_part_ppm"], PPM)
+        averaged = averaged * scale + self.joint["tail_part_ppm"] * scale // PPM
+        counts = {self.beyond[n]: -scenario["count"] * scale for n, scenario in enumerate(scenarios)}
         self._row({self.tail: -averaged, self.together: averaged, **counts})
         if any(self.rates):
             self._row({self.together: 1, **{at: -self.rates[j] for j, at in self.short.items()}})
@@ -468,7 +557,7 @@ class Maker:
         worth |= {at: den * value for at, value in zip(self.of_tokens, self.values, strict=True)}
         worth |= {at: den * self.v[j][0] for j, at in enumerate(self.positions)}
         charged = [self.credit] if self.joint["scenarios"] else list(self.maxima.values())
-        sized = (*self.charges.values(), *self.concentrated.values())
+        sized = (*self.charges.values(), *self.concentrated.values(), *(at for *_, at in self.net))
         self._row(worth | dict.fromkeys((*charged, *sized), -num), shortfall=True)
         for at in self.of_cash:
             self._row({at: 1}, parameters["cash_limit_micros"], shortfall=True)

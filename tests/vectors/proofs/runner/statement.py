@@ -9,7 +9,7 @@ from tests.vectors.proofs.runner.encoding import need
 from tests.vectors.proofs.runner.linear import CEREMONY, Layout, lay_out
 
 PUBLIC = ("CASH", "TOKEN", "POSITION")
-CHOSEN = ("GROUP_MAX", "AUXILIARY", "UNCOVERED")
+CHOSEN = ("GROUP_MAX", "AUXILIARY", "UNCOVERED", "NET_CHARGE")
 
 
 def kinds_of(statement: dict[str, Any]) -> list[str]:
@@ -128,7 +128,10 @@ class Shapes:
             charged = charged - {credit.slot}
             (joint,) = set(credit.above) - set(self.maxima)
             placed |= set(self.maxima) | {joint} | self.joint(joint)
-        self.charges(charged - set(self.maxima))
+        net = set(slots_of(self.statement, "NET_CHARGE"))
+        self.charges(charged - set(self.maxima) - net)
+        good(net <= charged, "14: net charge")
+        self.nets(net)
         placed |= self.minimums()
         self.stress()
         wanted = [j for j, kind in enumerate(self.kinds) if kind not in (*PUBLIC, "UNCOVERED")]
@@ -216,6 +219,16 @@ class Shapes:
                 good(self.kinds[slot] == "TOKEN" and all(slope < 0 for slope, _ in lines), "10: charge")
             holdings.append(slot)
         good(len(set(holdings)) == len(holdings), "10: charge")
+
+    def nets(self, slots: set[int]) -> None:
+        for j in slots:
+            own = self.bounds[j]
+            good(bool(own) and all(b.whole == 1 and not b.above and not b.signed for b in own), "14: net charge")
+            lots = {slot for bound in own for slot in bound.public}
+            good(all(self.kinds[slot] == "POSITION" for slot in lots), "14: net charge")
+            good(len({self.group_of[slot] for slot in lots if slot in self.group_of}) <= 1, "14: net charge")
+            rows = [(dict(bound.public), bound.constant) for bound in own]
+            good(all(({k: -a for k, a in row.items()}, c) in rows for row, c in rows), "14: net charge")
 
     def minimums(self) -> set[int]:
         counting: set[int] = set()
