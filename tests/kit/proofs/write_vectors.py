@@ -59,10 +59,26 @@ EVERY_RULE = RiskParameters(
 )  # fmt: skip
 
 
+PARAMETERS, JOINT = 1, 6
+"""Places in a rulebook and in its parameters."""
+
+
 def package_under_every_rule() -> bytes:
     """A package whose rows are of every kind, its options under a surface: the rulebook is computed for ever alike."""
     rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
+
+
+def package_of_a_short_credit() -> bytes:
+    """The same, but that the rulebook leaves out the last item of the joint credit."""
+    rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
+    shot = stressed.snapshot_of(BOOK, MEMBERS, rulebook)
+    tree = msgspec.msgpack.decode(shot.statement.rules)
+    *_, keep_largest = tree[PARAMETERS][JOINT]
+    assert keep_largest is True
+    tree[PARAMETERS][JOINT].pop()
+    stated = msgspec.structs.replace(shot.statement, rules=msgspec.msgpack.encode(tree))
+    return proven_with_counted_scalars(msgspec.structs.replace(shot, statement=stated))
 
 
 def package_with_collateral_inside() -> bytes:

@@ -31,7 +31,7 @@ from tests.kit.proofs.negatives import (
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
-from tests.kit.proofs.write_vectors import vectors, write_missing
+from tests.kit.proofs.write_vectors import package_of_a_short_credit, vectors, write_missing
 from tests.vectors.proofs.ed25519_cases import cases
 from tests.vectors.proofs.runner import trace
 
@@ -54,7 +54,7 @@ def positive() -> Iterator[Vector]:
     """All that must be accepted."""
 
     def good(name: str, says: str, base: str, trust: Trust = Trust(), **more: Any) -> Vector:  # noqa: B008 - frozen
-        return Vector(name, says, "", "", frozen(base), base, trust=trust, **more)
+        return Vector(name, says, "", "", more.pop("package", None) or frozen(base), base, trust=trust, **more)
 
     for base in (SMALL, WHOLE, RULES, LISTED, INSIDE):
         yield good(base.removesuffix(".ccp"), "nothing; nobody is trusted", base)
@@ -74,6 +74,8 @@ def positive() -> Iterator[Vector]:
     yield good("every-charge", charged, "every-charge.ccp")
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
     yield from _with_surfaces()
+    says = "the joint credit has no `keep_largest`, which is true by default"
+    yield good("joint-credit-of-three-items", says, RULES, package=package_of_a_short_credit())
 
 
 def _with_surfaces() -> Iterator[Vector]:
