@@ -1059,6 +1059,17 @@ class StateView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     proving: "ProvingView | None" = None
 
 
+class StreamFrame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One frame. `kind`: `snapshot` and `delta` of a topic; `heartbeat` when nothing happened, with an empty topic;
+    `end`, after which the node closes: then `data` is a refusal, and a stream from `cursor` goes on where it
+    ended."""
+
+    topic: str
+    cursor: str
+    kind: Literal["delta", "end", "heartbeat", "snapshot"]
+    data: dict[str, object]
+
+
 class StruckView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A vault that was detached."""
 
