@@ -6,7 +6,10 @@ every text in it is escaped. Matplotlib is an extra of the package and imported 
 
 import html
 import io
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ MARGINS_EVERY = 10
 EVENTS = {EarlyCalled: "early call", MarginCalled: "margin call", LiquidationOpened: "liquidation"}
 COLOURS = {"early call": "tab:olive", "margin call": "tab:orange", "liquidation": "tab:red", "default": "black"}
 MICROS = 1_000_000
+SETTINGS = "MPLCONFIGDIR"
+"""The variable that names Matplotlib's folder; it counts until Matplotlib is imported."""
 
 
 @dataclass
@@ -78,7 +83,8 @@ def day_series(genesis: Genesis) -> DaySeries:
 
 def write_web_report(path: Path, summary: Summary, series: DaySeries, proofs: Sequence[Mapping[str, Any]]) -> None:
     """Write the file. `proofs`: what nodes logged of each proven epoch. Without Matplotlib there are tables alone."""
-    drawings = "".join(_drawings(series, proofs))
+    with _own_settings(path.parent):
+        drawings = "".join(_drawings(series, proofs))
     rows = "".join(f"<tr><th>{_text(name)}<td>{_text(value)}" for name, value in _facts(summary))
     margins = "".join(
         f"<tr><th>{_text(line.name)}" + "".join(f"<td>{_text(f'{amount / MICROS:,.2f}')}" for amount in amounts)
@@ -90,6 +96,21 @@ def write_web_report(path: Path, summary: Summary, series: DaySeries, proofs: Se
         _PAGE.format(verdict=_text(verdict), rows=rows, margins=margins, claim=_text(summary.claim), drawings=drawings),
         encoding="utf-8",
     )
+
+
+@contextmanager
+def _own_settings(folder: Path) -> Iterator[None]:
+    """Matplotlib keeps a list of fonts: in a folder that goes again, not in the user's home."""
+    before = os.environ.get(SETTINGS)
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        os.environ[SETTINGS] = own
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[SETTINGS]
+            else:
+                os.environ[SETTINGS] = before
 
 
 def _text(value: object) -> str:
