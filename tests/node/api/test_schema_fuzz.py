@@ -77,7 +77,8 @@ async def test_the_node_has_something_under_every_route_but_two(node: AnsweringN
     node.submissions.begin()
     refused = set()
     async with client_of(node.view) as client:
-        for route in (each for each in ROUTES if each.method == "GET"):
+        # A stream does not end by itself; it has tests of its own.
+        for route in (each for each in ROUTES if each.method == "GET" and each.name != "stream"):
             path = path_of(node, route) + ("?account=1" if route.name == "receipts" else "")
             response = await client.get(path, headers=signed(ALICE, path, network=node.view.network))
             if response.status_code != 200:
