@@ -99,7 +99,7 @@ def confirming(proposal: str) -> list[Step]:
 
 
 def reading_the_margin() -> list[Step]:
-    what_if: list[Step] = [["fill", "#if-lots", "1000"], ["click", "button:has-text('Simulate')"]]
+    what_if: list[Step] = [["fill", "#if-lots", "100000"], ["click", "button:has-text('Simulate')"]]
     return [
         ["see", "td", "BTC-PERP"],
         ["see", "summary", "group loss"],
