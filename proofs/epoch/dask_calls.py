@@ -1,6 +1,6 @@
 """Calls to a scheduler or worker of a Dask cluster, without Dask's reader of messages.
 
-Rule: Dask's own client unpickles parts of almost every message, so whoever sends it one may run code in its process.
+Rule: Dask's own client unpickles parts of almost every message, so a sender may run code in its process.
 Here nothing that arrives is unpickled: a message is a few frames of bounded length, the first is MessagePack, and the
 one object that is accepted in it are bytes, as they are. Who is called unpickles what this process sends: function and
 arguments. Framing and handshake are those of `distributed.comm.tcp` and `distributed.protocol.core`, without

@@ -11,7 +11,7 @@ import trio
 
 from clearing.base.errors import RemoteFault
 from node.oracle.connections.parsing import threaded
-from node.oracle.connections.venue_http import VenueHttp
+from node.oracle.connections.venue_http import VenueHttp, ask_for_ever
 from node.oracle.events import Answer
 from node.oracle.option_quotes import ChainParser
 from node.oracle.pauses import Pauses
@@ -38,13 +38,7 @@ class ChainQuestions:
 
     async def run(self) -> None:
         """Ask for ever."""
-        http = VenueHttp(self._config.url, self._at)
-        try:
-            while True:
-                wait_ms = await self._round(http)
-                await trio.sleep(wait_ms / 1000)
-        finally:
-            await http.aclose()
+        await ask_for_ever(self._config.url, self._at, self._round)
 
     async def _round(self, http: VenueHttp) -> int:
         """Every question once; the milliseconds until the next."""

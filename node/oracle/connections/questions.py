@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-import trio
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
 from node.oracle.connections.parsing import parsed
-from node.oracle.connections.venue_http import VenueHttp
+from node.oracle.connections.venue_http import VenueHttp, ask_for_ever
 from node.oracle.events import AnswerParser
 from node.oracle.pauses import Pauses
 from node.oracle.source_cell import SourceCell
@@ -39,13 +38,7 @@ class VenueQuestions:
 
     async def run(self) -> None:
         """Ask for ever."""
-        http = VenueHttp(self._config.url, self._at)
-        try:
-            while True:
-                wait_ms = await self._round(http)
-                await trio.sleep(wait_ms / 1000)
-        finally:
-            await http.aclose()
+        await ask_for_ever(self._config.url, self._at, self._round)
 
     async def _round(self, http: VenueHttp) -> int:
         """One question; the milliseconds until the next."""

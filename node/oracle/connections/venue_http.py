@@ -4,6 +4,8 @@ Rule: it judges nothing but that there is an answer; status and body are the par
 proxies of the environment are not used: the address in the settings is the one that is asked.
 """
 
+from collections.abc import Awaitable, Callable
+
 import httpx
 import trio
 
@@ -73,3 +75,14 @@ class VenueHttp:
         if is_oversize:
             raise RemoteFault(OracleCode.VENUE_MALFORMED, self._at, limit=ANSWER_BYTES_MAX)
         return Answer(status, bytes(received), retry_after)
+
+
+async def ask_for_ever(url: str, at: str, ask_round: Callable[[VenueHttp], Awaitable[int]]) -> None:
+    """One round of questions after the other over one connection; each returns the milliseconds until the next."""
+    http = VenueHttp(url, at)
+    try:
+        while True:
+            wait_ms = await ask_round(http)
+            await trio.sleep(wait_ms / 1000)
+    finally:
+        await http.aclose()

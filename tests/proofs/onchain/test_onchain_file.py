@@ -147,7 +147,7 @@ def test_shares_are_joined_from_files_of_the_same_keys(signed: OnchainEpoch, der
 def test_a_false_share_takes_nobodys_place_when_files_are_joined(
     signed: OnchainEpoch, derived: DerivedEpoch, market: SimpleNamespace
 ) -> None:
-    """Whoever spreads a file with false shares under the validators' names would keep every quorum out of it."""
+    """A peer that spreads a file with false shares under the validators' names would keep every quorum out of it."""
     validators = market.certified(bytes(32))[2]
     false = [msgspec.structs.replace(share, signature=signed.shares[0].signature) for share in signed.shares[1:]]
     hostile = epoch_file(derived.keys, derived.leaves, TIME_S, false)
