@@ -141,4 +141,4 @@ def test_the_withdrawal_was_paid_on_a_chain_that_its_account_never_deposited_on(
 
 def test_each_deposit_was_credited_once(demo_run: DemoFolder, history: History) -> None:
     keys = [(each.chain_id, each.nonce) for each in history.credited]
-    assert len(keys) == len(set(keys)) == sum(demo_run.summary["deposits"].values()) == 17
+    assert len(keys) == len(set(keys)) == sum(demo_run.summary["deposits"].values()) == 16

@@ -13,6 +13,7 @@ from clearing.context.block_context import BlockContext, Failure
 from clearing.context.request_checks import trade_key
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.records.default import ContributionRecord
+from clearing.schema.terms.instruments import Instrument
 from clearing.state.holdings import Holdings
 from clearing.state.state import State
 from tests.sim.clearing.story import Story
@@ -46,10 +47,10 @@ def remainder_to_nobody(pay: Bug, lots: Sequence[int], *terms: int) -> tuple[lis
     return payments, 0
 
 
-@bug("stale", "clearing.liquidation.takeover.can_close_out")
-def at_any_price(_: Bug, state: State, feed: int) -> bool:
+@bug("stale", "clearing.liquidation.takeover.can_close_out_position")
+def at_any_price(_: Bug, state: State, instrument: Instrument) -> bool:
     """Any price will do to liquidate."""
-    return state.feeds.get(feed) is not None
+    return state.feeds.get(instrument.feed) is not None
 
 
 @bug("moved-mark", "clearing.margin_calls.margin_calls.liquidate_account")
