@@ -23,31 +23,35 @@ _ROOM = 64
 
 
 class Columns:
-    """int64 `table` [rows, columns] and bool `marks` [marks, columns]; the first `count` columns are in use."""
+    """int64 `table` [rows, columns] and bool `recomputed` [columns]; the first `count` columns are in use."""
 
-    def __init__(self, rows: int, marks: int, below: "Columns | None" = None) -> None:
+    def __init__(self, rows: int, below: "Columns | None" = None) -> None:
         self.below = below
         """The table that this one is a fork of."""
         self.size: int = below.size if below is not None else 0
         """Number of accounts, those below included."""
         self.count = 0
         self.table: Integers = np.zeros((rows, 0), np.int64)
-        self.marks: NDArray[np.bool_] = np.zeros((marks, 0), np.bool_)
+        self.recomputed: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        """Whether a column was recomputed since the last `remargin`."""
         self.slots: dict[int, int] = {}
         """Slots of the accounts added here."""
         self._where: Integers = np.full(self.size, -1, np.int64)
         self._own: Integers = np.zeros(0, np.int64)
+        self._with_values: dict[int, Integers] = {}
+        """Of rows that were asked for since holdings last changed: the columns with a non-zero value."""
 
     def absorb(self) -> None:
-        """Merge this fork, with its marks, into the table below. This one then reads through."""
+        """Merge this fork, with what it recomputed, into the table below. This one then reads through."""
         below = self.below
         if below is None:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="not a fork")
         for account in self.slots:
             below.slot(account)
         columns = below.own_columns(self._own[: self.count])
+        below.holdings_changed()
         below.table[:, columns] = self.table[:, : self.count]
-        below.marks[:, columns] |= self.marks[:, : self.count]
+        below.recomputed[columns] |= self.recomputed[: self.count]
         self._where = np.full(self.size, -1, np.int64)
         self.slots, self.count = {}, 0
 
@@ -112,18 +116,32 @@ class Columns:
         table[:, ~mine] = self.below.gather(slots[~mine])
         return table
 
-    def slots_with_values(self, rows: slice) -> Integers:
-        """Slots with a non-zero value in any of the rows."""
-        own = self._own[: self.count][self.table[rows, : self.count].any(axis=0)]
+    def holdings_changed(self) -> None:
+        """To be called before any row of holdings is written."""
+        self._with_values.clear()
+
+    def columns_with_values(self, row: int) -> Integers:
+        """Own columns of the accounts, here or below, with a non-zero value in a row of holdings. Not to be changed."""
+        known = self._with_values.get(row)
+        if known is None:
+            if self.below is not None:
+                self.own_columns(self.slots_with_values(row))
+            known = self._with_values[row] = np.flatnonzero(self.table[row, : self.count])
+        return known
+
+    def slots_with_values(self, row: int) -> Integers:
+        """Slots of the accounts, here or below, with a non-zero value in a row of holdings."""
         if self.below is None:
-            return own
-        lower = self.below.slots_with_values(rows)
+            return self._own[self.columns_with_values(row)]
+        own = self._own[: self.count][self.table[row, : self.count] != 0]
+        lower = self.below.slots_with_values(row)
         return np.append(lower[self._where[lower] < 0], own)
 
     def at(self, rows: slice, columns: Integers) -> Integers:
         """Some rows of distinct own columns, rising; not copied when they are all columns."""
-        part = self.table[rows, : self.count]
-        return part if columns.size == self.count else part.take(columns, axis=1)
+        if columns.size == self.count:
+            return self.table[rows, : self.count]
+        return self.table[rows].take(columns, axis=1)  # whole rows: of a part of them numpy would copy all first
 
     def put(self, row: int, columns: Integers, values: Integers) -> None:
         """Write one row of distinct own columns, rising."""
@@ -133,14 +151,15 @@ class Columns:
             self.table[row, columns] = values
 
     def _add(self, count: int) -> slice:
-        """Make room for more columns, without marks."""
+        """Make room for more columns, which the caller writes."""
         added = slice(self.count, self.count + count)
         if added.stop > self._own.size:
             more = max(_ROOM, self._own.size, added.stop - self._own.size)
             self._own = np.pad(self._own, (0, more))
             self.table = np.pad(self.table, ((0, 0), (0, more)))
-            self.marks = np.pad(self.marks, ((0, 0), (0, more)))
-        self.marks[:, added] = False
+            self.recomputed = np.pad(self.recomputed, (0, more))
+        self.recomputed[added] = False
+        self.holdings_changed()
         self.count = added.stop
         return added
 

@@ -1,10 +1,11 @@
 """`MarginBook`: the margins of all accounts, updated by recomputing only what a change touches.
 
 Rule: derived and rebuildable; at any time equal to `account_margin` of every account. A price change marks the risk
-groups whose arrays moved, a change of holdings marks its account. The next read processes all marks at once. A fork has
-its own columns for what it touched and reads all others through, so its changes are never visible below. A book with
-forks may only change by absorbing one of them. One int64 table, a column per account, rows as in `RiskLayout`: this is
-the hot loop, and no object is made per account. It must not know why a holding changed nor what a breach leads to.
+groups whose arrays moved, a change of holdings marks its account. The next read recomputes all of them at once. A fork
+has its own columns for what it touched and reads all others through, so its changes are never visible below. A book
+with forks may only change by absorbing one of them. One int64 table, a column per account, rows as in `RiskLayout`:
+this is the hot loop, and no object is made per account. It must not know why a holding changed nor what a breach leads
+to.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ from clearing.margin.requirement.changed_arrays import (
     requirement_inputs,
     same_matrix,
 )
+from clearing.margin.requirement.pending_columns import PendingColumns
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import (
     Exact,
@@ -70,13 +72,13 @@ class MarginBook:
         self.below = below
         """The book that this one is a fork of."""
         self.layout: RiskLayout = below.layout if below is not None else risk_layout(arrays)
-        # Marks: one row for each risk group and one for money, to recompute; the last row: recomputed since `remargin`.
         self._money = len(self._matrices)
-        self._marked: set[int] = set()
+        """The row of money among those to recompute, after one for each risk group."""
+        self._pending = PendingColumns()
         # Terms of at least this size make an account wide; smaller ones, one for each group and two, sum to less than
         # 2^62.
         self._wide_limit = 2**62 // (len(self._matrices) + 2)
-        self.columns: Columns = Columns(self.layout.rows, self._money + 2, below.columns if below is not None else None)
+        self.columns: Columns = Columns(self.layout.rows, below.columns if below is not None else None)
 
     def __len__(self) -> int:
         return self.columns.size
@@ -121,17 +123,17 @@ class MarginBook:
         if not has_same_listing(old, arrays):
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
         if requirement_inputs(old) != requirement_inputs(arrays):
-            self._mark_slots(self._money, np.arange(self.columns.size))
+            self._pending.add(self._money, self.columns.own_columns(np.arange(self.columns.size)))
         else:
             for at in changed_tokens(old, arrays):
                 row = self.layout.tokens.start + at
-                self._mark_slots(self._money, self.columns.slots_with_values(slice(row, row + 1)))
+                self._pending.add(self._money, self.columns.columns_with_values(row))
         charged = recharged_instruments(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
             unchanged = before is after or same_matrix(before, after)
             if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.has_lots.start + number
-                self._mark_slots(number, self.columns.slots_with_values(slice(row, row + 1)))
+                self._pending.add(number, self.columns.columns_with_values(row))
         self.take_arrays(arrays)
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
@@ -145,12 +147,13 @@ class MarginBook:
         if not fits:
             raise ValueError(f"{len(cash)}, {len(tokens)}, {len(positions)} holdings do not fit the arrays")
         column = self.columns.own_columns(np.array([self._slot(account)]))
+        self.columns.holdings_changed()
         self.columns.table[rows.cash, column[0]] = cash
         self.columns.table[rows.tokens, column[0]] = tokens
         self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
         self._update_holds(column)
         for row in range(self._money + 1):
-            self._mark(row, column)
+            self._pending.add(row, column)
 
     def put_money(self, entries: Sequence[tuple[int, int, int]]) -> None:
         """Set many (account, row as in `money_rows`, amount) at once; new accounts are added. |amount| < 2^63."""
@@ -158,9 +161,10 @@ class MarginBook:
             return
         slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
         columns = self.columns.columns_of(slots)
+        self.columns.holdings_changed()
         self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
-        self._mark(self._money, columns)
-        self._mark_moving(np.array([row for _, row, _ in entries], np.intp), columns)
+        self._pending.add(self._money, columns)
+        self._add_moving(np.array([row for _, row, _ in entries], np.intp), columns)
 
     def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
         """Set all positions, as (instrument id, lots), of many distinct accounts at once."""
@@ -174,14 +178,15 @@ class MarginBook:
                 at.append(column)
                 lots.append(position)
         part = self.layout.lots
+        self.columns.holdings_changed()
         before = self.columns.table[part, columns]
         self.columns.table[part, columns] = 0
         self.columns.table[rows, at] = lots
         moved = self.columns.table[part, columns] != before
         for number, group in enumerate(self.layout.groups):
             changed = moved[group.start - part.start : group.stop - part.start].any(axis=0)
-            self._mark(number, columns[changed])
-        self._mark(self._money, columns)
+            self._pending.add(number, columns[changed])
+        self._pending.add(self._money, columns)
         self._update_holds(columns)
 
     def change(self, account: int, change: HoldingsChange) -> None:
@@ -196,13 +201,14 @@ class MarginBook:
             for instrument, by in change.lots.items()
         }
         check_range([value for _, value in after], (), tuple(lots.values()))
+        self.columns.holdings_changed()
         for row, value in after:
             self.columns.table[row, column] = value
-            self._mark(self._money, np.array([column]))
-        self._mark_moving(np.array([row for row, _ in after], np.intp), np.full(len(after), column))
+            self._pending.add(self._money, np.array([column]))
+        self._add_moving(np.array([row for row, _ in after], np.intp), np.full(len(after), column))
         for instrument, value in lots.items():
             self.columns.table[rows.lots_row[instrument], column] = value
-            self._mark(rows.group_of[instrument], np.array([column]))
+            self._pending.add(rows.group_of[instrument], np.array([column]))
         self._update_holds(np.array([column]))
 
     @property
@@ -213,8 +219,8 @@ class MarginBook:
     def remargin(self) -> list[int]:
         """Recompute everything marked. Returns the ids of the accounts recomputed since the last call, rising."""
         self._refresh()
-        columns = np.flatnonzero(self.columns.marks[-1, : self.columns.count])
-        self.columns.marks[-1, columns] = False
+        columns = np.flatnonzero(self.columns.recomputed[: self.columns.count])
+        self.columns.recomputed[columns] = False
         ids: list[int] = np.sort(self.columns.table[ID, columns]).tolist()
         return ids
 
@@ -249,7 +255,7 @@ class MarginBook:
         """
         self._refresh()
         table = self.columns.table[:, : self.columns.count]
-        suspect = self.columns.marks[-1, : self.columns.count] & ((table[EQUITY] < 0) | (table[WIDE] != 0))
+        suspect = self.columns.recomputed[: self.columns.count] & ((table[EQUITY] < 0) | (table[WIDE] != 0))
         found = sorted({*table[ID, suspect].tolist(), *others})
         if not found:
             return {}
@@ -271,23 +277,15 @@ class MarginBook:
         slot = self.columns.find(account)
         if slot is None:
             slot = self.columns.slot(account)
-            self._mark_slots(self._money, np.array([slot]))
+            self._pending.add(self._money, self.columns.own_columns(np.array([slot])))
         return slot
 
-    def _mark_slots(self, row: int, slots: Integers) -> None:
-        self._mark(row, self.columns.own_columns(slots))
-
-    def _mark(self, row: int, columns: Integers) -> None:
-        if columns.size:
-            self.columns.marks[row, columns] = True
-            self._marked.add(row)
-
-    def _mark_moving(self, rows: Integers, columns: Integers) -> None:
-        """Mark the risk groups in whose scenarios these rows' tokens move; row and column are those of one entry."""
+    def _add_moving(self, rows: Integers, columns: Integers) -> None:
+        """The groups in whose scenarios these rows' tokens move are pending; row and column are those of one entry."""
         for number, moving in enumerate(self.layout.moving):
             if moving.size:
                 holders = np.unique(columns[np.isin(rows, moving)])
-                self._mark(number, holders)
+                self._pending.add(number, holders)
                 self._update_holds(holders)
 
     def _update_holds(self, columns: Integers) -> None:
@@ -298,20 +296,17 @@ class MarginBook:
             self.columns.table[self.layout.has_lots.start + number, columns] = has_lots
 
     def _refresh(self) -> None:
-        """Recompute everything that is marked."""
-        if not self._marked:
+        """Recompute everything that is pending."""
+        if not self._pending:
             return
-        marks = self.columns.marks[:, : self.columns.count]
-        rows = sorted(self._marked)
-        touched = np.flatnonzero(marks[rows[0]] if len(rows) == 1 else marks[rows].any(axis=0))
-        wide = touched[self.columns.table[WIDE, touched] != 0]
+        touched = self._pending.of_all_rows()
+        wide = touched[self.columns.table[WIDE].take(touched) != 0]
         if wide.size:
             self.columns.table[WIDE, wide] = 0
             for row in range(self._money + 1):
-                self._mark(row, wide)  # values that did not fit are not stored, so all of them are recomputed
-            rows = sorted(self._marked)
-        for row in rows:
-            columns = touched if len(rows) == 1 else np.flatnonzero(marks[row])
+                self._pending.add(row, wide)  # values that did not fit are not stored, so all of them are recomputed
+        for row in self._pending.rows():
+            columns = self._pending.of(row)
             if row == self._money:
                 self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
             else:
@@ -319,10 +314,9 @@ class MarginBook:
                 value, loss = value_and_loss(self._matrices[row], lots, units)
                 self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
                 self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
-            marks[row, columns] = False
         self._total(touched)
-        self._marked.clear()
-        marks[-1, touched] = True
+        self._pending.clear()
+        self.columns.recomputed[touched] = True
 
     def _moving_units(self, group: int, columns: Integers) -> Integers:
         """[tokens, n] units that move in one risk group's scenarios."""
