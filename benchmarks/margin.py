@@ -25,6 +25,7 @@ from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.prices.surface_medians import WeightedSurface, agreed_reports, corrected_quotes, median_quotes
 from clearing.pricing.arbitrage_free import without_arbitrage
 from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
 from clearing.schema.risk.live_surface import PPB, WHOLE_VOLATILITY_PPM, ExpiryQuote, carries_of, pillars_of
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -188,10 +189,21 @@ def collateral_inside(groups: int) -> list[Figure]:
     return [of_times(f"margin book, {groups} tokens inside, {size}", spent[True], goal="< 20", peer=outside)]
 
 
-def one_tick(*, marked: bool, inside: bool | None = None) -> list[Figure]:
+EVERY_NET_CHARGE = GroupCharges(
+    basis=(
+        BasisMove((BasisPoint(7 * DAY_MS, 2_000), BasisPoint(180 * DAY_MS, 20_000))),
+        BasisMove((BasisPoint(0, -3_000), BasisPoint(60 * DAY_MS, 4_000)), perpetual_ppm=-1_000),
+    ),
+    delta=NetCharge(1_000, 50_000_000, 2_000, 10_000, (250_000, 1_000_000, 16_000_000)),
+    vega=NetCharge(20_000),
+)
+
+
+def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False) -> list[Figure]:
     """One feed moves: new rows, new matrices, margins of its holders. `marked`: the feed has no options.
 
     `inside`: there are 64 scenarios, and a token of each group moves in them, or does not; None: no tokens.
+    `charged`: every group has charges on its net basis, delta and vega.
     """
     rng = np.random.default_rng(2)
     groups = 4
@@ -200,6 +212,9 @@ def one_tick(*, marked: bool, inside: bool | None = None) -> list[Figure]:
     tokens: tuple[Asset, ...] = () if inside is None else collateral(groups, inside=inside)
     if tokens:
         risk = msgspec.structs.replace(risk, scenarios=wide_grid())
+    if charged:
+        of_groups = (msgspec.structs.replace(group, charges=EVERY_NET_CHARGE) for group in risk.groups)
+        risk = msgspec.structs.replace(risk, groups=tuple(of_groups))
 
     def built(ticks: int, before: RiskArrays | None) -> RiskArrays:
         index = {each: ticks if each == 1 else 800_000 for each in range(1, groups + 1)}
@@ -232,6 +247,8 @@ def one_tick(*, marked: bool, inside: bool | None = None) -> list[Figure]:
     kind = "marked instruments" if marked else "with options"
     if inside is not None:
         kind += f", 65 columns, tokens {'inside' if inside else 'outside'}"
+    if charged:
+        kind += ", charges on net amounts"
     figures = [
         of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
         of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us", goal="< 200" if inside else ""),
@@ -342,6 +359,7 @@ def figures(*, quick: bool = False) -> list[Figure]:
     books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
     ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
     ticks += [figure for inside in (False, True) for figure in one_tick(marked=True, inside=inside)]
+    ticks += one_tick(marked=True, inside=True, charged=True)
     tokens = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in collateral_inside(groups)]
     whole = [figure for groups in ((4,) if quick else (1, 10)) for figure in whole_requirement(groups)]
     return [*books, *tokens, *whole, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
