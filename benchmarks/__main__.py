@@ -34,6 +34,7 @@ NAMES = {
     "streams": "a thousand readers of a node's streams, two processes",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",
+    "proof_rows": "what each term of the risk model adds to a proof, one core",
     "proof_scale": "proofs of thousands of accounts, several processes, CPU and memory of each side",
     "verify_cost": "what hostile packages cost their verifier, one core",
     "backfill": "deposits that the adapter of a chain takes in when it starts far behind, one core",

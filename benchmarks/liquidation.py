@@ -52,7 +52,12 @@ def genesis_of(accounts: int, crisis: CrisisParameters) -> Genesis:
 
 def filled(accounts: int, crisis: CrisisParameters) -> World:
     """Everybody funded and in a position: even accounts long, odd ones short."""
-    world = World(genesis_of(accounts, crisis), check=False)
+    return filled_of(genesis_of(accounts, crisis), accounts)
+
+
+def filled_of(genesis: Genesis, accounts: int) -> World:
+    """The same under a rulebook of one's own, whose members are those of `genesis_of`."""
+    world = World(genesis, check=False)
     ids = range(FIRST, FIRST + accounts)
     world.owner.update({each: each for each in ids})
     prices = ((BTC, MARK), (ETH, 20_000))
