@@ -128,12 +128,12 @@ def spare_without_credit(
     return equity - plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
 
 
-def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers) -> Exact:
+def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers, *, with_net: bool = True) -> Exact:
     """[n] the requirement beyond the sum of group losses, in micros; negative where inter-group credit prevails.
 
-    `losses` [g, n], `lots` [m, n] and `tokens` [k, n], in the order of `arrays`.
+    `losses` [g, n], `lots` [m, n] and `tokens` [k, n], in the order of `arrays`; `with_net` as in `margin_terms_batch`.
     """
-    return margin_terms_batch(arrays, losses, lots, tokens).add_ons
+    return margin_terms_batch(arrays, losses, lots, tokens, with_net=with_net).add_ons
 
 
 @dataclass(frozen=True, slots=True, eq=False)

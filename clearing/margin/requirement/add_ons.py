@@ -70,8 +70,13 @@ class TermsBatch:
         )
 
 
-def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, tokens: Integers) -> TermsBatch:
-    """Terms of n accounts from group losses [g, n], lots [m, n] (|q| < 2^39) and units [k, n], in the arrays' order."""
+def margin_terms_batch(
+    arrays: "RiskArrays", losses: Exact, lots: Integers, tokens: Integers, *, with_net: bool = True
+) -> TermsBatch:
+    """Terms of n accounts from group losses [g, n], lots [m, n] (|q| < 2^39) and units [k, n], in the arrays' order.
+
+    `with_net` False: without charges on net amounts, for who knows them.
+    """
     count, tariff = lots.shape[1], arrays.tariff
     if tariff.is_off:
         return TermsBatch(None, None, None, None, None, None, np.zeros(count, np.int64))
@@ -95,7 +100,7 @@ def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, toke
     impact = _lines(tariff.impact, np.abs(lots))
     concentration = _lines(tariff.concentration, tokens)
     parts += [part for part in (charges, impact, concentration) if part is not None]
-    net = _net_charges(arrays, lots) if tariff.net else None
+    net = _net_charges(arrays, lots) if tariff.net and with_net else None
     if net is not None:
         parts += list(net)
     return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count), net)

@@ -143,7 +143,7 @@ class Columns:
             return self.table[rows, : self.count]
         return self.table[rows].take(columns, axis=1)  # whole rows: of a part of them numpy would copy all first
 
-    def put(self, row: int, columns: Integers, values: Integers) -> None:
+    def put(self, row: int, columns: Integers, values: Integers | int) -> None:
         """Write one row of distinct own columns, rising."""
         if columns.size == self.count:
             self.table[row, : self.count] = values
@@ -182,6 +182,8 @@ class RiskLayout:
     """Lots of each risk group."""
     values: slice
     losses: slice
+    charges: slice
+    """Charges on net amounts of each risk group."""
     has_lots: slice
     """0 or 1 for each risk group: whether any of its lots, or of its moving tokens' units, is not zero."""
     rows: int
@@ -201,14 +203,14 @@ class RiskLayout:
 
 def risk_layout(arrays: RiskArrays) -> RiskLayout:
     """The layout of a book under these arrays."""
-    # Collateral, values and losses are adjacent because they are summed together.
-    widths = (*(3 * [len(arrays.matrices)]), len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
+    # Collateral and values are adjacent because they are summed together; so are losses and charges.
+    widths = (*(4 * [len(arrays.matrices)]), len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
     parts: list[slice] = []
     at = _FIRST
     for width in widths:
         parts.append(slice(at, at + width))
         at += width
-    values, losses, has_lots, cash, tokens, lots = parts
+    values, losses, charges, has_lots, cash, tokens, lots = parts
     groups: list[slice] = []
     order: list[int] = []
     for matrix in arrays.matrices:
@@ -221,6 +223,7 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         groups=tuple(groups),
         values=values,
         losses=losses,
+        charges=charges,
         has_lots=has_lots,
         rows=at,
         order=np.array(order, np.intp),

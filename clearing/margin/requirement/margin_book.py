@@ -51,6 +51,7 @@ from clearing.margin.risk_arrays.exact_products import (
     Exact,
     Integers,
     collateral_values,
+    exact_sum,
     value_and_loss,
 )
 
@@ -75,9 +76,9 @@ class MarginBook:
         self._money = len(self._matrices)
         """The row of money among those to recompute, after one for each risk group."""
         self._pending = PendingColumns()
-        # Terms of at least this size make an account wide; smaller ones, one for each group and two, sum to less than
+        # Terms of at least this size make an account wide; smaller ones, two for each group and two, sum to less than
         # 2^62.
-        self._wide_limit = 2**62 // (len(self._matrices) + 2)
+        self._wide_limit = 2**62 // (2 * len(self._matrices) + 2)
         self.columns: Columns = Columns(self.layout.rows, below.columns if below is not None else None)
 
     def __len__(self) -> int:
@@ -110,7 +111,8 @@ class MarginBook:
 
     def take_arrays(self, arrays: RiskArrays) -> None:
         """Record that all columns are up to date under these arrays."""
-        self._arrays, self._matrices, self._plain = arrays, arrays.matrices, arrays.tariff.is_off
+        self._arrays, self._matrices, self._plain = arrays, arrays.matrices, arrays.tariff.is_off_beside_net
+        self._net = {matrix.group: matrix for matrix in arrays.net_matrices}
 
     def reprice(self, arrays: RiskArrays) -> None:
         """Use new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
@@ -314,9 +316,17 @@ class MarginBook:
                 value, loss = value_and_loss(self._matrices[row], lots, units)
                 self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
                 self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
+                self.columns.put(self.layout.charges.start + row, columns, self._charges_of(row, columns, lots))
         self._total(touched)
         self._pending.clear()
         self.columns.recomputed[touched] = True
+
+    def _charges_of(self, group: int, columns: Integers, lots: Integers) -> Integers | int:
+        """[n] sum of the charges on net amounts of one risk group."""
+        if group not in self._net:
+            return 0
+        charges = self._net[group].of_group(lots)
+        return self._narrow(columns, exact_sum(list(charges), columns.size))
 
     def _moving_units(self, group: int, columns: Integers) -> Integers:
         """[tokens, n] units that move in one risk group's scenarios."""
@@ -333,16 +343,19 @@ class MarginBook:
     def _total(self, columns: Integers) -> None:
         """Compute equity, initial margin and coverage of some accounts from their terms."""
         rows = self.layout
-        terms = self.columns.at(slice(COLLATERAL, rows.losses.stop), columns)
-        losses = terms[1 + self._money :]
+        terms = self.columns.at(slice(COLLATERAL, rows.charges.stop), columns)
+        losses = terms[1 + self._money : 1 + 2 * self._money]
         required: Exact | None = None
         if not self._plain:
             lots = self.columns.at(rows.lots, columns)[rows.rank]
-            required = add_ons(self._arrays, losses, lots, self.columns.at(rows.tokens, columns))
+            units = self.columns.at(rows.tokens, columns)
+            required = add_ons(self._arrays, losses, lots, units, with_net=False)
             required = self._narrow(columns, required)
         # No sum overflows, except those of wide accounts, which are not read.
         equity = terms[: 1 + self._money].sum(axis=0)
-        initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
+        initial = (terms[1 + self._money :] if self._net else losses).sum(axis=0)
+        if required is not None:
+            initial += required
         self.columns.put(EQUITY, columns, equity)
         self.columns.put(INITIAL, columns, initial)
         self.columns.put(INITIAL_OK, columns, (equity >= initial).astype(np.int64))

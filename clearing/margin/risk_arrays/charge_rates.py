@@ -68,8 +68,13 @@ class Tariff:
     @cached_property
     def is_off(self) -> bool:
         """Whether the requirement is the plain sum of group losses."""
+        return not self.net and self.is_off_beside_net
+
+    @cached_property
+    def is_off_beside_net(self) -> bool:
+        """Whether nothing but charges on net amounts is added to the plain sum."""
         sized = any(self.lot_rates) or any(charge.lines for charge in (*self.impact, *self.concentration))
-        return not (sized or self.credits_groups or self.has_short_rates or self.net)
+        return not (sized or self.credits_groups or self.has_short_rates)
 
     @cached_property
     def rated_short(self) -> tuple[tuple[int, int], ...]:

@@ -32,9 +32,18 @@ class NetMatrix:
     starts: list[int]
     """First row of each charge."""
 
+    @property
+    def group(self) -> int:
+        """The group's number, in the order of the groups."""
+        return self.charges[0].group
+
     def at(self, lots: Integers) -> Exact:
         """[charges, n] micros for lots [m, n] of all instruments, |lots| < 2^39."""
-        sums = losses_by_scenario(self.matrix, lots.take(self.matrix.members, axis=0))[1:]
+        return self.of_group(lots.take(self.matrix.members, axis=0))
+
+    def of_group(self, lots: Integers) -> Exact:
+        """The same for lots [members, n] of the group's instruments alone."""
+        sums = losses_by_scenario(self.matrix, lots)[1:]
         if largest_of(sums) + int(self.intercepts.max()) >= INT64_EXACT:
             sums = sums.astype(object)
         found: Exact = np.maximum.reduceat(sums - self.intercepts, self.starts, axis=0)

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -12,7 +12,7 @@ from clearing.margin.requirement.margin_book import HoldingsChange, MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import JointCredit, JointScenario
-from tests.kit.margin.books import HUGE, INDEX, NORMAL, PARAMETERS, arrays_of, holdings, modest_holdings
+from tests.kit.margin.books import HUGE, INDEX, NORMAL, ONLY, PARAMETERS, arrays_of, holdings, modest_holdings
 
 accounts = st.integers(0, 9)
 changes = st.builds(
@@ -212,6 +212,27 @@ def test_a_change_of_charges_alone_touches_whom_it_concerns(per_lot_ppm, tail, t
     assert fork.remargin() == touched
     for each, arrays in ((book, before), (fork, after)):
         assert margins_of(each, list(rows)) == [account_margin(arrays, *row) for row in rows.values()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.one_of(modest_holdings, holdings), min_size=1, max_size=5),
+    steps=st.lists(
+        st.tuples(st.sampled_from([790_000, 700_000, 2**40 - 1]), st.sampled_from(sorted(ONLY)), st.booleans()),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_a_book_follows_prices_and_rules_that_move_together(rows, steps):
+    held = dict(enumerate(rows))
+    book = book_of(NORMAL, held)
+    for btc, rules, forked in steps:
+        arrays = arrays_of({1: btc, 2: 19_400}, parameters=ONLY[rules])
+        book = book.fork() if forked else book
+        book.reprice(arrays)
+        defined = [account_margin(arrays, *row) for row in rows]
+        assert margins_of(book, list(held)) == [book.margin(each) for each in held] == defined
+        assert book.short(list(held), 2**70) == [at for at, margin in enumerate(defined) if not margin.initial_ok]
 
 
 def test_a_fork_reads_through_and_is_folded_in_whole():

@@ -23,7 +23,8 @@ def test_every_column_is_read_once_and_in_order(additions: list[tuple[int, list[
     if expected:
         assert pending.of_all_rows().tolist() == sorted(set().union(*expected.values()))
     pending.clear()
-    assert not pending and not pending.rows()
+    assert not pending
+    assert not pending.rows()
 
 
 def test_many_single_additions_are_merged_on_the_way() -> None:
