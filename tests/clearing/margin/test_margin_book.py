@@ -46,7 +46,11 @@ def margins_of(book: MarginBook, listed: list[int]):
     batch = book.margins(listed)
     for part, same in zip(book.totals(listed), (batch.equity, batch.losses, batch.initial), strict=True):
         assert part.tolist() == same.tolist()
-    return [batch.account(at) for at in range(len(listed))]
+    composed = [batch.account(at) for at in range(len(listed))]
+    assert batch.initial.tolist() == [each.initial for each in composed]  # kept by the book, and put together again
+    assert batch.initial_ok.tolist() == [each.initial_ok for each in composed]
+    assert batch.maintenance_ok.tolist() == [each.maintenance_ok for each in composed]
+    return composed
 
 
 class BookMachine(RuleBasedStateMachine):
