@@ -40,6 +40,7 @@ from clearing.margin.requirement.book_columns import (
 )
 from clearing.margin.requirement.changed_arrays import (
     changed_tokens,
+    moved_in_history,
     recharged_instruments,
     requirement_inputs,
     same_matrix,
@@ -127,8 +128,9 @@ class MarginBook:
                 row = self.layout.tokens.start + at
                 self._mark_slots(self._money, self.columns.slots_with_values(slice(row, row + 1)))
         charged = recharged_instruments(old.tariff, arrays.tariff)
+        historical = moved_in_history(old, arrays)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
-            unchanged = before is after or same_matrix(before, after)
+            unchanged = number not in historical and (before is after or same_matrix(before, after))
             if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.has_lots.start + number
                 self._mark_slots(number, self.columns.slots_with_values(slice(row, row + 1)))
