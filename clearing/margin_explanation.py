@@ -230,7 +230,7 @@ def _requirement_terms(
                 ExplainedTerm("short_option_minimum", group.name, minimum - loss, given, "index", "rate of a lot up")
             )
     if terms.credit:
-        joint = inputs.parameters.joint
+        joint, historical = arrays.tariff.joint, arrays.tariff.historical
         given = (
             ("sum_of_groups", sum(terms.groups(margin.group_losses))),
             ("expected_shortfall", terms.joint),
@@ -239,7 +239,8 @@ def _requirement_terms(
             ("tail_part_ppm", joint.tail_part_ppm),
             ("weight_ppm", joint.weight_ppm),
         )
-        found.append(ExplainedTerm("inter_group_credit", "", -terms.credit, given, "joint scenarios", "requirement up"))
+        source = "moves of history" if historical else "joint scenarios"
+        found.append(ExplainedTerm("inter_group_credit", "", -terms.credit, given, source, "requirement up"))
     found += _charge_terms(arrays, lots)
     for token, units, lines in zip(arrays.assets, inputs.tokens, arrays.tariff.concentration, strict=True):
         if lines.at(units):

@@ -45,6 +45,8 @@ LIMITS = (
     Limit("stress scenarios", "clearing.schema.risk.parameters.STRESS_MAX"),
     Limit("joint scenarios", "clearing.schema.risk.parameters.JOINT_SCENARIOS_MAX"),
     Limit("sum of the counts of joint scenarios", "clearing.schema.risk.parameters.JOINT_COUNT_MAX"),
+    Limit("moves of history", "clearing.schema.risk.history.HISTORY_MAX"),
+    Limit("sum of the counts of moves of history", "clearing.schema.risk.history.HISTORY_COUNT_MAX"),
     Limit("sizes of a charge", "clearing.schema.risk.charges.CHARGE_SIZES_MAX"),
     Limit("pillars of a surface", "clearing.schema.risk.volatility_surface.PILLARS_MAX"),
     Limit("ticks of an index or strike", "clearing.schema.terms.instruments.INDEX_TICKS_MAX"),

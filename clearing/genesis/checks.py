@@ -14,7 +14,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from clearing.base.header import CHAINS_MAX
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
-from clearing.base.units import DAY_MS, MICROS_PER_TICK
+from clearing.base.units import DAY_MS, MICROS_PER_TICK, PPM
 from clearing.base.validators import check_validator_set
 from clearing.margin.risk_arrays.charge_rates import build_tariff
 from clearing.margin.risk_arrays.net_charges import NANO, steepest_slope
@@ -25,8 +25,10 @@ from clearing.margin.statement.snapshot import RULES_BYTES_MAX, Row, RowKind, Sl
 from clearing.margin.statement.stress import StressArrays
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.codes import ClearingCode
+from clearing.schema.risk.history import HistoricalMove, HistoricalRequirement, HistoricalScenario
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskParameters, check_parameters
 from clearing.schema.risk.price_ranges import check_range_parameters
+from clearing.schema.risk.scenarios import MOVE_TIMES_MAX
 from clearing.schema.terms.assets import Asset, CashGroup, Feed, check_assets, collateral_tokens
 from clearing.schema.terms.collateral import check_soft_credit
 from clearing.schema.terms.default import fund_fits
@@ -202,10 +204,14 @@ def _check_ranges(genesis: Genesis) -> None:
 def _check_provable(genesis: Genesis) -> None:
     """Epochs of this listing can be proven."""
     # Number of joint scenarios from history, plus one for all smaller moves.
-    joint = genesis.ranges.joint_scenarios + 1 if genesis.ranges.enabled and genesis.ranges.joint_scenarios else 0
+    ranges, risk = genesis.ranges, genesis.risk
+    joint = ranges.joint_scenarios + 1 if ranges.enabled and ranges.joint_scenarios else 0
+    historical = ranges.historical_scenarios + 1 if ranges.enabled and ranges.historical_scenarios else 0
+    for field, other in (("historical_scenarios", risk.joint.scenarios), ("joint_scenarios", risk.history.scenarios)):
+        _require(not (getattr(ranges, field) and other), f"ranges.{field}", getattr(ranges, field))
     tokens = collateral_tokens(genesis.assets)
     listed = (genesis.instruments, tokens, genesis.cash_groups, genesis.feeds)
-    for field, value, good in _provable_checks(*listed, genesis.risk, joint):
+    for field, value, good in _provable_checks(*listed, _largest_parameters(risk, joint, historical)):
         _require(good, field, value)
 
 
@@ -259,10 +265,8 @@ def _provable_checks(
     cash_groups: Sequence[CashGroup],
     feeds: Sequence[Feed],
     risk: RiskParameters,
-    joint_scenarios: int,
 ) -> Iterator[Check]:
-    """Checks that epochs can be proven. `tokens`: all possible collateral; `joint_scenarios`: the most that history
-    gives.
+    """Checks that epochs can be proven. `tokens`: all possible collateral; `risk`: with the most joint scenarios.
 
     A later check assumes that the earlier ones passed.
     """
@@ -277,7 +281,7 @@ def _provable_checks(
     names += [*(group.name for group in risk.groups), *(scenario.name for scenario in risk.stress)]
     longest = max((len(name.encode()) for name in names), default=0)
     yield "names", longest, longest <= NAME_BYTES_MAX
-    slots, rows = _largest_statement(instruments, tokens, cash_groups, _largest_parameters(risk, joint_scenarios))
+    slots, rows = _largest_statement(instruments, tokens, cash_groups, risk)
     yield "slots", len(slots), len(slots) <= SLOTS_MAX
     yield "slots.name", len(slots), len({slot.name for slot in slots}) == len(slots)
     yield "rows.name", len(rows), len({row.name for row in rows}) == len(rows)
@@ -286,8 +290,15 @@ def _provable_checks(
     yield "rows", digits, digits <= DIGITS_MAX
 
 
-def _largest_parameters(risk: RiskParameters, joint_scenarios: int) -> RiskParameters:
-    """The parameters with the largest number of joint scenarios; their contents do not matter here."""
+def _largest_parameters(risk: RiskParameters, joint_scenarios: int, historical: int) -> RiskParameters:
+    """The parameters with the largest number of joint scenarios, and of moves of history as large as possible; their
+    contents do not matter otherwise."""
+    if historical > len(risk.history.scenarios):
+        largest = HistoricalScenario((HistoricalMove(-MOVE_TIMES_MAX * PPM, -PPM),) * len(risk.groups), 2**20)
+        history: HistoricalRequirement = msgspec.structs.replace(
+            risk.history, scenarios=(largest,) * historical, tail=1
+        )
+        risk = msgspec.structs.replace(risk, history=history)
     if joint_scenarios <= len(risk.joint.scenarios):
         return risk
     unmoved = JointScenario((0,) * len(risk.groups))
@@ -305,7 +316,7 @@ def _largest_statement(
         assets=best_tokens,
         cash_groups=tuple(cash_groups),
         parameters=risk,
-        rows=[[0] * (1 + risk.width)] * len(instruments),
+        rows=[[0] * (1 + risk.column_count)] * len(instruments),
         token_prices=[unit_value_after_haircut(token, INDEX_TICKS_MAX) for token in best_tokens],
         index_ticks=(INDEX_TICKS_MAX,) * len(instruments),
     )

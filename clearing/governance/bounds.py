@@ -130,6 +130,8 @@ def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
     yield "risk.rate_ppm", risk.rate_ppm, risk.rate_ppm <= RATE_PPM_MAX
     weight = risk.joint.weight_ppm if risk.joint.scenarios or genesis.ranges.joint_scenarios else 0
     yield "risk.joint.weight_ppm", weight, weight <= JOINT_WEIGHT_PPM_MAX
+    weight = risk.history.weight_ppm if risk.history.scenarios or genesis.ranges.historical_scenarios else 0
+    yield "risk.history.weight_ppm", weight, weight <= JOINT_WEIGHT_PPM_MAX
     for group in risk.groups:
         at, grid = f"risk.groups.{group.id}", risk.grid(group)
         yield f"{at}.range_ppm", group.range_ppm, group.range_ppm >= RANGE_PPM_MIN

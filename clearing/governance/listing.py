@@ -126,6 +126,7 @@ def _check_order(before: Genesis, after: Genesis) -> Rejected | None:
     for path, was, now in (
         ("risk.stress", before.risk.stress, after.risk.stress),
         ("risk.joint.scenarios", before.risk.joint.scenarios, after.risk.joint.scenarios),
+        ("risk.history.scenarios", before.risk.history.scenarios, after.risk.history.scenarios),
     ):
         if now and now == was:
             why = "it is in the order of other risk groups"
@@ -257,8 +258,12 @@ def _remap_moves(state: State, before: Genesis, after: Genesis) -> None:
     for group_id in sorted(set(old) - set(new)):
         state.variances.remove(group_id)
         state.price_ranges.remove(group_id)
+        state.level_variances.remove(group_id)
+    for group_id in sorted({terms.group for terms in before.surfaces} ^ {terms.group for terms in after.surfaces}):
+        state.level_variances.remove(group_id)  # its level is another quantity from now on
     if before.risk != after.risk or before.ranges != after.ranges:
         state.joint_scenarios.remove(0)
+        state.historical_moves.remove(0)
         for group in after.risk.groups:
             _clamp_range(state, group, after.ranges)
 
@@ -287,13 +292,22 @@ def _remap_columns(state: State, old: tuple[int, ...], new: tuple[int, ...], win
     samples_by_time = sorted(state.returns.ordered(), key=lambda item: (item[1].time_ms, item[0]))
     if not samples_by_time:
         return
+    levels = dict(state.level_moves.ordered())
     for number, _ in samples_by_time:
         state.returns.remove(number)
+        state.level_moves.remove(number)
     clock = state.range_clock.get(0)
     samples = clock.samples if clock else len(samples_by_time)
     newest = samples_by_time[-window:]
-    for at, (_, sample) in enumerate(newest):
-        moves = dict(zip(old, sample.moves, strict=True))
-        ordered = tuple(moves.get(group, GroupMove(0, 0)) for group in new)
+    for at, (number, sample) in enumerate(newest):
         # The next observation goes to `samples` modulo the window; earlier ones are placed backwards from there.
-        state.returns.put((samples - len(newest) + at) % window, MovesRecord(sample.time_ms, ordered))
+        place = (samples - len(newest) + at) % window
+        state.returns.put(place, _reordered(sample, old, new))
+        if number in levels:
+            state.level_moves.put(place, _reordered(levels[number], old, new))
+
+
+def _reordered(sample: MovesRecord, old: tuple[int, ...], new: tuple[int, ...]) -> MovesRecord:
+    """The sample over other risk groups; a new one was not observed."""
+    moves = dict(zip(old, sample.moves, strict=True))
+    return MovesRecord(sample.time_ms, tuple(moves.get(group, GroupMove(0, 0)) for group in new))

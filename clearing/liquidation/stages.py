@@ -83,7 +83,8 @@ def size_liquidation(
     """
     whole = _open_notional(context, holdings)
     cost = context.terms.market.liquidation_penalty_ppm + discount_ppm
-    fixed, rounding = _collateral_requirement(context, holdings, margin), 1 if margin.terms.credit else 0
+    rounded = margin.terms.credit or current_arrays(context.state).tariff.historical
+    fixed, rounding = _collateral_requirement(context, holdings, margin), 1 if rounded else 0
     share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
     return SliceSizing(
         margin.equity, margin.initial, receipt_micros(whole), cost, receipt_micros(fixed), rounding, share

@@ -16,6 +16,7 @@ from clearing.price_ranges.delays import (
     observe_chains,
     report_age_ms,
 )
+from clearing.price_ranges.historical_moves import GroupHorizon, historical_moves, historical_requirement
 from clearing.price_ranges.history import (
     deviation_multiple,
     deviation_over,
@@ -28,10 +29,12 @@ from clearing.price_ranges.history import (
 )
 from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit, target_deviation
 from clearing.price_ranges.range_rule import HistoryFigures, next_published_range
+from clearing.price_ranges.volatility_levels import level_variance, observe_level
 from clearing.schema.receipts.prices import RangePublished
 from clearing.schema.records.prices import (
     FeedStatus,
     GroupMove,
+    HistoricalMovesRecord,
     JointScenariosRecord,
     MovesRecord,
     PublishedRangeRecord,
@@ -88,7 +91,7 @@ def history_figures(
 
 def _observe_returns(context: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> RangeClockRecord:
     """Observe one return of every group whose feed is open."""
-    moves = []
+    moves, levels = [], []
     for group in context.terms.risk.groups:
         feed = context.state.feeds.get(group.feed)
         variance = group_variance(context.state, group)
@@ -107,9 +110,14 @@ def _observe_returns(context: BlockContext, parameters: RangeParameters, clock: 
             )
         context.state.variances.put(group.id, variance)
         moves.append(move)
+        if parameters.historical_scenarios:
+            levels.append(observe_level(context, group, variance, parameters))
     if not any(move.deviation_nano for move in moves):
         return msgspec.structs.replace(clock, sampled_ms=context.time_ms)
-    context.state.returns.put(clock.samples % parameters.window, MovesRecord(context.time_ms, tuple(moves)))
+    number = clock.samples % parameters.window
+    context.state.returns.put(number, MovesRecord(context.time_ms, tuple(moves)))
+    if levels:
+        context.state.level_moves.put(number, MovesRecord(context.time_ms, tuple(levels)))
     return msgspec.structs.replace(clock, samples=clock.samples + 1, sampled_ms=context.time_ms)
 
 
@@ -119,6 +127,7 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         return
     state, groups, window = context.state, context.terms.risk.groups, observation_window(context.state)
     delay, changed, horizons = inclusion_delay_ms(state, context.time_ms), False, []
+    exact: list[GroupHorizon] = []
     for at, group in enumerate(groups):
         variance, before = group_variance(state, group), state.price_ranges.get(group.id)
         span = margin_horizon_ms(
@@ -130,10 +139,12 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         present = deviation_over(variance.variance, span, parameters.interval_ms)
         floor = target_deviation(after.target_ppm, after.multiple_ppm) if parameters.joint_floor else 0
         horizons.append(max(present, floor))
+        exact.append(GroupHorizon(horizons[-1], _volatility_horizon(state, parameters, group, span)))
         if _published_range(before, group) != _published_range(after, group):
             changed = True
             _range_receipt(context, group, after)
     changed |= _renew_joint_scenarios(context, parameters, window, horizons)
+    changed |= _renew_historical_moves(context, parameters, window, exact)
     if changed:
         context.rebuild_arrays()
 
@@ -179,6 +190,38 @@ def _renew_joint_scenarios(
     if joint_scenarios == before:
         return False
     context.state.joint_scenarios.put(0, joint_scenarios)
+    _touch_holders(context)
+    return True
+
+
+def _volatility_horizon(state: State, parameters: RangeParameters, group: RiskGroup, span_ms: int) -> int:
+    """The deviation of volatility's relative changes over the horizon; with the floor, at least the long-run one."""
+    if not parameters.historical_scenarios:
+        return 0
+    known = level_variance(state, group)
+    variance = max(known.variance, known.long_variance) if parameters.joint_floor else known.variance
+    return deviation_over(variance, span_ms, parameters.interval_ms)
+
+
+def _renew_historical_moves(
+    context: BlockContext, parameters: RangeParameters, window: list[MovesRecord], horizons: list[GroupHorizon]
+) -> bool:
+    """Update the moves of history from the window. Returns whether they changed."""
+    if parameters.historical_scenarios == 0:
+        return False
+    levels = {record.time_ms: record for _, record in context.state.level_moves.ordered()}
+    groups = [effective_risk_group(context.state, group) for group in context.terms.risk.groups]
+    moves = historical_moves(window, levels, horizons)
+    requirement = historical_requirement(moves, groups, parameters, context.terms.risk.history)
+    record = HistoricalMovesRecord(requirement)
+    if record == (context.state.historical_moves.get(0) or HistoricalMovesRecord(context.terms.risk.history)):
+        return False
+    context.state.historical_moves.put(0, record)
+    _touch_holders(context)
+    return True
+
+
+def _touch_holders(context: BlockContext) -> None:
+    """Margin the holders of every instrument."""
     for instrument in context.terms.instruments:
         context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument))
-    return True

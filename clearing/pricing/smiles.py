@@ -55,6 +55,16 @@ def option_smiles(
     return OptionSmiles(np.where(alive, volatilities, group.volatility_ppm), deviations)
 
 
+def stated_moves(relative_ppm: Integers, volatilities: Integers, factors: Integers) -> Integers:
+    """[n, s] `stated_move` of volatilities [n] by each relative move [s]; `factors` [n] of their times to expiry."""
+    size = -(-(np.abs(relative_ppm) * volatilities[:, np.newaxis]) // PPM)
+    np.minimum(size, VOLATILITY_MAX_PPM, out=size)
+    size = -(-(size * factors[:, np.newaxis]) // PPM)
+    np.minimum(size, VOLATILITY_MAX_PPM, out=size)
+    signed: Integers = np.sign(relative_ppm) * size
+    return signed
+
+
 def flat_smiles(group: VolatilityInputs, count: int) -> OptionSmiles:
     """Options of a group without a surface, for which the distance from the money does not matter."""
     return OptionSmiles(np.full(count, group.volatility_ppm, np.int64), np.zeros(count))

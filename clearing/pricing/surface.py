@@ -139,6 +139,15 @@ def shock_sizes(shock: VolShock, range_ppm: int, volatility_ppm: int, tenor_ms: 
     return up, mul_div_up(up, shock.down_ppm, PPM)
 
 
+def stated_move(shock: VolShock, relative_ppm: int, volatility_ppm: int, tenor_ms: int) -> int:
+    """How far volatility moves for a stated relative move at 30 days, in ppm of a year's, rounded away from zero."""
+    if not relative_ppm:
+        return 0
+    size = mul_div_up(abs(relative_ppm), volatility_ppm, PPM)
+    size = min(mul_div_up(min(size, VOLATILITY_MAX_PPM), term_factor_ppm(shock, tenor_ms), PPM), VOLATILITY_MAX_PPM)
+    return size if relative_ppm > 0 else -size
+
+
 def skew_shares(shock: VolShock, deviations: float) -> tuple[int, int]:
     """Relative changes of volatility in ppm at full tilt (signed) and full lift, at this distance from the money."""
     width = float(shock.skew_width_ppm) / float(PPM)

@@ -42,8 +42,13 @@ def effective_parameters(state: State) -> RiskParameters:
     if not (state.terms.genesis.ranges.enabled or state.terms.surfaces):
         return risk
     groups = tuple(effective_risk_group(state, group, state.now.arrays_time_ms) for group in risk.groups)
-    joint_scenarios = state.joint_scenarios.get(0)
-    return msgspec.structs.replace(risk, groups=groups, joint=joint_scenarios.credit if joint_scenarios else risk.joint)
+    joint_scenarios, moves = state.joint_scenarios.get(0), state.historical_moves.get(0)
+    return msgspec.structs.replace(
+        risk,
+        groups=groups,
+        joint=joint_scenarios.credit if joint_scenarios else risk.joint,
+        history=moves.requirement if moves else risk.history,
+    )
 
 
 def effective_risk_group(state: State, group: RiskGroup, time_ms: int | None = None) -> RiskGroup:

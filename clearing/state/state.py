@@ -77,6 +77,7 @@ from clearing.schema.records.prices import (
     AveragingRecord,
     ChainDelayRecord,
     FeedState,
+    HistoricalMovesRecord,
     JointScenariosRecord,
     Mark,
     MovesRecord,
@@ -250,6 +251,11 @@ class State:
     range_clock: Table[int, RangeClockRecord] = hashed("range_clock", Module.RISK, U32)
     chain_delays: Table[int, ChainDelayRecord] = hashed("chain_delays", Module.RISK, U63)
     joint_scenarios: Table[int, JointScenariosRecord] = hashed("joint", Module.RISK, U32)
+    level_variances: Table[int, VarianceRecord] = hashed("level_variances", Module.RISK, U32)
+    """Of volatility levels, in the place of prices, by risk group."""
+    level_moves: Table[int, MovesRecord] = hashed("level_moves", Module.RISK, U32)
+    """By the number of `returns`."""
+    historical_moves: Table[int, HistoricalMovesRecord] = hashed("historical_moves", Module.RISK, U32)
     member_accounts: Table[int, MemberAccounts] = hashed("member_accounts", Module.MEMBERS, U63)
     venues: Table[int, VenueState] = hashed("venues", Module.MEMBERS, U63)
     mandates: Table[tuple[int, int], MandateRecord] = hashed("mandates", Module.MEMBERS, tuple[U63, U63])

@@ -99,7 +99,7 @@ def _public(bound: Bound, values: Mapping[int, int]) -> int:
 DOMAIN = 2048
 """n of every package that a network writes; tests use smaller ones."""
 
-_AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED, SlotKind.NET_CHARGE)
+_AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED, SlotKind.NET_CHARGE, SlotKind.HISTORICAL)
 
 
 def layout_of(statement: RiskStatement, size: int = DOMAIN) -> ProofLayout:

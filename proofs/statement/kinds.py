@@ -44,6 +44,7 @@ SLOT_KINDS = _table(
     Kind(SlotKind.AUXILIARY_SIGNED, "auxiliary_signed", 8, 2**63),
     Kind(SlotKind.UNCOVERED, "uncovered", 8, 0),
     Kind(SlotKind.NET_CHARGE, "net_charge", 8, 0),
+    Kind(SlotKind.HISTORICAL, "historical", 8, 0),
 )
 ROW_KINDS = _table(Kind(RowKind.AT_LEAST_ZERO, "at_least_zero", 8, 0), Kind(RowKind.EQUAL_ZERO, "equal_zero", 0, 0))
 TABLES = {"slots": SLOT_KINDS, "rows": ROW_KINDS}

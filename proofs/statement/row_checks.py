@@ -9,8 +9,9 @@ Shapes, all at least zero: a *bound* of an auxiliary slot has that one auxiliary
 row has the account's shortfall and all that is charged negative. The group maxima are charged themselves, or through
 a *credit* G with whole * G >= plain * sum of all maxima + weight * J, plain + weight >= whole, where J bounds an
 expected shortfall over joint scenarios (k * J >= k * t + sum of count * u, counts adding up to k at least), each of
-which is made of the very loss rows of the groups, one of each. What is uncovered in a stress scenario has one row and
-no part in any other.
+which is made of the very loss rows of the groups, one of each. Moves of history, in slots of their own kind, are no
+scenarios of a group: only the rulebook says what they cost, and G is at least J. What is uncovered in a stress scenario
+has one row and no part in any other.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,13 @@ Coefficients = dict[int, int]
 Part = tuple[tuple[int, int], ...]
 """One group's coefficients in a row."""
 
-_CHOSEN = (SlotKind.GROUP_MAX, SlotKind.AUXILIARY, SlotKind.UNCOVERED, SlotKind.NET_CHARGE)
+_CHOSEN = (
+    SlotKind.GROUP_MAX,
+    SlotKind.AUXILIARY,
+    SlotKind.UNCOVERED,
+    SlotKind.NET_CHARGE,
+    SlotKind.HISTORICAL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,11 @@ def check_rows(statement: RiskStatement) -> None:
     placed = charged = _charged_by_maintenance(statement.rows, kinds)
     if not maxima <= charged:
         credit = _credit_of(bounds, charged, maxima)
-        _check_credit(credit, bounds, losses, maxima)
+        _check_credit(credit, bounds, kinds, losses, maxima)
         placed = charged | maxima | _behind_credit(credit, bounds, maxima)
         charged = charged - {credit.slot}
+    elif SlotKind.HISTORICAL in kinds:
+        raise _refused("moves of history that nothing averages", slots=kinds.count(SlotKind.HISTORICAL))
     net = {j for j, kind in enumerate(kinds) if kind is SlotKind.NET_CHARGE}
     if not net <= charged:
         raise _refused("a charge on a net amount that nothing pays", slots=len(net - charged))
@@ -154,7 +163,7 @@ def _credit_of(bounds: dict[int, list[Bound]], charged: frozenset[int], maxima: 
     found = [bound for j in sorted(charged - maxima) for bound in bounds[j] if any(i in maxima for i in bound.above)]
     if charged & maxima or len(found) != 1 or not maxima < found[0].above.keys():
         raise _refused("no row holds equity against every group's maximum", rows=len(found))
-    if len(found[0].above) != len(maxima) + 1 or len(bounds[found[0].slot]) != 1:
+    if len(found[0].above) != len(maxima) + 1:
         raise _refused("a credit of other things than groups and a joint loss", slot=found[0].slot)
     return found[0]
 
@@ -168,7 +177,13 @@ def _behind_credit(credit: Bound, bounds: dict[int, list[Bound]], maxima: frozen
     return {joint, *(slot for bound in bounds[joint] if bound.signed for slot in (*bound.signed, *bound.above))}
 
 
-def _check_credit(credit: Bound, bounds: dict[int, list[Bound]], losses: _Losses, maxima: frozenset[int]) -> None:
+def _check_credit(
+    credit: Bound,
+    bounds: dict[int, list[Bound]],
+    kinds: Sequence[SlotKind],
+    losses: _Losses,
+    maxima: frozenset[int],
+) -> None:
     """What a credit takes off must be replaced by the joint loss, in full."""
     joint = _joint_of(credit, maxima)
     plain = {credit.above[j] for j in maxima}
@@ -181,13 +196,40 @@ def _check_credit(credit: Bound, bounds: dict[int, list[Bound]], losses: _Losses
     exact = averaged == -expected[0].whole and expected[0].row.constant <= 0
     if not exact or sum(expected[0].above.values()) < expected[0].whole:
         raise _refused("an expected shortfall over fewer scenarios than it averages", slot=joint)
+    historical = _check_history(credit, joint, expected[0], bounds, kinds)
     for j in expected[0].above:
         rows = bounds[j]
         alone = len(rows) == 1 and rows[0].whole == 1 and not rows[0].above and rows[0].row.constant <= 0
         if not alone or len(rows[0].signed) != 1 or rows[0].signed.get(tail) != 1:
             raise _refused("a joint scenario without its loss", slot=j)
-        _check_joint_scenario(rows[0].public, losses)
+        if not historical:
+            _check_joint_scenario(rows[0].public, losses)
     _check_floor([bound for bound in bounds[joint] if not bound.signed], bounds, maxima)
+
+
+def _check_history(
+    credit: Bound, joint: int, expected: Bound, bounds: dict[int, list[Bound]], kinds: Sequence[SlotKind]
+) -> bool:
+    """Whether the joint scenarios are moves of history, whose slots are all of one kind and nowhere else.
+
+    Then they are of positions and tokens, and what is charged is at least their expected shortfall; otherwise nothing
+    but the credit bounds what is charged.
+    """
+    known = {j for j, kind in enumerate(kinds) if kind is SlotKind.HISTORICAL}
+    others = [bound for bound in bounds[credit.slot] if bound is not credit]
+    if not known:
+        if others:
+            raise _refused("a credit of other things than groups and a joint loss", slot=credit.slot)
+        return False
+    if known != expected.above.keys():
+        raise _refused("moves of history beside other joint scenarios", slots=len(known))
+    held = (SlotKind.POSITION, SlotKind.TOKEN)
+    if any(kinds[slot] not in held for j in known for bound in bounds[j] for slot in bound.public):
+        raise _refused("a move of history of other things than positions and tokens", slots=len(known))
+    least = len(others) == 1 and others[0].whole == 1 and others[0].above == {joint: 1} and not _loose(others[0])
+    if not least:
+        raise _refused("an expected shortfall of history that is not required", slot=credit.slot)
+    return True
 
 
 def _check_joint_scenario(public: Coefficients, losses: _Losses) -> None:

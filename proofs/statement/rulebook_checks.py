@@ -2,9 +2,9 @@
 
 Rule: everything is recomputed from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
-hash is the network's name, only ranges, volatilities, live surfaces, joint scenarios, haircuts and prices rest on the
-validators' attestation, and ranges, volatilities, surfaces and haircuts only within the bounds of the genesis. Without
-it the parameters rest on their attestation, too.
+hash is the network's name, only ranges, volatilities, live surfaces, joint scenarios, moves of history, haircuts and
+prices rest on the validators' attestation, and ranges, volatilities, surfaces and haircuts only within the bounds of
+the genesis. Without it the parameters rest on their attestation, too.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from proofs.statement.surface_bounds import check_live_surface, is_live
 
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
+    from clearing.schema.risk.history import HistoricalRequirement
     from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
     from clearing.schema.risk.price_ranges import RangeParameters
     from clearing.schema.terms.genesis import Genesis
@@ -226,9 +227,12 @@ def _same_parameters(stated: "RiskParameters", genesis: "Genesis", valued_ms: in
         if theirs.range_ppm != ours.range_ppm and not ranges.range_min_ppm <= theirs.range_ppm <= ranges.range_max_ppm:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"range of {ours.name}", stated=theirs.range_ppm)
         _check_volatility(theirs, ours, ranges)
-    _same("parameters", msgspec.structs.replace(stated, groups=fixed.groups, joint=fixed.joint), fixed)
+    moving = {"groups": fixed.groups, "joint": fixed.joint, "history": fixed.history}
+    _same("parameters", msgspec.structs.replace(stated, **moving), fixed)
     if stated.joint != fixed.joint:
         _check_joint(stated.joint, fixed.joint, ranges)
+    if stated.history != fixed.history:
+        _check_history(stated.history, fixed.history, ranges)
 
 
 def _without_live_surfaces(stated: "RiskParameters", genesis: "Genesis", valued_ms: int) -> "RiskParameters":
@@ -274,6 +278,23 @@ def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangePara
         stated, scenarios=fixed.scenarios, tail=fixed.tail, tail_part_ppm=fixed.tail_part_ppm
     )
     _same("credit", moved, fixed)
+
+
+def _check_history(stated: "HistoricalRequirement", fixed: "HistoricalRequirement", ranges: "RangeParameters") -> None:
+    """Moves of history: how many there may be, and how many of the worst are averaged, is the genesis'."""
+    total = sum(scenario.count for scenario in stated.scenarios)
+    kept = ranges.historical_scenarios + 1  # and one more, in which the mild ones are counted
+    known = (
+        ranges.historical_scenarios and ranges.window_min <= total <= ranges.window and len(stated.scenarios) <= kept
+    )
+    if not known or (stated.tail, stated.tail_part_ppm) != ranges.joint_tail(total):
+        raise VerificationFailed(
+            ProofCode.RULES_DIFFER, "moves of history", stated=len(stated.scenarios), tail=stated.tail
+        )
+    moved = msgspec.structs.replace(
+        stated, scenarios=fixed.scenarios, tail=fixed.tail, tail_part_ppm=fixed.tail_part_ppm
+    )
+    _same("history", moved, fixed)
 
 
 def _same_over_time(group: "RiskGroup") -> "RiskGroup":

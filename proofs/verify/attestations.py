@@ -8,7 +8,7 @@ hash in 64 hexadecimal digits. It must not judge them: bounds are those of `proo
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from clearing.base.codec import encode_trimmed
+from clearing.base.codec import encode, encode_trimmed
 from clearing.base.hashing import tagged_hash
 from clearing.margin.statement.snapshot import CustodyTerm
 from proofs.epoch.package import EpochPackage
@@ -23,6 +23,7 @@ CUSTODY_WORDS = ("released", "later", "strays", "dust")
 JOINT_TAG = "crossclear/joint-credit/v1"
 JOINT_FIELDS = 4
 """First fields that are always hashed."""
+HISTORY_TAG = "crossclear/historical-moves/v1"
 POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
 OF_THE_FILE = "evm_possessions"
 """The name of the value that the maker of the file chose: an EVM key can sign one message in many ways, all valid, and
@@ -65,6 +66,8 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
     joint = book.parameters.joint
     if joint.scenarios:
         yield "joint_credit", tagged_hash(JOINT_TAG, encode_trimmed(joint, {type(joint): JOINT_FIELDS})).hex()
+    if book.parameters.history.scenarios:
+        yield "historical_moves", tagged_hash(HISTORY_TAG, encode(book.parameters.history)).hex()
 
 
 def _of_surface(group: "RiskGroup") -> Iterator[Attested]:

@@ -107,6 +107,7 @@ def _further_terms(statement: RiskStatement) -> str:
     """What the requirement has besides the worst scenario of each group, derived from the rows' shapes."""
     bounds = bounds_of(statement)
     maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
+    historical = any(slot.kind is SlotKind.HISTORICAL for slot in statement.slots)
     short = {slot for j in maxima for bound in bounds[j] for slot in bound.above}
     averages = [row for rows in bounds.values() for row in rows if row.above and row.signed]
     behind = {slot for average in averages for slot in average.above}
@@ -118,6 +119,8 @@ def _further_terms(statement: RiskStatement) -> str:
     terms += [f"charges on {len(net)} net amounts of groups"] if net else []
     terms += [
         f"a credit between groups by the {average.whole} worst of {sum(average.above.values())} joint scenarios"
+        if not historical
+        else f"the {average.whole} worst of {sum(average.above.values())} joint moves of history on average"
         for average in averages
     ]
     return f"with {', '.join(terms)}, " if terms else ""

@@ -71,7 +71,7 @@ def account_margin(
     losses: list[int] = []
     scenario_losses: list[list[int]] = []
     for matrix in arrays.matrices:
-        values = [0] * (1 + arrays.scenarios)
+        values = [0] * arrays.values.shape[1]
         for at in matrix.members:
             lots = positions[at]
             if lots:
@@ -82,7 +82,7 @@ def account_margin(
             if units:
                 values = [total + value * units for total, value in zip(values, row, strict=True)]
         scenario_losses.append([values[0] - value for value in values[1:]])
-        losses.append(max(0, *scenario_losses[-1]))
+        losses.append(max(0, *scenario_losses[-1][: arrays.scenarios]))
     by_column = [[0, *losses_of_group] for losses_of_group in scenario_losses]
     members = [matrix.members for matrix in arrays.matrices]
     terms = account_terms(arrays.tariff, losses, by_column, members, positions, tokens)
@@ -102,8 +102,12 @@ def spare_without_credit(
 ) -> int:
     """Equity minus the requirement without credit between groups, in micros: never more than with it.
 
+    Where history is required, which may exceed the sum of the groups, equity minus the whole requirement.
     For the many accounts that are far from their margin, at half the cost of `account_margin`. Arguments as there.
     """
+    if arrays.tariff.historical:
+        margin = account_margin(arrays, cash, tokens, positions)
+        return margin.equity - margin.initial
     _check_lengths(arrays, len(cash), len(tokens), len(positions))
     equity = sum(cash)
     equity += sum(value * units for value, units in zip(arrays.token_prices, tokens, strict=True) if units)

@@ -94,7 +94,10 @@ def margin_terms_batch(
             joint = np.maximum(joint, _required(losses, minimums).max(axis=0, initial=0))
         plain, weight, whole = tariff.credit_weights
         weighted = exact_sum([exact_product(plain, full), exact_product(weight, joint)], count)
-        credit = full - -(-weighted // whole)
+        groups = -(-weighted // whole)
+        if tariff.historical:
+            groups = np.maximum(groups, joint)
+        credit = full - groups
         parts.append(-credit)
     charges = _lot_charges(tariff, lots)
     impact = _lines(tariff.impact, np.abs(lots))

@@ -13,7 +13,8 @@ from clearing.margin.risk_arrays.exact_products import GroupMatrix
 def requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
     """The parameters on which the totals of every account depend."""
     parameters = arrays.parameters
-    return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
+    levels = parameters.maintenance_numerator, parameters.maintenance_denominator
+    return *levels, arrays.tariff.joint, parameters.history
 
 
 def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
@@ -25,6 +26,14 @@ def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
         for at, ((old, new), (before, after)) in enumerate(zip(values, lines, strict=True))
         if old != new or before != after
     ]
+
+
+def moved_in_history(one: RiskArrays, other: RiskArrays) -> set[int]:
+    """Numbers of the risk groups whose columns of history differ, for lots or for units."""
+    if not other.tariff.historical or (one.values is other.values and one.token_rows is other.token_rows):
+        return set()
+    pairs = zip(one.wide_matrices, other.wide_matrices, strict=True)
+    return {number for number, (before, after) in enumerate(pairs) if not same_matrix(before, after)}
 
 
 def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:

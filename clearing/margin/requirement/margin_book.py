@@ -41,6 +41,7 @@ from clearing.margin.requirement.book_columns import (
 )
 from clearing.margin.requirement.changed_arrays import (
     changed_tokens,
+    moved_in_history,
     recharged_instruments,
     requirement_inputs,
     same_matrix,
@@ -131,8 +132,9 @@ class MarginBook:
                 row = self.layout.tokens.start + at
                 self._pending.add(self._money, self.columns.columns_with_values(row))
         charged = recharged_instruments(old.tariff, arrays.tariff)
+        historical = moved_in_history(old, arrays)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
-            unchanged = before is after or same_matrix(before, after)
+            unchanged = number not in historical and (before is after or same_matrix(before, after))
             if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.has_lots.start + number
                 self._pending.add(number, self.columns.columns_with_values(row))

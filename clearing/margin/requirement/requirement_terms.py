@@ -1,7 +1,8 @@
 """The terms of one account's requirement besides the group losses: the definition, in Python integers.
 
 Rule: simple, not fast; `add_ons` must equal it. The requirement of groups is the sum of max(loss, short-option
-minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it. Next are the charges per
+minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it;
+where they are of history, the requirement is at least that shortfall. Next are the charges per
 lot, impact, concentration of tokens, and charges on net amounts of groups. Every term is convex in the holdings, so all
 of it can be stated as linear rows. The joint term is at least the sum of short-option minimums: an option that no
 scenario reaches earns no credit.
@@ -24,7 +25,7 @@ class MarginTerms:
     """Expected shortfall over joint scenarios, at least the sum of short-option minimums and, with `keep_largest`, at
     least the largest group's requirement; 0 without scenarios."""
     credit: int = 0
-    """Credit of joint scenarios on the sum of groups, at least 0."""
+    """Credit of joint scenarios on the sum of groups, at least 0; below it where history requires more than the sum."""
     charges: int = 0
     """Charge on each lot: contingency and slippage."""
     impact: int = 0
@@ -70,7 +71,10 @@ def account_terms(
     joint = max(_joint_loss(tariff, scenario_losses), sum(plain.option_minimums), largest)
     whole_part, weight, whole = tariff.credit_weights
     full = sum(required)
-    return replace(plain, joint=joint, credit=full - -(-(whole_part * full + weight * joint) // whole))
+    charged = -(-(whole_part * full + weight * joint) // whole)
+    if tariff.historical:
+        charged = max(charged, joint)
+    return replace(plain, joint=joint, credit=full - charged)
 
 
 def plain_terms(

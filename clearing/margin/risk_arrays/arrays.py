@@ -59,7 +59,7 @@ class ArrayPlan:
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the array: instruments, scenarios with the base."""
-        return len(self.instruments), 1 + self.parameters.width
+        return len(self.instruments), 1 + self.parameters.column_count
 
     def fits(
         self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
@@ -148,7 +148,7 @@ class RiskArrays:
     """Collateral tokens only, ordered by id."""
     cash_groups: tuple[CashGroup, ...]
     values: Integers
-    """[m, 1 + S] micros a lot; column 0 is the base scenario."""
+    """[m, 1 + S + H] micros a lot; column 0 is the base scenario, the last H are those of history."""
     token_values: Integers
     """[k] micros a clearing unit, after haircut, rounded down; 0 while there is no price."""
     priced: tuple[bool, ...]
@@ -176,8 +176,13 @@ class RiskArrays:
 
     @property
     def scenarios(self) -> int:
-        """How many scenarios besides the base."""
-        return int(self.values.shape[1]) - 1
+        """How many scenarios of grids besides the base: those of a group's worst loss."""
+        return int(self.values.shape[1]) - 1 - len(self.parameters.history.scenarios)
+
+    @property
+    def own_values(self) -> Integers:
+        """[m, 1 + S] the values without the columns of history."""
+        return self.values[:, : 1 + self.scenarios]
 
     def members(self, group: RiskGroup) -> tuple[int, ...]:
         """Indices of the instruments of one risk group, rising."""
@@ -190,14 +195,14 @@ class RiskArrays:
     @cached_property
     def matrices(self) -> tuple[GroupMatrix, ...]:
         """Each group's array in the form for products with lots and units; computed once."""
-        return tuple(self.matrix_of(group, group_matrix(self.values, self.members(group))) for group in self.groups)
+        return tuple(self.matrix_of(group, group_matrix(self.own_values, self.members(group))) for group in self.groups)
 
     def matrix_of(self, group: RiskGroup, of_instruments: GroupMatrix) -> GroupMatrix:
-        """The group's matrix, from that of its instruments."""
+        """The group's matrix, from that of its instruments, over the same columns."""
         tokens = self.tokens_of(group)
         if not tokens:
             return of_instruments
-        rows = np.array([self.token_rows[at] for at in tokens], np.int64).T
+        rows = np.array([self.token_rows[at] for at in tokens], np.int64).T[: len(of_instruments.exact)]
         return with_tokens(of_instruments, tokens, np.ascontiguousarray(rows[:1] - rows))
 
     @cached_property
@@ -243,8 +248,16 @@ class RiskArrays:
     @cached_property
     def joint_matrix(self) -> GroupMatrix:
         """The joint scenarios over all instruments; computed once."""
-        columns = [scenario.columns for scenario in self.parameters.joint.scenarios]
-        return joined_matrix(self.matrices, columns, len(self.instruments))
+        columns = [scenario.columns for scenario in self.tariff.joint.scenarios]
+        return joined_matrix(self.wide_matrices, columns, len(self.instruments))
+
+    @cached_property
+    def wide_matrices(self) -> tuple[GroupMatrix, ...]:
+        """As `matrices`, with the columns of history; computed once."""
+        if not self.tariff.historical:
+            return self.matrices
+        wide = (group_matrix(self.values, self.members(group)) for group in self.groups)
+        return tuple(map(self.matrix_of, self.groups, wide))
 
     @cached_property
     def token_prices(self) -> list[int]:
@@ -407,7 +420,7 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
     if "matrices" in known:
         groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
         vars(built)["matrices"] = tuple(
-            built.matrix_of(group, group_matrix(built.values, matrix.members)) if group.id in groups else matrix
+            built.matrix_of(group, group_matrix(built.own_values, matrix.members)) if group.id in groups else matrix
             for group, matrix in zip(built.groups, before.matrices, strict=True)
         )
     if "rows" in known:

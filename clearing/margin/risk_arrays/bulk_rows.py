@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clearing.base.errors import Bug
 from clearing.base.units import PPM
-from clearing.margin.risk_arrays.grid import Grid, Integers, grid_columns
+from clearing.margin.risk_arrays.grid import Grid, Integers, filled_columns, grid_columns
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.averages import NO_AVERAGES, Averages, deviation_factor
@@ -57,6 +57,7 @@ class InstrumentBlock:
     group: RiskGroup
     feed: int
     scenarios: tuple[Scenario, ...]
+    """One for each column after the base."""
     grid: Grid
     rate_ppm: int
     rows: tuple[int, ...]
@@ -75,11 +76,11 @@ def build_block(
     marked = [(row, instrument) for row, instrument in numbered if instrument.is_marked]
     options = [(row, instrument) for row, instrument in numbered if instrument.is_option]
     expiries = sorted({option.expiry_ms for _, option in options})
-    strikes, width = np.array([option.strike_ticks for _, option in options], np.float64), 1 + of.width
+    strikes, width = np.array([option.strike_ticks for _, option in options], np.float64), 1 + of.column_count
     return InstrumentBlock(
         group=group,
         feed=feed,
-        scenarios=of.grid(group),
+        scenarios=filled_columns(group, of),
         grid=grid_columns(group, of),
         rate_ppm=of.rate_ppm,
         rows=tuple(row for row, _ in numbered),
@@ -299,6 +300,8 @@ def _volatilities(block: InstrumentBlock, forwards: Floats, time_ms: int) -> Int
     shifted[:, :1] = np.maximum(base, VOLATILITY_MIN_PPM)
     moved = shifted[:, 1:]
     moved[:] = base + np.where(rises, up[:, np.newaxis], np.where(falls, -down[:, np.newaxis], 0))
+    if grid.stated:
+        moved += smiles.stated_moves(grid.stated_volatility, smiled.volatilities, factors[options.expiry])
     if group.shock.up_floor_ppm:
         np.maximum(moved, np.where(rises, group.shock.up_floor_ppm, 0), out=moved)
     smiles.bound_volatilities(moved)

@@ -52,8 +52,11 @@ class Tariff:
     concentration: tuple[Lines, ...]
     """[k] over units."""
     joint: JointCredit
+    """Over the columns of the arrays."""
     net: tuple["ChargeRows", ...] = ()
     """Charges on net amounts of groups; empty where no scenario is valued."""
+    historical: bool = False
+    """Whether the joint scenarios are those of history, whose expected shortfall is always required."""
 
     @property
     def credits_groups(self) -> bool:
@@ -156,8 +159,9 @@ def build_tariff(
             concentration_lines(value, tiers.get(asset.id, ()))
             for asset, value in zip(assets, token_values, strict=True)
         ),
-        joint=parameters.joint,
+        joint=parameters.joint_in_force,
         net=net,
+        historical=bool(parameters.history.scenarios),
     )
 
 

@@ -1,11 +1,12 @@
 """Scenario grids: the predefined ones, and a group's grid as columns of numbers.
 
 Rule: a grid is data. Column 0 of every array is the base, without a move. A grid's scenarios follow in their order.
-Where another group's grid is longer, scenarios without a move fill the rest; they cost nothing. It must not know
-prices.
+Where another group's grid is longer, scenarios without a move fill the rest; they cost nothing. Columns of history come
+after all grids. It must not know prices.
 """
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,27 +72,44 @@ class Grid:
     """-1, 0 or 1."""
     skew_absolute: Integers
     """-1, 0 or 1."""
+    stated_volatility: Integers
+    """Relative moves of volatility in ppm."""
+    stated: bool
+    """Whether any of them is not 0."""
     weighted: bool
     """Whether any weight is not 1."""
     skewed: bool
     """Whether any scenario shifts the smile."""
 
 
+def filled_columns(group: RiskGroup, parameters: RiskParameters) -> tuple[Scenario, ...]:
+    """A scenario for each column of the group's arrays after the base."""
+    grid, unmoved = parameters.grid(group), Scenario(0, 1, 0)
+    return (*grid, *(unmoved,) * (parameters.width - len(grid)), *parameters.historical_columns(group))
+
+
+def move_fraction(scenario: Scenario, range_ppm: int) -> tuple[int, int]:
+    """Numerator and denominator of the move's size, in lowest terms: the smaller, the more prices fit into int64."""
+    numerator = (PPM if scenario.of_index else range_ppm) * abs(scenario.move_numerator)
+    denominator = PPM * scenario.move_denominator
+    common = gcd(numerator, denominator)
+    return numerator // common, denominator // common
+
+
 def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
-    """The group's grid, as wide as the network's widest."""
-    scenarios = parameters.grid(group)
-    unmoved = Scenario(0, 1, 0)
-    filled = [*scenarios, *(unmoved for _ in range(parameters.width - len(scenarios)))]
-    ranges = [PPM if scenario.of_index else group.range_ppm for scenario in filled]
+    """The group's grid, as wide as the network's widest, and its columns of history."""
+    filled = filled_columns(group, parameters)
+    sizes = [move_fraction(scenario, group.range_ppm) for scenario in filled]
     columns = (
-        [reach * abs(scenario.move_numerator) for reach, scenario in zip(ranges, filled, strict=True)],
-        [PPM * scenario.move_denominator for scenario in filled],
+        [numerator for numerator, _ in sizes],
+        [denominator for _, denominator in sizes],
         [scenario.weight_ppm for scenario in filled],
         [scenario.volatility_direction for scenario in filled],
         [scenario.skew_linear for scenario in filled],
         [scenario.skew_absolute for scenario in filled],
     )
     numerators, denominators, weights, volatility, linear, absolute = (np.array(column, np.int64) for column in columns)
+    stated = np.array([scenario.volatility_ppm for scenario in filled], np.int64)
     return Grid(
         numerators=numerators,
         denominators=denominators,
@@ -100,6 +118,8 @@ def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
         volatility=volatility,
         skew_linear=linear,
         skew_absolute=absolute,
+        stated_volatility=stated,
+        stated=bool(stated.any()),
         weighted=bool((weights != PPM).any()),
         skewed=bool(linear.any() or absolute.any()),
     )

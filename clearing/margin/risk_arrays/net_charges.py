@@ -19,6 +19,7 @@ from clearing.base.units import PPM
 from clearing.margin.risk_arrays.charge_rates import impact_lines
 from clearing.schema.risk.charges import Lines, rate_micros
 from clearing.schema.risk.group_charges import NO_GROUP_CHARGES, BasisMove, NetCharge
+from clearing.schema.risk.history import HistoricalRequirement
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.instruments import Instrument
 
@@ -75,7 +76,13 @@ def sensitivity_parameters(parameters: RiskParameters) -> RiskParameters:
         msgspec.structs.replace(group, scenarios=(), charges=NO_GROUP_CHARGES) for group in parameters.groups
     )
     return msgspec.structs.replace(
-        parameters, groups=groups, scenarios=SENSITIVITY_GRID, joint=JointCredit(), stress=(), default_fund_micros=0
+        parameters,
+        groups=groups,
+        scenarios=SENSITIVITY_GRID,
+        joint=JointCredit(),
+        stress=(),
+        default_fund_micros=0,
+        history=HistoricalRequirement(),
     )
 
 

@@ -24,6 +24,7 @@ from clearing.pricing.surface import (
     option_volatility,
     shock_sizes,
     skew_shares,
+    stated_move,
 )
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.carry import carried_ticks, carry_to
@@ -51,7 +52,7 @@ def scenario_volatility(
 ) -> int:
     """An option's volatility in a scenario, `deviations` from the money: moved, then skewed, rounded down."""
     up, down = shock_sizes(group.shock, group.volatility_range_ppm, volatility_ppm, tenor_ms)
-    moved = volatility_ppm
+    moved = volatility_ppm + stated_move(group.shock, scenario.volatility_ppm, volatility_ppm, tenor_ms)
     if scenario.volatility_direction > 0:
         moved = max(volatility_ppm + up, group.shock.up_floor_ppm)
     elif scenario.volatility_direction < 0:
@@ -201,14 +202,14 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
 
 def _instrument_rows(priced: PricedListing, index_ticks: Sequence[int], parameters: RiskParameters) -> list[list[int]]:
     groups = {group.id: group for group in parameters.groups}
-    grids = {group.id: parameters.grid(group) for group in parameters.groups}
+    grids = {group.id: (parameters.grid(group), parameters.historical_columns(group)) for group in parameters.groups}
     return [
         _instrument_row(
             instrument,
             ticks,
             priced.marks.get(instrument.id),
             groups[instrument.group],
-            grids[instrument.group],
+            *grids[instrument.group],
             parameters,
             priced.time_ms,
             priced.averages.get(instrument.id),
@@ -241,17 +242,20 @@ def _instrument_row(
     mark: int | None,
     group: RiskGroup,
     grid: Sequence[Scenario],
+    history: Sequence[Scenario],
     parameters: RiskParameters,
     time_ms: int,
     known: KnownAverage | None,
 ) -> list[int]:
-    """One instrument's row; where another group's grid is longer, scenarios without a move fill the rest."""
-    width = 1 + parameters.width
+    """One instrument's row; where another group's grid is longer, scenarios without a move fill the rest, before those
+    of history."""
     if not ticks:
-        return [0] * width
+        return [0] * (1 + parameters.column_count)
+    scenarios = (*grid, *history)
     if instrument.is_option:
-        row = option_row(instrument, ticks, group, grid, parameters.rate_ppm, time_ms, known)
+        row = option_row(instrument, ticks, group, scenarios, parameters.rate_ppm, time_ms, known)
     else:
         used = model_mark(instrument, ticks, parameters.rate_ppm, time_ms) if mark is None else mark
-        row = marked_row(instrument.micros_per_tick, used, group.range_ppm, grid)
-    return row + row[:1] * (width - len(row))
+        row = marked_row(instrument.micros_per_tick, used, group.range_ppm, scenarios)
+    own = 1 + len(grid)
+    return row[:own] + row[:1] * (parameters.width - len(grid)) + row[own:]

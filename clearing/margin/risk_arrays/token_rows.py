@@ -45,20 +45,22 @@ def token_row(token: Asset, ticks: int, parameters: RiskParameters) -> tuple[int
 
     Raises Bug for a token in an unknown group: listings are checked on input.
     """
-    terms, width = token.scenarios, parameters.width
+    terms = token.scenarios
     if not terms.group:
         return ()
     if not ticks:
-        return (0,) * (1 + width)
+        return (0,) * (1 + parameters.column_count)
     group = next((each for each in parameters.groups if each.id == terms.group), None)
     if group is None:
         raise Bug(f"token {token.name} moves with no risk group")
     base, grid = unit_value_after_haircut(token, ticks), parameters.grid(group)
+    scenarios = (*grid, *parameters.historical_columns(group))
     if terms.fall_share_ppm:
-        moved = [fallen_value(base, terms.fall_share_ppm, group.range_ppm, scenario) for scenario in grid]
+        moved = [fallen_value(base, terms.fall_share_ppm, group.range_ppm, scenario) for scenario in scenarios]
     else:
-        moved = [spot_value(token, ticks, group.range_ppm, scenario) for scenario in grid]
-    return (base, *moved, *((base,) * (width - len(moved))))
+        moved = [spot_value(token, ticks, group.range_ppm, scenario) for scenario in scenarios]
+    own = len(grid)
+    return (base, *moved[:own], *((base,) * (parameters.width - own)), *moved[own:])
 
 
 def build_token_rows(tokens: Sequence[Asset], index: Mapping[int, int], parameters: RiskParameters) -> TokenRows:

@@ -9,10 +9,11 @@ tariff's. It must not know how rows are proven.
     `concentration:<token>` z >= slope * units - intercept of each tier
     `basis:<group>`, `delta:<group>`, `vega:<group>`
                             y >= sum of coefficient * q - intercept of each row of the charge on a net amount
-    `tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
+    `tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0; `history:<n>` where it is one of
+                            history
     `joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000),
                             J >= all short-option minimums, and with `keep_largest` J >= each group's maximum
-    `groups`                whole * G >= plain * sum of group maxima + weight * J
+    `groups`                whole * G >= plain * sum of group maxima + weight * J, and with history G >= J
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from clearing.margin.risk_arrays.arrays import RiskArrays
 
 
-AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED, SlotKind.NET_CHARGE)
+AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED, SlotKind.NET_CHARGE, SlotKind.HISTORICAL)
 _CHARGES = ("charge:", "concentration:", "basis:", "delta:", "vega:")
 
 
@@ -64,7 +65,8 @@ def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
     ]
     if tariff.credits_groups:
         slots.append(Slot("tail", SlotKind.AUXILIARY_SIGNED))
-        slots += [Slot(f"beyond:{n}", SlotKind.AUXILIARY) for n in range(1, 1 + len(tariff.joint.scenarios))]
+        kind = SlotKind.HISTORICAL if tariff.historical else SlotKind.AUXILIARY
+        slots += [Slot(_beyond(arrays, n), kind) for n in range(1, 1 + len(tariff.joint.scenarios))]
         slots += [Slot("joint", SlotKind.AUXILIARY), Slot("groups", SlotKind.AUXILIARY)]
     return tuple(slots)
 
@@ -100,7 +102,7 @@ def auxiliary_row_count(arrays: ValuedListing) -> int:
     if not tariff.credits_groups:
         return count
     floors = tariff.has_short_rates + tariff.joint.keep_largest * len(arrays.groups)
-    return count + len(tariff.joint.scenarios) + 2 + floors
+    return count + len(tariff.joint.scenarios) + 2 + floors + tariff.historical
 
 
 def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
@@ -132,10 +134,10 @@ def auxiliary_values(
 
 
 def _scenario_losses(arrays: "RiskArrays", tokens: Sequence[int], positions: Sequence[int]) -> list[list[int]]:
-    """[g][1 + S] loss of each group in each column."""
+    """[g][1 + S + H] loss of each group in each column."""
     found = []
     for matrix in arrays.matrices:
-        losses = [0] * (1 + arrays.scenarios)
+        losses = [0] * arrays.values.shape[1]
         held: list[tuple[Sequence[int], int]] = [(arrays.rows[at], positions[at]) for at in matrix.members]
         held += [(arrays.token_rows[at], tokens[at]) for at in matrix.tokens]
         for row, size in held:
@@ -190,7 +192,8 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     members = [arrays.members(group) for group in arrays.groups]
     moving = [arrays.tokens_of(group) for group in arrays.groups]
     for number, scenario in enumerate(tariff.joint.scenarios, start=1):
-        beyond = auxiliary[f"beyond:{number}"]
+        name = _beyond(arrays, number)
+        beyond = auxiliary[name]
         changes = {
             places.positions + at: arrays.rows[at][column] - arrays.rows[at][0]
             for own, column in zip(members, scenario.columns, strict=True)
@@ -201,7 +204,7 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
             for own, column in zip(moving, scenario.columns, strict=True)
             for at in own
         }
-        yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
+        yield _row(name, {**changes, tail: 1, beyond: 1})
         expected[beyond] = -tariff.joint_counts[number - 1]
     yield _row("joint", expected)
     if tariff.has_short_rates:
@@ -213,6 +216,13 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     plain, weight, whole = tariff.credit_weights
     maxima = {places.maxima + number: -plain for number in range(len(arrays.groups))}
     yield _row("groups", {**maxima, joint: -weight, auxiliary["groups"]: whole})
+    if tariff.historical:
+        yield _row("groups-history", {joint: -1, auxiliary["groups"]: 1})
+
+
+def _beyond(arrays: ValuedListing, number: int) -> str:
+    """Name of the slot of a joint scenario, from 1, and of its row."""
+    return f"history:{number}" if arrays.tariff.historical else f"beyond:{number}"
 
 
 def _instruments(arrays: ValuedListing, values: Sequence[int]) -> Iterable[tuple[Instrument, int]]:

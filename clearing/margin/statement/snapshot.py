@@ -43,6 +43,9 @@ class SlotKind(IntEnum):
     """[0, 2^64): at least an account's shortfall in one stress scenario; not part of margin, never published."""
     NET_CHARGE = 8
     """[0, 2^64): a charge on what one group's positions net to, at least what its rows state; never published."""
+    HISTORICAL = 9
+    """[0, 2^64): at least the loss beyond the tail's threshold in a move of history, which is no scenario of a grid;
+    never published."""
 
 
 class RowKind(IntEnum):
@@ -86,7 +89,8 @@ class AccountHoldings(Wire, frozen=True):
     values: tuple[I64, ...]
     shortfall: U63 = 0
     auxiliary: tuple[I64, ...] = ()
-    """Values of the AUXILIARY, AUXILIARY_SIGNED and NET_CHARGE slots, in slot order: the least that the rows allow."""
+    """Values of the AUXILIARY, AUXILIARY_SIGNED, NET_CHARGE and HISTORICAL slots, in slot order: the least that the
+    rows allow."""
     owner: Bytes20 = bytes(20)
     """The address that signs for money leaving the account, to which its commitment is bound; zeros: an account of the
     ledger itself."""

@@ -26,6 +26,7 @@ from clearing.margin.risk_arrays.reference_arrays import (
 from clearing.margin.risk_arrays.token_rows import fallen_value
 from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Row, RowKind, Slot, SlotKind
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
+from clearing.schema.risk.history import HistoricalRequirement
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX
@@ -106,6 +107,7 @@ def _grid_of(parameters: RiskParameters) -> RiskParameters:
         groups=groups,
         scenarios=groups[0].scenarios if groups else parameters.scenarios,
         joint=JointCredit(),
+        history=HistoricalRequirement(),
         charges=(),
         concentration=(),
         stress=(),

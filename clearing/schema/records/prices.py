@@ -7,6 +7,7 @@ observation interval.
 from enum import IntEnum
 
 from clearing.base.codec import I64, U32, U63, U256Bytes, Wire
+from clearing.schema.risk.history import HistoricalRequirement
 from clearing.schema.risk.parameters import JointCredit
 
 
@@ -96,6 +97,12 @@ class JointScenariosRecord(Wire, frozen=True):
     """Joint scenarios in force, computed from the window and the ranges last published."""
 
     credit: JointCredit
+
+
+class HistoricalMovesRecord(Wire, frozen=True):
+    """Moves of history in force, computed from the window and the ranges last published."""
+
+    requirement: HistoricalRequirement
 
 
 class Mark(Wire, frozen=True):

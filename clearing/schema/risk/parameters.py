@@ -1,10 +1,10 @@
 """Risk parameters: risk groups, the scenario grid, joint scenarios and margin levels, as governance data.
 
 Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implicit. The
-listed scenarios are columns 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never
-exceeds the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail`
-worst are summed, and the sum is divided by `tail` and rounded up; a part of the next worst may count, too. This module
-must not know prices or holdings.
+listed scenarios are columns 1, 2 and so on; those of `history` come after all grids. A joint scenario names one column
+for every risk group; one of grids never loses more than the sum of the group losses. Expected shortfall convention:
+every scenario counts `count` times, the `tail` worst are summed, and the sum is divided by `tail` and rounded up; a
+part of the next worst may count, too. This module must not know prices or holdings.
 """
 
 from collections import Counter
@@ -12,35 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import gcd
 
-from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import PPM
 from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, charge_checks
 from clearing.schema.risk.group_charges import GroupCharges, group_charge_checks
+from clearing.schema.risk.history import HistoricalRequirement, history_checks
 from clearing.schema.risk.live_surface import ExpiryCarry, carry_checks
+from clearing.schema.risk.scenarios import SCENARIOS_MAX as SCENARIOS_MAX
+from clearing.schema.risk.scenarios import Scenario as Scenario
+from clearing.schema.risk.scenarios import scenario_checks
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
 
-SCENARIOS_MAX = 64
 STRESS_MAX = 16
 _NAME_SHOWN = 64
 """Characters of a name in the place of a fault: a stranger's name may be long."""
-
-
-class Scenario(Wire, frozen=True):
-    """One point of the grid: the index moves by numerator/denominator of the range, volatility by its range."""
-
-    move_numerator: I64
-    move_denominator: U32
-    volatility_direction: I64
-    """-1, 0 or 1."""
-    weight_ppm: U32 = PPM
-    """The fraction of the gain or loss that counts (extreme moves count in part)."""
-    of_index: bool = False
-    """Whether the move is a fraction of the index itself: such tails do not widen with the range."""
-    skew_linear: I64 = 0
-    """-1, 0 or 1: the smile tilts; for 1 higher strikes get more volatility and lower ones less."""
-    skew_absolute: I64 = 0
-    """-1, 0 or 1: both wings of the smile fall or rise."""
 
 
 class RiskGroup(Wire, frozen=True):
@@ -147,6 +133,9 @@ class RiskParameters(Wire, frozen=True):
     """The fund, part of the house account's own capital."""
     averaged_options: bool = False
     """Whether options that settle at a time average are valued by what that average is so far."""
+    history: HistoricalRequirement = HistoricalRequirement()
+    """Past joint moves as columns of their own, whose expected shortfall the requirement for groups is at least;
+    instead of `joint`."""
 
     def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
         """The scenarios of one group: its own, else the network's."""
@@ -162,6 +151,35 @@ class RiskParameters(Wire, frozen=True):
     def width(self) -> int:
         """How many scenarios the longest grid has, besides the base."""
         return max([len(self.scenarios), *(len(group.scenarios) for group in self.groups)])
+
+    @property
+    def column_count(self) -> int:
+        """How many columns an array has besides the base: those of grids, then one for each historical scenario."""
+        return self.width + len(self.history.scenarios)
+
+    def historical_columns(self, group: RiskGroup) -> tuple[Scenario, ...]:
+        """The group's moves in the historical scenarios, in order."""
+        if not self.history.scenarios:
+            return ()
+        number = [each.id for each in self.groups].index(group.id)
+        return tuple(scenario.moves[number].column for scenario in self.history.scenarios)
+
+    @property
+    def joint_in_force(self) -> JointCredit:
+        """The joint scenarios over the columns of arrays: those of history, where there are any, else of `joint`."""
+        history, count = self.history, len(self.groups)
+        if not history.scenarios:
+            return self.joint
+        return JointCredit(
+            scenarios=tuple(
+                JointScenario((column,) * count, scenario.count)
+                for column, scenario in enumerate(history.scenarios, start=1 + self.width)
+            ),
+            tail=history.tail,
+            weight_ppm=history.weight_ppm,
+            keep_largest=history.keep_largest,
+            tail_part_ppm=history.tail_part_ppm,
+        )
 
 
 def check_parameters(parameters: RiskParameters) -> None:
@@ -188,12 +206,15 @@ def _parameter_checks(parameters: RiskParameters) -> Iterator[Check]:
     )
     for group in groups:
         yield from _group_checks(group)
-    yield from _scenario_checks("scenarios", scenarios)
+    yield from scenario_checks("scenarios", scenarios)
     for group in groups:
         at = f"groups.{group.name[:_NAME_SHOWN]}"
         yield f"{at}.short_option_ppm", group.short_option_ppm, group.short_option_ppm <= PPM
     yield from charge_checks(parameters.charges, parameters.concentration)
     yield from joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
+    yield from history_checks(parameters.history, len(groups))
+    known = len(parameters.joint.scenarios)
+    yield "joint.scenarios", known, not (known and parameters.history.scenarios)
     yield from _stress_checks(parameters)
 
 
@@ -206,7 +227,7 @@ def _group_checks(group: RiskGroup) -> Iterator[Check]:
     for checks in (shape, shock, carry_checks(group.curve), group_charge_checks(group.charges)):
         for field, value, good in checks:
             yield f"{at}.{field}", value, good
-    yield from _scenario_checks(f"{at}.scenarios", group.scenarios)
+    yield from scenario_checks(f"{at}.scenarios", group.scenarios)
 
 
 def _stress_checks(parameters: RiskParameters) -> Iterator[Check]:
@@ -217,20 +238,7 @@ def _stress_checks(parameters: RiskParameters) -> Iterator[Check]:
     for stress in listed:
         at = f"stress.{stress.name[:_NAME_SHOWN]}.moves"
         yield at, len(stress.moves), len(stress.moves) == len(parameters.groups)
-        yield from _scenario_checks(at, stress.moves)
-
-
-def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> Iterator[Check]:
-    yield at, len(scenarios), len(scenarios) <= SCENARIOS_MAX
-    for number, scenario in enumerate(scenarios, start=1):
-        bounded = (
-            1 <= scenario.move_denominator <= 1000 and abs(scenario.move_numerator) <= 3 * scenario.move_denominator
-        )
-        yield f"{at}.{number}.move", scenario.move_numerator, bounded
-        yield f"{at}.{number}.volatility", scenario.volatility_direction, scenario.volatility_direction in (-1, 0, 1)
-        yield f"{at}.{number}.skew", scenario.skew_linear, scenario.skew_linear in (-1, 0, 1)
-        yield f"{at}.{number}.skew", scenario.skew_absolute, scenario.skew_absolute in (-1, 0, 1)
-        yield f"{at}.{number}.weight_ppm", scenario.weight_ppm, scenario.weight_ppm <= PPM
+        yield from scenario_checks(at, stress.moves)
 
 
 JOINT_SCENARIOS_MAX = 256

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import PPM, mul_div_up
+from clearing.schema.risk.history import HISTORY_MAX
 from clearing.schema.risk.parameters import RiskGroup
 
 WINDOW_MAX = 10_000
@@ -71,6 +72,9 @@ class RangeParameters(Wire, frozen=True):
     joint_volatility_ppm: U32 = 0
     """A change of the deviation by less than this fraction of itself leaves volatility as it is in a joint scenario; 0:
     volatility always moves up or down."""
+    historical_scenarios: U32 = 0
+    """How many past joint moves may be required to be covered on average, each with its exact prices and volatilities;
+    milder ones count as no move. 0: history is not required."""
 
     @property
     def enabled(self) -> bool:
@@ -99,7 +103,7 @@ def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] 
     """
     follows = ranges.enabled and ranges.volatility_weight_ppm > 0
     surfaced = any(group.surface or group.id in live for group in groups)
-    day = 86_400_000
+    day, listed = 86_400_000, ranges.historical_scenarios
     checks = (
         ("interval_ms", ranges.interval_ms, ranges.interval_ms <= 30 * day),
         ("decay_ppm", ranges.decay_ppm, 1 <= ranges.decay_ppm < PPM),
@@ -126,6 +130,8 @@ def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] 
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and surfaced)),
         ("window", ranges.window, ranges.steps + ranges.window_min - 1 <= ranges.window),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),
+        ("historical_scenarios", listed, listed <= min(HISTORY_MAX - 1, ranges.window)),
+        ("historical_scenarios", listed, not (listed and ranges.joint_scenarios)),
         ("joint_volatility_ppm", ranges.joint_volatility_ppm, ranges.joint_volatility_ppm <= PPM),
     )
     for field, value, good in checks:

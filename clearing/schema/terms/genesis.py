@@ -16,7 +16,7 @@ from clearing.base.ids import NetworkId
 from clearing.base.units import PPM
 from clearing.base.validators import ValidatorSet
 from clearing.schema.codes import ClearingCode
-from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
@@ -213,6 +213,7 @@ FIRST_FIELDS: dict[type, int] = {
     Genesis: 16,
     RiskGroup: 10,
     RiskParameters: 11,
+    Scenario: 7,
     Asset: 18,
     JointCredit: 4,
     RangeParameters: 22,

@@ -1,6 +1,6 @@
 import { type Bytes, concat, hex, number, tagged } from "./bytes.js";
 import { writeCount, writeInteger } from "./messagepack.js";
-import { type JointCredit, type RiskGroup, type Rulebook } from "./rulebook.js";
+import { type HistoricalRequirement, type JointCredit, type RiskGroup, type Rulebook } from "./rulebook.js";
 import { type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
 
@@ -58,6 +58,10 @@ function ofRules(book: Rulebook | undefined): [string, string][] {
   }
   const { joint } = book.parameters;
   if (joint.scenarios.length > 0) out.push(["joint_credit", hex(tagged("crossclear/joint-credit/v1", encodedCredit(joint)))]);
+  const { history } = book.parameters;
+  if (history.scenarios.length > 0) {
+    out.push(["historical_moves", hex(tagged("crossclear/historical-moves/v1", encodedHistory(history)))]);
+  }
   return out;
 }
 
@@ -85,6 +89,19 @@ function encodedCredit({ scenarios, tail, weight_ppm, keep_largest, tail_part_pp
   return concat([
     writeCount(part === 0n ? 4 : 5), writeCount(scenarios.length), ...each, writeInteger(tail), writeInteger(weight_ppm),
     Uint8Array.of(keep_largest ? 0xc3 : 0xc2), ...(part === 0n ? [] : [writeInteger(part)]),
+  ]);
+}
+
+/** The canonical encoding, with all fields. */
+function encodedHistory({ scenarios, tail, tail_part_ppm, weight_ppm, keep_largest }: HistoricalRequirement): Bytes {
+  const each = scenarios.map(({ moves, count }) => concat([
+    writeCount(2), writeCount(moves.length),
+    ...moves.map(({ price_ppm, volatility_ppm }) => concat([writeCount(2), writeInteger(price_ppm), writeInteger(volatility_ppm)])),
+    writeInteger(count),
+  ]));
+  return concat([
+    writeCount(5), writeCount(scenarios.length), ...each, writeInteger(tail), writeInteger(tail_part_ppm),
+    writeInteger(weight_ppm), Uint8Array.of(keep_largest ? 0xc3 : 0xc2),
   ]);
 }
 

@@ -39,6 +39,7 @@ export const RangeParameters = structure({
   joint_tail_exact: or(BOOLEAN, () => false),
   joint_floor: or(BOOLEAN, () => false),
   joint_volatility_ppm: p32(0n),
+  historical_scenarios: p32(0n),
 });
 export const Feeds = array(Feed);
 export const CashGroups = array(CashGroup);
@@ -154,7 +155,7 @@ function withoutLiveSurfaces({ parameters, time_ms }: Rulebook, { risk, surfaces
 function demandParameters(parameters: RiskParameters, { risk, ranges }: Genesis): void {
   if (ranges.interval_ms === 0n) return is(same(parameters, risk), "parameters");
   const fixed = (group: RiskGroup): RiskGroup => ({ ...group, range_ppm: 0n, volatility_ppm: 0n, volatility_range_ppm: 0n });
-  const shape = (of: RiskParameters): RiskParameters => ({ ...of, groups: of.groups.map(fixed), joint: risk.joint });
+  const shape = (of: RiskParameters): RiskParameters => ({ ...of, groups: of.groups.map(fixed), joint: risk.joint, history: risk.history });
   is(same(shape(parameters), shape(risk)), "parameters");
   risk.groups.forEach((listed, index) => {
     const stated = at(parameters.groups, index);
@@ -168,6 +169,16 @@ function demandParameters(parameters: RiskParameters, { risk, ranges }: Genesis)
     is(fixedShift ? shift === listed.volatility_range_ppm : shift >= listed.volatility_range_ppm, `volatility range of ${listed.name}`);
   });
   demandJoint(parameters, risk, ranges);
+  demandHistory(parameters, risk, ranges);
+}
+
+function demandHistory({ history }: RiskParameters, risk: RiskParameters, ranges: Genesis["ranges"]): void {
+  if (same(history, risk.history)) return;
+  const { scenarios, tail, tail_part_ppm: part } = history;
+  const { scenarios: listed, tail: fixed, tail_part_ppm } = risk.history;
+  is(same({ ...history, scenarios: listed, tail: fixed, tail_part_ppm }, risk.history), "history");
+  const kept = ranges.historical_scenarios;
+  demandTail(kept, scenarios.length, scenarios.reduce((total, each) => total + each.count, 0n), tail, part, ranges);
 }
 
 function demandJoint({ joint }: RiskParameters, risk: RiskParameters, ranges: Genesis["ranges"]): void {
@@ -176,8 +187,15 @@ function demandJoint({ joint }: RiskParameters, risk: RiskParameters, ranges: Ge
   const { scenarios: listed, tail: fixed, tail_part_ppm } = risk.joint;
   is(same({ ...joint, scenarios: listed, tail: fixed, tail_part_ppm }, risk.joint), "joint scenarios");
   const count = scenarios.reduce((total, each) => total + each.count, 0n);
-  is(ranges.joint_scenarios !== 0n && count >= ranges.window_min && count <= ranges.window, "joint scenarios");
-  is(BigInt(scenarios.length) <= ranges.joint_scenarios + 1n, "number of joint scenarios");
+  demandTail(ranges.joint_scenarios, scenarios.length, count, tail, part, ranges);
+}
+
+/** How many scenarios there may be of history, and how many of the worst are averaged. */
+function demandTail(
+  kept: bigint, listed: number, count: bigint, tail: bigint, part: bigint, ranges: Genesis["ranges"],
+): void {
+  is(kept !== 0n && count >= ranges.window_min && count <= ranges.window, "joint scenarios");
+  is(BigInt(listed) <= kept + 1n, "number of joint scenarios");
   const exact = count * ranges.joint_tail_ppm;
   const whole = ranges.joint_tail_exact ? exact / 1000000n : ceilDiv(exact, 1000000n);
   is(tail === larger(whole, 1n), "tail");

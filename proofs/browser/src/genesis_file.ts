@@ -90,7 +90,7 @@ function partsOf(name: string, value: Json, where: string): Map<string, Bytes> {
 
 /** How many items of a structure are written whatever they are; later ones are left out at the end where they are off. */
 const KEPT: Readonly<Record<string, number>> = {
-  Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18, JointCredit: 4, RangeParameters: 22,
+  Genesis: 16, RiskGroup: 10, RiskParameters: 11, Asset: 18, JointCredit: 4, RangeParameters: 22, Scenario: 7,
 };
 
 function itemsOf(name: string, parts: Map<string, Bytes>): Bytes[] {

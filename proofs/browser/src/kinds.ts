@@ -10,6 +10,7 @@ export const AUXILIARY = 5n;
 export const AUXILIARY_SIGNED = 6n;
 export const UNCOVERED = 7n;
 export const NET_CHARGE = 8n;
+export const HISTORICAL = 9n;
 export const AT_LEAST_ZERO = 1n;
 export const EQUAL_ZERO = 2n;
 
@@ -26,6 +27,7 @@ const SLOTS: readonly SlotShape[] = [
   { width: 8, offset: 0n, published: false },
   { width: 8, offset: 0n, published: false },
   { width: 8, offset: 1n << 63n, published: false },
+  { width: 8, offset: 0n, published: false },
   { width: 8, offset: 0n, published: false },
   { width: 8, offset: 0n, published: false },
 ];

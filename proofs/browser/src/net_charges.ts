@@ -10,7 +10,7 @@ const NANO = 1000000000n;
 function scenario(top: bigint, bottom: bigint, direction: bigint, of_index: boolean): Scenario {
   return {
     move_numerator: top, move_denominator: bottom, volatility_direction: direction, weight_ppm: M, of_index,
-    skew_linear: 0n, skew_absolute: 0n,
+    skew_linear: 0n, skew_absolute: 0n, volatility_ppm: 0n,
   };
 }
 

@@ -221,6 +221,15 @@ export class OptionRow {
     return round(exp((Number(power) / PPM) * log(Number(REFERENCE) / Number(tenor))) * PPM);
   }
 
+  /** How far volatility moves for a stated relative move. */
+  private stated(relative: bigint): bigint {
+    if (relative === 0n) return 0n;
+    const limit = 1000000000n;
+    const base = smaller(ceilDiv((relative < 0n ? -relative : relative) * this.vol, 1000000n), limit);
+    const size = smaller(ceilDiv(base * this.factor(), 1000000n), limit);
+    return relative > 0n ? size : -size;
+  }
+
   /** Value of the position, then the value in each scenario of the grid. */
   row(grid: readonly Scenario[], shocked: (scenario: Scenario) => bigint): bigint[] {
     const million = 1000000n;
@@ -234,7 +243,7 @@ export class OptionRow {
     const absolute = round(Math.abs(z) * Number(shock.skew_absolute_ppm));
     const now = this.value(this.index, this.vol);
     const values = grid.map((scenario) => {
-      let moved = this.vol;
+      let moved = this.vol + this.stated(scenario.volatility_ppm);
       if (scenario.volatility_direction === 1n) moved = larger(this.vol + up, shock.up_floor_ppm);
       if (scenario.volatility_direction === -1n) moved = this.vol - down;
       const share = million + scenario.skew_linear * linear + scenario.skew_absolute * absolute;

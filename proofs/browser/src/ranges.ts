@@ -83,6 +83,7 @@ function demandParameters(parameters: RiskParameters): void {
   const [whole, scale] = averaged(joint.tail, joint.tail_part_ppm);
   must(joint.tail >= 1n && (joint.scenarios.length === 0 || whole <= total * scale), "tail");
   must(joint.tail_part_ppm < M, "part of the tail");
+  demandHistory(parameters);
   must(within(joint.weight_ppm, 1n, 999999n), "weight");
   must(stress.length <= 16 && differ(stress.map(({ name }) => name)), "stress scenarios");
   for (const { name, moves } of stress) {
@@ -93,7 +94,26 @@ function demandParameters(parameters: RiskParameters): void {
   must(fund < 1n << 62n && (stress.length > 0 || fund === 0n), "default fund");
 }
 
-function risesAs(left: readonly number[], right: readonly number[]): boolean {
+/** Moves of history: their order, counts and bounds. */
+function demandHistory({ history, joint, groups }: RiskParameters): void {
+  const { scenarios, tail, tail_part_ppm: part, weight_ppm } = history;
+  const sizes = scenarios.map(({ moves }) => moves.flatMap(({ price_ppm, volatility_ppm }) => [price_ppm, volatility_ppm]));
+  const total = scenarios.reduce((sum, { count }) => sum + count, 0n);
+  must(scenarios.length <= 256 && total <= 1n << 20n, "moves of history");
+  scenarios.forEach(({ moves, count }, index) => {
+    must(index === 0 || risesAs(at(sizes, index - 1), at(sizes, index)), "order of moves of history");
+    must(count >= 1n && moves.length === groups.length, "move of history");
+    for (const { price_ppm, volatility_ppm } of moves) {
+      must(absolute(price_ppm) <= 3n * M && within(volatility_ppm, -M, 10n * M), "size of a move of history");
+    }
+  });
+  const [whole, scale] = averaged(tail, part);
+  must(tail >= 1n && (scenarios.length === 0 || whole <= total * scale), "tail of history");
+  must(part < M && within(weight_ppm, 1n, 999999n), "weight of history");
+  must(scenarios.length === 0 || joint.scenarios.length === 0, "history beside joint scenarios");
+}
+
+function risesAs<T extends number | bigint>(left: readonly T[], right: readonly T[]): boolean {
   const place = left.findIndex((value, index) => value !== right[index]);
   if (place < 0) return left.length < right.length;
   const other = right[place];
@@ -105,6 +125,8 @@ function demandScenario(s: Scenario): void {
   must(within(s.move_denominator, 1n, 1000n) && absolute(s.move_numerator) <= 3n * s.move_denominator, "move");
   must(sign(s.volatility_direction) && sign(s.skew_linear) && sign(s.skew_absolute), "direction");
   must(s.weight_ppm <= M, "weight of a scenario");
+  const stated = s.volatility_ppm === 0n || s.volatility_direction === 0n;
+  must(stated && within(s.volatility_ppm, -M, 10n * M), "stated volatility");
 }
 
 function demandGroup(group: RiskGroup): void {

@@ -2,7 +2,7 @@ import { absolute, ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
 import { forwardOf, type Known, knownAverages } from "./carry.js";
 import { at, CODES, demand } from "./errors.js";
 import {
-  AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, NET_CHARGE, POSITION, TOKEN, UNCOVERED,
+  AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, HISTORICAL, NET_CHARGE, POSITION, TOKEN, UNCOVERED,
 } from "./kinds.js";
 import { netRows, netTerms, SENSITIVITY_GRID } from "./net_charges.js";
 import { OptionRow } from "./options.js";
@@ -48,6 +48,13 @@ function gcd(a: bigint, b: bigint): bigint {
 export function demandBounded({ coefficients, constant }: WantedRow): void {
   demand(coefficients.every(([, c]) => absolute(c) < 1n << 62n), CODES.BAD_STATEMENT, "coefficient of the rulebook");
   demand(absolute(constant) < 1n << 63n, CODES.BAD_STATEMENT, "constant of the rulebook");
+}
+
+/** The joint scenarios in force: those of history, whose columns follow those of all grids, or else the credit's. */
+function jointOf({ joint, history, groups }: Rulebook["parameters"], columns: number) {
+  if (history.scenarios.length === 0) return { ...joint, historical: false };
+  const scenarios = history.scenarios.map(({ count }, n) => ({ columns: groups.map(() => columns + n + 1), count }));
+  return { ...history, scenarios, historical: true };
 }
 
 /** Slots follow from the tariff; scenarios are priced for the rows alone. */
@@ -99,7 +106,11 @@ export class Reference {
   priced(): readonly WantedRow[] {
     const { parameters, instruments } = this.book;
     const grids = new Map(parameters.groups.map((g) => [g.id, g.scenarios.length > 0 ? g.scenarios : parameters.scenarios]));
-    this.values = instruments.map((instrument) => this.row(instrument, grids.get(instrument.group) ?? [], this.scenarios));
+    this.values = instruments.map((instrument) => {
+      const own = grids.get(instrument.group) ?? [];
+      const of = this.row(instrument, [...own, ...this.history(instrument.group)], this.columns);
+      return this.spliced(of, own.length);
+    });
     this.writeRows();
     return this.rows;
   }
@@ -111,6 +122,31 @@ export class Reference {
 
   indexOf(feed: number): bigint | undefined {
     return this.indices.get(feed);
+  }
+
+  /** How many columns there are besides the base. */
+  private get columns(): number {
+    return this.scenarios + this.book.parameters.history.scenarios.length;
+  }
+
+  /** The moves of history of a group, as scenarios. */
+  private history(group: number): Scenario[] {
+    const { history, groups } = this.book.parameters;
+    const g = groups.findIndex(({ id }) => id === group);
+    return history.scenarios.map(({ moves }) => {
+      const { price_ppm, volatility_ppm } = at(moves, g);
+      return {
+        move_numerator: price_ppm, move_denominator: M, volatility_direction: 0n, weight_ppm: M, of_index: true,
+        skew_linear: 0n, skew_absolute: 0n, volatility_ppm,
+      };
+    });
+  }
+
+  /** Puts what fills a shorter grid before the columns of history. `own`: scenarios of the grid. */
+  private spliced(row: readonly bigint[], own: number): bigint[] {
+    const moved = this.book.parameters.history.scenarios.length;
+    const rest = new Array<bigint>(this.scenarios - own).fill(at(row, 0));
+    return [...row.slice(0, own + 1), ...rest, ...row.slice(own + 1, own + 1 + moved)];
   }
 
   private groupOf(instrument: Instrument): RiskGroup {
@@ -140,11 +176,12 @@ export class Reference {
     const group = this.groups.get(id);
     if (id === 0 || group === undefined) return [];
     const index = this.indices.get(token.feed);
-    if (index === undefined) return new Array<bigint>(this.scenarios + 1).fill(0n);
+    if (index === undefined) return new Array<bigint>(this.columns + 1).fill(0n);
     const grid = group.scenarios.length > 0 ? group.scenarios : this.book.parameters.scenarios;
-    const moved = grid.map((s) => share === 0n ? this.spot(token, index, group, s) : fallen(base, share, group.range_ppm, s));
-    const rest = new Array<bigint>(this.scenarios - grid.length).fill(base);
-    return [base, ...moved, ...rest];
+    const moved = [...grid, ...this.history(id)].map((s) => {
+      return share === 0n ? this.spot(token, index, group, s) : fallen(base, share, group.range_ppm, s);
+    });
+    return this.spliced([base, ...moved], grid.length);
   }
 
   /** A unit's value when its own feed moves. */
@@ -190,10 +227,10 @@ export class Reference {
       if (at(this.tokenLines, t).length > 0) add(`concentration:${chain_id}:${name}`, AUXILIARY);
     });
     for (const group of parameters.groups) for (const { name } of netTerms(group)) add(`${name}:${group.name}`, NET_CHARGE);
-    const joint = parameters.joint.scenarios;
+    const { scenarios: joint, historical } = jointOf(parameters, this.scenarios);
     if (joint.length > 0) {
       add("tail", AUXILIARY_SIGNED);
-      joint.forEach((_, n) => add(`beyond:${n + 1}`, AUXILIARY));
+      joint.forEach((_, n) => add(`${historical ? "history" : "beyond"}:${n + 1}`, historical ? HISTORICAL : AUXILIARY));
       add("joint", AUXILIARY);
       add("groups", AUXILIARY);
     }
@@ -267,7 +304,8 @@ export class Reference {
     const netSlots = net.flatMap((charges) => charges.map(({ slot }) => slot));
     const sizeSlots = [...charge, ...concentration, ...netSlots].filter((slot) => slot >= 0);
     const maxima = groups.map((_, g) => maximumAt + g);
-    const joint = parameters.joint.scenarios;
+    const credit = jointOf(parameters, this.scenarios);
+    const joint = credit.scenarios;
     if (joint.length > 0) {
       const tail = next;
       const jointAt = tail + 1 + joint.length;
@@ -276,18 +314,19 @@ export class Reference {
         const moves = groups.flatMap((_, g) => changes(g, at(columns, g)));
         this.add([...moves, [tail, 1n], [tail + 1 + n, 1n]]);
       });
-      const [k, scale] = averaged(parameters.joint.tail, parameters.joint.tail_part_ppm);
+      const [k, scale] = averaged(credit.tail, credit.tail_part_ppm);
       this.add([[tail, -k], [jointAt, k], ...joint.map(({ count }, n) => [tail + 1 + n, -count * scale] as const)]);
       const shorts = minimum(instruments.map((_, j) => j));
       if (shorts.length > 0) this.add([[jointAt, 1n], ...shorts]);
-      if (parameters.joint.keep_largest) for (const slot of maxima) this.add([[slot, -1n], [jointAt, 1n]]);
-      const g = gcd(parameters.joint.weight_ppm, M);
-      const plain = (M - parameters.joint.weight_ppm) / g;
+      if (credit.keep_largest) for (const slot of maxima) this.add([[slot, -1n], [jointAt, 1n]]);
+      const g = gcd(credit.weight_ppm, M);
+      const plain = (M - credit.weight_ppm) / g;
       this.add([
         ...maxima.map((slot) => [slot, -plain] as const),
-        [jointAt, -(parameters.joint.weight_ppm / g)],
+        [jointAt, -(credit.weight_ppm / g)],
         [jointAt + 1, M / g],
       ]);
+      if (credit.historical) this.add([[jointAt, -1n], [jointAt + 1, 1n]]);
       sizeSlots.push(jointAt + 1);
     } else sizeSlots.push(...maxima);
     const { maintenance_numerator: num, maintenance_denominator: den } = parameters;

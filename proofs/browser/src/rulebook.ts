@@ -22,6 +22,7 @@ export const Scenario = structure({
   of_index: or(BOOLEAN, () => false),
   skew_linear: or(I63, zero),
   skew_absolute: or(I63, zero),
+  volatility_ppm: or(I63, zero),
 });
 export type Scenario = Of<typeof Scenario>;
 
@@ -93,6 +94,7 @@ function span(): Scenario[] {
     of_index: false,
     skew_linear: 0n,
     skew_absolute: 0n,
+    volatility_ppm: 0n,
   });
   const moves: [bigint, bigint][] = [[0n, 1n], [1n, 3n], [-1n, 3n], [2n, 3n], [-2n, 3n], [1n, 1n], [-1n, 1n]];
   const plain = moves.flatMap(([top, bottom]) => [scenario(top, bottom, 1n), scenario(top, bottom, -1n)]);
@@ -127,6 +129,19 @@ export type ConcentrationTier = Of<typeof ConcentrationTier>;
 export const StressScenario = structure({ name: TEXT, moves: array(Scenario) });
 export type StressScenario = Of<typeof StressScenario>;
 
+export const HistoricalMove = structure({ price_ppm: I63, volatility_ppm: or(I63, zero) });
+export type HistoricalMove = Of<typeof HistoricalMove>;
+export const HistoricalScenario = structure({ moves: array(HistoricalMove), count: p32(1n) });
+export type HistoricalScenario = Of<typeof HistoricalScenario>;
+export const HistoricalRequirement = structure({
+  scenarios: or(array(HistoricalScenario), none<HistoricalScenario>),
+  tail: p32(1n),
+  tail_part_ppm: p32(),
+  weight_ppm: p32(800000n),
+  keep_largest: or(BOOLEAN, () => true),
+});
+export type HistoricalRequirement = Of<typeof HistoricalRequirement>;
+
 export const RiskParameters = structure({
   groups: array(RiskGroup),
   scenarios: or(array(Scenario), span),
@@ -140,6 +155,7 @@ export const RiskParameters = structure({
   stress: or(array(StressScenario), none<StressScenario>),
   default_fund_micros: u63(),
   averaged_options: or(BOOLEAN, () => false),
+  history: or(HistoricalRequirement, defaults<HistoricalRequirement>(HistoricalRequirement)),
 });
 export type RiskParameters = Of<typeof RiskParameters>;
 

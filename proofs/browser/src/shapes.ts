@@ -1,5 +1,5 @@
 import { at, CODES, demand } from "./errors.js";
-import { AT_LEAST_ZERO, AUXILIARY_SIGNED, CASH, GROUP_MAX, NET_CHARGE, POSITION, TOKEN, UNCOVERED } from "./kinds.js";
+import { AT_LEAST_ZERO, AUXILIARY_SIGNED, CASH, GROUP_MAX, HISTORICAL, NET_CHARGE, POSITION, TOKEN, UNCOVERED } from "./kinds.js";
 import { type RiskStatement } from "./schema.js";
 
 /** Rules 1 to 14 of "Shapes", docs/specification/statement.md. They look at shapes alone. */
@@ -122,21 +122,21 @@ class Shapes {
 
   private credit(): void {
     const count = this.maxima.filter((slot) => this.charged.has(slot)).length;
-    if (count === this.maxima.length) return;
+    if (count === this.maxima.length) return must(!this.statement.slots.some(({ kind }) => kind === HISTORICAL), 15);
     must(count === 0, 5);
     const found = [...this.charged].flatMap((slot) => this.of(slot)).filter(({ above }) => this.hasMaximum(above));
     must(found.length === 1, 6);
     const credit = at(found, 0);
     this.creditSlot = credit.slot;
-    must(this.of(credit.slot).length === 1 && tight(credit), 6);
+    must(tight(credit), 6);
     must(credit.above.size === this.maxima.length + 1 && this.maxima.every((slot) => credit.above.has(slot)), 6);
     const joint = at([...credit.above.keys()].filter((slot) => !this.isMaximum(slot)), 0);
     const plain = new Set(this.maxima.map((slot) => credit.above.get(slot)));
     must(plain.size === 1 && ([...plain][0] ?? 0n) + (credit.above.get(joint) ?? 0n) >= credit.whole, 6);
-    this.expectedShortfall(joint);
+    this.expectedShortfall(joint, credit);
   }
 
-  private expectedShortfall(joint: number): void {
+  private expectedShortfall(joint: number, credit: Bound): void {
     const found = this.of(joint).filter(({ signed }) => signed.size > 0);
     must(found.length === 1, 7);
     const bound = at(found, 0);
@@ -144,16 +144,36 @@ class Shapes {
     const [tail, factor] = at([...bound.signed], 0);
     const sum = [...bound.above.values()].reduce((total, value) => total + value, 0n);
     must(factor === -bound.whole && sum >= bound.whole, 7);
-    for (const slot of bound.above.keys()) this.jointScenario(slot, tail);
+    const historical = this.history(joint, credit, bound);
+    for (const slot of bound.above.keys()) this.jointScenario(slot, tail, historical);
     this.floors(this.of(joint).filter((other) => other !== bound));
     for (const slot of [...this.maxima, joint, tail, ...bound.above.keys()]) this.creditPlaces.add(slot);
   }
 
-  private jointScenario(slot: number, tail: number): void {
+  /** Whether the joint scenarios are moves of history: then no less than their expected shortfall is charged. */
+  private history(joint: number, credit: Bound, expected: Bound): boolean {
+    const { slots } = this.statement;
+    const known = slots.flatMap(({ kind }, slot) => (kind === HISTORICAL ? [slot] : []));
+    const others = this.of(credit.slot).filter((bound) => bound !== credit);
+    if (known.length === 0) {
+      must(others.length === 0, 6);
+      return false;
+    }
+    must(known.length === expected.above.size && known.every((slot) => expected.above.has(slot)), 15);
+    const held = known.flatMap((slot) => this.of(slot)).flatMap(({ open }) => [...open.keys()]);
+    must(held.every((slot) => at(slots, slot).kind === POSITION || at(slots, slot).kind === TOKEN), 15);
+    must(others.length === 1, 15);
+    const least = at(others, 0);
+    must(tight(least) && least.whole === 1n && same(least.above, new Map([[joint, 1n]])), 15);
+    return true;
+  }
+
+  private jointScenario(slot: number, tail: number, historical: boolean): void {
     must(this.of(slot).length === 1, 8);
     const bound = at(this.of(slot), 0);
     must(bound.whole === 1n && bound.above.size === 0 && bound.constant <= 0n, 8);
     must(bound.signed.size === 1 && bound.signed.get(tail) === 1n, 8);
+    if (historical) return;
     const byGroup = new Map<number, Map<number, bigint>>();
     for (const [open, coefficient] of bound.open) {
       const group = this.groupOf.get(open);

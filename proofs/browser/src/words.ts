@@ -2,7 +2,7 @@ import { hex, number } from "./bytes.js";
 import { type Assurance } from "./custody.js";
 import { at } from "./errors.js";
 import { type Freshness, freshnessLimits } from "./freshness.js";
-import { AUXILIARY, CASH, NET_CHARGE, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
+import { AUXILIARY, CASH, HISTORICAL, NET_CHARGE, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
 import { missingPpm } from "./statement.js";
@@ -110,6 +110,13 @@ function terms({ statement }: EpochPackage): string {
     const counted = row?.coefficients.filter(([slot]) => at(statement.slots, slot).name.startsWith("beyond:")) ?? [];
     const all = counted.reduce((total, [, factor]) => total - factor, 0n);
     parts.push(`a credit between groups by the ${k} worst of ${all} joint scenarios`);
+  }
+  const moves = new Set(slotsOf(statement, HISTORICAL));
+  if (moves.size > 0) {
+    const row = statement.rows.find(({ coefficients }) => coefficients.some(([slot, a]) => moves.has(slot) && a < 0n));
+    const k = row?.coefficients.find(([, a]) => a > 0n)?.[1] ?? 0n;
+    const all = (row?.coefficients ?? []).reduce((total, [slot, a]) => (moves.has(slot) ? total - a : total), 0n);
+    parts.push(`the ${k} worst of ${all} joint moves of history on average`);
   }
   return parts.length === 0 ? "" : `, with ${parts.join(", ")}`;
 }

@@ -9,6 +9,7 @@ from clearing.base.units import DAY_MS
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
+from clearing.schema.risk.history import HistoricalMove, HistoricalRequirement, HistoricalScenario
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, StressScenario, collapse
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -67,6 +68,26 @@ RALLY = StressScenario("rally", (Scenario(2, 1, 0), Scenario(50, 100, -1, of_ind
 APART = StressScenario("apart", (Scenario(1, 1, 1, 500_000, of_index=True), Scenario(-1, 1, 1)))
 STRESSED = msgspec.structs.replace(PARAMETERS, stress=(CRASH, RALLY, APART), default_fund_micros=10**9)
 
+HISTORY = HistoricalRequirement(
+    tuple(
+        HistoricalScenario(tuple(HistoricalMove(*move) for move in moves), count)
+        for *moves, count in sorted(
+            (
+                ((-231_457, 412_345), (-287_001, 350_001), 1),
+                ((-41_003, 120_001), (-73_999, -15_000), 2),
+                ((0, 0), (1, -1), 7),
+                ((52_001, -90_007), (-12_345, 33_333), 1),
+                ((187_654, -123_456), (203_211, 98_765), 1),
+            )
+        )
+    ),
+    tail=2,
+    tail_part_ppm=500_000,
+    keep_largest=False,
+)
+"""Some of these moves go beyond the ranges, and none is at a point of the grid."""
+PAST = msgspec.structs.replace(FULL, joint=JointCredit(), history=HISTORY)
+
 ONLY = {
     "none": PARAMETERS,
     "minimums": msgspec.structs.replace(PARAMETERS, groups=SHORT),
@@ -75,6 +96,8 @@ ONLY = {
     "concentration": msgspec.structs.replace(PARAMETERS, concentration=TIERS),
     "largest": msgspec.structs.replace(FULL, joint=msgspec.structs.replace(JOINT, keep_largest=True)),
     "all": FULL,
+    "history": msgspec.structs.replace(PARAMETERS, history=HISTORY),
+    "history and all": msgspec.structs.replace(PAST, history=msgspec.structs.replace(HISTORY, keep_largest=True)),
     "net": msgspec.structs.replace(PARAMETERS, groups=NETTED),
     "net and all": msgspec.structs.replace(
         FULL,

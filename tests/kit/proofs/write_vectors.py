@@ -11,9 +11,11 @@ import msgspec
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.margin.statement.rulebook import Rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
+from clearing.schema.risk.history import HistoricalMove, HistoricalRequirement, HistoricalScenario
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, collapse
 from clearing.schema.risk.volatility_surface import VolPillar
 from proofs.epoch.package import attach_custody, read_package
@@ -110,6 +112,39 @@ def package_under_every_charge() -> bytes:
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 
 
+MOVES = HistoricalRequirement(
+    tuple(
+        HistoricalScenario((HistoricalMove(*btc), HistoricalMove(*eth)), count)
+        for btc, eth, count in (
+            ((-251_003, 412_345), (-310_009, 350_001), 1),
+            ((-41_003, 120_001), (-73_999, -15_000), 2),
+            ((0, 0), (0, 0), 30),
+            ((52_001, -90_007), (-12_345, 33_333), 1),
+            ((187_654, -123_456), (203_211, 98_765), 1),
+        )
+    ),
+    tail=2,
+    tail_part_ppm=250_000,
+)
+
+
+def rulebook_of_history() -> Rulebook:
+    """Past moves beyond the ranges and off the grid, and a shorter grid of one group's own; every other rule but the
+    credit is on."""
+    btc, eth = EVERY_RULE.groups
+    groups = (
+        msgspec.structs.replace(btc, shock=msgspec.structs.replace(btc.shock, short_power_ppm=300_000)),
+        msgspec.structs.replace(eth, scenarios=EVERY_RULE.scenarios[:2]),
+    )
+    rules = msgspec.structs.replace(EVERY_RULE, groups=groups, joint=JointCredit(), history=MOVES)
+    return msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
+
+
+def package_under_history() -> bytes:
+    """A package whose requirement is at least the expected shortfall of past moves."""
+    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook_of_history()))
+
+
 def signed_answer(seed: bytes | None = None) -> bytes:
     """What a node signs of account 1 of the small market, by default as it was committed to."""
     answer = SignedInclusion(
@@ -138,6 +173,7 @@ def vectors() -> dict[str, bytes]:
         "every-part.ccp": whole_package(),
         "every-rule.ccp": package_under_every_rule(),
         "every-charge.ccp": package_under_every_charge(),
+        "history.ccp": package_under_history(),
         "listed-custody.ccp": listed_package(),
         "answer.cci": signed_answer(),
         "refuted.cci": signed_answer(seed=bytes(32)),

@@ -20,7 +20,7 @@ from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
 GOOD = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v2" / "good"
 COMMITMENTS, PROOF = 7, 8
 PACKAGES = [
-    *("three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "every-charge.ccp"),
+    *("three-accounts.ccp", "every-part.ccp", "every-rule.ccp", "every-charge.ccp", "history.ccp"),
     *("live-surface.ccp", "averaged-option.ccp"),
 ]
 

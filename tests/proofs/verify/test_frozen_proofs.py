@@ -29,12 +29,14 @@ PACKAGES = (
     "listed-custody.ccp",
     "collateral-inside.ccp",
     "every-charge.ccp",
+    "history.ccp",
     "live-surface.ccp",
     "averaged-option.ccp",
 )
 KINDS = {
     "slots": "1 cash 8 9223372036854775808 public, 2 token 7 0 public, 3 position 5 549755813888 public, "
-    "4 group_max 8 0, 5 auxiliary 8 0, 6 auxiliary_signed 8 9223372036854775808, 7 uncovered 8 0, 8 net_charge 8 0",
+    "4 group_max 8 0, 5 auxiliary 8 0, 6 auxiliary_signed 8 9223372036854775808, 7 uncovered 8 0, 8 net_charge 8 0, "
+    "9 historical 8 0",
     "rows": "1 at_least_zero 8 0, 2 equal_zero 0 0",
 }
 

@@ -23,6 +23,7 @@ from tests.kit.proofs.negatives import (
     of_attacks,
     of_certificate,
     of_encoding,
+    of_history,
     of_onchain,
     of_parts,
     of_statements,
@@ -46,7 +47,7 @@ FILES = (".ccp", ".ccs", ".cci", ".cco", ".cca")
 
 def negative() -> Iterator[Vector]:
     """All that must be refused."""
-    for module in (of_encoding, of_certificate, of_statements, of_parts, of_surfaces):
+    for module in (of_encoding, of_certificate, of_statements, of_parts, of_surfaces, of_history):
         yield from module.vectors()
 
 
@@ -72,6 +73,8 @@ def positive() -> Iterator[Vector]:
     yield good("standalone-anchored", "nothing", SMALL, anchored(freshness=recent), **file)
     charged = "nothing; nobody is trusted; every charge on net amounts is on, a part of a scenario in the tail"
     yield good("every-charge", charged, "every-charge.ccp")
+    past = "nothing; nobody is trusted; the expected shortfall of moves of history is required"
+    yield good("history", past, of_history.BASE)
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
     yield from _with_surfaces()
     says = "the joint credit has no `keep_largest`, which is true by default"

@@ -142,16 +142,19 @@ def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:
         same("volatility", group["volatility_ppm"] >= lowest if weight else group["volatility_ppm"] == lowest)
         shift, least = group["volatility_range_ppm"], own["volatility_range_ppm"]
         same("volatility range", shift >= least if ranges["volatility_multiple_ppm"] else shift == least)
-    same("parameters", stated | {"groups": 0, "joint": 0} == fixed | {"groups": 0, "joint": 0})
-    joint = stated["joint"]
-    if joint != fixed["joint"]:
+    apart = {"groups": 0, "joint": 0, "history": 0}
+    same("parameters", stated | apart == fixed | apart)
+    for part, most in (("joint", ranges["joint_scenarios"]), ("history", ranges["historical_scenarios"])):
+        joint = stated[part]
+        if joint == fixed[part]:
+            continue
         count = sum(each["count"] for each in joint["scenarios"])
-        known = ranges["joint_scenarios"] and ranges["window_min"] <= count <= ranges["window"]
-        same("joint", bool(known) and len(joint["scenarios"]) <= ranges["joint_scenarios"] + 1)
+        known = most and ranges["window_min"] <= count <= ranges["window"]
+        same(part, bool(known) and len(joint["scenarios"]) <= most + 1)
         exact, part = count * ranges["joint_tail_ppm"], 0
         whole = max(-(-exact // PPM), 1)
         if ranges["joint_tail_exact"]:
             whole, part = (exact // PPM, exact % PPM) if exact >= PPM else (1, 0)
-        same("joint", (joint["tail"], joint["tail_part_ppm"]) == (whole, part))
+        same(part, (joint["tail"], joint["tail_part_ppm"]) == (whole, part))
         moving = {"scenarios": 0, "tail": 0, "tail_part_ppm": 0}
-        same("joint", joint | moving == fixed["joint"] | moving)
+        same(part, joint | moving == fixed[part] | moving)

@@ -209,7 +209,9 @@ def scenario_volatility(group: Record, vol: int, from_money: float, tenor: int, 
     width = float(shock["skew_width_ppm"]) / float(PPM)
     z = min(max(from_money / width, -1.0), 1.0)
     linear, absolute = round(z * float(shock["skew_linear_ppm"])), round(abs(z) * float(shock["skew_absolute_ppm"]))
-    moved = vol
+    stated = scenario["volatility_ppm"]
+    apart = min(up(min(up(abs(stated), vol, PPM), 10**9), term_factor(shock, tenor), PPM), 10**9) if stated else 0
+    moved = vol + apart if stated > 0 else vol - apart
     if scenario["volatility_direction"] == 1:
         moved = max(vol + higher, shock["up_floor_ppm"])
     elif scenario["volatility_direction"] == -1:

@@ -40,6 +40,7 @@ def check_ranges(book: Record) -> None:
         check_group_charges(group["charges"])
     check_charges(parameters)
     check_joint(parameters["joint"], [len(group["scenarios"] or network) for group in groups])
+    check_history(parameters["history"], len(groups), len(parameters["joint"]["scenarios"]))
     stress = parameters["stress"]
     names = [each["name"] for each in stress]
     good(len(stress) <= 16 and len(set(names)) == len(names) and all(names), "stress")
@@ -78,6 +79,8 @@ def check_scenarios(scenarios: list[Record]) -> None:
         good(abs(s["move_numerator"]) <= 3 * s["move_denominator"] and s["weight_ppm"] <= PPM, "scenario")
         signs = (s["volatility_direction"], s["skew_linear"], s["skew_absolute"])
         good(all(sign in (-1, 0, 1) for sign in signs), "scenario")
+        stated = s["volatility_ppm"]
+        good(-PPM <= stated <= 10 * PPM and not (stated and s["volatility_direction"]), "scenario")
 
 
 def check_shock(shock: Record) -> None:
@@ -141,6 +144,20 @@ def check_joint(joint: Record, columns: list[int]) -> None:
     for scenario in listed:
         good(len(scenario["columns"]) == len(columns), "joint")
         good(all(a <= b for a, b in zip(scenario["columns"], columns, strict=True)), "joint")
+
+
+def check_history(history: Record, groups: int, joint: int) -> None:
+    listed = history["scenarios"]
+    total = sum(scenario["count"] for scenario in listed)
+    sizes = [[(m["price_ppm"], m["volatility_ppm"]) for m in scenario["moves"]] for scenario in listed]
+    good(len(listed) <= 256 and rises(sizes) and not (listed and joint), "history")
+    good(all(scenario["count"] for scenario in listed) and total <= 2**20, "history")
+    averaged = history["tail"] * PPM + history["tail_part_ppm"]
+    good(history["tail"] >= 1 and (not listed or averaged <= total * PPM), "history")
+    good(history["tail_part_ppm"] < PPM and 1 <= history["weight_ppm"] <= 999_999, "history")
+    for each in sizes:
+        good(len(each) == groups, "history")
+        good(all(abs(price) <= 3 * PPM and -PPM <= level <= 10 * PPM for price, level in each), "history")
 
 
 def check_instruments(instruments: list[Record]) -> None:

@@ -20,6 +20,7 @@ SENSITIVITY_GRID = [
         "of_index": of_index,
         "skew_linear": 0,
         "skew_absolute": 0,
+        "volatility_ppm": 0,
     }
     for top, bottom, direction, of_index in (
         (1, 100, 0, True),
@@ -237,7 +238,14 @@ class Maker:
         self.averages = carries.known_averages(book)
         grids = [self.parameters["scenarios"], *(group["scenarios"] for group in self.groups)]
         self.width = max(map(len, grids))
+        self.past: list[Record] = self.parameters["history"]["scenarios"]
         self.joint = self.parameters["joint"]
+        if self.past:
+            numbered = enumerate(self.past, start=1 + self.width)
+            listed = [
+                {"columns": [column] * len(self.groups), "count": scenario["count"]} for column, scenario in numbered
+            ]
+            self.joint = self.parameters["history"] | {"scenarios": listed}
         self.kinds = {name: number for number, name in tables.members("SlotKind").items()}
         (self.at_least_zero,) = (k for k, name in tables.members("RowKind").items() if name == "AT_LEAST_ZERO")
 
@@ -250,6 +258,20 @@ class Maker:
         return sorted(found, key=lambda price: price[0].encode())
 
     # Values.
+
+    def moves_of(self, group: Record) -> list[Record]:
+        """A group's moves of history, as scenarios."""
+        place = self.groups.index(group)
+        still = {"volatility_direction": 0, "weight_ppm": PPM, "of_index": True, "skew_linear": 0, "skew_absolute": 0}
+        moves = [scenario["moves"][place] for scenario in self.past]
+        return [
+            still | {"move_numerator": m["price_ppm"], "move_denominator": PPM, "volatility_ppm": m["volatility_ppm"]}
+            for m in moves
+        ]
+
+    def filled(self, row: list[int], grid: int) -> list[int]:
+        """The row with V[0] for the scenarios that another group's grid has more, before those of history."""
+        return row[: 1 + grid] + row[:1] * (self.width - grid) + row[1 + grid :]
 
     def row_of(self, instrument: Record, grid: list[Record], width: int) -> list[int]:
         """V[0] … V[S] of a lot."""
@@ -292,15 +314,16 @@ class Maker:
             return []
         x, share = self.index.get(token["feed"], 0), terms["fall_share_ppm"]
         if not x:
-            return [0] * (1 + self.width)
+            return [0] * (1 + self.width + len(self.past))
         group = next(group for group in self.groups if group["id"] == terms["group"])
         base, row = token_value(token, x), []
-        for s in group["scenarios"] or self.parameters["scenarios"]:
+        grid = group["scenarios"] or self.parameters["scenarios"]
+        for s in [*grid, *self.moves_of(group)]:
             if share:
                 row.append(fallen_value(base, share, group["range_ppm"], s))
             else:
                 row.append(moved_value(token, x, group["range_ppm"], s))
-        return [base, *row] + [base] * (self.width - len(row))
+        return self.filled([base, *row], len(grid))
 
     def stressed_token(self, token: Record, number: int) -> int:
         if token["feed"] not in self.index:
@@ -390,7 +413,11 @@ class Maker:
     def price(self) -> None:
         """All values, of scenarios and then under stress."""
         grids = {group["id"]: group["scenarios"] or self.parameters["scenarios"] for group in self.groups}
-        self.v = [self.row_of(each, grids[each["group"]], self.width) for each in self.instruments]
+        moved = {group["id"]: grids[group["id"]] + self.moves_of(group) for group in self.groups}
+        self.v = [
+            self.filled(self.row_of(each, moved[each["group"]], len(moved[each["group"]])), len(grids[each["group"]]))
+            for each in self.instruments
+        ]
         moves = {
             group["id"]: [each["moves"][place] for each in self.parameters["stress"]]
             for place, group in enumerate(self.groups)
@@ -420,6 +447,7 @@ class Maker:
         found += 2 * sum(len(of) for _, _, of, _ in self.net)
         if scenarios := self.joint["scenarios"]:
             found += len(scenarios) + 2 + bool(self.short) + self.joint["keep_largest"] * len(self.groups)
+            found += bool(self.past)
         return found + 1 + len(self.cash) + len(self.stress)
 
     def _slot(self, name: str, kind: str, group: int = 0) -> int:
@@ -464,7 +492,8 @@ class Maker:
         ]
         if self.joint["scenarios"]:
             self.tail = self._slot("tail", "AUXILIARY_SIGNED")
-            self.beyond = [self._slot(f"beyond:{n + 1}", "AUXILIARY") for n in range(len(self.joint["scenarios"]))]
+            name, kind = ("history", "HISTORICAL") if self.past else ("beyond", "AUXILIARY")
+            self.beyond = [self._slot(f"{name}:{n + 1}", kind) for n in range(len(self.joint["scenarios"]))]
             self.together, self.credit = self._slot("joint", "AUXILIARY"), self._slot("groups", "AUXILIARY")
         self.stress = [self._slot(f"uncovered:{each['name']}", "UNCOVERED") for each in self.parameters["stress"]]
 
@@ -549,6 +578,8 @@ class Maker:
         g = gcd(weight, PPM)
         plain = dict.fromkeys(self.maxima.values(), -(PPM - weight) // g)
         self._row({**plain, self.together: -weight // g, self.credit: PPM // g})
+        if self.past:
+            self._row({self.together: -1, self.credit: 1})
 
     def _equity_rows(self) -> None:
         parameters = self.parameters

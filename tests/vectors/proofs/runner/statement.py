@@ -9,7 +9,7 @@ from tests.vectors.proofs.runner.encoding import need
 from tests.vectors.proofs.runner.linear import CEREMONY, Layout, lay_out
 
 PUBLIC = ("CASH", "TOKEN", "POSITION")
-CHOSEN = ("GROUP_MAX", "AUXILIARY", "UNCOVERED", "NET_CHARGE")
+CHOSEN = ("GROUP_MAX", "AUXILIARY", "UNCOVERED", "NET_CHARGE", "HISTORICAL")
 
 
 def kinds_of(statement: dict[str, Any]) -> list[str]:
@@ -127,7 +127,9 @@ class Shapes:
             credit = self.credit(charged)
             charged = charged - {credit.slot}
             (joint,) = set(credit.above) - set(self.maxima)
-            placed |= set(self.maxima) | {joint} | self.joint(joint)
+            placed |= set(self.maxima) | {joint} | self.joint(joint, credit)
+        else:
+            good(not slots_of(self.statement, "HISTORICAL"), "15: history")
         net = set(slots_of(self.statement, "NET_CHARGE"))
         self.charges(charged - set(self.maxima) - net)
         good(net <= charged, "14: net charge")
@@ -165,13 +167,27 @@ class Shapes:
         good(len(found) == 1, "6: credit")
         credit = found[0]
         good(maxima < set(credit.above) and len(credit.above) == len(maxima) + 1, "6: credit")
-        good(len(self.bounds[credit.slot]) == 1 and credit.tight, "6: credit")
+        good(credit.tight, "6: credit")
         (joint,) = set(credit.above) - maxima
         plain = {credit.above[j] for j in maxima}
         good(len(plain) == 1 and min(plain) + credit.above[joint] >= credit.whole, "6: credit")
         return credit
 
-    def joint(self, joint: int) -> set[int]:
+    def history(self, joint: int, credit: Bound, averaged: set[int]) -> bool:
+        """Whether the joint scenarios are moves of history."""
+        known = set(slots_of(self.statement, "HISTORICAL"))
+        others = [bound for bound in self.bounds[credit.slot] if bound is not credit]
+        if not known:
+            good(not others, "6: credit")
+            return False
+        good(known == averaged, "15: history")
+        held = {self.kinds[slot] for j in known for bound in self.bounds[j] for slot in bound.public}
+        good(held <= {"POSITION", "TOKEN"}, "15: history")
+        good(len(others) == 1 and others[0].tight and others[0].whole == 1, "15: history")
+        good(others[0].above == {joint: 1}, "15: history")
+        return True
+
+    def joint(self, joint: int, credit: Bound) -> set[int]:
         own = self.bounds[joint]
         expected = [bound for bound in own if bound.signed]
         good(len(expected) == 1 and len(expected[0].signed) == 1, "7: expected shortfall")
@@ -179,11 +195,14 @@ class Shapes:
         ((tail, averaged),) = shortfall.signed.items()
         good(not shortfall.public and averaged == -shortfall.whole and shortfall.constant <= 0, "7: expected shortfall")
         good(sum(shortfall.above.values()) >= shortfall.whole, "7: expected shortfall")
+        past = self.history(joint, credit, set(shortfall.above))
         for j in shortfall.above:
             good(len(self.bounds[j]) == 1, "8: joint scenario")
             (loss,) = self.bounds[j]
             good(loss.whole == 1 and not loss.above and loss.constant <= 0, "8: joint scenario")
             good(loss.signed == {tail: 1}, "8: joint scenario")
+            if past:
+                continue
             parts: dict[int, list[tuple[int, int]]] = {}
             for slot, a in loss.public.items():
                 good(slot in self.group_of, "8: joint scenario")

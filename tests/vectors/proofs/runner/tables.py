@@ -109,7 +109,7 @@ def _span() -> list[dict[str, Any]]:
     moves = [(0, 1), (1, 3), (-1, 3), (2, 3), (-2, 3), (1, 1), (-1, 1)]
     listed = [(a, b, d, 10**6) for a, b in moves for d in (1, -1)] + [(2, 1, 0, 350_000), (-2, 1, 0, 350_000)]
     names = ("move_numerator", "move_denominator", "volatility_direction", "weight_ppm")
-    rest = {"of_index": False, "skew_linear": 0, "skew_absolute": 0}
+    rest = {"of_index": False, "skew_linear": 0, "skew_absolute": 0, "volatility_ppm": 0}
     return [dict(zip(names, each, strict=True)) | rest for each in listed]
 
 
