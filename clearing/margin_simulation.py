@@ -159,7 +159,8 @@ def _simulated_mark(inputs: MarginInputs, instrument: Instrument, index_ticks: i
     if instrument.kind is InstrumentKind.PERPETUAL:
         return perpetual_mark_ticks(index_ticks, inputs.premia[instrument.id], instrument.funding.premium_cap_ppm)
     known = inputs.known_averages.get(instrument.id)
-    ticks = mark_ticks(instrument, index_ticks, group, inputs.parameters.rate_ppm, inputs.arrays_time_ms, known)
+    risk, valued_ms = inputs.parameters, inputs.arrays_time_ms
+    ticks = mark_ticks(instrument, index_ticks, group, risk.rate_ppm, valued_ms, known, risk.mark_curve(group))
     if instrument.carries and instrument.averaging_ms:
         average = inputs.averages.get(instrument.id, TimeAverage())
         return expected_average_ticks(average, instrument.averaging_ms, ticks)

@@ -15,13 +15,14 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
 from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
 from clearing.context.stress_exposure import check_stress_joining, port_exposure
+from clearing.prices.stale_options import margin_at_floor
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountPorted
 from clearing.schema.records.accounts import MemberAccounts
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.requests.accounts import AccountPorting
 from clearing.schema.terms.genesis import AccountKind
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_holdings
 from clearing.state.indexes import MEMBER_ACCOUNTS, set_holder
 from clearing.trades.consent import end_delegations
 
@@ -82,7 +83,7 @@ def _is_under_call(context: BlockContext, account: int) -> bool:
 def _check_covered(context: BlockContext, request: AccountPorting) -> Rejected | None:
     """Initial margin is covered at the block's prices; otherwise the member would pass on a debt that it has to pay."""
     for account in (request.account, *context.state.accounts[request.account].children):
-        margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, account))
+        margin = margin_at_floor(context, current_holdings(context.state, account))
         if not margin.initial_ok:
             return reject(
                 ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN,

@@ -29,12 +29,13 @@ from clearing.default.auction_reserve import (
 from clearing.default.deleveraging import option_value, pass_position
 from clearing.default.sealed_bids import auction_of, bid_size_refused
 from clearing.default_fund.contributions import contributing_and_owing, required_contribution
+from clearing.prices.stale_options import margin_at_floor
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.default import BiddersRanked, DefaultBidTaken, MovedPosition, PortfolioSold
 from clearing.schema.records.default import DefaultBidRecord, DefaultRecord, MemberStatus
 from clearing.schema.requests.auctions import DefaultBid
 from clearing.schema.transfers import TransferCode
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_holdings
 from clearing.state.ledger import cash_currency, soft_credit_of
 from clearing.state.state import State
 from clearing.trades.balance_limits import beyond_balance_limit
@@ -247,7 +248,7 @@ def _is_affordable(
     limit = context.terms.risk.cash_limit_micros
     if any(claim < -limit for claim in after.cash) or beyond_balance_limit(before, after.cash) is not None:
         return False
-    if not holdings_margin(current_arrays(context.state), after).initial_ok:
+    if not margin_at_floor(context, after).initial_ok:
         return False
     after.cash = [has + part for has, part in zip(after.cash, lent, strict=True)]
     return not growth or check_stress_growth(context, AT, bid.account, lambda: after) is None

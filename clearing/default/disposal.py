@@ -25,6 +25,7 @@ from clearing.default.deleveraging import RankedSide, option_value, pass_positio
 from clearing.default.recoveries import advance_recoveries, count_sale, offered_token, token_price
 from clearing.default.variation_gains import record_position_changes
 from clearing.prices.price_status import can_close_out_position
+from clearing.prices.stale_options import margin_at_floor
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.house import InventoryClosed, InventoryOffered, InventorySold
 from clearing.schema.records.recoveries import InventorySaleRecord
@@ -32,7 +33,7 @@ from clearing.schema.requests.auctions import InventoryBid
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
+from clearing.state.holdings import current_holdings, position_lots, positions_of
 from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
 from clearing.trades.balance_limits import check_balances
@@ -181,7 +182,7 @@ def _check_buyer(context: BlockContext, account: int, listed: Instrument, lots: 
     refusal = check_balances(AT, account, before, after.cash)
     if refusal is not None:
         return refusal
-    margin, committed = holdings_margin(current_arrays(context.state), after), committed_micros(context, account)
+    margin, committed = margin_at_floor(context, after), committed_micros(context, account)
     covered = margin.initial_ok and (not committed or keeps_committed(context, after, 0, committed))
     if covered and not owes and not large:
         after.cash = [has + part for has, part in zip(after.cash, lent, strict=True)]

@@ -24,6 +24,7 @@ from clearing.context.member_status import (
 from clearing.context.request_checks import check_request, use_nonce
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import is_settled_for_good
+from clearing.prices.stale_options import margin_at_floor
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.default_fund import NOT_REQUESTED, FundCalled, FundDrawn, FundPaid
 from clearing.schema.records.default import ContributionRecord, FundSizeRecord, MemberStatus
@@ -264,6 +265,8 @@ def _valued_cash_and_margin(context: BlockContext, account: int, *, at_best: boo
     own.cash = [cash - loan for cash, loan in zip(own.cash, loans, strict=True)]
     own_cash = own.cash[context.terms.cash_groups.index(currency)]
     _value_unpriced(context, own, at_best=at_best)
+    if not at_best:
+        return own_cash, margin_at_floor(context, own)
     return own_cash, holdings_margin(current_arrays(state), own)
 
 

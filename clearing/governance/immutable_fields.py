@@ -84,11 +84,13 @@ IMMUTABLE_FIELDS: dict[str, Callable[[Genesis], Any]] = {
     "market.request_ms_max": lambda g: g.market.request_ms_max,
     "market.snapshot_delay_blocks": lambda g: g.market.snapshot_delay_blocks,
     "risk.stress": lambda g: bool(g.risk.stress),
+    "risk.futures_on_curve": lambda g: g.risk.futures_on_curve,
     "crisis.governance.timelock_floor_ms": lambda g: g.crisis.governance.timelock_floor_ms,
     "crisis.governance.entry_delay_ms": lambda g: g.crisis.governance.entry_delay_ms,
 }
 """Validators change by their own requests and amendments. The requests' horizon and the delay of commitments are part
-of what is remembered and signed. Limits on positions depend on whether there is a stress test at all."""
+of what is remembered and signed. Limits on positions depend on whether there is a stress test at all. A switch between
+carry and curve would move the marks of futures by their basis."""
 
 
 def check_immutable(before: Genesis, after: Genesis) -> Rejected | None:

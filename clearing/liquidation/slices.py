@@ -14,10 +14,11 @@ from clearing.base.units import MONEY_MAX, PPM, mul_div_down, mul_div_up
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.liquidation.takeover import instrument_mark, open_positions, position_room
 from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.prices.stale_options import margin_at_floor
 from clearing.schema.receipts.liquidation import CashSplit, ReducedPosition
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.holdings import Holdings, current_arrays, holdings_margin
+from clearing.state.holdings import Holdings, current_arrays
 from clearing.state.ledger import balance, cash_currency
 from clearing.trades.balance_limits import beyond_balance_limit
 from clearing.trades.novation import is_position_too_large
@@ -167,7 +168,7 @@ def can_take_slice(
         grows = abs(after.lots[at]) > abs(before.lots[at])
         if grows and is_position_too_large(context, context.terms.instruments[position.instrument], after):
             return False
-    return holdings_margin(current_arrays(context.state), after).initial_ok
+    return margin_at_floor(context, after).initial_ok
 
 
 def transfer_slice(

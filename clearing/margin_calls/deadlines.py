@@ -16,8 +16,13 @@ from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, C
 from clearing.schema.records.margin_calls import CallKind, MarginCallRecord
 
 
+def is_urgent(context: BlockContext, margin: AccountMargin) -> bool:
+    """Whether an account, with this margin at the mark, is so far below maintenance that it has no time."""
+    return margin.equity * PPM < margin.maintenance * context.terms.crisis.calls.urgent_ppm
+
+
 def advance_call(
-    context: BlockContext, account: int, margin: AccountMargin, trigger: int, congestion: Congestion
+    context: BlockContext, account: int, margin: AccountMargin, trigger: int, congestion: Congestion, *, urgent: bool
 ) -> bool:
     """Advance the call of an account below its trigger by a block. Returns whether its time is over."""
     terms = context.terms.crisis.calls
@@ -26,7 +31,6 @@ def advance_call(
         return True
     if call is None or call.kind is CallKind.EARLY:
         call = _open_call(context, account, margin, trigger, congestion, call)
-    urgent = margin.equity * PPM < margin.maintenance * terms.urgent_ppm
     if not call.lapsed and (urgent or context.block.height >= call.deadline_height):
         call = lapse_call(
             context, account, margin, trigger, call, urgent=urgent and context.block.height < call.deadline_height

@@ -21,6 +21,7 @@ from clearing.margin_calls.deadlines import lapse_call, meet_call
 from clearing.price_ranges.delays import inclusion_delay_ms, report_age_ms
 from clearing.price_ranges.history import deviation_over, first_variance
 from clearing.price_ranges.update import group_variance
+from clearing.prices.stale_options import margin_for_calls, too_old_longs
 from clearing.schema.receipts.margin_calls import EarlyCalled, GroupDeviation
 from clearing.schema.records.margin_calls import CallKind, MarginCallRecord
 from clearing.state.effective_parameters import effective_risk_group
@@ -79,9 +80,17 @@ def check_early_calls(
         _follow_early_call(context, book, account, outlook, congestion)
     if not terms.early_ppm:
         return
-    for account in _candidates(book, checked_accounts, outlook, terms.early_ppm):
+    likely = _candidates(book, checked_accounts, outlook, terms.early_ppm)
+    for account in sorted({*likely, *_counted_at_floor(context, book, checked_accounts)}):
         if account not in context.state.margin_calls and not is_in_default(context.state, account):
-            _consider_early_call(context, account, book.margin(account), outlook, congestion)
+            margin = margin_for_calls(context.state, account, book.margin(account))
+            _consider_early_call(context, account, margin, outlook, congestion)
+
+
+def _counted_at_floor(context: BlockContext, book: MarginBook, accounts: Sequence[int]) -> list[int]:
+    """Those of these accounts for which calls count another margin than the book's."""
+    longs = too_old_longs(context.state, book, accounts)
+    return [account for at, account in enumerate(accounts) if any(lots[at] for lots in longs.values())]
 
 
 def _follow_early_call(
@@ -92,7 +101,7 @@ def _follow_early_call(
     if account not in book:  # emptied and closed
         meet_call(context, account, AccountMargin(0, (), 0, 0, maintenance_ok=True))
         return
-    margin = book.margin(account)
+    margin = margin_for_calls(context.state, account, book.margin(account))
     trigger = call_trigger(context, margin, congestion)
     probability = breach_probability_ppm(
         margin.equity - trigger,

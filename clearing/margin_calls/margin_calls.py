@@ -2,8 +2,9 @@
 
 Rule: an account below initial margin is called, also for what the losses of a default took from it. Below its trigger,
 or when it owes more cash than the limit, it is liquidated after its deadline, largest shortfall first, up to a cap per
-block. Called accounts are checked in every block. The house's own account is called like any other and never
-liquidated. Own accounts of a member in default belong to `clearing.default`.
+block. Called accounts are checked in every block. Calls and deadlines count long options whose surface is too old at
+their floor (`clearing.prices.stale_options`); what is liquidated is below its trigger at the mark, too. The house's own
+account is called like any other and never liquidated. Own accounts of a member in default belong to `clearing.default`.
 """
 
 import msgspec
@@ -13,12 +14,13 @@ from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_in_default
 from clearing.liquidation.stages import close_liquidation, is_for_default, liquidate_account, pause_liquidation
 from clearing.liquidation.takeover import may_liquidate
-from clearing.liquidation.trigger import call_trigger, current_congestion
+from clearing.liquidation.trigger import Congestion, call_trigger, current_congestion
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin_calls.cash_calls import advance_cash_call, exceeds_cash_limit
-from clearing.margin_calls.deadlines import advance_call, meet_call
+from clearing.margin_calls.deadlines import advance_call, is_urgent, meet_call
 from clearing.margin_calls.early_calls import check_early_calls
+from clearing.prices.stale_options import margin_for_calls, margins_for_calls
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.schema.records.margin_calls import CallKind
 from clearing.state.holdings import (
@@ -47,8 +49,9 @@ def check_margins(context: BlockContext) -> None:
             continue
         left = liquidate_account(context, account, holdings, margin)
         after = margin if left is holdings else holdings_margin(current_arrays(context.state), left)
-        if after.initial_ok:
-            _end_calls(context, account, after)
+        counted = margin_for_calls(context.state, account, after, left)
+        if counted.initial_ok:
+            _end_calls(context, account, counted)
 
 
 def call_after_losses(context: BlockContext) -> None:
@@ -57,9 +60,11 @@ def call_after_losses(context: BlockContext) -> None:
     A later block would not look at them by itself: an account without positions is touched by no price.
     """
     book = margin_book(context.state)
-    for account in book.short(book.remargin(), context.terms.risk.cash_limit_micros):
+    remargined = book.remargin()
+    at_floor = margins_for_calls(context.state, book, remargined)
+    for account in sorted({*book.short(remargined, context.terms.risk.cash_limit_micros), *at_floor}):
         if not is_in_default(context.state, account):
-            call_margin(context, account, book.margin(account))
+            call_margin(context, account, at_floor.get(account) or book.margin(account))
 
 
 def _check_all(
@@ -67,20 +72,21 @@ def _check_all(
 ) -> list[tuple[int, int, Holdings, AccountMargin]]:
     """Open and end calls. Returns the accounts to be liquidated, with their shortfall to maintenance."""
     congestion = current_congestion(context)
-    short = set(book.short(checked, context.terms.risk.cash_limit_micros))
+    at_floor = margins_for_calls(context.state, book, checked)
+    short = set(book.short(checked, context.terms.risk.cash_limit_micros)).union(at_floor)
     due = []
     for account in sorted(short.union(called)):
         if is_in_default(context.state, account):
             continue
         margin = book.margin(account)
+        counted = at_floor.get(account, margin)
         if account not in short:
             _end_calls(context, account, margin)
             continue
-        call_margin(context, account, margin)
+        call_margin(context, account, counted)
         holdings = current_holdings(context.state, account)
         cash_due = exceeds_cash_limit(context, holdings.cash) and not advance_cash_call(context, account, holdings)
-        trigger = call_trigger(context, margin, congestion)
-        margin_due = margin.equity < trigger and advance_call(context, account, margin, trigger, congestion)
+        margin_due = _is_margin_due(context, account, margin, counted, congestion)
         if not (cash_due or margin_due or account in context.state.liquidations):
             continue
         if may_liquidate(context, holdings):
@@ -89,6 +95,19 @@ def _check_all(
             pause_liquidation(context, account, holdings, margin)
     check_early_calls(context, book, checked, congestion)
     return due
+
+
+def _is_margin_due(
+    context: BlockContext, account: int, margin: AccountMargin, counted: AccountMargin, congestion: Congestion
+) -> bool:
+    """Advance the account's deadline at the margin that counts for calls. Returns whether its time is over, and the
+    mark itself is below the trigger."""
+    trigger = call_trigger(context, counted, congestion)
+    if counted.equity >= trigger:
+        return False
+    urgent = is_urgent(context, margin)
+    is_over = advance_call(context, account, counted, trigger, congestion, urgent=urgent)
+    return is_over and margin.equity < call_trigger(context, margin, congestion)
 
 
 def _maintenance_shortfall(context: BlockContext, margin: AccountMargin) -> int:
@@ -134,5 +153,6 @@ def check_house_margin(context: BlockContext) -> None:
     record = context.state.accounts[HOUSE_ACCOUNT]
     if not positions_of(context.state, HOUSE_ACCOUNT).lots and not record.called_height:
         return
-    margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, HOUSE_ACCOUNT))
+    at_mark = holdings_margin(current_arrays(context.state), current_holdings(context.state, HOUSE_ACCOUNT))
+    margin = margin_for_calls(context.state, HOUSE_ACCOUNT, at_mark)
     (_withdraw_margin_call if margin.initial_ok else call_margin)(context, HOUSE_ACCOUNT, margin)

@@ -33,6 +33,7 @@ from clearing.schema.records.prices import FeedStatus, PriceStatus
 from clearing.schema.records.surfaces import SurfaceReportRecord, SurfaceState
 from clearing.schema.risk.live_surface import TENOR_MAX_MS, ExpiryQuote, living_quotes
 from clearing.schema.terms.surfaces import SurfaceTerms
+from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.validators.validator_sets import attesting_set
 
 
@@ -165,6 +166,9 @@ def _report_status(
     context: BlockContext, group: int, before: SurfaceState | None, after: SurfaceState, cause: SurfaceCause
 ) -> None:
     if before is None or (before.status, before.in_force) != (after.status, after.in_force):
+        for instrument in context.terms.instruments.values():
+            if instrument.is_option and instrument.group == group:  # calls may count them otherwise now
+                context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))
         context.receipts.append(
             SurfaceStatusChanged(group, after.status, after.in_force, cause, after.time_ms, after.since_height)
         )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from clearing.base.units import PPM
 from clearing.context.block_context import BlockContext
+from clearing.prices.stale_options import is_covered_at_floor
 from clearing.schema.records.prices import FeedState, PriceStatus
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
@@ -114,7 +115,7 @@ def is_order_margined(context: BlockContext, instrument: Instrument, account: in
     before = holdings_margin(arrays, holdings)
     holdings.lots[context.terms.array_index[instrument.id]] += lots
     after = holdings_margin(arrays, holdings)
-    return after.initial_ok or after.initial < before.initial
+    return (after.initial_ok and is_covered_at_floor(context, holdings)) or after.initial < before.initial
 
 
 def margined_orders(context: BlockContext, instrument: Instrument) -> list[LimitOrder]:

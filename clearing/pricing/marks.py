@@ -13,11 +13,11 @@ from clearing.pricing import black76, smiles
 from clearing.pricing.averages import NO_AVERAGES, Averages, deviation_factor
 from clearing.pricing.black76 import option_values
 from clearing.pricing.surface import VolatilityInputs, option_volatility
-from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.carry import carried_ticks, carry_to, future_ticks
 from clearing.schema.risk.known_average import KnownAverage, blended_ticks
 from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
-from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 
 def years_left(expiry_ms: int, time_ms: int) -> float:
@@ -83,9 +83,11 @@ def mark_ticks(
     rate_ppm: int,
     time_ms: int,
     known: KnownAverage | None = None,
+    mark_curve: Sequence[ExpiryCarry] = (),
 ) -> int:
-    """The mark at an index: perpetual the index, dated the carried index, option its Black-76 value on the surface.
+    """The mark at an index: perpetual the index, dated the forward, option its Black-76 value on the surface.
 
+    `mark_curve`: that dated instruments are marked off (`RiskParameters.mark_curve`), without one at `rate_ppm`.
     `known`: of the average that an option settles at. At or after expiry a future is worth the index and an option its
     intrinsic value. `index_ticks` must be positive.
     """
@@ -94,7 +96,7 @@ def mark_ticks(
     if instrument.kind is InstrumentKind.PERPETUAL:
         return index_ticks
     if instrument.carries:
-        return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+        return future_ticks(index_ticks, mark_curve, instrument.expiry_ms, rate_ppm, time_ms)
     carried = carried_ticks(index_ticks, carry_to(group.curve, instrument.expiry_ms, rate_ppm, time_ms))
     forward = blended_ticks(known, carried)
     tenor_ms = instrument.expiry_ms - time_ms

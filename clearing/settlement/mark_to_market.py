@@ -41,7 +41,7 @@ def mark_to_market(context: BlockContext) -> None:
                 moved=instrument.feed in moved,
             )
             pay_funding(context, instrument, feed.ticks)
-        elif mark is None or instrument.feed in moved or instrument.id in options:
+        elif mark is None or instrument.feed in moved or instrument.id in options or _is_turned(context, instrument):
             option_mark = options.get(instrument.id)
             ticks = option_mark if option_mark is not None else instrument_mark_at(context, instrument, feed.ticks)
             _mark_instrument(context, instrument, mark, ticks, moved=True)
@@ -54,13 +54,20 @@ def mark_to_market(context: BlockContext) -> None:
         _touch_dated_holders(context)
 
 
+def _is_turned(context: BlockContext, instrument: Instrument) -> bool:
+    """Whether a future's or forward's mark follows a curve that moved."""
+    return instrument.carries and context.terms.risk.futures_on_curve and instrument.group in context.moved_surfaces
+
+
 def instrument_mark_at(context: BlockContext, instrument: Instrument, index_ticks: int) -> int:
     """The present mark of an instrument at an index."""
     if instrument.kind is InstrumentKind.PERPETUAL:
         return mark_with_premium(context.state, instrument, index_ticks)
     group = effective_risk_group(context.state, context.terms.groups[instrument.group])
     known = known_averages(context.state).get(instrument.id) if instrument.is_option else None
-    ticks = mark_ticks(instrument, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms, known)
+    risk = context.terms.risk
+    curve = risk.mark_curve(group)
+    ticks = mark_ticks(instrument, index_ticks, group, risk.rate_ppm, context.time_ms, known, curve)
     if instrument.carries and instrument.averaging_ms:
         return expected_average_ticks(settlement_average(context.state, instrument), instrument.averaging_ms, ticks)
     return ticks

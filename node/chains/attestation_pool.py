@@ -10,7 +10,7 @@ from itertools import islice, zip_longest
 
 from clearing.base.codec import encode
 from clearing.deposits.soft_credit import SIGHTED_DEPOSITS_MAX
-from clearing.schema.blocks.block import EXTENSION_BYTES_MAX, FACTS_MAX
+from clearing.schema.blocks.block import FACTS_AND_SURFACES_BYTES_MAX, FACTS_MAX
 from clearing.schema.blocks.deposit_batch import DEPOSITS_MAX, write_facts
 from clearing.schema.facts import (
     ChainHeartbeat,
@@ -31,8 +31,6 @@ from clearing.validators.set_transition import rotation_is_over
 from clearing.validators.validator_sets import attesting_set
 from clearing.withdrawals.refunds import is_expiry_attestable, is_withdrawal_open
 
-EXTENSION_OVERHEAD = 1536
-"""Bytes of an extension that are kept free for prices and framing."""
 CANDIDATES_MAX = 4 * DEPOSITS_MAX
 """So many facts are tried for an extension."""
 
@@ -82,7 +80,7 @@ class AttestationPool:
     def pending(self, state: State, reserved: int = 0) -> tuple[Fact, ...]:
         """What to attest now: events, custody and heartbeats that `state` lacks from us, within the limits.
 
-        `reserved`: bytes of the extension that surfaces take.
+        `reserved`: bytes of the extension that surfaces take, at most `SURFACES_BYTES_MAX`; prices have their own.
         """
         for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
             del self._events[key]
@@ -100,7 +98,7 @@ class AttestationPool:
         missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
         news = (fact for fact in (*events, *custody, *beats, *seen, *missed) if fact.chain_id not in self._withheld)
         facts = _in_turn(news, state.now.height)
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD - reserved, facts))
+        return tuple(_within(FACTS_AND_SURFACES_BYTES_MAX - reserved, facts))
 
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:

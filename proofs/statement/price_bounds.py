@@ -2,9 +2,9 @@
 
 Rule: the engine's own bounds, in integers: a perpetual's mark is within its premium's cap of the index and at least one
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
-carried over its whole life; an option's is at most the index (call) or the strike (put), on a live surface at most the
-forward or the strike, twice that at a rate below zero; inside its averaging window at most the average if the rest is
-that high. Where a feed is settled,
+carried over its whole life, both widened to the forward where futures are marked off the curve; an option's is at most
+the index (call) or the strike (put), on a live surface at most the forward or the strike, twice that at a rate below
+zero; inside its averaging window at most the average if the rest is that high. Where a feed is settled,
 instruments on it count for nothing. An instrument without a mark, such as one settled for good, counts at its index or
 forward, which is within its bounds, so nothing is compared. What these bounds leave open is the quorum's word
 (`proofs.verify.attestations`). It must not know how prices are formed.
@@ -39,8 +39,9 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
         mark, ticks = marks.get(instrument.id), index.get(instrument.feed, 0)
         if mark is None or not ticks:
             continue
+        curve = curves.get(instrument.group, ()) if book.parameters.futures_on_curve else ()
         lowest, highest = mark_bounds(
-            instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms
+            instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms, curve=curve
         )
         if instrument.is_option and highest is not None and instrument.group in curves:
             highest = _highest_on_curve(instrument, ticks, curves[instrument.group], book.time_ms)
@@ -74,9 +75,18 @@ def _highest_on_curve(option: Instrument, index_ticks: int, curve: "Sequence[Exp
 
 
 def mark_bounds(
-    instrument: Instrument, index_ticks: int, rate_ppm: int, *, latest_ms: int, listed_ms: int = 0
+    instrument: Instrument,
+    index_ticks: int,
+    rate_ppm: int,
+    *,
+    latest_ms: int,
+    listed_ms: int = 0,
+    curve: "Sequence[ExpiryCarry]" = (),
 ) -> tuple[int, int | None]:
-    """(lowest, highest) mark in ticks at an index; None: the rulebook has no upper bound, because past prices count."""
+    """(lowest, highest) mark in ticks at an index; None: the rulebook has no upper bound, because past prices count.
+
+    `curve`: that futures and forwards are marked off, where they are.
+    """
     if instrument.kind is InstrumentKind.PERPETUAL:
         # The distance rounds towards zero, as in `clearing.settlement.funding.perpetual_mark_ticks`.
         distance = index_ticks * instrument.funding.premium_cap_ppm // PPM
@@ -88,5 +98,15 @@ def mark_bounds(
     covered_ms = min(max(latest_ms - (instrument.expiry_ms - instrument.averaging_ms), 0), instrument.averaging_ms)
     if settled or covered_ms:
         left_ms = 0 if settled else instrument.averaging_ms - covered_ms
-        return max(index_ticks * left_ms // max(instrument.averaging_ms, 1), 1), None
-    return index_ticks, forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, listed_ms)
+        lowest = min(index_ticks, _forward_of(instrument, index_ticks, curve, latest_ms))
+        return max(lowest * left_ms // max(instrument.averaging_ms, 1), 1), None
+    forward = _forward_of(instrument, index_ticks, curve, latest_ms)
+    highest = forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, listed_ms)
+    return min(index_ticks, forward), max(highest, forward)
+
+
+def _forward_of(future: Instrument, index_ticks: int, curve: "Sequence[ExpiryCarry]", latest_ms: int) -> int:
+    """The forward that a curve states for a future's expiry; the index where it states none."""
+    from clearing.schema.risk.carry import future_ticks
+
+    return future_ticks(index_ticks, curve, future.expiry_ms, 0, latest_ms)

@@ -240,6 +240,10 @@ class MarginBook:
         """Of `accounts`, in that order, what `margins` has beside the terms. Raises KeyError for an unknown one."""
         return gathered_totals(self._read(accounts), self._arrays, self.layout)
 
+    def lots(self, accounts: Sequence[int], instruments: Sequence[int]) -> Integers:
+        """[instruments, accounts] signed lots, by id. Raises KeyError for an unknown account or instrument."""
+        return self._read(accounts)[[self.layout.lots_row[instrument] for instrument in instruments]]
+
     def margins_when_asked(self, accounts: Sequence[int]) -> Callable[[], MarginBatch]:
         """A function that computes `margins` as of now when it is called: copying the holdings is cheap."""
         return partial(gathered_batch, self._read(accounts), self._arrays, self.layout)

@@ -60,6 +60,7 @@ class InstrumentBlock:
     """One for each column after the base."""
     grid: Grid
     rate_ppm: int
+    futures_on_curve: bool
     rows: tuple[int, ...]
     """Rows of all its instruments in the arrays."""
     marked: tuple[Instrument, ...]
@@ -83,6 +84,7 @@ def build_block(
         scenarios=filled_columns(group, of),
         grid=grid_columns(group, of),
         rate_ppm=of.rate_ppm,
+        futures_on_curve=of.futures_on_curve,
         rows=tuple(row for row, _ in numbered),
         marked=tuple(instrument for _, instrument in marked),
         marked_rows=np.array([row for row, _ in marked], np.int64),
@@ -102,8 +104,11 @@ def build_block(
 
 def block_marks(block: InstrumentBlock, index_ticks: int, marks: Mapping[int, int], time_ms: int) -> tuple[int, ...]:
     """The settled mark of each marked instrument, or the model's where it has none yet."""
+    curve = block.group.curve if block.futures_on_curve else ()
     return tuple(
-        marks[instrument.id] if instrument.id in marks else model_mark(instrument, index_ticks, block.rate_ppm, time_ms)
+        marks[instrument.id]
+        if instrument.id in marks
+        else model_mark(instrument, index_ticks, block.rate_ppm, time_ms, curve)
         for instrument in block.marked
     )
 

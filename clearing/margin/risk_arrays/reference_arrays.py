@@ -27,17 +27,23 @@ from clearing.pricing.surface import (
     stated_move,
 )
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
-from clearing.schema.risk.carry import carried_ticks, carry_to
+from clearing.schema.risk.carry import carried_ticks, carry_to, future_ticks
 from clearing.schema.risk.known_average import KnownAverage, blended_ticks
+from clearing.schema.risk.live_surface import ExpiryCarry
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
-from clearing.schema.terms.instruments import Instrument, forward_ticks
+from clearing.schema.terms.instruments import Instrument
 
 
-def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int) -> int:
-    """The mark of a marked instrument without a settled mark: the index, carried to expiry if it is dated."""
+def model_mark(
+    instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int, mark_curve: Sequence[ExpiryCarry] = ()
+) -> int:
+    """The mark of a marked instrument without a settled mark: the index, or its forward if it is dated.
+
+    `mark_curve`: as in `clearing.pricing.marks.mark_ticks`.
+    """
     if instrument.carries:
-        return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+        return future_ticks(index_ticks, mark_curve, instrument.expiry_ms, rate_ppm, time_ms)
     return index_ticks
 
 
@@ -255,7 +261,8 @@ def _instrument_row(
     if instrument.is_option:
         row = option_row(instrument, ticks, group, scenarios, parameters.rate_ppm, time_ms, known)
     else:
-        used = model_mark(instrument, ticks, parameters.rate_ppm, time_ms) if mark is None else mark
+        curve, rate = parameters.mark_curve(group), parameters.rate_ppm
+        used = model_mark(instrument, ticks, rate, time_ms, curve) if mark is None else mark
         row = marked_row(instrument.micros_per_tick, used, group.range_ppm, scenarios)
     own = 1 + len(grid)
     return row[:own] + row[:1] * (parameters.width - len(grid)) + row[own:]

@@ -66,6 +66,16 @@ class _PlainExtension(Wire, frozen=True):
     facts: tuple[WrittenFact, ...]
 
 
+def _prices_bytes_max() -> int:
+    """The size of an extension with as many prices as large as they may be, and nothing else."""
+    largest = PriceReport(2**32 - 1, 2**63 - 1, 2**63 - 1, 2**32 - 1, 2**63 - 1)
+    return len(encode(VoteExtension((largest,) * REPORTS_MAX)))
+
+
+FACTS_AND_SURFACES_BYTES_MAX = EXTENSION_BYTES_MAX - _prices_bytes_max()
+"""What every set of prices leaves of an extension."""
+SURFACES_BYTES_MAX = FACTS_AND_SURFACES_BYTES_MAX // 2
+"""What surfaces take of it at most, so that neither they nor the facts of chains silence the other."""
 _PLAIN_HEAD = 0x92
 """First byte of an array of two."""
 

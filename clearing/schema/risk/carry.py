@@ -41,6 +41,16 @@ def carry_to(curve: Sequence[ExpiryCarry], expiry_ms: int, rate_ppm: int, time_m
     return Carry(forward_ppb - PPB, PPB, near.rate_ppm + (far.rate_ppm - near.rate_ppm) * part_ms // whole_ms)
 
 
+def future_ticks(index_ticks: int, curve: Sequence[ExpiryCarry], expiry_ms: int, rate_ppm: int, time_ms: int) -> int:
+    """What a future or forward is marked at: the forward that a `curve` states for its expiry; the index carried at
+    `rate_ppm` where it states none.
+
+    Only a forward that was agreed on moves money: between two expiries nobody quoted one.
+    """
+    own = tuple(carry for carry in curve if carry.expiry_ms == expiry_ms)
+    return carried_ticks(index_ticks, carry_to(own, expiry_ms, rate_ppm, time_ms))
+
+
 def carried_ticks(index_ticks: int, carry: Carry) -> int:
     """The forward of an index, in ticks."""
     return max(index_ticks + index_ticks * carry.numerator // carry.denominator, 1)

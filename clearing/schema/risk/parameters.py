@@ -133,6 +133,8 @@ class RiskParameters(Wire, frozen=True):
     """The fund, part of the house account's own capital."""
     averaged_options: bool = False
     """Whether options that settle at a time average are valued by what that average is so far."""
+    futures_on_curve: bool = False
+    """Whether futures and forwards are marked at the forward that their group's `curve` states for their expiry."""
     history: HistoricalRequirement = HistoricalRequirement()
     """Past joint moves as columns of their own, whose expected shortfall the requirement for groups is at least;
     instead of `joint`."""
@@ -140,6 +142,10 @@ class RiskParameters(Wire, frozen=True):
     def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
         """The scenarios of one group: its own, else the network's."""
         return group.scenarios or self.scenarios
+
+    def mark_curve(self, group: RiskGroup) -> tuple[ExpiryCarry, ...]:
+        """The curve that the group's futures and forwards are marked off; empty: the index is carried at `rate_ppm`."""
+        return group.curve if self.futures_on_curve else ()
 
     @property
     def charges_on_value(self) -> bool:

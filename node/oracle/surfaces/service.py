@@ -13,14 +13,12 @@ import trio
 
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, RemoteFault
-from clearing.schema.blocks.block import SURFACES_MAX, SurfaceReport, VoteExtension, check_extension
+from clearing.schema.blocks.block import SURFACES_BYTES_MAX, SURFACES_MAX, SurfaceReport, VoteExtension, check_extension
 from node.oracle.surfaces.listed import at_listed
 from node.oracle.surfaces.surface_source import SurfaceSource, SurfaceStanding
 
 OFFERS = 8
 """Votes in a row that contain the same report."""
-VOTE_BYTES_MAX = 1_280
-"""Of surfaces in one vote: one of them always fits, and as much is left for facts of chains."""
 READ_MS = 500
 """How often the source is asked; a surface is fitted each `interval_ms` of its own."""
 
@@ -84,7 +82,7 @@ class SurfaceService:
         waiting = [report for report in found if report is not None]
         chosen: list[SurfaceReport] = []
         for report in sorted(waiting, key=lambda report: (-self._offers[report.group], report.group)):
-            if len(chosen) < SURFACES_MAX and encoded_size([*chosen, report]) <= VOTE_BYTES_MAX:
+            if len(chosen) < SURFACES_MAX and encoded_size([*chosen, report]) <= SURFACES_BYTES_MAX:
                 chosen.append(report)
                 self._offers[report.group] -= 1
         return tuple(sorted(chosen, key=lambda report: report.group))

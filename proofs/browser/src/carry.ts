@@ -36,6 +36,11 @@ export function carryTo(curve: readonly ExpiryCarry[], expiry: bigint, rate: big
 
 export const carried = (x: bigint, { top, bottom }: Carry): bigint => larger(x + floorDiv(x * top, bottom), 1n);
 
+/** The forward that a future is marked at: the curve's of its own expiry, else the index carried at `rate`. */
+export function futureOf(x: bigint, curve: readonly ExpiryCarry[], expiry: bigint, rate: bigint, time: bigint): bigint {
+  return carried(x, carryTo(curve.filter(({ expiry_ms }) => expiry_ms === expiry), expiry, rate, time));
+}
+
 /** What is known of the average that an option settles at: the part covered, of the whole. */
 export interface Known {
   readonly window: bigint;

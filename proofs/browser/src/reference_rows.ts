@@ -1,5 +1,5 @@
 import { absolute, ceilDiv, floorDiv, larger, smaller } from "./bytes.js";
-import { forwardOf, type Known, knownAverages } from "./carry.js";
+import { futureOf, type Known, knownAverages } from "./carry.js";
 import { at, CODES, demand } from "./errors.js";
 import {
   AT_LEAST_ZERO, AUXILIARY, AUXILIARY_SIGNED, CASH, GROUP_MAX, HISTORICAL, NET_CHARGE, POSITION, TOKEN, UNCOVERED,
@@ -196,14 +196,15 @@ export class Reference {
     const index = this.indices.get(instrument.feed);
     if (index === undefined) return new Array<bigint>(count + 1).fill(0n);
     const group = this.groupOf(instrument);
-    const { rate_ppm: rate } = this.book.parameters;
+    const { rate_ppm: rate, futures_on_curve: onCurve } = this.book.parameters;
     let values: bigint[];
     if (instrument.kind === CALL || instrument.kind === PUT) {
       const option = new OptionRow(instrument, group, rate, this.book.time_ms, index, this.averages.get(instrument.id));
       values = option.row(grid, (scenario) => shocked(index, group.range_ppm, scenario));
     } else {
       const dated = instrument.kind === FUTURE || instrument.kind === FORWARD;
-      const level = dated ? forwardOf(index, rate, instrument.expiry_ms, this.book.time_ms) : index;
+      const curve = onCurve ? group.curve : [];
+      const level = dated ? futureOf(index, curve, instrument.expiry_ms, rate, this.book.time_ms) : index;
       const x = this.marks.get(instrument.id) ?? level;
       values = [
         0n,

@@ -155,6 +155,7 @@ export const RiskParameters = structure({
   stress: or(array(StressScenario), none<StressScenario>),
   default_fund_micros: u63(),
   averaged_options: or(BOOLEAN, () => false),
+  futures_on_curve: or(BOOLEAN, () => false),
   history: or(HistoricalRequirement, defaults<HistoricalRequirement>(HistoricalRequirement)),
 });
 export type RiskParameters = Of<typeof RiskParameters>;

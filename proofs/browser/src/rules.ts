@@ -1,5 +1,5 @@
 import { type Bytes, floorDiv, larger, smaller } from "./bytes.js";
-import { BILLION, carried, carryTo, forwardOf, knownAverages, settling } from "./carry.js";
+import { BILLION, carried, carryTo, forwardOf, futureOf, knownAverages, settling } from "./carry.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
 import { demandOfGenesis, type Genesis } from "./genesis.js";
 import { demandReadable, sorted } from "./ranges.js";
@@ -133,7 +133,9 @@ function demandMarks(book: Rulebook, reference: Reference, listed: bigint): void
     const instrument = instruments.get(id);
     const index = instrument === undefined ? undefined : reference.indexOf(instrument.feed);
     if (instrument === undefined || index === undefined) continue;
-    const [lowest, plain] = markBounds(instrument, index, book.time_ms, book.parameters.rate_ppm, listed);
+    const { futures_on_curve: onCurve, rate_ppm: rate } = book.parameters;
+    const curve = onCurve ? (curves.get(instrument.group) ?? []) : [];
+    const [lowest, plain] = markBounds(instrument, index, book.time_ms, rate, listed, curve);
     const option = instrument.kind === CALL || instrument.kind === PUT;
     const highest = option && plain !== undefined ? highestOfOption(plain, instrument, index) : plain;
     const good = ticks >= lowest && (highest === undefined || ticks <= highest);
@@ -152,7 +154,7 @@ function highestOnCurve(option: Instrument, x: bigint, curve: readonly ExpiryCar
 
 function markBounds(
   { kind, funding, strike_ticks, expiry_ms, averaging_ms: a }: Instrument, x: bigint, latest: bigint, rate: bigint,
-  listed: bigint,
+  listed: bigint, curve: readonly ExpiryCarry[],
 ): [bigint, bigint | undefined] {
   if (kind === PERPETUAL) {
     const d = (x * funding.premium_cap_ppm) / 1000000n;
@@ -161,10 +163,11 @@ function markBounds(
   const settled = latest >= expiry_ms;
   if (kind === CALL) return [0n, settled ? undefined : x];
   if (kind === PUT) return [0n, strike_ticks];
+  const forward = futureOf(x, curve, expiry_ms, 0n, latest);
   const c = smaller(larger(latest - (expiry_ms - a), 0n), a);
   if (settled || c > 0n) {
     const l = settled ? 0n : a - c;
-    return [larger((x * l) / larger(a, 1n), 1n), undefined];
+    return [larger((smaller(x, forward) * l) / larger(a, 1n), 1n), undefined];
   }
-  return [x, forwardOf(x, rate, expiry_ms, listed)];
+  return [smaller(x, forward), larger(forwardOf(x, rate, expiry_ms, listed), forward)];
 }

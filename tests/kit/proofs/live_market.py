@@ -86,6 +86,14 @@ AVERAGING: Rulebook = replace(
     SURFACED, parameters=replace(SURFACED.parameters, averaged_options=True), averages=(HALF,)
 )
 """With a live surface and the average so far."""
+DATED: Instrument = replace(dated(2, "BTC-DATED", InstrumentKind.FUTURE, 1, 0, 30), strike_ticks=0)
+"""A future in the place of the put, at the first expiry of the curve."""
+FUTURES: Rulebook = replace(
+    SURFACED,
+    parameters=replace(SURFACED.parameters, futures_on_curve=True),
+    instruments=(INSTRUMENTS[0], DATED, *INSTRUMENTS[2:]),
+)
+"""With a live surface, off which the future is marked."""
 HOUSE = (10**11, 0)
 BOOK: dict[int, tuple[int, ...]] = {  # account: cash, WETH, then lots of each instrument
     1: (10**11, 2_000_000, 400, -20, 30, -10, 5, 90, -200),
@@ -97,7 +105,8 @@ MEMBERS = {1: 1, 2: 1, 5: 2}
 
 def genesis(book: Rulebook = SURFACED) -> Genesis:
     """Of the network of `live-surface.ccp`, or of the one with averages."""
-    risk = replace(PARAMETERS, averaged_options=book.parameters.averaged_options)
+    switches = {name: getattr(book.parameters, name) for name in ("averaged_options", "futures_on_curve")}
+    risk = replace(PARAMETERS, **switches)
     return replace(listed_market.genesis(replace(book, parameters=risk)), surfaces=(SURFACE,))
 
 

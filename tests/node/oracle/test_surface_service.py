@@ -11,20 +11,16 @@ import msgspec
 import pytest
 import trio
 
-from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.units import DAY_MS
 from clearing.schema.blocks.block import (
-    EXTENSION_BYTES_MAX,
     SURFACE_EXPIRIES_MAX,
+    SURFACES_BYTES_MAX,
     ExpiryQuote,
-    PriceReport,
     SurfaceReport,
     VoteExtension,
     check_extension,
-    encode_extension,
 )
-from node.chains.attestation_pool import EXTENSION_OVERHEAD
 from node.config_oracle import FeedConfig, SurfaceConfig
 from node.ops.health import HealthMonitor
 from node.ops.meters import Meters
@@ -38,7 +34,7 @@ from node.oracle.surfaces.generated_surfaces import GeneratedSurfaces, expiries_
 from node.oracle.surfaces.live import LiveSurfaces
 from node.oracle.surfaces.quantised import is_free_of_arbitrage
 from node.oracle.surfaces.recorded_surfaces import RecordedSurfaces, load_surfaces
-from node.oracle.surfaces.service import OFFERS, VOTE_BYTES_MAX, SurfaceService, encoded_size
+from node.oracle.surfaces.service import OFFERS, SurfaceService, encoded_size
 from node.oracle.surfaces.surface_source import SurfaceStanding
 from tests.kit.oracle.option_venue import NOW_MS, OptionMarket, OptionVenue, cell, surface_config
 from tests.kit.refusals import refused
@@ -108,22 +104,10 @@ def test_many_groups_take_turns_within_the_bytes_of_surfaces() -> None:
     for _ in range(6 * OFFERS):
         chosen = voted(found)
         check_extension(VoteExtension(surfaces=chosen))
-        assert encoded_size(chosen) <= VOTE_BYTES_MAX
+        assert encoded_size(chosen) <= SURFACES_BYTES_MAX
         for each in chosen:
             offered[each.group] = offered.get(each.group, 0) + 1
     assert offered == {each.group: OFFERS for each in groups}
-
-
-def test_prices_facts_and_surfaces_together_fit_an_extension() -> None:
-    """Facts get what surfaces leave of their room; prices and framing have theirs."""
-    prices = tuple(PriceReport(2**31 + at, 2**62, 2**62, 2**31, 2**62) for at in range(32))
-    chosen = voted(service(*[report(2**31 + at, NOW_MS, SURFACE_EXPIRIES_MAX) for at in range(2)]))
-    assert chosen
-    room = EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD - encoded_size(chosen)
-    assert room > 1_000
-    assert len(encode_extension(VoteExtension(prices, (), chosen))) + room <= EXTENSION_BYTES_MAX
-    assert encoded_size(()) == 0
-    assert encoded_size(chosen) == len(encode(chosen))
 
 
 async def test_the_source_is_read_in_a_thread_and_its_failures_end_nothing() -> None:

@@ -169,7 +169,19 @@ def absorbed():
     return recorded
 
 
-@pytest.mark.parametrize("name", ["three-accounts", "every-part", "every-rule", "account-1"])
+TRACED = (
+    "three-accounts",
+    "every-part",
+    "every-rule",
+    "collateral-inside",
+    "every-charge",
+    "live-surface",
+    "averaged-option",
+    "account-1",
+)
+
+
+@pytest.mark.parametrize("name", TRACED)
 def test_a_trace_has_what_the_transcripts_here_absorb_and_draw(absorbed, name):
     """In the same order within each protocol; the weights of a batch are a verifier's own affair."""
     files = [BASES["three-accounts.ccp"], BASES["account-1.ccs"]] if name == "account-1" else [BASES[f"{name}.ccp"]]

@@ -38,6 +38,7 @@ from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
 RULES, INSIDE = "every-rule.ccp", "collateral-inside.ccp"
+TRACED = (SMALL, WHOLE, RULES, INSIDE, "every-charge.ccp", of_surfaces.BASE, of_surfaces.AVERAGE)
 FILE, ONCHAIN, FURTHER = "vectors.json", "onchain.json", "further.json"
 """`further.json`: of the same form as `vectors.json`, with what later attacks found."""
 SIGNATURES = "ed25519.json"
@@ -89,6 +90,13 @@ def _with_surfaces() -> Iterator[Vector]:
         yield Vector(f"{name}-and-genesis", "nothing; with the genesis", "", "", package, base, trust=trust)
     for name, says, book, base in of_surfaces.marked(0):
         yield Vector(f"mark-at-{name}", f"the mark is {says}", "", "", live_market.package_of(book), base)
+    for name, says, book in of_surfaces.futures():
+        yield Vector(name, says, "", "", live_market.package_of(book), of_surfaces.BASE)
+    trust = anchored(genesis=live_market.genesis(live_market.FUTURES))
+    package = live_market.package_of(live_market.FUTURES)
+    yield Vector(
+        "future-on-the-curve-and-genesis", "nothing; with the genesis", "", "", package, of_surfaces.BASE, trust=trust
+    )
 
 
 def signatures() -> dict[str, Any]:
@@ -123,9 +131,7 @@ def accounts_of(shot: RiskSnapshot, seeds: dict[int, bytes]) -> list[dict[str, A
 def traces() -> dict[str, dict[str, Any]]:
     """Each good file's intermediates, by the name of the trace."""
     small = accounts_of(market.snapshot(), market.seeds())
-    found = {
-        f"{name.removesuffix('.ccp')}.trace.json": trace.traced(frozen(name)) for name in (SMALL, WHOLE, RULES, INSIDE)
-    }
+    found = {f"{name.removesuffix('.ccp')}.trace.json": trace.traced(frozen(name)) for name in TRACED}
     found["three-accounts.trace.json"]["accounts"] = small
     found["account-1.trace.json"] = trace.traced(frozen(SMALL), frozen("account-1.ccs"))
     return found

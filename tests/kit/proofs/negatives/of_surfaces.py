@@ -9,8 +9,20 @@ from clearing.base.codec import u256
 from clearing.margin.statement.rulebook import AverageSoFar, MarkPrice, Rulebook, write_rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.live_surface import ExpiryCarry
+from clearing.schema.terms.instruments import Instrument
 from tests.kit.proofs import listed_market, live_market
-from tests.kit.proofs.live_market import AVERAGED, AVERAGING, COVERED_MS, CURVE, HALF, NOW_MS, SMILES, SURFACED
+from tests.kit.proofs.live_market import (
+    AVERAGED,
+    AVERAGING,
+    COVERED_MS,
+    CURVE,
+    DATED,
+    FUTURES,
+    HALF,
+    NOW_MS,
+    SMILES,
+    SURFACED,
+)
 from tests.kit.proofs.negatives.making import anchored, refused, replace
 from tests.kit.proofs.vector_files import Trust, Vector
 
@@ -25,6 +37,7 @@ def vectors() -> Iterator[Vector]:
     yield from _unread()
     yield from _marks()
     yield from _beyond_the_genesis()
+    yield from _futures()
 
 
 def _other_rows() -> Iterator[Vector]:
@@ -103,6 +116,46 @@ def marked(above: int) -> Iterator[tuple[str, str, Rulebook, str]]:
     highest = (30_000 * COVERED_MS + 20_000 * (AVERAGED.averaging_ms - COVERED_MS)) // AVERAGED.averaging_ms
     book = _marked(replace(AVERAGING, averages=(paid,)), AVERAGED.id, highest + above)
     yield "an-average", "the average, if the rest is as high as the index", book, AVERAGE
+
+
+def futures() -> Iterator[tuple[str, str, Rulebook]]:
+    """Name, words and rulebook of futures at their forwards and at the bounds of their marks."""
+    low, high = _forwards(950_000_000, FAR), _forwards(1_050_000_000, FAR)
+    between = _forwards(NEAR.forward_ppb, FAR, dated=replace(DATED, expiry_ms=DATED.expiry_ms + 1))
+    yield "future-on-the-curve", "a future without a mark is valued at its forward", FUTURES
+    yield "future-off-the-curve", "a future without a mark, a millisecond off the curve's expiry, is carried", between
+    yield "future-at-a-low-forward", "the mark is the forward, which is below the index", _marked(low, 2, 760_000)
+    yield "future-at-a-high-forward", "the mark is the forward, beyond every carry", _marked(high, 2, 840_000)
+    yield "future-at-the-index", "the mark is the index, and the forward is above it", _marked(high, 2, 800_000)
+
+
+def _futures() -> Iterator[Vector]:
+    """A tick beyond the bounds of marks, and rows of another mark than the curve's."""
+    low, high = _forwards(950_000_000, FAR), _forwards(1_050_000_000, FAR)
+    above = _marked(high, 2, 840_001)
+    beyond = {
+        "below-its-forward": (_marked(low, 2, 759_999), Trust()),
+        "above-its-forward": (above, anchored(genesis=live_market.genesis(above))),
+        "below-its-index": (_marked(high, 2, 799_999), Trust()),
+    }
+    for name, (book, trust) in beyond.items():
+        yield refused(f"future-{name}", f"the mark of a future is a tick {name.replace('-', ' ')}", "rules",
+                      "PRICE_OUT_OF_BOUNDS", live_market.package_of(book), base=BASE, trust=trust)  # fmt: skip
+    carried = replace(FUTURES, parameters=replace(FUTURES.parameters, futures_on_curve=False))
+    yield refused("future-that-is-carried", "the rows are of a future off the curve, the parameters carry it", *DIFFERS,
+                  _stated(FUTURES, carried), base=BASE)  # fmt: skip
+    yield refused("future-that-is-not-carried", "the rows are of a carried future, the parameters do not carry it",
+                  *DIFFERS, _stated(carried, FUTURES), base=BASE)  # fmt: skip
+    yield _listed("futures-that-the-genesis-carries", "futures are marked off the curve", FUTURES,
+                  live_market.genesis(carried))  # fmt: skip
+
+
+def _forwards(near_ppb: int, far: ExpiryCarry, dated: Instrument = DATED) -> Rulebook:
+    group = replace(FUTURES.parameters.groups[0], curve=(replace(NEAR, forward_ppb=near_ppb), far))
+    parameters = replace(FUTURES.parameters, groups=(group, FUTURES.parameters.groups[1]))
+    return replace(
+        FUTURES, parameters=parameters, instruments=(FUTURES.instruments[0], dated, *FUTURES.instruments[2:])
+    )
 
 
 def _beyond_the_genesis() -> Iterator[Vector]:

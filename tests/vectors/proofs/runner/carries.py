@@ -28,6 +28,15 @@ def carry_of(curve: list[Record], expiry: int, rate_ppm: int, now: int) -> Carry
     return Carry(between["forward_ppb"] - P, P, between["rate_ppm"])
 
 
+def future_of(x: int, curve: list[Record], expiry: int, rate_ppm: int, now: int) -> int:
+    """Section "Forwards of futures"."""
+    return carry_of([each for each in curve if each["expiry_ms"] == expiry], expiry, rate_ppm, now).forward(x)
+
+
+def curve_of_futures(parameters: Record, group: Record) -> list[Record]:
+    return list(group["curve"]) if parameters["futures_on_curve"] else []
+
+
 def is_option(instrument: Record) -> bool:
     return tables.members("InstrumentKind")[instrument["kind"]] in ("CALL", "PUT")
 

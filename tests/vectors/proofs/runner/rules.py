@@ -141,7 +141,8 @@ def check_marks(book: Record, latest: int, listed_ms: int) -> None:
     for each in book["instruments"]:
         if each["id"] in marks and each["feed"] in index:
             x = index[each["feed"]]
-            low, high = bounds_of_mark(each, x, book["parameters"]["rate_ppm"], latest, listed_ms)
+            curve = curves[each["group"]] if book["parameters"]["futures_on_curve"] else []
+            low, high = bounds_of_mark(each, x, book["parameters"]["rate_ppm"], latest, listed_ms, curve)
             if carries.is_option(each) and high is not None:
                 known = averages.get(each["id"])
                 high = carries.highest_of_option(high, each, x, curves[each["group"]], known, latest)
@@ -149,7 +150,9 @@ def check_marks(book: Record, latest: int, listed_ms: int) -> None:
             need(low <= mark and (high is None or mark <= high), "PRICE_OUT_OF_BOUNDS", each["name"])
 
 
-def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int, listed_ms: int) -> tuple[int, int | None]:
+def bounds_of_mark(
+    each: Record, x: int, rate_ppm: int, latest: int, listed_ms: int, curve: list[Record]
+) -> tuple[int, int | None]:
     kind = tables.members("InstrumentKind")[each["kind"]]
     settled = kind != "PERPETUAL" and latest >= each["expiry_ms"]
     if kind == "PERPETUAL":
@@ -159,12 +162,13 @@ def bounds_of_mark(each: Record, x: int, rate_ppm: int, latest: int, listed_ms: 
         return 0, None if settled else x
     if kind == "PUT":
         return 0, each["strike_ticks"]
+    forward = carries.future_of(x, curve, each["expiry_ms"], 0, latest)
     a = each["averaging_ms"]
     c = min(max(latest - (each["expiry_ms"] - a), 0), a)
     if settled or c > 0:
         left = 0 if settled else a - c
-        return max(x * left // max(a, 1), 1), None
-    return x, options.forward_of(x, each["expiry_ms"], rate_ppm, listed_ms)
+        return max(min(x, forward) * left // max(a, 1), 1), None
+    return min(x, forward), max(options.forward_of(x, each["expiry_ms"], rate_ppm, listed_ms), forward)
 
 
 def shocked(x: int, range_ppm: int, s: Record) -> int:
@@ -285,7 +289,8 @@ class Maker:
             row = self._option_row(instrument, kind == "CALL", x, group, grid)
         else:
             dated = kind in ("FUTURE", "FORWARD")
-            carried = options.forward_of(x, instrument["expiry_ms"], rate, now) if dated else x
+            curve = carries.curve_of_futures(self.parameters, group)
+            carried = carries.future_of(x, curve, instrument["expiry_ms"], rate, now) if dated else x
             mark = self.marks.get(instrument["id"], carried)
             gains = [(shocked(mark, group["range_ppm"], s) - mark) * instrument["micros_per_tick"] for s in grid]
             row = [0, *(gain * s["weight_ppm"] // PPM for gain, s in zip(gains, grid, strict=True))]
