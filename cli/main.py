@@ -54,6 +54,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "For members": {
         "account": ("cli.member.account:account", "Show an own account: equity, margins, holdings, positions."),
+        "trade": ("cli.member.trade:trade", "Trade with another member: propose, confirm, follow."),
         "margin": ("cli.member.margin:margin", "Explain and simulate margins, or evaluate a portfolio in a file."),
         "statement": (
             "cli.member.statement:statement",

@@ -14,6 +14,7 @@ from member.default_ports import API_HOST, API_PORT, API_URL
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
+    from member.notation.listing import Listing
     from node.config import NodeConfig
     from node.config_sources import Effective
     from node.offline.homes import OpenedLog
@@ -260,6 +261,22 @@ def whole_number(option: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise click.BadParameter(f"expected a whole number, got {text!r}", param_hint=option)
     return int(text)
+
+
+def parsed(option: str, read: Callable[[], T]) -> T:
+    """What `read` makes of an option's text. Raises click.BadParameter for its ValueError."""
+    try:
+        return read()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def listing_at(url: str) -> "Listing":
+    """Names and units of the network, asked of a node. Raises LocalFault and RemoteFault as `NodeClient`."""
+    from member.client.ask import ask_node
+    from member.client.listing import read_listing
+
+    return ask_node(url, read_listing)
 
 
 def epoch_number(text: str) -> int | None:

@@ -58,6 +58,7 @@ _OF_CODE = {
     NodeCode.UNKNOWN_CODE: ExitCode.USAGE,
     NodeCode.CHANGE_FILE: ExitCode.VERIFICATION,
     NodeCode.DECLARATION_FILE: ExitCode.VERIFICATION,
+    NodeCode.TRADE_PROPOSAL: ExitCode.VERIFICATION,
     NodeCode.NOT_IN_THE_SET: ExitCode.CONFIG,
     NodeCode.NOTHING_BELOW: ExitCode.SAFETY,
     NodeCode.SIGNER_SILENT: ExitCode.UNREACHABLE,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from clearing.state.holdings import positions_of
-from member.printing.account import in_units, share, table
+from member.notation.amounts import in_units
+from member.printing.account import table
 from tests.kit.clearing.genesis import ALICE, BOB
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
@@ -14,29 +15,6 @@ from tests.kit.node.applying_view import ApplyingView
 from tests.kit.node.live_view import run_against
 from tests.kit.node.station import secret_file
 from tests.kit.node.streams import ALICE_KEY
-
-
-@pytest.mark.parametrize(
-    ("amount", "decimals", "text"),
-    [
-        ("0", 6, "0.00"),
-        ("1234567890", 6, "1,234.56789"),
-        ("-1", 6, "-0.000001"),
-        ("-1500000", 6, "-1.50"),
-        ("7", 0, "7"),
-        ("15", 1, "1.5"),
-        (str(10**30), 6, f"{10**24:,}.00"),
-    ],
-)
-def test_an_amount_is_exact_in_units(amount: str, decimals: int, text: str) -> None:
-    assert in_units(amount, decimals) == text
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "text"), [(1, 3, "33.3 %"), (2, 3, "66.7 %"), (-1, 4, "-25.0 %"), (1, 0, "-"), (1, -5, "-")]
-)
-def test_a_share_is_rounded_to_a_tenth(part: int, whole: int, text: str) -> None:
-    assert share(part, whole) == text
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:

@@ -1,0 +1,37 @@
+"""The fate of a request: asked of a node until a block has it, or never will."""
+
+import time
+
+import trio
+
+from clearing.base.errors import LocalFault
+from clearing.schema.blocks.transaction import Transaction
+from member.api.submit import SubmitResult
+from member.api.transactions import TransactionView
+from member.api.types import octets
+from member.client.node_client import NodeClient
+from member.codes import NodeCode
+
+POLL_SECONDS = 0.3
+GRACE_MS = 60_000
+"""After its not-after a request is given up by the node; a clock may differ by so much."""
+
+
+async def fate_of(client: NodeClient, hash_: str, not_after_ms: int) -> TransactionView:
+    """The transaction once it is applied, refused, dropped or expired. Raises LocalFault CLIENT_NO_FATE a minute after
+    its not-after, and as `NodeClient.transaction`."""
+    while True:
+        view = await client.transaction(octets(hash_))
+        if view.state != "pending":
+            return view
+        if time.time_ns() // 1_000_000 > not_after_ms + GRACE_MS:
+            raise LocalFault(NodeCode.CLIENT_NO_FATE, "transaction", hash=hash_)
+        await trio.sleep(POLL_SECONDS)
+
+
+async def submit_and_wait(client: NodeClient, request: Transaction) -> tuple[SubmitResult, TransactionView | None]:
+    """Submit a signed request and wait for its fate; None where the node refused it at once."""
+    (result,) = (await client.submit((request,))).results
+    if result.status == "refused":
+        return result, None
+    return result, await fate_of(client, result.hash, request.not_after_ms)
