@@ -61,6 +61,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Print a member's day: balances, transfers, positions, fees, margin.",
         ),
         "collateral": ("cli.member.collateral:collateral", "Submit deposits to a node, and follow them to the credit."),
+        "deposit": ("cli.member.deposits:deposit", "Pay tokens into a vault, by names and in units."),
         "deposits": ("cli.member.deposits:deposits", "See what became of a deposit."),
         "transactions": ("cli.member.transactions:transactions", "See what became of a transaction."),
         "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),

@@ -51,6 +51,7 @@ _OF_CODE = {
     NodeCode.SIGN_STATE_MISSING: ExitCode.SAFETY,
     NodeCode.BAD_BACKUP: ExitCode.VERIFICATION,
     NodeCode.OUTPUT_EXISTS: ExitCode.SAFETY,
+    NodeCode.VAULT_NOT_TRUSTED: ExitCode.SAFETY,
     NodeCode.API_IN_CLEAR: ExitCode.SAFETY,
     NodeCode.STORE_CONFLICT: ExitCode.SAFETY,
     NodeCode.STORE_CORRUPT: ExitCode.SAFETY,
