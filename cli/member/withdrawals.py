@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.member.submitted import print_result
+from cli.member.submitted import print_result, wait_and_print
 from cli.options import (
     NEW_FILE,
     NUMBER,
@@ -80,20 +80,15 @@ def withdrawals_request(
 
     Example: crossclear withdrawals request alice "250.5 USDC" ADDRESS --chain base --key trade --home HOME
     """
-    from member.client.fates import fate_of
-    from member.printing.transactions import transaction_text
-
     listing, address = listing_at(key.url), hex_option("ADDRESS", to, 20) or b""
     own = parsed("ACCOUNT", lambda: listing.account(account))
     asset, units = parsed("AMOUNT", lambda: listing.ledger_amount(amount, chain))
     request, result = key.ask(lambda client: client.withdraw(own, asset.id, units, address))
     more = {"nonce": request.nonce, "asset": asset.id, "amount_units": str(units)}
     what = f"withdrawal of {listing.units_text(asset.id, units)} of {listing.account_text(own)} to 0x{address.hex()}"
-    if not wait or result.status == "refused":
-        return print_result(what, result, output, **more)
-    fate = key.ask(lambda client: fate_of(client, result.hash, request.not_after_ms))
-    show({**more, "result": result, "transaction": fate}, f"{what}\n{transaction_text(fate)}", output)
-    return ExitCode.OK if fate.state == "applied" else ExitCode.VERIFICATION
+    if wait:
+        return wait_and_print(key, what, result, output, **more)
+    return print_result(what, result, output, **more)
 
 
 rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withdrawal's chain.")

@@ -9,7 +9,8 @@ from clearing.schema.blocks.transaction import Transaction
 from member.api.submit import SubmitResult
 from member.api.transactions import TransactionView
 from member.api.types import octets
-from member.client.node_client import NodeClient
+from member.client.node_client import REQUEST_VALID_MS, NodeClient
+from member.client.node_refusal import NodeRefusal
 from member.codes import NodeCode
 
 POLL_SECONDS = 0.3
@@ -21,12 +22,27 @@ async def fate_of(client: NodeClient, hash_: str, not_after_ms: int) -> Transact
     """The transaction once it is applied, refused, dropped or expired. Raises LocalFault CLIENT_NO_FATE a minute after
     its not-after, and as `NodeClient.transaction`."""
     while True:
-        view = await client.transaction(octets(hash_))
+        view = await _look(client, octets(hash_))
         if view.state != "pending":
             return view
         if time.time_ns() // 1_000_000 > not_after_ms + GRACE_MS:
             raise LocalFault(NodeCode.CLIENT_NO_FATE, "transaction", hash=hash_)
         await trio.sleep(POLL_SECONDS)
+
+
+async def _look(client: NodeClient, hash_: bytes) -> TransactionView:
+    """As a party where the node knows this client's key: it knows trade keys, and no session or client's keys."""
+    try:
+        return await client.transaction(hash_)
+    except NodeRefusal as refusal:
+        if refusal.code is not NodeCode.API_UNAUTHENTICATED:
+            raise
+        return await client.transaction(hash_, as_party=False)
+
+
+async def fate_now(client: NodeClient, hash_: str) -> TransactionView:
+    """As `fate_of`, of a request that was made just now and is valid for `REQUEST_VALID_MS`."""
+    return await fate_of(client, hash_, time.time_ns() // 1_000_000 + REQUEST_VALID_MS)
 
 
 async def submit_and_wait(client: NodeClient, request: Transaction) -> tuple[SubmitResult, TransactionView | None]:

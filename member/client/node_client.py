@@ -275,12 +275,14 @@ class NodeClient:
         (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
         return result
 
-    async def transaction(self, hash_: bytes) -> TransactionView:
+    async def transaction(self, hash_: bytes, *, as_party: bool = True) -> TransactionView:
         """What became of a transaction, with receipts where this client's key is a party's.
 
-        Raises NodeRefusal TRANSACTION_UNKNOWN where the node never had it or has forgotten it.
+        `as_party`: False asks as anybody. Raises NodeRefusal TRANSACTION_UNKNOWN where the node never had it or has
+        forgotten it.
         """
-        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=self._secret is not None)
+        signed = as_party and self._secret is not None
+        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=signed)
 
     async def cancel_withdrawal(self, account: int, number: int, nonce: int | None = None) -> SubmitResults:
         """Cancel a delayed withdrawal, signed with this client's key: the one that signs for the account's money.

@@ -132,7 +132,7 @@ async def margin_effect(client: NodeClient, trade: Proposed, account: int) -> Si
     try:
         return await client.simulate_margin(account, SimulateBody(trades=(shock,)))
     except NodeRefusal as refusal:
-        if refusal.code is not NodeCode.API_FORBIDDEN:
+        if refusal.code not in (NodeCode.API_FORBIDDEN, NodeCode.API_UNAUTHENTICATED):
             raise
         return None
 

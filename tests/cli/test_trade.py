@@ -13,6 +13,7 @@ from clearing.schema.requests.trades import Trade, TradeReport
 from clearing.state.holdings import positions_of
 from cli.output import ExitCode
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP
+from tests.kit.clearing.requests import SESSION_SECRET
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
@@ -232,3 +233,16 @@ def test_a_proposal_overwrites_no_file(view: ApplyingView, file: Path) -> None:
     file.write_text("another's")
     assert propose(view, file) == ExitCode.SAFETY
     assert file.read_text() == "another's"
+
+
+def test_a_session_key_confirms_without_seeing_the_margin(
+    view: ApplyingView, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The node knows trade keys alone, so the fate is asked as anybody."""
+    assert not view.world.refused(view.world.session_key(BOB))
+    assert propose(view, file) == ExitCode.OK
+    assert command(view, file, SESSION_SECRET, "confirm", file, "--yes") == ExitCode.OK
+    answer = capsys.readouterr()
+    assert "only the member of member-2 (account 2) sees" in answer.err
+    assert ": applied at height" in answer.out
+    assert lots_of(view, BOB) == {BTC_PERP: -500}
