@@ -138,6 +138,12 @@ class MemberKey:
 
         return ask_as_member(self.url, self.secret(), question)
 
+    def account(self, text: str) -> int:
+        """An account by its id, or by its member's name, which a node is asked for. Raises click.BadParameter."""
+        from member.notation.listing import is_id
+
+        return int(text) if is_id(text) else parsed("ACCOUNT", lambda: listing_at(self.url).account(text))
+
     @property
     def address(self) -> bytes:
         """The 20-byte address of the key. Raises click.UsageError, LocalFault."""
@@ -197,6 +203,12 @@ class AnswerSource:
     def ask(self, question: "Callable[[NodeClient], Any]") -> Any:
         """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
         return self.key.ask(question)
+
+    def account(self, text: str) -> int:
+        """As `MemberKey.account`; without a node an id alone. Raises click.BadParameter."""
+        if self.log is not None and not (text.isascii() and text.isdigit()):
+            raise click.BadParameter("with --log give the account's id", param_hint="ACCOUNT")
+        return self.key.account(text)
 
     def open_log(self) -> "OpenedLog":
         """The block log of --log. Raises click.UsageError without genesis, and as `node.offline.homes.open_log`."""

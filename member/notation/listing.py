@@ -34,7 +34,7 @@ class Listing:
 
         Raises ValueError.
         """
-        if _is_id(text):
+        if is_id(text):
             return int(text)
         found = [each for each in self.terms.members if each.name == text]
         own = [account for member in found for account in _own_accounts(member)]
@@ -57,7 +57,7 @@ class Listing:
 
     def member(self, text: str) -> int:
         """A member by its id or name. Raises ValueError."""
-        if _is_id(text):
+        if is_id(text):
             return int(text)
         found = [each.id for each in self.terms.members if each.name == text]
         return _only("member", text, found, (each.name for each in self.terms.members))
@@ -159,11 +159,7 @@ class Listing:
 
     def price_text(self, instrument: Instrument, ticks: str | int) -> str:
         """Ticks in units of the currency, exactly; as ticks where no decimals say it or the scale is not known."""
-        scale = self.ticks_per_unit.get(instrument.feed, 0)
-        for decimals in range(PRICE_DECIMALS_MAX + 1) if scale > 0 else ():
-            if 10**decimals % scale == 0:
-                return in_units(int(ticks) * 10**decimals // scale, decimals)
-        return f"{int(ticks):,} ticks"
+        return price_in_units(ticks, self.ticks_per_unit.get(instrument.feed, 0))
 
     def size_text(self, instrument: Instrument, lots: int) -> str:
         """`500 lots (0.50)`: lots, and units of the underlying where the scale is known."""
@@ -176,7 +172,16 @@ class Listing:
         return f"{in_units(lots * ticks * instrument.micros_per_tick)} {self.currency(instrument)}".rstrip()
 
 
-def _is_id(text: str) -> bool:
+def price_in_units(ticks: str | int, scale: int) -> str:
+    """Ticks, of which `scale` make a unit, in units, exactly; as ticks where no decimals say it or the scale is 0."""
+    for decimals in range(PRICE_DECIMALS_MAX + 1) if scale > 0 else ():
+        if 10**decimals % scale == 0:
+            return in_units(int(ticks) * 10**decimals // scale, decimals)
+    return f"{int(ticks):,} ticks"
+
+
+def is_id(text: str) -> bool:
+    """Whether an account or member is written as its id."""
     return text.isascii() and text.isdigit() and len(text) <= 19
 
 

@@ -12,6 +12,7 @@ from member.client.trade_proposals import ProposalStatus, Proposed, missing_sign
 from member.notation.amounts import in_units
 from member.notation.listing import Listing
 from member.printing.account import table
+from member.printing.accounts import change_lines
 from member.printing.transactions import transaction_text
 
 
@@ -47,16 +48,8 @@ def effect_lines(effect: SimulationView | None, account: str) -> list[str]:
     """Equity and margins of one side before and after the trade."""
     if effect is None:
         return [f"only the member of {account} sees what this does to its margin"]
-    before, after = effect.before, effect.after
-    pairs = (
-        ("equity", before.equity_micros, after.equity_micros),
-        ("initial margin", before.initial_margin_micros, after.initial_margin_micros),
-        ("maintenance margin", before.maintenance_margin_micros, after.maintenance_margin_micros),
-        ("free for new positions", _free(effect, "before"), _free(effect, "after")),
-    )
-    rows = [(name, in_units(was), in_units(now), _signed(int(now) - int(was))) for name, was, now in pairs]
-    covered = [] if after.initial_ok else ["after it the initial margin is NOT COVERED: it may be refused"]
-    return [*table((account, "now", "after", "change"), rows), *covered]
+    covered = [] if effect.after.initial_ok else ["after it the initial margin is NOT COVERED: it may be refused"]
+    return [*change_lines(effect, account), *covered]
 
 
 def fate_text(view: TransactionView) -> str:
@@ -118,12 +111,3 @@ def time_text(time_ms: int) -> str:
     if not 0 <= time_ms < 2**37 * 1000:
         return f"{time_ms} ms"
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _free(effect: SimulationView, side: str) -> int:
-    view = getattr(effect, side)
-    return int(view.equity_micros) - int(view.initial_margin_micros)
-
-
-def _signed(change: int) -> str:
-    return f"+{in_units(change)}" if change > 0 else in_units(change)

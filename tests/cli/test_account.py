@@ -8,7 +8,7 @@ import pytest
 from clearing.state.holdings import positions_of
 from member.notation.amounts import in_units
 from member.printing.account import table
-from tests.kit.clearing.genesis import ALICE, BOB
+from tests.kit.clearing.genesis import ALICE, BOB, BTC
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
@@ -74,3 +74,27 @@ def test_a_shock_is_given_by_names(tmp_path: Path, capsys: pytest.CaptureFixture
         before, after = (json.loads(named)[side] for side in ("before", "after"))
         assert before != after
     assert run_against(view, "margin", "simulate", str(ALICE), "--trade", "NOTHING=1", *key) == 2
+
+
+def test_a_margin_is_explained_by_name_and_drilled_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    view = ApplyingView(traded())
+    view.ticks_per_unit = {BTC: 100}
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+
+    def explained(*words: str, code: int = 0) -> str:
+        assert run_against(view, "margin", "explain", "member-1", *words, *key) == code
+        return capsys.readouterr().out
+
+    whole = explained()
+    assert "share" in whole
+    assert "worst of 16 scenarios" in whole
+    assert "liquidated when BTC falls to 4," in whole
+    assert "position loss BTC-PERP" in explained("--group", "BTC")
+    assert "rate of a lot up" in explained("--term", "impact", "--detail")
+    explained("--group", "NOTHING", code=2)
+    explained("--term", "nothing", code=2)
+    shown = json.loads(explained("--group", "BTC", "--output", "json"))
+    assert {each["name"] for each in shown["requirement"]} > {"group_loss", "impact"}, "JSON has everything"
+    for words in (("account", "show"), ("account", "positions"), ("account", "margin"), ("margin", "simulate")):
+        assert run_against(view, *words, "member-1", *key) == 0
+    assert run_against(view, "account", "show", "nobody", *key) == 2
