@@ -32,7 +32,7 @@ def trade() -> None:
 @click.argument("counterparty")
 @click.option("--size", help="Units of the underlying: 0.5.")
 @click.option("--lots", type=COUNT, help="Lots, in place of --size.")
-@click.option("--price", help="Units of the currency for a unit of the underlying: 30000.5.")
+@click.option("--price", help="Units of the currency for a unit of the underlying: 30000.5; or `mark`.")
 @click.option("--ticks", type=COUNT, help="Ticks, in place of --price.")
 @click.option("--out", type=NEW_FILE, required=True, help="The proposal, for the counterparty: a new file.")
 @click.option("--valid-seconds", type=click.IntRange(5, 86_400), default=VALID_SECONDS, show_default=True)
@@ -74,7 +74,7 @@ def trade_propose(
             *((own, other) if side == "buy" else (other, own)),
             traded.id,
             _lots(listing, traded, size, lots),
-            _ticks(listing, traded, price, ticks),
+            _ticks(listing, traded, price, ticks, key.url),
             _now_ms() + 1000 * valid_seconds,
             _time_ms(novate_at),
         )
@@ -175,13 +175,24 @@ def _lots(listing: "Listing", instrument: "Instrument", size: str | None, lots: 
     return found
 
 
-def _ticks(listing: "Listing", instrument: "Instrument", price: str | None, ticks: int | None) -> int:
+def _ticks(listing: "Listing", instrument: "Instrument", price: str | None, ticks: int | None, url: str) -> int:
     if (price is None) is (ticks is None):
         raise click.UsageError("give either --price or --ticks")
+    if price == "mark":
+        ticks, price = _mark(instrument, url), None
     found = ticks if price is None else parsed("--price", lambda: listing.ticks(instrument, price))
     if not found or found < 0:
         raise click.BadParameter("expected a price above 0", param_hint="--price")
     return found
+
+
+def _mark(instrument: "Instrument", url: str) -> int:
+    from member.client.ask import ask_node
+
+    for mark in ask_node(url, lambda client: client.state()).marks:
+        if mark.instrument == instrument.id:
+            return int(mark.mark_ticks)
+    raise click.BadParameter(f"{instrument.name} has no mark yet", param_hint="--price")
 
 
 def _time_ms(text: str | None) -> int:

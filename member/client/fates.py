@@ -14,6 +14,8 @@ from member.client.node_refusal import NodeRefusal
 from member.codes import NodeCode
 
 POLL_SECONDS = 0.3
+RECEIPT_POLLS = 5
+"""How often receipts of an applied request are asked for again."""
 GRACE_MS = 60_000
 """After its not-after a request is given up by the node; a clock may differ by so much."""
 
@@ -24,10 +26,21 @@ async def fate_of(client: NodeClient, hash_: str, not_after_ms: int) -> Transact
     while True:
         view = await _look(client, octets(hash_))
         if view.state != "pending":
-            return view
+            return await _with_receipts(client, view)
         if time.time_ns() // 1_000_000 > not_after_ms + GRACE_MS:
             raise LocalFault(NodeCode.CLIENT_NO_FATE, "transaction", hash=hash_)
         await trio.sleep(POLL_SECONDS)
+
+
+async def _with_receipts(client: NodeClient, view: TransactionView) -> TransactionView:
+    """A node stores receipts a moment after it knows the fate; some kinds of requests have none, and strangers see
+    none."""
+    for _ in range(RECEIPT_POLLS if view.state == "applied" else 0):
+        if view.receipts:
+            break
+        await trio.sleep(POLL_SECONDS)
+        view = await _look(client, octets(view.hash))
+    return view
 
 
 async def _look(client: NodeClient, hash_: bytes) -> TransactionView:

@@ -12,6 +12,7 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.trades import Trade, TradeReport
 from clearing.state.holdings import positions_of
 from cli.output import ExitCode
+from node.store.fate_table import FateRecord
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP
 from tests.kit.clearing.requests import SESSION_SECRET
 from tests.kit.clearing.signer import secret
@@ -80,6 +81,14 @@ def test_a_seller_proposes_in_lots_and_ticks_without_a_scale(view: ApplyingView,
     assert propose(view, file, *words) == ExitCode.OK
     assert command(view, file, BOBS, "confirm", file, "--yes") == ExitCode.OK
     assert lots_of(view, ALICE) == {BTC_PERP: -7}
+
+
+def test_a_price_may_be_the_mark(view: ApplyingView, file: Path) -> None:
+    assert propose(view, file, *TERMS[:6], "--price", "mark") == ExitCode.OK
+    assert command(view, file, BOBS, "confirm", file, "--yes") == ExitCode.OK
+    (sent,) = view.submitted
+    assert isinstance(sent, Trade)
+    assert sent.ticks == 790_000
 
 
 def test_the_effect_on_the_own_margin_is_shown_before_signing(
@@ -246,3 +255,20 @@ def test_a_session_key_confirms_without_seeing_the_margin(
     assert "only the member of member-2 (account 2) sees" in answer.err
     assert ": applied at height" in answer.out
     assert lots_of(view, BOB) == {BTC_PERP: -500}
+
+
+def test_receipts_that_a_node_stores_a_moment_later_are_waited_for(
+    view: ApplyingView, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, asked = view.outcome, []
+
+    def late(fate: FateRecord) -> Any:
+        asked.append(fate)
+        return stored(fate) if len(asked) > 2 else None
+
+    monkeypatch.setattr(view, "outcome", late)
+    assert propose(view, file) == ExitCode.OK
+    capsys.readouterr()
+    assert command(view, file, BOBS, "confirm", file, "--yes") == ExitCode.OK
+    assert capsys.readouterr().out.startswith("novated at height ")
+    assert len(asked) == 3
