@@ -14,6 +14,7 @@ from member.default_ports import API_HOST, API_PORT, API_URL
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
+    from member.notation.listing import Listing
     from node.config import NodeConfig
     from node.config_sources import Effective
     from node.offline.homes import OpenedLog
@@ -137,6 +138,12 @@ class MemberKey:
 
         return ask_as_member(self.url, self.secret(), question)
 
+    def account(self, text: str) -> int:
+        """An account by its id, or by its member's name, which a node is asked for. Raises click.BadParameter."""
+        from member.notation.listing import is_id
+
+        return int(text) if is_id(text) else parsed("ACCOUNT", lambda: listing_at(self.url).account(text))
+
     @property
     def address(self) -> bytes:
         """The 20-byte address of the key. Raises click.UsageError, LocalFault."""
@@ -196,6 +203,12 @@ class AnswerSource:
     def ask(self, question: "Callable[[NodeClient], Any]") -> Any:
         """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
         return self.key.ask(question)
+
+    def account(self, text: str) -> int:
+        """As `MemberKey.account`; without a node an id alone. Raises click.BadParameter."""
+        if self.log is not None and not (text.isascii() and text.isdigit()):
+            raise click.BadParameter("with --log give the account's id", param_hint="ACCOUNT")
+        return self.key.account(text)
 
     def open_log(self) -> "OpenedLog":
         """The block log of --log. Raises click.UsageError without genesis, and as `node.offline.homes.open_log`."""
@@ -260,6 +273,22 @@ def whole_number(option: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise click.BadParameter(f"expected a whole number, got {text!r}", param_hint=option)
     return int(text)
+
+
+def parsed(option: str, read: Callable[[], T]) -> T:
+    """What `read` makes of an option's text. Raises click.BadParameter for its ValueError."""
+    try:
+        return read()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def listing_at(url: str) -> "Listing":
+    """Names and units of the network, asked of a node. Raises LocalFault and RemoteFault as `NodeClient`."""
+    from member.client.ask import ask_node
+    from member.client.listing import read_listing
+
+    return ask_node(url, read_listing)
 
 
 def epoch_number(text: str) -> int | None:

@@ -109,7 +109,7 @@ Take a dollar out, to your wallet on {_chain_name(genesis, cash.chain_id)}, and 
 there pays once it has the checkpoint of a later epoch:
 
 ```sh
-crossclear withdrawals request {person.id} {cash.name} 1000000 0x{person.address.hex()} {as_person}
+crossclear withdrawals request {person.id} "1 {cash.name}" 0x{person.address.hex()} {as_person}
 crossclear withdrawals show {person.id} {as_person}
 ```
 

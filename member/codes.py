@@ -221,3 +221,13 @@ class NodeCode(CodeBook):
         966,
         "Web pages of this origin may not read streams. The node's operator lists origins in `api.origins`.",
     )
+    TRADE_PROPOSAL = (
+        967,
+        "The file has no trade between two members that can be signed for this network now. Compare what the values "
+        "say, or ask for a new proposal.",
+    )
+    VAULT_NOT_TRUSTED = (
+        968,
+        "The node names another vault or token than your genesis file. Pay nothing in before you know why: a vote may "
+        "have listed it (`crossclear governance amendments`), or the node lies.",
+    )

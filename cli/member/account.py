@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import NUMBER, MemberKey, account_options
+from cli.options import MemberKey, account_options
 from cli.output import output_option, show
 
 if TYPE_CHECKING:
@@ -17,41 +17,43 @@ def account() -> None:
 
 
 @account.command("show")
-@click.argument("number", type=NUMBER, metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT")
 @account_options
 @output_option
-def account_show(number: int, key: MemberKey, output: str) -> None:
+def account_show(account: str, key: MemberKey, output: str) -> None:
     """Print equity, margins, holdings and positions of an own ACCOUNT, in units and by name.
 
     Example: crossclear account show 1 --key trade --home HOME
     """
     from member.printing.account import account_text
 
-    view = key.ask(lambda client: client.account(number))
+    own = key.account(account)
+    view = key.ask(lambda client: client.account(own))
     show(view, account_text(view, _state(key)), output)
 
 
 @account.command("positions")
-@click.argument("number", type=NUMBER, metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT")
 @account_options
 @output_option
-def account_positions(number: int, key: MemberKey, output: str) -> None:
+def account_positions(account: str, key: MemberKey, output: str) -> None:
     """Print the positions of an own ACCOUNT with their marks.
 
     Example: crossclear account positions 1 --key trade --home HOME
     """
     from member.printing.account import positions_text
 
-    view = key.ask(lambda client: client.account(number))
+    own = key.account(account)
+    view = key.ask(lambda client: client.account(own))
     show(view.positions, positions_text(view, _state(key)), output)
 
 
 @account.command("margin")
-@click.argument("number", type=NUMBER, metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT")
 @click.option("--drill", is_flag=True, help="Show the parts of each term, too.")
 @account_options
 @output_option
-def account_margin(number: int, key: MemberKey, output: str, *, drill: bool) -> None:
+def account_margin(account: str, key: MemberKey, output: str, *, drill: bool) -> None:
     """Print each term of an own ACCOUNT's equity and margin in currency, with its share, and how far liquidation is.
 
     `crossclear margin explain` prints the inputs, sources and roundings of the same terms.
@@ -60,7 +62,8 @@ def account_margin(number: int, key: MemberKey, output: str, *, drill: bool) -> 
     """
     from member.printing.account import margin_shares_text
 
-    view = key.ask(lambda client: client.margin(number))
+    own = key.account(account)
+    view = key.ask(lambda client: client.margin(own))
     show(view, margin_shares_text(view, drill=drill), output)
 
 

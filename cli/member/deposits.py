@@ -1,11 +1,86 @@
-"""`crossclear deposits make|status`."""
+"""`crossclear deposit`, by names and in units, and `crossclear deposits make|status`, by addresses."""
 
 from pathlib import Path
 
 import click
 
-from cli.options import NEW_FILE, NUMBER, hex_option, read_hex_secret, url_option
-from cli.output import output_option, say, show
+from cli.options import (
+    FILE,
+    NEW_FILE,
+    NUMBER,
+    MemberKey,
+    account_options,
+    hex_option,
+    listing_at,
+    parsed,
+    read_hex_secret,
+    url_option,
+)
+from cli.output import ExitCode, output_option, say, show
+
+payer_option = click.option(
+    "--payer-file", type=NEW_FILE, required=True, help="The wallet's key, which pays for gas: 64 hex digits, mode 0600."
+)
+rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
+
+
+@click.command("deposit")
+@click.argument("amount", metavar='"AMOUNT TOKEN"')
+@click.argument("account")
+@click.option("--chain", help="Name or id, where the token is on several chains.")
+@rpc_option
+@payer_option
+@click.option("--genesis", type=FILE, help="A genesis.json that you trust: its vault and token, or nothing is paid.")
+@click.option("--wait", is_flag=True, help="Submit it to the node with your trade key, and return when it is credited.")
+@account_options
+@output_option
+def deposit(
+    amount: str,
+    account: str,
+    chain: str | None,
+    rpc: str,
+    payer_file: Path,
+    genesis: Path | None,
+    key: MemberKey,
+    output: str,
+    *,
+    wait: bool,
+) -> int:
+    """Pay "AMOUNT TOKEN", such as "250.5 USDC", out of your wallet into the token's vault, for an ACCOUNT.
+
+    ACCOUNT is an id, or the name of a member with one own account; TOKEN a name, an id, or with --chain a symbol. More
+    decimals than the token has are refused. Vault and token are those that the node names: give --genesis where it is
+    not your own node. With --wait it exits with 6 when the deposit is refused.
+
+    Example: crossclear deposit "250.5 USDC" alice --chain base --rpc URL --payer-file wallet.key --wait --key trade
+    """
+    import trio
+
+    from member.api.types import octets
+    from member.client.collateral_events import follow_event, submit_transaction
+    from member.printing.collateral_events import collateral_event_text
+    from member.vaults.deposit import check_listed, deposit_tokens
+
+    listing = listing_at(key.url)
+    own = parsed("ACCOUNT", lambda: listing.account(account))
+    asset, units = parsed("AMOUNT", lambda: listing.token_amount(amount, chain))
+    if genesis is not None:
+        check_listed(asset, genesis.read_bytes())
+    if wait:
+        key.secret()  # a key that cannot be read ends it before anything is paid
+    secret = read_hex_secret(payer_file)
+    made = trio.run(deposit_tokens, rpc, asset.vault, asset.token, own, units, secret, say, asset.chain_id)
+    what = f"{listing.amount_text(asset, units)} paid in on {listing.chain_text(asset.chain_id)} for"
+    text = f"{what} {listing.account_text(own)} in block {made.block}, transaction {made.transaction}"
+    if not wait:
+        show(made, text, output)
+        say(f"Next: crossclear collateral status {made.chain_id} {made.transaction}, once it was submitted")
+        return ExitCode.OK
+    say(text)
+    key.ask(lambda client: submit_transaction(client, made.chain_id, octets(made.transaction)))
+    view = key.ask(lambda client: follow_event(client, made.chain_id, made.transaction))
+    show({"deposit": made, "progress": view}, collateral_event_text(view, listing), output)
+    return ExitCode.VERIFICATION if view.progress == "refused" else ExitCode.OK
 
 
 @click.group()
@@ -18,10 +93,8 @@ def deposits() -> None:
 @click.argument("token")
 @click.argument("account", type=NUMBER)
 @click.argument("amount", type=click.IntRange(1, 2**256 - 1))
-@click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
-@click.option(
-    "--payer-file", type=NEW_FILE, required=True, help="The wallet's key, which pays for gas: 64 hex digits, mode 0600."
-)
+@rpc_option
+@payer_option
 @output_option
 def deposits_make(vault: str, token: str, account: int, amount: int, rpc: str, payer_file: Path, output: str) -> None:
     """Pay AMOUNT base units of the TOKEN at this address into the VAULT for an ACCOUNT of the ledger.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.lab import margin_period, margin_run
-from cli.options import NUMBER, AnswerSource, source_options
+from cli.options import AnswerSource, parsed, source_options
 from cli.output import output_option, show
 
 if TYPE_CHECKING:
@@ -24,32 +24,47 @@ margin.add_command(margin_period)
 
 
 @margin.command("explain")
-@click.argument("account", type=NUMBER)
+@click.argument("account")
+@click.option("--group", metavar="NAME", help="Only what a risk group adds, with its positions.")
+@click.option("--term", metavar="NAME", help="Only terms of this name, with their parts: impact, group_loss.")
+@click.option("--detail", is_flag=True, help="Inputs, source and rounding of each term, too, in integers.")
 @source_options
 @output_option
-def margin_explain(account: int, source: AnswerSource, output: str) -> None:
-    """Print every term of an own account's margin, with inputs, price source and rounding.
+def margin_explain(
+    account: str, group: str | None, term: str | None, source: AnswerSource, output: str, *, detail: bool
+) -> None:
+    """Print every term of an own account's margin in currency, with its share and the reason; drill down by options.
 
     The terms of equity sum to equity, those of the requirement to initial margin. The liquidation price is found by
     bisection with the same engine: the nearest index at which the account would be liquidated, with everything else
-    unchanged.
+    unchanged. JSON has every term with its inputs, price source and rounding.
 
-    Example: crossclear margin explain 1 --key trade --home HOME
+    Example: crossclear margin explain alice --group BTC --key trade --home HOME
     """
     from member.printing.accounts import margin_text
 
+    own = source.account(account)
     if source.log is None:
-        view = source.ask(lambda client: client.margin(account))
+        view, scales = source.ask(lambda client: client.margin(own)), _scales(source)
     else:
         from node.api.margin import margin_view
         from node.offline.log_readers import margin_inputs_of_log
 
-        view = margin_view(margin_inputs_of_log(source.open_log(), account))
-    show(view, margin_text(view), output)
+        view, scales = margin_view(margin_inputs_of_log(source.open_log(), own)), {}
+    text = parsed("--group or --term", lambda: margin_text(view, group, term, scales, detail=detail))
+    show(view, text, output)
+
+
+def _scales(source: AnswerSource) -> dict[int, int]:
+    """Ticks that make a unit, by feed, as the node displays prices."""
+    from member.client.ask import ask_node
+
+    prices = ask_node(source.key.url, lambda client: client.state()).prices
+    return {each.feed: each.ticks_per_unit for each in prices}
 
 
 @margin.command("simulate")
-@click.argument("account", type=NUMBER)
+@click.argument("account", metavar="ACCOUNT")
 @click.option("--index", multiple=True, metavar="FEED=PERCENT", help="The index of a feed moves: BTC=-12.5.")
 @click.option("--volatility", multiple=True, metavar="GROUP=POINTS", help="Volatility of a risk group: BTC=+10.")
 @click.option("--trade", multiple=True, metavar="INSTRUMENT=LOTS[@TICKS]", help="Added lots: BTC-PERP=-20, 4=5@790000.")
@@ -58,7 +73,7 @@ def margin_explain(account: int, source: AnswerSource, output: str) -> None:
 @source_options
 @output_option
 def margin_simulate(
-    account: int,
+    account: str,
     source: AnswerSource,
     index: tuple[str, ...],
     volatility: tuple[str, ...],
@@ -75,19 +90,21 @@ def margin_simulate(
     """
     from member.printing.accounts import simulation_text
 
+    own = source.account(account)
     given = (*index, *volatility, *trade, *cash, *token)
     ids = listed_ids(source.ask(lambda client: client.terms())) if source.log is None and _has_names(given) else None
     shock = shock_body(index, volatility, trade, cash, token, ids)
     if source.log is None:
-        view = source.ask(lambda client: client.simulate_margin(account, shock))
+        view = source.ask(lambda client: client.simulate_margin(own, shock))
     else:
         from clearing.margin_simulation import simulate
         from node.api.margin import shock_of, simulation_view
         from node.offline.log_readers import margin_inputs_of_log
 
-        inputs = margin_inputs_of_log(source.open_log(), account)
+        inputs = margin_inputs_of_log(source.open_log(), own)
         view = simulation_view(inputs, simulate(inputs, shock_of(shock)))
-    show(view, simulation_text(view), output)
+    scales = _scales(source) if source.log is None else None
+    show(view, simulation_text(view, scales), output)
 
 
 def shock_body(

@@ -7,6 +7,7 @@ import msgspec
 from cli.output import ExitCode, show
 
 if TYPE_CHECKING:
+    from cli.options import MemberKey
     from member.api.submit import SubmitResult
 
 
@@ -16,6 +17,18 @@ def print_result(what: str, result: "SubmitResult", output: str, **more: object)
     text = f"{what}: {result.status}, transaction {result.hash}{problem}"
     show({**more, **msgspec.structs.asdict(result)}, text, output)
     return exit_code(result)
+
+
+def wait_and_print(key: "MemberKey", what: str, result: "SubmitResult", output: str, **more: object) -> ExitCode:
+    """Wait until a block has the request, and print what became of it; returns OK where it was applied."""
+    from member.client.fates import fate_now
+    from member.printing.transactions import transaction_text
+
+    if result.status == "refused":
+        return print_result(what, result, output, **more)
+    fate = key.ask(lambda client: fate_now(client, result.hash))
+    show({**more, "result": result, "transaction": fate}, f"{what}\n{transaction_text(fate)}", output)
+    return ExitCode.OK if fate.state == "applied" else ExitCode.VERIFICATION
 
 
 def exit_code(result: "SubmitResult") -> ExitCode:

@@ -4,8 +4,18 @@ from pathlib import Path
 
 import click
 
-from cli.member.submitted import print_result
-from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, hex_option, read_hex_secret, url_option
+from cli.member.submitted import print_result, wait_and_print
+from cli.options import (
+    NEW_FILE,
+    NUMBER,
+    MemberKey,
+    account_options,
+    hex_option,
+    listing_at,
+    parsed,
+    read_hex_secret,
+    url_option,
+)
 from cli.output import ExitCode, output_option, show
 
 
@@ -15,18 +25,22 @@ def withdrawals() -> None:
 
 
 @withdrawals.command("show")
-@click.argument("account", type=NUMBER)
+@click.argument("account")
 @account_options
 @output_option
-def withdrawals_show(account: int, key: MemberKey, output: str) -> None:
+def withdrawals_show(account: str, key: MemberKey, output: str) -> None:
     """Print delayed, released, paid and refunded withdrawals, the use of each limit, and what deficits hold back.
 
-    Example: crossclear withdrawals show 1 --key trade --home HOME
+    ACCOUNT is its id, or the name of a member with one own account.
+
+    Example: crossclear withdrawals show alice --key trade --home HOME
     """
     from member.printing.withdrawals import withdrawal_lines
 
-    view = key.ask(lambda client: client.withdrawals(account))
-    show(view, withdrawal_lines(view), output)
+    listing = listing_at(key.url)
+    own = parsed("ACCOUNT", lambda: listing.account(account))
+    view = key.ask(lambda client: client.withdrawals(own))
+    show(view, withdrawal_lines(view, listing), output)
 
 
 @withdrawals.command("cancel")
@@ -48,24 +62,33 @@ def withdrawals_cancel(account: int, number: int, nonce: int | None, key: Member
 
 
 @withdrawals.command("request")
-@click.argument("account", type=NUMBER)
-@click.argument("asset")
-@click.argument("units", type=click.IntRange(1, 2**63 - 1))
+@click.argument("account")
+@click.argument("amount", metavar='"AMOUNT TOKEN"')
 @click.argument("to", metavar="ADDRESS")
+@click.option("--chain", help="Name or id, where the token is on several chains.")
+@click.option("--wait", is_flag=True, help="Return when a block has taken or refused the request.")
 @account_options
 @output_option
-def withdrawals_request(account: int, asset: str, units: int, to: str, key: MemberKey, output: str) -> int:
-    """Request UNITS clearing units of ASSET (its name or number) for ADDRESS on the asset's chain.
+def withdrawals_request(
+    account: str, amount: str, to: str, chain: str | None, key: MemberKey, output: str, *, wait: bool
+) -> int:
+    """Request "AMOUNT TOKEN", such as "250.5 USDC", for ADDRESS on the token's chain.
 
-    A clearing unit of cash is a millionth of its currency. The key is the one that signs for the account's money. The
-    request is valid for a minute; `transactions show` with the printed hash says what became of it, and `withdrawals
-    show` lists what is delayed or released. Exits with 6 when the node refuses it.
+    TOKEN is a name, an id, or with --chain a symbol; more decimals than the ledger counts are refused. The key is the
+    one that signs for the account's money. The request is valid for a minute; `withdrawals show` lists what is delayed
+    or released. Exits with 6 when the node refuses it, or with --wait a block.
 
-    Example: crossclear withdrawals request 1 USDC 25000000 ADDRESS --key trade --home HOME
+    Example: crossclear withdrawals request alice "250.5 USDC" ADDRESS --chain base --key trade --home HOME
     """
-    address = hex_option("ADDRESS", to, 20) or b""
-    nonce, result = key.ask(lambda client: client.withdraw(account, asset, units, address))
-    return print_result(f"request {nonce} of account {account}", result, output, nonce=nonce)
+    listing, address = listing_at(key.url), hex_option("ADDRESS", to, 20) or b""
+    own = parsed("ACCOUNT", lambda: listing.account(account))
+    asset, units = parsed("AMOUNT", lambda: listing.ledger_amount(amount, chain))
+    request, result = key.ask(lambda client: client.withdraw(own, asset.id, units, address))
+    more = {"nonce": request.nonce, "asset": asset.id, "amount_units": str(units)}
+    what = f"withdrawal of {listing.units_text(asset.id, units)} of {listing.account_text(own)} to 0x{address.hex()}"
+    if wait:
+        return wait_and_print(key, what, result, output, **more)
+    return print_result(what, result, output, **more)
 
 
 rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withdrawal's chain.")
@@ -87,10 +110,10 @@ def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> No
 
     if rpc is None:
         view = ask_node(url, lambda client: client.withdrawal_proof(nonce))
-        show(view, withdrawal_text(view), output)
+        show(view, withdrawal_text(view, listing_at(url)), output)
     else:
         found = ask_node(url, lambda client: find_at_vault(client, rpc, nonce))
-        show(found, at_vault_text(found), output)
+        show(found, at_vault_text(found, listing_at(url)), output)
 
 
 @withdrawals.command("claim")
@@ -113,7 +136,7 @@ def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path, output: 
 
     secret = read_hex_secret(payer_file)
     found, mined = ask_node(url, lambda client: claim_at_vault(client, rpc, nonce, secret))
-    text, data = at_vault_text(found), None
+    text, data = at_vault_text(found, listing_at(url)), None
     if mined is not None:
         data = {"transaction": f"0x{mined.hash.hex()}", "block": mined.block_number, "gas": mined.gas_used}
         text += f"\npaid in block {mined.block_number} by transaction {data['transaction']}, {mined.gas_used} gas"

@@ -58,7 +58,7 @@ async def declare_affiliate(client: NodeClient, account: int, affiliate: int, ou
     Raises LocalFault DECLARATION_FILE where a member names no file, and OUTPUT_EXISTS.
     """
     view = await affiliates_of(client, account)
-    until = await _valid_until_ms(client)
+    until = await valid_until_ms(client)
     words = AffiliationDeclaration(account, affiliate, False, view.next_nonce, until, UNSIGNED, NONE)  # noqa: FBT003
     declaration = client.sign(words, "signature")
     if view.asked_by == "house":
@@ -70,7 +70,7 @@ async def declare_affiliate(client: NodeClient, account: int, affiliate: int, ou
 async def end_affiliation(client: NodeClient, account: int, affiliate: int) -> SubmitResult:
     """End an affiliation, by the house's key."""
     view = await affiliates_of(client, account)
-    until = await _valid_until_ms(client)
+    until = await valid_until_ms(client)
     words = AffiliationDeclaration(account, affiliate, True, view.next_nonce, until, UNSIGNED, NONE)  # noqa: FBT003
     return await _send(client, client.sign(words, "signature"))
 
@@ -82,7 +82,7 @@ async def name_standby(client: NodeClient, account: int, standby: int, out: Path
     """
     if nonce is None:
         nonce = (await standby_of(client, account)).next_nonce
-    words = StandbyDeclaration(account, standby, nonce, await _valid_until_ms(client), UNSIGNED, NONE)
+    words = StandbyDeclaration(account, standby, nonce, await valid_until_ms(client), UNSIGNED, NONE)
     await _write(client, out, client.sign(words, "signature"))
 
 
@@ -90,7 +90,7 @@ async def end_standby(client: NodeClient, account: int, nonce: int | None = None
     """End a client's standby, by the key of either side; `nonce` as for naming one, and its standby may ask too."""
     if nonce is None:
         nonce = await _nonce_of_either_side(client, account)
-    words = StandbyDeclaration(account, 0, nonce, await _valid_until_ms(client), UNSIGNED, NONE)
+    words = StandbyDeclaration(account, 0, nonce, await valid_until_ms(client), UNSIGNED, NONE)
     return await _send(client, client.sign(words, "signature"))
 
 
@@ -135,7 +135,7 @@ async def _send(client: NodeClient, declaration: Declaration) -> SubmitResult:
     return result
 
 
-async def _valid_until_ms(client: NodeClient) -> int:
+async def valid_until_ms(client: NodeClient) -> int:
     """Of a request made now."""
     return time.time_ns() // 1_000_000 + (await client.terms()).market.request_ms_max * 9 // 10
 

@@ -145,22 +145,16 @@ class NodeClient:
         query = "" if count is None else f"?count={count}"
         return await self._get(f"/v1/withdrawals/{nonce}/proof{query}", WithdrawalProofView)
 
-    async def withdraw(self, account: int, asset: str, units: int, to: bytes) -> tuple[int, SubmitResult]:
-        """Request a withdrawal of clearing units to an address on the asset's chain, signed with this client's key.
-
-        `asset`: its name or number in the terms in force. Returns the nonce of the request too. Raises LocalFault
-        API_PARAMETER for an asset that is not listed.
-        """
+    async def withdraw(self, account: int, asset: int, units: int, to: bytes) -> tuple[Withdrawal, SubmitResult]:
+        """Request a withdrawal of clearing units to an address on the asset's chain, signed with this client's key."""
         if self._secret is None:
             raise LocalFault(NodeCode.KEY_MISSING, "withdraw", account=account)
-        listed = {name: one.id for one in (await self.terms()).assets for name in (one.name, str(one.id))}
-        if asset not in listed:
-            raise LocalFault(NodeCode.API_PARAMETER, "asset", value=asset, listed=", ".join(sorted(listed))[:400])
         nonce = (await self.account(account)).next_nonce
         not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
-        request = Withdrawal(account, listed[asset], units, to, nonce, not_after_ms, UNSIGNED)
-        (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
-        return nonce, result
+        request = Withdrawal(account, asset, units, to, nonce, not_after_ms, UNSIGNED)
+        request = signed(self._network, request, signature=self._secret)
+        (result,) = (await self.submit((request,))).results
+        return request, result
 
     async def submit_event(self, event: CollateralEventBody, token: str | None = None) -> CollateralEventResult:
         """Submit a collateral event with a submitter's token, or else signed with this client's key."""
@@ -281,12 +275,14 @@ class NodeClient:
         (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
         return result
 
-    async def transaction(self, hash_: bytes) -> TransactionView:
+    async def transaction(self, hash_: bytes, *, as_party: bool = True) -> TransactionView:
         """What became of a transaction, with receipts where this client's key is a party's.
 
-        Raises NodeRefusal TRANSACTION_UNKNOWN where the node never had it or has forgotten it.
+        `as_party`: False asks as anybody. Raises NodeRefusal TRANSACTION_UNKNOWN where the node never had it or has
+        forgotten it.
         """
-        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=self._secret is not None)
+        signed = as_party and self._secret is not None
+        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=signed)
 
     async def cancel_withdrawal(self, account: int, number: int, nonce: int | None = None) -> SubmitResults:
         """Cancel a delayed withdrawal, signed with this client's key: the one that signs for the account's money.

@@ -46,6 +46,12 @@ def save_new_bid(home: Path, account: int, number: int, slices: int, ask_micros:
     return bid
 
 
+def accounts_with_bids(home: Path, number: int) -> tuple[int, ...]:
+    """Accounts for which a bid in this default was saved, ordered."""
+    names = (path.name.split("-") for path in (home / BIDS_FOLDER).glob(f"{number}-*-*.json"))
+    return tuple(sorted({int(parts[1]) for parts in names if len(parts) == 3 and parts[1].isdigit()}))
+
+
 def newest_bid(home: Path, account: int, number: int) -> SavedBid:
     """The last bid that was saved for an account and a default: it replaced the ones before.
 

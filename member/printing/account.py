@@ -5,27 +5,7 @@ from collections.abc import Sequence
 from member.api.accounts import AccountView
 from member.api.margin import MarginView
 from member.api.state import StateView
-
-MICROS_DECIMALS = 6
-
-
-def in_units(amount: str | int, decimals: int = MICROS_DECIMALS) -> str:
-    """A whole number of 10^-decimals as decimal text, exactly, with commas between thousands; two digits at least."""
-    value = int(amount)
-    whole, rest = divmod(abs(value), 10**decimals)
-    digits = f"{rest:0{decimals}d}".rstrip("0") if decimals else ""
-    digits = digits.ljust(min(2, decimals), "0")
-    return ("-" if value < 0 else "") + f"{whole:,}" + (f".{digits}" if digits else "")
-
-
-def share(part: str | int, whole: str | int) -> str:
-    """A part in per cent of a whole, rounded to a tenth; a dash where the whole is not positive."""
-    of = int(whole)
-    if of <= 0:
-        return "-"
-    tenths = (2_000 * int(part) + of) // (2 * of)
-    sign = "-" if tenths < 0 else ""
-    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
+from member.notation.amounts import in_units, share
 
 
 def account_text(view: AccountView, state: StateView) -> str:

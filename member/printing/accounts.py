@@ -1,53 +1,239 @@
-"""What a node answers about one account, as text: its margin."""
+"""What a node answers about an account's margin, as text: each term in currency with its share, and why.
 
-from member.api.margin import MarginView, PartView, SimulationView, TermView
+Rule: the words are made of the term's own inputs; a term that this release does not know shows its inputs. Amounts are
+exact, shares and percentages rounded to a tenth.
+"""
+
+from collections.abc import Callable, Mapping
+
+from member.api.margin import LiquidationPriceView, MarginView, PartView, SimulationView, TermView
+from member.notation.amounts import in_units, percent, share
+from member.notation.listing import price_in_units
+from member.printing.account import table
+
+GROUP_LOSS = "group_loss"
+_INSTRUMENT_TERMS = frozenset(("lot_charge", "impact", "position"))
+NANO_DECIMALS = 9
 
 
-def margin_text(view: MarginView) -> str:
-    """For a terminal; amounts in micros."""
-    lines = [
-        f"account {view.account} after height {view.height}, dated instruments as of {view.arrays_time_ms} ms",
-        "",
-        *_term_table("equity", view.equity, view.equity_micros),
-        "",
-        *_term_table("initial margin", view.requirement, view.initial_margin_micros),
-        "",
-        f"maintenance {view.maintenance_margin_micros} = {view.maintenance_fraction[0]}/{view.maintenance_fraction[1]}"
-        " of initial, up",
-        f"initial margin {'covered' if view.initial_ok else 'NOT COVERED'},"
-        f" maintenance {'covered' if view.maintenance_ok else 'NOT COVERED'}",
-    ]
-    for price in view.liquidation:
-        below, above = price.below_ticks or "-", price.above_ticks or "-"
-        lines.append(f"liquidated at {price.name} {below} below, {above} above the index {price.index_ticks}")
-    lines += [
-        f"greeks {greek.name}: delta {greek.delta_nano} and gamma {greek.gamma_nano} x 10^-9 of the underlying,"
-        f" vega {greek.vega_micros} a point, theta {greek.theta_micros} a day"
-        for greek in view.greeks
-    ]
+def margin_text(
+    view: MarginView,
+    group: str | None = None,
+    term: str | None = None,
+    scales: Mapping[int, int] | None = None,
+    *,
+    detail: bool = False,
+) -> str:
+    """Every term with its amount, its share and the reason; with `group` or `term` those alone, with their parts.
+
+    `detail`: inputs, source and rounding of each term, in integers. `scales`: ticks that make a unit, by feed, as far
+    as they are known. Raises ValueError for a group or term that the margin does not have.
+    """
+    chosen = _chosen(view, group, term)
+    drill = detail or group is not None or term is not None
+    lines = [f"account {view.account} after height {view.height}, dated instruments as of {view.arrays_time_ms} ms"]
+    for title, terms, total in (
+        ("equity", view.equity, view.equity_micros),
+        ("initial margin", view.requirement, view.initial_margin_micros),
+    ):
+        shown = [each for each in terms if each in chosen]
+        if shown:
+            lines += ["", *_terms_table(title, shown, total, drill=drill, whole=len(shown) == len(terms))]
+    if detail:
+        lines += ["", *(line for each in chosen for line in _detail_lines(each))]
+    if not (group or term):
+        lines += ["", *_verdict_lines(view), *_liquidation_lines(view, scales or {}), *_greek_lines(view)]
     return "\n".join(lines)
 
 
-def _term_table(title: str, terms: tuple[TermView, ...], total: str) -> list[str]:
-    lines = [f"{title:<22} {'':<16} {total:>24}"]
+def term_names(view: MarginView) -> tuple[str, ...]:
+    """The terms that a margin has, by name, in their order."""
+    return tuple(dict.fromkeys(each.name for each in (*view.equity, *view.requirement)))
+
+
+def group_names(view: MarginView) -> tuple[str, ...]:
+    """The risk groups that a margin has."""
+    return tuple(each.of for each in view.requirement if each.name == GROUP_LOSS)
+
+
+def _chosen(view: MarginView, group: str | None, term: str | None) -> list[TermView]:
+    terms = [*view.equity, *view.requirement]
+    if group is not None:
+        losses = [each for each in view.requirement if each.name == GROUP_LOSS and each.of == group]
+        if not losses:
+            raise ValueError(f"the margin has no group {group[:80]!r}; it has {', '.join(group_names(view)) or 'none'}")
+        members = {part.of for loss in losses for part in loss.parts}
+        terms = [each for each in terms if each.of == group or (each.name in _INSTRUMENT_TERMS and each.of in members)]
+    if term is not None:
+        terms = [each for each in terms if each.name == term.replace(" ", "_")]
+        if not terms:
+            raise ValueError(f"the margin has no term {term[:80]!r} here; it has {', '.join(term_names(view))}")
+    return terms
+
+
+def _terms_table(title: str, terms: list[TermView], total: str, *, drill: bool, whole: bool) -> list[str]:
+    rows: list[tuple[str, str, str]] = []
+    reasons = [""]
     for term in terms:
-        lines.append(_term_line("  ", term))
-        lines += [_term_line("    ", part) for part in term.parts]
+        rows.append(_row(term, "", total))
+        reasons.append(term_reason(term))
+        for part in term.parts if drill else ():
+            rows.append(_row(part, "  ", total))
+            reasons.append(term_reason(part))
+    if whole:
+        rows.append(("sum", in_units(total), ""))
+        reasons.append("")
+    lines = table((title, "amount", "share"), rows)
+    width = max(map(len, lines))
+    return [f"{line:<{width}}  {reason}".rstrip() for line, reason in zip(lines, reasons, strict=True)]
+
+
+def _row(term: TermView | PartView, indent: str, total: str) -> tuple[str, str, str]:
+    name = f"{indent}{term.name.replace('_', ' ')} {term.of}".rstrip()
+    return name, in_units(term.amount_micros), share(term.amount_micros, total)
+
+
+def _detail_lines(term: TermView) -> list[str]:
+    lines = []
+    everything: tuple[TermView | PartView, ...] = (term, *term.parts)
+    for each in everything:
+        inputs = ", ".join(f"{name} {value}" for name, value in each.inputs.items())
+        lines.append(f"{each.name} {each.of} {each.amount_micros}: {inputs}; {each.source}; {each.rounding}")
     return lines
 
 
-def _term_line(indent: str, term: TermView | PartView) -> str:
-    inputs = ", ".join(f"{name} {value}" for name, value in term.inputs.items())
-    head = f"{indent + term.name:<22} {term.of:<16} {term.amount_micros:>24}"
-    return f"{head}  {inputs}; {term.source}; {term.rounding}"
+def term_reason(term: TermView | PartView) -> str:
+    """Why a term is what it is, out of its inputs; the inputs themselves where a node shows others."""
+    try:
+        words = _REASONS[term.name](term.inputs)
+    except (KeyError, ValueError, ZeroDivisionError):
+        words = ", ".join(f"{name} {value}" for name, value in term.inputs.items())
+    return words
 
 
-def simulation_text(view: SimulationView) -> str:
-    """Equity and margins before and after a shock, then every term after it."""
-    before, after = view.before, view.after
-    changes = (
-        ("equity", before.equity_micros, after.equity_micros),
-        ("initial", before.initial_margin_micros, after.initial_margin_micros),
-        ("maintenance", before.maintenance_margin_micros, after.maintenance_margin_micros),
+def _ppm(inputs: Mapping[str, str], name: str) -> str:
+    return percent(int(inputs[name]))
+
+
+def _lots(inputs: Mapping[str, str]) -> str:
+    lots = int(inputs["lots"])
+    return f"{abs(lots):,} lots {'long' if lots > 0 else 'short'}"
+
+
+def _collateral(inputs: Mapping[str, str]) -> str:
+    haircut = _ppm(inputs, "haircut_ppm")
+    return f"{int(inputs['units']):,} units at {inputs['micros_per_unit']} micros, after a haircut of {haircut}"
+
+
+def _group_loss(inputs: Mapping[str, str]) -> str:
+    numerator, denominator = map(int, inputs["move"].split("/"))
+    of_index = inputs["of"] == "index"
+    whole = 1_000_000 if of_index else int(inputs["range_ppm"])
+    move, direction = whole * numerator // denominator, int(inputs["volatility_direction"])
+    index = f"index {'up' if move > 0 else 'down'} {percent(abs(move))}" if move else "index unmoved"
+    turned = {1: "up", -1: "down"}.get(direction)
+    volatility = f", volatility {turned} by its range of {_ppm(inputs, 'volatility_range_ppm')}" if turned else ""
+    weight = "" if inputs["weight_ppm"] == "1000000" else f", counted at {_ppm(inputs, 'weight_ppm')}"
+    return f"worst of {inputs['scenarios']} scenarios is {inputs['scenario']}: {index}{volatility}{weight}"
+
+
+def _credit(inputs: Mapping[str, str]) -> str:
+    groups, shortfall = in_units(inputs["sum_of_groups"]), in_units(inputs["expected_shortfall"])
+    return (
+        f"groups lose {groups} apart and {shortfall} together in the worst {inputs['tail']} of"
+        f" {inputs['scenarios']} joint scenarios; {_ppm(inputs, 'weight_ppm')} of the difference counts"
     )
-    return "\n".join([*(f"{name:<12} {was:>24} -> {now:>24}" for name, was, now in changes), "", margin_text(after)])
+
+
+def _short_options(inputs: Mapping[str, str]) -> str:
+    least, loss = in_units(inputs["short_option_minimum"]), in_units(inputs["scenario_loss"])
+    return f"short options cost at least {_ppm(inputs, 'ppm')} of their notional: {least}, and scenarios {loss}"
+
+
+def _net_charge(inputs: Mapping[str, str]) -> str:
+    return "on " + ", ".join(f"{int(lots):,} of {name}" for name, lots in inputs.items())
+
+
+_REASONS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "cash": lambda _: "in the ledger",
+    "collateral": _collateral,
+    "position": lambda inputs: f"the value of {_lots(inputs)} at the mark",
+    GROUP_LOSS: _group_loss,
+    "position_loss": lambda inputs: f"{_lots(inputs)}, {in_units(inputs['micros_per_lot'])} a lot",
+    "collateral_loss": lambda inputs: f"{int(inputs['units']):,} units, {inputs['micros_per_unit']} micros a unit",
+    "short_option_minimum": _short_options,
+    "inter_group_credit": _credit,
+    "lot_charge": lambda inputs: f"closing {_lots(inputs)}, {in_units(inputs['micros_per_lot'])} a lot",
+    "impact": lambda inputs: f"the market's move when {_lots(inputs)} are closed",
+    "concentration": lambda inputs: f"a further haircut on a large holding: {int(inputs['units']):,} units",
+    "basis_charge": _net_charge,
+    "net_delta_charge": _net_charge,
+    "net_vega_charge": _net_charge,
+}
+
+
+def _verdict_lines(view: MarginView) -> list[str]:
+    numerator, denominator = view.maintenance_fraction
+    initial, maintenance = ("covered" if ok else "NOT COVERED" for ok in (view.initial_ok, view.maintenance_ok))
+    free = int(view.equity_micros) - int(view.initial_margin_micros)
+    return [
+        f"initial margin covered, {in_units(free)} free" if view.initial_ok else f"initial margin {initial}",
+        f"maintenance margin {in_units(view.maintenance_margin_micros)}, {numerator}/{denominator} of initial:"
+        f" {maintenance}",
+    ]
+
+
+def _liquidation_lines(view: MarginView, scales: Mapping[int, int]) -> list[str]:
+    found = [_liquidation_line(price, scales.get(price.feed, 0)) for price in view.liquidation]
+    return [line for line in found if line]
+
+
+def _liquidation_line(price: LiquidationPriceView, scale: int) -> str:
+    parts = [
+        f"{how} to {price_in_units(limit, scale)}, {share(abs(int(limit) - int(price.index_ticks)), price.index_ticks)}"
+        " away"
+        for limit, how in ((price.below_ticks, "falls"), (price.above_ticks, "rises"))
+        if limit is not None
+    ]
+    return f"liquidated when {price.name} {' or '.join(parts)}" if parts else f"no price of {price.name} liquidates it"
+
+
+def _greek_lines(view: MarginView) -> list[str]:
+    rows = [
+        (
+            each.name,
+            in_units(each.delta_nano, NANO_DECIMALS),
+            in_units(each.gamma_nano, NANO_DECIMALS),
+            in_units(each.vega_micros),
+            in_units(each.theta_micros),
+        )
+        for each in view.greeks
+    ]
+    head = ("greeks", "delta, underlying", "gamma for 1 %", "vega a point", "theta a day")
+    return ["", *table(head, rows)] if rows else []
+
+
+def change_lines(view: SimulationView, title: str) -> list[str]:
+    """Equity and margins before and after, with the change."""
+    before, after = view.before, view.after
+    pairs = (
+        ("equity", before.equity_micros, after.equity_micros),
+        ("initial margin", before.initial_margin_micros, after.initial_margin_micros),
+        ("maintenance margin", before.maintenance_margin_micros, after.maintenance_margin_micros),
+        ("free for new positions", _free(before), _free(after)),
+    )
+    rows = [(name, in_units(was), in_units(now), _signed(int(now) - int(was))) for name, was, now in pairs]
+    return table((title, "now", "after", "change"), rows)
+
+
+def simulation_text(view: SimulationView, scales: Mapping[int, int] | None = None) -> str:
+    """Equity and margins before and after a shock, then every term after it."""
+    return "\n".join([*change_lines(view, ""), "", margin_text(view.after, scales=scales)])
+
+
+def _free(view: MarginView) -> int:
+    return int(view.equity_micros) - int(view.initial_margin_micros)
+
+
+def _signed(change: int) -> str:
+    return f"+{in_units(change)}" if change > 0 else in_units(change)

@@ -14,7 +14,10 @@ from bridge.relay.transactions import Sender
 from bridge.relay.vault_reader import VaultReader
 from bridge.rpc.endpoint import Endpoint, view_call
 from clearing.base.errors import RemoteFault
+from clearing.genesis.json import genesis_from_json
+from clearing.schema.terms.assets import Asset
 from member.api.types import Address, Amount, Body, Hash, Id, hexed
+from member.codes import NodeCode
 from member.vaults.standing import send_named
 
 WORD_BYTES = 32
@@ -40,14 +43,18 @@ async def deposit_tokens(
     amount: int,
     secret: bytes,
     progress: Callable[[str], None] = lambda _: None,
+    on_chain: int | None = None,
 ) -> DepositMade:
     """Allow the vault to take `amount` of the wallet's token, and pay it in for an account.
 
     Raises RemoteFault TRANSACTION_REVERTED for what vault or token refuse, BAD_DEPOSIT for another amount than the
-    vault's terms allow or the wallet has, and an endpoint's fault.
+    vault's terms allow or the wallet has, WRONG_CHAIN for an endpoint of another chain than `on_chain`, and an
+    endpoint's fault.
     """
     async with Endpoint(rpc) as endpoint:
         chain_id = await endpoint.chain_id()
+        if on_chain not in (None, chain_id):
+            raise RemoteFault(BridgeCode.WRONG_CHAIN, "rpc", chain_id=chain_id, expected=on_chain)
         sender = Sender(endpoint, chain_id, secret)
         terms = await VaultReader(endpoint, vault).listing(token)
         reads = (balance_of_call(sender.address), allowance_call(sender.address, vault))
@@ -69,6 +76,17 @@ async def deposit_tokens(
         transaction=hexed(mined.hash),
         block=mined.block_number,
     )
+
+
+def check_listed(asset: Asset, genesis: bytes) -> None:
+    """Raise RemoteFault VAULT_NOT_TRUSTED where this genesis file has no token at the same address, in the same vault
+    and with the same decimals. Raises LocalFault for a file that is no genesis."""
+    terms = genesis_from_json(genesis)
+    wanted = (asset.chain_id, asset.vault, asset.token, asset.token_decimals)
+    if wanted not in {(each.chain_id, each.vault, each.token, each.token_decimals) for each in terms.assets}:
+        raise RemoteFault(
+            NodeCode.VAULT_NOT_TRUSTED, asset.name, chain_id=asset.chain_id, vault=asset.vault, token=asset.token
+        )
 
 
 def _amount(answer: bytes) -> int:

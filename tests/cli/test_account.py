@@ -6,37 +6,15 @@ from pathlib import Path
 import pytest
 
 from clearing.state.holdings import positions_of
-from member.printing.account import in_units, share, table
-from tests.kit.clearing.genesis import ALICE, BOB
+from member.notation.amounts import in_units
+from member.printing.account import table
+from tests.kit.clearing.genesis import ALICE, BOB, BTC
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
 from tests.kit.node.live_view import run_against
 from tests.kit.node.station import secret_file
 from tests.kit.node.streams import ALICE_KEY
-
-
-@pytest.mark.parametrize(
-    ("amount", "decimals", "text"),
-    [
-        ("0", 6, "0.00"),
-        ("1234567890", 6, "1,234.56789"),
-        ("-1", 6, "-0.000001"),
-        ("-1500000", 6, "-1.50"),
-        ("7", 0, "7"),
-        ("15", 1, "1.5"),
-        (str(10**30), 6, f"{10**24:,}.00"),
-    ],
-)
-def test_an_amount_is_exact_in_units(amount: str, decimals: int, text: str) -> None:
-    assert in_units(amount, decimals) == text
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "text"), [(1, 3, "33.3 %"), (2, 3, "66.7 %"), (-1, 4, "-25.0 %"), (1, 0, "-"), (1, -5, "-")]
-)
-def test_a_share_is_rounded_to_a_tenth(part: int, whole: int, text: str) -> None:
-    assert share(part, whole) == text
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
@@ -96,3 +74,27 @@ def test_a_shock_is_given_by_names(tmp_path: Path, capsys: pytest.CaptureFixture
         before, after = (json.loads(named)[side] for side in ("before", "after"))
         assert before != after
     assert run_against(view, "margin", "simulate", str(ALICE), "--trade", "NOTHING=1", *key) == 2
+
+
+def test_a_margin_is_explained_by_name_and_drilled_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    view = ApplyingView(traded())
+    view.ticks_per_unit = {BTC: 100}
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+
+    def explained(*words: str, code: int = 0) -> str:
+        assert run_against(view, "margin", "explain", "member-1", *words, *key) == code
+        return capsys.readouterr().out
+
+    whole = explained()
+    assert "share" in whole
+    assert "worst of 16 scenarios" in whole
+    assert "liquidated when BTC falls to 4," in whole
+    assert "position loss BTC-PERP" in explained("--group", "BTC")
+    assert "rate of a lot up" in explained("--term", "impact", "--detail")
+    explained("--group", "NOTHING", code=2)
+    explained("--term", "nothing", code=2)
+    shown = json.loads(explained("--group", "BTC", "--output", "json"))
+    assert {each["name"] for each in shown["requirement"]} > {"group_loss", "impact"}, "JSON has everything"
+    for words in (("account", "show"), ("account", "positions"), ("account", "margin"), ("margin", "simulate")):
+        assert run_against(view, *words, "member-1", *key) == 0
+    assert run_against(view, "account", "show", "nobody", *key) == 2

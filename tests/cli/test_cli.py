@@ -25,10 +25,12 @@ from devnet.testnet import create_testnet
 from member.api.chain import OffenceView, ValidatorsView
 from member.api.withdrawals import WaitingView, WithdrawalsView
 from member.codes import NodeCode
+from member.notation.listing import Listing
 from member.printing.validators import validators_text
 from member.printing.withdrawals import withdrawal_lines
 from node.config_sources import load_config, name_of_home
 from node.signer.node_keys import open_node_keys
+from tests.kit.clearing.genesis import make_genesis
 from tests.kit.command_line import CommandLine
 from tests.kit.refusals import refused
 from tests.kit.sources import sources
@@ -316,7 +318,7 @@ HOSTILE = "\x1b[2J\x9b31m\u202e\x07\r\x00"
 
 def withdrawals() -> str:
     waits = WaitingView(number=1, asset=1, amount_units="5", to=HOSTILE, nonce=1, accepted_height=1, due_height=9)
-    return withdrawal_lines(WithdrawalsView(account=1, height=1, waiting=(waits,)))
+    return withdrawal_lines(WithdrawalsView(account=1, height=1, waiting=(waits,)), Listing(make_genesis(), {}))
 
 
 def validators() -> str:

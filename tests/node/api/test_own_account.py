@@ -20,6 +20,7 @@ from member.api.accounts import TradingView
 from member.api.margin import MarginView, SimulationView
 from member.api.submit import body_of, transaction_of
 from member.api.withdrawals import WithdrawalsView
+from member.notation.listing import Listing
 from member.printing.withdrawals import withdrawal_lines
 from node.api.accounts import account_of, trading_of
 from node.api.withdrawals import ENDED_MAX, LISTED_MAX, withdrawals_of
@@ -205,12 +206,18 @@ def test_a_paid_one_is_listed_as_paid_the_newest_first_and_not_for_ever() -> Non
     assert view.released == ()
     (paid,) = view.ended
     assert (paid.nonce, paid.amount_units, paid.status) == (0, str(900 * DOLLAR), "paid")
-    assert f"leaf 0: {900 * DOLLAR} units of asset {paid.asset} on chain 1 to {paid.to}; paid" in withdrawal_lines(view)
+    (row,) = [line for line in lines_of(world, view).splitlines() if line.startswith("0 ")]
+    assert row.split() == ["0", "900.00", "USDC-1", paid.to, "paid"]
     assert withdrawals_of(world.state, BOB).ended == (), "another's"
     many = gated(check=False)
     many.block(*(many.withdrawal(BOB, USDC_1, 1) for _ in range(40)))
     many.block(facts=[executed(1, nonce) for nonce in range(40)])
     assert [each.nonce for each in withdrawals_of(many.state, BOB).ended] == list(range(39, 39 - ENDED_MAX, -1))
+
+
+def lines_of(world: World, view: WithdrawalsView) -> str:
+    """As the command prints them."""
+    return withdrawal_lines(view, Listing(world.genesis, {}))
 
 
 def test_a_page_is_bounded() -> None:
@@ -246,9 +253,11 @@ def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: 
 
     code, text, _ = withdrawals("show", "1")
     assert code == 0
-    assert f"0 is delayed until height 9: {20_000 * DOLLAR} units of asset 1" in text
-    assert "leaf 0: " in text
-    assert f"{20_900 * DOLLAR} of {50_000 * DOLLAR} units used by this owner" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert any(row[:4] == ["delayed", "0", "20,000.00", "USDC-1"] and row[-1] == "9" for row in rows)
+    assert any(row[:3] == ["0", "900.00", "USDC-1"] for row in rows)
+    assert "20,900.00 USDC-1 of 50,000.00 USDC-1 used by this owner" in text
+    assert withdrawals("show", "member-1")[1] == text, "the same by name"
     _, text, _ = withdrawals("show", "1", "--output", "json")
     assert msgspec.json.decode(text, type=WithdrawalsView) == withdrawals_of(view.state, 1)
     assert withdrawals("show", "2")[0] != 0, "another's"
@@ -267,12 +276,13 @@ def test_lines_tell_every_end() -> None:
     world = withdrawn()
     world.block(after_ms=70_000)
     view = withdrawals_of(world.state, ALICE)
-    assert "overdue: it is refunded once the network agrees" in withdrawal_lines(view)
+    assert "overdue: it is refunded once the network agrees" in lines_of(world, view)
     due = msgspec.structs.replace(view.released[0], not_paid_height=9)
-    text = withdrawal_lines(msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40))
+    owed = msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40)
+    text = lines_of(world, owed)
     assert "not paid, by block 9: it is refunded" in text
-    assert "5 micros of deficits are unallocated: every withdrawal leaves its part until height 40" in text
-    empty = withdrawal_lines(WithdrawalsView(account=7, height=1))
+    assert "0.000005 of deficits are unallocated: every withdrawal leaves its part until height 40" in text
+    empty = lines_of(world, WithdrawalsView(account=7, height=1))
     assert empty == "withdrawals of account 7 after height 1\n  none"
 
 
@@ -282,4 +292,4 @@ def test_large_inflow_states_from_which_height_on_it_may_leave() -> None:
     world.deposit(ALICE, USDC_1, 50_000 * DOLLAR)
     (part,) = withdrawals_of(world.state, ALICE).inflow
     assert (part.micros, part.until_height % 2) == (str(50_000 * DOLLAR), 0)
-    assert f"may leave from height {part.until_height} on" in withdrawal_lines(withdrawals_of(world.state, ALICE))
+    assert f"may leave from height {part.until_height} on" in lines_of(world, withdrawals_of(world.state, ALICE))

@@ -22,16 +22,13 @@ from clearing.state.withdrawals_tree import append_withdrawal
 from cli.main import run
 from devnet.anvil import Anvil
 from member.api.withdrawals import GuardianOrderProofView, WithdrawalProofView
-from member.client.vault_claims import claim_at_vault
-from member.codes import NodeCode
-from node.api.withdrawals import proof_of, withdrawals_of
+from node.api.withdrawals import withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.bridge.certified import NEVER, LeafProofs
 from tests.kit.bridge.vault_chain import UNIT, ChainUser, VaultChain, make_header, make_signers
 from tests.kit.node.fake_view import ALICE, GOVERNED, NOW, FakeView
-from tests.kit.refusals import refused
 
 CHAIN_ID = 31337
 TO = bytes([0x42]) * 20
@@ -192,63 +189,24 @@ class Reachable(FakeView):
 
 
 @pytest.mark.parametrize("asset", ["by name", "by number"])
-async def test_a_withdrawal_is_requested_by_the_name_of_its_asset(tmp_path, capsys, asset: str) -> None:
+async def test_a_withdrawal_is_requested_in_units_of_its_token(tmp_path, capsys, asset: str) -> None:
     state, key, settings = initial_state(GOVERNED, bytes(32)), tmp_path / "alice", Api(port=0)
     key.write_text(ALICE.hex())
     key.chmod(0o600)
     listed = state.terms.genesis.assets[0]
     named = listed.name if asset == "by name" else str(listed.id)
-    view = Reachable(state)
+    view, amounts = Reachable(state), (f"250.5 {named}", "250.5 NOBODYS", f"0.0000001 {named}", "250.5", f"0 {named}")
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(serve_api, build_api(view, settings, clock_ms), settings)
         member = ["--url", bound[0], "--secret-file", str(key)]
-        lines = [["request", "1", name, "25", "0x" + TO.hex(), *member] for name in (named, "NOBODYS")]
+        lines = [["request", "member-1", amount, "0x" + TO.hex(), *member] for amount in amounts]
         codes = [await trio.to_thread.run_sync(run, ["withdrawals", *line]) for line in lines]
         nursery.cancel_scope.cancel()
-    assert codes[0] == 0
-    assert codes[1] != 0
+    assert codes == [0, 2, 2, 2, 2]
     (request,) = view.submitted
     assert isinstance(request, Withdrawal)
-    assert (request.account, request.asset, request.units, request.to) == (1, listed.id, 25, TO)
+    assert (request.account, request.asset, request.units, request.to) == (1, listed.id, 250_500_000, TO)
     assert recover(request.digest(view.network), request.signature) == address(ALICE)
     said = capsys.readouterr()
-    assert "request 1 of account 1: accepted" in said.out + said.err
-
-
-class Turncoat:
-    """A node that tells the truth first, and names something else in the proof that is claimed with."""
-
-    def __init__(self, state: State, **lies: Any) -> None:
-        self.state, self.lies = state, lies
-
-    async def withdrawal_proof(self, nonce: int, count: int | None = None) -> WithdrawalProofView:
-        view = proof_of(self.state, nonce, count or self.state.now.withdrawals_released)
-        assert view is not None
-        return view if count is None else msgspec.structs.replace(view, **self.lies)
-
-
-LIES: dict[str, dict[str, Any]] = {
-    "another contract": {"vault": "0x" + "77" * 20},
-    "another withdrawal": {"nonce": 0},
-    "another amount": {"amount": "9" * 78},
-    "another address": {"to": "0x" + "77" * 20},
-}
-
-
-@pytest.mark.chain
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_node_that_changes_its_mind_costs_nothing(claimable, lie: str) -> None:
-    client: Any = Turncoat(claimable.state, **LIES[lie])
-    before = claimable.vault.user.web3.eth.get_block_number()
-    with refused(NodeCode.NODE_ANSWER):
-        await claim_at_vault(client, claimable.vault.chain.url, 1, PAYER)
-    assert claimable.vault.user.web3.eth.get_block_number() == before
-
-
-@pytest.mark.chain
-async def test_a_node_that_names_another_withdrawal_is_not_believed(claimable) -> None:
-    client: Any = Turncoat(claimable.state)
-    other = client.withdrawal_proof
-    client.withdrawal_proof = lambda nonce, count=None: other(0, count)
-    with refused(NodeCode.NODE_ANSWER):
-        await claim_at_vault(client, claimable.vault.chain.url, 1, PAYER)
+    assert f"withdrawal of 250.50 {listed.name} of member-1 (account 1) to 0x{TO.hex()}: accepted" in said.out
+    assert "more than 6 decimals" in said.err
