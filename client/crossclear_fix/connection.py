@@ -59,21 +59,19 @@ class Connection:
         self._wake = anyio.Event()
         self._scope = anyio.CancelScope()
         self.ended = anyio.Event()
+        """Set when the session may log on again."""
 
     async def run(self, frames: list[bytes]) -> None:
         """Until either side ends it. `frames`: what was read of the stream before, the logon first."""
-        try:
-            with self._scope:
-                async with anyio.create_task_group() as tasks:
-                    async with self._turn:
-                        await self._carry_out(self._session.connected(self._clock_ms()))
-                    await self._take(frames)
-                    tasks.start_soon(self._tick)
-                    tasks.start_soon(self._send_queued)
-                    await self._read()
-                    tasks.cancel_scope.cancel()
-        finally:
-            self.ended.set()
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                async with self._turn:
+                    await self._carry_out(self._session.connected(self._clock_ms()))
+                await self._take(frames)
+                tasks.start_soon(self._tick)
+                tasks.start_soon(self._send_queued)
+                await self._read()
+                tasks.cancel_scope.cancel()
 
     def wake(self) -> None:
         """There are answers that wait."""

@@ -151,11 +151,18 @@ class Server:
         with anyio.move_on_after(own.logon_seconds):
             frames = await _first_frames(stream, framer)
         counterparty = self._authenticated(decode(frames[0])) if frames else None
-        if counterparty is None or counterparty.name in self._open:
-            log("refused", why="no logon of a configured session" if counterparty is None else "logged on already")
+        if counterparty is None:
+            log("refused", why="no logon of a configured session")
             await anyio.sleep(REFUSED_PAUSE_SECONDS)
             return
         name = counterparty.name
+        if name in self._open:
+            # It may have broken a moment ago.
+            with anyio.move_on_after(REFUSED_PAUSE_SECONDS):
+                await self._open[name].ended.wait()
+        if name in self._open:
+            log("refused", session=name, why="logged on already")
+            return
         sent = partial(self._store.sent, name)
         session = Session(counterparty.identity, self._store.state(name), self._settings.limits, sent)
 
@@ -169,6 +176,7 @@ class Server:
             await connection.run(frames)
         finally:
             del self._open[name]
+            connection.ended.set()
 
     def _authenticated(self, message: Message | None) -> Counterparty | None:
         """Who logs on, where CompIDs, username and password are those of a session. The time tells nothing of them."""

@@ -1,4 +1,4 @@
-"""Bytes into messages: any cut of the stream, garbage between messages, hostile bytes. Numbers as in the session's tests."""
+"""Bytes into messages: any cut of the stream, garbage between messages, hostile bytes. Numbers are FIX's cases."""
 
 import pytest
 from hypothesis import given
