@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -22,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="crossclear-fix",
         description="A FIX gateway: takes trade capture reports (35=AE) and clears them in a venue's name.",
+        formatter_class=partial(argparse.HelpFormatter, width=80),
     )
     made.add_argument("--config", type=Path, required=True, help="gateway.toml")
     made.add_argument("--check", action="store_true", help="only check the settings and the files that they name")
