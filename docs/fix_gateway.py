@@ -65,7 +65,8 @@ def _reasons() -> str:
 
 def comments_of(text: str) -> dict[tuple[str, str], str]:
     """What the example says beside each key, by section and key; the first one counts."""
-    section, found = "", {}
+    section = ""
+    found: dict[tuple[str, str], str] = {}
     for line in text.splitlines():
         if header := re.match(r"^\[\[?(\w+)\]", line):
             section = header[1]

@@ -223,13 +223,13 @@ class NodeCode(CodeBook):
     )
     FIX_SETTINGS = (
         970,
-        "A setting of the FIX gateway is wrong at the stated key, or a file that it names. See configs/fix/gateway.toml.",
+        "A setting of the FIX gateway is wrong at the stated key, or a file that it names. See `configs/fix`.",
     )
-    FIX_FIELD = 971, "A field of the trade capture report is out of its bounds. Correct it; docs/how-to/fix.md has them."
+    FIX_FIELD = 971, "A field of the trade capture report is out of bounds. Correct it; docs/how-to/fix.md has them."
     FIX_REPORT_KIND = (
         972,
-        "The FIX gateway takes new trades only: TradeReportTransType 0, TradeReportType 0, PreviouslyReported N. Correct "
-        "or cancel a pending trade by a signed request.",
+        "The FIX gateway takes new trades only: TradeReportTransType 0, TradeReportType 0, PreviouslyReported N. "
+        "Correct or cancel a pending trade by a signed request.",
     )
     FIX_OTHER_TERMS = (
         973,
@@ -251,7 +251,7 @@ class NodeCode(CodeBook):
     )
     FIX_NOT_WHOLE = (
         978,
-        "Quantity or price is no whole number of lots or ticks. Report it in the instrument's units; nothing is rounded.",
+        "Quantity or price is no whole number of lots or ticks. Report it in the instrument's units: none is rounded.",
     )
     FIX_FATE_CHANGED = (
         979,

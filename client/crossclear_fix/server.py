@@ -140,8 +140,11 @@ class Server:
             self._connections += 1
             try:
                 await self._log_on(tasks, house, stream)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
-                log("disconnected", why=str(error)[:200])
+            except* (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as group:
+                log("disconnected", why=repr(group.exceptions[0])[:200])
+            except* Exception as group:
+                # Whatever one counterparty makes go wrong, the others go on; nothing of that message was kept.
+                log("failed", level="error", why=repr(group.exceptions[0])[:500])
             finally:
                 self._connections -= 1
 

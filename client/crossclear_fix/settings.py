@@ -23,6 +23,7 @@ Name = Annotated[str, Meta(pattern=r"^[ -~]{1,64}$")]
 VERSIONS = {"FIX.4.4": b"", "FIXT.1.1": b"9"}
 """BeginString, and DefaultApplVerID (1137) that goes with it: FIX 5.0 SP2."""
 SECRET_BYTES_MAX = 4096
+KEY_BYTES = 32
 
 
 class Tls(Struct, forbid_unknown_fields=True, frozen=True):
@@ -191,6 +192,9 @@ def read_secret(base: Path, name: str, key: str) -> bytes:
 def read_key(base: Path, name: str, key: str) -> Key:
     """A trade key, client's key, session key or venue's key as 64 hex digits."""
     try:
-        return Key(bytes.fromhex(read_secret(base, name, key).decode()))
+        secret = bytes.fromhex(read_secret(base, name, key).decode())
+        if len(secret) == KEY_BYTES:
+            return Key(secret)
     except ValueError:
-        raise GatewayError(SETTINGS, key, f"{name} is not a key of 64 hex digits") from None
+        pass
+    raise GatewayError(SETTINGS, key, f"{name} is not a key of 64 hex digits") from None

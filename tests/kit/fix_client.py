@@ -75,6 +75,7 @@ class FixClient:
             except ConnectionResetError:
                 data = b""
             if not data:
+                self.close()
                 raise EOFError("the connection ended")
             self._parser.append_buffer(data)
         return message
