@@ -100,7 +100,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml client/pyproject.toml bridge/co
 	@echo "setup: done. Next: make demo, or source $(BIN)/activate and crossclear --help"
 
 lock: ## pin every dependency anew (needs the network)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra history --override requirements.override --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --extra fix --extra history --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dask --extra history --override requirements.override --constraint requirements.lock --generate-hashes \

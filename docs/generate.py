@@ -15,7 +15,16 @@ import msgspec
 from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
-from docs import chain_profiles, client_python, ratios, run_files, signing_vectors, specification_tables, storage_layout
+from docs import (
+    chain_profiles,
+    client_python,
+    fix_gateway,
+    ratios,
+    run_files,
+    signing_vectors,
+    specification_tables,
+    storage_layout,
+)
 from docs.signing_shapes import signing
 from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
 from node.api.calls import Route
@@ -165,6 +174,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "chains.md": lambda: MADE + chain_profiles.page(),
     "ratios.md": lambda: MADE + ratios.page(),
     "storage.md": lambda: MADE + storage_layout.page(),
+    "fix.md": lambda: MADE + fix_gateway.page(),
     "run-files.md": run_files.page,
     "margin-run.schema.json": run_files.margin_schema,
     "settle-run.schema.json": run_files.settle_schema,

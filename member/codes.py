@@ -231,3 +231,40 @@ class NodeCode(CodeBook):
         "The node names another vault or token than your genesis file. Pay nothing in before you know why: a vote may "
         "have listed it (`crossclear governance amendments`), or the node lies.",
     )
+    FIX_SETTINGS = (
+        970,
+        "A setting of the FIX gateway is wrong at the stated key, or a file that it names. See `configs/fix`.",
+    )
+    FIX_FIELD = 971, "A field of the trade capture report is out of bounds. Correct it; docs/how-to/fix.md has them."
+    FIX_REPORT_KIND = (
+        972,
+        "The FIX gateway takes new trades only: TradeReportTransType 0, TradeReportType 0, PreviouslyReported N. "
+        "Correct or cancel a pending trade by a signed request.",
+    )
+    FIX_OTHER_TERMS = (
+        973,
+        "This TradeReportID was used for a trade of other terms. Report a new trade under a new TradeReportID.",
+    )
+    FIX_INSTRUMENT = (
+        974,
+        "The FIX gateway knows no instrument of this name. List it under `[[instruments]]` of its settings.",
+    )
+    FIX_PARTY = (
+        975,
+        "A side names no account that this FIX session may report. List it under `[[accounts]]` and in the session.",
+    )
+    FIX_FULL = 976, "Too many reports of the FIX gateway are open. Send the report again later, with PossResend."
+    FIX_STORE = (
+        977,
+        "The FIX gateway's store cannot be used: another process has it, it is damaged, or it is of another venue or "
+        "network. Never begin with an empty one while reports are open.",
+    )
+    FIX_NOT_WHOLE = (
+        978,
+        "Quantity or price is no whole number of lots or ticks. Report it in the instrument's units: none is rounded.",
+    )
+    FIX_FATE_CHANGED = (
+        979,
+        "A trade that a block refused was applied by a later one within its time, and is novated. Book it as cleared, "
+        "and tell the operator of the node.",
+    )

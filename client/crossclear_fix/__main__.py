@@ -1,0 +1,5 @@
+"""`python -m crossclear_fix`."""
+
+from crossclear_fix.command import main
+
+main()
