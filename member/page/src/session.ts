@@ -2,11 +2,14 @@ import { type Whole } from "../../../client/typescript/src/index";
 import { type PageClient } from "./node/client";
 import { type Signer } from "./node/keys";
 import { type LiveState, type State } from "./node/live";
+import { type PageStream } from "./node/stream";
 
 /** What every view gets: the node, the terms, the newest state, and who is signed in. */
 export interface Session {
   readonly client: PageClient;
   readonly live: LiveState;
+  /** What happens to the own account and at the network for members to see; undefined without a key in the page. */
+  readonly own: PageStream | undefined;
   readonly names: Names;
   readonly account: number | undefined;
   signIn(signer: Signer, account: number): void;

@@ -4,9 +4,15 @@ import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
 export class PageClient extends Client {
-  constructor(signer?: Signer) {
-    // Views ask again by themselves.
-    super("", { retries: { attempts: 1 }, timeout: 15, validSeconds: 120, ...(signer === undefined ? {} : { signer }) });
+  /** `more.ending`: ends every request. */
+  constructor(signer?: Signer, more: { readonly ending?: AbortSignal; readonly network?: string } = {}) {
+    const { ending, network } = more;
+    super("", {
+      retries: { attempts: 1 }, // views ask again by themselves
+      timeout: 15, validSeconds: 120,
+      ...(signer === undefined ? {} : { signer }), ...(network === undefined ? {} : { network }),
+      ...(ending === undefined ? {} : { fetch: (input, init) => fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, ending]) : ending }) }),
+    });
   }
 
   override async ask<T>(method: string, path: string, asked?: Asked): Promise<T> {
@@ -15,7 +21,7 @@ export class PageClient extends Client {
 }
 
 /** Names, reasons and details are others' words: no mark of direction and no control character of theirs is shown. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (typeof value === "string") return visible(value);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { type AccountView, type Frame } from "../../../../client/typescript/src/index";
 import { Deposit } from "../account/deposit";
 import { HeatMap } from "../account/heat_map";
 import { Margin } from "../account/margin";
@@ -7,11 +8,12 @@ import { WhatIf } from "../account/what_if";
 import { Withdrawals } from "../account/withdraw";
 import { PageClient, problemOf } from "../node/client";
 import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
-import { useAsked } from "../node/live";
+import { useAsked } from "../node/asked";
+import { newestReceipts, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer, money } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
-import { last, Receipts } from "./risk";
+import { Receipts } from "../ui/receipts";
 
 /** The own account: what it has, what it must have, what would be, and what it can ask for. */
 export function Account({ session }: { session: Session }) {
@@ -61,9 +63,13 @@ function SignIn({ session }: { session: Session }) {
 
 function Own({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 2_000; // a wallet asks its owner each time
-  const state = useAsked(() => session.client.account(account), every, [session.client, account]);
-  const margin = useAsked(() => session.client.margin(account), every, [session.client, account]);
-  const receipts = useAsked(() => last((query) => session.client.receipts({ account, ...query })), every && 5_000, [session.client, account]);
+  const about = [session.client, account];
+  const state = useAsked(() => session.client.account(account), every, about, { stream: session.own, topics: [`account:${account}`], fold: newestAccount });
+  const margin = useAsked(() => session.client.margin(account), every, about, { stream: session.own, topics: [`account:${account}`] });
+  const receipts = useAsked(
+    () => newestReceipts((query) => session.client.receipts({ account, ...query })), every && 5_000, about,
+    { stream: session.own, topics: [`receipts:${account}`], fold: withReceipt },
+  );
   return (
     <>
       <Panel title={`Account ${integer(account)}`}>
@@ -98,6 +104,12 @@ function Own({ session, account }: { session: Session; account: number }) {
       </Panel>
     </>
   );
+}
+
+/** A snapshot is the whole account, a delta what changed of it. */
+function newestAccount(before: AccountView | undefined, { kind, data }: Frame): AccountView | undefined {
+  if (kind === "snapshot") return data as AccountView;
+  return before === undefined ? undefined : { ...before, ...(data as Partial<AccountView>) };
 }
 
 /** Equity against the two levels of margin, as figures and as a scale. */

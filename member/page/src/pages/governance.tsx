@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { type GovernanceView, type Whole } from "../../../../client/typescript/src/index";
-import { useAsked } from "../node/live";
+import { useAsked } from "../node/asked";
 import { type Session } from "../session";
 import { integer, shortened, span, time } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
@@ -9,7 +9,7 @@ import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
 type Proposal = GovernanceView["proposals"][number];
 
 export function Governance({ session }: { session: Session }) {
-  const governance = useAsked(() => session.client.governance(), 5_000, [session.client]);
+  const governance = useAsked(() => session.client.governance(), 5_000, [session.client], { stream: session.live.stream, topics: ["governance"] });
   return (
     <Shown asked={governance} what="proposals">{(view) => (
       <>

@@ -1,4 +1,5 @@
-import { useAsked, useLive } from "../node/live";
+import { useAsked } from "../node/asked";
+import { useLive } from "../node/live";
 import { type Session } from "../session";
 import { Chart } from "../ui/chart";
 import { integer, percent, price, shortened, span, time } from "../ui/formats";

@@ -1,15 +1,16 @@
-import { useAsked, useLive } from "../node/live";
-import { type FundView, type LiquidationPage, type ReceiptPage } from "../../../../client/typescript/src/index";
+import { type FundView } from "../../../../client/typescript/src/index";
+import { useAsked } from "../node/asked";
+import { useLive } from "../node/live";
+import { newestReceipts, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer, money, percent, words } from "../ui/formats";
 import { Empty, Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
+import { Receipts } from "../ui/receipts";
 
 /** The default fund and what it covers, who pays first, ranges, and liquidations and defaults as they happen. */
-type Receipt = ReceiptPage["receipts"][number];
-
 export function Risk({ session }: { session: Session }) {
   const { state } = useLive(session.live);
-  const fund = useAsked(() => session.client.fund(), 10_000, [session.client]);
+  const fund = useAsked(() => session.client.fund(), 10_000, [session.client], { stream: session.own, topics: ["fund", "defaults"] });
   const fundsName = (micros: string): string => money(micros);
   return (
     <>
@@ -80,8 +81,8 @@ function Waterfall({ fund }: { fund: FundView }) {
 
 function Happenings({ session }: { session: Session }) {
   const signedIn = session.client.signer !== undefined;
-  const liquidations = useAsked(() => (signedIn ? last((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
-  const defaults = useAsked(() => (signedIn ? last((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
+  const liquidations = useAsked(() => (signedIn ? newestReceipts((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["calls", "liquidations"], fold: withReceipt });
+  const defaults = useAsked(() => (signedIn ? newestReceipts((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["defaults"], fold: withReceipt });
   if (!signedIn) return <Panel title="Calls, liquidations and defaults"><Empty>Members see these. Sign in under Account.</Empty></Panel>;
   return (
     <>
@@ -94,30 +95,3 @@ function Happenings({ session }: { session: Session }) {
     </>
   );
 }
-
-const PAGES_MAX = 20;
-
-export async function last(ask: (query: { after?: string }) => Promise<Pick<LiquidationPage, "receipts" | "next">>): Promise<readonly Receipt[]> {
-  let out: readonly Receipt[] = [];
-  let after = "";
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const answer = await ask(after === "" ? {} : { after });
-    out = [...out, ...answer.receipts].slice(-50);
-    after = answer.next;
-    if (after === "") break;
-  }
-  return [...out].reverse();
-}
-
-export function Receipts({ list, empty }: { list: readonly Receipt[]; empty: string }) {
-  return (
-    <Table caption="Receipts" empty={empty} rows={list} columns={[
-      { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
-      { head: "What", cell: ({ kind }) => words(kind) },
-      { head: "Details", cell: ({ details }) => <details><summary>{summaryOf(details)}</summary><pre>{JSON.stringify(details, undefined, 1)}</pre></details> },
-    ]} />
-  );
-}
-
-const summaryOf = (details: Readonly<Record<string, unknown>>): string =>
-  Object.entries(details).filter(([, value]) => typeof value !== "object").slice(0, 4).map(([name, value]) => `${name.replaceAll("_", " ")} ${String(value).slice(0, 24)}`).join(", ");

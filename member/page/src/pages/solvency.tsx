@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { type PackagePage, type Whole, writeJson } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
-import { useAsked, useLive } from "../node/live";
+import { useAsked } from "../node/asked";
+import { useLive } from "../node/live";
 import { type Session } from "../session";
 import { integer, scaled, shortened, time } from "../ui/formats";
 import { Empty, Figure, Figures, Mark, Panel, Shown, Table, type Tone } from "../ui/parts";
@@ -13,7 +14,7 @@ type Outcome = { readonly step: string } | { readonly checked: Checked } | { rea
 
 export function Solvency({ session }: { session: Session }) {
   const { state } = useLive(session.live);
-  const packages = useAsked(() => newest(session), 15_000, [session.client]);
+  const packages = useAsked(() => newest(session), 15_000, [session.client], { stream: session.live.stream, topics: ["epochs"] });
   const [genesis, setGenesis] = useState<ArrayBuffer | undefined>(undefined);
   const [age, setAge] = useState("168");
   const [outcomes, setOutcomes] = useState<ReadonlyMap<Whole, Outcome>>(new Map());
