@@ -70,12 +70,16 @@ async function play(scene) {
   const tab = await context.newPage();
   const complaints = [];
   const requests = [];
+  const cursors = [];
   const bytes = {};
   const refused = [];
   // Refusals of the node are in `refused`; the console repeats them.
   tab.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
   tab.on("pageerror", (error) => complaints.push(String(error)));
-  tab.on("request", (request) => requests.push(request.url()));
+  tab.on("request", (request) => {
+    requests.push(request.url());
+    if (new URL(request.url()).pathname === "/v1/stream") cursors.push(request.headers()["last-event-id"] ?? "");
+  });
   tab.on("response", async (answer) => {
     if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
     if (new URL(answer.url()).pathname.startsWith("/v1")) return;
@@ -89,7 +93,7 @@ async function play(scene) {
     complaints.push(`step ${notes.length + 1} of ${scene.steps.length}: ${error}`, (await tab.locator("main").innerText().catch(() => "")).slice(0, 2000));
   }
   await context.close();
-  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], bytes, refused: [...new Set(refused)] };
+  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], cursors, bytes, refused: [...new Set(refused)] };
 }
 
 let input = "";

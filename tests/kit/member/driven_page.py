@@ -35,6 +35,8 @@ class Scene:
     complaints: list[str]
     requests: list[str]
     """Origins that were asked."""
+    cursors: list[str]
+    """The cursor with which each stream was opened; empty for a new one."""
     bytes: dict[str, int]
     """Compressed size of each file."""
     refused: list[str]

@@ -1,21 +1,26 @@
 """A node's view for the page: a network with cash and positions, packages, and requests that end in a block."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
+import trio
 
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from member.api.state import Check
-from node.api.view import PackageAt
+from node.api.view import NodeView, PackageAt
 from node.store.fate_table import FateRecord, FateState
 from node.store.records import PackageRecord
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP
 from tests.kit.clearing.world import funded
+from tests.kit.member.driven_page import Scene, Step, drive
 from tests.kit.node.fake_view import GOVERNED, FakeView
+from tests.kit.node.served_api import served_api
 from tests.kit.proofs.browser_page import GOOD
 
+NOT_READY = "503 /readyz"
 PACKAGE = (GOOD / "every-part.ccp").read_bytes()
 
 
@@ -71,3 +76,19 @@ class RisingView(PageView):
         before = super().newest
         self._height += 1
         return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=now_ms())
+
+
+def shown(
+    view: FakeView | NodeView,
+    *scenes: Sequence[Step] | dict[str, object],
+    beside: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    **settings: Any,
+) -> list[Scene]:
+    """What scenes show; none may complain, ask another than the node, or meet a failure of the node's."""
+    settings = {"requests_burst": 100_000, "requests_per_second": 10_000} | settings
+    with served_api(view, now_ms, beside, **settings) as url:
+        found = drive(url, *scenes)
+        assert [scene.complaints for scene in found] == [[]] * len(found)
+        assert [each for scene in found for each in scene.refused if each.startswith("5") and each != NOT_READY] == []
+        assert {origin for scene in found for origin in scene.requests} == {url}
+    return found

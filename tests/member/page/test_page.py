@@ -1,6 +1,5 @@
 """The page shows what the node answers, and nothing else: in a real browser, over a view with known contents."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,13 @@ from clearing.state.state import State
 from member.api.state import Check
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.member.driven_page import NARROW, VIEWS, Scene, Step, drive, signed_in, view
-from tests.kit.member.page_view import PACKAGE, PageView, now_ms
+from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, view
+from tests.kit.member.page_view import PACKAGE, PageView, now_ms, shown
 from tests.kit.node.served_api import served_api
 from tests.kit.ports import free_port
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\u202e"
-NOT_READY = "503 /readyz"
 TO = "0x" + "ab" * 20
-
-
-def shown(page_view: PageView, *scenes: Sequence[Step] | dict[str, object]) -> list[Scene]:
-    """What scenes show; none may complain, or ask another than the node."""
-    settings = {"requests_burst": 100_000, "requests_per_second": 10_000}
-    with served_api(page_view, now_ms, **settings) as url:
-        found = drive(url, *scenes)
-        assert [scene.complaints for scene in found] == [[]] * len(found)
-        assert [each for scene in found for each in scene.refused if each.startswith("5") and each != NOT_READY] == []
-        assert {origin for scene in found for origin in scene.requests} == {url}
-    return found
 
 
 pytestmark = pytest.mark.usefixtures("built_page")

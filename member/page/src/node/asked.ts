@@ -10,11 +10,15 @@ export interface Asked<T> {
   again(): void;
 }
 
-/** What makes an answer old: frames of these topics. `fold` makes the new answer of the old one, or undefined to have it asked. */
+/**
+ * What makes an answer old: frames of these topics. `fold` makes the new answer of the old one, or undefined to have it asked;
+ * `join` keeps what frames said that a new answer does not know yet.
+ */
 export interface Woken<T> {
   readonly stream: PageStream | undefined;
   readonly topics: readonly string[];
   readonly fold?: (before: T | undefined, frame: Frame) => T | undefined;
+  readonly join?: (answer: T, before: T) => T;
 }
 
 const RARELY_MS = 30_000;
@@ -36,7 +40,8 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
     const look = async (): Promise<void> => {
       [asking, isOld, askedAt] = [true, false, Date.now()];
       try {
-        current = await ask();
+        const answer = await ask();
+        current = current === undefined || woken?.join === undefined ? answer : woken.join(answer, current);
         if (!over) setShown({ answer: current, problem: undefined });
       } catch (error) {
         if (!over) setShown((before) => ({ answer: before.answer, problem: problemOf(error) }));
@@ -46,10 +51,8 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
     };
     const take = (frame: Frame): void => {
       const next = woken?.fold?.(current, frame);
-      if (next !== undefined) {
-        current = next;
-        setShown({ answer: next, problem: undefined });
-      }
+      current = next;
+      if (next !== undefined) setShown({ answer: next, problem: undefined });
       // An answer that is under way may be older than the frame.
       if (next === undefined || asking) isOld = true;
       plan();

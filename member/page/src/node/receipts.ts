@@ -25,3 +25,10 @@ export function withReceipt(before: readonly Receipt[] | undefined, { kind, data
   const isKnown = before.some(({ height, index }) => height === news.height && index === news.index);
   return isKnown ? before : [news, ...before].slice(0, KEPT_MAX);
 }
+
+/** The list as it was asked, with later ones that the stream brought: a node streams a block before it has stored its receipts. */
+export function withLater(answer: readonly Receipt[], before: readonly Receipt[]): readonly Receipt[] {
+  const last = answer[0];
+  const later = before.filter(({ height, index }) => last === undefined || height > last.height || (height === last.height && index > last.index));
+  return [...later, ...answer].slice(0, KEPT_MAX);
+}

@@ -9,7 +9,7 @@ import { Withdrawals } from "../account/withdraw";
 import { PageClient, problemOf } from "../node/client";
 import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
 import { useAsked } from "../node/asked";
-import { newestReceipts, withReceipt } from "../node/receipts";
+import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer, money } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
@@ -64,11 +64,11 @@ function SignIn({ session }: { session: Session }) {
 function Own({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 2_000; // a wallet asks its owner each time
   const about = [session.client, account];
-  const state = useAsked(() => session.client.account(account), every, about, { stream: session.own, topics: [`account:${account}`], fold: newestAccount });
+  const state = useAsked(() => session.client.account(account), every, about, { stream: session.own, topics: [`account:${account}`], fold: changedAccount, join: laterAccount });
   const margin = useAsked(() => session.client.margin(account), every, about, { stream: session.own, topics: [`account:${account}`] });
   const receipts = useAsked(
     () => newestReceipts((query) => session.client.receipts({ account, ...query })), every && 5_000, about,
-    { stream: session.own, topics: [`receipts:${account}`], fold: withReceipt },
+    { stream: session.own, topics: [`receipts:${account}`], fold: withReceipt, join: withLater },
   );
   return (
     <>
@@ -107,10 +107,12 @@ function Own({ session, account }: { session: Session; account: number }) {
 }
 
 /** A snapshot is the whole account, a delta what changed of it. */
-function newestAccount(before: AccountView | undefined, { kind, data }: Frame): AccountView | undefined {
+function changedAccount(before: AccountView | undefined, { kind, data }: Frame): AccountView | undefined {
   if (kind === "snapshot") return data as AccountView;
   return before === undefined ? undefined : { ...before, ...(data as Partial<AccountView>) };
 }
+
+const laterAccount = (answer: AccountView, before: AccountView): AccountView => (before.height > answer.height ? before : answer);
 
 /** Equity against the two levels of margin, as figures and as a scale. */
 function Ladder({ equity, initial, maintenance }: { equity: string; initial: string; maintenance: string }) {

@@ -1,7 +1,7 @@
 import { type FundView } from "../../../../client/typescript/src/index";
 import { useAsked } from "../node/asked";
 import { useLive } from "../node/live";
-import { newestReceipts, withReceipt } from "../node/receipts";
+import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer, money, percent, words } from "../ui/formats";
 import { Empty, Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
@@ -81,8 +81,8 @@ function Waterfall({ fund }: { fund: FundView }) {
 
 function Happenings({ session }: { session: Session }) {
   const signedIn = session.client.signer !== undefined;
-  const liquidations = useAsked(() => (signedIn ? newestReceipts((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["calls", "liquidations"], fold: withReceipt });
-  const defaults = useAsked(() => (signedIn ? newestReceipts((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["defaults"], fold: withReceipt });
+  const liquidations = useAsked(() => (signedIn ? newestReceipts((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["calls", "liquidations"], fold: withReceipt, join: withLater });
+  const defaults = useAsked(() => (signedIn ? newestReceipts((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client], { stream: session.own, topics: ["defaults"], fold: withReceipt, join: withLater });
   if (!signedIn) return <Panel title="Calls, liquidations and defaults"><Empty>Members see these. Sign in under Account.</Empty></Panel>;
   return (
     <>
