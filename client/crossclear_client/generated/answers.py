@@ -318,6 +318,14 @@ class EntryView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     validators: tuple["ValidatorView", ...]
 
 
+class EpochReserves(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An epoch's snapshot."""
+
+    epoch: int
+    height: int
+    tokens: tuple["TokenReserves", ...]
+
+
 class EvidenceResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The node's judgement of evidence, which goes into the next block that this validator proposes."""
 
@@ -946,6 +954,12 @@ class ReleasedView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_paid_height: int
 
 
+class ReservesView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Epochs of which this node keeps a package, rising; each package proves its own figures."""
+
+    epochs: tuple["EpochReserves", ...]
+
+
 class RootOpeningView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Shows an exit root in the state of its height, whose module roots are in the header: a record of the state with
     its salt, and the hashes beside it."""
@@ -1110,6 +1124,18 @@ class TokenHolding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     asset: int
     name: str
     amount_units: str
+
+
+class TokenReserves(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One token of one vault, in its base units, by the package's statement."""
+
+    chain_id: int
+    vault: str
+    token: str
+    slot: str
+    claims_amount: str
+    owed_amount: str
+    balance_amount: str
 
 
 class TokenShock(Struct, frozen=True, kw_only=True, omit_defaults=True):

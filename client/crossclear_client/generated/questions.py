@@ -148,6 +148,12 @@ class Questions:
         only."""
         return await self.ask("GET", "/v1/proofs", answers.PackagePage, after=after)
 
+    async def reserves(self) -> answers.ReservesView:
+        """What each vault has and what it owes in the newest epochs of which this node keeps a package, at most 64.
+        The node's word for what the packages prove: `crossclear verify` checks one, `crossclear proof history`
+        all."""
+        return await self.ask("GET", "/v1/reserves", answers.ReservesView)
+
     async def governance(self) -> answers.GovernanceView:
         """Proposals under way with their votes, amendments that took effect, halts, detached vaults, and the newest
         order to each vault."""

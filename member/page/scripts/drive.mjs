@@ -15,6 +15,7 @@ const STEPS = {
   fill: (tab, _, place, text) => tab.locator(place).fill(text),
   choose: (tab, _, place, value) => tab.locator(place).selectOption(value),
   files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
+  save: (tab, _, place) => Promise.all([tab.waitForEvent("download"), tab.locator(place).first().click()]).then(async ([file]) => readFileSync(await file.path(), "utf8")),
   press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
   see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 300_000 }),
   text: (tab, _, place) => tab.locator(place).first().innerText(),

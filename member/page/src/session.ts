@@ -46,6 +46,8 @@ export class Names {
     }
   }
 
+  tokenAt = (chain: Whole, token: string): Token | undefined =>
+    this.tokens.find((each) => BigInt(each.chainId) === BigInt(chain) && each.token.toLowerCase() === token.toLowerCase());
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import trio
 
+from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from member.api.state import Check
@@ -50,8 +51,14 @@ class PageView(FakeView):
         return (*super().checks(), *self.more_checks)
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
-        listed = [PackageRecord(at, 10 * at, "", len(each), bytes(32)) for at, each in enumerate(self._packages, 1)]
+        listed = [
+            PackageRecord(at, 10 * at, "", len(each), sha256(bytes([at]) + each))
+            for at, each in enumerate(self._packages, 1)
+        ]
         return [each for each in listed if each.epoch > after][:limit]
+
+    def newest_package(self) -> int:
+        return len(self._packages)
 
     def package(self, epoch: int | None) -> PackageAt | None:
         at = len(self._packages) if epoch is None else epoch

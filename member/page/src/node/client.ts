@@ -1,5 +1,5 @@
 import { type Asked } from "../../../../client/typescript/build/generated";
-import { Client, ClientError, NodeUnreachable, type Signer } from "../../../../client/typescript/src/index";
+import { Client, ClientError, type LightBlockView, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
 import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
@@ -17,6 +17,11 @@ export class PageClient extends Client {
 
   override async ask<T>(method: string, path: string, asked?: Asked): Promise<T> {
     return plain(await super.ask<T>(method, path, asked)) as T;
+  }
+
+  /** Header, certificate and validator sets of a height as hex: for a file, where texts for display are cut. */
+  async blockFor(height: Whole): Promise<string> {
+    return (await super.ask<LightBlockView>("GET", `/v1/light/${height}`)).block;
   }
 }
 

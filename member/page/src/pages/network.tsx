@@ -26,7 +26,7 @@ export function Network({ session }: { session: Session }) {
           <Figure name="Epoch">{integer(state.epoch)}</Figure>
           <Figure name="Validators">{integer(state.validators)}</Figure>
         </Figures>
-        {seen.length > 1 && <Chart label="Milliseconds from a block's time to this page" seconds={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name: "ms from block to page", values: seen.map(({ delayMs }) => delayMs) }]} />}
+        {seen.length > 1 && <Chart label="Milliseconds from a block's time to this page" along={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name: "ms from block to page", values: seen.map(({ delayMs }) => delayMs) }]} />}
       </Panel>
       <Panel title="Prices" note="The index that the validators agreed on. A feed without an open price takes no new risk, then liquidates nothing, then settles at the last good price.">
         <Table caption="Agreed prices" empty="No feed is listed." rows={state.prices ?? []} columns={[
@@ -36,7 +36,7 @@ export function Network({ session }: { session: Session }) {
           { head: "Status", cell: ({ status, rung }) => <Mark tone={status === "open" ? rungs[rung ?? "usable"] ?? "bad" : "bad"}>{status}{rung === "usable" || rung === undefined ? "" : `, ${rung.replaceAll("_", " ")}`}</Mark> },
         ]} />
         {seen.length > 1 && (state.prices ?? []).map(({ feed, name }) => (
-          <Chart label={`${name} since this page was opened`} seconds={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name, values: seen.map(({ index }) => (index.get(Number(feed)) ?? 0) / (session.names.unit(feed) || 1)) }]} />
+          <Chart label={`${name} since this page was opened`} along={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name, values: seen.map(({ index }) => (index.get(Number(feed)) ?? 0) / (session.names.unit(feed) || 1)) }]} />
         ))}
       </Panel>
       <Panel title="This node" note="Each condition that the node must meet to do its work: peers, blocks, sources of prices, and for each chain its finality and custody.">
