@@ -382,6 +382,18 @@ class ExitView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     totals: tuple["ExitTotalsView", ...]
 
 
+class ExpiryGreeksView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a group's greeks that expires at a time."""
+
+    group: int
+    name: str
+    delta_nano: str
+    gamma_nano: str
+    vega_micros: str
+    theta_micros: str
+    expiry_ms: int
+
+
 class ExpiryShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Forward and smile of one expiry on an agreed surface."""
 
@@ -703,6 +715,7 @@ class MarginView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     maintenance_fraction: tuple[int, int]
     liquidation: tuple["LiquidationPriceView", ...] = ()
     greeks: tuple["GreeksView", ...] = ()
+    expiry_greeks: tuple["ExpiryGreeksView", ...] = ()
 
 
 class MemberStatement(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -29,6 +29,8 @@ export interface Token {
 /** Names and units of what the API numbers. */
 export class Names {
   readonly tokens: readonly Token[];
+  /** How margin calls go: blocks until the deadline (0: none), and levels as parts of maintenance margin and of certainty. */
+  readonly calls: { readonly deadlineBlocks: number; readonly urgentPpm: number; readonly earlyPpm: number };
   private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
@@ -40,8 +42,10 @@ export class Names {
       asset: numberOf(each, "id"), name: textOf(each, "name"), chainId: numberOf(each, "chain_id"), vault: textOf(each, "vault"),
       token: textOf(each, "token"), decimals: numberOf(each, "token_decimals"),
     }));
+    const calls = treeOf(treeOf(terms, "crisis"), "calls");
+    this.calls = { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
-    for (const each of listOf((terms as Record<string, unknown> | undefined)?.["risk"], "groups")) {
+    for (const each of listOf(treeOf(terms, "risk"), "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     }
   }
@@ -53,6 +57,11 @@ export class Names {
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
   unit = (feed: Whole): number => this.units.get(Number(feed)) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
+}
+
+function treeOf(tree: unknown, name: string): Record<string, unknown> {
+  const found = (tree as Record<string, unknown> | undefined)?.[name];
+  return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
 }
 
 function listOf(tree: unknown, name: string): readonly Record<string, unknown>[] {

@@ -10,6 +10,7 @@ import trio
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.state.state import State
 from member.api.state import Check
 from node.api.view import NodeView, PackageAt
 from node.store.fate_table import FateRecord, FateState
@@ -29,16 +30,22 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def traded() -> State:
+    """Alice and Bob have cash, and two positions with each other."""
+    world = funded(genesis=GOVERNED)
+    world.block(
+        world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
+        world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
+    )
+    return world.state
+
+
 class PageView(FakeView):
     """A network with cash and positions; every request that it accepts is in block 7."""
 
-    def __init__(self, packages: Sequence[bytes] = (PACKAGE,)) -> None:
-        world = funded(genesis=GOVERNED)
-        world.block(
-            world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
-            world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
-        )
-        super().__init__(world.state)
+    def __init__(self, packages: Sequence[bytes] = (PACKAGE,), state: State | None = None) -> None:
+        """`state`: another than that of `traded`."""
+        super().__init__(state or traded())
         self._packages = packages
         self.ticks_per_unit = {BTC: 100, ETH: 100}
         self.more_checks: tuple[Check, ...] = ()

@@ -8,8 +8,11 @@ from clearing.base import eip712, secp256k1
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.terms.margin_calls import CallTerms
 from clearing.state.state import State
 from member.api.state import Check
+from node.api.accounts import account_of, calls_of
+from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USDC_1
 from tests.kit.clearing.signer import secret
 from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, view
@@ -128,6 +131,27 @@ def test_margin_is_explained_and_a_what_if_is_simulated() -> None:
     ]
     (scene,) = shown(PageView(), steps)
     assert scene.notes[-1] == 27
+
+
+def test_a_call_is_shown_with_its_time_and_what_is_missing() -> None:
+    world = leveraged(CallTerms(deadline_blocks=10))
+    world.prices(FALLEN)
+    world.block()
+    table = "table:has(caption:text('Margin ladder')) tbody"
+    steps: list[Step] = [
+        *signed_in(ALICE, secret(1)),
+        ["see", "#calls", "Margin call"],
+        ["text", "#calls"],
+        ["text", table],
+    ]
+    (scene,) = shown(PageView(state=world.state), steps)
+    (call,) = calls_of(world.state, ALICE)
+    account = account_of(world.state, ALICE)
+    assert account is not None
+    missing = int(account.initial_margin_micros) - int(account.equity_micros)
+    assert f"{missing / 1e6:,.2f}"[:-1] in scene.notes[-2]
+    assert f"before height {call.deadline_height}" in scene.notes[-2]
+    assert [line.split("\t")[0] for line in scene.notes[-1].splitlines()] == ["Initial margin", "Margin call", "Urgent"]
 
 
 def test_a_withdrawal_is_signed_by_the_key_and_followed_to_its_block() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from member.api.statements import MemberStatement
 from member.verifying.exits import read_exit_file
 from node.api.view import NodeView
 from node.epochs.member_files import AccountExit
@@ -53,6 +55,27 @@ def test_a_payment_that_is_not_under_the_root_is_not_saved(node_view: NodeView) 
     steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["click", SAVE]]
     (scene,) = shown(node_view, [*steps, ["see", ".problem", "not under the root"], ["count", "#exit"]])
     assert scene.notes[-1] == 0
+
+
+def test_a_statement_of_a_day_is_shown_and_saved(node_view: NodeView) -> None:
+    show, save = ("button[aria-label^='%s the statement']" % each for each in ("Show", "Save"))
+    steps: list[Step] = [
+        *signed_in(ALICE, secret(1)),
+        ["click", show],
+        ["see", "#statement", "Account 1"],
+        ["save", save],
+    ]
+    (scene,) = shown(node_view, [*steps, ["text", "#statement table:has(caption:text('Balances')) tbody"]])
+    statement = msgspec.json.decode(scene.notes[-2], type=MemberStatement)
+    (own, *_) = statement.accounts
+    assert own.account == ALICE
+    assert f"{int(own.balances[0].closing) / 1e6:,.2f}" in scene.notes[-1]
+
+
+def test_a_day_that_the_node_does_not_keep_is_refused_in_words(node_view: NodeView) -> None:
+    last = ["click", "tr:last-child button[aria-label^='Show the statement']"]
+    (scene,) = shown(node_view, [*signed_in(ALICE, secret(1)), last, ["see", ".problem", "R08"]])
+    assert any(each.startswith("404 /v1/statements/") for each in scene.refused)
 
 
 def test_reserves_are_shown_against_what_is_owed_epoch_by_epoch() -> None:
