@@ -26,7 +26,7 @@ from member.api.streams import (
 from member.explaining.receipt_index import Masks
 from node.api.accounts import account_of
 from node.api.governance import governance_of
-from node.api.receipts import instrument_ticks, slice_sales, under_way
+from node.api.receipts import instrument_ticks, masks_of, slice_sales, under_way
 from node.api.state import collateral_sales, feed_price, instrument_mark
 from node.api.stream_blocks import height_news
 from node.api.view import NodeView
@@ -107,7 +107,9 @@ def is_value(topic: str) -> bool:
 def value_of(state: State, topic: str) -> Mapping[str, Any] | None:
     """The fields of a value now; None for no such account."""
     if topic == "sales":
-        sales = SalesNow(height=state.now.height, slices=slice_sales(state), collateral=collateral_sales(state))
+        # One value for all readers, so it shows what each of them may see.
+        slices = slice_sales(state, masks_of(state, b""))
+        sales = SalesNow(height=state.now.height, slices=slices, collateral=collateral_sales(state))
         return _fields(sales)
     account = account_of(state, int(topic.partition(":")[2]))
     return None if account is None else _fields(account)

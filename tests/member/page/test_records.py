@@ -58,13 +58,9 @@ def test_a_payment_that_is_not_under_the_root_is_not_saved(node_view: NodeView) 
 
 
 def test_a_statement_of_a_day_is_shown_and_saved(node_view: NodeView) -> None:
-    show, save = ("button[aria-label^='%s the statement']" % each for each in ("Show", "Save"))
-    steps: list[Step] = [
-        *signed_in(ALICE, secret(1)),
-        ["click", show],
-        ["see", "#statement", "Account 1"],
-        ["save", save],
-    ]
+    show, save = (f"button[aria-label^='{each} the statement']" for each in ("Show", "Save"))
+    shows: list[Step] = [["click", show], ["see", "#statement", "Account 1"]]
+    steps = [*signed_in(ALICE, secret(1)), *shows, ["save", save]]
     (scene,) = shown(node_view, [*steps, ["text", "#statement table:has(caption:text('Balances')) tbody"]])
     statement = msgspec.json.decode(scene.notes[-2], type=MemberStatement)
     (own, *_) = statement.accounts
