@@ -155,6 +155,16 @@ class BallotView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     power: int
 
 
+class CallNow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A margin call under way. The account of another member is masked."""
+
+    account: int
+    kind: Literal["early", "margin"]
+    opened_height: int
+    deadline_height: int
+    lapsed: bool
+
+
 class CallUnderWay(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A call for margin, or an early one: a warning that a breach is likely."""
 
@@ -162,6 +172,13 @@ class CallUnderWay(Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_height: int
     deadline_height: int
     lapsed: bool
+
+
+class CallsNow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The snapshot of `calls`: those under way, at most 256."""
+
+    height: int
+    calls: tuple["CallNow", ...]
 
 
 class CashHolding(Struct, frozen=True, kw_only=True, omit_defaults=True):

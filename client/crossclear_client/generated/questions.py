@@ -112,6 +112,10 @@ class Questions:
         """The same before and after a shock; nothing is changed."""
         return await self.ask("POST", f"/v1/accounts/{account}/margin/simulate", answers.SimulationView, signed=True, body=body)
 
+    async def calls(self) -> answers.CallsNow:
+        """Margin calls and early calls under way, at most 256. Accounts of other members are masked."""
+        return await self.ask("GET", "/v1/calls", answers.CallsNow, signed=True)
+
     async def receipts(self, account: int | str, *, after: int | str | None = None, limit: int | str | None = None) -> answers.ReceiptPage:
         """What happened to an own account, page by page."""
         return await self.ask("GET", "/v1/receipts", answers.ReceiptPage, signed=True, account=account, after=after, limit=limit)

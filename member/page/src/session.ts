@@ -31,6 +31,8 @@ export class Names {
   readonly tokens: readonly Token[];
   /** How margin calls go: blocks until the deadline (0: none), and levels as parts of maintenance margin and of certainty. */
   readonly calls: { readonly deadlineBlocks: number; readonly urgentPpm: number; readonly earlyPpm: number };
+  /** The most that a member is assessed for beyond its contribution, in millionths of it. */
+  readonly assessmentPpm: number;
   private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
@@ -44,6 +46,7 @@ export class Names {
     }));
     const calls = treeOf(treeOf(terms, "crisis"), "calls");
     this.calls = { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
+    this.assessmentPpm = numberOf(treeOf(treeOf(terms, "crisis"), "default"), "assessment_ppm");
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     for (const each of listOf(treeOf(terms, "risk"), "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });

@@ -12,6 +12,7 @@ from devnet.market import load_market
 from member.api.accounts import CallUnderWay
 from node.api.accounts import calls_of
 from node.api.calls import ApiCall
+from node.api.margin_calls import calls
 from node.api.receipts import SALES_MAX, liquidations, slice_sales
 from node.api.state import assets_now, collateral_sales, feed_price, instrument_mark
 from node.api.stream_values import value_of
@@ -149,6 +150,16 @@ def test_a_sale_names_the_account_of_another_member_by_its_mask() -> None:
     sales = value_of(world.state, "sales")
     assert sales is not None
     assert [each.account for each in sales["slices"]] == [mask]
+
+
+def test_calls_under_way_are_shown_to_members_with_others_masked() -> None:
+    world = leveraged(CallTerms(deadline_blocks=5))
+    world.go(btc=FALLEN)
+    view = FakeView(world.state)
+    own, other = (calls(ApiCall(view, {}, signer=address(secret(member)))).calls for member in (1, 2))  # type: ignore[arg-type]
+    (under_way,) = calls_of(world.state, ALICE)
+    assert [(each.account, each.deadline_height) for each in own] == [(ALICE, under_way.deadline_height)]
+    assert [each.account for each in other] == [account_mask(world.state.salt, ALICE)]
 
 
 def test_of_very_many_sales_those_that_end_first_are_shown() -> None:

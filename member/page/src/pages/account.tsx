@@ -92,7 +92,7 @@ function Own({ session, account }: { session: Session; account: number }) {
       <Withdrawals session={session} account={account} />
       <Statements session={session} />
       <Panel title="What happened">
-        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} empty="Nothing has happened to this account." />}</Shown>
+        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} names={session.names} empty="Nothing has happened to this account." />}</Shown>
       </Panel>
     </>
   );

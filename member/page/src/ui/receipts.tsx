@@ -1,14 +1,16 @@
 import { type Receipt } from "../node/receipts";
+import { explained } from "../risk/explained";
+import { type Names } from "../session";
 import { integer, words } from "./formats";
 import { Table } from "./parts";
 
-/** Receipts, newest first, each with all its fields. */
-export function Receipts({ list, empty }: { list: readonly Receipt[]; empty: string }) {
+/** Receipts, newest first, each in a sentence where there is one, and with all its fields. */
+export function Receipts({ list, names, empty }: { list: readonly Receipt[]; names: Names; empty: string }) {
   return (
     <Table caption="Receipts" empty={empty} rows={list} columns={[
       { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
       { head: "What", cell: ({ kind }) => words(kind) },
-      { head: "Details", cell: ({ details }) => <details><summary>{summaryOf(details)}</summary><pre>{JSON.stringify(details, undefined, 1)}</pre></details> },
+      { head: "Details", cell: (receipt) => <details><summary>{explained(receipt, names) || summaryOf(receipt.details)}</summary><pre>{JSON.stringify(receipt.details, undefined, 1)}</pre></details> },
     ]} />
   );
 }
