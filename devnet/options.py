@@ -20,6 +20,8 @@ class DevnetOptions:
     seed: int = 7
     speed: float = 2880.0
     """Recorded time per wall time: 2880 replays 48 hours in one minute."""
+    call_blocks: int = 0
+    """How many blocks a margin call gives; 0: as many as `configs/devnet/market.toml` says, too few for a person."""
     launcher: tuple[str, ...] = ()
     """What to start nodes by, in place of the command line's own module."""
     demo: bool = False

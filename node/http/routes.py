@@ -18,6 +18,7 @@ from node.api import (
     governance,
     margin,
     margin_calls,
+    observed,
     proofs,
     receipts,
     reserves,
@@ -35,6 +36,7 @@ ROUTES: tuple[Route, ...] = tuple(
     for topic in (
         state,
         chain,
+        observed,
         fund,
         accounts,
         affiliates,

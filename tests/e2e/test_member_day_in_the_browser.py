@@ -1,4 +1,5 @@
-"""A member's day in a real browser, against real nodes and chains: pay in, trade, read the margin, withdraw, verify."""
+"""A member's day in a real browser, against real nodes and chains: pay in, trade, read the margin, withdraw, survive a
+margin call, verify."""
 
 from functools import partial
 from pathlib import Path
@@ -9,26 +10,32 @@ import trio
 from clearing.base.codec import u256
 from devnet.chains import MINT
 from devnet.demo.story import USDC, DevnetDeposit
-from devnet.members import DevnetMember
+from devnet.market import hours_file
+from devnet.members import DevnetMember, now_ms
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.toolchain import install_browser, install_client, install_page
+from node.oracle.source import HOUR_MS, Schedule, load_hours, write_schedule
 from tests.kit.e2e.live import all_proven, deposit
 from tests.kit.member.driven_page import Scene, Step, drive, signed_in
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 CAPITAL = 500_000 * USDC
-PAID_IN, LOTS, TAKEN_OUT = "2000", "3", "10"
+PAID_IN, LOTS, TAKEN_OUT, ANSWER = "2000", "380", "10", "4000"
+CALL_BLOCKS = 3_000
+"""A person answers a call, not a program."""
 MINTED = 10_000 * USDC
 
 
-async def test_a_member_pays_in_trades_withdraws_to_another_chain_and_verifies(
+async def test_a_member_pays_in_trades_withdraws_to_another_chain_survives_a_call_and_verifies(
     anvil_binary: Path, tmp_path: Path
 ) -> None:
     install_browser()
     install_client()
     install_page()
-    async with running_devnet(DevnetOptions(output_dir=tmp_path / "devnet", members=4)) as devnet:
+    async with running_devnet(
+        DevnetOptions(output_dir=tmp_path / "devnet", members=4, call_blocks=CALL_BLOCKS)
+    ) as devnet:
         house, other, *_, own = devnet.members
         await deposit(
             devnet, tuple(DevnetDeposit(each, chain, "USDC", CAPITAL) for each in (house, other) for chain in (0, 1))
@@ -40,6 +47,8 @@ async def test_a_member_pays_in_trades_withdraws_to_another_chain_and_verifies(
         await play(devnet, other, confirming(proposed.notes[-1]))
         await play(devnet, own, reading_the_margin())
         await play(devnet, own, withdrawing(own, devnet))
+        await fall(devnet, own)
+        await play(devnet, own, answering_the_call())
         await all_proven(devnet)
         verified = await play(devnet, own, verifying(devnet))
         assert "accounts meet their maintenance requirement" in verified.notes[-1]
@@ -113,6 +122,34 @@ def withdrawing(own: DevnetMember, devnet: Devnet) -> list[Step]:
     form: list[Step] = [["choose", "#w-asset", asset(devnet, 1)], *(["fill", *each] for each in fields.items())]
     send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block"]]
     return [*form, *send, ["see", "td", "^paid$"]]
+
+
+async def fall(devnet: Devnet, own: DevnetMember) -> None:
+    """The index falls at once to where the member is below maintenance margin, and stands nearly still there."""
+    instrument = devnet.genesis.instruments[0]
+    async with devnet.client_of(own) as client:
+        view = await client.margin(own.id)
+    below = next(each.below_ticks for each in view.liquidation if each.feed == instrument.feed)
+    assert below is not None
+    wanted = int(below) * 98 // 100
+    hours = load_hours(hours_file(devnet.market))
+    number, hour = next((at, each) for at, each in enumerate(hours) if each.closes[instrument.feed - 1] < wanted)
+    opened, closed = hour.opens[instrument.feed - 1], hour.closes[instrument.feed - 1]
+    elapsed = number * HOUR_MS + max(0, opened - wanted) * HOUR_MS // (opened - closed)
+    write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms() - elapsed, speed=1.0))
+
+
+def answering_the_call() -> list[Step]:
+    """The member is called, sees what is missing, and pays it in; then nothing is called any more."""
+    form: list[Step] = [["fill", "#d-amount", ANSWER], ["click", "form:has(#d-amount) button"]]
+    return [
+        ["see", "#calls", "Margin call.*Bring"],
+        *form,
+        ["see", "#deposit-told", "credited"],
+        ["see", "td", "^call met$"],
+        ["see", "#standing", "^live"],
+        ["count", "#calls p"],
+    ]
 
 
 def verifying(devnet: Devnet) -> list[Step]:

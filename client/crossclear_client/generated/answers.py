@@ -196,6 +196,19 @@ class CashShock(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount_micros: str
 
 
+class ChainObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A chain and its vault."""
+
+    chain_id: int
+    name: str
+    vault: str
+    detached: bool
+    final_block: int
+    seen_ms: int
+    reporting: int
+    custody_block: int
+
+
 class ChangeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of validators under way."""
 
@@ -430,6 +443,17 @@ class FeeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid: str
 
 
+class FeedObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The reports on a feed that are kept: a validator's last one, until it is too old."""
+
+    feed: int
+    name: str
+    reporting: int
+    lowest_ticks: str
+    highest_ticks: str
+    oldest_ms: int
+
+
 class FeedPrice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A feed's agreed index price. `status`: unopened, open, stale or halted."""
 
@@ -598,6 +622,7 @@ class HeaderView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_ms: int
     state_root: str
     signers: tuple[int, ...]
+    round: int
     header: str
     certificate: str
 
@@ -746,6 +771,16 @@ class MemberStatement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_height: int
     last_time_ms: int
     accounts: tuple["AccountStatement", ...]
+
+
+class ObservedView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Chains and feeds after the stated height."""
+
+    height: int
+    time_ms: int
+    validators: int
+    chains: tuple["ChainObserved", ...]
+    feeds: tuple["FeedObserved", ...]
 
 
 class OffenceView(Struct, frozen=True, kw_only=True, omit_defaults=True):

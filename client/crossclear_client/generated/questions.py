@@ -49,6 +49,11 @@ class Questions:
         """The validator set, the change under way, and misbehaviour on record."""
         return await self.ask("GET", "/v1/validators", answers.ValidatorsView)
 
+    async def observed(self) -> answers.ObservedView:
+        """Chains with finality and custody, and feeds with the spread of their reports, as validators observe
+        them."""
+        return await self.ask("GET", "/v1/observed", answers.ObservedView)
+
     async def fund(self) -> answers.FundView:
         """The default fund: its required size and the reason, every member's contribution, calls and returns."""
         return await self.ask("GET", "/v1/fund", answers.FundView)
