@@ -116,7 +116,7 @@ class Devnet:
 @asynccontextmanager
 async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     """The whole network, ready. Raises LocalFault naming what did not start."""
-    market, members = _market_of(options), make_members(options.seed, options.members)
+    market, members = options.market or load_market(), make_members(options.seed, options.members)
     folder = options.output_dir.resolve()
     async with AsyncExitStack() as stack:
         stack.enter_context(claimed_folder(folder))
@@ -207,15 +207,6 @@ def _genesis(
         members=tuple(others),
         surfaces=surface_terms(market),
     )
-
-
-def _market_of(options: DevnetOptions) -> Market:
-    """That of the file, with the deadline of margin calls that the options state."""
-    market = load_market()
-    if not options.call_blocks:
-        return market
-    calls = market.crisis["calls"] | {"deadline_blocks": options.call_blocks}
-    return msgspec.structs.replace(market, crisis=market.crisis | {"calls": calls})
 
 
 def _configure(

@@ -4,26 +4,29 @@ margin call, verify."""
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
 from clearing.base.codec import u256
 from devnet.chains import MINT
 from devnet.demo.story import USDC, DevnetDeposit
-from devnet.market import hours_file
+from devnet.market import Market, load_market
 from devnet.members import DevnetMember, now_ms
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.toolchain import install_browser, install_client, install_page
-from node.oracle.source import HOUR_MS, Schedule, load_hours, write_schedule
+from node.oracle.source import HOUR_MS, Schedule, write_schedule
 from tests.kit.e2e.live import all_proven, deposit
 from tests.kit.member.driven_page import Scene, Step, drive, signed_in
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 CAPITAL = 500_000 * USDC
-PAID_IN, LOTS, TAKEN_OUT, ANSWER = "2000", "380", "10", "4000"
+PAID_IN, LOTS, TAKEN_OUT, ANSWER = "2000", "800", "10", "4000"
+BEFORE, AFTER, SPEED = "7934.57", "7100.00", 180.0
+"""The fall takes 20 seconds. With these lots the member is then below maintenance margin, and above half of it."""
+CRASH_PERCENT = (-15, -15)
 CALL_BLOCKS = 3_000
-"""A person answers a call, not a program."""
 MINTED = 10_000 * USDC
 
 
@@ -34,7 +37,7 @@ async def test_a_member_pays_in_trades_withdraws_to_another_chain_survives_a_cal
     install_client()
     install_page()
     async with running_devnet(
-        DevnetOptions(output_dir=tmp_path / "devnet", members=4, call_blocks=CALL_BLOCKS)
+        DevnetOptions(output_dir=tmp_path / "devnet", members=4, market=market_with_one_fall(tmp_path / "prices"))
     ) as devnet:
         house, other, *_, own = devnet.members
         await deposit(
@@ -47,7 +50,7 @@ async def test_a_member_pays_in_trades_withdraws_to_another_chain_survives_a_cal
         await play(devnet, other, confirming(proposed.notes[-1]))
         await play(devnet, own, reading_the_margin())
         await play(devnet, own, withdrawing(own, devnet))
-        await fall(devnet, own)
+        write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms(), speed=SPEED))
         await play(devnet, own, answering_the_call())
         await all_proven(devnet)
         verified = await play(devnet, own, verifying(devnet))
@@ -124,19 +127,22 @@ def withdrawing(own: DevnetMember, devnet: Devnet) -> list[Step]:
     return [*form, *send, ["see", "td", "^paid$"]]
 
 
-async def fall(devnet: Devnet, own: DevnetMember) -> None:
-    """The index falls at once to where the member is below maintenance margin, and stands nearly still there."""
-    instrument = devnet.genesis.instruments[0]
-    async with devnet.client_of(own) as client:
-        view = await client.margin(own.id)
-    below = next(each.below_ticks for each in view.liquidation if each.feed == instrument.feed)
-    assert below is not None
-    wanted = int(below) * 98 // 100
-    hours = load_hours(hours_file(devnet.market))
-    number, hour = next((at, each) for at, each in enumerate(hours) if each.closes[instrument.feed - 1] < wanted)
-    opened, closed = hour.opens[instrument.feed - 1], hour.closes[instrument.feed - 1]
-    elapsed = number * HOUR_MS + max(0, opened - wanted) * HOUR_MS // (opened - closed)
-    write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms() - elapsed, speed=1.0))
+def market_with_one_fall(folder: Path) -> Market:
+    """The devnet's, with prices that fall by a tenth in one recorded hour and then stand still, and with time for a
+    person to answer a call. The fund is sized for a smaller crash: what it calls for is not this day's subject."""
+    folder.mkdir()
+    rows = ["unix,btc_open,btc_close,eth_open,eth_close", f"0,{BEFORE},{AFTER},195.00,180.00"]
+    rows += [f"{HOUR_MS // 1000 * at},{AFTER},{AFTER},180.00,180.00" for at in range(1, 48)]
+    (folder / "hours.csv").write_text("\n".join(rows) + "\n")
+    market = load_market()
+    crash = msgspec.structs.replace(market.risk.stress[0], moves_percent=CRASH_PERCENT)
+    calls = market.crisis["calls"] | {"deadline_blocks": CALL_BLOCKS}
+    return msgspec.structs.replace(
+        market,
+        hours=str(folder / "hours.csv"),
+        risk=msgspec.structs.replace(market.risk, stress=(crash, *market.risk.stress[1:])),
+        crisis=market.crisis | {"calls": calls},
+    )
 
 
 def answering_the_call() -> list[Step]:

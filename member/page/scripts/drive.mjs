@@ -27,7 +27,9 @@ const STEPS = {
   paint: (tab) => tab.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime),
   offline: (_, context, on) => context.setOffline(on),
   wait: (tab, _, ms) => tab.waitForTimeout(ms),
-  screenshot: (tab, _, path) => tab.screenshot({ path, fullPage: true }).then(() => path),
+  /** The whole page, or so much of its beginning. */
+  screenshot: (tab, _, path, height) => tab.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollHeight]).then(([width, whole]) =>
+    tab.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(whole, height ?? whole) } })).then(() => path),
   memory: async (tab) => {
     await tab.evaluate(() => globalThis.gc?.());
     return tab.evaluate(() => performance.memory.usedJSHeapSize);

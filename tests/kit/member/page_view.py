@@ -10,12 +10,15 @@ import trio
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.receipts.accounts import CashTransferred
 from clearing.state.state import State
 from member.api.state import Check
+from node.agreement.application import DecidedHeight
 from node.api.view import NodeView, PackageAt
 from node.store.fate_table import FateRecord, FateState
 from node.store.records import PackageRecord
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP, USD
 from tests.kit.clearing.world import funded
 from tests.kit.member.driven_page import Scene, Step, drive
 from tests.kit.node.fake_view import GOVERNED, FakeView
@@ -79,17 +82,31 @@ class PageView(FakeView):
 
 
 class RisingView(PageView):
-    """Each time that it is asked it is at a new height."""
+    """A new height with a receipt of Alice's each `seconds`, while `rising` runs beside the API."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.5) -> None:
         super().__init__()
-        self._height = 3
+        self._seconds, self._height = seconds, 3
+        self._time_ms = now_ms()
 
     @property
     def newest(self) -> Header | None:
         before = super().newest
-        self._height += 1
-        return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=now_ms())
+        return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=self._time_ms)
+
+    async def rising(self) -> None:
+        """Until cancelled."""
+        while True:
+            await trio.sleep(self._seconds)
+            self._height, self._time_ms = self._height + 1, now_ms()
+            header = self.newest
+            assert header is not None
+            receipt = CashTransferred(0, ALICE, BOB, USD, self._height, self._height)
+            block = BlockInput(self._height, self._time_ms, (), 1, ())
+            roots = (bytes(32), 0, bytes(32))
+            result = BlockResult(self._height, (receipt,), (), (), *roots, 0, snapshot_due=False, deposit_cursors=())
+            for follow in self.followers:
+                follow(DecidedHeight(header, block, result, self.state))
 
 
 def shown(

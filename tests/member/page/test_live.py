@@ -57,7 +57,8 @@ def test_a_node_that_opens_no_stream_is_asked() -> None:
         ["wait", 4000],
         ["text", "#height"],
     ]
-    (scene,) = shown(RisingView(), steps, streams_max=0)
+    rising = RisingView()
+    (scene,) = shown(rising, steps, beside=rising.rising, streams_max=0)
     assert int(scene.notes[-1]) - int(scene.notes[-3]) >= 2
     assert "429 /v1/stream" in scene.refused
 
