@@ -26,10 +26,13 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces prove escapes docs site image image-base clean
+.PHONY: demo devnet screenshots test shuffled quick testnet sim fuzz check bench bench-gas bench-ratios setup lock contracts contracts-check contracts-mutants core-mutants model model-traces prove escapes docs site image image-base clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
+
+screenshots: setup ## pictures of the page for docs/images, of a devnet in the crash of March 2020; needs chromium
+	$(BIN)/python -m tests.kit.member.screenshots docs/images/page
 
 devnet: setup ## the same network, kept up until Ctrl-C
 	$(BIN)/crossclear devnet

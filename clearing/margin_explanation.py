@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clearing.margin.requirement.account_margin import AccountMargin, account_margin
-from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
+from clearing.margin.requirement.greeks import (
+    ExpiryGreeks,
+    GroupGreeks,
+    account_greeks,
+    account_greeks_by_expiry,
+    greeks_per_lot,
+)
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.pricing.averages import Averages, listed_averages
 from clearing.schema.records.prices import FeedStatus, PriceStatus
@@ -106,6 +112,8 @@ class MarginExplanation:
     requirement: tuple[ExplainedTerm, ...]
     greeks: tuple[GroupGreeks, ...] = ()
     """Greeks of the positions, by risk group; they do not affect the margin."""
+    expiry_greeks: tuple[ExpiryGreeks, ...] = ()
+    """The same by expiry within each group."""
 
 
 def collect_margin_inputs(state: State, account: int) -> MarginInputs:
@@ -178,12 +186,14 @@ def explain_margin(inputs: MarginInputs) -> MarginExplanation:
     """Every term of the account's margin."""
     arrays, lots = arrays_of_inputs(inputs)
     margin = account_margin(arrays, inputs.cash, inputs.tokens, lots)
+    per_lot = greeks_per_lot(arrays)
     return MarginExplanation(
         inputs,
         margin,
         equity=_equity_terms(inputs, arrays, lots),
         requirement=_requirement_terms(inputs, arrays, lots, margin),
-        greeks=account_greeks(arrays, greeks_per_lot(arrays), lots),
+        greeks=account_greeks(arrays, per_lot, lots),
+        expiry_greeks=account_greeks_by_expiry(arrays, per_lot, lots),
     )
 
 

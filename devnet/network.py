@@ -116,7 +116,7 @@ class Devnet:
 @asynccontextmanager
 async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     """The whole network, ready. Raises LocalFault naming what did not start."""
-    market, members = load_market(), make_members(options.seed, options.members)
+    market, members = options.market or load_market(), make_members(options.seed, options.members)
     folder = options.output_dir.resolve()
     async with AsyncExitStack() as stack:
         stack.enter_context(claimed_folder(folder))

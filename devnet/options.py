@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clearing.base.errors import LocalFault
 from devnet.codes import DevnetCode
+from devnet.market import Market
 
 FIRST_CHAIN_ID = 31_337
 
@@ -20,6 +21,8 @@ class DevnetOptions:
     seed: int = 7
     speed: float = 2880.0
     """Recorded time per wall time: 2880 replays 48 hours in one minute."""
+    market: Market | None = None
+    """Figures in place of those of `configs/devnet/market.toml`."""
     launcher: tuple[str, ...] = ()
     """What to start nodes by, in place of the command line's own module."""
     demo: bool = False

@@ -149,6 +149,8 @@ class BlockContext:
         without nonces yet."""
         self.liquidation_budget = LiquidationBudget()
         """What this block has liquidated so far."""
+        self.accounts_in_liquidation: dict[int, int] | None = None
+        """By mask, as of the first bid in the block that names one; None: not requested yet."""
         self.house_takeovers = HouseTakeovers()
         """What the house took over in liquidations of this block."""
         self.accounts_by_member: dict[int, AccountsOfMember] = {}

@@ -36,6 +36,7 @@ from clearing.schema.requests.auctions import (
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.trades import SessionKey, VenueMandate
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+from clearing.state.account_masks import MASKED, accounts_by_mask
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
 
@@ -64,6 +65,8 @@ class RequestChecks(NamedTuple):
     """(account, signature), in the order in which they are checked."""
     nonce: bool = True
     """Whether the request uses a nonce of `account`."""
+    masked: tuple[str, ...] = ()
+    """Accounts that the request may name by their masks, because their slices are for sale."""
 
 
 BETWEEN_ACCOUNTS = RequestChecks(SigningKey.OWNER, ("account", "recipient"))
@@ -78,7 +81,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     SessionKey: RequestChecks(SigningKey.MEMBER),
     ReopeningOrder: RequestChecks(SigningKey.MEMBER),
     CollateralBid: RequestChecks(SigningKey.MEMBER),
-    LiquidationBid: RequestChecks(SigningKey.MEMBER, ("account", "liquidated")),
+    LiquidationBid: RequestChecks(SigningKey.MEMBER, ("account", "liquidated"), masked=("liquidated",)),
     DefaultBid: RequestChecks(SigningKey.MEMBER),
     ClientRescue: RequestChecks(SigningKey.LATER),
     MemberReadmission: RequestChecks(SigningKey.MEMBER, nonce=False),
@@ -102,7 +105,9 @@ def check_request(context: BlockContext, at: str, request: Any) -> Rejected | No
     checks = REQUEST_CHECKS[type(request)]
     refusal = check_expiry(context, at, request.not_after_ms)
     for account in checks.accounts:
-        refusal = refusal or check_account(context, at, getattr(request, account))
+        named = getattr(request, account)
+        known = for_sale(context, named) if account in checks.masked else named
+        refusal = refusal or check_account(context, at, known)
     if refusal is None and checks.nonce:
         refusal = _check_nonce(context, at, request.account, request.nonce)
     if refusal is not None or checks.key is SigningKey.LATER:
@@ -113,6 +118,16 @@ def check_request(context: BlockContext, at: str, request: Any) -> Rejected | No
         key = owner_key(context.state, account) if checks.key is SigningKey.OWNER else trade_key(context.state, account)
         refusal = refusal or check_signature_by(at, key, digest, getattr(request, signature), account=account)
     return refusal
+
+
+def for_sale(context: BlockContext, named: int) -> int:
+    """The account in liquidation that a bid names by its mask; any other id as it is."""
+    if named < MASKED:
+        return named
+    if context.accounts_in_liquidation is None:
+        in_liquidation = (account for account, _ in context.state.liquidations.ordered())
+        context.accounts_in_liquidation = accounts_by_mask(context.state, in_liquidation)
+    return context.accounts_in_liquidation.get(named, named)
 
 
 def check_expiry(context: BlockContext, at: str, not_after_ms: int) -> Rejected | None:

@@ -12,7 +12,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.member_status import check_member_active, check_restriction, is_in_default
-from clearing.context.request_checks import check_request, use_nonce
+from clearing.context.request_checks import check_request, for_sale, use_nonce
 from clearing.context.stress_exposure import check_stress_growth
 from clearing.liquidation.slices import (
     LiquidationSlice,
@@ -37,15 +37,20 @@ AT = "liquidation_bid"
 
 
 def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) -> Rejected | None:
-    """Fill the bid at `index` of the block at the block's discount, or refuse it and change nothing."""
-    refusal = _check_bid(context, request) or _check_bidder(context, request) or _check_sale(context, request)
+    """Fill the bid at `index` of the block at the block's discount, or refuse it and change nothing.
+
+    The bid may name the account by its mask; a refusal repeats the name that it gave, never the other.
+    """
+    liquidated = for_sale(context, request.liquidated)
+    refusal = _check_bid(context, request) or _check_bidder(context, request, liquidated)
+    refusal = refusal or _check_sale(context, request, liquidated)
     if refusal is not None:
         return refusal
-    record = context.state.liquidations[request.liquidated]
+    record = context.state.liquidations[liquidated]
     discount = _current_discount_ppm(context, record)
     if discount < request.discount_ppm:
         return reject(ClearingCode.DISCOUNT_TOO_SMALL, AT, discount_ppm=request.discount_ppm, discount=discount)
-    holdings = current_holdings(context.state, request.liquidated)
+    holdings = current_holdings(context.state, liquidated)
     if not may_liquidate(context, holdings):
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, liquidated=request.liquidated)
     margin = holdings_margin(current_arrays(context.state), holdings)
@@ -63,9 +68,9 @@ def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) ->
     if refusal is not None:
         return refusal
     use_nonce(context, request.account, request.nonce)
-    transfer_slice(context, request.liquidated, request.account, part, TransferCode.SLICE_OPTION_VALUE)
-    context.state.liquidations.put(request.liquidated, msgspec.structs.replace(record, fills=record.fills + 1))
-    _sold_receipt(context, index, request, discount, sizing, allowed, part, after)
+    transfer_slice(context, liquidated, request.account, part, TransferCode.SLICE_OPTION_VALUE)
+    context.state.liquidations.put(liquidated, msgspec.structs.replace(record, fills=record.fills + 1))
+    _sold_receipt(context, index, request, liquidated, discount, sizing, allowed, part, after)
     return None
 
 
@@ -91,22 +96,22 @@ def _check_bid(context: BlockContext, request: LiquidationBid) -> Rejected | Non
     return check_request(context, AT, request)
 
 
-def _check_bidder(context: BlockContext, request: LiquidationBid) -> Rejected | None:
+def _check_bidder(context: BlockContext, request: LiquidationBid, liquidated: int) -> Rejected | None:
     """The bidder is not the house, is of another member, and is active and unrestricted."""
     accounts = context.state.accounts
     if request.account == HOUSE_ACCOUNT:
         return reject(ClearingCode.MAY_NOT_TAKE_SLICES, AT, account=request.account)
-    if accounts[request.account].member == accounts[request.liquidated].member:
+    if accounts[request.account].member == accounts[liquidated].member:
         return reject(ClearingCode.OWN_LIQUIDATION, AT, account=request.account, liquidated=request.liquidated)
     return check_member_active(context, AT, request.account) or check_restriction(context, AT, request.account)
 
 
-def _check_sale(context: BlockContext, request: LiquidationBid) -> Rejected | None:
+def _check_sale(context: BlockContext, request: LiquidationBid, liquidated: int) -> Rejected | None:
     """Slices of the account are for sale in this block, in the liquidation that the bid names."""
-    record, height = context.state.liquidations.get(request.liquidated), context.block.height
+    record, height = context.state.liquidations.get(liquidated), context.block.height
     on_sale = record is not None and record.opened_height == request.opened_height
     on_sale = on_sale and record is not None and record.first_height <= height <= record.last_height
-    if on_sale and not is_in_default(context.state, request.liquidated):
+    if on_sale and not is_in_default(context.state, liquidated):
         return None
     return reject(
         ClearingCode.NO_SUCH_LIQUIDATION, AT, liquidated=request.liquidated, opened_height=request.opened_height
@@ -137,6 +142,7 @@ def _sold_receipt(
     context: BlockContext,
     index: int,
     request: LiquidationBid,
+    liquidated: int,
     discount: int,
     sizing: SliceSizing,
     allowed: int,
@@ -146,9 +152,9 @@ def _sold_receipt(
     context.receipts.append(
         SliceSold(
             index=index,
-            account=request.liquidated,
+            account=liquidated,
             bidder=request.account,
-            fund=penalty_fund_account(context, request.liquidated),
+            fund=penalty_fund_account(context, liquidated),
             bidder_share_ppm=context.terms.crisis.liquidation.bidder_share_ppm,
             opened_height=request.opened_height,
             discount_ppm=discount,

@@ -127,6 +127,8 @@ class HeaderView(Body, frozen=True):
     state_root: Hash
     signers: tuple[int, ...]
     """Validator indices in the certificate."""
+    round: int
+    """In which the height was decided; 0: in the first."""
     header: Hex
     certificate: Hex
 

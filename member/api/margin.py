@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from member.api.types import Amount, Body, Decimal, Natural, SmallId
+from member.api.types import Amount, Body, Decimal, Id, Natural, SmallId
 
 SHOCKS_MAX = 64
 MovePpm = Annotated[int, Meta(ge=-999_999, le=100_000_000)]
@@ -62,6 +62,13 @@ class GreeksView(Body, frozen=True):
     """For one day less."""
 
 
+class ExpiryGreeksView(GreeksView, frozen=True):
+    """The part of a group's greeks that expires at a time."""
+
+    expiry_ms: Id
+    """0: never."""
+
+
 class MarginView(Body, frozen=True):
     """The margin of an account after the stated height, term by term."""
 
@@ -83,6 +90,8 @@ class MarginView(Body, frozen=True):
     """Maintenance margin is this fraction of initial margin, rounded up."""
     liquidation: tuple[LiquidationPriceView, ...] = ()
     greeks: tuple[GreeksView, ...] = ()
+    expiry_greeks: tuple[ExpiryGreeksView, ...] = ()
+    """Of each expiry in which there is a position, by group; those of a group sum to it."""
 
 
 class IndexShock(Body, frozen=True):

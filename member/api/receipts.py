@@ -42,6 +42,7 @@ class SliceSale(Body, frozen=True):
     """Slices that can be bid for in the next block. A `liquidation_bid` names account and height."""
 
     account: Id
+    """Of another member: its mask, which a bid takes as well."""
     opened_height: Id
     discount_ppm: SmallId
     """Of the notional at the mark, in the next block."""

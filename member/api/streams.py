@@ -24,7 +24,7 @@ PUBLIC_TOPICS = {
 MEMBER_TOPICS = {
     "calls": "margin calls and cash calls of all accounts; accounts of other members are masked",
     "liquidations": "liquidations of all accounts, masked alike",
-    "sales": "slices and collateral that can be bid for in the next block",
+    "sales": "slices and collateral that can be bid for in the next block; accounts in liquidation are masked",
     "defaults": "defaults and who bore their losses, masked alike",
     "fund": "the default fund: sizing, calls, payments, draws, masked alike",
 }

@@ -15,10 +15,10 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.state.account_masks import MASKED
 from clearing.state.ledger import FUND_ACCOUNT, ROUNDING_ACCOUNT
 from member.api.receipts import ReceiptAt
 from member.api.types import Body
-from member.explaining.receipt_index import MASKED
 
 _ROLES = {HOUSE_ACCOUNT: "the house", FUND_ACCOUNT: "the default fund", ROUNDING_ACCOUNT: "the rounding account"}
 

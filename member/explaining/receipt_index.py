@@ -6,7 +6,6 @@ a part in every crisis. Where an account is named beside its member it has anoth
 alone would reveal the owner of every mask.
 """
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +22,7 @@ from clearing.schema.receipts.default import WaterfallLayer
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
+from clearing.state.account_masks import MASK_TAG, account_mask
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -175,11 +175,7 @@ def _naming(kind: type[Receipt]) -> tuple[str, ...]:
     return tuple(field for field in named_by if hasattr(kind, field))
 
 
-MASKED = 2**62
-"""Ids from here on stand for masked accounts; a mask is the same in every receipt and at every node."""
-_MASK_TAG = b"crossclear/masked-account/v1"
 _BESIDE_TAG = b"crossclear/masked-account/beside-its-member/v1"
-_MASK_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +190,7 @@ class Masks:
 
     def __call__(self, account: int) -> int:
         """Where the account is named alone."""
-        return self._name(account, _MASK_TAG)
+        return self._name(account, MASK_TAG)
 
     def beside(self, account: int) -> int:
         """Where it is named beside its member: a mask of no receipt where it is named alone."""
@@ -203,8 +199,7 @@ class Masks:
     def _name(self, account: int, tag: bytes) -> int:
         if account >= MEMBER_ACCOUNTS_MAX or self.is_visible(account):
             return account
-        digest = hmac.digest(self.salt, tag + account.to_bytes(8, "big"), "sha256")
-        return MASKED + int.from_bytes(digest[:_MASK_BYTES], "big")
+        return account_mask(self.salt, account, tag)
 
 
 def masked(receipt: T, masks: Masks) -> T:

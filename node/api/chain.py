@@ -64,6 +64,7 @@ def _header_view(block: LightBlock) -> HeaderView:
         time_ms=header.time_ms,
         state_root=hexed(header.state_root),
         signers=signer_indices(block.certificate.signers),
+        round=block.certificate.round,
         header=hexed(encode(header)),
         certificate=hexed(encode(block.certificate)),
     )

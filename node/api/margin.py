@@ -4,10 +4,15 @@ Rule: inputs are frozen at once; the work is done in a worker thread, so that vo
 own accounts only.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from clearing.base.errors import LocalFault
+from clearing.margin.requirement.greeks import GroupGreeks
 from clearing.margin_explanation import ExplainedTerm, MarginInputs, collect_margin_inputs, explain_margin
 from clearing.margin_simulation import LiquidationPrice, Shock, SimulatedTrade, liquidation_prices, simulate
 from member.api.margin import (
+    ExpiryGreeksView,
     GreeksView,
     LiquidationPriceView,
     MarginView,
@@ -44,6 +49,7 @@ def margin_view(inputs: MarginInputs) -> MarginView:
     """The explained margin, and liquidation prices."""
     explained = explain_margin(inputs)
     risk = inputs.parameters
+    names = {group.id: group.name for group in risk.groups}
     return MarginView(
         account=inputs.account,
         height=inputs.height,
@@ -58,16 +64,10 @@ def margin_view(inputs: MarginInputs) -> MarginView:
         requirement=tuple(_term(term) for term in explained.requirement),
         maintenance_fraction=(risk.maintenance_numerator, risk.maintenance_denominator),
         liquidation=tuple(_liquidation(liquidation_price) for liquidation_price in liquidation_prices(inputs)),
-        greeks=tuple(
-            GreeksView(
-                group=greeks.group,
-                name=group.name,
-                delta_nano=str(greeks.delta_nano),
-                gamma_nano=str(greeks.gamma_nano),
-                vega_micros=str(greeks.vega_micros),
-                theta_micros=str(greeks.theta_micros),
-            )
-            for greeks, group in zip(explained.greeks, risk.groups, strict=True)
+        greeks=tuple(GreeksView(**_greeks(greeks, names)) for greeks in explained.greeks),
+        expiry_greeks=tuple(
+            ExpiryGreeksView(**_greeks(part.greeks, names), expiry_ms=part.expiry_ms)
+            for part in explained.expiry_greeks
         ),
     )
 
@@ -100,6 +100,18 @@ def shock_of(body: SimulateBody) -> Shock:
         cash_micros={cash.cash_group: int(cash.amount_micros) for cash in body.cash},
         token_units={token.asset: int(token.amount_units) for token in body.tokens},
     )
+
+
+def _greeks(greeks: GroupGreeks, names: Mapping[int, str]) -> dict[str, Any]:
+    """The fields of `GreeksView`."""
+    return {
+        "group": greeks.group,
+        "name": names[greeks.group],
+        "delta_nano": str(greeks.delta_nano),
+        "gamma_nano": str(greeks.gamma_nano),
+        "vega_micros": str(greeks.vega_micros),
+        "theta_micros": str(greeks.theta_micros),
+    }
 
 
 def _inputs(call: ApiCall) -> MarginInputs:

@@ -1,5 +1,7 @@
 """Receipts of own accounts, and the masked series of calls, liquidations, defaults and the default fund."""
 
+from collections.abc import Callable
+
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.liquidation.auction import auction_discount_ppm
@@ -43,7 +45,10 @@ def liquidations(call: ApiCall) -> LiquidationPage:
     """Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked."""
     page, following = _page(call, Series.LIQUIDATIONS)
     return LiquidationPage(
-        receipts=page, next=following, instruments=instrument_ticks(call.state), sales=slice_sales(call.state)
+        receipts=page,
+        next=following,
+        instruments=instrument_ticks(call.state),
+        sales=slice_sales(call.state, masks_of(call.state, call.signer)),
     )
 
 
@@ -97,8 +102,9 @@ def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
     )
 
 
-def slice_sales(state: State) -> tuple[SliceSale, ...]:
-    """What can be bid for in the next block, by account: of very many those that end first.
+def slice_sales(state: State, name: Callable[[int], int]) -> tuple[SliceSale, ...]:
+    """What can be bid for in the next block, by account: of very many those that end first. `name`: of an account, as
+    its reader sees it.
 
     The limit: every member may ask for whole portfolios on the thread that agrees on blocks, in a crisis most of all.
     """
@@ -111,7 +117,7 @@ def slice_sales(state: State) -> tuple[SliceSale, ...]:
     ending = sorted(open_, key=lambda sale: sale[:2])[:SALES_MAX]
     return tuple(
         SliceSale(
-            account=account,
+            account=name(account),
             opened_height=record.opened_height,
             discount_ppm=auction_discount_ppm(terms.start_ppm, terms.end_ppm, record.first_height, last, height),
             slice_max_ppm=terms.slice_max_ppm,

@@ -6,15 +6,13 @@ agreed: one at a time, with room for others between, and at most a tenth of the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import Mark
 from clearing.state.state import State
 from member.api.streams import (
-    CallNow,
     CallsNow,
     DefaultsNow,
     EpochNow,
@@ -26,12 +24,11 @@ from member.api.streams import (
 from member.explaining.receipt_index import Masks
 from node.api.accounts import account_of
 from node.api.governance import governance_of
-from node.api.receipts import instrument_ticks, slice_sales, under_way
+from node.api.margin_calls import calls_now
+from node.api.receipts import instrument_ticks, masks_of, slice_sales, under_way
 from node.api.state import collateral_sales, feed_price, instrument_mark
 from node.api.stream_blocks import height_news
 from node.api.view import NodeView
-
-CALLS_MAX = 256
 
 
 def marks_now(state: State) -> MarksNews:
@@ -69,7 +66,7 @@ def snapshot_of(view: NodeView, topic: str, masks: Masks) -> object:
     if topic == "marks":
         return marks_now(state)
     if topic == "calls":
-        return CallsNow(height=height, calls=_calls(state, masks))
+        return CallsNow(height=height, calls=calls_now(state, masks))
     if topic == "liquidations":
         return LiquidationsNow(height=height, instruments=instrument_ticks(state))
     if topic == "defaults":
@@ -81,24 +78,6 @@ def snapshot_of(view: NodeView, topic: str, masks: Masks) -> object:
     return ReceiptsFrom(height=height)
 
 
-def _calls(state: State, masks: Masks) -> tuple[CallNow, ...]:
-    found: list[CallNow] = []
-    for account, call in state.margin_calls.ordered():
-        if len(found) == CALLS_MAX:
-            break
-        kind: Literal["early", "margin"] = "early" if call.kind is CallKind.EARLY else "margin"
-        found.append(
-            CallNow(
-                account=masks(account),
-                kind=kind,
-                opened_height=call.opened_height,
-                deadline_height=call.deadline_height,
-                lapsed=call.lapsed,
-            )
-        )
-    return tuple(found)
-
-
 def is_value(topic: str) -> bool:
     """Whether a topic is a value, of which the newest counts."""
     return topic == "sales" or topic.startswith("account:")
@@ -107,7 +86,9 @@ def is_value(topic: str) -> bool:
 def value_of(state: State, topic: str) -> Mapping[str, Any] | None:
     """The fields of a value now; None for no such account."""
     if topic == "sales":
-        sales = SalesNow(height=state.now.height, slices=slice_sales(state), collateral=collateral_sales(state))
+        # One value for all readers, so it shows what each of them may see.
+        slices = slice_sales(state, masks_of(state, b""))
+        sales = SalesNow(height=state.now.height, slices=slices, collateral=collateral_sales(state))
         return _fields(sales)
     account = account_of(state, int(topic.partition(":")[2]))
     return None if account is None else _fields(account)

@@ -46,6 +46,14 @@ class GroupGreeks:
     theta_micros: int
 
 
+@dataclass(frozen=True, slots=True)
+class ExpiryGreeks:
+    """The part of one risk group's greeks that expires at `expiry_ms`; 0: never."""
+
+    expiry_ms: int
+    greeks: GroupGreeks
+
+
 def greeks_per_lot(arrays: RiskArrays) -> Integers:
     """[m, 4] delta, gamma, vega and theta of one lot; zeros without a price.
 
@@ -73,6 +81,27 @@ def account_greeks(arrays: RiskArrays, per_lot: Integers, positions: Sequence[in
     for group, matrix in zip(arrays.groups, arrays.matrices, strict=True):
         sums = [sum(rows[at][which] * positions[at] for at in matrix.members) for which in range(4)]
         found.append(GroupGreeks(group.id, *sums))
+    return tuple(found)
+
+
+def account_greeks_by_expiry(
+    arrays: RiskArrays, per_lot: Integers, positions: Sequence[int]
+) -> tuple[ExpiryGreeks, ...]:
+    """As `account_greeks`, one for each expiry of a group in which the account has a position, those that never expire
+    first. Those of a group sum to the group's."""
+    if len(positions) != len(arrays.instruments):
+        raise ValueError(f"{len(positions)} positions for {len(arrays.instruments)} instruments")
+    rows = per_lot.tolist()
+    found = []
+    for group, matrix in zip(arrays.groups, arrays.matrices, strict=True):
+        sums: dict[int, list[int]] = {}
+        for at in matrix.members:
+            if positions[at]:
+                before = sums.get(arrays.instruments[at].expiry_ms, [0] * 4)
+                sums[arrays.instruments[at].expiry_ms] = [
+                    total + positions[at] * each for total, each in zip(before, rows[at], strict=True)
+                ]
+        found += [ExpiryGreeks(expiry, GroupGreeks(group.id, *each)) for expiry, each in sorted(sums.items())]
     return tuple(found)
 
 

@@ -46,6 +46,7 @@ class LiquidationBid(TypedRequest, frozen=True, tag=50):
     account: U63
     """The bidding account. It must be at initial margin afterwards."""
     liquidated: U63
+    """The account, or its mask."""
     opened_height: U63
     """Opening height of the liquidation, so that the bid is not valid for a later one."""
     slice_ppb: U63

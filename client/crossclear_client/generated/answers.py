@@ -155,6 +155,16 @@ class BallotView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     power: int
 
 
+class CallNow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A margin call under way. The account of another member is masked."""
+
+    account: int
+    kind: Literal["early", "margin"]
+    opened_height: int
+    deadline_height: int
+    lapsed: bool
+
+
 class CallUnderWay(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A call for margin, or an early one: a warning that a breach is likely."""
 
@@ -162,6 +172,13 @@ class CallUnderWay(Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_height: int
     deadline_height: int
     lapsed: bool
+
+
+class CallsNow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The snapshot of `calls`: those under way, at most 256."""
+
+    height: int
+    calls: tuple["CallNow", ...]
 
 
 class CashHolding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -177,6 +194,19 @@ class CashShock(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cash_group: int
     amount_micros: str
+
+
+class ChainObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A chain and its vault."""
+
+    chain_id: int
+    name: str
+    vault: str
+    detached: bool
+    final_block: int
+    seen_ms: int
+    reporting: int
+    custody_block: int
 
 
 class ChangeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -318,6 +348,14 @@ class EntryView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     validators: tuple["ValidatorView", ...]
 
 
+class EpochReserves(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An epoch's snapshot."""
+
+    epoch: int
+    height: int
+    tokens: tuple["TokenReserves", ...]
+
+
 class EvidenceResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The node's judgement of evidence, which goes into the next block that this validator proposes."""
 
@@ -374,6 +412,18 @@ class ExitView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     totals: tuple["ExitTotalsView", ...]
 
 
+class ExpiryGreeksView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a group's greeks that expires at a time."""
+
+    group: int
+    name: str
+    delta_nano: str
+    gamma_nano: str
+    vega_micros: str
+    theta_micros: str
+    expiry_ms: int
+
+
 class ExpiryShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Forward and smile of one expiry on an agreed surface."""
 
@@ -391,6 +441,17 @@ class FeeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str
     code: str
     paid: str
+
+
+class FeedObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The reports on a feed that are kept: a validator's last one, until it is too old."""
+
+    feed: int
+    name: str
+    reporting: int
+    lowest_ticks: str
+    highest_ticks: str
+    oldest_ms: int
 
 
 class FeedPrice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -561,6 +622,7 @@ class HeaderView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_ms: int
     state_root: str
     signers: tuple[int, ...]
+    round: int
     header: str
     certificate: str
 
@@ -695,6 +757,7 @@ class MarginView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     maintenance_fraction: tuple[int, int]
     liquidation: tuple["LiquidationPriceView", ...] = ()
     greeks: tuple["GreeksView", ...] = ()
+    expiry_greeks: tuple["ExpiryGreeksView", ...] = ()
 
 
 class MemberStatement(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -708,6 +771,16 @@ class MemberStatement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_height: int
     last_time_ms: int
     accounts: tuple["AccountStatement", ...]
+
+
+class ObservedView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Chains and feeds after the stated height."""
+
+    height: int
+    time_ms: int
+    validators: int
+    chains: tuple["ChainObserved", ...]
+    feeds: tuple["FeedObserved", ...]
 
 
 class OffenceView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -946,6 +1019,12 @@ class ReleasedView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_paid_height: int
 
 
+class ReservesView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Epochs of which this node keeps a package, rising; each package proves its own figures."""
+
+    epochs: tuple["EpochReserves", ...]
+
+
 class RootOpeningView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Shows an exit root in the state of its height, whose module roots are in the header: a record of the state with
     its salt, and the hashes beside it."""
@@ -1110,6 +1189,18 @@ class TokenHolding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     asset: int
     name: str
     amount_units: str
+
+
+class TokenReserves(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One token of one vault, in its base units, by the package's statement."""
+
+    chain_id: int
+    vault: str
+    token: str
+    slot: str
+    claims_amount: str
+    owed_amount: str
+    balance_amount: str
 
 
 class TokenShock(Struct, frozen=True, kw_only=True, omit_defaults=True):

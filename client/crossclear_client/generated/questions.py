@@ -49,6 +49,11 @@ class Questions:
         """The validator set, the change under way, and misbehaviour on record."""
         return await self.ask("GET", "/v1/validators", answers.ValidatorsView)
 
+    async def observed(self) -> answers.ObservedView:
+        """Chains with finality and custody, and feeds with the spread of their reports, as validators observe
+        them."""
+        return await self.ask("GET", "/v1/observed", answers.ObservedView)
+
     async def fund(self) -> answers.FundView:
         """The default fund: its required size and the reason, every member's contribution, calls and returns."""
         return await self.ask("GET", "/v1/fund", answers.FundView)
@@ -112,6 +117,10 @@ class Questions:
         """The same before and after a shock; nothing is changed."""
         return await self.ask("POST", f"/v1/accounts/{account}/margin/simulate", answers.SimulationView, signed=True, body=body)
 
+    async def calls(self) -> answers.CallsNow:
+        """Margin calls and early calls under way, at most 256. Accounts of other members are masked."""
+        return await self.ask("GET", "/v1/calls", answers.CallsNow, signed=True)
+
     async def receipts(self, account: int | str, *, after: int | str | None = None, limit: int | str | None = None) -> answers.ReceiptPage:
         """What happened to an own account, page by page."""
         return await self.ask("GET", "/v1/receipts", answers.ReceiptPage, signed=True, account=account, after=after, limit=limit)
@@ -147,6 +156,12 @@ class Questions:
         """The epoch packages that this node keeps, page by page. Each epoch is proven by some of the validators
         only."""
         return await self.ask("GET", "/v1/proofs", answers.PackagePage, after=after)
+
+    async def reserves(self) -> answers.ReservesView:
+        """What each vault has and what it owes in the newest epochs of which this node keeps a package, at most 64.
+        The node's word for what the packages prove: `crossclear verify` checks one, `crossclear proof history`
+        all."""
+        return await self.ask("GET", "/v1/reserves", answers.ReservesView)
 
     async def governance(self) -> answers.GovernanceView:
         """Proposals under way with their votes, amendments that took effect, halts, detached vaults, and the newest

@@ -848,6 +848,7 @@ class LiquidationBid(Request, frozen=True, kw_only=True):
     account: int
     """The bidding account. It must be at initial margin afterwards."""
     liquidated: int
+    """The account, or its mask."""
     opened_height: int
     """Opening height of the liquidation, so that the bid is not valid for a later one."""
     slice_ppb: int

@@ -15,6 +15,7 @@ const STEPS = {
   fill: (tab, _, place, text) => tab.locator(place).fill(text),
   choose: (tab, _, place, value) => tab.locator(place).selectOption(value),
   files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
+  save: (tab, _, place) => Promise.all([tab.waitForEvent("download"), tab.locator(place).first().click()]).then(async ([file]) => readFileSync(await file.path(), "utf8")),
   press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
   see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 300_000 }),
   text: (tab, _, place) => tab.locator(place).first().innerText(),
@@ -26,7 +27,9 @@ const STEPS = {
   paint: (tab) => tab.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime),
   offline: (_, context, on) => context.setOffline(on),
   wait: (tab, _, ms) => tab.waitForTimeout(ms),
-  screenshot: (tab, _, path) => tab.screenshot({ path, fullPage: true }).then(() => path),
+  /** The whole page, or so much of its beginning. */
+  screenshot: (tab, _, path, height) => tab.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollHeight]).then(([width, whole]) =>
+    tab.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(whole, height ?? whole) } })).then(() => path),
   memory: async (tab) => {
     await tab.evaluate(() => globalThis.gc?.());
     return tab.evaluate(() => performance.memory.usedJSHeapSize);
@@ -70,12 +73,16 @@ async function play(scene) {
   const tab = await context.newPage();
   const complaints = [];
   const requests = [];
+  const cursors = [];
   const bytes = {};
   const refused = [];
   // Refusals of the node are in `refused`; the console repeats them.
   tab.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
   tab.on("pageerror", (error) => complaints.push(String(error)));
-  tab.on("request", (request) => requests.push(request.url()));
+  tab.on("request", (request) => {
+    requests.push(request.url());
+    if (new URL(request.url()).pathname === "/v1/stream") cursors.push(request.headers()["last-event-id"] ?? "");
+  });
   tab.on("response", async (answer) => {
     if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
     if (new URL(answer.url()).pathname.startsWith("/v1")) return;
@@ -89,7 +96,7 @@ async function play(scene) {
     complaints.push(`step ${notes.length + 1} of ${scene.steps.length}: ${error}`, (await tab.locator("main").innerText().catch(() => "")).slice(0, 2000));
   }
   await context.close();
-  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], bytes, refused: [...new Set(refused)] };
+  return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], cursors, bytes, refused: [...new Set(refused)] };
 }
 
 let input = "";

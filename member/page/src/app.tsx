@@ -1,8 +1,10 @@
 import { type ComponentType } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { useAsked } from "./node/asked";
 import { PageClient } from "./node/client";
-import { type Signer } from "./node/keys";
-import { LiveState, useAsked, useLive } from "./node/live";
+import { asksPerson, type Signer } from "./node/keys";
+import { LiveState, useLive } from "./node/live";
+import { PageStream } from "./node/stream";
 import { Account } from "./pages/account";
 import { Governance } from "./pages/governance";
 import { Network } from "./pages/network";
@@ -27,14 +29,26 @@ const shownView = (): string => {
 };
 
 const anonymous = new PageClient();
-const live = new LiveState(anonymous);
+const stream = new PageStream((ending) => new PageClient(undefined, { ending }), ["heights", "marks", "epochs", "governance"]);
+const live = new LiveState(anonymous, stream);
 void live.run();
+void stream.run();
+
+/** The stream of a member. A wallet asks its owner for each signature, so it opens none. */
+function ownStream(own: { readonly signer: Signer; readonly account: number } | undefined): PageStream | undefined {
+  if (own === undefined || asksPerson(own.signer)) return undefined;
+  const topics = ["calls", "liquidations", "sales", "defaults", "fund", `account:${own.account}`, `receipts:${own.account}`];
+  return new PageStream((ending) => {
+    const network = live.live.state?.network;
+    return new PageClient(own.signer, { ending, ...(network === undefined ? {} : { network }) });
+  }, topics);
+}
 
 export function App() {
   const [view, setView] = useState(shownView());
   const [own, setOwn] = useState<{ readonly signer: Signer; readonly account: number } | undefined>(undefined);
-  const { state, problem } = useLive(live);
-  const terms = useAsked(() => anonymous.ask<unknown>("GET", "/v1/governance/terms"), 60_000, []);
+  const { state, problem, streams } = useLive(live);
+  const terms = useAsked(() => anonymous.ask<unknown>("GET", "/v1/governance/terms"), 60_000, [], { stream, topics: ["governance"] });
   useEffect(() => {
     const turn = (): void => {
       setView(shownView());
@@ -46,8 +60,13 @@ export function App() {
   const units = JSON.stringify(state?.prices?.map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit]));
   const names = useMemo(() => new Names(terms.answer, state?.prices), [terms.answer, units]);
   const client = useMemo(() => (own === undefined ? anonymous : new PageClient(own.signer)), [own]);
+  const events = useMemo(() => ownStream(own), [own]);
+  useEffect(() => {
+    void events?.run();
+    return () => events?.stop();
+  }, [events]);
   const session: Session = {
-    client, live, names, account: own?.account,
+    client, live, names, own: events, account: own?.account,
     signIn: (signer, account) => setOwn({ signer, account }),
     signOut: () => setOwn(undefined),
   };
@@ -62,7 +81,7 @@ export function App() {
           {VIEWS.map(([path, name]) => <a href={`#/${path}`} aria-current={path === view ? "page" : undefined}>{name}</a>)}
         </nav>
         <p class="standing" role="status" id="standing">
-          {problem !== undefined ? <Mark tone="bad">offline</Mark> : state === undefined ? <span class="quiet">connecting…</span> : <Mark tone="good">live</Mark>}
+          {problem !== undefined ? <Mark tone="bad">offline</Mark> : state === undefined ? <span class="quiet">connecting…</span> : streams ? <Mark tone="good">live</Mark> : <Mark tone="part">asking each second</Mark>}
           {state !== undefined && <span> height {integer(state.height)}</span>}
         </p>
       </header>

@@ -2,11 +2,14 @@ import { type Whole } from "../../../client/typescript/src/index";
 import { type PageClient } from "./node/client";
 import { type Signer } from "./node/keys";
 import { type LiveState, type State } from "./node/live";
+import { type PageStream } from "./node/stream";
 
 /** What every view gets: the node, the terms, the newest state, and who is signed in. */
 export interface Session {
   readonly client: PageClient;
   readonly live: LiveState;
+  /** What happens to the own account and at the network for members to see; undefined without a key in the page. */
+  readonly own: PageStream | undefined;
   readonly names: Names;
   readonly account: number | undefined;
   signIn(signer: Signer, account: number): void;
@@ -26,6 +29,10 @@ export interface Token {
 /** Names and units of what the API numbers. */
 export class Names {
   readonly tokens: readonly Token[];
+  /** How margin calls go: blocks until the deadline (0: none), and levels as parts of maintenance margin and of certainty. */
+  readonly calls: { readonly deadlineBlocks: number; readonly urgentPpm: number; readonly earlyPpm: number };
+  /** The most that a member is assessed for beyond its contribution, in millionths of it. */
+  readonly assessmentPpm: number;
   private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
@@ -37,17 +44,27 @@ export class Names {
       asset: numberOf(each, "id"), name: textOf(each, "name"), chainId: numberOf(each, "chain_id"), vault: textOf(each, "vault"),
       token: textOf(each, "token"), decimals: numberOf(each, "token_decimals"),
     }));
+    const calls = treeOf(treeOf(terms, "crisis"), "calls");
+    this.calls = { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
+    this.assessmentPpm = numberOf(treeOf(treeOf(terms, "crisis"), "default"), "assessment_ppm");
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
-    for (const each of listOf((terms as Record<string, unknown> | undefined)?.["risk"], "groups")) {
+    for (const each of listOf(treeOf(terms, "risk"), "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     }
   }
 
+  tokenAt = (chain: Whole, token: string): Token | undefined =>
+    this.tokens.find((each) => BigInt(each.chainId) === BigInt(chain) && each.token.toLowerCase() === token.toLowerCase());
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
   unit = (feed: Whole): number => this.units.get(Number(feed)) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
+}
+
+function treeOf(tree: unknown, name: string): Record<string, unknown> {
+  const found = (tree as Record<string, unknown> | undefined)?.[name];
+  return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
 }
 
 function listOf(tree: unknown, name: string): readonly Record<string, unknown>[] {

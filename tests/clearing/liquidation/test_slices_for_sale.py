@@ -9,8 +9,10 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.liquidation import CashSplit, Liquidated, LiquidationEnded, LiquidationOpened, SliceSold
 from clearing.schema.receipts.settlement import Marked
 from clearing.schema.records.prices import FeedStatus
+from clearing.schema.requests.auctions import LiquidationBid
 from clearing.schema.terms.margin_calls import LiquidationTerms, liquidation_checks
 from clearing.schema.transfers import TransferCode
+from clearing.state.account_masks import account_mask
 from clearing.state.holdings import current_holdings
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import (
@@ -63,6 +65,21 @@ def test_slices_are_offered_before_anything_is_taken_over(world: World) -> None:
     (done,) = of_kind(world.block(), Liquidated)
     assert done.equity_after >= done.initial_after, "then the house takes just enough"
     assert world.lots(HOUSE, BTC_PERP) == 4_500 - world.lots(ALICE, BTC_PERP)
+
+
+def test_a_bid_names_the_account_by_its_mask_as_members_see_it(world: World) -> None:
+    mask = account_mask(world.state.salt, ALICE)
+    opened = world.state.liquidations[ALICE].opened_height
+    bid = world.request(LiquidationBid, CAROL, mask, opened, 10**9, 0)
+    (sold,) = of_kind(world.block(bid), SliceSold)
+    assert (sold.account, sold.bidder) == (ALICE, CAROL)
+
+
+def test_a_mask_of_an_account_that_is_not_for_sale_is_an_unknown_account(world: World) -> None:
+    """A refusal that differed would say whose the mask is."""
+    mask = account_mask(world.state.salt, BOB)
+    bids = [world.request(LiquidationBid, CAROL, name, 1, 10**9, 0) for name in (mask, mask + 1)]
+    assert codes(world.block(*bids)) == [ClearingCode.UNKNOWN_ACCOUNT] * 2
 
 
 def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount(world: World) -> None:

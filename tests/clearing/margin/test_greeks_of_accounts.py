@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from clearing.base.units import DAY_MS
-from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
+from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, account_greeks_by_expiry, greeks_per_lot
 from clearing.margin_explanation import collect_margin_inputs, explain_margin
 from clearing.state.holdings import current_arrays, current_holdings
 from node.api.margin import margin_view
@@ -69,6 +69,18 @@ def test_greeks_add_up_exactly(one, other):
     for first, second, both in parts:
         for name in ("delta_nano", "gamma_nano", "vega_micros", "theta_micros"):
             assert getattr(both, name) == getattr(first, name) + getattr(second, name)
+
+
+@given(modest_holdings)
+def test_greeks_by_expiry_sum_to_those_of_their_group(holdings):
+    lots = holdings[2]
+    parts = account_greeks_by_expiry(NORMAL, PER_LOT, lots)
+    open_ = {(each.group, each.expiry_ms) for each, count in zip(NORMAL.instruments, lots, strict=True) if count}
+    assert [(part.greeks.group, part.expiry_ms) for part in parts] == sorted(open_)
+    for whole in account_greeks(NORMAL, PER_LOT, lots):
+        of_group = [part.greeks for part in parts if part.greeks.group == whole.group]
+        for name in ("delta_nano", "gamma_nano", "vega_micros", "theta_micros"):
+            assert sum(getattr(each, name) for each in of_group) == getattr(whole, name)
 
 
 def test_without_a_price_there_are_none_and_arrays_made_by_hand_are_refused():

@@ -1,16 +1,10 @@
-"""The page of `member/page` in a headless Chromium, over a view in this process or a node's address.
-
-Run `python -m tests.kit.member.driven_page ADDRESS FOLDER [ACCOUNT TRADE_KEY_FILE]` to write screenshots of every
-view of a running node's page.
-"""
+"""The page of `member/page` in a headless Chromium, over a view in this process or a node's address."""
 
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from devnet.toolchain import PAGE, node_path
@@ -35,6 +29,8 @@ class Scene:
     complaints: list[str]
     requests: list[str]
     """Origins that were asked."""
+    cursors: list[str]
+    """The cursor with which each stream was opened; empty for a new one."""
     bytes: dict[str, int]
     """Compressed size of each file."""
     refused: list[str]
@@ -61,27 +57,3 @@ def signed_in(account: int, key: bytes) -> list[Step]:
     """Sign in and wait for the own equity."""
     fields: list[Step] = [["fill", "#account", str(account)], ["fill", "#key", key.hex()]]
     return [*view("account"), *fields, ["click", "button.main"], ["see", "#equity", "[0-9]"]]
-
-
-def write_screenshots(address: str, folder: Path, account: int = 0, key: bytes = b"") -> None:
-    """Every view, wide and light; the first one narrow and dark."""
-    folder.mkdir(parents=True, exist_ok=True)
-    begin = signed_in(account, key) if key else []
-    wide: list[list[Step]] = []
-    for path in VIEWS:
-        there = [["click", f"nav a[href='#/{path}']"]] if begin else view(path)
-        wide.append([*begin, *there, ["wait", 3000], ["screenshot", str(folder / f"{path}.png")]])
-    narrow = {
-        "viewport": NARROW,
-        "dark": True,
-        "steps": [*view("network"), ["wait", 3000], ["screenshot", str(folder / "narrow.png")]],
-    }
-    for shown in drive(address, *wide, narrow):
-        assert not shown.complaints, shown.complaints
-
-
-if __name__ == "__main__":
-    where, into, *own = sys.argv[1:]
-    write_screenshots(
-        where, Path(into), *((int(own[0]), bytes.fromhex(Path(own[1]).read_text().strip())) if own else ())
-    )

@@ -1,21 +1,31 @@
 """A node's view for the page: a network with cash and positions, packages, and requests that end in a block."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
+import trio
 
+from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.receipts.accounts import CashTransferred
+from clearing.state.state import State
 from member.api.state import Check
-from node.api.view import PackageAt
+from node.agreement.application import DecidedHeight
+from node.api.view import NodeView, PackageAt
 from node.store.fate_table import FateRecord, FateState
 from node.store.records import PackageRecord
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, ETH_PERP, USD
 from tests.kit.clearing.world import funded
+from tests.kit.member.driven_page import Scene, Step, drive
 from tests.kit.node.fake_view import GOVERNED, FakeView
+from tests.kit.node.served_api import served_api
 from tests.kit.proofs.browser_page import GOOD
 
+NOT_READY = "503 /readyz"
 PACKAGE = (GOOD / "every-part.ccp").read_bytes()
 
 
@@ -23,16 +33,22 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def traded() -> State:
+    """Alice and Bob have cash, and two positions with each other."""
+    world = funded(genesis=GOVERNED)
+    world.block(
+        world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
+        world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
+    )
+    return world.state
+
+
 class PageView(FakeView):
     """A network with cash and positions; every request that it accepts is in block 7."""
 
-    def __init__(self, packages: Sequence[bytes] = (PACKAGE,)) -> None:
-        world = funded(genesis=GOVERNED)
-        world.block(
-            world.trade(ALICE, BOB, BTC_PERP, 100, 790_000),
-            world.trade(ALICE, BOB, ETH_PERP, 10, 20_000),
-        )
-        super().__init__(world.state)
+    def __init__(self, packages: Sequence[bytes] = (PACKAGE,), state: State | None = None) -> None:
+        """`state`: another than that of `traded`."""
+        super().__init__(state or traded())
         self._packages = packages
         self.ticks_per_unit = {BTC: 100, ETH: 100}
         self.more_checks: tuple[Check, ...] = ()
@@ -45,8 +61,14 @@ class PageView(FakeView):
         return (*super().checks(), *self.more_checks)
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
-        listed = [PackageRecord(at, 10 * at, "", len(each), bytes(32)) for at, each in enumerate(self._packages, 1)]
+        listed = [
+            PackageRecord(at, 10 * at, "", len(each), sha256(bytes([at]) + each))
+            for at, each in enumerate(self._packages, 1)
+        ]
         return [each for each in listed if each.epoch > after][:limit]
+
+    def newest_package(self) -> int:
+        return len(self._packages)
 
     def package(self, epoch: int | None) -> PackageAt | None:
         at = len(self._packages) if epoch is None else epoch
@@ -60,14 +82,44 @@ class PageView(FakeView):
 
 
 class RisingView(PageView):
-    """Each time that it is asked it is at a new height."""
+    """A new height with a receipt of Alice's each `seconds`, while `rising` runs beside the API."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.5) -> None:
         super().__init__()
-        self._height = 3
+        self._seconds, self._height = seconds, 3
+        self._time_ms = now_ms()
 
     @property
     def newest(self) -> Header | None:
         before = super().newest
-        self._height += 1
-        return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=now_ms())
+        return None if before is None else msgspec.structs.replace(before, height=self._height, time_ms=self._time_ms)
+
+    async def rising(self) -> None:
+        """Until cancelled."""
+        while True:
+            await trio.sleep(self._seconds)
+            self._height, self._time_ms = self._height + 1, now_ms()
+            header = self.newest
+            assert header is not None
+            receipt = CashTransferred(0, ALICE, BOB, USD, self._height, self._height)
+            block = BlockInput(self._height, self._time_ms, (), 1, ())
+            roots = (bytes(32), 0, bytes(32))
+            result = BlockResult(self._height, (receipt,), (), (), *roots, 0, snapshot_due=False, deposit_cursors=())
+            for follow in self.followers:
+                follow(DecidedHeight(header, block, result, self.state))
+
+
+def shown(
+    view: FakeView | NodeView,
+    *scenes: Sequence[Step] | dict[str, object],
+    beside: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    **settings: Any,
+) -> list[Scene]:
+    """What scenes show; none may complain, ask another than the node, or meet a failure of the node's."""
+    settings = {"requests_burst": 100_000, "requests_per_second": 10_000} | settings
+    with served_api(view, now_ms, beside, **settings) as url:
+        found = drive(url, *scenes)
+        assert [scene.complaints for scene in found] == [[]] * len(found)
+        assert [each for scene in found for each in scene.refused if each.startswith("5") and each != NOT_READY] == []
+        assert {origin for scene in found for origin in scene.requests} == {url}
+    return found

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,8 +16,14 @@ from tests.kit.node.fake_view import FakeView
 
 
 @contextmanager
-def served_api(view: FakeView | NodeView, clock_ms: Callable[[], int], **settings: Any) -> Iterator[str]:
-    """The address of the API. `settings`: of the section `api`; any free port by default."""
+def served_api(
+    view: FakeView | NodeView,
+    clock_ms: Callable[[], int],
+    beside: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    **settings: Any,
+) -> Iterator[str]:
+    """The address of the API. `beside`: runs on the same thread; `settings`: of the section `api`, any free port by
+    default."""
     started: queue.Queue[str] = queue.Queue()
     ended = trio.Event()
     token: list[trio.lowlevel.TrioToken] = []
@@ -27,6 +33,7 @@ def served_api(view: FakeView | NodeView, clock_ms: Callable[[], int], **setting
         api = parse_config({"api": {"port": 0} | settings}).api
         async with trio.open_nursery() as nursery:
             (url,) = await nursery.start(partial(serve_api, build_api(view, api, clock_ms), api))
+            nursery.start_soon(beside)
             started.put(url)
             await ended.wait()
             nursery.cancel_scope.cancel()

@@ -19,6 +19,7 @@ from clearing.schema.receipts.liquidation import (
     SliceSold,
 )
 from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled, MarginRestored
+from clearing.state.account_masks import MASKED
 from member.api.receipts import named, unnamed
 from member.explaining.default_fund import _EXPLAINERS as TELL_FUND
 from member.explaining.defaults import _EXPLAINERS as TELL_DEFAULTS
@@ -30,7 +31,6 @@ from member.explaining.receipt_index import (
     DEFAULTS,
     FUNDS,
     LIQUIDATIONS,
-    MASKED,
     Masks,
     accounts_named,
     masked,

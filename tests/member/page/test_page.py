@@ -1,6 +1,5 @@
 """The page shows what the node answers, and nothing else: in a real browser, over a view with known contents."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,29 +8,20 @@ from clearing.base import eip712, secp256k1
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.terms.margin_calls import CallTerms
 from clearing.state.state import State
 from member.api.state import Check
+from node.api.accounts import account_of, calls_of
+from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.member.driven_page import NARROW, VIEWS, Scene, Step, drive, signed_in, view
-from tests.kit.member.page_view import PACKAGE, PageView, now_ms
+from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, view
+from tests.kit.member.page_view import PACKAGE, PageView, now_ms, shown
 from tests.kit.node.served_api import served_api
 from tests.kit.ports import free_port
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\u202e"
-NOT_READY = "503 /readyz"
 TO = "0x" + "ab" * 20
-
-
-def shown(page_view: PageView, *scenes: Sequence[Step] | dict[str, object]) -> list[Scene]:
-    """What scenes show; none may complain, or ask another than the node."""
-    settings = {"requests_burst": 100_000, "requests_per_second": 10_000}
-    with served_api(page_view, now_ms, **settings) as url:
-        found = drive(url, *scenes)
-        assert [scene.complaints for scene in found] == [[]] * len(found)
-        assert [each for scene in found for each in scene.refused if each.startswith("5") and each != NOT_READY] == []
-        assert {origin for scene in found for origin in scene.requests} == {url}
-    return found
 
 
 pytestmark = pytest.mark.usefixtures("built_page")
@@ -141,6 +131,27 @@ def test_margin_is_explained_and_a_what_if_is_simulated() -> None:
     ]
     (scene,) = shown(PageView(), steps)
     assert scene.notes[-1] == 27
+
+
+def test_a_call_is_shown_with_its_time_and_what_is_missing() -> None:
+    world = leveraged(CallTerms(deadline_blocks=10))
+    world.prices(FALLEN)
+    world.block()
+    table = "table:has(caption:text('Margin ladder')) tbody"
+    steps: list[Step] = [
+        *signed_in(ALICE, secret(1)),
+        ["see", "#calls", "Margin call"],
+        ["text", "#calls"],
+        ["text", table],
+    ]
+    (scene,) = shown(PageView(state=world.state), steps)
+    (call,) = calls_of(world.state, ALICE)
+    account = account_of(world.state, ALICE)
+    assert account is not None
+    missing = int(account.initial_margin_micros) - int(account.equity_micros)
+    assert f"{missing / 1e6:,.2f}"[:-1] in scene.notes[-2]
+    assert f"before height {call.deadline_height}" in scene.notes[-2]
+    assert [line.split("\t")[0] for line in scene.notes[-1].splitlines()] == ["Initial margin", "Margin call", "Urgent"]
 
 
 def test_a_withdrawal_is_signed_by_the_key_and_followed_to_its_block() -> None:

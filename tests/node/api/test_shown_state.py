@@ -2,21 +2,28 @@
 
 from typing import Any
 
+from clearing.base.secp256k1 import address
 from clearing.schema.receipts.collateral import AuctionOpened, CollateralSold
 from clearing.schema.records.margin_calls import LiquidationRecord
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
+from clearing.state.account_masks import account_mask
 from devnet.market import load_market
 from member.api.accounts import CallUnderWay
 from node.api.accounts import calls_of
-from node.api.receipts import SALES_MAX, slice_sales
+from node.api.calls import ApiCall
+from node.api.margin_calls import calls
+from node.api.receipts import SALES_MAX, liquidations, slice_sales
 from node.api.state import assets_now, collateral_sales, feed_price, instrument_mark
+from node.api.stream_values import value_of
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, DOLLAR, ETH, EXPIRY_MS, USDC_1, WETH_1
 from tests.kit.clearing.guarded import guarded, leave
 from tests.kit.clearing.priced import WINDOW_MS, go_to, priced
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened, owing
 from tests.kit.clearing.world import World, of_kind
+from tests.kit.node.fake_view import FakeView
 
 
 def mark_of(world: World, number: int) -> Any:
@@ -131,6 +138,30 @@ def test_a_call_is_shown_with_its_kind_and_time() -> None:
     assert ALICE in world.state.liquidations
 
 
+def test_a_sale_names_the_account_of_another_member_by_its_mask() -> None:
+    world = leveraged(liquidation=LiquidationTerms(auction_blocks=5))
+    world.go(btc=FALLEN)
+    shown = {
+        member: liquidations(ApiCall(FakeView(world.state), {}, signer=address(secret(member)))).sales[0].account  # type: ignore[arg-type]
+        for member in (1, 2)
+    }
+    mask = account_mask(world.state.salt, ALICE)
+    assert shown == {1: ALICE, 2: mask}
+    sales = value_of(world.state, "sales")
+    assert sales is not None
+    assert [each.account for each in sales["slices"]] == [mask]
+
+
+def test_calls_under_way_are_shown_to_members_with_others_masked() -> None:
+    world = leveraged(CallTerms(deadline_blocks=5))
+    world.go(btc=FALLEN)
+    view = FakeView(world.state)
+    own, other = (calls(ApiCall(view, {}, signer=address(secret(member)))).calls for member in (1, 2))  # type: ignore[arg-type]
+    (under_way,) = calls_of(world.state, ALICE)
+    assert [(each.account, each.deadline_height) for each in own] == [(ALICE, under_way.deadline_height)]
+    assert [each.account for each in other] == [account_mask(world.state.salt, ALICE)]
+
+
 def test_of_very_many_sales_those_that_end_first_are_shown() -> None:
     """One member's request must not make the node tell of ten thousand portfolios while it agrees on blocks."""
     world = leveraged(TERMS, LiquidationTerms(auction_blocks=5))
@@ -139,6 +170,6 @@ def test_of_very_many_sales_those_that_end_first_are_shown() -> None:
         account, last = 1_000 + number, height + (9 if number % 2 else 5)
         world.state.liquidations.put(account, LiquidationRecord(height, height, last, height))
     world.state.liquidations.put(5_000, LiquidationRecord(height, height, height, height))
-    shown = slice_sales(world.state)
+    shown = slice_sales(world.state, lambda account: account)
     assert [each.account for each in shown] == [1_000 + 2 * at for at in range(SALES_MAX)]
     assert {each.last_height for each in shown} == {height + 5}

@@ -34,9 +34,10 @@ from clearing.schema.receipts.default import (
 from clearing.schema.receipts.governance import AmendmentEnacted
 from clearing.schema.receipts.liquidation import Liquidated, LiquidationOpened, LiquidationStepTaken, SliceSold
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded
+from clearing.state.account_masks import MASKED
 from clearing.state.export import export_state, import_state
 from member.api.receipts import ReceiptAt, Series
-from member.explaining.receipt_index import MASKED, receipt_accounts
+from member.explaining.receipt_index import receipt_accounts
 from node.agreement.application import DecidedHeight
 from node.api.calls import ApiCall, owner_of
 from node.api.receipts import masks_of, slice_sales, under_way
@@ -313,9 +314,10 @@ def test_slices_and_portfolios_can_be_bid_for_by_what_is_shown(log: Recorded, tm
     opened, declared = (log.heights_of(kind)[0] for kind in (LiquidationOpened, DefaultDeclared))
     with log.disk(tmp_path / "sale.sqlite", opened) as store:
         view = viewed(log, store)
-        (sale,), (receipt, *_) = slice_sales(view.state), log.of_kind(LiquidationOpened)
+        name, (receipt, *_) = masks_of(view.state, bytes(20)), log.of_kind(LiquidationOpened)
+        (sale,) = slice_sales(view.state, name)
         shown = (sale.account, sale.opened_height, sale.last_height, sale.discount_ppm)
-        assert shown == (receipt.account, opened, receipt.last_height, receipt.start_ppm)
+        assert shown == (name(receipt.account), opened, receipt.last_height, receipt.start_ppm)
         assert [(each.instrument, int(each.lots)) for each in sale.positions] == list(receipt.positions)
         assert under_way(view.state) == ()
     with log.disk(tmp_path / "default.sqlite", declared) as store:

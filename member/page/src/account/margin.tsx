@@ -1,6 +1,6 @@
-import { type MarginView } from "../../../../client/typescript/src/index";
+import { type MarginView, type Whole } from "../../../../client/typescript/src/index";
 import { type Names } from "../session";
-import { money, percent, price, scaled, words } from "../ui/formats";
+import { money, percent, price, scaled, time, words } from "../ui/formats";
 import { Panel, Table } from "../ui/parts";
 
 /** Every term of equity and requirement, with what it is made of; liquidation prices and Greeks. */
@@ -22,9 +22,10 @@ export function Margin({ view, names }: { view: View; names: Names }) {
           { head: "Above", numeric: true, cell: ({ feed, index_ticks, above_ticks }) => distance(index_ticks, above_ticks, names.unit(feed)) },
         ]} />
       </Panel>
-      <Panel title="Greeks" note="How the value of the positions moves; collateral is not counted.">
-        <Table caption="Greeks" empty="There is no position." rows={view.greeks ?? []} columns={[
+      <Panel title="Greeks" note="How the value of the positions moves, by expiry; collateral is not counted.">
+        <Table caption="Greeks by expiry" empty="There is no position." rows={byExpiry(view)} columns={[
           { head: "Group", cell: ({ name }) => name },
+          { head: "Expiry", cell: ({ expiry_ms }) => (expiry_ms === undefined ? <b>all</b> : Number(expiry_ms) === 0 ? "none" : time(expiry_ms)) },
           { head: "Delta", numeric: true, cell: ({ delta_nano }) => scaled(BigInt(delta_nano), 9, 4) },
           { head: "Gamma for 1 %", numeric: true, cell: ({ gamma_nano }) => scaled(BigInt(gamma_nano), 9, 4) },
           { head: "Vega for a point", numeric: true, cell: ({ vega_micros }) => money(vega_micros) },
@@ -33,6 +34,16 @@ export function Margin({ view, names }: { view: View; names: Names }) {
       </Panel>
     </>
   );
+}
+
+type Greeks = NonNullable<View["greeks"]>[number] & { readonly expiry_ms?: Whole };
+
+/** Each group's expiries, then their sum where there are several. */
+function byExpiry({ greeks = [], expiry_greeks = [] }: View): readonly Greeks[] {
+  return greeks.flatMap((whole): readonly Greeks[] => {
+    const parts = expiry_greeks.filter(({ group }) => group === whole.group);
+    return parts.length > 1 ? [...parts, whole] : parts;
+  });
 }
 
 function distance(index: string, at: string | null, unit: number): string {

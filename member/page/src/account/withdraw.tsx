@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { type Whole, type WithdrawalBody } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
 import { asksPerson } from "../node/keys";
-import { useAsked } from "../node/live";
+import { useAsked } from "../node/asked";
 import { type Session } from "../session";
 import { integer, parsed, scaled, shortened } from "../ui/formats";
 import { Mark, Panel, Shown, Table } from "../ui/parts";
@@ -19,7 +19,7 @@ interface Step {
 
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 3_000;
-  const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account]);
+  const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account], { stream: session.own, topics: [`receipts:${account}`] });
   const [told, setTold] = useState("");
   const [problem, setProblem] = useState("");
   const assets = session.live.live.state?.assets ?? [];

@@ -1,21 +1,32 @@
 import { type Asked } from "../../../../client/typescript/build/generated";
-import { Client, ClientError, NodeUnreachable, type Signer } from "../../../../client/typescript/src/index";
+import { Client, ClientError, type LightBlockView, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
 import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
 export class PageClient extends Client {
-  constructor(signer?: Signer) {
-    // Views ask again by themselves.
-    super("", { retries: { attempts: 1 }, timeout: 15, validSeconds: 120, ...(signer === undefined ? {} : { signer }) });
+  /** `more.ending`: ends every request. */
+  constructor(signer?: Signer, more: { readonly ending?: AbortSignal; readonly network?: string } = {}) {
+    const { ending, network } = more;
+    super("", {
+      retries: { attempts: 1 }, // views ask again by themselves
+      timeout: 15, validSeconds: 120,
+      ...(signer === undefined ? {} : { signer }), ...(network === undefined ? {} : { network }),
+      ...(ending === undefined ? {} : { fetch: (input, init) => fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, ending]) : ending }) }),
+    });
   }
 
   override async ask<T>(method: string, path: string, asked?: Asked): Promise<T> {
     return plain(await super.ask<T>(method, path, asked)) as T;
   }
+
+  /** Header, certificate and validator sets of a height as hex: for a file, where texts for display are cut. */
+  async blockFor(height: Whole): Promise<string> {
+    return (await super.ask<LightBlockView>("GET", `/v1/light/${height}`)).block;
+  }
 }
 
 /** Names, reasons and details are others' words: no mark of direction and no control character of theirs is shown. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (typeof value === "string") return visible(value);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
-import { type StateView } from "../../../../client/typescript/src/index";
+import { type Frame, type StateView } from "../../../../client/typescript/src/index";
 import { type PageClient, type Problem, problemOf } from "./client";
+import { type PageStream } from "./stream";
 
 /** What the page knows of the newest height, and of those before it since the page was opened. Bounded. */
 export type State = StateView;
@@ -15,37 +16,50 @@ export interface Seen {
 export interface Live {
   readonly state: State | undefined;
   readonly problem: Problem | undefined;
+  /** Whether the node streams what happens; otherwise the page asks. */
+  readonly streams: boolean;
   readonly seen: readonly Seen[];
 }
 
 export const SEEN_MAX = 600;
 const EVERY_MS = 1_000;
 const SLOWEST_MS = 10_000;
+const DRAWN_EVERY_MS = 100; // blocks may come oftener
 
 export class LiveState {
-  live: Live = { state: undefined, problem: undefined, seen: [] };
+  live: Live = { state: undefined, problem: undefined, streams: false, seen: [] };
   private readonly listeners = new Set<(live: Live) => void>();
   private stopped = false;
+  private drawing = false;
+  private wake: () => void = () => undefined;
 
-  constructor(private readonly client: PageClient) {}
+  constructor(private readonly client: PageClient, readonly stream: PageStream) {
+    stream.subscribe(["heights", "marks"], (frame) => this.take(frame));
+    stream.onChange(() => {
+      this.tell({ ...this.live, streams: stream.isOpen });
+      this.wake();
+    });
+  }
 
-  /** Ask for ever; more slowly while the node does not answer. */
+  /** Ask for ever: each second without a stream; rarely beside one, for what it does not show and to notice that it is dead. */
   async run(): Promise<void> {
     let wait = EVERY_MS;
     while (!this.stopped) {
       try {
-        this.tell(this.after(await this.client.state()));
+        this.answered(await this.client.state());
         wait = EVERY_MS;
       } catch (error) {
         this.tell({ ...this.live, problem: problemOf(error) });
+        this.stream.breakOff();
         wait = Math.min(2 * wait, SLOWEST_MS);
       }
-      await new Promise((resume) => setTimeout(resume, document.hidden ? SLOWEST_MS : wait));
+      await this.pause(document.hidden || this.stream.isOpen ? SLOWEST_MS : wait);
     }
   }
 
   stop(): void {
     this.stopped = true;
+    this.wake();
   }
 
   subscribe(listener: (live: Live) => void): () => void {
@@ -53,55 +67,79 @@ export class LiveState {
     return () => this.listeners.delete(listener);
   }
 
-  private after(state: State): Live {
+  private answered(answer: State): void {
+    const before = this.live.state;
+    if (!this.stream.isOpen) this.stream.forgetBeyond(BigInt(answer.height));
+    // Frames that came while the question was under way are newer than its answer.
+    const newer = this.stream.isOpen && before !== undefined && before.height > answer.height ? streamed(before) : {};
+    this.reached({ ...answer, ...newer });
+  }
+
+  private take({ topic, data }: Frame): void {
+    const { state } = this.live;
+    if (state === undefined) return; // the first answer is on its way
+    if (topic === "heights") {
+      const news = data as Heights;
+      this.reached({ ...state, ...news });
+      if (state.epoch !== news.epoch) this.wake();
+    } else {
+      const { prices, marks } = data as Marks;
+      this.tell({ ...this.live, state: { ...state, prices: merged(state.prices, prices, "feed"), marks: merged(state.marks, marks, "instrument") } });
+    }
+  }
+
+  private reached(state: State): void {
     const { seen } = this.live;
     const height = Number(state.height);
-    if (seen[seen.length - 1]?.height === height) return { state, problem: undefined, seen };
+    const live = { state, problem: undefined, streams: this.stream.isOpen };
+    if (seen[seen.length - 1]?.height === height) return this.tell({ ...live, seen });
     const index = new Map((state.prices ?? []).map(({ feed, index_ticks }) => [Number(feed), Number(index_ticks)] as const));
     const timeMs = Number(state.time_ms);
     const next = { height, timeMs, delayMs: Date.now() - timeMs, index };
-    return { state, problem: undefined, seen: [...seen.slice(-(SEEN_MAX - 1)), next] };
+    this.tell({ ...live, seen: [...seen.slice(-(SEEN_MAX - 1)), next] });
   }
 
   private tell(live: Live): void {
     this.live = live;
-    for (const listener of this.listeners) listener(live);
+    if (this.drawing) return;
+    this.drawing = true;
+    setTimeout(() => {
+      this.drawing = false;
+      for (const listener of [...this.listeners]) listener(this.live);
+    }, DRAWN_EVERY_MS);
   }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resume) => {
+      const timer = setTimeout(resume, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resume();
+      };
+    });
+  }
+}
+
+type Heights = Pick<State, "height" | "time_ms" | "header_hash" | "state_root" | "epoch">;
+type Marks = Pick<State, "prices" | "marks">;
+
+/** What streams say of a state. */
+const streamed = ({ height, time_ms, header_hash, state_root, epoch, prices = [], marks = [] }: State): Heights & Marks => ({ height, time_ms, header_hash, state_root, epoch, prices, marks });
+
+/** Those that changed take the place of those before; what only the whole state says is kept. */
+function merged<T extends object, K extends keyof T>(before: readonly T[] | undefined, news: readonly T[] | undefined, key: K): readonly T[] {
+  const changed = new Map((news ?? []).map((each) => [each[key], each] as const));
+  return (before ?? []).map((each) => ({ ...each, ...withoutUnits(changed.get(each[key])) }));
+}
+
+/** A stream leaves out the units of display, which are the node's and not the block's. */
+function withoutUnits<T extends object>(each: T | undefined): Partial<T> {
+  const { ticks_per_unit: _, ...rest } = (each ?? {}) as T & { ticks_per_unit?: unknown };
+  return rest as unknown as Partial<T>;
 }
 
 export function useLive(source: LiveState): Live {
   const [live, setLive] = useState(source.live);
   useEffect(() => source.subscribe(setLive), [source]);
   return live;
-}
-
-/** What one question to the node came to: asked again each `everyMs`, the old answer shown meanwhile. */
-export interface Asked<T> {
-  readonly answer: T | undefined;
-  readonly problem: Problem | undefined;
-  again(): void;
-}
-
-export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: readonly unknown[]): Asked<T> {
-  const [turn, setTurn] = useState(0);
-  const [told, setTold] = useState<{ answer: T | undefined; problem: Problem | undefined }>({ answer: undefined, problem: undefined });
-  useEffect(() => {
-    let over = false;
-    let timer = 0;
-    const look = async (): Promise<void> => {
-      try {
-        const answer = await ask();
-        if (!over) setTold({ answer, problem: undefined });
-      } catch (error) {
-        if (!over) setTold((before) => ({ answer: before.answer, problem: problemOf(error) }));
-      }
-      if (!over && everyMs > 0) timer = window.setTimeout(() => void look(), document.hidden ? 10 * everyMs : everyMs);
-    };
-    void look();
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [...about, turn, everyMs]);
-  return { ...told, again: () => setTurn((before) => before + 1) };
 }

@@ -1,17 +1,22 @@
 import { useState } from "preact/hooks";
+import { type AccountView, type Frame } from "../../../../client/typescript/src/index";
 import { Deposit } from "../account/deposit";
 import { HeatMap } from "../account/heat_map";
+import { Holdings } from "../account/holdings";
+import { Ladder } from "../account/ladder";
 import { Margin } from "../account/margin";
+import { Statements } from "../account/statements";
 import { TradeForms } from "../account/trade";
 import { WhatIf } from "../account/what_if";
 import { Withdrawals } from "../account/withdraw";
 import { PageClient, problemOf } from "../node/client";
 import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
-import { useAsked } from "../node/live";
+import { useAsked } from "../node/asked";
+import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
-import { integer, money } from "../ui/formats";
-import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
-import { last, Receipts } from "./risk";
+import { integer } from "../ui/formats";
+import { Panel, Shown } from "../ui/parts";
+import { Receipts } from "../ui/receipts";
 
 /** The own account: what it has, what it must have, what would be, and what it can ask for. */
 export function Account({ session }: { session: Session }) {
@@ -61,29 +66,21 @@ function SignIn({ session }: { session: Session }) {
 
 function Own({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 2_000; // a wallet asks its owner each time
-  const state = useAsked(() => session.client.account(account), every, [session.client, account]);
-  const margin = useAsked(() => session.client.margin(account), every, [session.client, account]);
-  const receipts = useAsked(() => last((query) => session.client.receipts({ account, ...query })), every && 5_000, [session.client, account]);
+  const about = [session.client, account];
+  const state = useAsked(() => session.client.account(account), every, about, { stream: session.own, topics: [`account:${account}`], fold: changedAccount, join: laterAccount });
+  const margin = useAsked(() => session.client.margin(account), every, about, { stream: session.own, topics: [`account:${account}`] });
+  const receipts = useAsked(
+    () => newestReceipts((query) => session.client.receipts({ account, ...query })), every && 5_000, about,
+    { stream: session.own, topics: [`receipts:${account}`], fold: withReceipt, join: withLater },
+  );
   return (
     <>
       <Panel title={`Account ${integer(account)}`}>
         <p class="row"><code>{session.client.signer === undefined ? "" : addressOf(session.client.signer)}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>
         <Shown asked={state} what="your account">{(view) => (
           <>
-            <Ladder equity={view.equity_micros} initial={view.initial_margin_micros} maintenance={view.maintenance_margin_micros} />
-            {(view.calls ?? []).map(({ kind, deadline_height, lapsed }) => (
-              <p role="alert"><Mark tone={lapsed ? "bad" : "part"}>{kind === "early" ? "Early call" : "Margin call"}</Mark> {lapsed ? "The deadline is over." : `Bring equity to the initial margin before height ${integer(deadline_height)}.`}</p>
-            ))}
-            {view.in_liquidation === true && <p role="alert"><Mark tone="bad">In liquidation</Mark></p>}
-            <Table caption="Positions" empty="You have no position." rows={view.positions ?? []} columns={[
-              { head: "Instrument", cell: ({ name }) => name },
-              { head: "Lots", numeric: true, cell: ({ lots }) => integer(lots) },
-            ]} />
-            <h3>Cash and collateral</h3>
-            <Table caption="Cash" empty="You have no cash." rows={view.cash ?? []} columns={[
-              { head: "Currency", cell: ({ name }) => name },
-              { head: "Amount", numeric: true, cell: ({ amount_micros }) => money(amount_micros) },
-            ]} />
+            <Ladder view={view} session={session} />
+            <Holdings view={view} session={session} />
           </>
         )}</Shown>
       </Panel>
@@ -93,28 +90,18 @@ function Own({ session, account }: { session: Session; account: number }) {
       <Deposit session={session} account={account} />
       <TradeForms session={session} account={account} />
       <Withdrawals session={session} account={account} />
+      <Statements session={session} />
       <Panel title="What happened">
-        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} empty="Nothing has happened to this account." />}</Shown>
+        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} names={session.names} empty="Nothing has happened to this account." />}</Shown>
       </Panel>
     </>
   );
 }
 
-/** Equity against the two levels of margin, as figures and as a scale. */
-function Ladder({ equity, initial, maintenance }: { equity: string; initial: string; maintenance: string }) {
-  const [own, high, low] = [BigInt(equity), BigInt(initial), BigInt(maintenance)];
-  const tone = own >= high ? "good" : own >= low ? "part" : "bad";
-  const most = [own, high, 1n].reduce((a, b) => (a > b ? a : b));
-  const share = (value: bigint): number => Number((1000n * (value > 0n ? value : 0n)) / most) / 1000;
-  return (
-    <>
-      <Figures>
-        <Figure name="Equity" tone={tone}><span id="equity">{money(equity)}</span></Figure>
-        <Figure name="Initial margin">{money(initial)}</Figure>
-        <Figure name="Maintenance margin">{money(maintenance)}</Figure>
-        <Figure name="Free for new risk">{money(own - high)}</Figure>
-      </Figures>
-      <meter min={0} max={1} low={share(low)} high={share(high)} optimum={1} value={share(own)} aria-label="Equity against initial and maintenance margin">{money(equity)}</meter>
-    </>
-  );
+/** A snapshot is the whole account, a delta what changed of it. */
+function changedAccount(before: AccountView | undefined, { kind, data }: Frame): AccountView | undefined {
+  if (kind === "snapshot") return data as AccountView;
+  return before === undefined ? undefined : { ...before, ...(data as Partial<AccountView>) };
 }
+
+const laterAccount = (answer: AccountView, before: AccountView): AccountView => (before.height > answer.height ? before : answer);

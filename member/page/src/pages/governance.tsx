@@ -1,15 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
-import { type GovernanceView, type Whole } from "../../../../client/typescript/src/index";
-import { useAsked } from "../node/live";
+import { type EffectView, type GovernanceView, type Whole } from "../../../../client/typescript/src/index";
+import { useAsked } from "../node/asked";
 import { type Session } from "../session";
-import { integer, shortened, span, time } from "../ui/formats";
+import { integer, money, shortened, span, time } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
 
 /** Proposals with their votes and clocks, what each would do to the own accounts, and the amendments so far. */
 type Proposal = GovernanceView["proposals"][number];
 
 export function Governance({ session }: { session: Session }) {
-  const governance = useAsked(() => session.client.governance(), 5_000, [session.client]);
+  const governance = useAsked(() => session.client.governance(), 5_000, [session.client], { stream: session.live.stream, topics: ["governance"] });
   return (
     <Shown asked={governance} what="proposals">{(view) => (
       <>
@@ -19,12 +19,21 @@ export function Governance({ session }: { session: Session }) {
             <Figure name="Time to vote">{span(view.vote_ms)}</Figure>
             <Figure name="Timelock">{span(view.timelock_ms)}</Figure>
             <Figure name="Protocol version">{integer(view.protocol?.version ?? 0)}</Figure>
+            {Number(view.protocol?.next_version ?? 0) > 0 && <Figure name="Next protocol version" tone="part">{integer(view.protocol?.next_version ?? 0)} at height {integer(view.protocol?.next_height ?? 0)}</Figure>}
           </Figures>
         </Panel>
         <Panel title="Proposals">
           {view.proposals.length === 0 && <p class="empty">Nothing is proposed.</p>}
           {view.proposals.map((proposal) => <ProposalCard session={session} proposal={proposal} now={view.time_ms} />)}
         </Panel>
+        {view.halts.length > 0 && (
+          <Panel title="Halts">
+            <Table caption="Halted instruments" empty="" rows={view.halts} columns={[
+              { head: "Instrument", cell: ({ instrument }) => session.names.instrument(Number(instrument)) },
+              { head: "Until height", numeric: true, cell: ({ until_height }) => integer(until_height) },
+            ]} />
+          </Panel>
+        )}
         <Panel title="Amendments">
           <Table caption="Amendments" empty="The terms are those of genesis." rows={[...view.amendments].reverse()} columns={[
             { head: "Number", numeric: true, cell: ({ number }) => integer(number) },
@@ -61,9 +70,26 @@ function ProposalCard({ session, proposal, now }: { session: Session; proposal: 
         { head: "Then", cell: ({ after }) => after },
       ]} />
       {signedIn && effect.answer !== undefined && (
-        <p>{effect.answer.refusal === "" ? `Effect on your accounts: ${JSON.stringify(effect.answer.accounts)}` : <Mark tone="bad">{effect.answer.refusal}</Mark>}</p>
+        effect.answer.refusal === "" ? <Effect accounts={effect.answer.accounts} /> : <p>It could not take effect now: <Mark tone="bad">{effect.answer.refusal}</Mark></p>
       )}
     </article>
+  );
+}
+
+/** Own accounts as they are, and as they would be if the proposal were enacted now. */
+function Effect({ accounts }: { accounts: EffectView["accounts"] }) {
+  const both = (before: string, after: string) => (before === after ? money(before) : <>{money(before)} → <b>{money(after)}</b></>);
+  return (
+    <>
+      <h3>Effect on your accounts, if it took effect now</h3>
+      <Table caption="Effect on your accounts" empty="You have no account." rows={accounts} columns={[
+        { head: "Account", numeric: true, cell: ({ account }) => integer(account) },
+        { head: "Equity", numeric: true, cell: ({ before, after }) => both(before.equity, after.equity) },
+        { head: "Initial margin", numeric: true, cell: ({ before, after }) => both(before.initial, after.initial) },
+        { head: "Maintenance margin", numeric: true, cell: ({ before, after }) => both(before.maintenance, after.maintenance) },
+        { head: "Then", cell: ({ after }) => (after.liquidated ? <Mark tone="bad">liquidated</Mark> : after.called ? <Mark tone="part">called</Mark> : <Mark tone="good">in order</Mark>) },
+      ]} />
+    </>
   );
 }
 

@@ -1,46 +1,32 @@
-import { useAsked, useLive } from "../node/live";
-import { type FundView, type LiquidationPage, type ReceiptPage } from "../../../../client/typescript/src/index";
+import { type DefaultPage, type FundView } from "../../../../client/typescript/src/index";
+import { useAsked } from "../node/asked";
+import { asksPerson } from "../node/keys";
+import { useLive } from "../node/live";
+import { newestReceipts, type Receipt, withLater, withReceipt } from "../node/receipts";
+import { CallsUnderWay } from "../risk/calls";
+import { Sales } from "../risk/sales";
+import { Waterfall } from "../risk/waterfall";
 import { type Session } from "../session";
+import { Chart } from "../ui/chart";
 import { integer, money, percent, words } from "../ui/formats";
 import { Empty, Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
+import { Receipts } from "../ui/receipts";
 
-/** The default fund and what it covers, who pays first, ranges, and liquidations and defaults as they happen. */
-type Receipt = ReceiptPage["receipts"][number];
+/** The default fund and what it covers, who pays first, ranges, and calls, auctions, liquidations and defaults as they happen. */
+const EVERY_MS = 5_000;
+const PERSON_MS = 0; // a wallet asks its owner each time
 
 export function Risk({ session }: { session: Session }) {
   const { state } = useLive(session.live);
-  const fund = useAsked(() => session.client.fund(), 10_000, [session.client]);
-  const fundsName = (micros: string): string => money(micros);
+  const fund = useAsked(() => session.client.fund(), 10_000, [session.client], { stream: session.own, topics: ["fund", "defaults"] });
+  const signedIn = session.client.signer !== undefined;
   return (
     <>
       <Panel title="Default fund" note="Sized so that it covers what its largest members would lack in every stress scenario, beyond their margin.">
-        <Shown asked={fund} what="the default fund">{(view) => (
-          <>
-            <Figures>
-              <Figure name="Paid in">{fundsName(view.total_micros)}</Figure>
-              <Figure name="Required">{fundsName(view.target_micros)}</Figure>
-              <Figure name="House's own capital">{fundsName(view.house_micros)}</Figure>
-              <Figure name="Rule">{words(view.sizing)}</Figure>
-            </Figures>
-            <Table caption="Stress scenarios" empty="No stress scenario is listed." rows={view.scenarios} columns={[
-              { head: "Scenario", cell: ({ name }) => name },
-              { head: "Two largest losses beyond margin", numeric: true, cell: ({ cover_two_micros }) => money(cover_two_micros) },
-              { head: "Largest, or the next two", numeric: true, cell: ({ largest_or_next_two_micros }) => money(largest_or_next_two_micros) },
-            ]} />
-            <h3>Contributions</h3>
-            <Table caption="Contributions" empty="Nobody has to contribute." rows={view.parts} columns={[
-              { head: "Member", numeric: true, cell: ({ member }) => integer(member) },
-              { head: "Paid in", numeric: true, cell: ({ micros }) => money(micros) },
-              { head: "Required", numeric: true, cell: ({ required_micros }) => money(required_micros) },
-              { head: "Called", numeric: true, cell: ({ called_micros, deadline }) => (called_micros === "0" ? "–" : `${money(called_micros)} by height ${integer(deadline)}`) },
-              { head: "Status", cell: ({ status, lapsed }) => <Mark tone={lapsed ? "bad" : status === "active" ? "good" : "part"}>{lapsed ? "call lapsed" : status}</Mark> },
-            ]} />
-          </>
-        )}</Shown>
+        <Shown asked={fund} what="the default fund">{(view) => <Fund view={view} />}</Shown>
       </Panel>
-      <Panel title="Who pays for a default" note="In this order; each layer pays only what the one before it left.">
-        <Shown asked={fund} what="the default fund">{(view) => <Waterfall fund={view} />}</Shown>
-      </Panel>
+      {!signedIn && <Shown asked={fund} what="the default fund">{(view) => <Waterfall fund={view} losses={[]} names={session.names} />}</Shown>}
+      {signedIn && <Happenings session={session} fund={fund.answer} />}
       <Panel title="Ranges" note="How far the index and its volatility move in the scenarios of margin.">
         <Table caption="Ranges" empty="No risk group is listed." rows={state?.ranges ?? []} columns={[
           { head: "Group", cell: ({ name }) => name },
@@ -51,73 +37,75 @@ export function Risk({ session }: { session: Session }) {
           { head: "Highest so far", numeric: true, cell: ({ highest_ppm }) => percent(highest_ppm ?? 0) },
         ]} />
       </Panel>
-      <Happenings session={session} />
+      {!signedIn && <Panel title="Calls, liquidations and defaults"><Empty>Members see these. Sign in under Account.</Empty></Panel>}
     </>
   );
 }
 
-/** Layers as bars whose lengths are their amounts. */
-function Waterfall({ fund }: { fund: FundView }) {
-  const layers = [
-    { name: "The defaulter's margin and contribution", micros: undefined },
-    { name: "The house's own capital", micros: BigInt(fund.house_micros) },
-    { name: "Contributions of the others", micros: BigInt(fund.total_micros) },
-    { name: "Capped assessments, then variation gains, then tear-up", micros: undefined },
-  ];
-  const most = layers.reduce((largest, { micros = 0n }) => (micros > largest ? micros : largest), 1n);
-  return (
-    <ol class="layers">
-      {layers.map(({ name, micros }) => (
-        <li>
-          <span>{name}</span>
-          <span class="number">{micros === undefined ? "" : money(micros)}</span>
-          {micros !== undefined && <meter min={0} max={1} value={Number((micros * 1000n) / most) / 1000} aria-label={name}>{money(micros)}</meter>}
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-function Happenings({ session }: { session: Session }) {
-  const signedIn = session.client.signer !== undefined;
-  const liquidations = useAsked(() => (signedIn ? last((query) => session.client.liquidations(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
-  const defaults = useAsked(() => (signedIn ? last((query) => session.client.defaults(query)) : Promise.resolve([])), signedIn ? 5_000 : 0, [session.client]);
-  if (!signedIn) return <Panel title="Calls, liquidations and defaults"><Empty>Members see these. Sign in under Account.</Empty></Panel>;
+function Fund({ view }: { view: FundView }) {
+  const paid = BigInt(view.total_micros);
   return (
     <>
-      <Panel title="Calls and liquidations" note="Accounts of other members are masked: the same number is the same account.">
-        <Shown asked={liquidations} what="liquidations">{(list) => <Receipts list={list} empty="No account was called or liquidated." />}</Shown>
-      </Panel>
-      <Panel title="Defaults">
-        <Shown asked={defaults} what="defaults">{(list) => <Receipts list={list} empty="Nobody has defaulted." />}</Shown>
-      </Panel>
+      <Figures>
+        <Figure name="Paid in" tone={paid >= BigInt(view.target_micros) ? "good" : "part"}>{money(view.total_micros)}</Figure>
+        <Figure name="Required">{money(view.target_micros)}</Figure>
+        <Figure name="House's own capital">{money(view.house_micros)}</Figure>
+        <Figure name="Rule">{words(view.sizing)}</Figure>
+      </Figures>
+      <Table caption="Stress results" empty="No stress scenario is listed." rows={view.scenarios} columns={[
+        { head: "Stress scenario", cell: ({ name }) => name },
+        { head: "Two largest losses beyond margin", numeric: true, cell: ({ cover_two_micros }) => money(cover_two_micros) },
+        { head: "Largest, or the next two", numeric: true, cell: ({ largest_or_next_two_micros }) => money(largest_or_next_two_micros) },
+        { head: "Fund covers both largest", cell: ({ cover_two_micros }) => <Mark tone={paid >= BigInt(cover_two_micros) ? "good" : "bad"}>{paid >= BigInt(cover_two_micros) ? "yes" : "no"}</Mark> },
+      ]} />
+      {view.sizes_micros.length > 1 && (
+        <Chart label={`Required size of the fund in the last ${view.sizes_micros.length} epochs`} counted along={view.sizes_micros.map((_, at) => Number(view.epoch) - view.sizes_micros.length + 1 + at)} lines={[{ name: "required", values: view.sizes_micros.map((micros) => Number(micros) / 1e6) }]} />
+      )}
+      <h3>Contributions</h3>
+      <Table caption="Contributions" empty="Nobody has to contribute." rows={view.parts} columns={[
+        { head: "Member", numeric: true, cell: ({ member }) => integer(member) },
+        { head: "Paid in", numeric: true, cell: ({ micros }) => money(micros) },
+        { head: "Required", numeric: true, cell: ({ required_micros }) => money(required_micros) },
+        { head: "Called", numeric: true, cell: ({ called_micros, deadline }) => (called_micros === "0" ? "–" : `${money(called_micros)} by height ${integer(deadline)}`) },
+        { head: "Status", cell: ({ status, lapsed }) => <Mark tone={lapsed ? "bad" : status === "active" ? "good" : "part"}>{lapsed ? "call lapsed" : status}</Mark> },
+      ]} />
     </>
   );
 }
 
-const PAGES_MAX = 20;
-
-export async function last(ask: (query: { after?: string }) => Promise<Pick<LiquidationPage, "receipts" | "next">>): Promise<readonly Receipt[]> {
-  let out: readonly Receipt[] = [];
-  let after = "";
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const answer = await ask(after === "" ? {} : { after });
-    out = [...out, ...answer.receipts].slice(-50);
-    after = answer.next;
-    if (after === "") break;
-  }
-  return [...out].reverse();
-}
-
-export function Receipts({ list, empty }: { list: readonly Receipt[]; empty: string }) {
+/** What members see: calls, auctions, liquidations and defaults. */
+function Happenings({ session, fund }: { session: Session; fund: FundView | undefined }) {
+  const about = [session.client];
+  const every = asksPerson(session.client.signer) ? PERSON_MS : EVERY_MS;
+  const liquidations = useAsked<readonly Receipt[]>(
+    () => newestReceipts((query) => session.client.liquidations(query)), every, about,
+    { stream: session.own, topics: ["calls", "liquidations"], fold: withReceipt, join: withLater },
+  );
+  const defaults = useAsked<readonly Receipt[]>(
+    () => newestReceipts((query) => session.client.defaults(query)), every, about,
+    { stream: session.own, topics: ["defaults"], fold: withReceipt, join: withLater },
+  );
+  const underWay = useAsked<DefaultPage["under_way"]>(async () => (await session.client.defaults({ limit: 1 })).under_way, every, about, { stream: session.own, topics: ["defaults"] });
   return (
-    <Table caption="Receipts" empty={empty} rows={list} columns={[
-      { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
-      { head: "What", cell: ({ kind }) => words(kind) },
-      { head: "Details", cell: ({ details }) => <details><summary>{summaryOf(details)}</summary><pre>{JSON.stringify(details, undefined, 1)}</pre></details> },
-    ]} />
+    <>
+      {fund !== undefined && <Waterfall fund={fund} losses={defaults.answer ?? []} names={session.names} />}
+      <CallsUnderWay session={session} everyMs={every} />
+      <Sales session={session} everyMs={every} />
+      <Panel title="Calls and liquidations" note="Accounts of other members are masked: the same mask is the same account. `crossclear liquidations explain` computes every figure again.">
+        <Shown asked={liquidations} what="liquidations">{(list) => <Receipts list={list} names={session.names} empty="No account was called or liquidated." />}</Shown>
+      </Panel>
+      <Panel title="Defaults">
+        <Shown asked={underWay} what="defaults">{(list) => (
+          <Table caption="Defaults under way" empty="No default is under way." rows={list} columns={[
+            { head: "Number", numeric: true, cell: ({ number }) => integer(number) },
+            { head: "Member", numeric: true, cell: ({ member }) => integer(member) },
+            { head: "Phase", cell: ({ phase }) => <Mark tone="bad">{words(phase)}</Mark> },
+            { head: "Since height", numeric: true, cell: ({ declared_height }) => integer(declared_height) },
+            { head: "Bids until height", numeric: true, cell: ({ auction_height }) => (Number(auction_height) === 0 ? "–" : integer(auction_height)) },
+          ]} />
+        )}</Shown>
+        <Shown asked={defaults} what="defaults">{(list) => <Receipts list={list} names={session.names} empty="Nobody has defaulted." />}</Shown>
+      </Panel>
+    </>
   );
 }
-
-const summaryOf = (details: Readonly<Record<string, unknown>>): string =>
-  Object.entries(details).filter(([, value]) => typeof value !== "object").slice(0, 4).map(([name, value]) => `${name.replaceAll("_", " ")} ${String(value).slice(0, 24)}`).join(", ");

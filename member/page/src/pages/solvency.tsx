@@ -1,19 +1,20 @@
 import { useState } from "preact/hooks";
-import { type PackagePage, type Whole, writeJson } from "../../../../client/typescript/src/index";
+import { type PackagePage, type Whole } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
-import { useAsked, useLive } from "../node/live";
+import { useAsked } from "../node/asked";
 import { type Session } from "../session";
-import { integer, scaled, shortened, time } from "../ui/formats";
-import { Empty, Figure, Figures, Mark, Panel, Shown, Table, type Tone } from "../ui/parts";
+import { ExitFile } from "../solvency/exit_file";
+import { Reserves } from "../solvency/reserves";
+import { integer, shortened } from "../ui/formats";
+import { Figure, Figures, Mark, Panel, Shown, Table, type Tone } from "../ui/parts";
 import { type Checked, verified } from "../verifying";
 
-/** Epochs with their packages, each checked in this browser; what is owed in each token; the exit file of the own account. */
+/** Epochs with their packages, each checked in this browser; reserves against what is owed; the exit file of the own account. */
 type Package = PackagePage["packages"][number];
 type Outcome = { readonly step: string } | { readonly checked: Checked } | { readonly refused: string };
 
 export function Solvency({ session }: { session: Session }) {
-  const { state } = useLive(session.live);
-  const packages = useAsked(() => newest(session), 15_000, [session.client]);
+  const packages = useAsked(() => newest(session), 15_000, [session.client], { stream: session.live.stream, topics: ["epochs"] });
   const [genesis, setGenesis] = useState<ArrayBuffer | undefined>(undefined);
   const [age, setAge] = useState("168");
   const [outcomes, setOutcomes] = useState<ReadonlyMap<Whole, Outcome>>(new Map());
@@ -50,15 +51,7 @@ export function Solvency({ session }: { session: Session }) {
         )}</Shown>
       </Panel>
       {newestChecked !== undefined && <Verdict epoch={newestChecked.epoch} checked={newestChecked} />}
-      <Panel title="Reserves" note="What the network owes its members in each token. The package proves that the vaults have it.">
-        <Table caption="Owed in each token" empty="No token is listed." rows={state?.assets ?? []} columns={[
-          { head: "Token", cell: ({ name }) => name },
-          { head: "Chain", numeric: true, cell: ({ chain_id }) => String(chain_id) },
-          { head: "Owed", numeric: true, cell: ({ inventory_units, unit_decimals }) => scaled(BigInt(inventory_units), Number(unit_decimals), Math.min(Number(unit_decimals), 4)) },
-          { head: "Use", cell: ({ cash_group }) => (Number(cash_group) > 0 ? "cash" : "collateral") },
-          { head: "State", cell: ({ shortage, suspended }) => shortage !== null && shortage !== undefined ? <Mark tone="bad">halted: the vault lacks some</Mark> : suspended === true ? <Mark tone="part">suspended</Mark> : <Mark tone="good">in use</Mark> },
-        ]} />
-      </Panel>
+      <Reserves session={session} />
       <ExitFile session={session} />
     </>
   );
@@ -107,35 +100,6 @@ function Verdict({ epoch, checked }: { epoch: Whole; checked: Checked }) {
         <summary>What is the validators' word</summary>
         <dl class="pairs">{Object.entries(verdict.attested).flatMap(([name, value]) => [<dt>{name}</dt>, <dd>{value}</dd>])}</dl>
       </details>
-    </Panel>
-  );
-}
-
-function ExitFile({ session }: { session: Session }) {
-  const { account } = session;
-  const [told, setTold] = useState("");
-  const save = async (): Promise<void> => {
-    try {
-      const view = await session.client.exit(account ?? 0);
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([writeJson(view)], { type: "application/json" }));
-      link.download = `exit-${account}-epoch-${view.epoch}.json`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-      const paid = view.leaves.length;
-      setTold(`Epoch ${view.epoch} at ${time(Date.now())}: ${paid} ${paid === 1 ? "payment" : "payments"} under the root ${shortened(view.exit_root)}.`);
-    } catch (error) {
-      setTold(problemOf(error).words);
-    }
-  };
-  return (
-    <Panel title="Exit file" note="With this file the vaults pay you even if every validator stops for ever. Keep a recent one. `crossclear exit check` checks it.">
-      {account === undefined ? <Empty>Sign in under Account to get yours.</Empty> : (
-        <>
-          <button type="button" onClick={() => void save()}>Save the exit file of account {account}</button>
-          <p role="status">{told}</p>
-        </>
-      )}
     </Panel>
   );
 }

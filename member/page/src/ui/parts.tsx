@@ -1,6 +1,6 @@
 import { type ComponentChildren } from "preact";
 import { type Problem as NodeProblem } from "../node/client";
-import { type Asked } from "../node/live";
+import { type Asked } from "../node/asked";
 
 /** Parts that every view is made of: panels, tables, figures, and what stands where there is nothing to show. */
 export function Panel({ title, note, children }: { title: string; note?: ComponentChildren; children: ComponentChildren }) {

@@ -1,0 +1,48 @@
+"""Chains, reports and rounds as validators agree on them, and what a vote would do to the reader's own accounts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.api.observed import observed_of
+from node.api.view import NodeView
+from tests.kit.clearing.genesis import ALICE
+from tests.kit.clearing.signer import secret
+from tests.kit.member.driven_page import NARROW, Step, signed_in, view
+from tests.kit.member.page_view import shown
+from tests.kit.node.answering_node import answering_node
+
+pytestmark = pytest.mark.usefixtures("built_page")
+ACCESSIBLE: list[Step] = [["axe"], ["width"]]
+
+
+@pytest.fixture
+def node_view(tmp_path: Path) -> Iterator[NodeView]:
+    with answering_node(tmp_path) as node:
+        yield node.view
+
+
+def rows(caption: str) -> Step:
+    return ["text", f"table:has(caption:text('{caption}')) tbody"]
+
+
+def test_chains_and_feeds_are_those_that_validators_agree_on(node_view: NodeView) -> None:
+    read: list[Step] = [["see", "h2", "Chains"], ["see", "td", "of 1"], rows("Chains"), rows("Agreed prices")]
+    (scene,) = shown(node_view, [*view("network"), *read, ["text", ".figure:has-text('Decided in round') dd"]])
+    chains, prices, decided = scene.notes[-3:]
+    observed = observed_of(node_view.state)
+    for chain in observed.chains:
+        assert f"{chain.name} ({chain.chain_id})\t{chain.final_block}" in chains
+    assert prices.count("1 of 1") == len([feed for feed in observed.feeds if feed.reporting])
+    assert decided == "1"
+
+
+def test_the_effect_of_a_proposal_on_own_accounts_is_a_table(node_view: NodeView) -> None:
+    there: list[Step] = [["click", "nav a:has-text('Governance')"], ["see", "h3", "Effect on your accounts"]]
+    steps = [*signed_in(ALICE, secret(1)), *there, rows("Effect on your accounts"), *ACCESSIBLE]
+    for scene in shown(node_view, {"viewport": NARROW, "steps": steps}):
+        effect, findings, beyond = scene.notes[-3:]
+        assert effect.startswith(f"{ALICE}\t")
+        assert [each for each in findings if each["impact"] in ("serious", "critical")] == []
+        assert beyond == 0
