@@ -17,7 +17,8 @@ from member.api.streams import CLOSE_ENDING, CLOSE_REFUSED, SUBPROTOCOL, SUBPROT
 from member.client.authorization import SCHEME
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, internal_refusal
-from node.api.stream import Receive, Send, StreamEnd, Subscription, as_message, send_all, subscription_of
+from node.api.stream import Receive, Send, Sending, StreamEnd, Subscription, as_message, converse, subscription_of
+from node.ops.stream_counts import SOCKET
 
 Check = Callable[[HTTPConnection, str], Awaitable[ApiCall]]
 
@@ -37,7 +38,7 @@ class StreamSocket:
         try:
             self._check_origin(connection)
             subscription = subscription_of(await self._check(connection, _authorization(connection)))
-            with subscription.hub.reader(subscription.client, subscription.values):
+            with subscription.open(SOCKET):
                 self._counted("stream_socket", 101)
                 offered = SUBPROTOCOL in scope["subprotocols"]
                 await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
@@ -73,18 +74,15 @@ async def _converse(subscription: Subscription, receive: Receive, send: Send) ->
     async def send_text(text: str) -> None:
         await send({"type": "websocket.send", "text": text})
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_listen, receive, send, nursery.cancel_scope)
-        end = await send_all(subscription, as_message, send_text)
+    async def listen() -> StreamEnd | None:
+        """Until the reader leaves, or says something."""
+        is_said = (await receive())["type"] == "websocket.receive"
+        return StreamEnd(NodeCode.STREAM_READ_ONLY) if is_said else None
+
+    async def close(end: StreamEnd) -> None:
         await send(_closing(end))
-        nursery.cancel_scope.cancel()
 
-
-async def _listen(receive: Receive, send: Send, scope: trio.CancelScope) -> None:
-    """Until the reader leaves, or says something."""
-    if (await receive())["type"] == "websocket.receive":
-        await send(_closing(StreamEnd(NodeCode.STREAM_READ_ONLY)))
-    scope.cancel()
+    await converse(subscription, Sending(subscription, SOCKET, as_message, send_text), listen, close)
 
 
 def _closing(end: StreamEnd) -> dict[str, Any]:
