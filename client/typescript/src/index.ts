@@ -6,6 +6,7 @@ export { readJson, writeJson } from "./json.js";
 export { canonical, digestOf, idOf, submission, typedDataOf } from "./request.js";
 export { authorization, Key, recover, signed, type Signer, Wallet } from "./signing.js";
 export { separator, structHash, type TypedData } from "./typed_data.js";
-export { EventParser, type Frame } from "./streams.js";
+export { type Frame } from "./frames.js";
+export { EventParser } from "./streams.js";
 export { type Retries } from "./transport.js";
 export type * from "../build/generated.js";
