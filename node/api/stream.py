@@ -86,7 +86,7 @@ def subscription_of(call: ApiCall) -> "Subscription":
     cursor = read_cursor(call.parameters.get(LAST_EVENT_ID, call.parameters.get("cursor", "")))
     if cursor is not None:
         call.streams.check_cursor(cursor)
-    call.streams.check_room(call.client)
+    call.streams.check_room(call.client, call.signer)
     member = member_of(call.state, call.signer) if call.signer else None
     return Subscription(call.streams, call.client, topics, call.signer, ANYBODY if member is None else member, cursor)
 
@@ -122,7 +122,7 @@ class Subscription:
 
     def open(self, kind: str) -> AbstractContextManager[None]:
         """Its place at the hub, while it is open. Raises ApiRefusal 429."""
-        return self.hub.reader(self.client, self.values, kind, self.place)
+        return self.hub.reader(self.client, self.signer, self.values, kind, self.place)
 
     def begin(self) -> list[Line]:
         """The snapshots, for a reader without a cursor; nothing for one with."""

@@ -2,7 +2,8 @@
 
 Rule: a reader never holds up a block. A decided block is only noted; readers are woken some at a time, so that the
 network's own work comes in between; each reads the one log at its own place and has no queue. One that is so late that
-the log has forgotten its place is left with a code. Streams are bounded by number, in total and of each address.
+the log has forgotten its place is left with a code. Streams are bounded by number: all, those of an address, and those
+of a member.
 """
 
 import math
@@ -48,6 +49,7 @@ class StreamHub:
         self.ending = False
         self._max, self._per_client_max = streams_max, streams_per_client_max
         self._open: Counter[str] = Counter()
+        self._of_members: Counter[bytes] = Counter()
         self._marks: MarksNews | None = None
         self._waiting = trio.lowlevel.ParkingLot()
         self._news, self._to_refresh = trio.Event(), trio.Event()
@@ -103,22 +105,27 @@ class StreamHub:
             return True
         return False
 
-    def check_room(self, client: str) -> None:
-        """Raises ApiRefusal 429."""
+    def check_room(self, client: str, signer: bytes) -> None:
+        """For an address and a member; an empty signer is nobody. Raises ApiRefusal 429."""
         if self._open.total() >= self._max:
             raise self._refused(_full(open=self._max))
         if self._open[client] >= self._per_client_max:
             raise self._refused(_full(of_one_address=self._per_client_max))
+        if signer and self._of_members[signer] >= self._per_client_max:
+            raise self._refused(_full(of_one_member=self._per_client_max))
 
     def _refused(self, refusal: ApiRefusal) -> ApiRefusal:
         self.counts.refused[refusal.problem.code] += 1
         return refusal
 
     @contextmanager
-    def reader(self, client: str, topics: tuple[str, ...], kind: str, place: Callable[[], Cursor]) -> Iterator[None]:
+    def reader(
+        self, client: str, signer: bytes, topics: tuple[str, ...], kind: str, place: Callable[[], Cursor]
+    ) -> Iterator[None]:
         """A stream to an address, while it is open. `topics`: its values. Raises ApiRefusal 429."""
-        self.check_room(client)
+        self.check_room(client, signer)
         self._open[client] += 1
+        self._of_members.update([signer] if signer else ())
         self._readers.update(topics)
         try:
             with self.counts.stream(kind, place):
@@ -126,6 +133,8 @@ class StreamHub:
         finally:
             self._open[client] -= 1
             self._open += Counter()
+            self._of_members.subtract([signer] if signer else ())
+            self._of_members += Counter()
             self._readers.subtract(topics)
             for topic in topics:
                 if self._readers[topic] <= 0:

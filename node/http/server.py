@@ -53,13 +53,13 @@ from node.http.connections import (
     SOCKET_MESSAGE_BYTES_MAX,
     listening_socket,
     read_body,
-    without_compression,
 )
 from node.http.page import PageFile, page_files, page_response
 from node.http.routes import ROUTES, openapi
 from node.http.stream_socket import StreamSocket
 from node.http.submitters import Submitters, is_encrypted
 from node.http.tls import tls_files
+from node.http.web_guard import guarded
 from node.ops.stream_counts import StreamCounts
 
 log = structlog.get_logger(__name__)
@@ -225,7 +225,7 @@ async def serve_api(
 
     async def serve_until_ended(task_status: Any) -> None:
         with serving:
-            await serve(without_compression(app), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+            await serve(guarded(app, settings), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)

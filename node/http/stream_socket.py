@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import trio
 from starlette.requests import HTTPConnection
 
@@ -18,6 +17,7 @@ from member.client.authorization import SCHEME
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, internal_refusal
 from node.api.stream import Receive, Send, Sending, StreamEnd, Subscription, as_message, converse, subscription_of
+from node.http.web_guard import refuse_socket
 from node.ops.stream_counts import SOCKET
 
 Check = Callable[[HTTPConnection, str], Awaitable[ApiCall]]
@@ -45,11 +45,11 @@ class StreamSocket:
                 await _converse(subscription, receive, send)
         except ApiRefusal as refusal:
             self._counted("stream_socket", refusal.status)
-            await _refuse(refusal, send)
+            await refuse_socket(refusal, send)
         except (trio.Cancelled, BaseExceptionGroup):
             raise
         except Exception:
-            await _refuse(internal_refusal(), send)
+            await refuse_socket(internal_refusal(), send)
             raise
 
     def _check_origin(self, connection: HTTPConnection) -> None:
@@ -88,12 +88,3 @@ async def _converse(subscription: Subscription, receive: Receive, send: Send) ->
 def _closing(end: StreamEnd) -> dict[str, Any]:
     code = CLOSE_ENDING if end.code is NodeCode.STREAM_ENDING else CLOSE_REFUSED
     return {"type": "websocket.close", "code": code, "reason": end.code.label}
-
-
-async def _refuse(refusal: ApiRefusal, send: Send) -> None:
-    """Before the handshake: an HTTP answer."""
-    body = msgspec.json.encode(refusal.problem)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
-    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

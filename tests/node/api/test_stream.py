@@ -309,7 +309,7 @@ def open_raw(served: Served, topics: str) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect((place.host, place.port))
-    sock.sendall(f"GET {target(topics)} HTTP/1.1\r\nHost: node\r\n\r\n".encode())
+    sock.sendall(f"GET {target(topics)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return sock
 
 
@@ -329,7 +329,7 @@ async def test_a_head_that_drips_counts_as_no_stream_and_holds_up_nobody(node: S
     async with serving_streams(node) as served:
         place = httpx.URL(served.url)
         dripping = await trio.open_tcp_stream(place.host, int(place.port or 0))
-        await dripping.send_all(b"GET /v1/stream?topics=heights HTTP/1.1\r\nHost: n")
+        await dripping.send_all(b"GET /v1/stream?topics=heights HTTP/1.1\r\nHost: localhos")
         async with served.read("heights") as reader:
             assert (await reader.next())["kind"] == "snapshot"
             assert served.hub.open_streams == 1
@@ -341,8 +341,8 @@ async def test_a_body_that_drips_is_refused(node: StreamingNode, monkeypatch: py
     async with serving_streams(node) as served:
         place = httpx.URL(served.url)
         dripping = await trio.open_tcp_stream(place.host, int(place.port or 0))
-        head = b"POST /v1/submit HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-        await dripping.send_all(head)
+        head = b"POST /v1/submit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        await dripping.send_all(head + b"Content-Length: 9\r\n\r\n{")
         answer = b""
         while chunk := await dripping.receive_some():
             answer += chunk
@@ -374,8 +374,8 @@ async def test_no_socket_is_compressed(node: StreamingNode) -> None:
         place = httpx.URL(served.url)
         connection = await trio.open_tcp_stream(place.host, int(place.port or 0))
         await connection.send_all(
-            f"GET {target('heights')} HTTP/1.1\r\nHost: n\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n".encode()
-            + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"GET {target('heights')} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n".encode()
+            + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
         )
         answer = await connection.receive_some()
