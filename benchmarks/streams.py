@@ -72,7 +72,7 @@ class Readers:
 
     async def read(self, number: int) -> None:
         """One reader, until cancelled: notes when each height came."""
-        head = f"GET /v1/stream?topics={self._topics} HTTP/1.1\r\nHost: node\r\n"
+        head = f"GET /v1/stream?topics={self._topics} HTTP/1.1\r\nHost: localhost\r\n"
         if number % 2:
             head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

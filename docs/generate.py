@@ -32,6 +32,7 @@ from node.config import NodeConfig
 from node.http.routes import ROUTES
 from node.http.routes import openapi as describe_api
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.ops.stream_collector import StreamCollector
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -153,7 +154,7 @@ def openapi() -> str:
 
 def metrics() -> str:
     """Prometheus metrics."""
-    registry = Metrics(PeerCollector(None), SignerCollector(None)).registry
+    registry = Metrics(PeerCollector(None), SignerCollector(None), StreamCollector(None)).registry
     families = sorted(registry.collect(), key=lambda family: family.name)
     rows = [f"| `{family.name}` | {family.type} | {family.documentation} |" for family in families]
     return MADE + "# Metrics\n\n| name | type | what |\n|---|---|---|\n" + "\n".join(rows) + "\n"

@@ -193,6 +193,12 @@ class NodeCode(CodeBook):
         "The stream broke off and could not be taken up again. Read the present state, then follow from there.",
     )
     CLIENT_NO_KEY = 943, "This needs a signature, and the client was given no signer."
+    API_HOST = (
+        950,
+        "The node listens on its own machine alone and answers to `localhost` and addresses of loopback, not to this "
+        "name. An operator whose proxy passes other names on sets `api.proxies` or `api.behind_tls`.",
+    )
+    API_FRAMING = 951, "The request states the length of its body in two ways. Send Content-Length or chunks, not both."
     STREAM_CURSOR_OLD = (
         960,
         "The node no longer keeps what followed this cursor; `oldest` is the oldest that it takes. Begin without a "
@@ -204,8 +210,8 @@ class NodeCode(CodeBook):
     )
     STREAM_FULL = (
         962,
-        "As many streams are open as the node, or one address of it, may have. Close some, put more topics into one "
-        "stream, or ask another node. An operator sets `api.streams_max` and `api.streams_per_client_max`.",
+        "As many streams are open as the node, or one address or member of it, may have. Close some, put more topics "
+        "into one stream, or ask another node. An operator sets `api.streams_max` and `api.streams_per_client_max`.",
     )
     STREAM_SLOW = (
         963,

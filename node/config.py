@@ -127,7 +127,7 @@ class Api(Section, frozen=True):
     streams_max: Annotated[int, Meta(ge=0, le=100_000)] = 1024
     """Streams open at a time."""
     streams_per_client_max: Annotated[int, Meta(ge=1, le=100_000)] = 32
-    """Of one client address."""
+    """Of one client address, and of one member."""
 
 
 class Consensus(Section, frozen=True):

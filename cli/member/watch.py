@@ -68,7 +68,8 @@ def watch(topics: tuple[str, ...], cursor: str, frames: int | None, key: MemberK
             await reader.read(take)
 
     trio.run(read)
-    say(f"go on with --cursor {shown}")
+    if shown:
+        say(f"go on with --cursor {shown}")
 
 
 def _print(frame: "StreamFrame", output: str, text: Any) -> None:

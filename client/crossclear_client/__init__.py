@@ -6,6 +6,7 @@ the OpenAPI document.
 
 from crossclear_client import errors
 from crossclear_client.client import Client
+from crossclear_client.deposits import Call, deposit_calls, deposit_number, native_deposit_call
 from crossclear_client.errors import ClientError, NodeRefused, RequestRefused
 from crossclear_client.generated import answers, requests
 from crossclear_client.request import Request, request_of
@@ -13,6 +14,7 @@ from crossclear_client.signing import Key, Signer, Wallet, signed
 from crossclear_client.transport import Retries
 
 __all__ = [
+    "Call",
     "Client",
     "ClientError",
     "Key",
@@ -23,7 +25,10 @@ __all__ = [
     "Signer",
     "Wallet",
     "answers",
+    "deposit_calls",
+    "deposit_number",
     "errors",
+    "native_deposit_call",
     "request_of",
     "requests",
     "signed",

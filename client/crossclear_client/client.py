@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from crossclear_client.errors import BadAnswer, NodeRefused, NoFate, NoKey, RequestRefused
+from crossclear_client.frames import EventConnection, FrameStream
 from crossclear_client.generated.answers import (
     CollateralEventView,
     Problem,
@@ -23,8 +24,9 @@ from crossclear_client.generated.answers import (
 from crossclear_client.generated.questions import Questions
 from crossclear_client.request import Request, submission
 from crossclear_client.signing import Signer, signed
-from crossclear_client.streams import EventStream, Frame, FrameStream, Watch
+from crossclear_client.streams import EventStream, Watch
 from crossclear_client.transport import Retries, Transport, retry_after
+from crossclear_client.websocket import SocketConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -221,19 +223,19 @@ class Client(Questions):
 
         return EventStream(self._transport, path, headers, kind, self._retries, last_id)
 
-    def follow(self, *topics: str, cursor: str = "") -> FrameStream:
+    def follow(self, *topics: str, cursor: str = "", websocket: bool = False) -> FrameStream:
         """Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on.
 
-        With a signer the request is signed, which topics of members need. Raises NodeRefused at a node that does not
-        know the route or no longer keeps what followed the cursor.
+        Over server-sent events, or a WebSocket. With a signer the request is signed, which topics of members need.
+        Where the node no longer keeps what followed the cursor, a frame `gap` comes and then snapshots.
         """
-        path = "/v1/stream?topics=" + ",".join(topics)
 
-        async def headers() -> dict[str, str]:
+        async def headers(target: str) -> dict[str, str]:
             network = await self.network() if self.signer is not None else None
-            return await self._transport.headers("GET", path, b"", "", self.signer, network)
+            return await self._transport.headers("GET", target, b"", "", self.signer, network)
 
-        return FrameStream(self._transport, path, headers, Frame, self._retries, cursor)
+        connection = SocketConnection(self._transport) if websocket else EventConnection(self._transport)
+        return FrameStream(connection, "/v1/stream?topics=" + ",".join(topics), headers, self._retries, cursor)
 
     def collateral_event_steps(
         self, chain_id: int, reference: str, *, last_id: str = ""

@@ -7,13 +7,12 @@ the last step. An answer that is asked again is shown only when it changed.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 import msgspec
 
-from crossclear_client.errors import BadAnswer, NodeRefused, NodeUnreachable, StreamLost
-from crossclear_client.generated.answers import Problem
+from crossclear_client.errors import BadAnswer, NodeUnreachable, StreamLost
 from crossclear_client.transport import Answer, Retries, Transport, refusal
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EVENT_BYTES_MAX = 1 << 20
-STREAM_ENDING = "R0965"
-"""The node ends; the stream goes on when it is back."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -60,6 +57,22 @@ class EventParser:
         elif name == "id" and "\0" not in value:
             self.last_id = value
         return None
+
+
+async def lines_of(response: "httpx.Response") -> AsyncIterator[str]:
+    """The lines of a stream, without their ends. Raises BadAnswer for one beyond a megabyte, however it drips."""
+    rest, is_after_return = b"", False
+    pieces = response.aiter_raw()
+    async for piece in pieces:
+        # A carriage return ends a line at once: it may have been half of an end.
+        fresh = piece.removeprefix(b"\n") if is_after_return else piece
+        is_after_return = piece.endswith(b"\r")
+        *lines, rest = (rest + fresh.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).split(b"\n")
+        if len(rest) > EVENT_BYTES_MAX:
+            await close_response(response, pieces)
+            raise BadAnswer("stream", f"an event of more than {EVENT_BYTES_MAX} bytes")
+        for line in lines:
+            yield line.decode(errors="replace")
 
 
 class EventStream(Generic[T]):
@@ -112,14 +125,8 @@ class EventStream(Generic[T]):
                 await self._close()  # the node ends a stream from time to time
                 continue
             self._failed = 0
-            value = Answer(200, {}, event.data.encode()).read(self._kind)
-            if await self._is_shown(value, event.id):
-                return value
-
-    async def _is_shown(self, value: T, event_id: str) -> bool:  # noqa: ARG002 - for streams of another form
-        """Note how far the stream is; whether this event is shown."""
-        self.last_id = event_id or self.last_id
-        return True
+            self.last_id = event.id or self.last_id
+            return Answer(200, {}, event.data.encode()).read(self._kind)
 
     async def _next_event(self) -> Event | None:
         if self._lines is None:
@@ -148,7 +155,7 @@ class EventStream(Generic[T]):
                 await self._wait(f"status {answer.status}")
                 return await self._open()
             raise refusal(answer)
-        self._parser, self._lines = EventParser(), response.aiter_lines()
+        self._parser, self._lines = EventParser(), lines_of(response)
         self._parser.last_id = self.last_id
         return True
 
@@ -162,41 +169,18 @@ class EventStream(Generic[T]):
     async def _close(self) -> None:
         response, lines = self._response, self._lines
         self._response = self._lines = None
-        if response is not None:
-            await response.aclose()
-        if lines is not None:
-            # Closed under it, the iteration ends by itself; broken off, it leaves generators behind.
-            with suppress(Exception):
-                async for _ in lines:
-                    pass
+        await close_response(response, lines)
 
 
-class Frame(msgspec.Struct, frozen=True):
-    """One frame of `/v1/stream`: a snapshot of a topic replaces what was known of it, a delta is what changed."""
-
-    topic: str
-    cursor: str
-    kind: str
-    data: dict[str, Any]
-
-
-class FrameStream(EventStream[Frame]):
-    """The frames of some topics: snapshots first, then deltas. `last_id` is the cursor to go on from, also elsewhere.
-
-    A break among the first snapshots begins with snapshots again, because a cursor would skip those that are missing.
-    """
-
-    async def _is_shown(self, value: Frame, event_id: str) -> bool:
-        if value.kind == "end":
-            problem = Answer(200, {}, msgspec.json.encode(value.data)).read(Problem)
-            await self._close()
-            if problem.code != STREAM_ENDING:
-                raise NodeRefused(problem.code, problem.message, at=problem.at, remedy=problem.remedy, status=200)
-            await self._wait(problem.message)
-            return False
-        if self.last_id or value.kind != "snapshot":
-            self.last_id = event_id or self.last_id
-        return value.kind != "heartbeat"
+async def close_response(response: "httpx.Response | None", lines: AsyncIterator[object] | None) -> None:
+    """Close a response that was not read to its end, and the iteration over it."""
+    if response is not None:
+        await response.aclose()
+    if lines is not None:
+        # Closed under it, the iteration ends by itself; broken off, it leaves generators behind.
+        with suppress(Exception):
+            async for _ in lines:
+                pass
 
 
 class Watch(Generic[T]):

@@ -1,9 +1,9 @@
 """The stream of a node: its topics, its frames and its cursors.
 
 Rule: a frame says its topic, whether it is a snapshot or a delta, and the cursor up to which everything of the topics
-was sent. A cursor is `height:index`, the place of an event among all events of a block, which every node counts alike.
-Events are sent once and in order. A value (`account:ID`, `sales`) is sent whole at first, then what changed; where a
-reader is late, the values in between are left out.
+was sent; of the first snapshots only the last one has a cursor. A cursor is `height:index`, the place of an event among
+all events of a block, which every node counts alike. Events are sent once and in order. A value (`account:ID`, `sales`)
+is sent whole at first, then what changed; where a reader is late, the values in between are left out.
 """
 
 import re
@@ -41,6 +41,8 @@ _OF_ACCOUNT = "|".join(ACCOUNT_TOPICS)
 TOPIC_PATTERN = f"(?:{_NAMED}|(?:{_OF_ACCOUNT}):(?:0|[1-9][0-9]{{0,17}}))"
 TOPICS_PATTERN = f"{TOPIC_PATTERN}(?:,{TOPIC_PATTERN}){{0,{TOPICS_MAX - 1}}}"
 CURSOR_PATTERN = "(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8})"
+WHOLE_BLOCK = 999_999_999
+"""The index of a cursor that stands after all events of its block, however many they are."""
 SUBPROTOCOL = "crossclear.v1"
 """Of a WebSocket."""
 SUBPROTOCOL_SIGNED = "crossclear.signed."
@@ -148,6 +150,7 @@ class StreamFrame(Body, frozen=True):
     `end`, after which the node closes: then `data` is a refusal, and a stream from `cursor` goes on where it ended."""
 
     topic: Annotated[str, Meta(max_length=32)]
-    cursor: Annotated[str, Meta(pattern=f"^({CURSOR_PATTERN})$")]
+    cursor: Annotated[str, Meta(pattern=f"^({CURSOR_PATTERN})?$")]
+    """Empty in a first snapshot that others follow: a stream that breaks off there begins anew."""
     kind: Literal["snapshot", "delta", "heartbeat", "end"]
     data: dict[str, Any]

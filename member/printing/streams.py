@@ -9,7 +9,7 @@ def frame_text(frame: StreamFrame) -> str:
     """`CURSOR TOPIC:` and what is new, in words."""
     name = frame.topic.partition(":")[0]
     words = _WORDS.get(name, _receipt)
-    return f"{frame.cursor} {frame.topic}: {words(frame.data)}"
+    return f"{frame.cursor or '-'} {frame.topic}: {words(frame.data)}"
 
 
 def _height(data: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ longer reads. What is sent over a connection is bounded, frame by frame.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import trio
@@ -26,9 +27,10 @@ from member.api.streams import (
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, Parameter, Routes, member_of, owner_of, problem_of, respond_refusal
 from node.api.event_stream import EVENT_STREAM, LAST_EVENT_ID
-from node.api.stream_blocks import ANYBODY, Line, Viewer, frame
+from node.api.stream_blocks import ANYBODY, Line, StreamBlock, Viewer, frame
 from node.api.stream_hub import StreamHub, member_masks
 from node.api.stream_values import is_value
+from node.ops.stream_counts import EVENTS, FAILED, LEFT
 
 routes = Routes()
 QUIET_SECONDS = 5.0
@@ -84,7 +86,7 @@ def subscription_of(call: ApiCall) -> "Subscription":
     cursor = read_cursor(call.parameters.get(LAST_EVENT_ID, call.parameters.get("cursor", "")))
     if cursor is not None:
         call.streams.check_cursor(cursor)
-    call.streams.check_room(call.client)
+    call.streams.check_room(call.client, call.signer)
     member = member_of(call.state, call.signer) if call.signer else None
     return Subscription(call.streams, call.client, topics, call.signer, ANYBODY if member is None else member, cursor)
 
@@ -118,24 +120,32 @@ class Subscription:
         """Everything up to here was sent."""
         return self.cursor or self.hub.head()
 
+    def open(self, kind: str) -> AbstractContextManager[None]:
+        """Its place at the hub, while it is open. Raises ApiRefusal 429."""
+        return self.hub.reader(self.client, self.signer, self.values, kind, self.place)
+
     def begin(self) -> list[Line]:
         """The snapshots, for a reader without a cursor; nothing for one with."""
         if self.cursor is not None:
             return []
         self.cursor = head = self.hub.head()
-        return [
-            (head.index, frame(topic, head, "snapshot", self.hub.snapshot(topic, self.viewer))) for topic in self.logged
-        ]
+        lines: list[Line] = []
+        for topic in self.logged:
+            # A reader that goes on after one of them would miss those that follow.
+            place = head if topic == self.logged[-1] else None
+            data = self.hub.snapshot(topic, self.viewer)
+            lines.append((None if place is None else place.index, frame(topic, place, "snapshot", data)))
+        return lines
 
-    def take(self, shape: "Shape") -> Iterator[Any]:
+    def take(self, shape: "Shape") -> Iterator["Piece"]:
         """What is new, in pieces as `shape` makes them. Raises StreamEnd."""
         self._check_reader()
         yield from self._blocks(shape)
         lines = list(self._changed_values())
         if lines:
-            yield shape(self.place().height, lines)
+            yield Piece(shape(self.place().height, lines), len(lines))
 
-    def _blocks(self, shape: "Shape") -> Iterator[Any]:
+    def _blocks(self, shape: "Shape") -> Iterator["Piece"]:
         log, place = self.hub.log, self.place()
         newest = log.newest
         while newest is not None and place < newest.last:
@@ -149,13 +159,13 @@ class Subscription:
             yield from self._pieces(block, after, shape)
             self.cursor = place = block.last
 
-    def _pieces(self, block: Any, after: int, shape: "Shape") -> list[Any]:
-        def make() -> list[Any]:
+    def _pieces(self, block: StreamBlock, after: int, shape: "Shape") -> list["Piece"]:
+        def make() -> list[Piece]:
             lines = block.all_lines(self.logged, self.viewer, after)
-            return [shape(block.height, part) for part in in_chunks(lines)]
+            return [Piece(shape(block.height, part), len(part), block.decided_at) for part in in_chunks(lines)]
 
         # Readers of the same topics who may see the same share the bytes.
-        pieces: list[Any] = block.joined((self.logged, self.member, shape), make) if after < 0 else make()
+        pieces: list[Piece] = block.joined((self.logged, self.member, shape), make) if after < 0 else make()
         return pieces
 
     def _changed_values(self) -> Iterator[Line]:
@@ -166,6 +176,8 @@ class Subscription:
             if value is None or value.version == sent:
                 continue
             self._versions[topic] = value.version
+            if sent:
+                self.hub.counts.skipped += value.version - sent - 1
             is_next = sent and value.version == sent + 1
             kind, data = ("delta", value.delta) if is_next else ("snapshot", value.whole)
             yield place.index, frame(topic, place, kind, data)
@@ -188,6 +200,14 @@ Shape = Callable[[int, list[Line]], Any]
 """What is sent of several frames of a height: the same function makes the same bytes."""
 
 
+class Piece(NamedTuple):
+    """What is sent at once: how many frames it has, and when their block was decided, for those of a block."""
+
+    data: Any
+    frames: int
+    decided_at: float | None = None
+
+
 def in_chunks(lines: list[Line]) -> Iterator[list[Line]]:
     """Lines, in runs of at most `CHUNK_BYTES_MAX`."""
     run: list[Line] = []
@@ -203,8 +223,11 @@ def in_chunks(lines: list[Line]) -> Iterator[list[Line]]:
 
 
 def as_events(height: int, lines: list[Line]) -> bytes:
-    """Server-sent events."""
-    return b"".join(b"id: %d:%d\ndata: %b\n\n" % (height, index, data) for index, data in lines)
+    """Server-sent events. One without an id leaves the reader's as it was."""
+    return b"".join(
+        b"data: %b\n\n" % data if index is None else b"id: %d:%d\ndata: %b\n\n" % (height, index, data)
+        for index, data in lines
+    )
 
 
 def as_message(_: int, lines: list[Line]) -> str:
@@ -212,29 +235,73 @@ def as_message(_: int, lines: list[Line]) -> str:
     return (b"[%b]" % b",".join(data for _, data in lines)).decode()
 
 
-async def send_all(subscription: Subscription, shape: Shape, send: Callable[[Any], Awaitable[None]]) -> StreamEnd:
-    """Send the stream until it ends; why it did."""
-    hub = subscription.hub
+class Sending:
+    """Sends a stream over a connection of a kind, and counts what it sent."""
+
+    def __init__(
+        self, subscription: Subscription, kind: str, shape: Shape, send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        self._subscription, self._kind, self._shape, self._send = subscription, kind, shape, send
+
+    async def all(self) -> StreamEnd:
+        """Send the stream until it ends; why it did."""
+        subscription, shape = self._subscription, self._shape
+        hub = subscription.hub
+        try:
+            for run in in_chunks(subscription.begin()):
+                await self._piece(Piece(shape(subscription.place().height, run), len(run)))
+            while True:
+                is_new = False
+                for piece in subscription.take(shape):
+                    await self._piece(piece)
+                    is_new = True
+                if is_new:
+                    continue  # a block may have been decided meanwhile
+                if not hub.is_live:
+                    raise StreamEnd(NodeCode.STREAM_ENDING, cursor=str(subscription.place()))
+                if not await hub.wait(QUIET_SECONDS):
+                    await self._place("heartbeat", b"{}")
+        except StreamEnd as end:
+            await self._place("end", msgspec.json.encode(end.problem))
+            return end
+
+    async def _place(self, kind: str, data: bytes) -> None:
+        """A frame of no topic."""
+        place = self._subscription.place()
+        await self._piece(Piece(self._shape(place.height, [(place.index, frame("", place, kind, data))]), 1))
+
+    async def _piece(self, piece: Piece) -> None:
+        await self._send(piece.data)
+        delay = None if piece.decided_at is None else trio.current_time() - piece.decided_at
+        self._subscription.hub.counts.sent(self._kind, piece.frames, delay)
+
+
+async def converse(
+    subscription: Subscription,
+    sending: Sending,
+    listen: Callable[[], Awaitable[StreamEnd | None]],
+    close: Callable[[StreamEnd], Awaitable[None]],
+) -> None:
+    """Send a stream until it ends by itself or `listen` returns: None where the reader left. Counts the end."""
+    reasons: list[str] = []
+    """Only the first counts: the connection ends after a stream that has ended, too."""
+
+    async def until_heard(scope: trio.CancelScope) -> None:
+        end = await listen()
+        reasons.append(LEFT if end is None else end.code.label)
+        if end is not None:
+            await close(end)
+        scope.cancel()
+
     try:
-        for run in in_chunks(subscription.begin()):
-            await send(shape(subscription.place().height, run))
-        while True:
-            is_new = False
-            for piece in subscription.take(shape):
-                await send(piece)
-                is_new = True
-            if is_new:
-                continue  # a block may have been decided meanwhile
-            if not hub.is_live:
-                raise StreamEnd(NodeCode.STREAM_ENDING, cursor=str(subscription.place()))
-            if not await hub.wait(QUIET_SECONDS):
-                place = subscription.place()
-                await send(shape(place.height, [(place.index, frame("", place, "heartbeat", b"{}"))]))
-    except StreamEnd as end:
-        place = subscription.place()
-        data = msgspec.json.encode(end.problem)
-        await send(shape(place.height, [(place.index, frame("", place, "end", data))]))
-        return end
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(until_heard, nursery.cancel_scope)
+            end = await sending.all()
+            reasons.append(end.code.label)
+            await close(end)
+            nursery.cancel_scope.cancel()
+    finally:
+        subscription.hub.counts.ended[reasons[0] if reasons else FAILED] += 1
 
 
 Message = MutableMapping[str, Any]
@@ -258,19 +325,16 @@ class StreamResponse(Response):
         async def send_body(data: bytes) -> None:
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
+        async def until_left() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        async def close(_: StreamEnd) -> None:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
         try:
-            with subscription.hub.reader(subscription.client, subscription.values):
+            with subscription.open(EVENTS):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_until_left, receive, nursery.cancel_scope)
-                    await send_all(subscription, as_events, send_body)
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
-                    nursery.cancel_scope.cancel()
+                await converse(subscription, Sending(subscription, EVENTS, as_events, send_body), until_left, close)
         except ApiRefusal as refusal:
             await respond_refusal(refusal)(scope, receive, send)
-
-
-async def _until_left(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -89,16 +89,19 @@ class Viewer:
     masks: Callable[[], Masks]
 
 
-Line = tuple[int, bytes]
-"""The number of an event and its frame as JSON."""
+Line = tuple[int | None, bytes]
+"""The number of an event and its frame as JSON; no number for a frame after which a stream cannot go on."""
 
 
 class StreamBlock:
     """One block as streams show it."""
 
-    def __init__(self, header: Header, receipts: tuple[Receipt, ...], marks: MarksNews | None) -> None:
-        """`marks`: those that it changed; None for none."""
+    def __init__(
+        self, header: Header, receipts: tuple[Receipt, ...], marks: MarksNews | None, decided_at: float = 0.0
+    ) -> None:
+        """`marks`: those that it changed; None for none. `decided_at`: on the clock of the event loop."""
         self.height = header.height
+        self.decided_at = decided_at
         self.receipts = receipts
         self._header, self._marks = header, marks
         self._lines: dict[tuple[str, int], tuple[Line, ...]] = {}
@@ -134,8 +137,8 @@ class StreamBlock:
 
     def all_lines(self, topics: tuple[str, ...], viewer: Viewer, after: int = -1) -> list[Line]:
         """The frames of several topics beyond an event, in order."""
-        found = (line for topic in topics for line in self.lines(topic, viewer) if line[0] > after)
-        return sorted(found, key=lambda line: line[0])
+        found = (line for topic in topics for line in self.lines(topic, viewer) if _number(line) > after)
+        return sorted(found, key=_number)
 
     def joined(self, key: object, make: Callable[[], Any]) -> Any:
         """What `make` makes of the block for all readers of this key, once."""
@@ -175,15 +178,14 @@ def height_news(header: Header, receipts: int) -> HeightNews:
     )
 
 
-def frame(topic: str, cursor: Cursor, kind: str, data: bytes) -> bytes:
-    """A frame whose data is encoded already."""
-    return b'{"topic":"%b","cursor":"%d:%d","kind":"%b","data":%b}' % (
-        topic.encode(),
-        cursor.height,
-        cursor.index,
-        kind.encode(),
-        data,
-    )
+def _number(line: Line) -> int:
+    return -1 if line[0] is None else line[0]
+
+
+def frame(topic: str, cursor: Cursor | None, kind: str, data: bytes) -> bytes:
+    """A frame whose data is encoded already; without a cursor a stream cannot go on after it."""
+    place = b"" if cursor is None else b"%d:%d" % (cursor.height, cursor.index)
+    return b'{"topic":"%b","cursor":"%b","kind":"%b","data":%b}' % (topic.encode(), place, kind.encode(), data)
 
 
 class StreamLog:

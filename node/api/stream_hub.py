@@ -2,19 +2,20 @@
 
 Rule: a reader never holds up a block. A decided block is only noted; readers are woken some at a time, so that the
 network's own work comes in between; each reads the one log at its own place and has no queue. One that is so late that
-the log has forgotten its place is left with a code. Streams are bounded by number, in total and of each address.
+the log has forgotten its place is left with a code. Streams are bounded by number: all, those of an address, and those
+of a member.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 import trio
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from member.api.streams import Cursor, MarksNews
+from member.api.streams import WHOLE_BLOCK, Cursor, MarksNews
 from member.codes import NodeCode
 from member.explaining.receipt_index import Masks
 from node.agreement.application import DecidedHeight
@@ -22,6 +23,7 @@ from node.api.calls import ApiRefusal
 from node.api.stream_blocks import ANYBODY, MASKED_TOPICS, StreamBlock, StreamLog, Viewer, height_news
 from node.api.stream_values import Value, changed_marks, marks_now, new_value, snapshot_of, value_of
 from node.api.view import NodeView
+from node.ops.stream_counts import StreamCounts
 
 WOKEN_AT_ONCE = 32
 REFRESH_SHARE = 9
@@ -37,12 +39,17 @@ END_SECONDS_MAX = 1.0
 class StreamHub:
     """Of one node's API."""
 
-    def __init__(self, view: NodeView, streams_max: int, streams_per_client_max: int) -> None:
+    def __init__(
+        self, view: NodeView, streams_max: int, streams_per_client_max: int, counts: StreamCounts | None = None
+    ) -> None:
         self.view = view
+        self.counts = counts or StreamCounts()
+        self.counts.newest = self.head
         self.log = StreamLog()
         self.ending = False
         self._max, self._per_client_max = streams_max, streams_per_client_max
         self._open: Counter[str] = Counter()
+        self._of_members: Counter[bytes] = Counter()
         self._marks: MarksNews | None = None
         self._waiting = trio.lowlevel.ParkingLot()
         self._news, self._to_refresh = trio.Event(), trio.Event()
@@ -67,7 +74,7 @@ class StreamHub:
         """Note a block."""
         now = marks_now(decided.state)
         changed, self._marks = changed_marks(self._marks, now), now
-        self.log.add(StreamBlock(decided.header, decided.result.receipts, changed))
+        self.log.add(StreamBlock(decided.header, decided.result.receipts, changed, trio.current_time()))
         self._news.set()
         self._to_refresh.set()
 
@@ -98,24 +105,36 @@ class StreamHub:
             return True
         return False
 
-    def check_room(self, client: str) -> None:
-        """Raises ApiRefusal 429."""
+    def check_room(self, client: str, signer: bytes) -> None:
+        """For an address and a member; an empty signer is nobody. Raises ApiRefusal 429."""
         if self._open.total() >= self._max:
-            raise _full(open=self._max)
+            raise self._refused(_full(open=self._max))
         if self._open[client] >= self._per_client_max:
-            raise _full(of_one_address=self._per_client_max)
+            raise self._refused(_full(of_one_address=self._per_client_max))
+        if signer and self._of_members[signer] >= self._per_client_max:
+            raise self._refused(_full(of_one_member=self._per_client_max))
+
+    def _refused(self, refusal: ApiRefusal) -> ApiRefusal:
+        self.counts.refused[refusal.problem.code] += 1
+        return refusal
 
     @contextmanager
-    def reader(self, client: str, topics: tuple[str, ...]) -> Iterator[None]:
-        """A stream to an address, while it is open. Raises ApiRefusal 429."""
-        self.check_room(client)
+    def reader(
+        self, client: str, signer: bytes, topics: tuple[str, ...], kind: str, place: Callable[[], Cursor]
+    ) -> Iterator[None]:
+        """A stream to an address, while it is open. `topics`: its values. Raises ApiRefusal 429."""
+        self.check_room(client, signer)
         self._open[client] += 1
+        self._of_members.update([signer] if signer else ())
         self._readers.update(topics)
         try:
-            yield
+            with self.counts.stream(kind, place):
+                yield
         finally:
             self._open[client] -= 1
             self._open += Counter()
+            self._of_members.subtract([signer] if signer else ())
+            self._of_members += Counter()
             self._readers.subtract(topics)
             for topic in topics:
                 if self._readers[topic] <= 0:
@@ -128,20 +147,28 @@ class StreamHub:
         if newest is not None:
             return newest.last
         header = self.view.newest
-        return Cursor(header.height if header is not None else 0, 0)
+        return Cursor(header.height if header is not None else 0, WHOLE_BLOCK)
 
     def check_cursor(self, cursor: Cursor) -> None:
         """Raises ApiRefusal 410 for one whose next events are forgotten, 503 for one of a height that is not decided
         here, and 400 for one of an event that there is not."""
+        refusal = self._cursor_refusal(cursor)
+        if refusal is not None:
+            raise self._refused(refusal)
+
+    def _cursor_refusal(self, cursor: Cursor) -> ApiRefusal | None:
         head, first = self.head(), self.log.first_height or self.head().height + 1
         if cursor.height > head.height:
-            raise ApiRefusal(503, NodeCode.STREAM_CURSOR_AHEAD, "cursor", cursor=str(cursor), newest=str(head))
+            return ApiRefusal(503, NodeCode.STREAM_CURSOR_AHEAD, "cursor", cursor=str(cursor), newest=str(head))
+        if cursor == Cursor(first - 1, WHOLE_BLOCK):
+            return None
         block = self.log.block(cursor.height)
         if block is None:
             oldest = str(Cursor(first, 0))
-            raise ApiRefusal(410, NodeCode.STREAM_CURSOR_OLD, "cursor", cursor=str(cursor), oldest=oldest)
-        if cursor.index > block.last.index:
-            raise ApiRefusal(400, NodeCode.API_PARAMETER, "cursor", value=str(cursor), last=str(block.last))
+            return ApiRefusal(410, NodeCode.STREAM_CURSOR_OLD, "cursor", cursor=str(cursor), oldest=oldest)
+        if block.last.index < cursor.index != WHOLE_BLOCK:
+            return ApiRefusal(400, NodeCode.API_PARAMETER, "cursor", value=str(cursor), last=str(block.last))
+        return None
 
     def snapshot(self, topic: str, viewer: Viewer) -> bytes:
         """The data of a topic's snapshot, made once a height for all who may see the same."""

@@ -60,6 +60,8 @@ from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.ops.stream_collector import StreamCollector
+from node.ops.stream_counts import StreamCounts
 from node.oracle.connections.chain_questions import ChainConnections
 from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
@@ -343,8 +345,10 @@ class Node:
             lambda: self._prices.standings if self._prices is not None else (),
             lambda: self._surfaces.standings,
         )
+        self._stream_counts = StreamCounts()
+        collectors = PeerCollector(self._network), SignerCollector(remote), StreamCollector(self._stream_counts)
         self._meters = Meters(
-            Metrics(PeerCollector(self._network), SignerCollector(remote)),
+            Metrics(*collectors),
             self._network,
             self._oracle,
             self._bridge,
@@ -431,7 +435,8 @@ class Node:
             if self._config.relayer.enabled:
                 nursery.start_soon(self._supervisor.keep, "relayers", partial(self._relayer.run, self._supervisor.keep))
             if self._config.api.enabled:
-                api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
+                counted = self._meters.api_answered
+                api = build_api(self._view, self._config.api, clock_ms, counted, self._stream_counts)
                 await nursery.start(
                     self._supervisor.keep_started, "api", partial(serve_api, api, self._config.api, self._config.home)
                 )

@@ -1,13 +1,10 @@
 """The connections of the API: the socket that listens, bodies that drip, and what a WebSocket may cost.
 
-Rule: a reader that takes nothing is left by the kernel: the server itself waits for it, also when the node ends. No
-WebSocket is compressed: a window for each reader costs more memory than a stream saves bytes, and a small message could
-grow beyond bounds.
+Rule: a reader that takes nothing is left by the kernel: the server itself waits for it, also when the node ends.
 """
 
 import socket
 from contextlib import aclosing
-from typing import Any
 
 import trio
 from starlette.requests import Request
@@ -37,18 +34,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def without_compression(app: Any) -> Any:
-    """The ASGI application, of which no WebSocket is compressed, whatever a client offers."""
-
-    async def serve(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            # hypercorn accepts permessage-deflate by itself and has no setting for it.
-            send.__self__.handshake.extensions = None
-        await app(scope, receive, send)
-
-    return serve
 
 
 async def read_body(request: Request, limit: int) -> bytes:

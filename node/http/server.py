@@ -53,13 +53,14 @@ from node.http.connections import (
     SOCKET_MESSAGE_BYTES_MAX,
     listening_socket,
     read_body,
-    without_compression,
 )
 from node.http.page import PageFile, page_files, page_response
 from node.http.routes import ROUTES, openapi
 from node.http.stream_socket import StreamSocket
 from node.http.submitters import Submitters, is_encrypted
 from node.http.tls import tls_files
+from node.http.web_guard import guarded
+from node.ops.stream_counts import StreamCounts
 
 log = structlog.get_logger(__name__)
 
@@ -147,8 +148,9 @@ def build_api(
     settings: Api,
     clock_ms: Callable[[], int],
     counted: Callable[[str, int], None] = lambda _name, _status: None,
+    stream_counts: StreamCounts | None = None,
 ) -> Starlette:
-    """The ASGI application."""
+    """The ASGI application. `stream_counts`: where the streams count what they do, if anybody reads it."""
     served = ApiContext(
         view=view,
         settings=settings,
@@ -158,7 +160,7 @@ def build_api(
         submitters=Submitters(settings),
         counted=counted,
         alarm=BugAlarm(),
-        streams=StreamHub(view, settings.streams_max, settings.streams_per_client_max),
+        streams=StreamHub(view, settings.streams_max, settings.streams_per_client_max, stream_counts),
     )
     description = msgspec.json.encode(openapi())
 
@@ -223,7 +225,7 @@ async def serve_api(
 
     async def serve_until_ended(task_status: Any) -> None:
         with serving:
-            await serve(without_compression(app), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+            await serve(guarded(app, settings), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)

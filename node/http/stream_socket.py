@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import trio
 from starlette.requests import HTTPConnection
 
@@ -17,7 +16,9 @@ from member.api.streams import CLOSE_ENDING, CLOSE_REFUSED, SUBPROTOCOL, SUBPROT
 from member.client.authorization import SCHEME
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, internal_refusal
-from node.api.stream import Receive, Send, StreamEnd, Subscription, as_message, send_all, subscription_of
+from node.api.stream import Receive, Send, Sending, StreamEnd, Subscription, as_message, converse, subscription_of
+from node.http.web_guard import refuse_socket
+from node.ops.stream_counts import SOCKET
 
 Check = Callable[[HTTPConnection, str], Awaitable[ApiCall]]
 
@@ -37,18 +38,18 @@ class StreamSocket:
         try:
             self._check_origin(connection)
             subscription = subscription_of(await self._check(connection, _authorization(connection)))
-            with subscription.hub.reader(subscription.client, subscription.values):
+            with subscription.open(SOCKET):
                 self._counted("stream_socket", 101)
                 offered = SUBPROTOCOL in scope["subprotocols"]
                 await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
                 await _converse(subscription, receive, send)
         except ApiRefusal as refusal:
             self._counted("stream_socket", refusal.status)
-            await _refuse(refusal, send)
+            await refuse_socket(refusal, send)
         except (trio.Cancelled, BaseExceptionGroup):
             raise
         except Exception:
-            await _refuse(internal_refusal(), send)
+            await refuse_socket(internal_refusal(), send)
             raise
 
     def _check_origin(self, connection: HTTPConnection) -> None:
@@ -73,29 +74,17 @@ async def _converse(subscription: Subscription, receive: Receive, send: Send) ->
     async def send_text(text: str) -> None:
         await send({"type": "websocket.send", "text": text})
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_listen, receive, send, nursery.cancel_scope)
-        end = await send_all(subscription, as_message, send_text)
+    async def listen() -> StreamEnd | None:
+        """Until the reader leaves, or says something."""
+        is_said = (await receive())["type"] == "websocket.receive"
+        return StreamEnd(NodeCode.STREAM_READ_ONLY) if is_said else None
+
+    async def close(end: StreamEnd) -> None:
         await send(_closing(end))
-        nursery.cancel_scope.cancel()
 
-
-async def _listen(receive: Receive, send: Send, scope: trio.CancelScope) -> None:
-    """Until the reader leaves, or says something."""
-    if (await receive())["type"] == "websocket.receive":
-        await send(_closing(StreamEnd(NodeCode.STREAM_READ_ONLY)))
-    scope.cancel()
+    await converse(subscription, Sending(subscription, SOCKET, as_message, send_text), listen, close)
 
 
 def _closing(end: StreamEnd) -> dict[str, Any]:
     code = CLOSE_ENDING if end.code is NodeCode.STREAM_ENDING else CLOSE_REFUSED
     return {"type": "websocket.close", "code": code, "reason": end.code.label}
-
-
-async def _refuse(refusal: ApiRefusal, send: Send) -> None:
-    """Before the handshake: an HTTP answer."""
-    body = msgspec.json.encode(refusal.problem)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
-    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

@@ -210,15 +210,18 @@ def frame(topic: str, cursor: str, kind: str, **data: Any) -> tuple[str, Any]:
     return cursor, {"topic": topic, "cursor": cursor, "kind": kind, "data": data}
 
 
-def test_topics_begin_again_with_snapshots_until_all_of_them_came_then_go_on_from_the_cursor(play: Any) -> None:
-    snapshots = frame("heights", "7:3", "snapshot", height=7), frame("marks", "7:3", "snapshot", height=7)
-    ending = {"code": "R0965", "message": "the node ends", "at": "stream", "remedy": "wait"}
+ENDING = {"code": "R0965", "message": "the node ends", "at": "stream", "remedy": "wait"}
+
+
+def test_topics_go_on_from_the_cursor_which_snapshots_have_once_all_of_them_came(play: Any) -> None:
+    snapshots = frame("heights", "", "snapshot", height=7), frame("marks", "7:3", "snapshot", height=7)
     node = Node(
         events(snapshots[0]),
-        events(*snapshots, frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta", height=8)),
+        events(*snapshots),
         httpx.ConnectError("down"),
-        events(frame("heights", "9:0", "delta", height=9), frame("", "9:2", "end", **ending)),
-        events(frame("", "9:2", "end", **{**ending, "code": "R0963"})),
+        events(frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta", height=8)),
+        events(frame("heights", "9:0", "delta", height=9), frame("", "9:2", "end", **ENDING)),
+        events(frame("", "9:2", "end", **{**ENDING, "code": "R0848"})),
     )
 
     found = []
@@ -228,14 +231,51 @@ def test_topics_begin_again_with_snapshots_until_all_of_them_came_then_go_on_fro
             async for each in frames:
                 found.append((each.topic, each.cursor))  # noqa: PERF401 - it ends by a refusal
 
-    with pytest.raises(errors.NodeRefused, match="R0963"):
+    with pytest.raises(errors.NodeRefused, match="R0848"):
         play(node, story)
-    shown = [("heights", "7:3"), ("heights", "7:3"), ("marks", "7:3"), ("heights", "8:0"), ("heights", "9:0")]
-    assert found == shown
-    asked = [each.headers.get("last-event-id") for each in node.asked]
-    assert asked == [None, None, "8:0", "8:0", "9:0"]
-    assert {str(each.url) for each in node.asked} == {"http://node/v1/stream?topics=heights,marks"}
+    assert found == [("heights", ""), ("heights", ""), ("marks", "7:3"), ("heights", "8:0"), ("heights", "9:0")]
+    asked = [each.url.params.get("cursor") for each in node.asked]
+    assert asked == [None, None, "7:3", "7:3", "8:0", "9:0"]
     assert all("authorization" in each.headers for each in node.asked)
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        httpx.Response(410, json={**PROBLEM, "code": "R0960"}),
+        events(frame("", "8:0", "end", **{**ENDING, "code": "R0963"})),
+    ],
+)
+def test_what_the_node_has_forgotten_is_a_gap_before_snapshots(play: Any, forgotten: httpx.Response) -> None:
+    node = Node(
+        events(frame("heights", "8:0", "delta")), forgotten, events(frame("heights", "9:9", "snapshot", height=9))
+    )
+
+    async def story(client: Client) -> list[tuple[str, str]]:
+        async with client.follow("heights", cursor="7:0") as frames:
+            return [(each.kind, each.cursor) for each in [await anext(frames) for _ in range(3)]]
+
+    assert play(node, story) == [("delta", "8:0"), ("gap", "8:0"), ("snapshot", "9:9")]
+    assert "cursor" not in node.asked[2].url.params
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(play: Any) -> None:
+    async def story(client: Client) -> None:
+        async with client.follow("heights") as frames:
+            await anext(frames)
+
+    with pytest.raises(errors.BadAnswer):
+        play(Node(httpx.Response(200, content=b"data: " + b"x" * EVENT_BYTES_MAX)), story)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_three_ways(play: Any, end: str) -> None:
+    async def story(client: Client) -> list[str]:
+        async with client.stream("/s", dict[str, int]) as stream:
+            return [str(event) async for event in stream]
+
+    text = f": hallo{end}id: 1{end}data: {{}}{end}{end}"
+    assert play(Node(httpx.Response(200, content=text.encode()), httpx.Response(204)), story) == ["{}"]
 
 
 def test_a_stream_that_never_comes_back_is_lost(play: Any) -> None:

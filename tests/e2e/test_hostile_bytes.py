@@ -98,7 +98,7 @@ def requests() -> list[tuple[str, str, bytes, str]]:
 
 async def exchange(port: int, method: str, target: str, body: bytes, media: str) -> bytes:
     """Send these very bytes, which a proper client would not, and read until the server closes."""
-    head = f"{method} {target} HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {media}\r\n" if media else ""
     answer = b""
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as nursery:

@@ -13,6 +13,8 @@ from devnet.network import is_free
 FIRST_PORT, LAST_PORT = 10_000, 26_000
 """Below 32768, where Linux begins, and below where a devnet looks for its own."""
 RANGE = 64
+REFUSED_BY_FETCH = 10_080
+"""By browsers and by `fetch` elsewhere: the only one in these bounds (Fetch standard, "Port blocking")."""
 _marks: list[socket.socket] = []
 
 
@@ -38,7 +40,7 @@ def free_ports(count: int) -> list[int]:
         port = next(_ports, None)
         if port is None:
             raise RuntimeError(f"of {count} ports only {len(found)} are free")
-        if is_free(port):
+        if port != REFUSED_BY_FETCH and is_free(port):
             found.append(port)
     return found
 

@@ -7,7 +7,8 @@ import { BadAnswer, NodeRefused, NoFate, NoKey, RequestRefused } from "./errors.
 import { readJson, writeJson } from "./json.js";
 import { idOf, submission } from "./request.js";
 import { authorization, signed, type Signer } from "./signing.js";
-import { follow, type Frame, frames, watch } from "./streams.js";
+import { type Frame, frames, overEvents, overSocket } from "./frames.js";
+import { follow, watch } from "./streams.js";
 import { type Answer, ANSWER_BYTES_MAX, ask, pause, RETRIES, type Retries, retryAfter } from "./transport.js";
 
 /** `network`: the id, 32 bytes or hex, from a genesis that you trust; without it the node's word is taken. Times in seconds. */
@@ -21,6 +22,7 @@ const PACKAGE_BYTES_MAX = 64 << 20;
 const UNKNOWN = "R0877";
 const UNREAD = "R0878";
 const NOT_A_MEMBER = "R0847";
+const SUBPROTOCOL = "crossclear.v1";
 const TRY_LATER = ["R0830", "R0831", "R0832"];
 
 export class Client extends Questions {
@@ -179,14 +181,23 @@ export class Client extends Questions {
     return follow<T>(open, path, this.#retries, options.lastId);
   }
 
-  /** Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on; signed if there is a signer. */
-  follow(topics: readonly string[], cursor = ""): AsyncGenerator<Frame> {
+  /**
+   * Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on; signed if there is a
+   * signer. Over server-sent events, or the platform's WebSocket. A frame `gap` says that the node has forgotten what followed.
+   */
+  follow(topics: readonly string[], cursor = "", options: { readonly websocket?: boolean } = {}): AsyncGenerator<Frame> {
     const path = `/v1/stream?topics=${topics.join(",")}`;
-    const open = async (lastId: string): Promise<Response> => {
-      const headers: Record<string, string> = { accept: "text/event-stream", ...(lastId ? { "last-event-id": lastId } : {}) };
-      return this.#fetch(await this.#request("GET", path, { signed: this.signer !== undefined }, headers));
+    const asked = (after: string) =>
+      this.#request("GET", path + (after && `&cursor=${after}`), { signed: this.signer !== undefined }, { accept: "text/event-stream" });
+    const open = async (after: string): Promise<Response> => this.#fetch(await asked(after));
+    const dial = async (after: string): Promise<WebSocket> => {
+      const { url, headers } = await asked(after);
+      const signature = headers.get("authorization")?.replace("Crossclear ", "").replaceAll(":", ".");
+      // A WebSocket of the platform takes no headers.
+      const protocols = [SUBPROTOCOL, ...(signature === undefined ? [] : [`crossclear.signed.${signature}`])];
+      return new WebSocket(url.replace(/^http/, "ws"), protocols);
     };
-    return frames(open, path, this.#retries, cursor);
+    return frames(options.websocket ? overSocket(dial, open) : overEvents(open), path, this.#retries, cursor);
   }
 
   /** The steps of a submitted deposit until it is credited or refused. */

@@ -1,7 +1,7 @@
 /** Server-sent events, taken up after the last one that arrived, and answers that are asked again. */
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
-import { readJson, writeJson } from "./json.js";
-import { pause, type Retries, refusal, waitOf } from "./transport.js";
+import { readJson } from "./json.js";
+import { BUSY, pause, type Retries, refusal, waitOf } from "./transport.js";
 
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
 const EVENT_CHARS_MAX = 1 << 20;
@@ -51,14 +51,16 @@ export async function* follow<T>(
       const response = await open(lastId);
       if (response.status === 204) return;
       if (response.status === 200) {
-        for await (const event of eventsOf(response, lastId)) {
+        const parser = new EventParser();
+        parser.lastId = lastId;
+        for await (const event of eventsOf(response, parser)) {
           failed = 0;
           lastId = event.id || lastId;
           yield { value: readJson(event.data) as T, id: lastId };
         }
         continue; // the node ends a stream from time to time
       }
-      if (![429, 502, 503, 504].includes(response.status)) throw refusal(response.status, await response.text());
+      if (!BUSY.includes(response.status)) throw refusal(response.status, await response.text());
       why = `status ${response.status}`;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;
@@ -71,40 +73,8 @@ export async function* follow<T>(
   }
 }
 
-/** One frame of `/v1/stream`: a snapshot of a topic replaces what was known of it, a delta is what changed. */
-export interface Frame { readonly topic: string; readonly cursor: string; readonly kind: "snapshot" | "delta" | "heartbeat" | "end"; readonly data: unknown }
-const ENDING = "R0965";
-
-/**
- * The frames of some topics, without heartbeats. A break among the first snapshots begins with snapshots again, because a
- * cursor would skip those that are missing. Throws as `follow`, and NodeRefused where the node ends the stream for good.
- */
-export async function* frames(open: (lastId: string) => Promise<Response>, path: string, retries: Retries, cursor = ""): AsyncGenerator<Frame> {
-  let [last, ended] = [cursor, 0];
-  for (;;) {
-    let isEnding = false;
-    for await (const { value } of follow<Frame>((id) => open(id === "" || last === "" ? "" : last), path, retries, last)) {
-      if (value.kind === "end") {
-        const refused = refusal(200, writeJson(value.data));
-        if (refused.code !== ENDING) throw refused;
-        isEnding = true;
-        break;
-      }
-      if (last !== "" || value.kind !== "snapshot") last = value.cursor;
-      ended = 0;
-      if (value.kind !== "heartbeat") yield value;
-    }
-    if (!isEnding) return;
-    ended += 1;
-    const wait = waitOf(retries, ended, undefined);
-    if (wait === undefined) throw new StreamLost(path, "the node ends");
-    await pause(wait);
-  }
-}
-
-async function* eventsOf(response: Response, lastId: string): AsyncGenerator<Event> {
-  const parser = new EventParser();
-  parser.lastId = lastId;
+/** The events of a response, as `parser` reads them. */
+export async function* eventsOf(response: Response, parser: EventParser): AsyncGenerator<Event> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   const decoder = new TextDecoder();

@@ -6,7 +6,7 @@ import { readJson } from "./json.js";
 export interface Retries { readonly attempts: number; readonly firstWait: number; readonly longestWait: number; readonly longestAskedWait: number }
 export const RETRIES: Retries = { attempts: 6, firstWait: 0.1, longestWait: 5, longestAskedWait: 60 };
 export interface Answer { readonly status: number; readonly headers: Headers; readonly body: Uint8Array }
-const BUSY = [429, 502, 503, 504];
+export const BUSY = [429, 502, 503, 504];
 export const ANSWER_BYTES_MAX = 8 << 20;
 
 /** Seconds before the next attempt; undefined: no more. Half of it is chance, so that clients do not come back together. */

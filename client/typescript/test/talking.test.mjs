@@ -14,7 +14,7 @@ const down = () => { throw new TypeError("fetch failed"); };
 function node(...answers) {
   const asked = [];
   const fetch = async (request) => {
-    asked.push({ method: request.method, headers: request.headers, body: Buffer.from(await request.arrayBuffer()).toString("hex") });
+    asked.push({ url: request.url, method: request.method, headers: request.headers, body: Buffer.from(await request.arrayBuffer()).toString("hex") });
     const next = answers.shift();
     if (next === undefined) throw new Error("asked too often");
     return typeof next === "function" ? next() : next;
@@ -111,24 +111,41 @@ test("a stream goes on after the last step that it got", async () => {
 
 const frame = (topic, cursor, kind, data = {}) => [cursor, { topic, cursor, kind, data }];
 
-test("topics begin again with snapshots until all of them came, then go on from the cursor", async () => {
-  const snapshots = [frame("heights", "7:3", "snapshot"), frame("marks", "7:3", "snapshot")];
+test("topics go on from the cursor, which snapshots have once all of them came", async () => {
+  const snapshots = [frame("heights", "", "snapshot"), frame("marks", "7:3", "snapshot")];
   const ending = { code: "R0965", message: "the node ends", at: "stream", remedy: "wait" };
   const { asked, client } = node(
     events(snapshots[0]),
-    events(...snapshots, frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta")),
+    events(...snapshots),
     down,
+    events(frame("", "7:4", "heartbeat"), frame("heights", "8:0", "delta")),
     events(frame("heights", "9:0", "delta"), frame("", "9:2", "end", ending)),
-    events(frame("", "9:2", "end", { ...ending, code: "R0963" })),
+    events(frame("", "9:2", "end", { ...ending, code: "R0848" })),
   );
   const found = [];
   await assert.rejects(async () => {
     for await (const each of client.follow(["heights", "marks"])) found.push(`${each.topic} ${each.cursor}`);
-  }, /R0963/);
-  assert.deepEqual(found, ["heights 7:3", "heights 7:3", "marks 7:3", "heights 8:0", "heights 9:0"]);
-  assert.deepEqual(asked.map((each) => each.headers.get("last-event-id")), [null, null, "8:0", "8:0", "9:0"]);
+  }, /R0848/);
+  assert.deepEqual(found, ["heights ", "heights ", "marks 7:3", "heights 8:0", "heights 9:0"]);
+  assert.deepEqual(asked.map((each) => new URL(each.url).searchParams.get("cursor")), [null, null, "7:3", "7:3", "8:0", "9:0"]);
   assert.ok(asked.every((each) => each.headers.has("authorization")));
 });
+
+for (const [name, forgotten] of [
+  ["a cursor", () => json({ ...problem, code: "R0960" }, 410)],
+  ["a slow reader's place", () => events(frame("", "8:0", "end", { ...problem, code: "R0963" }))],
+]) {
+  test(`${name} that the node has forgotten is a gap before snapshots`, async () => {
+    const { asked, client } = node(events(frame("heights", "8:0", "delta")), forgotten(), events(frame("heights", "9:9", "snapshot")));
+    const found = [];
+    for await (const each of client.follow(["heights"], "7:0")) {
+      found.push(`${each.kind} ${each.cursor}`);
+      if (each.kind === "snapshot") break;
+    }
+    assert.deepEqual(found, ["delta 8:0", "gap 8:0", "snapshot 9:9"]);
+    assert.equal(new URL(asked[2].url).searchParams.get("cursor"), null);
+  });
+}
 
 test("a stream that never comes back is lost", async () => {
   await assert.rejects(node(down, down, down, down).client.stream("/s").next(), StreamLost);

@@ -109,7 +109,7 @@ class Served:
 
 @asynccontextmanager
 async def open_socket(
-    url: str, headers: list[tuple[str, bytes]], subprotocols: list[str] | None = None
+    url: str, headers: list[tuple[str, bytes]], subprotocols: list[str] | None = None, host: str = "localhost"
 ) -> AsyncIterator[WebSocketConnection]:
     """A WebSocket whose connection is closed in any case. Raises ConnectionRejected."""
     place = httpx.URL(url)
@@ -118,7 +118,7 @@ async def open_socket(
     try:
         async with trio.open_nursery() as nursery:
             socket = await wrap_client_stream(
-                nursery, stream, "node", place.raw_path.decode(), subprotocols=subprotocols, extra_headers=headers
+                nursery, stream, host, place.raw_path.decode(), subprotocols=subprotocols, extra_headers=headers
             )
             yield socket
             nursery.cancel_scope.cancel()

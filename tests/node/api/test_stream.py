@@ -29,6 +29,8 @@ from tests.kit.node.streams import (
 from tests.kit.until import until
 
 PRIVATE = "account:1,receipts:1"
+START = "3:999999999"
+"""The node begins to serve streams after height 3, whose events it does not keep."""
 
 
 @pytest.fixture
@@ -76,6 +78,25 @@ async def test_a_reader_that_comes_back_misses_nothing_and_gets_nothing_twice(no
             expected = events[at + 1 :]
             async with served.read(topics, ALICE_KEY, cursor=event["cursor"]) as again:
                 assert await again.several(len(expected)) == expected
+
+
+async def test_a_reader_that_breaks_off_anywhere_among_the_snapshots_loses_nothing(node: StreamingNode) -> None:
+    """A cursor would skip the snapshots that are missing: only the last one of them has one."""
+    topics = ("governance", "heights", "marks", "receipts:1")
+    async with serving_streams(node) as served, served.read(",".join(topics), ALICE_KEY) as whole:
+        snapshots = await whole.several(4)
+        assert [each["cursor"] for each in snapshots[:-1]] == [""] * 3, "begin anew"
+        node.decide(2, trades=True)
+        expected = [await whole.next()]
+        while not expected[-1]["cursor"].startswith("5:"):
+            expected.append(await whole.next())
+        async with served.read(",".join(topics), ALICE_KEY, cursor=snapshots[-1]["cursor"]) as again:
+            assert await again.several(len(expected)) == expected
+
+
+async def test_snapshots_without_a_cursor_leave_a_socket_without_one(node: StreamingNode) -> None:
+    async with serving_streams(node) as served, served.socket("heights,marks") as socket_:
+        assert [each["cursor"] for each in json.loads(await socket_.get_message())] == ["", START]
 
 
 async def test_a_cursor_in_the_header_counts_before_the_one_in_the_address(node: StreamingNode) -> None:
@@ -177,6 +198,8 @@ async def test_a_cursor_that_is_too_old_is_refused_with_the_oldest(
         ("6:0", (503, NodeCode.STREAM_CURSOR_AHEAD.label)),
         ("999999999999999999:0", (503, NodeCode.STREAM_CURSOR_AHEAD.label)),
         ("5:999", (400, "R0842")),
+        ("5:999999998", (400, "R0842")),
+        ("3:0", (410, NodeCode.STREAM_CURSOR_OLD.label)),
         ("5", (400, "R0842")),
         ("-1:0", (400, "R0842")),
         ("5:0:0", (400, "R0842")),
@@ -187,6 +210,14 @@ async def test_a_wrong_cursor_is_refused(node: StreamingNode, cursor: str, refus
     async with serving_streams(node) as served, httpx.AsyncClient() as client:
         node.decide(2)
         assert status_and_code(await client.get(served.stream_url("heights", cursor))) == refusal
+
+
+async def test_a_cursor_after_a_whole_block_is_good_wherever_the_block_ends(node: StreamingNode) -> None:
+    async with serving_streams(node) as served:
+        node.decide(3)
+        for height in (3, 4, 5):
+            async with served.read("heights", cursor=f"{height}:999999999") as reader:
+                assert (await reader.next())["cursor"] == f"{height + 1}:0"
 
 
 async def test_where_nothing_happens_heartbeats_carry_the_cursor(
@@ -278,7 +309,7 @@ def open_raw(served: Served, topics: str) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect((place.host, place.port))
-    sock.sendall(f"GET {target(topics)} HTTP/1.1\r\nHost: node\r\n\r\n".encode())
+    sock.sendall(f"GET {target(topics)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return sock
 
 
@@ -291,14 +322,14 @@ async def test_a_reader_whose_place_is_forgotten_gets_a_code(
         node.decide(5)  # before the reader's task runs again
         end = await reader.next()
         assert (end["kind"], end["data"]["code"]) == ("end", NodeCode.STREAM_SLOW.label)
-        assert end["cursor"] == "3:0"
+        assert end["cursor"] == START
 
 
 async def test_a_head_that_drips_counts_as_no_stream_and_holds_up_nobody(node: StreamingNode) -> None:
     async with serving_streams(node) as served:
         place = httpx.URL(served.url)
         dripping = await trio.open_tcp_stream(place.host, int(place.port or 0))
-        await dripping.send_all(b"GET /v1/stream?topics=heights HTTP/1.1\r\nHost: n")
+        await dripping.send_all(b"GET /v1/stream?topics=heights HTTP/1.1\r\nHost: localhos")
         async with served.read("heights") as reader:
             assert (await reader.next())["kind"] == "snapshot"
             assert served.hub.open_streams == 1
@@ -310,8 +341,8 @@ async def test_a_body_that_drips_is_refused(node: StreamingNode, monkeypatch: py
     async with serving_streams(node) as served:
         place = httpx.URL(served.url)
         dripping = await trio.open_tcp_stream(place.host, int(place.port or 0))
-        head = b"POST /v1/submit HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-        await dripping.send_all(head)
+        head = b"POST /v1/submit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        await dripping.send_all(head + b"Content-Length: 9\r\n\r\n{")
         answer = b""
         while chunk := await dripping.receive_some():
             answer += chunk
@@ -343,8 +374,8 @@ async def test_no_socket_is_compressed(node: StreamingNode) -> None:
         place = httpx.URL(served.url)
         connection = await trio.open_tcp_stream(place.host, int(place.port or 0))
         await connection.send_all(
-            f"GET {target('heights')} HTTP/1.1\r\nHost: n\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n".encode()
-            + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"GET {target('heights')} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n".encode()
+            + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
         )
         answer = await connection.receive_some()
@@ -420,6 +451,31 @@ async def test_a_node_that_ends_says_so_on_every_stream(node: StreamingNode) -> 
     codes = [each["data"]["code"] for each in ends if not isinstance(each, int)]
     assert codes == [NodeCode.STREAM_ENDING.label] * 2
     assert 1001 in ends
+
+
+async def test_what_streams_did_is_counted(node: StreamingNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_blocks, "BLOCKS_KEPT", 3)
+    async with serving_streams(node, streams_max=2) as served, httpx.AsyncClient() as client:
+        counts = served.hub.counts
+        async with served.read("heights,marks") as reader, served.socket("heights") as socket_:
+            await reader.several(2)
+            await socket_.get_message()
+            node.decide()
+            await reader.several(2)
+            assert dict(counts.open) == {"events": 1, "socket": 1}
+            assert (await client.get(served.stream_url("heights"))).status_code == 429
+            await until(lambda: dict(counts.frames) == {"events": 4, "socket": 2})
+            assert sum(counts.delays) == 2, "snapshots have none"
+            await socket_.send_message("x")
+            await until(lambda: counts.ended[NodeCode.STREAM_READ_ONLY.label] == 1)
+            node.decide(5)  # before the reader's task runs again
+            assert counts.lag() == 5
+            await until(lambda: counts.ended[NodeCode.STREAM_SLOW.label] == 1)
+        async with served.read("heights") as reader:
+            await reader.next()
+        await until(lambda: counts.ended["left"] == 1)
+        assert (await client.get(served.stream_url("heights", "4:0"))).status_code == 410
+    assert dict(counts.refused) == {NodeCode.STREAM_FULL.label: 1, NodeCode.STREAM_CURSOR_OLD.label: 1}
 
 
 def test_the_log_is_bounded_by_blocks_and_by_receipts(node: StreamingNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,9 +72,12 @@ async def test_watch_prints_what_happens_until_it_has_printed_enough(
 
         code, text, err = await watched("heights", "marks", "--frames", "2")
         assert code == 0
-        assert "3:0 heights: height 3, epoch" in text
+        assert "- heights: height 3, epoch" in text
         assert "BTC" in text
-        assert "--cursor 3:0" in err
+        assert "3:999999999 marks: " in text
+        assert "--cursor 3:999999999" in err
+        code, text, err = await watched("heights", "marks", "--frames", "1")
+        assert (code, "--cursor" in err) == (0, False), "there is nothing to go on from"
         node.decide(2, trades=True)
         words = ("receipts:1", "heights", "--cursor", "4:0", "--frames", "2", "--output", "json")
         code, text, err = await watched(*words, "--secret-file", str(key))

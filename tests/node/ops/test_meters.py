@@ -21,6 +21,7 @@ from clearing.schema.receipts.withdrawals import InflowWaits
 from clearing.schema.records.prices import PriceStatus
 from clearing.schema.records.withdrawals import HeldRefundRecord, WaitingInflow, WaitingInflowRecord
 from clearing.state.state import State
+from member.api.streams import Cursor
 from member.printing.network import peer_lines
 from node.api.state import peer_view
 from node.chains.conflicts import ConflictStanding, VaultAnswer
@@ -28,6 +29,8 @@ from node.chains.header_signatures import SignatureCollection
 from node.chains.provider_diversity import ProviderDiversity
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector
+from node.ops.stream_collector import StreamCollector
+from node.ops.stream_counts import StreamCounts
 from node.p2p.peers import NetworkStats, PeerStatus, Role
 from tests.kit.clearing.world import funded
 
@@ -302,3 +305,27 @@ def test_the_families_are_the_same_with_and_without_a_network() -> None:
     running.register(PeerCollector(Network()))
     assert generate_latest(without) == generate_latest(running)
     assert len(list(without.collect())) == 12
+
+
+def test_streams_are_counted_by_kind_reason_and_delay() -> None:
+    counts = StreamCounts()
+    counts.newest = lambda: Cursor(9, 0)
+    with counts.stream("socket", lambda: Cursor(7, 3)), counts.stream("events", lambda: Cursor(9, 0)):
+        counts.sent("socket", 3, 0.02)
+        counts.sent("socket", 1, 30.0)
+        counts.sent("events", 2)
+        counts.refused["R0962"] += 1
+        lines = Metrics(StreamCollector(counts)).render().decode().splitlines()
+    for line in (
+        'crossclear_api_streams{kind="socket"} 1.0',
+        'crossclear_api_stream_frames_total{kind="socket"} 4.0',
+        'crossclear_api_stream_frames_total{kind="events"} 2.0',
+        'crossclear_api_streams_refused_total{code="R0962"} 1.0',
+        "crossclear_api_stream_lag_blocks 2.0",
+        'crossclear_api_stream_delay_seconds_bucket{le="0.01"} 0.0',
+        'crossclear_api_stream_delay_seconds_bucket{le="0.025"} 1.0',
+        'crossclear_api_stream_delay_seconds_bucket{le="+Inf"} 2.0',
+        "crossclear_api_stream_delay_seconds_sum 30.02",
+    ):
+        assert line in lines
+    assert (counts.open["socket"], counts.lag()) == (0, 0)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
+from node.ops.stream_collector import StreamCollector
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "configs" / "monitoring"
@@ -22,7 +23,7 @@ OF_PROMETHEUS = {"instance", "job", "le"}
 
 def exported() -> dict[str, set[str]]:
     """Series that a node exports, with their labels."""
-    metrics = Metrics(PeerCollector(None), SignerCollector(None))
+    metrics = Metrics(PeerCollector(None), SignerCollector(None), StreamCollector(None))
     labels = {
         metric._name: set(metric._labelnames) for metric in vars(metrics).values() if hasattr(metric, "_labelnames")
     }

@@ -1,0 +1,171 @@
+/**
+ * Following `/v1/stream`: topics from snapshots or from a cursor on, over server-sent events or a WebSocket. Frames come once
+ * and in order: a break goes on after the last cursor, and where the node has forgotten what followed, a frame `gap` says so.
+ */
+import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
+import { readJson, writeJson } from "./json.js";
+import { EventParser, eventsOf } from "./streams.js";
+import { BUSY, pause, type Retries, refusal, retryAfter, waitOf } from "./transport.js";
+
+/**
+ * A `snapshot` of a topic replaces what was known of it, a `delta` is what changed. A `gap` is of the client: its data is the
+ * node's refusal, and snapshots follow; receipts that were missed are at `/v1/receipts`.
+ */
+export interface Frame { readonly topic: string; readonly cursor: string; readonly kind: "snapshot" | "delta" | "heartbeat" | "end" | "gap"; readonly data: unknown }
+
+/** The frames of one connection until it ends. Throws Refused, and TypeError for a connection that fails. */
+export type Connect = (cursor: string) => AsyncIterable<Frame>;
+
+/** The node's answer where it is none of a stream. */
+export class Refused extends Error {
+  constructor(readonly status: number, readonly body: string, readonly wait: number | undefined) {
+    super(`status ${status}`);
+  }
+}
+
+const [OLD, SLOW, ENDING] = ["R0960", "R0963", "R0965"];
+
+/** The frames of some topics, without heartbeats; never ends by itself. Throws StreamLost, NodeRefused, BadAnswer. */
+export async function* frames(connect: Connect, path: string, retries: Retries, cursor = ""): AsyncGenerator<Frame> {
+  let failed = 0;
+  for (;;) {
+    let [why, asked, gap] = ["the node closed the connection", undefined as number | undefined, undefined as unknown];
+    try {
+      for await (const frame of connect(cursor)) {
+        if (frame.kind === "end") {
+          const refused = refusal(200, writeJson(frame.data));
+          if (refused.code !== ENDING && refused.code !== SLOW) throw refused;
+          if (refused.code === SLOW) gap = frame.data;
+          why = refused.message;
+          break;
+        }
+        [cursor, failed] = [frame.cursor, 0];
+        if (frame.kind !== "heartbeat") yield frame;
+      }
+    } catch (error) {
+      if (error instanceof Refused) {
+        const refused = refusal(error.status, error.body);
+        if (refused.code === OLD) gap = readJson(error.body);
+        else if (!BUSY.includes(error.status)) throw refused;
+        asked = error.wait;
+      } else if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;
+      why = String(error);
+    }
+    if (gap !== undefined) {
+      const before = cursor;
+      cursor = "";
+      yield { topic: "", cursor: before, kind: "gap", data: gap };
+      continue;
+    }
+    failed += 1;
+    const wait = waitOf(retries, failed, asked);
+    if (wait === undefined) throw new StreamLost(path, `the stream broke off: ${why.slice(0, 200)}`);
+    await pause(wait);
+  }
+}
+
+/** Over server-sent events. `open` asks with a cursor. */
+export function overEvents(open: (cursor: string) => Promise<Response>): Connect {
+  return async function* connect(cursor) {
+    const response = await open(cursor);
+    if (response.status !== 200) throw await refusedBy(response);
+    for await (const event of eventsOf(response, new EventParser())) yield readJson(event.data) as Frame;
+  };
+}
+
+async function refusedBy(response: Response): Promise<Refused> {
+  return new Refused(response.status, await response.text(), retryAfter(response.headers));
+}
+
+const MESSAGE_CHARS_MAX = 4 << 20;
+const WAITING_CHARS_MAX = 8 << 20;
+const SILENT_MS_MAX = 30_000;
+
+/**
+ * Over a WebSocket. The platform's hands over messages whether or not they are taken: of more than eight million characters that
+ * wait, the connection is closed, and taken up after the last cursor once they are taken. It also hides why a node refuses a
+ * handshake, so the same is then asked by `open`, as server-sent events.
+ */
+export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (cursor: string) => Promise<Response>): Connect {
+  return async function* connect(cursor) {
+    const inbox = new Inbox(await dial(cursor));
+    try {
+      for (;;) {
+        const message = await inbox.next();
+        if (message === undefined) break;
+        const found = readJson(message) as Frame[];
+        if (!Array.isArray(found) || found.length === 0) throw new BadAnswer("stream", "a message without a frame");
+        yield* found;
+      }
+    } finally {
+      inbox.close();
+    }
+    if (inbox.opened) return;
+    const response = await open(cursor);
+    if (response.status !== 200) throw await refusedBy(response);
+    await response.body?.cancel();
+    throw new TypeError("the node takes no WebSocket here");
+  };
+}
+
+/** The messages of a socket, in order and bounded. */
+class Inbox {
+  opened = false;
+  private readonly waiting: string[] = [];
+  private size = 0;
+  private isOver = false;
+  private fault: Error | undefined;
+  private wake: (() => void) | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly socket: WebSocket) {
+    socket.onopen = () => { this.opened = true; this.hear(); };
+    socket.onmessage = ({ data }: MessageEvent) => this.put(data);
+    socket.onclose = () => this.end();
+    socket.onerror = () => this.end();
+    this.hear();
+  }
+
+  /** The next message; undefined at the end. */
+  async next(): Promise<string | undefined> {
+    while (this.waiting.length === 0 && !this.isOver) await new Promise<void>((done) => { this.wake = done; });
+    const message = this.waiting.shift();
+    this.size -= message?.length ?? 0;
+    if (message === undefined && this.fault !== undefined) throw this.fault;
+    return message;
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.isOver = true;
+    if (this.socket.readyState <= 1) this.socket.close();
+  }
+
+  private put(data: unknown): void {
+    if (this.isOver) return;
+    this.hear();
+    if (typeof data !== "string" || data.length > MESSAGE_CHARS_MAX) {
+      this.fault = new BadAnswer("stream", "a message that is no text, or too long");
+      this.end();
+      return;
+    }
+    if (this.size > WAITING_CHARS_MAX) {
+      this.end();
+      return;
+    }
+    this.waiting.push(data);
+    this.size += data.length;
+    this.wake?.();
+  }
+
+  /** A node sends something every few seconds; a connection that is silent for longer is taken for dead. */
+  private hear(): void {
+    clearTimeout(this.timer);
+    if (!this.isOver) this.timer = setTimeout(() => this.end(), SILENT_MS_MAX);
+  }
+
+  private end(): void {
+    this.close();
+    this.wake?.();
+  }
+}
