@@ -11,6 +11,7 @@ import msgspec
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.margin.statement.rulebook import Rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
@@ -99,6 +100,11 @@ EVERY_CHARGE = GroupCharges(
 
 def package_under_every_charge() -> bytes:
     """A package under every rule and every charge on what groups net to, with a part of a scenario in the tail."""
+    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook_of_every_charge()))
+
+
+def rulebook_of_every_charge() -> Rulebook:
+    """Of that package."""
     btc, eth = EVERY_RULE.groups
     charged = (
         msgspec.structs.replace(btc, charges=EVERY_CHARGE),
@@ -106,8 +112,7 @@ def package_under_every_charge() -> bytes:
     )
     joint = msgspec.structs.replace(EVERY_RULE.joint, tail_part_ppm=250_000)
     rules = msgspec.structs.replace(EVERY_RULE, groups=charged, joint=joint)
-    rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
-    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
+    return msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
 
 
 def signed_answer(seed: bytes | None = None) -> bytes:
