@@ -123,18 +123,20 @@ def verdict_options(command: Callable[..., T]) -> Callable[..., T]:
     return options(with_wanted)
 
 
-def time_options(*, age: bool) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """When a package is judged, as one parameter `wanted`, for commands without open checks. `age`: and how old it may
-    be; without it any age is good, and only the trusting period of the set counts."""
+def time_options(*, age: bool, strictness: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """When a file is judged, as one parameter `wanted`. `age`: and how old it may be; without it any age is good, and
+    only the trusting period of the set counts. `strictness`: and whether checks may stay open."""
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
         @wraps(command)
         def with_wanted(
             at: int | None, set_known_at: int | None, max_age: int | None = None, min_height: int = 0, **given: Any
         ) -> T:
-            return command(wanted=WantedVerdict(max_age, min_height, at, set_known_at, None, ()), **given)
+            strict, allowed = (given.pop("strict"), given.pop("allow_open")) if strictness else (None, ())
+            return command(wanted=WantedVerdict(max_age, min_height, at, set_known_at, strict, allowed), **given)
 
-        options: Callable[[Callable[..., T]], Callable[..., T]] = together(*(_AGE if age else ()), *_SET)
+        stated = (*(_AGE if age else ()), *_SET, *(_STRICTNESS if strictness else ()))
+        options: Callable[[Callable[..., T]], Callable[..., T]] = together(*stated)
         return options(with_wanted)
 
     return decorate

@@ -78,8 +78,8 @@ def _to_wire_order(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
             raise ValueError(f"{at}: expected a list")
         return [_to_wire_order(info.item_type, item, f"{at}[{index}]") for index, item in enumerate(value)]
     if isinstance(info, msgspec.inspect.BytesType):
-        if not isinstance(value, str) or not value.startswith("0x"):
-            raise ValueError(f"{at}: expected hex with 0x")
+        if not isinstance(value, str) or not value.startswith("0x") or any(map(str.isspace, value)):
+            raise ValueError(f"{at}: expected hex with 0x")  # `fromhex` skips spaces
         return bytes.fromhex(value[2:])
     return value
 

@@ -26,7 +26,8 @@ from member.api.chain import LIGHT_BLOCK_BYTES_MAX
 from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, ExitView
 from member.api.types import Body, Hex, hexed, octets
 from member.durable_files import write_whole
-from member.verifying.package import Checked, TrustAnchor, VerificationReport
+from member.verifying.package import UNTRUSTED, Checked, TrustAnchor, VerificationReport
+from proofs.errors import Inconclusive
 from proofs.verify.freshness import check_set_in_force
 from proofs.verify.verdict import printable
 
@@ -37,7 +38,6 @@ LIMITS = (
     "that a vault pays by this root: it pays by that in the newest header it knows. Headers carry this one from the"
     " close of the next epoch to that of the one after it",
 )
-_UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made it"
 _MEANINGS = {
     "certificate": "A quorum of the validators signed the header of the height at which the epoch closed.",
     "root": "The state of that height has the root of this epoch's tree.",
@@ -86,18 +86,22 @@ def block_of(file: ExitFile) -> LightBlock:
 def verify_exit(
     file: ExitFile, size: int, anchor: TrustAnchor, block: LightBlock, name: str = ""
 ) -> VerificationReport:
-    """Whether every leaf is under the exit root in the state of the header of `block`, and that header is final."""
+    """Whether every leaf is under the exit root in the state of the header of `block`, and that header is final.
+
+    The certificate stays open where the file's own validators were taken: anybody can make such a file."""
     started = time.perf_counter()
     checks: list[Checked] = []
     for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves), ("totals", _token_totals)):
         try:
-            checks.append(Checked(check, ok=True, detail=run(file.exit, anchor, block), meaning=_MEANINGS[check]))
+            found = run(file.exit, anchor, block)
+            whole = not isinstance(found, Inconclusive)
+            checks.append(Checked(check, ok=True, detail=str(found), meaning=_MEANINGS[check], complete=whole))
         except CrossclearError as fault:
             code = f"{fault.code.label} {fault.code.name.lower()}"
             checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_MEANINGS[check], code=code))
             break
     good = all(check.ok for check in checks)
-    limits = LIMITS if anchor.network is not None and anchor.validators_hash is not None else (*LIMITS, _UNTRUSTED)
+    limits = LIMITS if _is_anchored(anchor) else (*LIMITS, UNTRUSTED)
     return VerificationReport(
         ok=good,
         height=block.header.height,
@@ -154,7 +158,12 @@ def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
     verify_finality(header, block.certificate, validators, header.network)
     if anchor.freshness is not None:  # a set that has retired loses nothing by signing another state
         check_set_in_force(anchor.freshness)
-    return f"header {header.height} is final under {len(validators.validators)} validators"
+    final = f"header {header.height} is final under {len(validators.validators)} validators"
+    return final if _is_anchored(anchor) else Inconclusive(f"{final}, whom the file itself names")
+
+
+def _is_anchored(anchor: TrustAnchor) -> bool:
+    return anchor.network is not None and anchor.validators_hash is not None
 
 
 def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
 HOLDINGS_BYTES_MAX = 1 << 20
-_UNTRUSTED = (
+UNTRUSTED = (
     "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"
 )
 
@@ -187,7 +187,7 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, secon
     """A verdict as it is printed."""
     limits = verdict.not_proven
     if anchor.network is None or anchor.validators_hash is None:
-        limits = (*limits, _UNTRUSTED)
+        limits = (*limits, UNTRUSTED)
     return VerificationReport(
         ok=verdict.ok,
         height=verdict.height,
@@ -275,8 +275,8 @@ def _not_shown(report: VerificationReport) -> list[str]:
     if not report.ok:
         label = ProofCode.CHECK_OPEN.label
         return [f"NOT VERIFIED ({label}): with --strict, no check may stay open:", *still_open]
-    if _UNTRUSTED in report.not_proven:
-        still_open = [f"  - {_UNTRUSTED}", *still_open]
+    if UNTRUSTED in report.not_proven:
+        still_open = [f"  - {UNTRUSTED}", *still_open]
     if not still_open:
         return ["Every check is complete. What they cannot show is named at the end."]
     return ["NOT SHOWN:", *still_open, "  - and what is named at the end"]

@@ -178,7 +178,10 @@ def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
     yield "time_ms", before.time_ms, after.time_ms
     yield "snapshot height", before.snapshot_height, after.snapshot_height
     yield "withdrawals", before.withdrawals, after.withdrawals
-    later = {(chain, vault): nonce for chain, vault, nonce in after.cursors}
+    later: dict[tuple[int, bytes], int] = {}
+    for chain, vault, nonce in after.cursors:
+        # The least of a vault that is named twice, or the larger one would hide a fall.
+        later[chain, vault] = min(nonce, later.get((chain, vault), nonce))
     for chain, vault, nonce in before.cursors:
         yield f"deposit cursor of chain {chain}, vault {vault.hex()}", nonce, later.get((chain, vault), -1)
 

@@ -5,7 +5,7 @@ of a stranger can hide another value. The word is the quorum's but for `OF_THE_F
 hash in 64 hexadecimal digits. It must not judge them: bounds are those of `proofs.statement`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from clearing.base.codec import encode, encode_trimmed
@@ -24,6 +24,7 @@ JOINT_TAG = "crossclear/joint-credit/v1"
 JOINT_FIELDS = 4
 """First fields that are always hashed."""
 HISTORY_TAG = "crossclear/historical-moves/v1"
+MEMBERS_TAG = "crossclear/members-of-accounts/v1"
 POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
 OF_THE_FILE = "evm_possessions"
 """The name of the value that the maker of the file chose: an EVM key can sign one message in many ways, all valid, and
@@ -32,12 +33,15 @@ the set's hash has the address alone."""
 
 def attested(package: EpochPackage, *, of_account: bool = False) -> tuple[Attested, ...]:
     """(name, value) of all that a checked package leaves to a word. `of_account`: of a standalone proof, which says
-    nothing of custody. Amounts of custody are base units; `index`, `settled` and `mark` are ticks."""
+    nothing of custody and of the default fund. Amounts of custody are base units; `index`, `settled` and `mark` are
+    ticks; `block` is the hash of a block whose state proves custody."""
     from clearing.margin.statement.rulebook import read_rulebook
 
     statement = package.statement
-    found = list(_of_rulebook(read_rulebook(statement.rules, len(statement.slots))))
+    found: list[Attested] = [("header_time_ms", package.header.time_ms)]
+    found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)))
     if not of_account:
+        found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
         found += _of_custody(statement.custody)
     signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
     found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
@@ -85,7 +89,9 @@ def _of_surface(group: "RiskGroup") -> Iterator[Attested]:
         yield f"wing_ppm:{place}", pillar.wing_ppm
 
 
-def _of_custody(terms: Iterable[CustodyTerm]) -> Iterator[Attested]:
+def _of_custody(terms: Sequence[CustodyTerm]) -> Iterator[Attested]:
+    """Each block once: `proofs.statement.custody` refuses two hashes of one number."""
+    yield from {f"block:{term.chain_id}:{term.block_number}": term.block_hash.hex() for term in terms}.items()
     for term in terms:
         place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
         for name in CUSTODY_WORDS:

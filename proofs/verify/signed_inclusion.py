@@ -8,13 +8,14 @@ the answer learns seed and holdings of that one epoch. It must not import prover
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
 
 from clearing.base.codec import I64, U63, Bytes20, Bytes32, Bytes64, Wire, decode, encode
 from clearing.base.ed25519 import verify as verify_ed25519
-from clearing.base.errors import CrossclearError
+from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from clearing.margin.statement.snapshot import AccountHoldings
@@ -75,9 +76,12 @@ def sign_inclusion(answer: SignedInclusion, sign: Callable[[bytes], bytes]) -> S
 def read_answer(data: bytes) -> SignedInclusion:
     """Read an answer and check its signature.
 
-    Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL, VerificationFailed BAD_ANSWER.
+    Raises RemoteFault OVERSIZE, NON_CANONICAL, MALFORMED, also where a slot is named twice or out of order: the answer
+    would say two amounts of it, and only one be compared. VerificationFailed BAD_ANSWER.
     """
     answer = decode(data, SignedInclusion, ANSWER_BYTES_MAX)
+    if any(a >= b for (a, _), (b, _) in pairwise(answer.holdings)):
+        raise RemoteFault(BaseCode.MALFORMED, "holdings are not in order, each once", slots=len(answer.holdings))
     if not verify_ed25519(answer.signer, answer.digest(), answer.signature):
         raise VerificationFailed(ProofCode.BAD_ANSWER, "signature", signer=answer.signer)
     return answer

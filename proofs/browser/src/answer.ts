@@ -1,8 +1,8 @@
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha512 } from "@noble/hashes/sha2.js";
 import { type Domain } from "./basis.js";
-import { type Bytes, equal, join, number, tagged } from "./bytes.js";
-import { CODES, demand, Refusal } from "./errors.js";
+import { type Bytes, compareText, equal, join, number, tagged } from "./bytes.js";
+import { at, CODES, demand, Refusal } from "./errors.js";
 import { type OwnAccount, verifyInclusion } from "./inclusion.js";
 import { whole } from "./messagepack.js";
 import { type EpochPackage, SignedInclusion } from "./schema.js";
@@ -15,6 +15,9 @@ export function decodeAnswer(file: Bytes): SignedInclusion {
   demand(file.length <= ANSWER_BYTES_MAX, CODES.OVERSIZE, `${file.length} bytes`);
   const { value, canonical } = whole(SignedInclusion, file);
   demand(canonical, CODES.NON_CANONICAL);
+  // A slot that is named twice would have two amounts, of which only one is compared.
+  const rising = value.holdings.every(([name], index, all) => index === 0 || compareText(at(all, index - 1)[0], name) < 0);
+  demand(rising, CODES.MALFORMED, "holdings are not in order, each once");
   return value;
 }
 

@@ -8,7 +8,9 @@ import { visible } from "./visible.js";
 export function attestedValues(content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
-  for (const [name, value] of [...ofRules(book), ...(ofAccount ? [] : ofCustody(content))]) {
+  const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
+  const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content)];
+  for (const [name, value] of [time, ...ofRules(book), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -105,10 +107,23 @@ function encodedHistory({ scenarios, tail, tail_part_ppm, weight_ppm, keep_large
   ]);
 }
 
+/** Which account is which member's, where the default fund is tested. */
+function ofMembers({ statement }: EpochPackage): [string, string][] {
+  return statement.cover.map(({ members }) => {
+    const pairs = members.flatMap(([account, member]) => [writeCount(2), writeInteger(account), writeInteger(member)]);
+    return ["members", hex(tagged("crossclear/members-of-accounts/v1", concat([writeCount(members.length), ...pairs])))];
+  });
+}
+
+/** Each block once, whose state proves custody; then the words of each term. */
 function ofCustody({ statement }: EpochPackage): [string, string][] {
-  return statement.custody.flatMap((term) => {
+  const blocks = new Map(statement.custody.map(({ chain_id, block_number, block_hash }) => {
+    return [`block:${chain_id}:${block_number}`, hex(block_hash)];
+  }));
+  const words = statement.custody.flatMap((term) => {
     return (["released", "later", "strays", "dust"] as const).map((field): [string, string] => {
       return [`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`, String(number(term[field]))];
     });
   });
+  return [...blocks, ...words];
 }

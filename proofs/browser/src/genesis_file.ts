@@ -60,7 +60,7 @@ function limitsOf(tree: Json, assets: readonly Asset[]): OutflowLimits {
 
 function jsonOf(file: Bytes): Json {
   try {
-    return readJson(new TextDecoder("utf-8", { fatal: true }).decode(file));
+    return readJson(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file));
   } catch (error) {
     throw new Refusal(CODES.MALFORMED, `genesis: ${error instanceof BadJson ? error.message : "it is not UTF-8"}`);
   }

@@ -1,4 +1,4 @@
-import { type Bytes, equal, H, hex, join, number } from "./bytes.js";
+import { type Bytes, equal, H, hex, join, number, smaller } from "./bytes.js";
 import { headerHash } from "./certificate.js";
 import { at, Refusal } from "./errors.js";
 import { demandInForce } from "./freshness.js";
@@ -253,7 +253,8 @@ export class History {
         falls(what, old[name], young[name], before, after);
       }
       const cursor = ({ chain_id, vault }: (typeof old.deposit_cursors)[number]): string => `chain ${chain_id}, vault ${hex(vault)}`;
-      const later = new Map(young.deposit_cursors.map((each) => [cursor(each), each.nonce]));
+      const later = new Map<string, bigint>(); // the least of a vault that is named twice, or the larger one hides a fall
+      for (const each of young.deposit_cursors) later.set(cursor(each), smaller(each.nonce, later.get(cursor(each)) ?? each.nonce));
       for (const each of old.deposit_cursors) {
         falls(`deposit cursor of ${cursor(each)}`, each.nonce, later.get(cursor(each)) ?? -1n, before, after);
       }

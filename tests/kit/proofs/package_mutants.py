@@ -16,15 +16,26 @@ from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
+from clearing.margin.statement.rulebook import Rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from proofs.epoch.package import attach_custody
-from tests.kit.proofs import live_market, stressed
+from tests.kit.proofs import inside_market, live_market, stressed
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.browser_page import GOOD
 from tests.kit.proofs.proven_custody import proven
-from tests.kit.proofs.write_vectors import BOOK, EVERY_RULE, MEMBERS, PLACE, proven_with_counted_scalars
+from tests.kit.proofs.write_vectors import (
+    BOOK,
+    EVERY_RULE,
+    MEMBERS,
+    PLACE,
+    proven_with_counted_scalars,
+    rulebook_of_every_charge,
+)
 
-NAMES = ("three-accounts", "every-part", "every-rule", "live-surface", "averaged-option")
+NAMES = (
+    *("three-accounts", "every-part", "every-rule", "every-charge"),
+    *("live-surface", "averaged-option", "collateral-inside"),
+)
 PACKAGES = {name: (GOOD / f"{name}.ccp").read_bytes() for name in NAMES}
 HEADER, CERTIFICATE, VALIDATORS, DOMAIN, STATEMENT, COMMITMENTS = 1, 2, 3, 5, 6, 7
 EVIDENCE = 11
@@ -39,6 +50,8 @@ RULEBOOKS = {
     "every-rule": msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE),
     "live-surface": live_market.SURFACED,
     "averaged-option": live_market.AVERAGING,
+    "every-charge": rulebook_of_every_charge(),
+    "collateral-inside": inside_market.RULEBOOK,
 }
 EDGES = (0, 1, 2, 127, 128, 255, 256, 2**16, 2**31, 2**32 - 1, 2**32, 2**39, 2**40, 2**62, 2**63 - 1, 10**6, 10**6 + 1)
 
@@ -176,16 +189,24 @@ def _priced(tree: list[Any], chance: random.Random) -> str:
 
 def _statement_under(name: str, tree: list[Any]) -> list[Any] | None:
     with contextlib.suppress(Exception):
-        book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(stressed.RULEBOOK))
-        shot = stressed.snapshot_of(BOOK, MEMBERS, book) if name == "every-rule" else live_market.snapshot_of(book)
+        book = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=Rulebook)
+        shot = _snapshot_under(name, book)
         statement: list[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(shot.statement))
         return statement
     return None
 
 
+def _snapshot_under(name: str, book: Rulebook) -> RiskSnapshot:
+    if name == "collateral-inside":
+        return inside_market.snapshot_inside(book)
+    if name in {"every-rule", "every-charge"}:
+        return stressed.snapshot_of(BOOK, MEMBERS, book)
+    return live_market.snapshot_of(book)
+
+
 def of_rows(chance: random.Random) -> Mutant:
     """Slots and rows of the statement have another shape, and are certified."""
-    name = chance.choice(("every-rule", "every-rule", "every-part", "three-accounts", "averaged-option"))
+    name = chance.choice(("every-rule", "every-charge", "collateral-inside", "every-part", "averaged-option"))
     tree = msgspec.msgpack.decode(PACKAGES[name])
     done = [
         _row_change(tree[STATEMENT][SLOTS], tree[STATEMENT][ROWS], chance) for _ in range(chance.choice((1, 1, 2, 3)))
@@ -227,7 +248,7 @@ def _row_change(slots: list[Any], rows: list[Any], chance: random.Random) -> str
         row[1] = 3 - row[1]
     else:
         slot = chance.choice(slots)
-        slot[1], slot[2] = chance.randrange(1, 8), chance.choice((slot[2], 0, 1, 2))
+        slot[1], slot[2] = chance.randrange(1, 9), chance.choice((slot[2], 0, 1, 2))
     return f"{kind} of {index}"
 
 

@@ -101,6 +101,11 @@ EVERY_CHARGE = GroupCharges(
 
 def package_under_every_charge() -> bytes:
     """A package under every rule and every charge on what groups net to, with a part of a scenario in the tail."""
+    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook_of_every_charge()))
+
+
+def rulebook_of_every_charge() -> Rulebook:
+    """Of that package."""
     btc, eth = EVERY_RULE.groups
     charged = (
         msgspec.structs.replace(btc, charges=EVERY_CHARGE),
@@ -108,8 +113,7 @@ def package_under_every_charge() -> bytes:
     )
     joint = msgspec.structs.replace(EVERY_RULE.joint, tail_part_ppm=250_000)
     rules = msgspec.structs.replace(EVERY_RULE, groups=charged, joint=joint)
-    rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
-    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
+    return msgspec.structs.replace(stressed.RULEBOOK, parameters=rules)
 
 
 MOVES = HistoricalRequirement(

@@ -85,6 +85,7 @@ CHANGES = {
     "a negative number": lambda tree: tree["feeds"][0].__setitem__("id", -1),
     "an address that is too short": lambda tree: tree["assets"][0].__setitem__("vault", "0x00"),
     "an address without 0x": lambda tree: tree["assets"][0].__setitem__("vault", "00" * 20),
+    "an address with a space": lambda tree: tree["assets"][0].__setitem__("vault", "0x" + "00 " * 20),
     "no kind of an instrument": lambda tree: tree["instruments"][0].__setitem__("kind", 99),
     "a number for a boolean": lambda tree: tree["crisis"]["default"].__setitem__("enabled", 1),
     "an object for a list": lambda tree: tree.__setitem__("feeds", {}),
@@ -108,6 +109,13 @@ def test_a_file_of_another_form_is_refused_by_both(second: SecondVerifier, name:
     [b"", b"{", b"{}x", b'{"name": "a", "name": "b"}', b'{"name": "\xff"}', b"[" * 10_000, b'{"name": "\\ud800"}'],
 )
 def test_what_is_no_json_is_refused(second: SecondVerifier, data: bytes) -> None:
+    assert second.ask(genesis=data)["refused"].startswith("R0102 MALFORMED: genesis")
+    with pytest.raises(CrossclearError):
+        genesis_from_json(data)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_genesis(second: SecondVerifier) -> None:
+    data = b"\xef\xbb\xbf" + genesis_to_json(KIT)
     assert second.ask(genesis=data)["refused"].startswith("R0102 MALFORMED: genesis")
     with pytest.raises(CrossclearError):
         genesis_from_json(data)

@@ -66,6 +66,7 @@ HISTORIES: dict[str, Callable[[], list[bytes]]] = {
     "a clock that goes back": lambda: [EPOCHS[4], package_of(5, time_ms=1)],
     "withdrawals that fall": lambda: [EPOCHS[4], package_of(5, withdrawals_count=0)],
     "a cursor that falls": lambda: [with_cursor(4, 7), with_cursor(5, 6)],
+    "a cursor that falls beside one that does not": lambda: [with_cursor(4, 7), with_cursor(5, 6, 7)],
     "a cursor that is missing": lambda: [with_cursor(4, 7), with_cursor(5)],
     "a block with two hashes": lambda: [EPOCHS[4], with_terms(5, block_number=401, block_hash=OTHER)],
     "a counter that falls": lambda: [EPOCHS[6], with_terms(7, deposited=u256(2**70), withdrawn=u256(0))],

@@ -8,12 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from clearing.base import ed25519
 from clearing.base.codec import decode
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import tagged_hash
 from devnet.toolchain import BROWSER, node_path
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.verify.claim_text import MEANINGS
 from proofs.verify.package_verifier import verify_package
-from proofs.verify.signed_inclusion import SignedInclusion
+from proofs.verify.signed_inclusion import ANSWER_TAG, SignedInclusion, read_answer
 from proofs.verify.standalone import verify_standalone
 from tests.kit.proofs.second_verifier import SecondVerifier, refused_by
 
@@ -120,6 +123,35 @@ def test_a_signed_answer_agrees_or_is_refuted(second: SecondVerifier) -> None:
     forged = bytearray(read("answer.cci"))
     forged[-1] ^= 1
     assert second.ask(file=package, answer=bytes(forged))["checks"][-1]["code"] == "R0746 bad_answer"
+
+
+SECRET = bytes([7]) * 32
+HELD = [["cash:USD", 9_000], ["position:BTC-PERP", -2], ["token:31337:WETH", 40]]
+TWICE = ([["cash:USD", 10**9], *HELD], [*HELD, ["cash:USD", 9_000]], HELD[::-1], [*HELD, HELD[2]])
+
+
+def signed_by(secret: bytes, fields: list) -> bytes:
+    """An answer of these first fields, as a node signs it, whatever they say."""
+    stated = [*fields, ed25519.public_key(secret), bytes(64)]
+    digest = tagged_hash(ANSWER_TAG, msgspec.msgpack.encode(stated))
+    return msgspec.msgpack.encode([*stated[:-1], ed25519.sign(secret, digest)])
+
+
+@pytest.mark.parametrize("said", TWICE)
+def test_an_answer_that_says_two_amounts_of_one_slot_is_no_answer(second: SecondVerifier, said: list) -> None:
+    """Only one was compared: with the true one last, the answer agreed with the package."""
+    data = signed_by(SECRET, [*msgspec.msgpack.decode(read("answer.cci"))[:7], said])
+    verdict = second.ask(file=read("three-accounts.ccp"), answer=data)
+    assert (refused_by(verdict), verdict["checks"][-1]["code"]) == ("encoding", "R0102 malformed")
+    with pytest.raises(RemoteFault, match="malformed"):
+        read_answer(data)
+
+
+def test_names_of_an_answer_rise_by_code_points(second: SecondVerifier) -> None:
+    """In UTF-16 the second would come first."""
+    data = signed_by(SECRET, [*msgspec.msgpack.decode(read("answer.cci"))[:7], [["\uff5e", 1], ["\U0001f600", 1]]])
+    assert read_answer(data).holdings == (("\uff5e", 1), ("\U0001f600", 1))
+    assert second.ask(file=read("three-accounts.ccp"), answer=data)["contradiction"] == "holdings"
 
 
 def own_account(name: str) -> dict[str, object]:

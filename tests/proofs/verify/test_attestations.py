@@ -5,12 +5,12 @@ import hashlib
 import msgspec
 import pytest
 
-from clearing.base.codec import encode_trimmed
+from clearing.base.codec import encode, encode_trimmed
 from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
 from clearing.schema.risk.parameters import JointCredit, JointScenario
 from member.verifying.package import TrustAnchor, report_of
 from proofs.epoch.package import read_package, write_package
-from proofs.verify.attestations import JOINT_TAG, POSSESSIONS_TAG, _named_apart, attested
+from proofs.verify.attestations import JOINT_TAG, MEMBERS_TAG, POSSESSIONS_TAG, _named_apart, attested
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
@@ -89,15 +89,44 @@ def test_the_signatures_of_evm_keys_are_the_files_own_word(market):
     assert len(joined) == 65 * len(package.validators.validators)
 
 
+def test_which_account_is_which_members_is_named_by_its_hash(market):
+    """A quorum that calls two accounts of one member two members' makes each of them smaller."""
+    apart = {**MEMBERS, 2: 99}
+    maps = [read_package(market.honest(snapshot_of(VECTORS, owners))) for owners in (MEMBERS, apart)]
+    found = [dict(attested(package)) for package in maps]
+    for package, words in zip(maps, found, strict=True):
+        assert words["members"] == tagged(MEMBERS_TAG, encode(package.statement.cover[0].members))
+    assert {name for name in found[0] if found[0][name] != found[1][name]} == {"members"}
+    assert "members" not in dict(attested(read_package(market.honest(market.snapshot()))))
+
+
+def test_the_blocks_whose_states_prove_custody_are_named(market):
+    """Nothing here shows that a block is one of its chain: with any other state in it, every balance is proven."""
+    package = read_package(market.honest(market.snapshot()))
+    words, terms = dict(attested(package)), package.statement.custody
+    assert {name: value for name, value in words.items() if name.startswith("block:")} == {
+        f"block:{term.chain_id}:{term.block_number}": term.block_hash.hex() for term in terms
+    }
+    other = replace(terms[0], block_hash=bytes([99]) * 32)
+    moved = dict(attested(replace(package, statement=replace(package.statement, custody=(other, *terms[1:])))))
+    assert moved[f"block:{other.chain_id}:{other.block_number}"] == (bytes([99]) * 32).hex()
+
+
+def test_the_time_that_makes_a_package_fresh_is_named(market):
+    package = read_package(market.honest(market.snapshot(), time_ms=1_584_000_000_123))
+    assert dict(attested(package))["header_time_ms"] == 1_584_000_000_123
+    assert dict(attested(package, of_account=True))["header_time_ms"] == 1_584_000_000_123
+
+
 def test_a_standalone_proof_leaves_the_same_to_a_word_but_for_custody(market):
     data = market.honest(market.snapshot())
     own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1], market.owner(1))
     verdict = verify_standalone(prove_account(read_package(data), own), data)
     assert verdict.ok
     whole = dict(verify_package(data).attested)
-    custody = {name for name in whole if name.split(":")[0] in ("released", "later", "strays", "dust")}
+    custody = {name for name in whole if name.split(":")[0] in ("block", "released", "later", "strays", "dust")}
     assert dict(verdict.attested) == {name: value for name, value in whole.items() if name not in custody}
-    assert len(custody) == 4 * len(market.statement().custody)
+    assert len(custody) == 2 + 4 * len(market.statement().custody)
     assert any(f"{len(verdict.attested) - 1} values are the word" in limit for limit in verdict.not_proven)
 
 

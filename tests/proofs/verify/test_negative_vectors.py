@@ -44,6 +44,7 @@ ISSUE = {
     "equal-commitments": "roots",
     "another-owner": "inclusion",
     "answer-with-another-owner": "",
+    "answer-with-two-amounts-of-a-slot": "encoding",
     "many-accounts-no-proof": "sizes",
     "stale-header": "freshness",
     "retired-set-signs-anew": "freshness",

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from clearing.base import ed25519
+from clearing.base.codec import encode
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import Encodable
 from clearing.base.evm.rlp_coding import encode as rlp
@@ -13,7 +15,9 @@ from clearing.schema.terms.instruments import InstrumentKind
 from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody
 from proofs.verify.freshness import Freshness
+from proofs.verify.signed_inclusion import NO_SIGNATURE, read_answer, sign_inclusion
 from tests.kit.proofs import small_market as market
+from tests.kit.proofs.counted import NODE_SECRET
 from tests.kit.proofs.negatives.making import (
     SMALL,
     TIME,
@@ -43,6 +47,7 @@ def vectors() -> Iterator[Vector]:
     yield from _expiring()
     yield from _retired()
     yield from _two_defects()
+    yield from _two_amounts()
 
 
 def _rulebooks() -> Iterator[Vector]:
@@ -248,3 +253,20 @@ def _with_state(vault: bytes, *nodes: bytes) -> bytes:
     )
     shot = replace(shot, statement=replace(stated, custody=(*stated.custody, term)))
     return attach_custody(proven(shot), (BlockEvidence(CHAIN, header, nodes),))
+
+
+def _two_amounts() -> Iterator[Vector]:
+    """Verifiers that kept the last amount of a slot called such an answer true."""
+    good = read_answer(frozen("answer.cci"))
+    (name, amount), *others = good.holdings
+    said = replace(good, holdings=((name, 10**9), (name, amount), *others), signature=NO_SIGNATURE)
+    yield refused(
+        "answer-with-two-amounts-of-a-slot",
+        "the node signed another amount of cash before the one that it committed to",
+        "encoding",
+        "MALFORMED",
+        frozen(SMALL),
+        kind="answer",
+        file=encode(sign_inclusion(said, lambda digest: ed25519.sign(NODE_SECRET, digest))),
+        file_base="answer.cci",
+    )

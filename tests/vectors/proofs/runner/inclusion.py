@@ -88,6 +88,8 @@ def read_answer(data: bytes) -> dict[str, Any]:
     need(len(data) <= 2**20, "OVERSIZE", "answer")
     answer: dict[str, Any] = Reader(data).whole("`SignedInclusion`")
     need(packed(answer) == data, "NON_CANONICAL", "answer")
+    names = [name for name, _ in answer["holdings"]]
+    need(names == sorted(set(names)), "MALFORMED", "holdings in order, each slot once")
     return answer
 
 
