@@ -8,7 +8,7 @@ hash in 64 hexadecimal digits. It must not judge them: bounds are those of `proo
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from clearing.base.codec import encode_trimmed
+from clearing.base.codec import encode, encode_trimmed
 from clearing.base.hashing import tagged_hash
 from clearing.margin.statement.snapshot import CustodyTerm
 from proofs.epoch.package import EpochPackage
@@ -23,6 +23,7 @@ CUSTODY_WORDS = ("released", "later", "strays", "dust")
 JOINT_TAG = "crossclear/joint-credit/v1"
 JOINT_FIELDS = 4
 """First fields that are always hashed."""
+MEMBERS_TAG = "crossclear/account-members/v1"
 POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
 OF_THE_FILE = "evm_possessions"
 """The name of the value that the maker of the file chose: an EVM key can sign one message in many ways, all valid, and
@@ -31,12 +32,17 @@ the set's hash has the address alone."""
 
 def attested(package: EpochPackage, *, of_account: bool = False) -> tuple[Attested, ...]:
     """(name, value) of all that a checked package leaves to a word. `of_account`: of a standalone proof, which says
-    nothing of custody. Amounts of custody are base units; `index`, `settled` and `mark` are ticks."""
+    nothing of custody and of the default fund. Amounts of custody are base units; `index`, `settled` and `mark` are
+    ticks."""
     from clearing.margin.statement.rulebook import read_rulebook
 
     statement = package.statement
     found = list(_of_rulebook(read_rulebook(statement.rules, len(statement.slots))))
     if not of_account:
+        # Proofs bind an account to its holdings; that two accounts are one member's no proof shows.
+        found += (
+            ("account_members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover
+        )
         found += _of_custody(statement.custody)
     signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
     found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))

@@ -8,7 +8,7 @@ import { visible } from "./visible.js";
 export function attestedValues(content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
-  for (const [name, value] of [...ofRules(book), ...(ofAccount ? [] : ofCustody(content))]) {
+  for (const [name, value] of [...ofRules(book), ...(ofAccount ? [] : [...ofMembers(content), ...ofCustody(content)])]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -86,6 +86,14 @@ function encodedCredit({ scenarios, tail, weight_ppm, keep_largest, tail_part_pp
     writeCount(part === 0n ? 4 : 5), writeCount(scenarios.length), ...each, writeInteger(tail), writeInteger(weight_ppm),
     Uint8Array.of(keep_largest ? 0xc3 : 0xc2), ...(part === 0n ? [] : [writeInteger(part)]),
   ]);
+}
+
+/** Which account is which member's: no proof shows it. */
+function ofMembers({ statement }: EpochPackage): [string, string][] {
+  return statement.cover.map(({ members }) => {
+    const pairs = members.map(([account, member]) => concat([writeCount(2), writeInteger(account), writeInteger(member)]));
+    return ["account_members", hex(tagged("crossclear/account-members/v1", concat([writeCount(members.length), ...pairs])))];
+  });
 }
 
 function ofCustody({ statement }: EpochPackage): [string, string][] {

@@ -5,16 +5,17 @@ import hashlib
 import msgspec
 import pytest
 
-from clearing.base.codec import encode_trimmed
+from clearing.base.codec import encode, encode_trimmed
 from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
 from clearing.schema.risk.parameters import JointCredit, JointScenario
 from member.verifying.package import TrustAnchor, report_of
 from proofs.epoch.package import read_package, write_package
-from proofs.verify.attestations import JOINT_TAG, POSSESSIONS_TAG, _named_apart, attested
+from proofs.verify.attestations import JOINT_TAG, MEMBERS_TAG, POSSESSIONS_TAG, _named_apart, attested
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount, printable
+from tests.kit.proofs.counted import BOOK
 from tests.kit.proofs.stressed import MEMBERS, RULEBOOK, snapshot_of
 
 replace = msgspec.structs.replace
@@ -77,6 +78,25 @@ def test_joint_scenarios_are_named_by_their_hash(market):
         package, statement=replace(package.statement, rules=write_rulebook(book), slots=(*package.statement.slots,) * 2)
     )
     assert dict(attested(stated))["joint_credit"] == tagged(JOINT_TAG, encode_trimmed(joint, {type(joint): 4}))
+
+
+def test_which_account_is_which_members_is_named_by_its_hash(market):
+    """The default fund is tested for two members: accounts counted with another member would hide a loss."""
+    data = market.honest(snapshot_of(BOOK, MEMBERS))
+    other = market.honest(snapshot_of(BOOK, {**MEMBERS, 5: 1}))
+    ((terms,), (others,)) = (read_package(each).statement.cover for each in (data, other))
+    assert dict(verify_package(data).attested)["account_members"] == tagged(MEMBERS_TAG, encode(terms.members))
+    assert dict(verify_package(other).attested)["account_members"] == tagged(MEMBERS_TAG, encode(others.members))
+    assert terms.members != others.members
+
+
+def test_without_a_test_of_the_fund_no_member_is_named(market, package):
+    assert "account_members" not in dict(verify_package(package).attested)
+
+
+def test_a_standalone_proof_does_not_rest_on_the_members(market):
+    data = market.honest(snapshot_of(BOOK, MEMBERS))
+    assert "account_members" not in dict(attested(read_package(data), of_account=True))
 
 
 def test_the_signatures_of_evm_keys_are_the_files_own_word(market):
