@@ -13,6 +13,7 @@ import msgspec
 from benchmarks.figures import Figure, of_times, print_measured
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
+from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, LiquidationOpened, SliceSold
 from clearing.schema.requests.auctions import LiquidationBid
@@ -40,19 +41,21 @@ AUCTION = LiquidationTerms(auction_blocks=20, bidder_share_ppm=500_000)
 EARLY = CallTerms(early_ppm=300_000, early_release_ppm=100_000)
 
 
-def genesis_of(accounts: int, crisis: CrisisParameters) -> Genesis:
-    """So many accounts of as many members, and room in a block for all that are liquidated."""
+def genesis_of(accounts: int, crisis: CrisisParameters, validators: ValidatorSet | None = None) -> Genesis:
+    """So many accounts of as many members, and room in a block for all that are liquidated. Without `validators`, they
+    are the four of the rulebook's tests, who have no secrets."""
     base = make_genesis(MarketParameters(move_cap_ppm=300_000, liquidations_per_block=accounts))
     more = tuple(
         MemberTerms(each, f"member-{each}", address(secret(each)), (AccountTerms(each, AccountKind.HOUSE),))
         for each in range(FIRST, FIRST + accounts)
     )
-    return msgspec.structs.replace(base, members=(*base.members, *more), crisis=crisis)
+    named = base.validators if validators is None else validators
+    return msgspec.structs.replace(base, members=(*base.members, *more), crisis=crisis, validators=named)
 
 
-def filled(accounts: int, crisis: CrisisParameters) -> World:
-    """Everybody funded and in a position: even accounts long, odd ones short."""
-    return filled_of(genesis_of(accounts, crisis), accounts)
+def filled(accounts: int, crisis: CrisisParameters, validators: ValidatorSet | None = None) -> World:
+    """Everybody funded and in a position: even accounts long, odd ones short. `validators` as of `genesis_of`."""
+    return filled_of(genesis_of(accounts, crisis, validators), accounts)
 
 
 def filled_of(genesis: Genesis, accounts: int) -> World:

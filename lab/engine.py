@@ -27,7 +27,10 @@ LOOK_SECONDS = 10.0
 """Between two looks at the workers of a cluster while an outcome is awaited."""
 PATIENCE = 6
 """Looks that find no worker before the engine counts as broken: a worker that died is started again within a minute."""
-ENGINE_HELP = "where jobs run: local, processes:N, or dask://HOST:PORT, whose workers have one thread each"
+ENGINE_HELP = (
+    "where jobs run: local, processes:N, or dask://HOST:PORT, whose workers have one thread each; a scheduler or "
+    "worker can run code in this process, so name a cluster of your own"
+)
 
 
 class Engine(Protocol):

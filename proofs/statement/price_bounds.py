@@ -4,7 +4,9 @@ Rule: the engine's own bounds, in integers: a perpetual's mark is within its pre
 tick; a future's is at least the index, less what its averaging window has already covered, and at most the index
 carried over its whole life, both widened to the forward where futures are marked off the curve; an option's is at most
 the index (call) or the strike (put), on a live surface at most the forward or the strike, twice that at a rate below
-zero; inside its averaging window at most the average if the rest is that high. Where a feed is settled,
+zero; inside its averaging window at most the average if the rest is that high. An option that has expired and waits for
+its price keeps its last mark, under a surface that nobody states any more: a put's is at most twice the strike, a
+call's has no bound. Where a feed is settled,
 instruments on it count for nothing. An instrument without a mark, such as one settled for good, counts at its index or
 forward, which is within its bounds, so nothing is compared. What these bounds leave open is the quorum's word
 (`proofs.verify.attestations`). It must not know how prices are formed.
@@ -43,7 +45,8 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
         lowest, highest = mark_bounds(
             instrument, ticks, book.parameters.rate_ppm, latest_ms=book.time_ms, listed_ms=listed_ms, curve=curve
         )
-        if instrument.is_option and highest is not None and instrument.group in curves:
+        on_curve = instrument.is_option and not instrument.expired(book.time_ms) and instrument.group in curves
+        if on_curve and highest is not None:
             highest = _highest_on_curve(instrument, ticks, curves[instrument.group], book.time_ms)
         if instrument.kind is InstrumentKind.CALL and highest is not None and instrument.id in averages:
             highest = max(highest, blended_ticks(averages[instrument.id], highest))
@@ -59,7 +62,7 @@ def check_price_bounds(book: "Rulebook", *, listed_ms: int = 0) -> None:
 
 
 def _highest_on_curve(option: Instrument, index_ticks: int, curve: "Sequence[ExpiryCarry]", latest_ms: int) -> int:
-    """The highest mark of an option on a live surface, at this index and at any time up to the latest.
+    """The highest mark of an option ahead on a live surface, at this index and at any time up to the latest.
 
     A forward between the curve's expiries changes with time, but not beyond them. No discount is above two.
     """
@@ -91,13 +94,14 @@ def mark_bounds(
         # The distance rounds towards zero, as in `clearing.settlement.funding.perpetual_mark_ticks`.
         distance = index_ticks * instrument.funding.premium_cap_ppm // PPM
         return max(index_ticks - distance, 1), index_ticks + distance
-    settled = instrument.expired(latest_ms)
-    if instrument.is_option:
-        highest = index_ticks if instrument.kind is InstrumentKind.CALL else instrument.strike_ticks
-        return 0, None if settled and instrument.kind is InstrumentKind.CALL else highest
+    expired = instrument.expired(latest_ms)
+    if instrument.kind is InstrumentKind.CALL:
+        return 0, None if expired else index_ticks
+    if instrument.kind is InstrumentKind.PUT:
+        return 0, instrument.strike_ticks * (2 if expired else 1)
     covered_ms = min(max(latest_ms - (instrument.expiry_ms - instrument.averaging_ms), 0), instrument.averaging_ms)
-    if settled or covered_ms:
-        left_ms = 0 if settled else instrument.averaging_ms - covered_ms
+    if expired or covered_ms:
+        left_ms = 0 if expired else instrument.averaging_ms - covered_ms
         lowest = min(index_ticks, _forward_of(instrument, index_ticks, curve, latest_ms))
         return max(lowest * left_ms // max(instrument.averaging_ms, 1), 1), None
     forward = _forward_of(instrument, index_ticks, curve, latest_ms)

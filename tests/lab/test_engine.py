@@ -8,7 +8,7 @@ import pytest
 from distributed import LocalCluster
 
 from clearing.base.errors import LocalFault
-from lab.engine import engine_at
+from lab.engine import ENGINE_HELP, engine_at
 from member.codes import NodeCode
 from proofs.errors import ProofCode
 from tests.kit.refusals import refused
@@ -101,4 +101,10 @@ def test_workers_with_more_threads_than_one_are_refused():
 @pytest.mark.parametrize("name", ["", "process:2", "processes:0", "processes:257", "processes:-1", "processes", "4"])
 def test_an_unknown_engine_is_refused(name):
     with refused(NodeCode.CONFIG_VALUE, LocalFault), engine_at(name):
+        pass
+
+
+def test_help_and_refusal_say_that_a_cluster_can_run_code_here():
+    assert "can run code in this process" in ENGINE_HELP
+    with pytest.raises(LocalFault, match="can run code in this process"), engine_at("dusk"):
         pass

@@ -69,6 +69,6 @@ export function contradiction(
     return undefined;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return error.code === CODES.NOT_INCLUDED && !error.about.startsWith("an amount") ? "commitment" : "holdings";
+    return error.code === CODES.NOT_INCLUDED ? "commitment" : "holdings";
   }
 }

@@ -49,12 +49,15 @@ function blinder(statement: RiskStatement, own: OwnAccount, index: number): bigi
 export function allValues(statement: RiskStatement, holdings: ReadonlyMap<string, bigint>): Map<number, bigint> {
   const values = new Map<number, bigint>();
   const names = new Map(statement.slots.map(({ name, kind }, slot) => [name, { slot, kind }]));
-  for (const [name, amount] of holdings) {
+  const places = [...holdings].map(([name, amount]) => {
     const place = names.get(name);
     demand(place !== undefined && slotShape(place.kind).published, CODES.BAD_STATEMENT, "a name of no public slot");
-    const { width, offset } = slotShape(place.kind);
+    return { ...place, amount };
+  });
+  for (const { slot, kind, amount } of places) {
+    const { width, offset } = slotShape(kind);
     demand(amount + offset >= 0n && amount + offset < 1n << BigInt(8 * width), CODES.NOT_INCLUDED, "an amount is out of range");
-    values.set(place.slot, amount);
+    values.set(slot, amount);
   }
   statement.slots.forEach(({ kind }, slot) => {
     if (slotShape(kind).published && !values.has(slot)) values.set(slot, 0n);

@@ -9,7 +9,7 @@ import { primitives } from "./primitives.js";
 import { movementLines } from "./transition.js";
 import { type Progress, type Trusted } from "./trusted.js";
 import { type CheckName, type Verdict } from "./verdict.js";
-import { verifyAnswer, verifyPackage, verifyStandalone } from "./verify.js";
+import { verifyAnswer, verifyOnchainAccount, verifyOnchainEpoch, verifyPackage, verifyStandalone } from "./verify.js";
 
 /** One request of a line as JSON: a file in base64 with trusted values in hexadecimal; one answer: the verdict as JSON. */
 interface Request {
@@ -18,6 +18,9 @@ interface Request {
   /** A standalone proof of one account, or a node's signed answer, in base64: this is checked beside the package. */
   readonly standalone?: string;
   readonly answer?: string;
+  /** Keys for a contract, checked beside the package; or one account under keys, checked alone. */
+  readonly onchain_epoch?: string;
+  readonly onchain_account?: string;
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
@@ -33,7 +36,7 @@ interface Request {
   /** Names of signatures that the test made itself and that are not checked again. */
   readonly signed?: readonly string[];
   readonly strict?: { readonly allowed: readonly CheckName[] };
-  /** The answer is the refusal alone. */
+  /** The answer is the refusal alone, what contradicts an answer, and the detail of the last check. */
   readonly brief?: boolean;
   readonly own?: { account: string; owner: string; seed: string; holdings: Record<string, string | number> };
 }
@@ -68,9 +71,14 @@ export function answer(line: string, cpu: () => number = () => 0): string {
   let verdict: Verdict;
   if (request.standalone !== undefined) verdict = verifyStandalone(file, decoded(request.standalone), trusted, progress);
   else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
+  else if (request.onchain_epoch !== undefined) verdict = verifyOnchainEpoch(file, decoded(request.onchain_epoch), trusted, progress);
+  else if (request.onchain_account !== undefined) verdict = verifyOnchainAccount(decoded(request.onchain_account), progress);
   else verdict = verifyPackage(file, trusted, progress);
-  return JSON.stringify(request.brief === true ? { refusal: verdict.refusal } : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
+  return JSON.stringify(request.brief === true ? brief(verdict) : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
 }
+
+const brief = ({ refusal, contradiction, checks }: Verdict): Record<string, unknown> =>
+  ({ refusal, contradiction, last: checks[checks.length - 1]?.detail });
 
 function historyOf(request: Request, files: readonly string[]): HistoryVerdict & { movement_lines: readonly string[] } {
   const { network, validators_hash, surveyed } = request;

@@ -1,7 +1,7 @@
 import { Domain } from "./basis.js";
 import { ascii, type Bytes, compare, equal, H, hex, join, merkleRoot, number, tagged, word } from "./bytes.js";
 import { addressOf, signedBy, votes } from "./certificate.js";
-import { at, CODES, demand } from "./errors.js";
+import { at, CODES, demand, Refusal } from "./errors.js";
 import { G1, inverse, mod, opens, P, padded, paddedPoint, type Point1, point1, power, scalar, sum } from "./group.js";
 import { COLUMNS_MAX, type Layout } from "./layout.js";
 import { array, bytes, literal, type Of, structure, type Type, U32, U63, whole } from "./messagepack.js";
@@ -82,11 +82,21 @@ function keyWords(keys: EpochKeys): Bytes {
   );
 }
 
+/** The keys that were derived last: the files of several validators of one epoch differ in their shares alone. */
+let lastKeys: { readonly name: string; readonly keys: EpochKeys } | undefined;
+
 /** What a package and all leaves give as keys. */
 function derivedKeys(read: ReadPackage, layout: Layout, leaves: readonly LeafRecord[]): EpochKeys {
+  const leavesRoot = merkleRoot(leaves.map(leafWords));
+  // The commitments root names the whole statement.
+  const name = hex(join(commitmentsRoot(read), layout.digest, leavesRoot));
+  if (lastKeys?.name !== name) lastKeys = { name, keys: keysOf(read, layout, leavesRoot, leaves.length) };
+  return lastKeys.keys;
+}
+
+function keysOf(read: ReadPackage, layout: Layout, leavesRoot: Bytes, accounts: number): EpochKeys {
   const { statement } = read.content;
   const root = commitmentsRoot(read);
-  const leavesRoot = merkleRoot(leaves.map(leafWords));
   const half = (index: number): Bytes =>
     tagged("crossclear/onchain/y/v1", root, layout.digest, leavesRoot, word(index));
   const { columns, slots, constant, sigma } = rowPolynomials(layout, number(join(half(0), half(1))) % P);
@@ -100,7 +110,7 @@ function derivedKeys(read: ReadPackage, layout: Layout, leaves: readonly LeafRec
     layout: layout.digest,
     size: layout.size,
     leaves_root: leavesRoot,
-    accounts: leaves.length,
+    accounts,
     constant: word(constant),
     sigma: word(sigma),
     u: columns.map(committed),
@@ -171,6 +181,16 @@ export function signedPower(epoch: OnchainEpoch, read: ReadPackage): { signed: b
   return { signed, all: votes(validators) };
 }
 
+/** The words of a leaf, which are those of no leaf of any tree if one of its points is none. */
+function wordsInTree(leaf: LeafRecord): Bytes {
+  try {
+    return leafWords(leaf);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal(CODES.WRONG_ROOT, "a point of the leaf");
+  }
+}
+
 /** Demand that the account of a `.cca` file is under its keys: columns, then the path. */
 export function demandLeaf({ keys, leaf, index, path }: OnchainAccount): void {
   demand(leaf.c_d.length === keys.u.length, CODES.BAD_STATEMENT, "columns");
@@ -179,8 +199,19 @@ export function demandLeaf({ keys, leaf, index, path }: OnchainAccount): void {
   const top = path.reduce((node, sibling, level) => {
     const right = Math.floor(index / 2 ** level) % 2 === 1;
     return tagged("crossclear/merkle/node/v1", ...(right ? [sibling, node] : [node, sibling]));
-  }, leafHash(leafWords(leaf)));
+  }, leafHash(wordsInTree(leaf)));
   demand(equal(tagged("crossclear/merkle/root/v1", word(keys.accounts), top), keys.leaves_root), CODES.WRONG_ROOT, "leaf");
+}
+
+/** [T] of each size: a constant. */
+const TABLE_POINTS = new Map<number, Point1>();
+
+function tablePoint(domain: Domain): Point1 {
+  const known = TABLE_POINTS.get(domain.size);
+  if (known !== undefined) return known;
+  const found = domain.commit(new Map(Array.from({ length: domain.size }, (_, i) => [i, BigInt(i % 256)] as const)));
+  TABLE_POINTS.set(domain.size, found);
+  return found;
 }
 
 /** Demand that the proof of a `.cca` file holds. */
@@ -211,12 +242,11 @@ export function demandOnchainProof({ keys, leaf, proof }: OnchainAccount): void 
   const domain = new Domain(keys.size);
   const vanishing = domain.vanishing(zeta);
   demand((P - alpha) % P >= 256n && vanishing !== 0n, CODES.BAD_CHALLENGE);
-  const tableValues = new Map(Array.from({ length: keys.size }, (_, i) => [i, BigInt(i % 256)] as const));
   const claims: [Point1, bigint][] = [
     ...leaf.c_d.map((encoded, c): [Point1, bigint] => [point1(encoded), at(digits, c)]),
     ...keys.u.map((encoded, c): [Point1, bigint] => [point1(encoded), at(weights, c)]),
     [point1(keys.v), slotWeight],
-    [domain.commit(tableValues), table],
+    [tablePoint(domain), table],
   ];
   const n = BigInt(keys.size);
   let inner = (scalar(keys.constant) + scalar(keys.sigma) * leaf.shortfall) * inverse(n);

@@ -126,7 +126,7 @@ function demandMarks(book: Rulebook, reference: Reference, listed: bigint): void
   const curves = new Map(book.parameters.groups.map(({ id, curve }) => [id, curve]));
   const highestOfOption = (plain: bigint, option: Instrument, index: bigint): bigint => {
     const curve = curves.get(option.group) ?? [];
-    const highest = curve.length === 0 ? plain : highestOnCurve(option, index, curve, book.time_ms);
+    const highest = curve.length === 0 || book.time_ms >= option.expiry_ms ? plain : highestOnCurve(option, index, curve, book.time_ms);
     return option.kind === CALL ? larger(highest, settling(averages.get(option.id), highest)) : highest;
   };
   for (const { instrument: id, ticks } of book.marks) {
@@ -160,13 +160,13 @@ function markBounds(
     const d = (x * funding.premium_cap_ppm) / 1000000n;
     return [larger(x - d, 1n), x + d];
   }
-  const settled = latest >= expiry_ms;
-  if (kind === CALL) return [0n, settled ? undefined : x];
-  if (kind === PUT) return [0n, strike_ticks];
+  const expired = latest >= expiry_ms;
+  if (kind === CALL) return [0n, expired ? undefined : x];
+  if (kind === PUT) return [0n, expired ? 2n * strike_ticks : strike_ticks];
   const forward = futureOf(x, curve, expiry_ms, 0n, latest);
   const c = smaller(larger(latest - (expiry_ms - a), 0n), a);
-  if (settled || c > 0n) {
-    const l = settled ? 0n : a - c;
+  if (expired || c > 0n) {
+    const l = expired ? 0n : a - c;
     return [larger((smaller(x, forward) * l) / larger(a, 1n), 1n), undefined];
   }
   return [smaller(x, forward), larger(forwardOf(x, rate, expiry_ms, listed), forward)];

@@ -1,34 +1,47 @@
-"""What both verifiers answer to a mutant of a package, and the tally of where they differ."""
+"""What both verifiers answer to a mutant, and the tally of where they differ."""
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from tests.kit.proofs.browser_page import GOOD
+from tests.kit.proofs.file_answers import Answer, of_account, of_answer, of_keys, of_verdict
 from tests.kit.proofs.package_mutants import Mutant
 
 PROOF = (GOOD / "account-1.ccs").read_bytes()
+FIRST: dict[str, Callable[[bytes, bytes], Answer]] = {
+    ".ccs": lambda file, package: of_verdict(verify_standalone(file, package)),
+    ".cci": of_answer,
+    ".cco": of_keys,
+    ".cca": lambda file, _: of_account(file),
+}
+"""The verifier in Python, by the suffix of a file beside a package."""
+REQUESTS = {".ccs": "standalone", ".cci": "answer", ".cco": "onchain_epoch", ".cca": "onchain_account"}
+_POWER = re.compile(r"with (\d+) of (\d+) of the power")
 
 
-def first_answer(mutant: Mutant) -> tuple[str, str]:
-    """The check that the verifier in Python refuses with, and its code; empty for a package that it accepts."""
-    verdict = verify_standalone(PROOF, mutant.data) if mutant.alone else verify_package(mutant.data)
-    last = verdict.checks[-1]
-    return ("", "") if verdict.ok else (last.name, "" if last.code is None else f"R{last.code:04}")
+def first_answer(mutant: Mutant) -> Answer:
+    """The check that the verifier in Python refuses with, and its code; empty for what it accepts."""
+    if mutant.suffix:
+        return FIRST[mutant.suffix](mutant.file, mutant.data)
+    return of_verdict(verify_standalone(PROOF, mutant.data) if mutant.alone else verify_package(mutant.data))
 
 
-def second_answer(verdict: dict[str, Any]) -> tuple[str, str]:
+def second_answer(verdict: dict[str, Any]) -> Answer:
     """The same of the verifier in TypeScript."""
     refusal = verdict.get("refusal")
-    return (refusal["check"], refusal["code"][:5]) if refusal else ("", "")
+    signed = _POWER.search(verdict.get("last", ""))
+    more = verdict.get("contradiction", "") or (f"{signed[1]} of {signed[2]}" if signed else "")
+    return Answer(refusal["check"], refusal["code"][:5], more) if refusal else Answer("", "", more)
 
 
 def request(mutant: Mutant) -> dict[str, Any]:
     """What the second verifier is asked about a mutant: a brief answer, without the words."""
-    alone = {"standalone": PROOF} if mutant.alone else {}
-    return {"file": mutant.data, "brief": True, "signed": mutant.signed, **alone}
+    beside = {REQUESTS[mutant.suffix]: mutant.file} if mutant.suffix else {"standalone": PROOF} if mutant.alone else {}
+    return {"file": mutant.data, "brief": True, "signed": mutant.signed, **beside}
 
 
 _NUMBERS = re.compile(r"\d+")
@@ -37,9 +50,11 @@ _CHANGE = re.compile(r"(\w+ )?\[(\d+)(?:, (\d+))?")
 
 def class_of(kind: str, what: str) -> str:
     """What a mutant has in common with others: its kind, and of changed values the first two places of each path."""
-    _, _, changes = what.partition(": ")
+    way, _, changes = what.partition(": ")
     if kind in {"bits", "bytes"}:
         return kind
+    if kind.startswith("cc"):
+        kind = f"{kind}, {way.rsplit(', ', 1)[-1]}"
     if kind in {"rows", "rulebook", "prices"}:
         return (
             f"{kind}: {_NUMBERS.sub('·', changes.split(';')[0]) if kind == 'rows' else 'other parameters and prices'}"
@@ -63,12 +78,14 @@ class Tally:
         self.examples: dict[str, str] = {}
         self.disagreements: list[tuple[str, Mutant]] = []
         self.signed_here = 0
+        self.reached: dict[str, Counter[str]] = {}
 
-    def add(self, kind: str, mutant: Mutant, first: tuple[str, str], second: tuple[str, str]) -> None:
+    def add(self, kind: str, mutant: Mutant, first: Answer, second: Answer) -> None:
         self.cases[kind] += 1
         self.checks[first[0] or "accepted"] += 1
         self.signed_here += bool(mutant.signed)
-        if first[0] != second[0]:
+        self._reach(kind, first)
+        if (first.check, first.more) != (second.check, second.more):
             self.disagreements.append((f"{kind}: {mutant.what}: first {first}, second {second}", mutant))
         elif not first[0]:
             found = class_of(kind, mutant.what)
@@ -79,6 +96,14 @@ class Tally:
             self.codes[found] += 1
             self.examples.setdefault(found, mutant.what)
 
+    def _reach(self, kind: str, first: Answer) -> None:
+        """How far the first verifier came."""
+        reached = self.reached.setdefault(kind, Counter())
+        reached["decoded"] += first.check != "encoding"
+        reached["signed"] += first.signed
+        reached["accepted"] += not first.check
+        reached["contradicted"] += bool(first.check == "answer" and first.more)
+
     def report(self) -> str:
         total = sum(self.cases.values())
         decoded = total - self.checks["encoding"]
@@ -87,6 +112,7 @@ class Tally:
             f"{total} cases: {dict(self.cases)}",
             f"{decoded} came past decoding, {certified} past the certificate; of {self.signed_here} the second took "
             "the certificate's signature as good, because it was made here",
+            *(f"  {kind}: {self.cases[kind]} cases, {_counted(found)}" for kind, found in self.reached.items()),
             f"refused by: {dict(self.checks.most_common())}",
             f"{sum(self.accepted.values())} accepted by both:",
             *(f"  {count} {found}, such as {self.examples[found]}" for found, count in self.accepted.most_common()),
@@ -96,3 +122,8 @@ class Tally:
             *(f"  {text}" for text, _ in self.disagreements),
         ]
         return "\n".join(lines)
+
+
+def _counted(reached: Counter[str]) -> str:
+    told = f"{reached['decoded']} decoded, {reached['signed']} past the signature, {reached['accepted']} accepted"
+    return f"{told}, {reached['contradicted']} contradicted" if reached["contradicted"] else told

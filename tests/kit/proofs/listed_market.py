@@ -13,6 +13,7 @@ from tests.kit.clearing.genesis import make_genesis
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.counted import BOOK, MEMBERS, PLACE, counted_scalars
+from tests.kit.proofs.made_market import NOW_MS
 from tests.kit.proofs.proven_custody import proven as with_evidence
 
 replace = msgspec.structs.replace
@@ -40,8 +41,8 @@ def listed_package() -> bytes:
     return listed_from(stressed.snapshot_of(BOOK, MEMBERS, replace(stressed.RULEBOOK, tokens=(WETH,))))
 
 
-def listed_from(shot: RiskSnapshot) -> bytes:
-    """The whole package of a snapshot whose custody is that of USDC and WETH."""
+def listed_from(shot: RiskSnapshot, time_ms: int = NOW_MS) -> bytes:
+    """The whole package of a snapshot whose custody is that of USDC and WETH; `time_ms` of its header."""
     terms = [
         replace(
             term,
@@ -58,5 +59,6 @@ def listed_from(shot: RiskSnapshot) -> bytes:
     stated, evidence = with_evidence(replace(shot.statement, custody=tuple(terms)))
     accounts = tuple(replace(each, owner=market.owner(each.account)) for each in shot.accounts)
     shot = replace(shot, statement=stated, accounts=accounts)
-    made = market.honest(shot, stressed.seeds_of([each.account for each in accounts]), scalars=counted_scalars())
+    seeds = stressed.seeds_of([each.account for each in accounts])
+    made = market.honest(shot, seeds, scalars=counted_scalars(), time_ms=time_ms)
     return attach_custody(made, evidence)

@@ -129,4 +129,4 @@ def snapshot_of(book: Rulebook) -> RiskSnapshot:
 
 def package_of(book: Rulebook) -> bytes:
     """A whole package under a rulebook of this market, whose custody is that of its genesis."""
-    return listed_market.listed_from(snapshot_of(book))
+    return listed_market.listed_from(snapshot_of(book), book.time_ms)

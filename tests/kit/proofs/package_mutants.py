@@ -5,7 +5,6 @@ A certified mutant has a header and a certificate of its own, so it comes past t
 
 import contextlib
 import random
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,22 +63,36 @@ class Mutant(NamedTuple):
     alone: bool
     signed: tuple[str, ...] = ()
     """Names of signatures that were made here: the second verifier takes them as good, and checks all else."""
+    suffix: str = ""
+    """Of `file`: then it is this file that is judged, beside the package."""
+    file: bytes = b""
 
 
 def of_bits(chance: random.Random) -> Mutant:
     """One to three bits are other ones, anywhere."""
     name = chance.choice(list(PACKAGES))
-    changed = bytearray(PACKAGES[name])
-    places = [chance.randrange(8 * len(changed)) for _ in range(chance.choice((1, 1, 1, 2, 3)))]
-    for place in places:
-        changed[place // 8] ^= 1 << place % 8
-    return Mutant(bytes(changed), f"{name}: bits {places}", alone=False)
+    data, what = flipped(PACKAGES[name], chance)
+    return Mutant(data, f"{name}: {what}", alone=False)
 
 
 def of_bytes(chance: random.Random) -> Mutant:
     """Bytes are cut out, repeated, put in or cut off."""
     name = chance.choice(list(PACKAGES))
-    data = PACKAGES[name]
+    data, what = cut_or_grown(PACKAGES[name], chance)
+    return Mutant(data, f"{name}: {what}", alone=False)
+
+
+def flipped(data: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """One to three bits are other ones; and what was done."""
+    changed = bytearray(data)
+    places = [chance.randrange(8 * len(changed)) for _ in range(chance.choice((1, 1, 1, 2, 3)))]
+    for place in places:
+        changed[place // 8] ^= 1 << place % 8
+    return bytes(changed), f"bits {places}"
+
+
+def cut_or_grown(data: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """Bytes are cut out, repeated, put in or cut off; and what was done."""
     at, length = chance.randrange(len(data)), chance.choice((1, 1, 2, 4, 32, 48, 128))
     kind = chance.choice(("cut", "repeat", "insert", "end"))
     middle = {
@@ -88,7 +101,22 @@ def of_bytes(chance: random.Random) -> Mutant:
         "insert": chance.randbytes(length) + data[at : at + length],
     }
     changed = data[:at] if kind == "end" else data[:at] + middle[kind] + data[at + length :]
-    return Mutant(changed, f"{name}: {kind} {length} bytes at {at}", alone=False)
+    return changed, f"{kind} {length} bytes at {at}"
+
+
+SPOILT = ("bits", "bytes", "structure")
+"""Ways to spoil a file that nobody signs anew."""
+
+
+def spoilt(file: bytes, way: str, chance: random.Random) -> tuple[bytes, str]:
+    """Bits, bytes or a value of a file that nobody signs anew."""
+    if way == "bits":
+        return flipped(file, chance)
+    if way == "bytes":
+        return cut_or_grown(file, chance)
+    tree = msgspec.msgpack.decode(file)
+    what = change(tree, chance)
+    return msgspec.msgpack.encode(tree), what
 
 
 def of_structure(chance: random.Random) -> Mutant:
@@ -280,30 +308,6 @@ def _proven_with(base: RiskSnapshot, tree: list[Any]) -> bytes | None:
         stated = msgspec.msgpack.decode(msgspec.msgpack.encode(tree), type=type(base.statement))
         return proven_with_counted_scalars(msgspec.structs.replace(base, statement=stated))
     return None
-
-
-KINDS: dict[str, Callable[[random.Random], Mutant]] = {
-    "bits": of_bits,
-    "bytes": of_bytes,
-    "structure": of_structure,
-    "fields": of_fields,
-    "rulebook": of_rulebook,
-    "prices": of_prices,
-    "rows": of_rows,
-    "proven": of_proven,
-}
-
-
-SHARES = {"bits": 9, "bytes": 5, "structure": 15, "fields": 30, "rulebook": 15, "prices": 5, "rows": 19, "proven": 2}
-"""Of a hundred cases: bytes are soon refused, and a proof of its own costs a third of a second."""
-
-
-def drawn(kind: Callable[[random.Random], Mutant], chance: random.Random) -> Mutant:
-    """A mutant that differs from every good package."""
-    while True:
-        mutant = kind(chance)
-        if mutant.data not in PACKAGES.values():
-            return mutant
 
 
 def certified(tree: list[Any]) -> tuple[bytes, tuple[str, ...]]:

@@ -149,7 +149,11 @@ def package_under_history() -> bytes:
     return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook_of_history()))
 
 
-def signed_answer(seed: bytes | None = None) -> bytes:
+HELD = (("cash:USD", 9_000), ("position:BTC-PERP", -2), ("token:31337:WETH", 40))
+"""Of account 1 of the small market."""
+
+
+def signed_answer(seed: bytes | None = None, holdings: tuple[tuple[str, int], ...] = HELD) -> bytes:
     """What a node signs of account 1 of the small market, by default as it was committed to."""
     answer = SignedInclusion(
         format=ANSWER_FORMAT,
@@ -159,7 +163,7 @@ def signed_answer(seed: bytes | None = None) -> bytes:
         account=1,
         owner=market.owner(1),
         seed=market.seeds()[1] if seed is None else seed,
-        holdings=(("cash:USD", 9_000), ("position:BTC-PERP", -2), ("token:31337:WETH", 40)),
+        holdings=holdings,
         signer=ed25519.public_key(NODE_SECRET),
         signature=NO_SIGNATURE,
     )

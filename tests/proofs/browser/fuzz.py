@@ -14,7 +14,9 @@ from pathlib import Path
 
 from devnet.toolchain import install_browser
 from tests.kit.proofs.both_verifiers import Tally, first_answer, request, second_answer
-from tests.kit.proofs.package_mutants import KINDS, SHARES, Mutant, drawn
+from tests.kit.proofs.file_answers import Answer
+from tests.kit.proofs.mutants import KINDS, SHARES, drawn
+from tests.kit.proofs.package_mutants import Mutant
 from tests.kit.proofs.second_verifier import SecondVerifier
 
 AHEAD = 16
@@ -38,7 +40,7 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse_args(arguments)
     install_browser()
     kinds = chosen.kinds.split(",") if chosen.kinds else [kind for kind, share in SHARES.items() for _ in range(share)]
-    tally, waiting, began = Tally(), deque[tuple[str, Mutant, tuple[str, str]]](), time.monotonic()
+    tally, waiting, began = Tally(), deque[tuple[str, Mutant, Answer]](), time.monotonic()
     with SecondVerifier() as second:
 
         def take_answer() -> None:
@@ -69,6 +71,8 @@ def main(arguments: list[str]) -> int:
 def _write(folder: Path, name: str, text: str, mutant: Mutant) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.ccp").write_bytes(mutant.data)
+    if mutant.suffix:
+        (folder / f"{name}{mutant.suffix}").write_bytes(mutant.file)
     (folder / f"{name}.txt").write_text(text)
 
 

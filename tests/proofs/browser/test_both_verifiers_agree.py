@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.kit.proofs.both_verifiers import Tally, first_answer, request, second_answer
-from tests.kit.proofs.package_mutants import KINDS, drawn
+from tests.kit.proofs.mutants import KINDS, drawn
 from tests.kit.proofs.second_verifier import SecondVerifier
 
 

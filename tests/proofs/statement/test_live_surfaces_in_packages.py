@@ -10,7 +10,7 @@ from clearing.schema.risk.live_surface import ExpiryCarry
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.attestations import _of_rulebook
-from tests.kit.clearing.genesis import ALICE, BOB, make_genesis
+from tests.kit.clearing.genesis import ALICE, BOB, ETH, make_genesis
 from tests.kit.clearing.surfaced import BTC_CALL, FAR, FAR_PUT, NEAR, QUOTES, SurfacedWorld, surfaced_genesis
 
 replace = msgspec.structs.replace
@@ -60,6 +60,32 @@ def test_a_package_on_the_voted_surface_is_good_too():
     statement = snapshot(made)
     assert not read_rulebook(statement.rules, 10**6).parameters.groups[0].curve
     assert check_rulebook(statement, made.genesis)
+
+
+def test_an_expired_put_that_waits_for_its_price_keeps_a_mark_above_its_strike():
+    """At a rate below zero it was worth more than its strike; its feed has halted, and its expiry left the curve."""
+    genesis = surfaced_genesis()
+    *others, put = genesis.instruments
+    deep = replace(put, strike_ticks=40_000_000)
+    made = SurfacedWorld(replace(genesis, instruments=(*others, deep)))
+    made.quote(tuple(replace(each, rate_ppm=-500_000) for each in QUOTES))
+    made.endow(1_000)
+    mark = made.state.marks[FAR_PUT]
+    assert mark.ticks > deep.strike_ticks
+    made.block(facts=made.custody_facts(400), prices=((ETH, 20_001),))
+    made.block(prices=((ETH, 20_002),), after_ms=FAR.expiry_ms - made.state.now.time_ms)
+    assert made.state.marks[FAR_PUT] == mark
+    statement = take_snapshot(made.state).statement
+    book = read_rulebook(statement.rules, 10**6)
+    assert not book.parameters.groups[0].curve
+    assert book.time_ms == FAR.expiry_ms
+    assert check_rulebook(statement, made.genesis)
+    above = tuple(
+        replace(each, ticks=2 * deep.strike_ticks + 1) if each.instrument == FAR_PUT else each for each in book.marks
+    )
+    with pytest.raises(VerificationFailed) as refused:
+        check_rulebook(bent(statement, replace(book, marks=above)), made.genesis)
+    assert refused.value.code == ProofCode.PRICE_OUT_OF_BOUNDS
 
 
 BEYOND = {

@@ -15,6 +15,7 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount, printable
+from tests.kit.proofs.counted import BOOK
 from tests.kit.proofs.stressed import MEMBERS, RULEBOOK, snapshot_of
 
 replace = msgspec.structs.replace
@@ -77,6 +78,25 @@ def test_joint_scenarios_are_named_by_their_hash(market):
         package, statement=replace(package.statement, rules=write_rulebook(book), slots=(*package.statement.slots,) * 2)
     )
     assert dict(attested(stated))["joint_credit"] == tagged(JOINT_TAG, encode_trimmed(joint, {type(joint): 4}))
+
+
+def test_which_account_is_which_members_is_named_by_its_hash(market):
+    """The default fund is tested for two members: accounts counted with another member would hide a loss."""
+    data = market.honest(snapshot_of(BOOK, MEMBERS))
+    other = market.honest(snapshot_of(BOOK, {**MEMBERS, 5: 1}))
+    ((terms,), (others,)) = (read_package(each).statement.cover for each in (data, other))
+    assert dict(verify_package(data).attested)["members"] == tagged(MEMBERS_TAG, encode(terms.members))
+    assert dict(verify_package(other).attested)["members"] == tagged(MEMBERS_TAG, encode(others.members))
+    assert terms.members != others.members
+
+
+def test_without_a_test_of_the_fund_no_member_is_named(market, package):
+    assert "members" not in dict(verify_package(package).attested)
+
+
+def test_a_standalone_proof_does_not_rest_on_the_members(market):
+    data = market.honest(snapshot_of(BOOK, MEMBERS))
+    assert "members" not in dict(attested(read_package(data), of_account=True))
 
 
 def test_the_signatures_of_evm_keys_are_the_files_own_word(market):

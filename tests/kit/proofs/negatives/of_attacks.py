@@ -33,6 +33,7 @@ from tests.kit.proofs.negatives.making import (
 )
 from tests.kit.proofs.negatives.of_certificate import NO_POINT
 from tests.kit.proofs.vector_files import Vector
+from tests.kit.proofs.write_vectors import signed_answer
 
 EMPTY_STORAGE = keccak256(rlp(b""))
 CHAIN = 3
@@ -48,6 +49,18 @@ def vectors() -> Iterator[Vector]:
     yield from _retired()
     yield from _two_defects()
     yield from _two_amounts()
+    yield from _answers()
+
+
+def _answers() -> Iterator[Vector]:
+    """What the differential fuzz found: an amount beyond its slot's range is a number like any other."""
+    far, unknown = ("position:BTC-PERP", 2**55), ("max:BTC", 1)
+    for name, says, holdings, contradiction in (
+        ("answer-beyond-a-range", "the node signed 2^55 lots, which no slot can hold", (far,), "commitment"),
+        ("answer-beyond-a-range-and-elsewhere", "the same, and a slot that is not public", (far, unknown), "holdings"),
+    ):
+        more = {"kind": "answer", "file": signed_answer(holdings=holdings), "file_base": "answer.cci"}
+        yield refused(name, says, "", "", frozen(SMALL), contradiction=contradiction, **more)
 
 
 def _rulebooks() -> Iterator[Vector]:

@@ -147,3 +147,5 @@ def _of_accounts() -> Iterator[OnchainVector]:
     yield bad("shown-on-another-chain", "it names another chain than was signed", shown, **to(chain_id=1))
     yield bad("shown-to-another-contract", "it names another verifier than was signed", shown, **to(verifier=bytes(20)))
     yield bad("shown-without-a-signature", "r is 0", shown, presentation=replace(presentation, r=bytes(32)))
+    no_point = replace(good.leaf, c_w=bytes(48))
+    yield bad("leaf-without-a-point", "C_W of the leaf is no point, so the leaf is in no tree", root, leaf=no_point)

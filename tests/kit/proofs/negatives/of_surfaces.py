@@ -113,6 +113,9 @@ def marked(above: int) -> Iterator[tuple[str, str, Rulebook, str]]:
         BASE,
     )
     yield "twice-a-strike", "twice a put's strike, at a rate below zero", _marked(negative, 2, 1_500_000 + above), BASE
+    later = replace(SURFACED, parameters=live_market.PARAMETERS, time_ms=live_market.NEAR_MS)
+    says = "twice the strike of a put that has expired and waits for its price, without a live surface"
+    yield "twice-a-strike-after-expiry", says, _marked(later, 2, 1_500_000 + above), BASE
     highest = (30_000 * COVERED_MS + 20_000 * (AVERAGED.averaging_ms - COVERED_MS)) // AVERAGED.averaging_ms
     book = _marked(replace(AVERAGING, averages=(paid,)), AVERAGED.id, highest + above)
     yield "an-average", "the average, if the rest is as high as the index", book, AVERAGE

@@ -78,7 +78,7 @@ def check_averages(book: Record) -> None:
 def highest_of_option(plain: int, option: Record, x: int, curve: list[Record], known: Known | None, latest: int) -> int:
     """Section "Bounds of marks", of an option that has a highest mark."""
     call, highest = tables.members("InstrumentKind")[option["kind"]] == "CALL", plain
-    if curve:
+    if curve and latest < option["expiry_ms"]:
         carry = carry_of(curve, option["expiry_ms"], 0, latest)
         forwards = [x, carry.forward(x)]
         if option["expiry_ms"] not in [each["expiry_ms"] for each in curve]:

@@ -154,19 +154,19 @@ def bounds_of_mark(
     each: Record, x: int, rate_ppm: int, latest: int, listed_ms: int, curve: list[Record]
 ) -> tuple[int, int | None]:
     kind = tables.members("InstrumentKind")[each["kind"]]
-    settled = kind != "PERPETUAL" and latest >= each["expiry_ms"]
+    expired = kind != "PERPETUAL" and latest >= each["expiry_ms"]
     if kind == "PERPETUAL":
         d = x * each["funding"]["premium_cap_ppm"] // PPM
         return max(x - d, 1), x + d
     if kind == "CALL":
-        return 0, None if settled else x
+        return 0, None if expired else x
     if kind == "PUT":
-        return 0, each["strike_ticks"]
+        return 0, each["strike_ticks"] * (2 if expired else 1)
     forward = carries.future_of(x, curve, each["expiry_ms"], 0, latest)
     a = each["averaging_ms"]
     c = min(max(latest - (each["expiry_ms"] - a), 0), a)
-    if settled or c > 0:
-        left = 0 if settled else a - c
+    if expired or c > 0:
+        left = 0 if expired else a - c
         return max(min(x, forward) * left // max(a, 1), 1), None
     return min(x, forward), max(options.forward_of(x, each["expiry_ms"], rate_ppm, listed_ms), forward)
 
