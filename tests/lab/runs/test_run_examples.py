@@ -264,7 +264,7 @@ def test_every_example_has_figures() -> None:
     """Those of options are below and beside QuantLib; those of models as data in `test_models_as_data`."""
     files = {str(path.relative_to(EXAMPLES).with_suffix("")) for verb in VERBS for path in (EXAMPLES / verb).iterdir()}
     of_options = {"c12-black76-at-the-money", "c13-black76-discounted", "model-option-grid"}
-    data = {"multi-expiry", "lesser", "option-value", "open-orders", "log-normal", "sensitivities"}
+    data = {"multi-expiry", "lesser", "option-value", "open-orders", "log-normal", "sensitivities", "net-charges"}
     elsewhere = of_options | {f"model-{name}" for name in data}
     assert files - {example for _, example, _ in table()} == {f"margin/{name}" for name in elsewhere}
 
