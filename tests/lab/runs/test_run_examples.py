@@ -89,6 +89,12 @@ options by formula cost by strike and nothing when long: margin/model-option-for
 joint scenarios replace a part of the sum: margin/model-groups-and-joint-scenarios
     # credit 0.8 ((1,750 + 500) / 2 - 2,250); impact 20 + 60 + 580
     accounts.book.terms.*.amount  scan 2250; credit -900; impact 660; contingency 112.5; concentration 50
+history is required even above the sum of the groups, and offsets: margin/model-history
+    # long: (2 x 4,000 - 200) / 3 of 10 A at 1,000 and 50 B at 100; hedged: 0.2 x 2,000 + 0.8 x the larger group's 1,000
+    accounts.long.terms.*.amount  scan 1500; history 1100
+    accounts.long.levels.*.requirement  initial 2600; maintenance 2080
+    accounts.hedged.terms.*.amount  scan 2000; history -800
+    accounts.hedged.levels.*.requirement  initial 1200; maintenance 960
 the last bears the remainder: settle/c03-gains-beyond-what-was-collected
     share.shares.*.amount  50; 5030
     share.shortages.1.short  2970
