@@ -47,6 +47,13 @@ DEFAULT_FILE = "btc_eth_1h_2018_2022.csv"
 @click.option("--horizon", type=click.IntRange(1, 1000), default=1, show_default=True, help="In observations.")
 @click.option("--buffer", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Against procyclicality.")
 @click.option("--joint", type=click.IntRange(0, 64), default=0, show_default=True, help="Joint scenarios for credit.")
+@click.option(
+    "--history",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    help="Past moves that margin covers on average.",
+)
 @click.option("--options", is_flag=True, help="Books of options on simulated surfaces, instead of perpetuals.")
 @click.option("--surface-seed", type=click.IntRange(0), default=1, show_default=True, help="Of simulated surfaces.")
 @output_option
@@ -65,6 +72,7 @@ def backtest(
     horizon: int,
     buffer: float,
     joint: int,
+    history: int,
     options: bool,
     surface_seed: int,
     output: str,
@@ -103,7 +111,12 @@ def backtest(
         window=window,
         buffer_ppm=round(buffer * 1_000_000),
         joint_scenarios=joint,
+        historical_scenarios=history,
+        joint_tail_exact=history > 0,
+        joint_floor=history > 0,
     )
+    if joint and history:
+        raise click.UsageError("--joint and --history exclude each other")
     if options:
         if joint:
             raise click.UsageError("--joint is for books of perpetuals, without --options")

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from clearing.base.units import PPM, mul_div_up
-from clearing.price_ranges.history import rescaled_return
+from clearing.price_ranges.history import deviation_over, rescaled_return
+from clearing.price_ranges.joint_scenarios import target_deviation
 from clearing.price_ranges.volatility_levels import relative_range_ppm
-from clearing.schema.records.prices import GroupMove, MovesRecord
+from clearing.schema.records.prices import GroupMove, MovesRecord, PublishedRangeRecord, VarianceRecord
 from clearing.schema.risk.history import HistoricalMove, HistoricalRequirement, HistoricalScenario
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
@@ -29,6 +30,23 @@ class GroupHorizon(NamedTuple):
 
     price_nano: int
     volatility_nano: int
+
+
+def group_horizon(
+    parameters: RangeParameters,
+    variance: VarianceRecord,
+    published: PublishedRangeRecord,
+    level: VarianceRecord,
+    span_ms: int,
+) -> GroupHorizon:
+    """A group's deviations over a span. With the floor, the price's is at least that behind the `published` target, and
+    volatility's at least its long-run one."""
+    price = deviation_over(variance.variance, span_ms, parameters.interval_ms)
+    moving = level.variance
+    if parameters.joint_floor:
+        price = max(price, target_deviation(published.target_ppm, published.multiple_ppm))
+        moving = max(moving, level.long_variance)
+    return GroupHorizon(price, deviation_over(moving, span_ms, parameters.interval_ms))
 
 
 def historical_moves(
@@ -60,11 +78,11 @@ def historical_requirement(
     """
     if not parameters.historical_scenarios or len(moves) < parameters.window_min:
         return genesis
-    ranges = [(group.range_ppm, max(relative_range_ppm(group), 1)) for group in groups]
+    ranges = [(group.range_ppm, relative_range_ppm(group)) for group in groups]
 
     def severity(counted: tuple[Moves, int]) -> tuple[int, Moves]:
         size = sum(
-            abs(price) * PPM // price_range + abs(level) * PPM // level_range
+            abs(price) * PPM // price_range + (abs(level) * PPM // level_range if level_range else 0)
             for (price, level), (price_range, level_range) in zip(counted[0], ranges, strict=True)
         )
         return -size, counted[0]

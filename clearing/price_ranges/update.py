@@ -16,10 +16,9 @@ from clearing.price_ranges.delays import (
     observe_chains,
     report_age_ms,
 )
-from clearing.price_ranges.historical_moves import GroupHorizon, historical_moves, historical_requirement
+from clearing.price_ranges.historical_moves import GroupHorizon, group_horizon, historical_moves, historical_requirement
 from clearing.price_ranges.history import (
     deviation_multiple,
-    deviation_over,
     first_variance,
     observe_price,
     quantile_up,
@@ -27,7 +26,7 @@ from clearing.price_ranges.history import (
     sqrt_up,
     standardised_move,
 )
-from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit, target_deviation
+from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit
 from clearing.price_ranges.range_rule import HistoryFigures, next_published_range
 from clearing.price_ranges.volatility_levels import level_variance, observe_level
 from clearing.schema.receipts.prices import RangePublished
@@ -126,8 +125,8 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
     if clock.samples == 0:
         return
     state, groups, window = context.state, context.terms.risk.groups, observation_window(context.state)
-    delay, changed, horizons = inclusion_delay_ms(state, context.time_ms), False, []
-    exact: list[GroupHorizon] = []
+    delay, changed = inclusion_delay_ms(state, context.time_ms), False
+    horizons: list[GroupHorizon] = []
     for at, group in enumerate(groups):
         variance, before = group_variance(state, group), state.price_ranges.get(group.id)
         span = margin_horizon_ms(
@@ -136,15 +135,12 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         filtered = history_figures(parameters, [sample.moves[at] for sample in window], variance)
         after = next_published_range(parameters, group, variance, filtered, before, span, context.block.height)
         state.price_ranges.put(group.id, after)
-        present = deviation_over(variance.variance, span, parameters.interval_ms)
-        floor = target_deviation(after.target_ppm, after.multiple_ppm) if parameters.joint_floor else 0
-        horizons.append(max(present, floor))
-        exact.append(GroupHorizon(horizons[-1], _volatility_horizon(state, parameters, group, span)))
+        horizons.append(group_horizon(parameters, variance, after, level_variance(state, group), span))
         if _published_range(before, group) != _published_range(after, group):
             changed = True
             _range_receipt(context, group, after)
-    changed |= _renew_joint_scenarios(context, parameters, window, horizons)
-    changed |= _renew_historical_moves(context, parameters, window, exact)
+    changed |= _renew_joint_scenarios(context, parameters, window, [each.price_nano for each in horizons])
+    changed |= _renew_historical_moves(context, parameters, window, horizons)
     if changed:
         context.rebuild_arrays()
 
@@ -192,15 +188,6 @@ def _renew_joint_scenarios(
     context.state.joint_scenarios.put(0, joint_scenarios)
     _touch_holders(context)
     return True
-
-
-def _volatility_horizon(state: State, parameters: RangeParameters, group: RiskGroup, span_ms: int) -> int:
-    """The deviation of volatility's relative changes over the horizon; with the floor, at least the long-run one."""
-    if not parameters.historical_scenarios:
-        return 0
-    known = level_variance(state, group)
-    variance = max(known.variance, known.long_variance) if parameters.joint_floor else known.variance
-    return deviation_over(variance, span_ms, parameters.interval_ms)
 
 
 def _renew_historical_moves(

@@ -42,13 +42,37 @@ def relative_range_ppm(group: RiskGroup) -> int:
     return min(mul_div_up(group.volatility_range_ppm, PPM, group.volatility_ppm), RELATIVE_RANGE_MAX_PPM)
 
 
+def first_level_variance(group: RiskGroup, ranges: RangeParameters) -> VarianceRecord:
+    """Statistics before observations: those for which the group's volatility range is `multiple_ppm` deviations; its
+    price range where it has none."""
+    first = relative_range_ppm(group) or group.range_ppm
+    return first_variance(first, ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms)
+
+
 def level_variance(state: State, group: RiskGroup) -> VarianceRecord:
-    """Statistics of a group's level; before observations, those for which its first range is that of genesis."""
-    ranges = state.terms.genesis.ranges
-    known = state.level_variances.get(group.id)
-    return known or first_variance(
-        max(relative_range_ppm(group), 1), ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms
+    """Statistics of a group's level."""
+    return state.level_variances.get(group.id) or first_level_variance(group, state.terms.genesis.ranges)
+
+
+def moved_level(
+    known: VarianceRecord, level: int, time_ms: int, parameters: RangeParameters
+) -> tuple[VarianceRecord, GroupMove]:
+    """Statistics and move with a further level; 0: there is none, so nothing was observed."""
+    if not level:
+        return known, GroupMove(0, 0)
+    return observe_price(
+        known,
+        level,
+        time_ms,
+        interval_ms=parameters.interval_ms,
+        decay_ppm=parameters.decay_ppm,
+        floor_samples=parameters.floor_samples,
     )
+
+
+def deviation_level(variance: VarianceRecord) -> int:
+    """The level of a group without a live surface: the deviation forecast for its next price, 0 before one was seen."""
+    return sqrt_up(variance.variance) if variance.observations else 0
 
 
 def observe_level(
@@ -59,24 +83,16 @@ def observe_level(
     `variance`: of the group's price, this observation included.
     """
     level = _level_now(context, group, variance)
-    if not level:
-        return GroupMove(0, 0)
-    updated, move = observe_price(
-        level_variance(context.state, group),
-        level,
-        context.time_ms,
-        interval_ms=parameters.interval_ms,
-        decay_ppm=parameters.decay_ppm,
-        floor_samples=parameters.floor_samples,
-    )
-    context.state.level_variances.put(group.id, updated)
+    updated, move = moved_level(level_variance(context.state, group), level, context.time_ms, parameters)
+    if level:
+        context.state.level_variances.put(group.id, updated)
     return move
 
 
 def _level_now(context: BlockContext, group: RiskGroup, variance: VarianceRecord) -> int:
     """0: there is none."""
     if group.id not in context.terms.surfaces:
-        return sqrt_up(variance.variance) if variance.observations else 0
+        return deviation_level(variance)
     agreed = context.state.surfaces.get(group.id)
     if agreed is None or not agreed.in_force or agreed.status is not PriceStatus.USABLE:
         return 0

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from clearing.base.errors import LocalFault
 from clearing.margin.requirement.account_margin import batch_margin
 from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.price_ranges.historical_moves import group_horizon, historical_moves, historical_requirement
 from clearing.price_ranges.history import (
     deviation_multiple,
     deviation_over,
@@ -37,9 +38,12 @@ from clearing.price_ranges.history import (
 )
 from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit
 from clearing.price_ranges.range_rule import HistoryFigures, next_published_range
+from clearing.price_ranges.volatility_levels import deviation_level, first_level_variance, moved_level
 from clearing.schema.records.prices import GroupMove, MovesRecord, PublishedRangeRecord, VarianceRecord
+from clearing.schema.risk.history import HistoricalRequirement
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.risk.volatility_surface import VolShock
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from lab.backtest.market_data import MarketData
@@ -137,12 +141,21 @@ class Walked:
 class Walker:
     """The state of the walk: what the network would know."""
 
-    def __init__(self, data: MarketData, setup: Setup) -> None:
+    def __init__(self, data: MarketData, setup: Setup, volatility_range_ppm: int = 0) -> None:
         self._data, self._setup = data, setup
         rules = self._rules = setup.parameters
         count = len(data.names)
         self._groups = tuple(
-            RiskGroup(at + 1, data.names[at], at + 1, FIRST_RANGE_PPM, 800_000, 0) for at in range(count)
+            RiskGroup(
+                at + 1,
+                data.names[at],
+                at + 1,
+                FIRST_RANGE_PPM,
+                800_000,
+                volatility_range_ppm,
+                shock=VolShock(relative=True),
+            )
+            for at in range(count)
         )
         self._instruments = tuple(
             Instrument(at + 1, f"{name}-PERP", InstrumentKind.PERPETUAL, at + 1, at + 1, 1, MICROS_PER_TICK)
@@ -155,11 +168,15 @@ class Walker:
         self._samples: deque[MovesRecord] = deque(maxlen=rules.window)
         self._published: list[PublishedRangeRecord | None] = [None] * count
         self._joint = GENESIS_JOINT
+        self._level_variances = [first_level_variance(group, rules) for group in self._groups]
+        self._level_moves: deque[MovesRecord] = deque(maxlen=rules.window)
+        self.history = HistoricalRequirement()
         self._worth = [worth_of(seed, count) for seed in range(setup.seeds)]
         self.lots = np.zeros((setup.seeds, count), np.int64)
 
-    def observe(self, at: int) -> None:
-        """Take in the prices of row `at`."""
+    def observe(self, at: int, levels: Sequence[int] = ()) -> None:
+        """Take in the prices of row `at`, and where history is required the volatility levels of all groups, by
+        default the deviations of their prices."""
         rules, time_ms, moves = self._rules, self._data.times_s[at] * 1000, []
         for number, series in enumerate(self._data.closes):
             self._variances[number], move = observe_price(
@@ -173,6 +190,8 @@ class Walker:
             self._windows[number].add(move)
             moves.append(move)
         self._samples.append(MovesRecord(time_ms, tuple(moves)))
+        if rules.historical_scenarios:
+            self._observe_levels(time_ms, levels or [deviation_level(record) for record in self._variances])
 
     def publish(self, at: int) -> list[PublishedRangeRecord]:
         """Ranges after row `at`, as the network publishes them."""
@@ -187,6 +206,7 @@ class Walker:
         self._published = list(after)
         if at % JOINT_EVERY == 0:
             self._renew_joint()
+            self._renew_history(after)
         if at % REOPEN == 0:
             ticks = [series[at] for series in self._data.closes]
             self.lots = np.array([lots_of(worth, ticks) for worth in self._worth], np.int64).reshape(self.lots.shape)
@@ -218,7 +238,7 @@ class Walker:
             msgspec.structs.replace(group, range_ppm=published.range_ppm) if published else group
             for group, published in current
         )
-        return RiskParameters(groups, joint=self._joint)
+        return RiskParameters(groups, joint=self._joint, history=self.history)
 
     def _renew_joint(self) -> None:
         if self._rules.joint_scenarios == 0:
@@ -228,6 +248,25 @@ class Walker:
         columns = joint_columns(self._samples, risk, risk.groups, horizons)
         sizes = [column_sizes(risk.scenarios, group.range_ppm) for group in risk.groups]
         self._joint = joint_credit(columns, sizes, rules, GENESIS_JOINT)
+
+    def _observe_levels(self, time_ms: int, levels: Sequence[int]) -> None:
+        moves = []
+        for number, level in enumerate(levels):
+            self._level_variances[number], move = moved_level(
+                self._level_variances[number], level, time_ms, self._rules
+            )
+            moves.append(move)
+        self._level_moves.append(MovesRecord(time_ms, tuple(moves)))
+
+    def _renew_history(self, published: Sequence[PublishedRangeRecord]) -> None:
+        rules = self._rules
+        if rules.historical_scenarios == 0:
+            return
+        records = zip(self._variances, published, self._level_variances, strict=True)
+        horizons = [group_horizon(rules, *each, rules.horizon_ms) for each in records]
+        levels = {record.time_ms: record for record in self._level_moves}
+        moves = historical_moves(tuple(self._samples), levels, horizons)
+        self.history = historical_requirement(moves, self._risk().groups, rules, HistoricalRequirement())
 
 
 def _too_wide(row: int) -> LocalFault:

@@ -20,10 +20,12 @@ from lab.evaluation.holdings import (
     position_value,
 )
 from lab.evaluation.lesser import LesserAmount, lesser
+from lab.evaluation.net_charges import NetAmount, basis_charge, net_charge, net_rows
 from lab.evaluation.open_orders import order_fills
 from lab.evaluation.scan import ScanResult, ScenarioScanner
 from lab.evaluation.sensitivities import SensitivityAmount, sensitivities
 from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
+from lab.models.net_terms import BasisCharge, NetCharge, NetRows
 from lab.models.numbers import exact_rational, rounded
 from lab.models.portfolio import Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection
@@ -58,6 +60,7 @@ Detail: TypeAlias = (
     | spreads.JointAmount
     | LesserAmount
     | SensitivityAmount
+    | NetAmount
 )
 
 
@@ -199,7 +202,23 @@ class Evaluator:
             chosen = list(_selected_exposures(term.select, exposures).values())
             joined = sensitivities(term, chosen, self.model.option_decimals)
             return TermResult(term.name, "sensitivities", sum((part.amount for part in joined), ZERO), {}, joined)
+        if isinstance(term, NetCharge | BasisCharge | NetRows):
+            return self._net(term, exposures)
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
+
+    def _net(self, term: NetCharge | BasisCharge | NetRows, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
+        if isinstance(term, NetRows):
+            parts: tuple[NetAmount, ...] = (net_rows(term, _sizes(exposures)),)
+        else:
+            chosen, decimals = list(_selected_exposures(term.select, exposures).values()), self.model.option_decimals
+            parts = (
+                net_charge(term, chosen, decimals)
+                if isinstance(term, NetCharge)
+                else basis_charge(term, chosen, decimals)
+            )
+        by_group = {part.group: part.amount for part in parts}
+        kind = str(type(term).__struct_config__.tag)
+        return TermResult(term.name, kind, sum(by_group.values(), ZERO), by_group, parts)
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
         chosen = _selected_exposures(term.select, exposures)

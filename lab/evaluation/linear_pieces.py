@@ -12,6 +12,7 @@ from fractions import Fraction
 from lab.evaluation.charges import SizeAmount, SlippageAmount
 from lab.evaluation.evaluate import AccountResult, TermResult
 from lab.evaluation.lesser import LesserAmount
+from lab.evaluation.net_charges import NetAmount
 from lab.evaluation.scan import ScanResult, scan_range
 from lab.evaluation.spreads import JointAmount, MinimumAmount
 from lab.evaluation.values import ZERO
@@ -105,7 +106,8 @@ def corners(result: AccountResult, model: RiskModel, group: str, price: Fraction
             found.extend(_floors(term, group, price))
         for part in amount.parts:
             if isinstance(part, ScanResult):
-                found.append(Corner((ZERO, *part.losses, *(() if part.basis is None else (part.basis,)))))
+                own = part.losses[: len(part.losses) - term.joint_points] if isinstance(term, Scan) else part.losses
+                found.append(Corner((ZERO, *own, *(() if part.basis is None else (part.basis,)))))
             elif isinstance(part, SlippageAmount):
                 found.extend(_slippage(part))
             elif isinstance(part, SizeAmount) and isinstance(term, Convex):
@@ -117,6 +119,9 @@ def corners(result: AccountResult, model: RiskModel, group: str, price: Fraction
                 found.append(Corner((ZERO, part.minimum - part.reached)))
             elif isinstance(part, LesserAmount):
                 found.append(Corner(tuple(-amount for amount in part.alternatives)))
+            elif isinstance(part, NetAmount):
+                found.append(Corner((ZERO, *part.nets, *(-net for net in part.nets))))
+                found.append(Corner((ZERO, *part.candidates)))
             elif isinstance(part, JointAmount) and isinstance(term, JointCreditTerm):
                 found.extend(_joint(term, part, {each.name: each for each in result.terms}))
     return tuple(found)
@@ -157,7 +162,10 @@ def _joint(term: JointCreditTerm, part: JointAmount, results: dict[str, TermResu
     joint, most = max(part.expected_shortfall, part.floor, ZERO), max(part.total, part.floor)
     yield Corner((part.expected_shortfall, part.floor, ZERO))
     yield Corner((part.total, part.floor))
-    yield Corner((-joint, -most))
+    if term.required:
+        yield Corner((part.total, joint))  # either is all of what is required, as the weighted mean is between them
+    else:
+        yield Corner((-joint, -most))
 
 
 def _split(one: Sample, other: Sample) -> Fraction | None:

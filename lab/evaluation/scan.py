@@ -13,7 +13,7 @@ from clearing.pricing import elementary
 from lab.evaluation.open_orders import OrderFill, OrderLosses, expiry_extremes
 from lab.evaluation.values import DAY_SECONDS, ONE, ZERO, InstrumentQuote, log_moneyness, shocked_value
 from lab.models.numbers import Number, exact_rational, from_float, require_short
-from lab.models.scan_terms import GridPoint, Scan, ScanRange, StaticDiscount, grid_points
+from lab.models.scan_terms import GridPoint, Scan, ScanRange, StaticDiscount, TermScaling, grid_points
 
 NO_RANGE = ScanRange()
 
@@ -37,7 +37,7 @@ class ScanResult:
     basis: Fraction | None
     """Loss in the basis scenario."""
     worst_scenario: int
-    """From 1; 0 when no scenario loses, one more than there are when the basis is worst."""
+    """From 1; 0 when no scenario loses, one more than count for it when the basis is worst."""
     worst_loss: Fraction
     """At least 0."""
     positions: tuple[PositionLosses, ...]
@@ -182,7 +182,8 @@ class ScenarioScanner:
                 gains[at] += self._expiry_gain(options, fills, at, point)
         losses = tuple(-gain for gain in gains)
         basis = self._basis(offset_unit)
-        candidates = losses if basis is None else (*losses, basis)
+        own = losses[: max(width - self._scan.joint_points, 0)]
+        candidates = own if basis is None else (*own, basis)
         worst = max(candidates, default=ZERO)
         number = candidates.index(worst) + 1 if worst > 0 else 0
         return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(offset_unit.positions), orders)
@@ -247,7 +248,7 @@ class ScenarioScanner:
         down = at.volatility_up if at.volatility_down is None else at.volatility_down
         shock = direction * exact_rational(at.volatility_up if direction >= 0 else down)
         if direction and self._scan.term_scaling is not None:
-            shock *= self._scaled(quote)
+            shock *= scaled_range(self._scan.term_scaling, quote)
         now = quote.volatility
         moved = now * (1 + shock) if self._scan.volatility_moves == "relative" else now + shock
         if direction > 0:
@@ -256,15 +257,6 @@ class ScenarioScanner:
         if point.skew != "none":
             moved *= self._skew(quote, point)
         return max(moved, ZERO)
-
-    def _scaled(self, quote: InstrumentQuote) -> Fraction:
-        scaling = self._scan.term_scaling
-        if scaling is None:
-            return ONE
-        days = max(Fraction(quote.contract.seconds, DAY_SECONDS), exact_rational(scaling.days_min))
-        short = quote.contract.seconds <= exact_rational(scaling.days) * DAY_SECONDS
-        power = exact_rational(scaling.short_power if short else scaling.long_power)
-        return from_float(_power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
 
     def _skew(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
         shock = self._scan.skew
@@ -312,6 +304,16 @@ def static_discount(terms: StaticDiscount, quote: InstrumentQuote, value: Fracti
     growth = from_float(elementary.exp(float(rate * quote.years)), decimals) if rate else ONE
     factor = exact_rational(base) * growth
     return min(factor, 1 / quote.discount) if value < 0 and terms.short_up_to_forward else factor
+
+
+def scaled_range(scaling: TermScaling | None, quote: InstrumentQuote) -> Fraction:
+    """The factor on a volatility range at an instrument's time to expiry, at 12 decimals."""
+    if scaling is None:
+        return ONE
+    days = max(Fraction(quote.contract.seconds, DAY_SECONDS), exact_rational(scaling.days_min))
+    short = quote.contract.seconds <= exact_rational(scaling.days) * DAY_SECONDS
+    power = exact_rational(scaling.short_power if short else scaling.long_power)
+    return from_float(_power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
 
 
 def _power_of(base: float, power: float) -> float:

@@ -189,7 +189,11 @@ def joint_credit(
         taken = min(count, left)
         worst, left = worst + loss * taken, left - taken
     shortfall = rounded(worst / term.tail, term.decimals, term.rounding)
-    joint = min(max(shortfall, floor, ZERO), max(total, floor))
+    joint = max(shortfall, floor, ZERO)
+    if not term.required:
+        joint = min(joint, max(total, floor))
     weight = exact_rational(term.weight)
     after = rounded((1 - weight) * total + weight * joint, term.decimals, term.rounding)
+    if term.required:
+        after = max(after, joint)
     return JointAmount(tuple(losses), total, shortfall, floor, joint, after, after - total)

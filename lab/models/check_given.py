@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from clearing.base.errors import BaseCode, RemoteFault
+from lab.models.net_terms import BasisCharge, NetCharge
 from lab.models.numbers import exact_rational
 from lab.models.portfolio import Contract, Group, Portfolio
 from lab.models.scan_terms import Scan
@@ -67,7 +68,9 @@ def _use(terms: Sequence[Term], contract: Contract, group: Group) -> _Use:
     option = contract.kind in OPTIONS
     scanned = any(isinstance(term, Scan) and term.select.has(contract) for term in terms)
     by_delta = contract.delta is None and any(_needs_delta(term, contract) for term in terms)
-    sensed = any(isinstance(term, Sensitivities) and term.select.has(contract) for term in terms)
+    sensed = any(
+        isinstance(term, Sensitivities | NetCharge | BasisCharge) and term.select.has(contract) for term in terms
+    )
     value = option and (by_delta or sensed or (not contract.scanning and (contract.mark is None or scanned)))
     carried = contract.kind in DATED and contract.forward is None and exact_rational(group.rate) != 0
     return _Use(
@@ -90,6 +93,8 @@ def _needs_expiry(term: Term, contract: Contract) -> bool:
         return term.group == contract.group and dated and not contract.tier
     if isinstance(term, PerSize) and term.count == "naked_short":
         return contract.kind in OPTIONS and term.select.has(contract)
+    if isinstance(term, BasisCharge):
+        return contract.kind in (*OPTIONS, *DATED) and term.select.has(contract)
     return False
 
 
@@ -106,6 +111,8 @@ def _prices(term: Term, contract: Contract) -> bool:
         return by_price and not stated and term.select.has(contract)
     if isinstance(term, Sensitivities):
         return term.select.has(contract)
+    if isinstance(term, NetCharge | BasisCharge):
+        return (contract.kind in OPTIONS or contract.mark is None) and term.select.has(contract)
     if isinstance(term, MarginFraction | Slippage) or (isinstance(term, Convex) and term.of == "notional"):
         return contract.mark is None and term.select.has(contract)
     return False

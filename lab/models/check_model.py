@@ -12,6 +12,7 @@ from typing import TypeAlias
 from clearing.base.errors import Detail, RemoteFault
 from clearing.schema.codes import ClearingCode
 from lab.models.named import ITEMS_MAX
+from lab.models.net_terms import BasisCharge, NetCharge, NetRows
 from lab.models.numbers import DECIMALS_MAX, NUMBER_CHARACTERS_MAX, Number, exact_rational
 from lab.models.scan_terms import LogNormal, Scan, ScanRange, grid_points
 from lab.models.sensitivity_terms import Sensitivities
@@ -147,6 +148,8 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
             yield from check_size(f"{at}.secants[{number}].intercept", secant.intercept)
     elif isinstance(term, Sensitivities):
         yield from _sensitivity_findings(at, term)
+    elif isinstance(term, NetCharge | BasisCharge | NetRows):
+        yield from _net_findings(at, term)
     else:
         yield from _group_term_findings(at, term, before)
 
@@ -218,12 +221,40 @@ def _sensitivity_findings(at: str, term: Sensitivities) -> Iterator[Finding]:
         yield from check_size(f"{at}.curvature.multiple", term.curvature.multiple, 0)
 
 
+def _net_findings(at: str, term: NetCharge | BasisCharge | NetRows) -> Iterator[Finding]:
+    if isinstance(term, NetCharge):
+        yield f"{at}.secants", len(term.secants), 1 <= len(term.secants) <= SECANTS_MAX
+        for number, line in enumerate(term.secants):
+            yield from check_size(f"{at}.secants[{number}].slope", line.slope, 0)
+            yield from check_size(f"{at}.secants[{number}].intercept", line.intercept)
+        shift = exact_rational(term.volatility_range)
+        yield f"{at}.volatility_range", str(shift), 0 <= shift <= VOLATILITY_MAX and bool(shift) == (term.of == "vega")
+    elif isinstance(term, BasisCharge):
+        yield f"{at}.moves", len(term.moves), 1 <= len(term.moves) <= SECANTS_MAX
+        for number, move in enumerate(term.moves):
+            path, tenors = f"{at}.moves[{number}]", [point.seconds_to_expiry for point in move.points]
+            yield f"{path}.points", len(tenors), 1 <= len(tenors) <= SECANTS_MAX and tenors == sorted(set(tenors))
+            yield f"{path}.points", max(tenors, default=0), max(tenors, default=0) <= SECONDS_MAX
+            yield from check_size(f"{path}.perpetual", move.perpetual)
+            for index, point in enumerate(move.points):
+                yield from check_size(f"{path}.points[{index}].shift", point.shift)
+    else:
+        yield f"{at}.rows", len(term.rows), 1 <= len(term.rows) <= POINTS_MAX
+        for number, row in enumerate(term.rows):
+            yield from check_size(f"{at}.rows[{number}].intercept", row.intercept)
+            yield from check_unique(f"{at}.rows[{number}]", [each.instrument for each in row.coefficients])
+            for each in row.coefficients:
+                yield from check_size(f"{at}.rows[{number}].coefficients", each.coefficient)
+
+
 def _correlation(at: str, correlation: Number) -> Finding:
     return f"{at}.correlation", str(correlation), -1 <= exact_rational(correlation) <= 1
 
 
 def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
     points = grid_points(scan)
+    joint = scan.joint_points
+    yield f"{at}.joint_points", joint, joint == 0 or (scan.basis is None and (not points or joint < len(points)))
     yield f"{at}.points", len(points), len(points) <= POINTS_MAX and (scan.grid == "points" or not scan.points)
     for number, point in enumerate(scan.points):
         yield from check_size(f"{at}.points[{number}].price", point.price)

@@ -1,13 +1,15 @@
 """Open orders need a term that margins them.
 
 Rule: an order that no term counts is refused, so that none is free. Spreads are formed from the deltas of positions;
-fills could break them up, so an order in a group of a spread term is refused too, and one of what sensitivities select.
+fills could break them up, so an order in a group of a spread term is refused too, and one of what sensitivities or
+net charges select.
 """
 
 from collections.abc import Sequence
 
 from clearing.base.errors import RemoteFault
 from clearing.schema.codes import ClearingCode
+from lab.models.net_terms import BasisCharge, NetCharge, NetRows
 from lab.models.portfolio import Contract, Portfolio
 from lab.models.scan_terms import Scan
 from lab.models.sensitivity_terms import Sensitivities
@@ -72,6 +74,8 @@ def _counts(term: Term, contract: Contract, side: str) -> bool:
 def _forms_spreads(term: Term, contract: Contract) -> bool:
     if isinstance(term, GroupCredit):
         return any(leg.of == contract.group for spread in term.spreads for leg in spread.legs)
-    if isinstance(term, Sensitivities):
+    if isinstance(term, Sensitivities | NetCharge | BasisCharge):
         return term.select.has(contract)
+    if isinstance(term, NetRows):
+        return term.group == contract.group
     return isinstance(term, Calendar) and term.group == contract.group

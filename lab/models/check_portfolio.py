@@ -22,6 +22,7 @@ from lab.models.check_model import (
     check_unique,
     refuse_first,
 )
+from lab.models.net_terms import BasisCharge, NetCharge, NetRows
 from lab.models.numbers import exact_rational
 from lab.models.portfolio import YEAR_SECONDS, Collateral, Contract, Group, Portfolio, PortfolioAccount
 from lab.models.scan_terms import Scan, Selection, grid_points
@@ -39,6 +40,19 @@ from lab.models.terms import (
     RiskModel,
     Slippage,
 )
+
+SELECTING = (
+    Scan,
+    MarginFraction,
+    Slippage,
+    OptionFormula,
+    PerSize,
+    Convex,
+    Sensitivities,
+    NetCharge,
+    BasisCharge,
+)
+"""Terms with a selection."""
 
 
 def check_fit(model: RiskModel, portfolio: Portfolio, at: str = "model") -> None:
@@ -59,7 +73,7 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     yield "terms", entries, entries <= SCAN_ENTRIES_MAX
     for number, term in enumerate(model.terms):
         at = f"terms[{number}]"
-        if isinstance(term, Scan | MarginFraction | Slippage | OptionFormula | PerSize | Convex | Sensitivities):
+        if isinstance(term, SELECTING):
             yield from _selection_findings(f"{at}.select", term.select, groups, instruments)
         if isinstance(term, Scan):
             yield from _scan_findings(at, term, groups, instruments)
@@ -75,6 +89,12 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
             )
         elif isinstance(term, CollateralCharge):
             yield f"{at}.collateral", term.collateral, term.collateral in tokens
+        elif isinstance(term, NetRows):
+            yield f"{at}.group", term.group, term.group in groups
+            named = (each.instrument for row in term.rows for each in row.coefficients)
+            yield from (
+                (f"{at}.rows", each, each in instruments and instruments[each].group == term.group) for each in named
+            )
         elif isinstance(term, Sensitivities):
             yield from _bucket_findings(f"{at}.buckets", term, portfolio)
         elif isinstance(term, JointCreditTerm):

@@ -8,9 +8,11 @@ the group. A test compares the figures of both.
 from collections.abc import Mapping, Sequence
 
 from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.net_charges import ChargeRows
 from clearing.schema.risk.charges import Lines
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from lab.models.net_terms import NetRow, NetRows, RowCoefficient
 from lab.models.portfolio import (
     Collateral,
     Contract,
@@ -49,14 +51,9 @@ _KINDS: dict[InstrumentKind, ContractKind] = {
 
 
 def model_of(arrays: RiskArrays) -> RiskModel:
-    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro.
-
-    Raises ValueError where a group has charges on its net amounts, for which models have no term.
-    """
+    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro."""
     tariff, parameters = arrays.tariff, arrays.parameters
-    if tariff.net:
-        raise ValueError("a model has no term for charges on net amounts of groups")
-    terms: list[Term] = [Scan("scan")]
+    terms: list[Term] = [Scan("scan", joint_points=len(parameters.history.scenarios))]
     over: tuple[str, ...] = ("scan",)
     floor = ""
     if tariff.has_short_rates:
@@ -79,6 +76,7 @@ def model_of(arrays: RiskArrays) -> RiskModel:
                 weight=f"{tariff.joint.weight_ppm}/1000000",
                 decimals=0,
                 rounding="up",
+                required=tariff.historical,
             )
         )
     for instrument, rate, impact in zip(arrays.instruments, tariff.lot_rates, tariff.impact, strict=True):
@@ -93,6 +91,7 @@ def model_of(arrays: RiskArrays) -> RiskModel:
             terms.append(Convex(f"concentration of {token.name}", _secants(lines), select=only))
         elif lines.lines:
             terms.append(CollateralCharge(f"concentration of {token.name}", token.name, _secants(lines)))
+    terms += (_net_rows(arrays, charge) for charge in tariff.net)
     fraction = f"{parameters.maintenance_numerator}/{parameters.maintenance_denominator}"
     levels = (MarginLevel("initial", decimals=0), MarginLevel("maintenance", "initial", fraction, decimals=0))
     return RiskModel(tuple(terms), levels, collateral_decimals=0, name="network")
@@ -159,6 +158,20 @@ def _account(arrays: RiskArrays, name: str, holdings: Holdings) -> PortfolioAcco
         collateral=tuple(Holding(token.name, units) for token, units, inside in held if units and not inside),
         positions=tuple(PortfolioPosition(name, size) for name, size in lots if size),
     )
+
+
+def _net_rows(arrays: RiskArrays, charge: ChargeRows) -> NetRows:
+    """A charge on a net amount, row by row."""
+    group = arrays.groups[charge.group].name
+    names = [arrays.instruments[at].name for at in charge.members]
+    rows = tuple(
+        NetRow(
+            tuple(RowCoefficient(name, value) for name, value in zip(names, coefficients, strict=True) if value),
+            f"{-intercept}",
+        )
+        for coefficients, intercept in charge.rows
+    )
+    return NetRows(f"{charge.name} of {group}", group, rows)
 
 
 def _secants(lines: Lines) -> tuple[Secant, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from clearing.base.codec import Wire
+from clearing.base.codec import U32, Wire
 from lab.models.numbers import Number
 from lab.models.portfolio import Contract, ContractKind, Name
 
@@ -157,6 +157,8 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     weights: LevelWeights = ()
     orders: Literal["worst", "none"] = "worst"
     """`worst`: every scenario fills those open orders whose fill makes its loss larger. `none`: positions only."""
+    joint_points: U32 = 0
+    """So many points at the end have no part in the worst loss: joint terms name them, as moves of history."""
 
 
 def grid_points(scan: Scan) -> tuple[GridPoint, ...]:

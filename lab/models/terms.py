@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from clearing.base.codec import U8, U32, Wire
+from lab.models.net_terms import BasisCharge, NetCharge, NetRows
 from lab.models.numbers import Number, Rounding
 from lab.models.portfolio import Name
 from lab.models.scan_terms import EVERYTHING, LevelWeights, Reference, Scan, Selection
@@ -220,6 +221,9 @@ class JointCreditTerm(Wire, frozen=True, tag_field="kind", tag="joint_credit"):
     rounding: Rounding = "exact"
     """Of the expected shortfall, and of what is required after the credit."""
     weights: LevelWeights = ()
+    required: bool = False
+    """Whether no less than the expected shortfall is required, even above what the terms in `over` require: moves of
+    history may go beyond the scan. The credit is then negative."""
 
 
 class CollateralCharge(Wire, frozen=True, tag_field="kind", tag="collateral_charge"):
@@ -272,6 +276,9 @@ Term: TypeAlias = (
     | AmountTerm
     | LesserTerm
     | Sensitivities
+    | NetCharge
+    | BasisCharge
+    | NetRows
 )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.base.errors import LocalFault
-from clearing.base.units import DAY_MS
+from clearing.base.units import DAY_MS, PPM
 from clearing.margin.requirement.account_margin import batch_margin
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.price_ranges.volatility_levels import reference_level_ppm
 from clearing.pricing.marks import option_value
 from clearing.pricing.surface import option_volatility
 from clearing.schema.records.prices import PublishedRangeRecord
@@ -76,8 +77,9 @@ class OptionWalker:
 
     def __init__(self, data: MarketData, setup: Setup, seed: int) -> None:
         self._data = data
+        self._historical = setup.parameters.historical_scenarios > 0
         names, closes = data.names, data.closes
-        self.ranges = Walker(data, replace(setup, seeds=0))
+        self.ranges = Walker(data, replace(setup, seeds=0), VOLATILITY_RANGE_PPM)
         self.books = option_books(names, setup.seeds)
         self.fits = tuple(fit_heston(data.times_s, series, name) for name, series in zip(names, closes, strict=True))
         self.paths: list[Reals] = [
@@ -90,6 +92,15 @@ class OptionWalker:
         self._opened_ms: int | None = None
         self.listed: tuple[tuple[Instrument, ...], ...] = ()
         self.lots: Integers = np.zeros((len(self.books), 0), np.int64)
+
+    def observe(self, at: int) -> None:
+        """Take in the prices of row `at`, and where history is required the level of each simulated surface."""
+        if not self._historical:
+            self.ranges.observe(at)
+            return
+        surfaces = (simulated_surface(fit, float(path[at])) for fit, path in zip(self.fits, self.paths, strict=True))
+        levels = [volatility * reference_level_ppm(pillars) // PPM for volatility, pillars in surfaces]
+        self.ranges.observe(at, levels)
 
     def reopen(self, at: int, end: int) -> None:
         """Open all books again at row `at` where the nearest options would expire before row `end`."""
@@ -127,7 +138,7 @@ class OptionWalker:
 
     def arrays(self, at: int, groups: tuple[RiskGroup, ...]) -> RiskArrays:
         """The engine's arrays of all listed contracts."""
-        parameters = RiskParameters(groups, charges=self._charges)
+        parameters = RiskParameters(groups, charges=self._charges, history=self.ranges.history)
         index = dict(enumerate(self.index_ticks(at), start=1))
         marks = {series[0].id: ticks for series, ticks in zip(self.listed, index.values(), strict=True)}
         instruments = [instrument for series in self.listed for instrument in series]
@@ -172,7 +183,7 @@ def walk_options(
     span_s = steps * setup.parameters.interval_ms // 1000
     times, closes, volatilities, margins, losses, gaps = [], [], [], [], [], 0
     for at in range(len(data.times_s)):
-        walker.ranges.observe(at)
+        walker.observe(at)
         published = walker.ranges.publish(at)
         if at % 256 == 0:
             progress(at)

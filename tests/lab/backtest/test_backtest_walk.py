@@ -15,7 +15,7 @@ from clearing.schema.records.prices import GroupMove, VarianceRecord
 from clearing.schema.risk.price_ranges import RangeParameters
 from lab.backtest.market_data import MarketData
 from lab.backtest.report import report_of
-from lab.backtest.walk import FORMS, MoveWindow, Setup, form_of, lots_of, walk, worth_of
+from lab.backtest.walk import FORMS, MoveWindow, Setup, Walker, form_of, lots_of, walk, worth_of
 
 HOUR = 3_600_000
 RULES = RangeParameters(interval_ms=HOUR, window=60, window_min=20, joint_scenarios=8)
@@ -50,6 +50,20 @@ def test_every_book_holds_something_of_bounded_worth(seed: int, underlyings: int
 
 def test_lots_are_worth_at_least_what_is_wanted() -> None:
     assert lots_of((10_000, -10_000, 0), (800_000, 3_000_000, 1)) == [1_250, -334, 0]
+
+
+def test_the_walk_takes_the_moves_that_a_state_would_take() -> None:
+    rules = msgspec.structs.replace(RULES, joint_scenarios=0, historical_scenarios=30, joint_floor=True)
+    data = market()
+    walker = Walker(data, Setup(rules, 4, 60))
+    for at in range(len(data.times_s)):
+        walker.observe(at)
+        walker.publish(at)
+    assert walker.history.tail == rules.joint_tail(sum(each.count for each in walker.history.scenarios))[0]
+    for scenario in walker.history.scenarios:
+        assert len(scenario.moves) == 2
+    sizes = {move.price_ppm % 1_000 for scenario in walker.history.scenarios for move in scenario.moves}
+    assert len(sizes) > 20  # no grid
 
 
 moves = st.lists(st.builds(GroupMove, st.integers(-(10**9), 10**9), st.integers(0, 10**8)), max_size=120)

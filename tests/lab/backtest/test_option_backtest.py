@@ -48,6 +48,27 @@ def market(rows: int = 1_100, seed: int = 1) -> MarketData:
     return MarketData(("a", "b"), tuple(3600 * at for at in range(1, rows + 1)), tuple(map(tuple, closes)))
 
 
+def test_history_is_required_with_the_moves_of_the_surface() -> None:
+    rules = msgspec.structs.replace(RULES, historical_scenarios=40, joint_tail_exact=True, joint_floor=True)
+    data = market()
+    walker = OptionWalker(data, replace(SETUP, parameters=rules), 1)
+    for at in range(505):
+        walker.observe(at)
+        walker.ranges.publish(at)
+    stated = walker.ranges.history
+    assert 20 < sum(scenario.count for scenario in stated.scenarios) <= rules.window
+    moved = [move for scenario in stated.scenarios for move in scenario.moves]
+    assert min(move.volatility_ppm for move in moved) < 0 < max(move.volatility_ppm for move in moved)
+    walker.reopen(504, 505)
+    groups = walker.groups(504)
+    arrays = walker.arrays(504, groups)
+    assert arrays.parameters.history == stated
+    plain = walk_options(data, SETUP, 1)
+    required = walk_options(data, replace(SETUP, parameters=rules), 1)
+    assert np.array_equal(plain.losses, required.losses)
+    assert not np.array_equal(plain.margins, required.margins)
+
+
 fits = st.builds(
     HestonFit,
     theta=st.floats(0.05, 4),

@@ -33,8 +33,7 @@ from tests.kit.margin.books import (
     modest_holdings,
 )
 
-worlds = st.sampled_from([*(each for each in CHARGED.values() if not each.tariff.net), CHARGED_HUGE])
-INSIDE_WITHOUT_NET = [name for name, arrays in inside.INSIDE.items() if not arrays.tariff.net]
+worlds = st.sampled_from([*CHARGED.values(), CHARGED_HUGE])
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,7 +53,7 @@ def test_the_model_of_the_network_equals_account_margin(rows, arrays):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.one_of(inside.modest_holdings, inside.holdings), st.sampled_from(INSIDE_WITHOUT_NET))
+@given(st.one_of(inside.modest_holdings, inside.holdings), st.sampled_from(list(inside.INSIDE)))
 def test_a_token_inside_the_scenarios_is_a_spot_instrument_of_its_group(row, name):
     arrays = inside.INSIDE[name]
     model, portfolio = model_of(arrays), portfolio_of(arrays, {"account": row})
@@ -110,9 +109,22 @@ def test_every_kind_of_the_network_has_a_name_in_models():
     assert set(network._KINDS) == set(InstrumentKind)
 
 
-def test_charges_on_net_amounts_are_refused_and_not_left_out():
-    with pytest.raises(ValueError, match="net amounts"):
-        model_of(CHARGED["net"])
+@settings(max_examples=40, deadline=None)
+@given(modest_holdings)
+def test_each_charge_on_a_net_amount_is_the_engines(row):
+    arrays = CHARGED["net and all"]
+    (found,) = evaluate(model_of(arrays), portfolio_of(arrays, {"account": row}))
+    names = [f"{charge.name} of {arrays.groups[charge.group].name}" for charge in arrays.tariff.net]
+    assert names == ["basis of BTC", "delta of BTC", "vega of BTC", "vega of ETH"]
+    assert tuple(found.term(name).amount for name in names) == account_margin(arrays, *row).terms.net
+
+
+def test_history_beyond_the_scan_is_required_by_the_model_too():
+    arrays, row = CHARGED["history"], ((0, 0), (0,), (100, 50, 0, 0, 0))
+    (found,) = evaluate(model_of(arrays), portfolio_of(arrays, {"account": row}))
+    wanted = account_margin(arrays, *row)
+    assert found.level("initial").requirement == wanted.initial
+    assert found.term("credit between groups").amount == -wanted.terms.credit
 
 
 def test_the_terms_of_the_network_are_told_by_name():

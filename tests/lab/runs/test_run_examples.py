@@ -89,6 +89,12 @@ options by formula cost by strike and nothing when long: margin/model-option-for
 joint scenarios replace a part of the sum: margin/model-groups-and-joint-scenarios
     # credit 0.8 ((1,750 + 500) / 2 - 2,250); impact 20 + 60 + 580
     accounts.book.terms.*.amount  scan 2250; credit -900; impact 660; contingency 112.5; concentration 50
+history is required even above the sum of the groups, and offsets: margin/model-history
+    # long: (2 x 4,000 - 200) / 3 of 10 A at 1,000 and 50 B at 100; hedged: 0.2 x 2,000 + 0.8 x the larger group's 1,000
+    accounts.long.terms.*.amount  scan 1500; history 1100
+    accounts.long.levels.*.requirement  initial 2600; maintenance 2080
+    accounts.hedged.terms.*.amount  scan 2000; history -800
+    accounts.hedged.levels.*.requirement  initial 1200; maintenance 960
 the last bears the remainder: settle/c03-gains-beyond-what-was-collected
     share.shares.*.amount  50; 5030
     share.shortages.1.short  2970
@@ -264,7 +270,7 @@ def test_every_example_has_figures() -> None:
     """Those of options are below and beside QuantLib; those of models as data in `test_models_as_data`."""
     files = {str(path.relative_to(EXAMPLES).with_suffix("")) for verb in VERBS for path in (EXAMPLES / verb).iterdir()}
     of_options = {"c12-black76-at-the-money", "c13-black76-discounted", "model-option-grid"}
-    data = {"multi-expiry", "lesser", "option-value", "open-orders", "log-normal", "sensitivities"}
+    data = {"multi-expiry", "lesser", "option-value", "open-orders", "log-normal", "sensitivities", "net-charges"}
     elsewhere = of_options | {f"model-{name}" for name in data}
     assert files - {example for _, example, _ in table()} == {f"margin/{name}" for name in elsewhere}
 
