@@ -45,7 +45,8 @@ SKEW_RATE_PPM_MAX = 20_000
 FUNDING_DAY_PPM_MAX = 1_000_000
 """Upper bound of funding in a day, as a fraction of the notional, however often it is paid."""
 PREMIUM_CAP_PPM_MAX = 100_000
-"""Upper bound of the distance between a perpetual's mark and its index; beyond it, trades would cause liquidations."""
+"""Upper bound of the distance between a perpetual's mark and its index; beyond it, trades would cause liquidations. The
+same for that of an agreed forward from the carried index, and for its change in a block."""
 MOVE_CAP_PPM_MIN, MOVE_CAP_PPM_MAX = 10_000, 500_000
 """Below the minimum every move would halt a feed, and a feed that stays halted settles."""
 CONFIDENCE_PPM_MIN, CONFIDENCE_PPM_MAX = 500, 100_000
@@ -179,6 +180,9 @@ def _surface_bounds(genesis: Genesis) -> Iterator[Check]:
         yield f"{at}.level_min_ppm", terms.level_min_ppm, terms.level_min_ppm >= VOLATILITY_PPM_MIN
         yield f"{at}.level_max_ppm", terms.level_max_ppm, terms.level_max_ppm <= VOLATILITY_PPM_MAX
         yield f"{at}.rate_max_ppm", terms.rate_max_ppm, terms.rate_max_ppm <= INTEREST_PPM_MAX
+        yield f"{at}.basis_max_ppm", terms.basis_max_ppm, terms.basis_max_ppm <= PREMIUM_CAP_PPM_MAX
+        step = terms.carry_change_ppm
+        yield f"{at}.carry_change_ppm", step, step <= PREMIUM_CAP_PPM_MAX
         yield f"{at}.grace_blocks", terms.grace_blocks, terms.grace_blocks <= GRACE_BLOCKS_MAX
         kept = terms.keep_blocks
         yield f"{at}.keep_blocks", kept, kept == 0 or SETTLE_BLOCKS_MIN <= kept <= CRISIS_BLOCKS_MAX

@@ -47,7 +47,7 @@ from clearing.schema.requests.governance import (
 )
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.transfers import TransferCode
-from clearing.state.effective_parameters import current_rulebook
+from clearing.state.effective_parameters import current_rulebook, effective_risk_group
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, can_hold
 from clearing.state.state import State
@@ -193,12 +193,23 @@ def _enact_terms(context: BlockContext, amendment: TermsChangingAmendment, after
 
 
 def _adopt_terms(context: BlockContext, after: Genesis) -> None:
-    """Replace the terms for the rest of the block and all later ones; every account's margin is checked."""
+    """Replace the terms for the rest of the block and all later ones; every account's margin is checked, and options
+    whose volatility is another one are marked anew."""
     before = context.state.terms
+    valued = _valuations(context.state)
     context.state.terms = Terms(after, before.original_genesis)
     write_listing_change(context.state, before.genesis, after, context.previous_time_ms)
+    for group, valuation in _valuations(context.state).items():
+        if valued.get(group, valuation) != valuation:
+            context.moved_surfaces.append(group)
     context.rebuild_arrays()
     context.touched_accounts.update(account for account, _ in context.state.accounts.ordered())
+
+
+def _valuations(state: State) -> dict[int, tuple[object, ...]]:
+    """What the marks of each risk group's options depend on beside prices, by id."""
+    in_force = (effective_risk_group(state, group) for group in state.terms.risk.groups)
+    return {group.id: (group.volatility_ppm, group.surface, group.curve) for group in in_force}
 
 
 def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected | None:

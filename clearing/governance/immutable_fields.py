@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import PPM
+from clearing.governance.market_safeguards import market_safeguards
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.genesis import Genesis
@@ -259,6 +260,7 @@ def safeguards(genesis: Genesis) -> Iterator[tuple[str, int]]:
         yield f"cash_groups.{cash.id}.call.deadline_blocks", cash.call.deadline_blocks
     for group in genesis.risk.groups:
         yield f"risk.groups.{group.id}.short_option_ppm", group.short_option_ppm
+    yield from market_safeguards(genesis)
 
 
 def _check_rate_steps(before: Genesis, after: Genesis) -> Rejected | None:

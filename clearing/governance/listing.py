@@ -13,14 +13,18 @@ from clearing.base.units import PPM
 from clearing.collateral.cash_tokens import current_asset
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.governance.bounds import limits_outflow
+from clearing.prices.surface_medians import bounded_quotes, is_within_bounds
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.accounts import Account, AccrualRecord, Member, MemberAccounts
 from clearing.schema.records.collateral import DepositCursorRecord
 from clearing.schema.records.prices import FeedState, FeedStatus, GroupMove, MovesRecord
+from clearing.schema.records.surfaces import SurfaceState
+from clearing.schema.risk.live_surface import living_quotes
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import AccountKind, Genesis, MemberTerms
+from clearing.schema.terms.surfaces import SurfaceTerms
 from clearing.state.asset_flows import take_unlisted_flow
 from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, MEMBER_ACCOUNTS, holders, set_holder
 from clearing.state.ledger import FEE_POT_ACCOUNT, currency_of, inventory_units
@@ -39,7 +43,17 @@ def check_listing_change(state: State, before: Genesis, after: Genesis) -> Rejec
         or _check_withdrawal_limits(state, before, after)
         or _check_order(before, after)
         or _check_members(state, before, after)
+        or _check_surfaces(state, after)
     )
+
+
+def _check_surfaces(state: State, after: Genesis) -> Rejected | None:
+    """A live surface that is in force ends with its ladder, not by a vote: another one at once would move marks."""
+    live, groups = {terms.group for terms in after.surfaces}, {group.id for group in after.risk.groups}
+    for group, agreed in state.surfaces.ordered():
+        if agreed.in_force and group in groups - live:
+            return _refusal("surfaces", group, "its agreed surface is in force")
+    return None
 
 
 def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejected | None:
@@ -186,16 +200,24 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
 
 
 def _drop_surfaces(state: State, before: Genesis, after: Genesis) -> None:
-    """Delete reports on groups that have no live surface any more, and surfaces agreed within other bounds: the reports
-    agree on one within the new bounds in the same block."""
-    live = {terms.group for terms in after.surfaces}
-    kept = set(before.surfaces) & set(after.surfaces) if before.risk.rate_ppm == after.risk.rate_ppm else set()
-    for group, _ in list(state.surfaces.ordered()):
-        if group not in {terms.group for terms in kept}:
+    """Delete reports on groups that have no live surface any more, and surfaces beyond their new bounds: the reports
+    agree on one within them in the same block. A surface within them stays, so that a vote moves no mark."""
+    live = {terms.group: terms for terms in after.surfaces}
+    alike = set(before.surfaces) & set(after.surfaces) if before.risk.rate_ppm == after.risk.rate_ppm else set()
+    for group, agreed in list(state.surfaces.ordered()):
+        terms = live.get(group)
+        if terms is None or (terms not in alike and not _is_kept(state, agreed, terms, after.risk.rate_ppm)):
             state.surfaces.remove(group)
     for key, _ in list(state.surface_reports.ordered()):
         if key[0] not in live:
             state.surface_reports.remove(key)
+
+
+def _is_kept(state: State, agreed: SurfaceState, terms: SurfaceTerms, carry_ppm: int) -> bool:
+    """Whether the living part of an agreed surface is one that could be agreed on within these bounds."""
+    quotes = living_quotes(agreed.expiries, state.now.time_ms)
+    within = is_within_bounds(quotes, terms, carry_ppm, state.now.time_ms)
+    return within and bounded_quotes(quotes, terms) == quotes
 
 
 def _write_assets(state: State, before: Genesis, after: Genesis) -> None:

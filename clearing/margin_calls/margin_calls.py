@@ -52,6 +52,8 @@ def check_margins(context: BlockContext) -> None:
         counted = margin_for_calls(context.state, account, after, left)
         if counted.initial_ok:
             _end_calls(context, account, counted)
+        elif after.initial_ok:
+            close_liquidation(context, account, after, failed=False)
 
 
 def call_after_losses(context: BlockContext) -> None:
@@ -87,6 +89,9 @@ def _check_all(
         holdings = current_holdings(context.state, account)
         cash_due = exceeds_cash_limit(context, holdings.cash) and not advance_cash_call(context, account, holdings)
         margin_due = _is_margin_due(context, account, margin, counted, congestion)
+        if not cash_due and margin.initial_ok and account in at_floor:  # the mark covers it: it is called, not sold
+            close_liquidation(context, account, margin, failed=False)
+            continue
         if not (cash_due or margin_due or account in context.state.liquidations):
             continue
         if may_liquidate(context, holdings):

@@ -203,7 +203,7 @@ ASSUMPTION_TEXT = {
     "default_waterfall": "Not proven: who bears a loss beyond the defaulter's own collateral, and in which order.",
     "initial_margin": "Not proven: initial margin, which trades and withdrawals must leave, beyond maintenance margin.",
     "interest_accrued": "Not proven: interest that has accrued and is not paid yet.",
-    "price_formation": "Not proven: how prices, ranges and haircuts are determined.",
+    "price_formation": "Not proven: how prices, surfaces, ranges and haircuts are determined, and how old a mark is.",
     "soft_credit": "Not proven: what the house lent on deposits that are not final counts as the borrower's cash.",
     "uncredited_deposits": "Not proven: deposits that are not credited yet are not counted.",
     "withdrawal_restrictions": "Not proven: who may withdraw what, and when.",

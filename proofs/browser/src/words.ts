@@ -18,7 +18,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   default_waterfall: "who bears a loss beyond the defaulter's own collateral, and in which order.",
   initial_margin: "initial margin, which trades and withdrawals must leave, beyond maintenance margin.",
   interest_accrued: "interest that has accrued and is not paid yet.",
-  price_formation: "how prices, ranges and haircuts are determined.",
+  price_formation: "how prices, surfaces, ranges and haircuts are determined, and how old a mark is.",
   soft_credit: "what the house lent on deposits that are not final counts as the borrower's cash.",
   uncredited_deposits: "deposits that are not credited yet are not counted.",
   withdrawal_restrictions: "who may withdraw what, and when.",

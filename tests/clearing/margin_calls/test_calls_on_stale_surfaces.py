@@ -15,7 +15,7 @@ from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import PriceStatus
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.holdings import current_arrays, current_holdings, margin_book
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.surfaced import BTC_CALL, FAR_PUT, GROUP, QUOTES, SurfacedWorld, surfaced_genesis
 from tests.kit.clearing.world import codes
 
@@ -172,3 +172,17 @@ def test_the_floor_leaves_the_arrays_in_force_alone() -> None:
     assert holdings.lots[made.state.terms.array_index[BTC_CALL]] == CALLS
     counted(made)
     assert arrays.rows == rows
+
+
+def test_a_sale_ends_when_the_mark_covers_initial_margin_and_the_call_stays() -> None:
+    made = leaning(CallTerms(), LiquidationTerms(auction_blocks=50, start_ppm=1_000, end_ppm=9_000))
+    made.quote(QUOTES, btc=660_000)
+    made.unquoted(blocks=3)
+    assert ALICE in made.state.liquidations
+    made.ticks[BTC] = 790_000
+    made.unquoted()
+    assert made.margin(ALICE).initial_ok
+    assert not counted(made).initial_ok
+    assert ALICE not in made.state.liquidations
+    assert is_called(made)
+    made.check_replay()
