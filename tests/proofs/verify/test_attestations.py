@@ -80,16 +80,6 @@ def test_joint_scenarios_are_named_by_their_hash(market):
     assert dict(attested(stated))["joint_credit"] == tagged(JOINT_TAG, encode_trimmed(joint, {type(joint): 4}))
 
 
-def test_which_account_is_which_members_is_named_by_its_hash(market):
-    """The default fund is tested for two members: accounts counted with another member would hide a loss."""
-    data = market.honest(snapshot_of(BOOK, MEMBERS))
-    other = market.honest(snapshot_of(BOOK, {**MEMBERS, 5: 1}))
-    ((terms,), (others,)) = (read_package(each).statement.cover for each in (data, other))
-    assert dict(verify_package(data).attested)["members"] == tagged(MEMBERS_TAG, encode(terms.members))
-    assert dict(verify_package(other).attested)["members"] == tagged(MEMBERS_TAG, encode(others.members))
-    assert terms.members != others.members
-
-
 def test_without_a_test_of_the_fund_no_member_is_named(market, package):
     assert "members" not in dict(verify_package(package).attested)
 
