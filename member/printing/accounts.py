@@ -139,8 +139,8 @@ def _group_loss(inputs: Mapping[str, str]) -> str:
 def _move_text(move: str, of: str, range_ppm: int) -> str:
     """A fraction of the index or of the group's range as a move of the index."""
     numerator, denominator = map(int, move.split("/"))
-    ppm = (1_000_000 if of == "index" else range_ppm) * numerator // denominator
-    return f"{'up' if ppm > 0 else 'down'} {percent(abs(ppm))}" if ppm else "unmoved"
+    ppm = (1_000_000 if of == "index" else range_ppm) * abs(numerator) // denominator
+    return f"{'up' if numerator > 0 else 'down'} {percent(ppm)}" if ppm else "unmoved"
 
 
 def _volatility_text(direction: int, range_ppm: int) -> str:

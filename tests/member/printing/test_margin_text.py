@@ -159,5 +159,6 @@ def test_every_scenario_of_a_group_is_shown_on_demand(views: dict[int, MarginVie
     (worst,) = [line.split() for line in shown if line.endswith("counts")]
     assert worst[0] == loss.inputs["scenario"]
     assert in_units(loss.amount_micros) in worst
+    assert sum("up 6.6666 %" in line for line in shown) == sum("down 6.6666 %" in line for line in shown) == 2
     assert "scenarios of ETH" in margin_text(view, scenarios=True)
     assert "scenarios of" not in margin_text(view)
