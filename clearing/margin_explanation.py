@@ -89,6 +89,16 @@ class MarginInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class ScenarioLoss:
+    """What one scenario of a risk group's grid costs the account; below 0 it gains."""
+
+    number: int
+    """Its place in the grid, from 1."""
+    scenario: Scenario
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedTerm:
     """One line: `micros` of equity or of requirement, and its inputs."""
 
@@ -100,6 +110,8 @@ class ExplainedTerm:
     rounding: str
     parts: tuple["ExplainedTerm", ...] = field(default=())
     """They sum to this term, where there are any."""
+    scenarios: tuple[ScenarioLoss, ...] = ()
+    """Of a group loss: every scenario of the grid. The term is the largest of them, and at least 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +331,11 @@ def _group_loss_term(
         ("volatility_range_ppm", group.volatility_range_ppm),
         *_scenario_text(grid[worst]),
     )
-    return ExplainedTerm("group_loss", group.name, loss, given, source, "shocked index away from the index", parts)
+    scenarios = tuple(
+        ScenarioLoss(at, scenario, micros) for at, (scenario, micros) in enumerate(zip(grid, losses, strict=True), 1)
+    )
+    rounding = "shocked index away from the index"
+    return ExplainedTerm("group_loss", group.name, loss, given, source, rounding, parts, scenarios)
 
 
 def _collateral_loss(inputs: MarginInputs, arrays: RiskArrays, at: int, column: int) -> ExplainedTerm:

@@ -27,11 +27,19 @@ margin.add_command(margin_period)
 @click.argument("account")
 @click.option("--group", metavar="NAME", help="Only what a risk group adds, with its positions.")
 @click.option("--term", metavar="NAME", help="Only terms of this name, with their parts: impact, group_loss.")
+@click.option("--scenarios", is_flag=True, help="The loss in every scenario of each risk group, too.")
 @click.option("--detail", is_flag=True, help="Inputs, source and rounding of each term, too, in integers.")
 @source_options
 @output_option
 def margin_explain(
-    account: str, group: str | None, term: str | None, source: AnswerSource, output: str, *, detail: bool
+    account: str,
+    group: str | None,
+    term: str | None,
+    source: AnswerSource,
+    output: str,
+    *,
+    detail: bool,
+    scenarios: bool,
 ) -> None:
     """Print every term of an own account's margin in currency, with its share and the reason; drill down by options.
 
@@ -51,7 +59,8 @@ def margin_explain(
         from node.offline.log_readers import margin_inputs_of_log
 
         view, scales = margin_view(margin_inputs_of_log(source.open_log(), own)), {}
-    text = parsed("--group or --term", lambda: margin_text(view, group, term, scales, detail=detail))
+    more = {"detail": detail, "scenarios": scenarios}
+    text = parsed("--group or --term", lambda: margin_text(view, group, term, scales, **more))
     show(view, text, output)
 
 

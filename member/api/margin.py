@@ -3,7 +3,7 @@
 Rule: as `member.api.types`; amounts here may have any number of digits. Lists in bodies are short.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -25,6 +25,20 @@ class PartView(Body, frozen=True):
     rounding: str
 
 
+class ScenarioLossView(Body, frozen=True):
+    """What one scenario of a risk group costs the account; a gain is negative."""
+
+    number: int
+    """Its place in the group's grid, from 1."""
+    move: str
+    """A fraction, such as `-1/3`."""
+    of: Literal["index", "range"]
+    """What the move is a fraction of."""
+    volatility_direction: int
+    weight_ppm: int
+    amount_micros: Amount
+
+
 class TermView(Body, frozen=True):
     """One term: what it is of, its amount, and the inputs, price source and rounding that made it."""
 
@@ -35,6 +49,8 @@ class TermView(Body, frozen=True):
     source: str
     rounding: str
     parts: tuple[PartView, ...] = ()
+    scenarios: tuple[ScenarioLossView, ...] = ()
+    """Of a `group_loss`: every scenario of the grid. The term is the largest of them, and at least 0."""
 
 
 class LiquidationPriceView(Body, frozen=True):

@@ -23,11 +23,13 @@ def margin_text(
     scales: Mapping[int, int] | None = None,
     *,
     detail: bool = False,
+    scenarios: bool = False,
 ) -> str:
     """Every term with its amount, its share and the reason; with `group` or `term` those alone, with their parts.
 
     `detail`: inputs, source and rounding of each term, in integers. `scales`: ticks that make a unit, by feed, as far
-    as they are known. Raises ValueError for a group or term that the margin does not have.
+    as they are known. `scenarios`: the loss in each scenario of the groups shown. Raises ValueError for a group or term
+    that the margin does not have.
     """
     chosen = _chosen(view, group, term)
     drill = detail or group is not None or term is not None
@@ -39,6 +41,8 @@ def margin_text(
         shown = [each for each in terms if each in chosen]
         if shown:
             lines += ["", *_terms_table(title, shown, total, drill=drill, whole=len(shown) == len(terms))]
+    for each in chosen if scenarios else ():
+        lines += ["", *_scenario_lines(each)] if each.scenarios else []
     if detail:
         lines += ["", *(line for each in chosen for line in _detail_lines(each))]
     if not (group or term):
@@ -126,15 +130,34 @@ def _collateral(inputs: Mapping[str, str]) -> str:
 
 
 def _group_loss(inputs: Mapping[str, str]) -> str:
-    numerator, denominator = map(int, inputs["move"].split("/"))
-    of_index = inputs["of"] == "index"
-    whole = 1_000_000 if of_index else int(inputs["range_ppm"])
-    move, direction = whole * numerator // denominator, int(inputs["volatility_direction"])
-    index = f"index {'up' if move > 0 else 'down'} {percent(abs(move))}" if move else "index unmoved"
-    turned = {1: "up", -1: "down"}.get(direction)
-    volatility = f", volatility {turned} by its range of {_ppm(inputs, 'volatility_range_ppm')}" if turned else ""
+    move = _move_text(inputs["move"], inputs["of"], int(inputs["range_ppm"]))
+    volatility = _volatility_text(int(inputs["volatility_direction"]), int(inputs["volatility_range_ppm"]))
     weight = "" if inputs["weight_ppm"] == "1000000" else f", counted at {_ppm(inputs, 'weight_ppm')}"
-    return f"worst of {inputs['scenarios']} scenarios is {inputs['scenario']}: {index}{volatility}{weight}"
+    return f"worst of {inputs['scenarios']} scenarios is {inputs['scenario']}: index {move}{volatility}{weight}"
+
+
+def _move_text(move: str, of: str, range_ppm: int) -> str:
+    """A fraction of the index or of the group's range as a move of the index."""
+    numerator, denominator = map(int, move.split("/"))
+    ppm = (1_000_000 if of == "index" else range_ppm) * abs(numerator) // denominator
+    return f"{'up' if numerator > 0 else 'down'} {percent(ppm)}" if ppm else "unmoved"
+
+
+def _volatility_text(direction: int, range_ppm: int) -> str:
+    turned = {1: "up", -1: "down"}.get(direction)
+    return f", volatility {turned} by its range of {percent(range_ppm)}" if turned else ""
+
+
+def _scenario_lines(term: TermView) -> list[str]:
+    """Every scenario of a group loss, the one that counts marked."""
+    range_ppm, volatility_ppm = (int(term.inputs.get(name, "0")) for name in ("range_ppm", "volatility_range_ppm"))
+    rows = []
+    for each in term.scenarios:
+        move = _move_text(each.move, each.of, range_ppm) + _volatility_text(each.volatility_direction, volatility_ppm)
+        weight = "" if each.weight_ppm == 1_000_000 else percent(each.weight_ppm)
+        mark = "counts" if str(each.number) == term.inputs.get("scenario") else ""
+        rows.append((f"{each.number:>2} index {move}", in_units(each.amount_micros), weight, mark))
+    return table((f"scenarios of {term.of}", "loss", "weight", ""), rows)
 
 
 def _credit(inputs: Mapping[str, str]) -> str:

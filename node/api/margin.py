@@ -9,7 +9,13 @@ from typing import Any
 
 from clearing.base.errors import LocalFault
 from clearing.margin.requirement.greeks import GroupGreeks
-from clearing.margin_explanation import ExplainedTerm, MarginInputs, collect_margin_inputs, explain_margin
+from clearing.margin_explanation import (
+    ExplainedTerm,
+    MarginInputs,
+    ScenarioLoss,
+    collect_margin_inputs,
+    explain_margin,
+)
 from clearing.margin_simulation import LiquidationPrice, Shock, SimulatedTrade, liquidation_prices, simulate
 from member.api.margin import (
     ExpiryGreeksView,
@@ -17,6 +23,7 @@ from member.api.margin import (
     LiquidationPriceView,
     MarginView,
     PartView,
+    ScenarioLossView,
     SimulateBody,
     SimulationView,
     TermView,
@@ -138,6 +145,19 @@ def _term(term: ExplainedTerm) -> TermView:
         source=term.source,
         rounding=term.rounding,
         parts=parts,
+        scenarios=tuple(map(_scenario, term.scenarios)),
+    )
+
+
+def _scenario(loss: ScenarioLoss) -> ScenarioLossView:
+    scenario = loss.scenario
+    return ScenarioLossView(
+        number=loss.number,
+        move=f"{scenario.move_numerator}/{scenario.move_denominator}",
+        of="index" if scenario.of_index else "range",
+        volatility_direction=scenario.volatility_direction,
+        weight_ppm=scenario.weight_ppm,
+        amount_micros=str(loss.micros),
     )
 
 

@@ -114,7 +114,7 @@ def test_nothing_is_signed_without_a_yes(
     assert not view.submitted
 
 
-def test_a_refusal_is_told_with_its_code_and_what_to_do(
+def test_a_refusal_is_shown_with_its_code_and_what_to_do(
     view: ApplyingView, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("member-1", "buy", "BTC-PERP", "member-2", "--size", "0.5", "--price", "1")

@@ -34,7 +34,7 @@ def test_a_request_is_followed_into_a_block(tmp_path: Path, capsys: pytest.Captu
     assert released[1].units == 250_500_000
 
 
-def test_a_refusal_of_a_block_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_of_a_block_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     view = ApplyingView(funded(check=False))
     assert request(view, tmp_path, "1,000,000 USDC-1") == ExitCode.VERIFICATION
     said = capsys.readouterr().out

@@ -1035,6 +1035,17 @@ class RootOpeningView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: tuple[str, ...]
 
 
+class ScenarioLossView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one scenario of a risk group costs the account; a gain is negative."""
+
+    number: int
+    move: str
+    of: Literal["index", "range"]
+    volatility_direction: int
+    weight_ppm: int
+    amount_micros: str
+
+
 class SealKeyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The validators' key for seeds that owners choose: every validator's node states the same."""
 
@@ -1181,6 +1192,7 @@ class TermView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str
     rounding: str
     parts: tuple["PartView", ...] = ()
+    scenarios: tuple["ScenarioLossView", ...] = ()
 
 
 class TokenHolding(Struct, frozen=True, kw_only=True, omit_defaults=True):

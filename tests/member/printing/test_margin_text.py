@@ -132,3 +132,33 @@ def test_liquidation_prices_are_in_units_where_the_scale_is_known(views: dict[in
 def test_what_is_not_covered_is_said(views: dict[int, MarginView]) -> None:
     view = msgspec.structs.replace(views[ALICE], initial_ok=False, maintenance_ok=False)
     assert margin_text(view).count("NOT COVERED") == 2
+
+
+@pytest.mark.parametrize("account", [ALICE, BOB, CAROL])
+def test_a_group_loses_what_its_worst_scenario_does_and_nothing_below_zero(
+    views: dict[int, MarginView], account: int
+) -> None:
+    losses = [term for term in views[account].requirement if term.name == "group_loss"]
+    assert losses
+    for term in losses:
+        amounts = [int(each.amount_micros) for each in term.scenarios]
+        assert [each.number for each in term.scenarios] == list(range(1, 1 + int(term.inputs["scenarios"])))
+        assert int(term.amount_micros) == max(0, *amounts)
+        worst = term.scenarios[int(term.inputs["scenario"]) - 1]
+        assert (worst.move, int(worst.amount_micros)) == (term.inputs["move"], max(amounts))
+        assert all(part.amount_micros for part in term.parts)
+
+
+def test_every_scenario_of_a_group_is_shown_on_demand(views: dict[int, MarginView]) -> None:
+    view = views[ALICE]
+    text = margin_text(view, group="BTC", scenarios=True)
+    lines = text.splitlines()
+    shown = lines[next(at for at, line in enumerate(lines) if line.startswith("scenarios of BTC")) + 1 :]
+    (loss,) = [term for term in view.requirement if (term.name, term.of) == ("group_loss", "BTC")]
+    assert len(shown) == len(loss.scenarios) == 16
+    (worst,) = [line.split() for line in shown if line.endswith("counts")]
+    assert worst[0] == loss.inputs["scenario"]
+    assert in_units(loss.amount_micros) in worst
+    assert sum("up 6.6666 %" in line for line in shown) == sum("down 6.6666 %" in line for line in shown) == 2
+    assert "scenarios of ETH" in margin_text(view, scenarios=True)
+    assert "scenarios of" not in margin_text(view)
