@@ -122,6 +122,16 @@ class Terms:
         return network_id(self.original_genesis)
 
     @cached_property
+    def quoted_expiries(self) -> dict[int, tuple[int, ...]]:
+        """The expiries that validators report on, rising, by risk group: those of its options, and of its futures where
+        they are marked off the curve; a group without any is left out."""
+        found: dict[int, set[int]] = {}
+        for instrument in self.instruments.values():
+            if instrument.is_option or (instrument.carries and self.risk.futures_on_curve):
+                found.setdefault(instrument.group, set()).add(instrument.expiry_ms)
+        return {group: tuple(sorted(expiries)) for group, expiries in sorted(found.items())}
+
+    @cached_property
     def genesis_accounts_max(self) -> int:
         """The largest number of accounts of one member at genesis."""
         return max(len(member.accounts) for member in self.genesis.members)

@@ -111,10 +111,9 @@ def _fresh_surface(context: BlockContext, terms: SurfaceTerms) -> AgreedSurface 
 
 
 def _listed_expiries(context: BlockContext, group: int) -> list[int]:
-    """The expiries of a group's options that are ahead, rising."""
-    instruments = context.terms.instruments.values()
-    listed = {each.expiry_ms for each in instruments if each.is_option and each.group == group}
-    return sorted(each for each in listed if context.time_ms < each <= context.time_ms + TENOR_MAX_MS)
+    """The expiries of a group that are reported on and ahead, rising."""
+    listed = context.terms.quoted_expiries.get(group, ())
+    return [each for each in listed if context.time_ms < each <= context.time_ms + TENOR_MAX_MS]
 
 
 def _fresh_reports(context: BlockContext, terms: SurfaceTerms) -> list[WeightedSurface]:

@@ -23,12 +23,10 @@ TENOR_MAX_MS = 10 * YEAR_MS
 
 
 def listed_expiries(state: State) -> Mapping[int, tuple[int, ...]]:
-    """The expiries that are ahead, rising, of each risk group's options; a group without options is left out."""
-    found: dict[int, set[int]] = {}
-    for instrument in state.terms.instruments.values():
-        if instrument.is_option and instrument.expiry_ms > state.now.time_ms:
-            found.setdefault(instrument.group, set()).add(instrument.expiry_ms)
-    return {group: tuple(sorted(expiries)) for group, expiries in sorted(found.items())}
+    """The expiries to report on that are ahead, rising, by risk group; a group without any is left out."""
+    quoted, now_ms = state.terms.quoted_expiries, state.now.time_ms
+    ahead = {group: tuple(each for each in listed if each > now_ms) for group, listed in quoted.items()}
+    return {group: listed for group, listed in ahead.items() if listed}
 
 
 def at_listed(report: SurfaceReport, listed: Sequence[int], now_ms: int) -> SurfaceReport | None:

@@ -1,7 +1,10 @@
 """Calls while an option's surface is too old: a stale mark calls, and sells nothing by itself."""
 
+from clearing.accounts.porting import _check_covered
+from clearing.default_fund.contributions import certain_margin
 from clearing.margin.requirement.account_margin import AccountMargin
-from clearing.prices.stale_options import margin_for_calls, margins_for_calls
+from clearing.prices.reopening import is_order_margined
+from clearing.prices.stale_options import margin_at_floor, margin_for_calls, margins_for_calls
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import (
@@ -11,11 +14,12 @@ from clearing.schema.receipts.margin_calls import (
     MarginCalled,
     MarginRestored,
 )
+from clearing.schema.records.default import FundSizeRecord
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import PriceStatus
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.holdings import current_arrays, current_holdings, margin_book
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, DOLLAR, USD, USDC_1
 from tests.kit.clearing.surfaced import BTC_CALL, FAR_PUT, GROUP, QUOTES, SurfacedWorld, surfaced_genesis
 from tests.kit.clearing.world import codes
 
@@ -25,7 +29,10 @@ CALLS = 6_000
 
 
 def leaning(
-    calls: CallTerms = FIVE, liquidation: LiquidationTerms | None = None, futures: int = 200, **terms: int
+    calls: CallTerms = FIVE,
+    liquidation: LiquidationTerms | None = None,
+    futures: int = 200,
+    **terms: int,
 ) -> SurfacedWorld:
     """Alice's futures are covered by the time value of calls that she is long; Bob is well funded, and short."""
     crisis = {"calls": calls, "liquidation": liquidation or LiquidationTerms()}
@@ -186,3 +193,44 @@ def test_a_sale_ends_when_the_mark_covers_initial_margin_and_the_call_stays() ->
     assert ALICE not in made.state.liquidations
     assert is_called(made)
     made.check_replay()
+
+
+def test_an_order_of_a_reopening_auction_is_not_margined_by_a_stale_mark() -> None:
+    made = leaning(futures=0)
+    perpetual = made.state.terms.instruments[BTC_PERP]
+    assert is_order_margined(made.context(), perpetual, ALICE, 12)
+    made.unquoted()
+    assert not is_order_margined(made.context(), perpetual, ALICE, 12)
+    assert is_order_margined(made.context(), perpetual, CAROL, 12), "who has no option"
+
+
+def test_the_default_fund_debits_nothing_that_only_a_stale_mark_covers() -> None:
+    made = leaning()
+    sized = FundSizeRecord(1, 1, 0, (), USD)
+    made.state.fund_sizes.put(0, sized)
+    fresh = certain_margin(made.context(), ALICE)
+    made.unquoted()
+    made.state.fund_sizes.put(0, sized)
+    stale = certain_margin(made.context(), ALICE)
+    assert fresh is not None
+    assert stale is not None
+    assert fresh.initial_ok
+    assert not stale.initial_ok
+    assert stale == margin_at_floor(made.context(), current_holdings(made.state, ALICE))
+
+
+def test_an_account_that_only_a_stale_mark_covers_is_not_passed_on_to_another_member() -> None:
+    for stale in (False, True):
+        made = leaning()
+        ported = made.porting(ALICE_CLIENT, 2)
+        deposit = made.deposit_fact(ALICE_CLIENT, USDC_1, 10_000 * DOLLAR)
+        made.block(facts=[deposit], prices=tuple(made.ticks.items()))
+        made.quote(QUOTES, made.trade(ALICE_CLIENT, BOB, BTC_CALL, 100, made.state.marks[BTC_CALL].ticks))
+        made.quote(QUOTES, made.trade(ALICE_CLIENT, BOB, BTC_FUT, 20, made.state.marks[BTC_FUT].ticks))
+        margin = made.margin(ALICE_CLIENT)
+        made.quote(QUOTES, made.withdrawal(ALICE_CLIENT, USDC_1, margin.equity - margin.initial))
+        assert made.margin(ALICE_CLIENT).equity == made.margin(ALICE_CLIENT).initial > 0
+        if stale:
+            made.unquoted()
+        refusal = _check_covered(made.context(), ported)
+        assert (refusal is not None) is stale

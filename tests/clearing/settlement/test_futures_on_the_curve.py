@@ -16,7 +16,7 @@ from clearing.state.holdings import current_arrays
 from proofs.errors import VerificationFailed
 from proofs.statement.price_bounds import check_price_bounds
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, RISK
-from tests.kit.clearing.surfaced import FAR, NEAR, NEAR_MS, QUOTES, SurfacedWorld, surfaced_genesis
+from tests.kit.clearing.surfaced import FAR, GROUP, NEAR, NEAR_MS, QUOTES, SurfacedWorld, surfaced_genesis
 
 change = msgspec.structs.replace
 
@@ -67,6 +67,15 @@ def test_a_moved_forward_is_paid_while_the_index_stands_still() -> None:
 def test_without_the_switch_futures_are_carried_at_the_rate() -> None:
     made = on_curve(on=False)
     assert mark(made) == carried(made)
+
+
+def test_validators_agree_on_the_expiry_of_a_future_too() -> None:
+    between = NEAR_MS + 86_400_000
+    for on in (True, False):
+        made = on_curve(between, on=on)
+        made.quote((NEAR, change(NEAR, expiry_ms=between, forward_ppb=1_012_000_000), FAR))
+        assert (between in {each.expiry_ms for each in made.state.surfaces[GROUP].expiries}) is on
+        assert mark(made) == (forward(made, 1_012_000_000) if on else carried(made, between))
 
 
 def test_at_an_expiry_that_the_curve_does_not_state_futures_are_carried_at_the_rate() -> None:
