@@ -70,11 +70,8 @@ class ClearingHouse:
         log("report", session=booked.session, report_id=booked.report.report_id, fate=booked.fate, code=booked.code)
 
     async def _settle(self, booked: BookedReport) -> BookedReport:
-        if not booked.signed:
-            booked = await self._sign(booked)
+        booked = self._try_again(booked) if booked.signed else await self._sign(booked)
         while True:
-            with self._store.transaction():
-                booked = self._store.change_report(booked, attempts=booked.attempts + 1)
             try:
                 applied = await self._client.settle(self._last(booked), seconds=SETTLE_SECONDS)
             except RequestRefused as refused:
@@ -87,6 +84,7 @@ class ClearingHouse:
                     return self._refuse(booked, error)
                 log("node", code=error.code, why=error.message[:200])
                 await anyio.sleep(PAUSE_SECONDS)
+                booked = self._try_again(booked)
             else:
                 return self._novated(booked, applied)
 
@@ -124,7 +122,11 @@ class ClearingHouse:
         request = await self._client.sign(unsigned, **signers)
         body = json.dumps(request.body()).encode()
         with self._store.transaction():
-            return self._store.change_report(booked, signed=(*booked.signed, body))
+            return self._store.change_report(booked, signed=(*booked.signed, body), attempts=booked.attempts + 1)
+
+    def _try_again(self, booked: BookedReport) -> BookedReport:
+        with self._store.transaction():
+            return self._store.change_report(booked, attempts=booked.attempts + 1)
 
     async def _look_again(self, booked: BookedReport) -> BookedReport:
         """A refusal is final when no request of the report can be applied any more."""
