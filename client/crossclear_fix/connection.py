@@ -59,6 +59,8 @@ class Connection:
         self._turn = anyio.Lock()
         self._wake = anyio.Event()
         self._saved = replace(session.state)
+        self._failed = False
+        """The session is ahead of what is kept: nothing more of it may be kept or written."""
         self._scope = anyio.CancelScope()
         self.ended = anyio.Event()
         """Set when the session may log on again."""
@@ -127,9 +129,10 @@ class Connection:
 
     async def _carry_out(self, effects: list[Effect], *, queued: int = 0) -> int:
         """Keep, then write; how many queued answers were among it. The caller has the turn."""
-        if not effects and not queued and self._session.state == self._saved:
+        if self._failed or (not effects and not queued and self._session.state == self._saved):
             return 0
         sending, booked, taken = bytearray(), [], 0
+        self._failed = True
         with self._store.transaction():
             if queued and self._session.logged_on:
                 for kind, body in self._store.take_queued(self._name, queued):
@@ -148,7 +151,7 @@ class Connection:
                     case Disconnect(why):
                         log("disconnected", session=self._name, why=why)
             self._store.save_state(self._name, self._session.state)
-        self._saved = replace(self._session.state)
+        self._failed, self._saved = False, replace(self._session.state)
         for report in booked:
             self._follow(report)
         await self._write(bytes(sending))
