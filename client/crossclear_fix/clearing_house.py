@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from crossclear_client import Client, ClientError, Key, RequestRefused, errors, request_of, requests
+from crossclear_client import Client, ClientError, Key, RequestRefused, request_of, requests
 from crossclear_client.client import UNKNOWN_TRANSACTION
 from crossclear_client.generated.answers import TransactionView
 from crossclear_fix.errors import FATE_CHANGED
@@ -70,7 +70,10 @@ class ClearingHouse:
         log("report", session=booked.session, report_id=booked.report.report_id, fate=booked.fate, code=booked.code)
 
     async def _settle(self, booked: BookedReport) -> BookedReport:
-        booked = self._try_again(booked) if booked.signed else await self._sign(booked)
+        try:
+            booked = self._try_again(booked) if booked.signed else await self._sign(booked)
+        except ClientError as error:
+            return self._refuse(booked, error)
         while True:
             try:
                 applied = await self._client.settle(self._last(booked), seconds=SETTLE_SECONDS)
@@ -80,8 +83,6 @@ class ClearingHouse:
                     return ended
                 booked = ended
             except ClientError as error:
-                if error.code == errors.BAD_FIELD:
-                    return self._refuse(booked, error)
                 log("node", code=error.code, why=error.message[:200])
                 await anyio.sleep(PAUSE_SECONDS)
                 booked = self._try_again(booked)

@@ -1,7 +1,7 @@
 """Reports on their way: each has one trade id and is traded once, whatever node, line and process do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -194,6 +194,13 @@ async def test_an_id_that_another_trade_has_is_refused(desk: Desk, autojump_cloc
     desk.node.trades[1] = None  # type: ignore[assignment]
     await desk.follow(desk.book())
     assert desk.fates == [(Fate.REFUSED, "R0209")]
+
+
+async def test_a_trade_that_cannot_be_signed_is_refused(desk: Desk, autojump_clock: object) -> None:
+    """Nothing that a counterparty reports may end the gateway."""
+    await desk.follow(desk.book(replace(TRADE, traded_ms=-1)))
+    assert desk.fates == [(Fate.REFUSED, "R0940")]
+    assert desk.store.open_reports() == []
 
 
 async def test_what_is_told_is_kept_with_the_fate_or_not_at_all(desk: Desk, autojump_clock: object) -> None:
