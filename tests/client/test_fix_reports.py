@@ -200,6 +200,7 @@ def test_each_code_with_a_reason_exists() -> None:
 @pytest.mark.parametrize(
     ("code", "same"),
     [
+        (errors.EXTRA_MISSING, NodeCode.EXTRA_MISSING),
         (errors.SETTINGS, NodeCode.FIX_SETTINGS),
         (errors.FIELD, NodeCode.FIX_FIELD),
         (errors.REPORT_KIND, NodeCode.FIX_REPORT_KIND),
