@@ -42,21 +42,21 @@ class Signing:
 
 
 class ClearingHouse:
-    """`told` is called with each report whose fate became known or changed, in the transaction that keeps it."""
+    """`notify` is called with each report whose fate became known or changed, in the transaction that keeps it."""
 
     def __init__(
         self,
         client: Client,
         store: Store,
         signing: Signing,
-        told: Callable[[BookedReport], None],
+        notify: Callable[[BookedReport], None],
         clock_ms: Callable[[], int],
         in_flight_max: int,
     ) -> None:
         self._client = client
         self._store = store
         self._signing = signing
-        self._told = told
+        self._notify = notify
         self._clock_ms = clock_ms
         self._in_flight = anyio.Semaphore(in_flight_max)
 
@@ -172,7 +172,7 @@ class ClearingHouse:
     def _keep(self, booked: BookedReport, **changes: object) -> BookedReport:
         with self._store.transaction():
             changed = self._store.change_report(booked, **changes)
-            self._told(changed)
+            self._notify(changed)
         return changed
 
 
