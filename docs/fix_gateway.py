@@ -44,7 +44,7 @@ def _settings() -> str:
             default = "required" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
             lines.append(f"| `{field.name}` | {default} | {comments[section.name, field.name]} |")
         lines.append("")
-    return "\n".join(lines[:-1])
+    return "\n".join(lines) + "\n"
 
 
 def _reasons() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from crossclear_client import Client, ClientError, Key, RequestRefused, errors, request_of, requests
+from crossclear_client import Client, ClientError, Key, RequestRefused, request_of, requests
 from crossclear_client.client import UNKNOWN_TRANSACTION
 from crossclear_client.generated.answers import TransactionView
 from crossclear_fix.errors import FATE_CHANGED
@@ -42,21 +42,21 @@ class Signing:
 
 
 class ClearingHouse:
-    """`told` is called with each report whose fate became known or changed, in the transaction that keeps it."""
+    """`notify` is called with each report whose fate became known or changed, in the transaction that keeps it."""
 
     def __init__(
         self,
         client: Client,
         store: Store,
         signing: Signing,
-        told: Callable[[BookedReport], None],
+        notify: Callable[[BookedReport], None],
         clock_ms: Callable[[], int],
         in_flight_max: int,
     ) -> None:
         self._client = client
         self._store = store
         self._signing = signing
-        self._told = told
+        self._notify = notify
         self._clock_ms = clock_ms
         self._in_flight = anyio.Semaphore(in_flight_max)
 
@@ -70,11 +70,11 @@ class ClearingHouse:
         log("report", session=booked.session, report_id=booked.report.report_id, fate=booked.fate, code=booked.code)
 
     async def _settle(self, booked: BookedReport) -> BookedReport:
-        if not booked.signed:
-            booked = await self._sign(booked)
+        try:
+            booked = self._try_again(booked) if booked.signed else await self._sign(booked)
+        except ClientError as error:
+            return self._refuse(booked, error)
         while True:
-            with self._store.transaction():
-                booked = self._store.change_report(booked, attempts=booked.attempts + 1)
             try:
                 applied = await self._client.settle(self._last(booked), seconds=SETTLE_SECONDS)
             except RequestRefused as refused:
@@ -83,10 +83,9 @@ class ClearingHouse:
                     return ended
                 booked = ended
             except ClientError as error:
-                if error.code == errors.BAD_FIELD:
-                    return self._refuse(booked, error)
                 log("node", code=error.code, why=error.message[:200])
                 await anyio.sleep(PAUSE_SECONDS)
+                booked = self._try_again(booked)
             else:
                 return self._novated(booked, applied)
 
@@ -124,7 +123,11 @@ class ClearingHouse:
         request = await self._client.sign(unsigned, **signers)
         body = json.dumps(request.body()).encode()
         with self._store.transaction():
-            return self._store.change_report(booked, signed=(*booked.signed, body))
+            return self._store.change_report(booked, signed=(*booked.signed, body), attempts=booked.attempts + 1)
+
+    def _try_again(self, booked: BookedReport) -> BookedReport:
+        with self._store.transaction():
+            return self._store.change_report(booked, attempts=booked.attempts + 1)
 
     async def _look_again(self, booked: BookedReport) -> BookedReport:
         """A refusal is final when no request of the report can be applied any more."""
@@ -169,7 +172,7 @@ class ClearingHouse:
     def _keep(self, booked: BookedReport, **changes: object) -> BookedReport:
         with self._store.transaction():
             changed = self._store.change_report(booked, **changes)
-            self._told(changed)
+            self._notify(changed)
         return changed
 
 

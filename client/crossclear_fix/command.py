@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
-from crossclear_fix.errors import GatewayError
+from crossclear_fix.errors import EXTRA_MISSING, GatewayError
 from crossclear_fix.log import log
-from crossclear_fix.server import Server
-from crossclear_fix.settings import read_settings
 
-SETTINGS_INVALID, INTERRUPTED = 3, 130
+if TYPE_CHECKING:
+    from crossclear_fix.server import Server
+
+UNEXPECTED, SETTINGS_INVALID, INTERRUPTED = 1, 3, 130
 """Exit codes, as the network's own commands have them."""
 
 
@@ -33,6 +35,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script. Exits with 3 for settings that are invalid, 130 when interrupted."""
     given = parser().parse_args(arguments)
+    try:
+        from crossclear_fix.server import Server
+        from crossclear_fix.settings import read_settings
+    except ModuleNotFoundError as error:
+        log("ends", code=EXTRA_MISSING, why=f"{error.name} is missing: install crossclear-client[fix]")
+        sys.exit(UNEXPECTED)
     code = 0
     try:
         server = Server(read_settings(given.config), given.config.parent)
@@ -63,14 +71,14 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
-async def _run(server: Server) -> None:
+async def _run(server: "Server") -> None:
     """Until SIGTERM or SIGINT, then log out."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, server, tasks.cancel_scope)
         await server.run(lambda address: print_line(f"{address[0]}:{address[1]}"))
 
 
-async def _end_on_signal(server: Server, scope: anyio.CancelScope) -> None:
+async def _end_on_signal(server: "Server", scope: anyio.CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             await server.say_goodbye()

@@ -1,10 +1,11 @@
 """`Connection`: one socket driven through a session: bytes to messages, effects to the store, then to the wire.
 
-Rule: everything that one event changes is one transaction; bytes leave after it. A failed transaction ends the
-connection, and the next one begins from what was kept. One task at a time moves the session.
+Rule: everything that one read or one event changes is one transaction; bytes leave after it. A failed transaction ends
+the connection, and the next one begins from what was kept. One task at a time moves the session.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import anyio
@@ -57,6 +58,9 @@ class Connection:
         self._clock_ms = clock_ms
         self._turn = anyio.Lock()
         self._wake = anyio.Event()
+        self._saved = replace(session.state)
+        self._failed = False
+        """The session is ahead of what is kept: nothing more of it may be kept or written."""
         self._scope = anyio.CancelScope()
         self.ended = anyio.Event()
         """Set when the session may log on again."""
@@ -95,13 +99,16 @@ class Connection:
                 return
 
     async def _take(self, frames: list[bytes]) -> None:
-        for frame in frames:
-            message = decode(frame)
-            if message is None:
-                log("garbled", session=self._name)
-                continue
-            async with self._turn:
-                await self._carry_out(self._session.received(message, self._clock_ms()))
+        """What came at once is one transaction, however many messages it is."""
+        async with self._turn:
+            effects: list[Effect] = []
+            for frame in frames:
+                message = decode(frame)
+                if message is None:
+                    log("garbled", session=self._name)
+                else:
+                    effects += self._session.received(message, self._clock_ms())
+            await self._carry_out(effects)
 
     async def _tick(self) -> None:
         while True:
@@ -122,9 +129,10 @@ class Connection:
 
     async def _carry_out(self, effects: list[Effect], *, queued: int = 0) -> int:
         """Keep, then write; how many queued answers were among it. The caller has the turn."""
-        if not effects and not queued:
+        if self._failed or (not effects and not queued and self._session.state == self._saved):
             return 0
         sending, booked, taken = bytearray(), [], 0
+        self._failed = True
         with self._store.transaction():
             if queued and self._session.logged_on:
                 for kind, body in self._store.take_queued(self._name, queued):
@@ -143,6 +151,7 @@ class Connection:
                     case Disconnect(why):
                         log("disconnected", session=self._name, why=why)
             self._store.save_state(self._name, self._session.state)
+        self._failed, self._saved = False, replace(self._session.state)
         for report in booked:
             self._follow(report)
         await self._write(bytes(sending))

@@ -3,6 +3,7 @@
 Rule: a code means one thing (`docs/reference/rejections.md`). What a node refuses keeps the node's own code.
 """
 
+EXTRA_MISSING = "R0826"
 SETTINGS = "R0970"
 FIELD = "R0971"
 REPORT_KIND = "R0972"

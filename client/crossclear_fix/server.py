@@ -80,7 +80,7 @@ class Server:
         names = {each.name: self._settings.names(each) for each in self._settings.sessions}
         limits = {"first_trade_id": own.first_trade_id, "open_reports_max": own.open_reports_max}
         self._desk = Desk(self._store, names, clock_ms, **limits)
-        house = ClearingHouse(self._client, self._store, self._signing, self._told, clock_ms, own.in_flight_max)
+        house = ClearingHouse(self._client, self._store, self._signing, self._notify, clock_ms, own.in_flight_max)
         host, port = self._settings.address
         try:
             tcp = await anyio.create_tcp_listener(local_host=host, local_port=port)
@@ -127,7 +127,7 @@ class Server:
         handshake = self._settings.gateway.logon_seconds
         return TLSListener(listener, context, standard_compatible=False, handshake_timeout=handshake)
 
-    def _told(self, booked: BookedReport) -> None:
+    def _notify(self, booked: BookedReport) -> None:
         self._store.queue(booked.session, *self._desk.fate(booked))
         if booked.session in self._open:
             self._open[booked.session].wake()

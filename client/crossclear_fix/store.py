@@ -1,6 +1,6 @@
 """`Store`: what survives a restart, in one SQLite file: sequence numbers, sent messages, answers that wait, reports.
 
-Rule: what one message changes is one transaction, and is on the disk before a byte of its answer leaves. One process
+Rule: what one message changes is in one transaction, and is on the disk before a byte of its answer leaves. One process
 has the file. A TradeReportID is never forgotten: it is what keeps a trade from being cleared twice.
 """
 

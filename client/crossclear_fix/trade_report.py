@@ -87,6 +87,8 @@ def read_report(message: Message, names: Names) -> Report:
     quantity, price = _decimal(message, tags.LAST_QTY), _decimal(message, tags.LAST_PX)
     traded_ms = message.time_ms(tags.TRANSACT_TIME)
     _check_trade_date(message, traded_ms)
+    if traded_ms < 0:
+        raise Refusal(errors.FIELD, "TransactTime is before 1970")
     symbol = _symbol(message)
     buyer, seller = _sides(message)
     _check_kind(message)

@@ -1,7 +1,7 @@
 """Reports on their way: each has one trade id and is traded once, whatever node, line and process do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def now_ms() -> int:
 
 @dataclass
 class Desk:
-    """A store, a node and what was told. `start` begins a new process with the same store."""
+    """A store, a node and what was answered. `restart` begins a new process with the same store."""
 
     path: Path
     node: FixNode = field(default_factory=lambda: FixNode(now_ms))
@@ -57,9 +57,9 @@ class Desk:
 
     def house(self, client: Client) -> ClearingHouse:
         signing = Signing(7, VENUE_KEY, self.sides, valid_ms=15_000, renew_ms=300_000)
-        return ClearingHouse(client, self.store, signing, self._told, now_ms, 4)
+        return ClearingHouse(client, self.store, signing, self._notify, now_ms, 4)
 
-    def _told(self, booked: BookedReport) -> None:
+    def _notify(self, booked: BookedReport) -> None:
         self.fates.append((booked.fate, booked.code))
 
 
@@ -143,7 +143,7 @@ async def test_a_refusal_has_its_code_at_once_and_is_final_after_the_not_after(
     assert desk.fates == [(Fate.REFUSED, "R0203")]
 
 
-async def test_a_refused_trade_that_a_later_block_applies_is_told_as_novated(
+async def test_a_refused_trade_that_a_later_block_applies_is_reported_as_novated(
     desk: Desk, autojump_clock: object
 ) -> None:
     desk.node.refusals[TRADE.ticks] = "R0203"
@@ -196,7 +196,14 @@ async def test_an_id_that_another_trade_has_is_refused(desk: Desk, autojump_cloc
     assert desk.fates == [(Fate.REFUSED, "R0209")]
 
 
-async def test_what_is_told_is_kept_with_the_fate_or_not_at_all(desk: Desk, autojump_clock: object) -> None:
+async def test_a_trade_that_cannot_be_signed_is_refused(desk: Desk, autojump_clock: object) -> None:
+    """Nothing that a counterparty reports may end the gateway."""
+    await desk.follow(desk.book(replace(TRADE, traded_ms=-1)))
+    assert desk.fates == [(Fate.REFUSED, "R0940")]
+    assert desk.store.open_reports() == []
+
+
+async def test_an_answer_is_kept_with_the_fate_or_not_at_all(desk: Desk, autojump_clock: object) -> None:
     def broken(_: BookedReport) -> None:
         raise OSError("the disk is full")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clearing.schema.codes import ClearingCode
 from crossclear_fix import answers, errors, tags
 from crossclear_fix.errors import Refusal
-from crossclear_fix.message import FieldFault, Message, decode
+from crossclear_fix.message import FieldFault, Message, decode, encode
 from crossclear_fix.reasons import REASONS, reject_reason
 from crossclear_fix.trade_report import Listed, Names, Report, read_report, repeated_fields
 from member.codes import NodeCode
@@ -128,6 +128,37 @@ def test_what_is_not_taken_has_a_code(tag: int, value: bytes, code: str) -> None
     assert raised.value.code == code
 
 
+def test_a_trade_before_all_time_is_refused() -> None:
+    body = without(BODY, tags.TRADE_DATE, tags.TRANSACT_TIME)
+    with pytest.raises(Refusal) as raised:
+        read_report(message(*body, (tags.TRANSACT_TIME, b"19691231-23:59:59.999")), NAMES)
+    assert raised.value.code == errors.FIELD
+
+
+FIELDS = st.one_of(
+    st.sampled_from(BODY),
+    st.tuples(st.sampled_from([tag for tag, _ in BODY]), st.sampled_from([value for _, value in BODY])),
+    st.tuples(st.sampled_from([tag for tag, _ in BODY]), st.binary(min_size=1, max_size=20)),
+)
+
+
+@given(st.permutations(BODY), st.lists(st.tuples(st.integers(0, 30), FIELDS), max_size=4), st.booleans())
+def test_any_fields_are_a_report_or_refused(
+    mixed: list[tuple[int, bytes]], changes: list[tuple[int, tuple[int, bytes]]], in_order: bool
+) -> None:
+    body = list(BODY if in_order else mixed)
+    for at, change in changes:
+        body[at % len(body)] = change
+    try:
+        report = read_report(message(*body), NAMES)
+    except (FieldFault, Refusal):
+        return
+    assert {report.buyer, report.seller} <= {2, 3}
+    assert min(report.lots, report.ticks, report.traded_ms) >= 0
+    kind, fields = answers.novated(repeated_fields(message(*body)), report.report_id, 1, 2, "0x00")
+    assert decode(encode(b"FIX.4.4", ((tags.MSG_TYPE, kind), *fields))) is not None
+
+
 def test_a_size_beyond_the_networks_is_refused() -> None:
     names = Names(NAMES.accounts, {"BTC-PERP": Listed(1, 100, 10**12)})
     with pytest.raises(Refusal) as raised:
@@ -169,6 +200,7 @@ def test_each_code_with_a_reason_exists() -> None:
 @pytest.mark.parametrize(
     ("code", "same"),
     [
+        (errors.EXTRA_MISSING, NodeCode.EXTRA_MISSING),
         (errors.SETTINGS, NodeCode.FIX_SETTINGS),
         (errors.FIELD, NodeCode.FIX_FIELD),
         (errors.REPORT_KIND, NodeCode.FIX_REPORT_KIND),

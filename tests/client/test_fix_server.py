@@ -32,7 +32,7 @@ listen = "127.0.0.1:0"
 valid_seconds = 2
 connections_max = 4
 open_reports_max = 2
-logon_seconds = 1
+logon_seconds = 3
 [tls]
 [[instruments]]
 symbol = "BTC-PERP"
