@@ -27,7 +27,7 @@ from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, 
 WIDE_HEIGHT, NARROW_HEIGHT = 1_500, 1_400
 COLOURS = 64
 """A picture of text needs no more, and is a third as large."""
-HOURS, SPEED = 8, 240.0
+HOURS, SPEED = 8, 120.0
 """How much of the crash has passed when pictures are taken, and how fast the rest does."""
 CALL_BLOCKS, PACKAGES, PACKAGE_SECONDS = 3_000, 2, 600
 MORE: dict[str, list[Step]] = {
