@@ -153,8 +153,6 @@ def answering_the_call() -> list[Step]:
         *form,
         ["see", "#deposit-told", "credited"],
         ["see", "td", "^call met$"],
-        ["see", "#standing", "^live"],
-        ["count", "#calls p"],
     ]
 
 

@@ -14,23 +14,22 @@ import msgspec
 import trio
 from PIL import Image
 
-from devnet.demo.story import BIDDERS, WRITER, DevnetStory
+from devnet.demo.story import BIDDERS, WRITER, DevnetStory, until
 from devnet.demo.trading import Bidder
 from devnet.market import load_market
-from devnet.members import now_ms
+from devnet.members import DevnetMember, now_ms
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.toolchain import install_browser, install_client, install_page
 from node.oracle.source import HOUR_MS, Schedule, write_schedule
-from tests.kit.e2e.live import all_proven
 from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, view
 
 WIDE_HEIGHT, NARROW_HEIGHT = 1_500, 1_400
 COLOURS = 64
 """A picture of text needs no more, and is a third as large."""
-HOURS, SPEED = 8, 180.0
+HOURS, SPEED = 8, 120.0
 """How much of the crash has passed when pictures are taken, and how fast the rest does."""
-CALL_BLOCKS = 3_000
+CALL_BLOCKS, PACKAGES, PACKAGE_SECONDS = 3_000, 2, 600
 MORE: dict[str, list[Step]] = {
     "solvency": [["click", "button[aria-label^='Verify epoch']"], ["see", "h2", ": VERIFIED"]],
     "account": [["click", "button:has-text('Compute')"], ["see", "#heat", "[0-9]"]],
@@ -72,21 +71,25 @@ async def of_a_devnet(folder: Path, output_dir: Path) -> None:
             nursery.start_soon(partial(story.trading.flow, avoid=frozenset((WRITER, "erin"))))
             for name in BIDDERS:
                 nursery.start_soon(Bidder(devnet, named[name]).bid)
+            own, address = named[WRITER], await until("packages", PACKAGE_SECONDS, partial(proving_node, devnet))
             start = now_ms() - HOURS * HOUR_MS // round(SPEED)
             write_schedule(devnet.schedule_path, Schedule(start_ms=start, speed=SPEED))
-            await all_proven(devnet)
-            own = named[WRITER]
-            address = await proving_node(devnet)
+            await until("a call", PACKAGE_SECONDS, partial(is_called, devnet, own))
             await trio.to_thread.run_sync(write_screenshots, address, folder, own.id, own.secret)
             nursery.cancel_scope.cancel()
 
 
-async def proving_node(devnet: Devnet) -> str:
-    """The API of a node with as many packages as any."""
-    counts = {}
+async def proving_node(devnet: Devnet) -> str | None:
+    """The API of a node that has packages of several epochs; None: none has yet."""
     for name, client in devnet.clients.items():
-        counts[name] = len((await client.packages()).packages)
-    return devnet.url(max(counts, key=lambda name: counts[name]))
+        if len((await client.packages()).packages) >= PACKAGES:
+            return devnet.url(name)
+    return None
+
+
+async def is_called(devnet: Devnet, member: DevnetMember) -> bool | None:
+    async with devnet.client_of(member) as client:
+        return True if (await client.account(member.id)).calls else None
 
 
 def main(folder: str, *node: str) -> None:

@@ -84,7 +84,11 @@ export class LiveState {
       if (state.epoch !== news.epoch) this.wake();
     } else {
       const { prices, marks } = data as Marks;
-      this.tell({ ...this.live, state: { ...state, prices: merged(state.prices, prices, "feed"), marks: merged(state.marks, marks, "instrument") } });
+      const news = { ...state, prices: merged(state.prices, prices, "feed"), marks: merged(state.marks, marks, "instrument") };
+      // A block's prices come after its height.
+      const [last] = this.live.seen.slice(-1);
+      const seen = last === undefined ? [] : [...this.live.seen.slice(0, -1), { ...last, index: indexOf(news) }];
+      this.tell({ ...this.live, state: news, seen });
     }
   }
 
@@ -93,9 +97,8 @@ export class LiveState {
     const height = Number(state.height);
     const live = { state, problem: undefined, streams: this.stream.isOpen };
     if (seen[seen.length - 1]?.height === height) return this.tell({ ...live, seen });
-    const index = new Map((state.prices ?? []).map(({ feed, index_ticks }) => [Number(feed), Number(index_ticks)] as const));
     const timeMs = Number(state.time_ms);
-    const next = { height, timeMs, delayMs: Date.now() - timeMs, index };
+    const next = { height, timeMs, delayMs: Date.now() - timeMs, index: indexOf(state) };
     this.tell({ ...live, seen: [...seen.slice(-(SEEN_MAX - 1)), next] });
   }
 
@@ -119,6 +122,8 @@ export class LiveState {
     });
   }
 }
+
+const indexOf = ({ prices = [] }: State): ReadonlyMap<number, number> => new Map(prices.map(({ feed, index_ticks }) => [Number(feed), Number(index_ticks)] as const));
 
 type Heights = Pick<State, "height" | "time_ms" | "header_hash" | "state_root" | "epoch">;
 type Marks = Pick<State, "prices" | "marks">;

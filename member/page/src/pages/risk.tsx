@@ -22,7 +22,7 @@ export function Risk({ session }: { session: Session }) {
   const signedIn = session.client.signer !== undefined;
   return (
     <>
-      <Panel title="Default fund" note="Sized so that it covers what its largest members would lack in every stress scenario, beyond their margin.">
+      <Panel title="Default fund" note="Sized so that, after the house's own capital, it covers what its largest members would lack in every stress scenario beyond their margin.">
         <Shown asked={fund} what="the default fund">{(view) => <Fund view={view} />}</Shown>
       </Panel>
       {!signedIn && <Shown asked={fund} what="the default fund">{(view) => <Waterfall fund={view} losses={[]} names={session.names} />}</Shown>}
@@ -44,6 +44,7 @@ export function Risk({ session }: { session: Session }) {
 
 function Fund({ view }: { view: FundView }) {
   const paid = BigInt(view.total_micros);
+  const bears = paid + BigInt(view.house_micros); // the house's capital bears a loss before the fund does
   return (
     <>
       <Figures>
@@ -56,7 +57,7 @@ function Fund({ view }: { view: FundView }) {
         { head: "Stress scenario", cell: ({ name }) => name },
         { head: "Two largest losses beyond margin", numeric: true, cell: ({ cover_two_micros }) => money(cover_two_micros) },
         { head: "Largest, or the next two", numeric: true, cell: ({ largest_or_next_two_micros }) => money(largest_or_next_two_micros) },
-        { head: "Fund covers both largest", cell: ({ cover_two_micros }) => <Mark tone={paid >= BigInt(cover_two_micros) ? "good" : "bad"}>{paid >= BigInt(cover_two_micros) ? "yes" : "no"}</Mark> },
+        { head: "House and fund cover it", cell: ({ cover_two_micros }) => <Mark tone={bears >= BigInt(cover_two_micros) ? "good" : "bad"}>{bears >= BigInt(cover_two_micros) ? "yes" : "no"}</Mark> },
       ]} />
       {view.sizes_micros.length > 1 && (
         <Chart label={`Required size of the fund in the last ${view.sizes_micros.length} epochs`} counted along={view.sizes_micros.map((_, at) => Number(view.epoch) - view.sizes_micros.length + 1 + at)} lines={[{ name: "required", values: view.sizes_micros.map((micros) => Number(micros) / 1e6) }]} />
