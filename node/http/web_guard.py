@@ -1,4 +1,4 @@
-"""What every connection of the API passes before anything else, and what every answer states, whoever asks.
+"""What every connection of the API passes before anything else, and what every answer states to anybody.
 
 Rule: an API that listens on this machine alone answers to the machine's own names: a web page whose name was bound to
 it later (DNS rebinding) is of another name. A body has one length. No answer is framed by another page, nor read as
