@@ -6,8 +6,10 @@ import pytest
 
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS, PPM
+from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.checks import check_terms
 from clearing.margin.requirement.account_margin import account_margin
+from clearing.margin.statement.snapshot import SlotKind
 from clearing.price_ranges.historical_moves import GroupHorizon, historical_moves, historical_requirement
 from clearing.price_ranges.history import deviation_over, sqrt_up
 from clearing.price_ranges.update import observation_window
@@ -21,6 +23,8 @@ from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.state.effective_parameters import effective_parameters
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays
+from proofs.statement.rulebook_checks import check_rulebook
+from tests.kit.clearing.fuzz import check_provable
 from tests.kit.clearing.genesis import BTC_PERP, SALT
 from tests.kit.clearing.ranged import PATH, RULES
 from tests.kit.clearing.surfaced import FAR, NEAR, SurfacedWorld, surfaced_genesis
@@ -164,6 +168,16 @@ def test_arrays_follow_the_moves_in_the_block_that_publishes_them():
     for btc in PATH * 2:
         published = of_kind(world.quote(btc=btc), RangePublished)
         assert not published or current_arrays(world.state).parameters == effective_parameters(world.state)
+
+
+def test_an_epoch_under_history_can_be_proven_and_compared_with_its_genesis():
+    world = played(world_of())
+    world.block(facts=world.custody_facts(400))
+    played(world, times=1)
+    check_provable(world.state)
+    statement = take_snapshot(world.state).statement
+    assert any(slot.kind is SlotKind.HISTORICAL for slot in statement.slots)
+    assert "under the genesis' parameters" in check_rulebook(statement, world.genesis)
 
 
 def test_while_history_is_off_no_level_is_recorded():
