@@ -6,7 +6,7 @@ the OpenAPI document.
 
 from crossclear_client import errors
 from crossclear_client.client import Client
-from crossclear_client.deposits import Call, deposit_calls, deposit_number, native_deposit_call
+from crossclear_client.deposits import Call, allowance_call, deposit_calls, deposit_number, native_deposit_call
 from crossclear_client.errors import ClientError, NodeRefused, RequestRefused
 from crossclear_client.generated import answers, requests
 from crossclear_client.request import Request, request_of
@@ -24,6 +24,7 @@ __all__ = [
     "Retries",
     "Signer",
     "Wallet",
+    "allowance_call",
     "answers",
     "deposit_calls",
     "deposit_number",

@@ -33,6 +33,11 @@ def deposit_calls(vault: bytes, token: bytes, amount: int, account: int) -> tupl
     )
 
 
+def allowance_call(vault: bytes, token: bytes, owner: bytes) -> Call:
+    """To be asked by `eth_call`: how many base units of the owner's token the vault may take now. Raises BadField."""
+    return Call(token, _call("allowance(address,address)", owner, vault))
+
+
 def native_deposit_call(vault: bytes, amount: int, account: int) -> Call:
     """Pay in native coin, `amount` in wei, for an account. Raises BadField."""
     _word(amount)

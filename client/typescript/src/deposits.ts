@@ -20,6 +20,11 @@ export function depositCalls(vault: string, token: string, amount: bigint, accou
   ];
 }
 
+/** To be asked by `eth_call`: how many base units of the owner's token the vault may take now. Throws BadField. */
+export function allowanceCall(vault: string, token: string, owner: string): Call {
+  return { to: token, data: callOf("allowance(address,address)", owner, vault), value: "0x0" };
+}
+
 /** Pay in native coin, `amount` in wei, for an account. Throws BadField. */
 export function nativeDepositCall(vault: string, amount: bigint, account: bigint): Call {
   word(amount);

@@ -1,6 +1,6 @@
 /** A client of crossclear nodes, written from docs/specification/signing.md and the OpenAPI document. */
 export { Client, type Options } from "./client.js";
-export { type Call, depositCalls, depositNumber, type Log, nativeDepositCall } from "./deposits.js";
+export { allowanceCall, type Call, depositCalls, depositNumber, type Log, nativeDepositCall } from "./deposits.js";
 export * from "./errors.js";
 export { fromHex, hex } from "./bytes.js";
 export { readJson, writeJson } from "./json.js";
