@@ -73,15 +73,21 @@ def sign_inclusion(answer: SignedInclusion, sign: Callable[[bytes], bytes]) -> S
     return msgspec.structs.replace(answer, signature=sign(answer.digest()))
 
 
-def read_answer(data: bytes) -> SignedInclusion:
-    """Read an answer and check its signature.
+def decode_answer(data: bytes) -> SignedInclusion:
+    """Read an answer without judging it.
 
     Raises RemoteFault OVERSIZE, NON_CANONICAL, MALFORMED, also where a slot is named twice or out of order: the answer
-    would say two amounts of it, and only one be compared. VerificationFailed BAD_ANSWER.
+    would say two amounts of it, and only one be compared.
     """
     answer = decode(data, SignedInclusion, ANSWER_BYTES_MAX)
     if any(a >= b for (a, _), (b, _) in pairwise(answer.holdings)):
         raise RemoteFault(BaseCode.MALFORMED, "holdings are not in order, each once", slots=len(answer.holdings))
+    return answer
+
+
+def read_answer(data: bytes) -> SignedInclusion:
+    """Read an answer and check its signature. Raises as `decode_answer`, and VerificationFailed BAD_ANSWER."""
+    answer = decode_answer(data)
     if not verify_ed25519(answer.signer, answer.digest(), answer.signature):
         raise VerificationFailed(ProofCode.BAD_ANSWER, "signature", signer=answer.signer)
     return answer

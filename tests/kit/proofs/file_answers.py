@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clearing.base.codec import decode
 from clearing.base.errors import CrossclearError
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
@@ -11,7 +10,7 @@ from proofs.onchain.file import OnchainAccount, check_file, good_shares, read_ac
 from proofs.onchain.presentation import check_presentation
 from proofs.onchain.verifier import verify_account
 from proofs.verify.package_verifier import PackageChecks
-from proofs.verify.signed_inclusion import ANSWER_BYTES_MAX, SignedInclusion, accuse, read_answer
+from proofs.verify.signed_inclusion import accuse, decode_answer, read_answer
 from proofs.verify.verdict import Verdict
 
 CONTRADICTIONS = {
@@ -66,9 +65,7 @@ def _of_package(package: EpochPackage) -> Answer | None:
 
 def of_answer(file: bytes, package: bytes) -> Answer:
     """Of a `.cci`. The library reads the answer first, and the package's checks come before its signature."""
-    refused = _refusal("encoding", lambda: read_package(package)) or _refusal(
-        "encoding", lambda: decode(file, SignedInclusion, ANSWER_BYTES_MAX)
-    )
+    refused = _refusal("encoding", lambda: read_package(package)) or _refusal("encoding", lambda: decode_answer(file))
     refused = refused or _of_package(read_package(package)) or _refusal("answer", lambda: read_answer(file))
     if refused:
         return refused
