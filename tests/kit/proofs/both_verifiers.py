@@ -125,5 +125,5 @@ class Tally:
 
 
 def _counted(reached: Counter[str]) -> str:
-    told = f"{reached['decoded']} decoded, {reached['signed']} past the signature, {reached['accepted']} accepted"
-    return f"{told}, {reached['contradicted']} contradicted" if reached["contradicted"] else told
+    line = f"{reached['decoded']} decoded, {reached['signed']} past the signature, {reached['accepted']} accepted"
+    return f"{line}, {reached['contradicted']} contradicted" if reached["contradicted"] else line
