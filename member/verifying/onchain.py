@@ -13,7 +13,7 @@ import msgspec
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.margin.statement.snapshot import AccountHoldings
-from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account
+from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account, words_of
 from proofs.epoch.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
 from proofs.errors import Inconclusive, ProofCode
 from proofs.onchain.file import (
@@ -101,10 +101,11 @@ class Calldata(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PublicPart:
-    """A package whose public part is valid, and what its checks left open: names, and why."""
+    """A package whose public part is valid, and what its checks left open, and to whose word, each by name."""
 
     package: EpochPackage
     open: dict[str, str]
+    attested: dict[str, str]
 
 
 def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
@@ -115,7 +116,7 @@ def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
     ).of_public_part()
     found = {name: check() for name, check in checks}
     still_open = {name: printable(why) for name, why in found.items() if isinstance(why, Inconclusive)}
-    return PublicPart(package, still_open)
+    return PublicPart(package, still_open, words_of(attested(package, of_account=True), anchor))
 
 
 def read_epoch(path: Path) -> OnchainEpoch:
@@ -148,7 +149,7 @@ def report_of_epoch(epoch: OnchainEpoch, checked: PublicPart, *, anchored: bool)
         certified=package.validators.is_quorum(power),
         anchored=anchored,
         open=checked.open,
-        attested={name: str(value) for name, value in attested(package, of_account=True)},
+        attested=checked.attested,
     )
 
 
