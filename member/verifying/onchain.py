@@ -116,7 +116,7 @@ def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
     ).of_public_part()
     found = {name: check() for name, check in checks}
     still_open = {name: printable(why) for name, why in found.items() if isinstance(why, Inconclusive)}
-    return PublicPart(package, still_open, words_of(attested(package, of_account=True), anchor))
+    return PublicPart(package, still_open, words_of(attested(package, of_account=True, genesis=anchor.genesis), anchor))
 
 
 def read_epoch(path: Path) -> OnchainEpoch:
