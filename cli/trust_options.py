@@ -12,7 +12,7 @@ from cli.options import FILE, NUMBER, hex_option, together
 
 if TYPE_CHECKING:
     from clearing.base.header import Header
-    from member.verifying.package import Checked, OwnAccountFiles, TermsAt, TrustAnchor
+    from member.verifying.package import CertifiedTerms, Checked, OwnAccountFiles, TrustAnchor
 
 T = TypeVar("T")
 TRUSTING_PERIOD_S = 1_209_600
@@ -65,7 +65,7 @@ class Trust:
         terms_at = self.terms_at(anchor)
         return anchor if terms_at is None else amended_anchor(anchor, package, terms_at)
 
-    def terms_at(self, anchor: "TrustAnchor") -> "TermsAt | None":
+    def terms_at(self, anchor: "TrustAnchor") -> "CertifiedTerms | None":
         """Genesis as amended, by height; the light client follows the header that certifies it, where it was asked."""
         if self.amendments is None:
             return None

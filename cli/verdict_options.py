@@ -13,9 +13,11 @@ import click
 from cli.options import NUMBER, together
 
 if TYPE_CHECKING:
+    from member.verifying.onchain import EpochReport
     from member.verifying.package import TrustAnchor, VerificationReport
 
 T = TypeVar("T")
+Report = TypeVar("Report", "VerificationReport", "EpochReport")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -76,7 +78,7 @@ class WantedVerdict:
         known = self.set_known_at if self.set_known_at is not None else anchor.set_known_ms
         return replace(anchor, freshness=Freshness(at, self.max_age, self.min_height, known))
 
-    def judged(self, report: "VerificationReport", output: str) -> "VerificationReport":
+    def judged(self, report: Report, output: str) -> Report:
         """The report with what stayed open, which fails it where nothing may: by default for machines."""
         strict = output == "json" if self.strict is None else self.strict
         return report.judged(strict=strict, allowed=self.allow_open)

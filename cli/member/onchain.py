@@ -11,8 +11,8 @@ from cli.trust_options import Trust, needed, own_options, trust_options
 from cli.verdict_options import WantedVerdict, time_options
 
 if TYPE_CHECKING:
+    from member.verifying.onchain import PublicPart
     from member.verifying.package import OwnAccountFiles
-    from proofs.epoch.package import EpochPackage
 
 
 @click.group()
@@ -41,7 +41,7 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted:
     from node.offline.onchain_keys import derive_from_state, onchain_state_of_home
     from proofs.onchain.file import write_file
 
-    certified = _package(package, trust, wanted, strict=True)
+    certified = _package(package, trust, wanted, strict=True).package
     state, secrets = onchain_state_of_home(home, certified.statement.height, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
@@ -56,10 +56,11 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted:
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @click.option("--out", type=NEW_FILE, required=True, help="One file with all signatures.")
 @trust_options(light=False)
-@time_options(age=False)
+@time_options(age=False, strictness=True)
 @output_option
 def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
-    """Join the signatures of several validators. Exits with 6 when they are no quorum yet.
+    """Join the signatures of several validators. Exits with 6 when they are no quorum yet, and without a file when a
+    check of the package stays open and --strict is on.
 
     Example: crossclear onchain join one.cco two.cco three.cco --package epoch.ccp --out keys.cco --genesis
     genesis.json
@@ -68,33 +69,35 @@ def join(files: tuple[Path, ...], package: Path, out: Path, trust: Trust, wanted
     from member.verifying.onchain import epoch_report_text, join_epochs, report_of_epoch
     from proofs.onchain.file import write_file
 
-    certified = _package(package, trust, wanted)
-    joined = join_epochs(files, certified)
-    report = report_of_epoch(joined, certified, anchored=trust.is_complete)
-    write_new(out, write_file(joined))
+    checked = _package(package, trust, wanted)
+    joined = join_epochs(files, checked.package)
+    report = wanted.judged(report_of_epoch(joined, checked, anchored=trust.is_complete), output)
+    if not report.refused:
+        write_new(out, write_file(joined))
     show(report, epoch_report_text(report), output)
-    return ExitCode.OK if report.certified else ExitCode.VERIFICATION
+    return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 
 
 @onchain.command()
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @trust_options(light=False)
-@time_options(age=False)
+@time_options(age=False, strictness=True)
 @output_option
 def check(file: Path, package: Path, trust: Trust, wanted: WantedVerdict, output: str) -> int:
     """Derive the keys of FILE again from its leaves and the package, and count who signed them.
 
-    A contract cannot do this: it takes the keys from the quorum.
+    A contract cannot do this: it takes the keys from the quorum. Exits with 6 when no quorum signed, or when a check of
+    the package stays open and --strict is on: without --genesis or hashes its own validators are taken.
 
     Example: crossclear onchain check part.cco --package epoch.ccp --genesis genesis.json
     """
     from member.verifying.onchain import epoch_report_text, read_epoch, report_of_epoch
 
-    certified = _package(package, trust, wanted)
-    report = report_of_epoch(read_epoch(file), certified, anchored=trust.is_complete)
+    checked = _package(package, trust, wanted)
+    report = wanted.judged(report_of_epoch(read_epoch(file), checked, anchored=trust.is_complete), output)
     show(report, epoch_report_text(report), output)
-    return ExitCode.OK if report.certified else ExitCode.VERIFICATION
+    return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 
 
 @onchain.command()
@@ -143,7 +146,7 @@ def prove(
         hex_option("--caller", caller, 20) or b"",
         hex_option("--purpose", purpose) or b"",
     )
-    certified = _package(package, trust, wanted, strict=True)
+    certified = _package(package, trust, wanted, strict=True).package
     data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX), audience)
     write_new(out, data)
     tell({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes", output)
@@ -186,7 +189,7 @@ def calldata(file: Path, package: Path | None, trust: Trust, wanted: WantedVerdi
     if package is None:
         found = calldata_of_account(file)
     else:
-        found = calldata_of_epoch(read_epoch(file), _package(package, trust, wanted))
+        found = calldata_of_epoch(read_epoch(file), _package(package, trust, wanted).package)
     show(found, found.data, output)
     return ExitCode.OK
 
@@ -223,17 +226,17 @@ def send(
     if package is None:
         sent = trio.run(send_account, file, target)
     else:
-        sent = trio.run(send_epoch, read_epoch(file), _package(package, trust, wanted), target)
+        sent = trio.run(send_epoch, read_epoch(file), _package(package, trust, wanted).package, target)
     text = f"mined: 0x{sent}" if sent else "the contract has these keys already"
     tell({"transaction": f"0x{sent}" if sent else None}, text, output)
     return ExitCode.OK
 
 
-def _package(path: Path, trust: Trust, wanted: WantedVerdict, *, strict: bool = False) -> "EpochPackage":
+def _package(path: Path, trust: Trust, wanted: WantedVerdict, *, strict: bool = False) -> "PublicPart":
     """A package under what is trusted; `strict`: a secret is about to be used, so the trust must be complete."""
-    from member.verifying.onchain import trusted_package
+    from member.verifying.onchain import checked_package
 
     anchor, _ = trust.anchor_of(None)
     if strict and (anchor.network is None or anchor.validators_hash is None):
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
-    return trusted_package(path, wanted.fresh(trust.amended(anchor, path)))
+    return checked_package(path, wanted.fresh(trust.amended(anchor, path)))

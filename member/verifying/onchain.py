@@ -13,9 +13,9 @@ import msgspec
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.margin.statement.snapshot import AccountHoldings
-from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account
+from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account, words_of
 from proofs.epoch.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
-from proofs.errors import ProofCode
+from proofs.errors import Inconclusive, ProofCode
 from proofs.onchain.file import (
     ACCOUNT_BYTES_MAX,
     FILE_BYTES_MAX,
@@ -34,7 +34,9 @@ from proofs.onchain.file import (
 )
 from proofs.onchain.keys import account_witness, epoch_statement
 from proofs.onchain.presentation import Audience, present
+from proofs.verify.attestations import attested
 from proofs.verify.package_verifier import PackageChecks
+from proofs.verify.verdict import printable
 
 if TYPE_CHECKING:
     from bridge.contracts.solvency_verifier import ProvenAccount
@@ -54,6 +56,25 @@ class EpochReport(msgspec.Struct, frozen=True):
     certified: bool
     anchored: bool
     """Whether network and validator set are those that the caller trusts, and not the file's own."""
+    open: dict[str, str] = {}
+    """Checks of the package that found nothing wrong and could not show all that they are there to show, and why."""
+    attested: dict[str, str] = {}
+    """Values behind the rows that are the quorum's word, by name, as `verify` lists them."""
+    strict: bool = False
+    """Whether an open check that is not allowed makes `ok` false."""
+    may_stay_open: tuple[str, ...] = ()
+    ok: bool = False
+    """Whether a quorum signed the keys, and nothing that is open counts."""
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The open checks that count."""
+        return tuple(name for name in self.open if self.strict and name not in self.may_stay_open)
+
+    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "EpochReport":
+        """The same with its conclusion; strictly, an open check that is not allowed fails it."""
+        stated = msgspec.structs.replace(self, strict=strict, may_stay_open=tuple(allowed))
+        return msgspec.structs.replace(stated, ok=self.certified and not stated.refused)
 
 
 class AccountReport(msgspec.Struct, frozen=True):
@@ -78,14 +99,24 @@ class Calldata(msgspec.Struct, frozen=True):
     data: str
 
 
-def trusted_package(path: Path, anchor: TrustAnchor) -> EpochPackage:
+@dataclass(frozen=True, slots=True)
+class PublicPart:
+    """A package whose public part is valid, and what its checks left open, and to whose word, each by name."""
+
+    package: EpochPackage
+    open: dict[str, str]
+    attested: dict[str, str]
+
+
+def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
     """A package whose public part is valid: certificate, roots, freshness, statement, rules. Raises RemoteFault."""
     package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
-    for _, check in PackageChecks(
+    checks = PackageChecks(
         package, anchor.network, anchor.validators_hash, genesis=anchor.genesis, freshness=anchor.freshness
-    ).of_public_part():
-        check()
-    return package
+    ).of_public_part()
+    found = {name: check() for name, check in checks}
+    still_open = {name: printable(why) for name, why in found.items() if isinstance(why, Inconclusive)}
+    return PublicPart(package, still_open, words_of(attested(package, of_account=True, genesis=anchor.genesis), anchor))
 
 
 def read_epoch(path: Path) -> OnchainEpoch:
@@ -103,8 +134,9 @@ def join_epochs(paths: Sequence[Path], package: EpochPackage) -> OnchainEpoch:
     return joined
 
 
-def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: bool) -> EpochReport:
+def report_of_epoch(epoch: OnchainEpoch, checked: PublicPart, *, anchored: bool) -> EpochReport:
     """Derive the keys again and count who signed. Raises RemoteFault KEYS_DIFFER, BAD_STATEMENT."""
+    package = checked.package
     check_file(epoch, package)
     power = sum(package.validators.validators[index].power for index in good_shares(epoch, package.validators))
     return EpochReport(
@@ -116,6 +148,8 @@ def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: boo
         total_power=package.validators.total_power,
         certified=package.validators.is_quorum(power),
         anchored=anchored,
+        open=checked.open,
+        attested=checked.attested,
     )
 
 
@@ -234,7 +268,11 @@ def _proven_account(path: Path) -> "ProvenAccount":
 
 
 def epoch_report_text(report: EpochReport) -> str:
-    """Who certified the keys, and what was not trusted."""
+    """What is open, who certified the keys, and what was not trusted."""
+    still_open = [f"  - {name}: {why}" for name, why in report.open.items()]
+    label = ProofCode.CHECK_OPEN.label
+    first = f"NOT VERIFIED ({label}): with --strict, no check may stay open:" if report.refused else "NOT SHOWN:"
+    shown = "\n".join([first, *still_open, ""]) if still_open else ""
     state = "certified by" if report.certified else "NOT certified: signed by only"
     limit = (
         ""
@@ -245,7 +283,7 @@ def epoch_report_text(report: EpochReport) -> str:
         )
     )
     return (
-        f"epoch {report.epoch}, {report.accounts} accounts\n"
+        f"{shown}epoch {report.epoch}, {report.accounts} accounts\n"
         f"keys {report.keys}, derived again from the leaves and the statement\n"
         f"{state} {report.signed_power} of {report.total_power} power{limit}"
     )

@@ -24,11 +24,16 @@ from proofs.verify.claim_text import MEANINGS
 from proofs.verify.freshness import Freshness
 from proofs.verify.inclusion import own_account as own_account_in
 from proofs.verify.package_verifier import verify_package
-from proofs.verify.verdict import CheckResult, OwnAccount, Verdict, printable
+from proofs.verify.verdict import Attested, CheckResult, OwnAccount, Verdict, printable
 
 if TYPE_CHECKING:
+    from clearing.governance.certified_amendments import CertifiedAmendments
     from clearing.schema.terms.genesis import Genesis
 
+AMENDED = (
+    "The terms are the genesis as amended. Which amendments were agreed on is the word of more than two thirds of the "
+    "validators"
+)
 TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
 HOLDINGS_BYTES_MAX = 1 << 20
 UNTRUSTED = (
@@ -50,6 +55,8 @@ class TrustAnchor:
     """The time at which a package is judged and how old it may be; None: its age is not checked."""
     set_known_ms: int | None = field(default=None, compare=False)
     """When the validator set was known to be in force: the genesis' time. None: the caller vouches for now."""
+    amended: bytes | None = None
+    """Head of the hash chain over the amendments that `genesis` has; None: the caller brought no amendments."""
 
     def verify(self, package: bytes, own: OwnAccount | None = None) -> Verdict:
         """All checks of a package against what is trusted."""
@@ -109,7 +116,7 @@ class VerificationReport(msgspec.Struct, frozen=True):
     not_proven: tuple[str, ...] = ()
     file: str = ""
     attested: dict[str, str] = {}
-    """Values that are the quorum's word, by name: whole numbers."""
+    """Values that are somebody's word, by name: whole numbers and hashes."""
     open: tuple[str, ...] = ()
     """Checks that found nothing wrong and could not show all that they are there to show."""
     strict: bool = False
@@ -144,29 +151,55 @@ def anchor_of_genesis(data: bytes) -> TrustAnchor:
     )
 
 
-def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> "TermsAt":
+@dataclass(frozen=True, slots=True)
+class CertifiedTerms:
+    """Genesis as certified amendments make it, and its custody, by height.
+
+    A call raises RemoteFault where the amendments are not proven to be complete.
+    """
+
+    origin: "Genesis"
+    certified: "CertifiedAmendments"
+    validators_hash: bytes
+
+    def __call__(self, height: int) -> "tuple[Genesis, frozenset[ListedCustody]]":
+        """Genesis and custody as they were after the block at a height."""
+        from clearing.governance.certified_amendments import check_amendments
+
+        genesis, _ = check_amendments(self.certified, self.origin, self.validators_hash, height)
+        return genesis, listed_custody(genesis)
+
+    def head(self, height: int) -> bytes:
+        """Of the hash chain over what was enacted up to a height; zeros: nothing was. Believed where a call was."""
+        heads = [record.chain_head for record in self.certified.amendments if record.height <= height]
+        return heads[-1] if heads else bytes(32)
+
+
+def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> CertifiedTerms:
     """Genesis as certified amendments make it, and its custody, by height.
 
     `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
     path; the result raises RemoteFault where the amendments are not proven to be complete.
     """
-    from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, check_amendments, read_amendments
+    from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
 
     if anchor.genesis is None or validators_hash is None:
         raise LocalFault(BaseCode.MALFORMED, "amendments", why="they amend a genesis, which must be trusted: --genesis")
-    origin, certified = anchor.genesis, read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
-
-    def at(height: int) -> "tuple[Genesis, frozenset[ListedCustody]]":
-        genesis, _ = check_amendments(certified, origin, validators_hash, height)
-        return genesis, listed_custody(genesis)
-
-    return at
+    certified = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
+    return CertifiedTerms(anchor.genesis, certified, validators_hash)
 
 
-def amended_anchor(anchor: TrustAnchor, package: Path, at: "TermsAt") -> TrustAnchor:
+def amended_anchor(anchor: TrustAnchor, package: Path, at: CertifiedTerms) -> TrustAnchor:
     """The anchor with the terms in force at the package's snapshot. Raises as `terms_at`, and for an odd package."""
-    genesis, listed = at(read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height)
-    return replace(anchor, listed=listed, genesis=genesis)
+    height = read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height
+    genesis, listed = at(height)
+    return replace(anchor, listed=listed, genesis=genesis, amended=at.head(height))
+
+
+def words_of(attested: Sequence[Attested], anchor: TrustAnchor) -> dict[str, str]:
+    """What is somebody's word, by name: a verdict's own, and the amendments by the head of their hash chain."""
+    amended = {} if anchor.amended is None else {"amendments": anchor.amended.hex()}
+    return amended | {name: str(value) for name, value in attested}
 
 
 def verify_file(
@@ -186,6 +219,8 @@ def verify_file(
 def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, seconds: float) -> VerificationReport:
     """A verdict as it is printed."""
     limits = verdict.not_proven
+    if anchor.amended is not None:
+        limits = (*limits, f"{AMENDED}: `amendments` under `attested`.")
     if anchor.network is None or anchor.validators_hash is None:
         limits = (*limits, UNTRUSTED)
     return VerificationReport(
@@ -200,7 +235,7 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, secon
         claim=verdict.claim,
         not_proven=limits if verdict.ok else (),
         file=printable(file),
-        attested={name: str(value) for name, value in verdict.attested},
+        attested=words_of(verdict.attested, anchor) if verdict.ok else {},
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from member.verifying.movements import MovementReport, movement_lines, movement_report
 from member.verifying.package import (
+    AMENDED,
     OwnAccountFiles,
     TermsAt,
     TrustAnchor,
@@ -185,7 +186,10 @@ def history_of(
             history.unreadable(name, fault)
         else:
             history.add(name, data)
-    return _report(history.finish(), allowed, skipped, time.perf_counter() - started)
+    report = _report(history.finish(), allowed, skipped, time.perf_counter() - started)
+    if terms_at is None:
+        return report
+    return msgspec.structs.replace(report, not_proven=(*report.not_proven, f"{AMENDED}."))
 
 
 def history_text(report: HistoryReport) -> str:

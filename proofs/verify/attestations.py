@@ -2,7 +2,9 @@
 
 Rule: whatever moves a verdict and follows from nothing that is checked is here, once, under a name of its own: no name
 of a stranger can hide another value. The word is the quorum's but for `OF_THE_FILE`. Values are whole numbers, or a
-hash in 64 hexadecimal digits. It must not judge them: bounds are those of `proofs.statement`.
+hash in 64 hexadecimal digits. What the terms let be there and the quorum leaves out is named, too: an average so far
+with 0, and with the genesis a live surface with 0 and the moves of history as none. It must not judge them: bounds are
+those of `proofs.statement`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +19,7 @@ from proofs.verify.verdict import Attested, printable
 if TYPE_CHECKING:
     from clearing.margin.statement.rulebook import Rulebook
     from clearing.schema.risk.parameters import RiskGroup
+    from clearing.schema.terms.genesis import Genesis
 
 CUSTODY_WORDS = ("released", "later", "strays", "dust")
 """Fields of a custody term that no chain's state shows one by one."""
@@ -31,15 +34,20 @@ OF_THE_FILE = "evm_possessions"
 the set's hash has the address alone."""
 
 
-def attested(package: EpochPackage, *, of_account: bool = False) -> tuple[Attested, ...]:
-    """(name, value) of all that a checked package leaves to a word. `of_account`: of a standalone proof, which says
-    nothing of custody and of the default fund. Amounts of custody are base units; `index`, `settled` and `mark` are
-    ticks; `block` is the hash of a block whose state proves custody."""
+def attested(
+    package: EpochPackage, *, of_account: bool = False, genesis: "Genesis | None" = None
+) -> tuple[Attested, ...]:
+    """(name, value) of all that a checked package leaves to a word.
+
+    `of_account`: of a standalone proof, which says nothing of custody and of the default fund. `genesis`: the trusted
+    one, as amended. Amounts of custody are base units; `index`, `settled` and `mark` are ticks; `block` is the hash of
+    a block whose state proves custody.
+    """
     from clearing.margin.statement.rulebook import read_rulebook
 
     statement = package.statement
     found: list[Attested] = [("header_time_ms", package.header.time_ms)]
-    found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)))
+    found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)
     if not of_account:
         found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
         found += _of_custody(statement.custody)
@@ -48,7 +56,7 @@ def attested(package: EpochPackage, *, of_account: bool = False) -> tuple[Attest
     return tuple(_named_apart(found))
 
 
-def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
+def _of_rulebook(book: "Rulebook", genesis: "Genesis | None" = None) -> Iterator[Attested]:
     yield "valuation_time_ms", book.time_ms
     yield from ((f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in book.feeds)
     names = {instrument.id: instrument.name for instrument in book.instruments}
@@ -57,6 +65,7 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
         place = names[average.instrument]
         yield f"average_ticks_ms:{place}", int.from_bytes(average.weighted_ticks, "big")
         yield f"average_covered_ms:{place}", average.covered_ms
+    yield from ((f"average_covered_ms:{name}", 0) for name in _missing_averages(book))
     for token in book.tokens:
         place = f"{token.chain_id}:{token.name}"
         yield f"haircut_ppm:{place}", token.haircut_ppm
@@ -67,11 +76,25 @@ def _of_rulebook(book: "Rulebook") -> Iterator[Attested]:
         yield f"volatility_ppm:{group.name}", group.volatility_ppm
         yield f"volatility_range_ppm:{group.name}", group.volatility_range_ppm
         yield from _of_surface(group)
+        if not group.curve and genesis is not None and any(terms.group == group.id for terms in genesis.surfaces):
+            yield f"live_surface:{group.name}", 0
     joint = book.parameters.joint
     if joint.scenarios:
         yield "joint_credit", tagged_hash(JOINT_TAG, encode_trimmed(joint, {type(joint): JOINT_FIELDS})).hex()
-    if book.parameters.history.scenarios:
+    moves = genesis is not None and genesis.ranges.enabled and genesis.ranges.historical_scenarios
+    if book.parameters.history.scenarios or moves:
         yield "historical_moves", tagged_hash(HISTORY_TAG, encode(book.parameters.history)).hex()
+
+
+def _missing_averages(book: "Rulebook") -> Iterator[str]:
+    """Names of the options whose window has begun, and of whose average nothing is stated."""
+    if not book.parameters.averaged_options:
+        return
+    stated = {average.instrument for average in book.averages}
+    for option in book.instruments:
+        begun = option.averaging_ms and book.time_ms > option.expiry_ms - option.averaging_ms
+        if option.is_option and begun and option.id not in stated:
+            yield option.name
 
 
 def _of_surface(group: "RiskGroup") -> Iterator[Attested]:

@@ -87,7 +87,7 @@ def verify_package(
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
     trusted = validators_hash is not None
-    words = attested(package)
+    words = attested(package, genesis=genesis)
     limits = (
         *limits_of(package, trusted=trusted, **known),
         *freshness_limits(freshness, trusted=trusted),

@@ -164,7 +164,7 @@ def verify_standalones(
         return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
     checks = PackageChecks(read, network, validators_hash, genesis=genesis, freshness=freshness)
     common = run_checks(checks.of_public_part(), clock)
-    claims = _Claims(AccountStatements(read), common, freshness)
+    claims = _Claims(AccountStatements(read), common, freshness, genesis)
     for data in files:
         claims.add(data)
     started = clock() if clock is not None else 0.0
@@ -183,10 +183,15 @@ class _Claims:
     """Files, what each claims, and the batch's answers."""
 
     def __init__(
-        self, statements: AccountStatements, common: tuple[CheckResult, ...], freshness: Freshness | None
+        self,
+        statements: AccountStatements,
+        common: tuple[CheckResult, ...],
+        freshness: Freshness | None,
+        genesis: "Genesis | None",
     ) -> None:
         self._statements = statements
         self._freshness = freshness
+        self._genesis = genesis
         self._common = common
         self._good = all(check.ok for check in common)
         self._results: list[list[CheckResult]] = []
@@ -233,7 +238,8 @@ class _Claims:
         )
         if not verdict.ok:
             return verdict
-        claim, words = claim_of_account(package, *self._claimed(index)), attested(package, of_account=True)
+        claim = claim_of_account(package, *self._claimed(index))
+        words = attested(package, of_account=True, genesis=self._genesis)
         limits = (
             *limits_of_account(package, **known),
             *freshness_limits(self._freshness, trusted=known["trusted"]),

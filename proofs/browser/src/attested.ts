@@ -1,16 +1,19 @@
 import { type Bytes, concat, hex, number, tagged } from "./bytes.js";
 import { writeCount, writeInteger } from "./messagepack.js";
-import { type HistoricalRequirement, type JointCredit, type RiskGroup, type Rulebook } from "./rulebook.js";
+import { type Genesis } from "./genesis.js";
+import { CALL, type HistoricalRequirement, type JointCredit, PUT, type RiskGroup, type Rulebook } from "./rulebook.js";
 import { type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
 
 /** What is somebody's word: docs/specification/verification.md. Names and values as text, in order. */
-export function attestedValues(content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean): Record<string, string> {
+export function attestedValues(
+  content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean, genesis: Genesis | undefined,
+): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
   const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
   const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content)];
-  for (const [name, value] of [time, ...ofRules(book), ...ofPackage]) {
+  for (const [name, value] of [time, ...ofRules(book, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -37,7 +40,8 @@ export function attestedSentence(attested: Readonly<Record<string, string>>): st
   );
 }
 
-function ofRules(book: Rulebook | undefined): [string, string][] {
+/** What the terms let be there and the quorum leaves out is named, too. */
+function ofRules(book: Rulebook | undefined, genesis: Genesis | undefined): [string, string][] {
   if (book === undefined) return [];
   const out: [string, string][] = [["valuation_time_ms", String(book.time_ms)]];
   for (const { name, ticks, used } of book.feeds) out.push([`${used ? "index" : "settled"}:${visible(name)}`, String(ticks)]);
@@ -47,6 +51,7 @@ function ofRules(book: Rulebook | undefined): [string, string][] {
     const name = visible(names.get(instrument) ?? "");
     out.push([`average_ticks_ms:${name}`, String(number(weighted_ticks))], [`average_covered_ms:${name}`, String(covered_ms)]);
   }
+  out.push(...missingAverages(book).map((name): [string, string] => [`average_covered_ms:${visible(name)}`, "0"]));
   for (const token of book.tokens) {
     const name = `${token.chain_id}:${visible(token.name)}`;
     out.push([`haircut_ppm:${name}`, String(token.haircut_ppm)]);
@@ -57,14 +62,26 @@ function ofRules(book: Rulebook | undefined): [string, string][] {
       out.push([`${field}:${visible(group.name)}`, String(group[field])]);
     }
     out.push(...ofSurface(group));
+    const mayHaveOne = genesis?.surfaces.some((terms) => terms.group === group.id) ?? false;
+    if (group.curve.length === 0 && mayHaveOne) out.push([`live_surface:${visible(group.name)}`, "0"]);
   }
   const { joint } = book.parameters;
   if (joint.scenarios.length > 0) out.push(["joint_credit", hex(tagged("crossclear/joint-credit/v1", encodedCredit(joint)))]);
   const { history } = book.parameters;
-  if (history.scenarios.length > 0) {
+  const moves = genesis !== undefined && genesis.ranges.interval_ms > 0n && genesis.ranges.historical_scenarios > 0n;
+  if (history.scenarios.length > 0 || moves) {
     out.push(["historical_moves", hex(tagged("crossclear/historical-moves/v1", encodedHistory(history)))]);
   }
   return out;
+}
+
+/** Options whose window has begun, and of whose average nothing is stated. */
+function missingAverages({ averages, instruments, parameters, time_ms: time }: Rulebook): string[] {
+  const stated = new Set(averages.map(({ instrument }) => instrument));
+  const missing = instruments.filter(({ id, kind, averaging_ms: window, expiry_ms: expiry }) => {
+    return (kind === CALL || kind === PUT) && window > 0n && time > expiry - window && !stated.has(id);
+  });
+  return parameters.averaged_options ? missing.map(({ name }) => name) : [];
 }
 
 /** A live surface: forwards and rates by expiry, smiles by their number. */
