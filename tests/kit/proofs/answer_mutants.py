@@ -15,9 +15,9 @@ from clearing.base import ed25519
 from clearing.base.hashing import tagged_hash
 from proofs.verify.signed_inclusion import ANSWER_FORMAT, ANSWER_TAG
 from tests.kit.proofs.counted import NODE_SECRET
+from tests.kit.proofs.ed25519_cases import MIXED, NONCE, NONCE_MIXED, NONCE_PURE, PURE, SECRET, T
 from tests.kit.proofs.package_mutants import PACKAGES, Mutant, change, spoilt
 from tests.kit.proofs.standalone_mutants import NAMED, snapshot_of
-from tests.vectors.proofs.ed25519_cases import MIXED, NONCE, NONCE_MIXED, NONCE_PURE, PURE, SECRET, T
 from tests.vectors.proofs.runner import ed25519 as specified
 
 SIGNATURE = 64

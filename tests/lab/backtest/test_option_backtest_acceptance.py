@@ -33,7 +33,7 @@ def test_the_page_has_the_daily_figures_of_every_textbook_portfolio(report: Opti
     lines = PAGE.read_text().splitlines()
     for book in report.books[:16]:
         name, underlying = book.name.rsplit(" ", 1)
-        (line,) = [line for line in lines if line.startswith(f"| {name} {underlying.upper()} |")]
+        line = next(line for line in lines if line.startswith(f"| {name} {underlying.upper()} |"))
         assert [cell.strip() for cell in line.split("|")[8:15]] == cells(book)
 
 

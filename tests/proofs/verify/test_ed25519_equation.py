@@ -6,7 +6,7 @@ import pytest
 
 from clearing.base import ed25519 as ours
 from tests.kit.proofs.counted import VECTORS
-from tests.vectors.proofs.ed25519_cases import cases
+from tests.kit.proofs.ed25519_cases import cases
 from tests.vectors.proofs.runner import ed25519 as specified
 
 FROZEN = json.loads((VECTORS.parent / "bad" / "ed25519.json").read_text())["signatures"]

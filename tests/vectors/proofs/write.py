@@ -18,6 +18,7 @@ from proofs.verify.freshness import Freshness
 from tests.kit.proofs import live_market
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import SUMS, VECTORS
+from tests.kit.proofs.ed25519_cases import cases
 from tests.kit.proofs.listed_market import genesis
 from tests.kit.proofs.negatives import (
     of_attacks,
@@ -32,8 +33,7 @@ from tests.kit.proofs.negatives import (
 from tests.kit.proofs.negatives.making import LISTED, SMALL, TIME, WHOLE, anchored, frozen
 from tests.kit.proofs.negatives.of_onchain import OnchainVector
 from tests.kit.proofs.vector_files import FORMAT, Trust, Vector, as_json
-from tests.kit.proofs.write_vectors import HELD, package_of_a_short_credit, signed_answer, vectors, write_missing
-from tests.vectors.proofs.ed25519_cases import cases
+from tests.kit.proofs.write_vectors import package_of_a_short_credit, vectors, write_missing
 from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
@@ -78,9 +78,6 @@ def positive() -> Iterator[Vector]:
     yield good("history", past, of_history.BASE)
     yield good("answer", "nothing", SMALL, kind="answer", file=frozen("answer.cci"), file_base="answer.cci")
     yield from _with_surfaces()
-    twice = signed_answer(holdings=(("token:31337:WETH", 41), *reversed(HELD)))
-    says = "the holdings are out of order, and a slot is named twice: the last amount counts"
-    yield good("answer-out-of-order", says, SMALL, kind="answer", file=twice, file_base="answer.cci")
     says = "the joint credit has no `keep_largest`, which is true by default"
     yield good("joint-credit-of-three-items", says, RULES, package=package_of_a_short_credit())
 

@@ -57,7 +57,7 @@ def _answers() -> Iterator[Vector]:
     far, unknown = ("position:BTC-PERP", 2**55), ("max:BTC", 1)
     for name, says, holdings, contradiction in (
         ("answer-beyond-a-range", "the node signed 2^55 lots, which no slot can hold", (far,), "commitment"),
-        ("answer-beyond-a-range-and-elsewhere", "the same, and a slot that is not public", (far, unknown), "holdings"),
+        ("answer-beyond-a-range-and-elsewhere", "the same, and a slot that is not public", (unknown, far), "holdings"),
     ):
         more = {"kind": "answer", "file": signed_answer(holdings=holdings), "file_base": "answer.cci"}
         yield refused(name, says, "", "", frozen(SMALL), contradiction=contradiction, **more)

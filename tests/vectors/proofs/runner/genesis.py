@@ -151,10 +151,10 @@ def same_parameters(stated: Record, fixed: Record, ranges: Record) -> None:
         count = sum(each["count"] for each in joint["scenarios"])
         known = most and ranges["window_min"] <= count <= ranges["window"]
         same(part, bool(known) and len(joint["scenarios"]) <= most + 1)
-        exact, part = count * ranges["joint_tail_ppm"], 0
+        exact, fraction = count * ranges["joint_tail_ppm"], 0
         whole = max(-(-exact // PPM), 1)
         if ranges["joint_tail_exact"]:
-            whole, part = (exact // PPM, exact % PPM) if exact >= PPM else (1, 0)
-        same(part, (joint["tail"], joint["tail_part_ppm"]) == (whole, part))
+            whole, fraction = (exact // PPM, exact % PPM) if exact >= PPM else (1, 0)
+        same(part, (joint["tail"], joint["tail_part_ppm"]) == (whole, fraction))
         moving = {"scenarios": 0, "tail": 0, "tail_part_ppm": 0}
         same(part, joint | moving == fixed[part] | moving)
