@@ -81,7 +81,8 @@ async function play(scene) {
   tab.on("pageerror", (error) => complaints.push(String(error)));
   tab.on("request", (request) => {
     requests.push(request.url());
-    if (new URL(request.url()).pathname === "/v1/stream") cursors.push(request.headers()["last-event-id"] ?? "");
+    const { pathname, searchParams } = new URL(request.url());
+    if (pathname === "/v1/stream") cursors.push(searchParams.get("cursor") ?? "");
   });
   tab.on("response", async (answer) => {
     if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);

@@ -75,8 +75,8 @@ export class PageStream {
     try {
       for await (const frame of this.open(this.attempt.signal).follow(this.topics, this.cursor)) {
         began = true;
-        // The first snapshots have one cursor together: to take it up would skip those that are missing.
-        if (this.cursor !== "" || frame.kind !== "snapshot") this.cursor = frame.cursor;
+        // Of the first snapshots only the last has a cursor: to go on after another would skip those that are missing.
+        if (frame.cursor !== "") this.cursor = frame.cursor;
         this.turn(true);
         const shown = { ...frame, data: plain(frame.data) };
         for (const [topics, listener] of [...this.listeners]) if (topics.has(frame.topic)) listener(shown);
