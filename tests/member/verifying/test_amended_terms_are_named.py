@@ -9,9 +9,10 @@ from clearing.governance.certified_amendments import certify_amendments, write_a
 from member.verifying.onchain import checked_package
 from member.verifying.package import AMENDED, TrustAnchor, amended_anchor, terms_at, verify_file
 from member.verifying.proof_files import history_of
-from tests.clearing.governance.test_certified_amendments import HOUSE, header_of
+from tests.kit.clearing.amended import amended, header_of
 from tests.kit.proofs import small_market
 
+HOUSE = amended()
 SET = small_market.validator_set().hash
 ANCHOR = TrustAnchor(HOUSE.network, SET, listed_custody(HOUSE.genesis), HOUSE.genesis)
 HEAD = HOUSE.state.governance_counters.get(0).chain_head.hex()
