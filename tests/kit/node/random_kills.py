@@ -82,6 +82,8 @@ def kill_at_random(folder: Path, kills: int, seed: int) -> tuple[Ordeal, list[st
         for process in running.values() if not wrong else ():
             while process.until("decided")["height"] <= top:
                 """Wait until all decide again, above all that was decided before."""
+            # Once more: one that was killed before its first block, or joined by a peer's state, then has two blocks.
+            process.until("decided")
     finally:
         for process in running.values():
             process.stop()
