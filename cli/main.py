@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Print a day's quantitative disclosure (CPMI-IOSCO) as data with definitions.",
         ),
         "vault": (
-            "cli.operator.vault:vault",
+            "cli.operator.vaults.group:vault",
             "Deploy, check, follow, update and pause a vault; state silence, refund deposits.",
         ),
         "validators": (

@@ -15,7 +15,7 @@ from clearing.validators.evidence_age import (
     oldest_provable_height,
 )
 from clearing.validators.validator_sets import validators_at
-from cli.operator.vault import TRUSTING_DAYS_MAX
+from cli.operator.vaults.deployment import TRUSTING_DAYS_MAX
 from node.config import StateSyncConfig
 from tests.kit.clearing.chamber import chamber_world
 

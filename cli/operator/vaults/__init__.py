@@ -1,0 +1,1 @@
+"""`crossclear vault`: the commands of a chain's vault."""
