@@ -5,6 +5,7 @@ The commands are those of docs/how-to/upgrade.md.
 
 import re
 import shlex
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from devnet.network import Devnet, running_devnet, wait_ready
 from devnet.options import DevnetOptions
 from devnet.processes import NodeProcess
 from tests.kit.e2e.builds import build_wheel, copied_sources, install, next_release
-from tests.kit.e2e.live import PATIENCE_SECONDS, TradeFlow, deposit, height_of, reach, roots_equal
+from tests.kit.e2e.live import PATIENCE_SECONDS, TradeFlow, deposit, height_of, reach, roots_equal, send_signal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "upgrade.md").read_text(encoding="utf-8")
@@ -174,10 +175,13 @@ async def test_the_network_stops_at_the_height_and_goes_on_with_the_next_release
         fee = await net.trade_once(flow)
 
         height = await net.schedule()
-        # Until the height an operator may go back to the release before, and the node loses nothing.
+        # Until the height an operator may go back to the release before, and the node loses nothing. Without n2 the
+        # others decide nothing while the node is down, so that a slow machine does not reach the height meanwhile.
         for release in (new, old):
+            send_signal(devnet, "n2", signal.SIGSTOP)
             await net.replace("n3", release)
             await wait_ready(devnet, "n3")
+            send_signal(devnet, "n2", signal.SIGCONT)
             await roots_equal(devnet, await height_of(devnet.clients["n0"]))
         shown = await old.say("governance show", URL=devnet.url("n1"))
         assert f"protocol 2 from height {height} on".encode() in shown.stdout
