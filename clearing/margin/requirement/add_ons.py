@@ -25,6 +25,9 @@ from clearing.schema.risk.charges import Lines
 if TYPE_CHECKING:
     from clearing.margin.risk_arrays.arrays import RiskArrays
 
+ACCOUNTS_AT_ONCE = 256
+"""Accounts whose losses in all joint scenarios are in memory together: what stays in the cache is searched at once."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TermsBatch:
@@ -118,18 +121,27 @@ def _net_charges(arrays: "RiskArrays", lots: Integers) -> Exact:
 def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
     tariff, matrix = arrays.tariff, arrays.joint_matrix
-    tail = tariff.averaged_losses
-    losses = losses_by_scenario(matrix, lots, tokens[list(matrix.tokens)])[1:]
-    largest = largest_of(losses)
+    units = tokens[list(matrix.tokens)]
+    counts = np.array(tariff.joint_counts, np.int64)
+    found: list[Exact] = []
+    for start in range(0, max(lots.shape[1], 1), ACCOUNTS_AT_ONCE):
+        part = slice(start, start + ACCOUNTS_AT_ONCE)
+        losses = losses_by_scenario(matrix, lots[:, part], units[:, part])[1:]
+        found.append(_shortfall(losses, counts, tariff.averaged_losses))
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _shortfall(losses: Exact, counts: Integers, tail: int) -> Exact:
+    """[n] mean of the `tail` worst of losses [N, n], each as often as its count; at least 0, rounded up."""
+    largest, count = largest_of(losses), losses.shape[1]
     if largest * tail >= INT64_EXACT:
         losses = losses.astype(object)
     by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
-    counts = np.array(tariff.joint_counts, np.int64)
-    accounts = np.arange(lots.shape[1])
-    left = np.full(lots.shape[1], tail, np.int64)
-    total: Exact = np.zeros(lots.shape[1], by_account.dtype)
+    accounts = np.arange(count)
+    left = np.full(count, tail, np.int64)
+    total: Exact = np.zeros(count, by_account.dtype)
     # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
-    for _ in tariff.joint.scenarios:
+    for _ in counts:
         if not left.any():
             break
         worst = by_account.argmax(axis=1)

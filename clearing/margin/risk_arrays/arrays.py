@@ -417,12 +417,11 @@ def _turned_blocks(plan: ArrayPlan, averages: Averages, before: RiskArrays | Non
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:
     """Reuse what was derived from rows that did not move."""
     known = vars(before)
+    groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
     if "matrices" in known:
-        groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
-        vars(built)["matrices"] = tuple(
-            built.matrix_of(group, group_matrix(built.own_values, matrix.members)) if group.id in groups else matrix
-            for group, matrix in zip(built.groups, before.matrices, strict=True)
-        )
+        vars(built)["matrices"] = _reused(built, built.own_values, before.matrices, groups)
+    if "wide_matrices" in known and before.wide_matrices is not before.matrices:
+        vars(built)["wide_matrices"] = _reused(built, built.values, before.wide_matrices, groups)
     if "rows" in known:
         rows = list(before.rows)
         for block in moved:
@@ -436,6 +435,16 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
         vars(built)[_MOVED_GROUPS] = frozenset(numbers[block.group.id] for block in moved)
     if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
         vars(built)["tariff"] = before.tariff
+
+
+def _reused(
+    built: RiskArrays, values: Integers, before: Sequence[GroupMatrix], groups: set[int]
+) -> tuple[GroupMatrix, ...]:
+    """A matrix for each group: anew of these `groups`, as `before` of the others."""
+    return tuple(
+        built.matrix_of(group, group_matrix(values, matrix.members)) if group.id in groups else matrix
+        for group, matrix in zip(built.groups, before, strict=True)
+    )
 
 
 def _groups_of_moved_tokens(built: RiskArrays, before: RiskArrays) -> set[int]:
