@@ -11,7 +11,7 @@ Plain arrays here: this is the hot loop.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
@@ -51,6 +51,8 @@ class GroupMatrix:
     """[1 + S, tokens]: row 0 zero, row s the loss of one unit in scenario s; None without tokens."""
     joined: NDArray[np.float64] | None = None
     """[1 + S, members + tokens] both as float64; None without tokens."""
+    limits: NDArray[np.float64] | None = None
+    """[members + tokens] what no absolute entry of either exceeds: `largest`, and each token's; None without tokens."""
 
 
 def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
@@ -91,8 +93,13 @@ def with_tokens(matrix: GroupMatrix, tokens: tuple[int, ...], losses: Integers) 
     """The matrix with the losses [1 + S, tokens] of one unit of these tokens, |losses| < 2^62."""
     if not tokens:
         return matrix
-    joined = np.concatenate((matrix.exact, losses), axis=1).astype(np.float64)
-    return replace(matrix, tokens=tokens, token_losses=losses, joined=joined)
+    own = matrix.exact.shape[1]
+    joined = np.empty((len(losses), own + len(tokens)))
+    joined[:, :own] = matrix.real
+    joined[:, own:] = losses
+    limits = np.full(own + len(tokens), float(matrix.largest))
+    limits[own:] = np.abs(joined[:, own:]).max(axis=0)
+    return GroupMatrix(matrix.members, matrix.exact, matrix.real, matrix.largest, tokens, losses, joined, limits)
 
 
 NO_UNITS: Integers = np.zeros((0, 0), np.int64)
