@@ -19,6 +19,7 @@ from clearing.margin.risk_arrays.exact_products import (
     exact_sum,
     largest_of,
     losses_by_scenario,
+    real_losses,
 )
 from clearing.schema.risk.charges import Lines
 
@@ -126,29 +127,34 @@ def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> 
     found: list[Exact] = []
     for start in range(0, max(lots.shape[1], 1), ACCOUNTS_AT_ONCE):
         part = slice(start, start + ACCOUNTS_AT_ONCE)
-        losses = losses_by_scenario(matrix, lots[:, part], units[:, part])[1:]
+        losses: Exact | None = real_losses(matrix, lots[:, part], units[:, part])
+        if losses is None:
+            losses = np.ascontiguousarray(losses_by_scenario(matrix, lots[:, part], units[:, part])[1:].T)
         found.append(_shortfall(losses, counts, tariff.averaged_losses))
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _shortfall(losses: Exact, counts: Integers, tail: int) -> Exact:
-    """[n] mean of the `tail` worst of losses [N, n], each as often as its count; at least 0, rounded up."""
-    largest, count = largest_of(losses), losses.shape[1]
-    if largest * tail >= INT64_EXACT:
-        losses = losses.astype(object)
-    by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
+    """[n] mean of the `tail` worst of losses [n, N], each as often as its count; at least 0, rounded up.
+
+    `losses` are integers, in float64 too, and are overwritten. An account's are side by side, to be searched faster.
+    """
+    largest, count = int(largest_of(losses)), len(losses)
+    wide = largest * tail >= INT64_EXACT
+    if wide:
+        losses = (losses.astype(np.int64) if losses.dtype == np.float64 else losses).astype(object)
     accounts = np.arange(count)
     left = np.full(count, tail, np.int64)
-    total: Exact = np.zeros(count, by_account.dtype)
+    total: Exact = np.zeros(count, object if wide else np.int64)
     # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
     for _ in counts:
         if not left.any():
             break
-        worst = by_account.argmax(axis=1)
+        worst = losses.argmax(axis=1)
         taken = np.minimum(counts[worst], left)
-        total += by_account[accounts, worst] * taken
+        total += losses[accounts, worst].astype(total.dtype) * taken
         left -= taken
-        by_account[accounts, worst] = -largest - 1
+        losses[accounts, worst] = -largest - 1
     if left.any():
         raise ValueError(f"fewer scenarios than the {tail} that are averaged")
     mean: Exact = -(-total // tail)

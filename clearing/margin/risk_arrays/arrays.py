@@ -27,6 +27,7 @@ from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import (
     GroupMatrix,
     Integers,
+    Joined,
     group_matrix,
     joined_matrix,
     with_tokens,
@@ -37,7 +38,7 @@ from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
 from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument
 
@@ -135,6 +136,7 @@ ArrayInputs = tuple[int, int, tuple[int, ...]]
 its group."""
 _UNPRICED: ArrayInputs = (0, 0, ())
 _NET_BEFORE, _MATRICES_BEFORE, _MOVED_GROUPS = "net_before", "net_matrices_before", "moved_groups"
+_JOINT_BEFORE = "joint_before"
 """What arrays keep of those that they follow."""
 
 
@@ -249,7 +251,9 @@ class RiskArrays:
     def joint_matrix(self) -> GroupMatrix:
         """The joint scenarios over all instruments; computed once."""
         columns = [scenario.columns for scenario in self.tariff.joint.scenarios]
-        return joined_matrix(self.wide_matrices, columns, len(self.instruments))
+        known: tuple[JointCredit, Joined] | None = vars(self).get(_JOINT_BEFORE)
+        before = known[1] if known is not None and known[0] == self.tariff.joint else None
+        return joined_matrix(self.wide_matrices, columns, len(self.instruments), before)
 
     @cached_property
     def wide_matrices(self) -> tuple[GroupMatrix, ...]:
@@ -422,6 +426,9 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
         vars(built)["matrices"] = _reused(built, built.own_values, before.matrices, groups)
     if "wide_matrices" in known and before.wide_matrices is not before.matrices:
         vars(built)["wide_matrices"] = _reused(built, built.values, before.wide_matrices, groups)
+    if "joint_matrix" in known:
+        joined = Joined(before.joint_matrix, before.wide_matrices)
+        vars(built)[_JOINT_BEFORE] = before.tariff.joint, joined
     if "rows" in known:
         rows = list(before.rows)
         for block in moved:

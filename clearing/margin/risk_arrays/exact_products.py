@@ -64,13 +64,26 @@ def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
     return GroupMatrix(members, exact, exact.astype(np.float64), largest)
 
 
-def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int) -> GroupMatrix:
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """A matrix of joint scenarios, and the groups' matrices that it was made of."""
+
+    joint: GroupMatrix
+    parts: Sequence[GroupMatrix]
+
+
+def joined_matrix(
+    matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int, before: "Joined | None" = None
+) -> GroupMatrix:
     """Joint scenarios as one matrix over all `members` instruments: `columns` [N, g] names each group's column.
 
-    Row 0 is zero, row n the loss of one lot, or of one unit of a token, in joint scenario n.
+    Row 0 is zero, row n the loss of one lot, or of one unit of a token, in joint scenario n. `before`: of the same
+    columns; what is of the same groups' matrices is taken from there.
     """
-    exact = np.zeros((1 + len(columns), members), np.int64)
+    exact = before.joint.exact.copy() if before is not None else np.zeros((1 + len(columns), members), np.int64)
     for number, matrix in enumerate(matrices):
+        if before is not None and before.parts[number] is matrix:
+            continue
         own = matrix.exact.copy()
         own[0] = 0  # no move
         exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
@@ -148,6 +161,20 @@ def losses_by_scenario(matrix: GroupMatrix, lots: Integers, units: Integers = NO
     else:
         losses = matrix.exact.astype(object) @ lots.astype(object)
     losses[0] = 0
+    return losses
+
+
+def real_losses(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> NDArray[np.float64] | None:
+    """[n, S] the losses of `losses_by_scenario` without the base, an account's side by side, each an exact integer in
+    float64; None where a bound does not allow that."""
+    if matrix.tokens:
+        return token_products.real_losses(matrix, lots, units)
+    if matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0)) >= FLOAT_EXACT:
+        return None
+    held, moves = lots.T.astype(np.float64), matrix.real[1:].T
+    losses = np.empty((len(held), moves.shape[1]))
+    for part in _chunks(matrix, len(held)):
+        np.matmul(held[part], moves, out=losses[part])
     return losses
 
 

@@ -64,6 +64,17 @@ def losses_by_scenario(matrix: "GroupMatrix", lots: "Integers", units: "Integers
     return losses
 
 
+def real_losses(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64] | None:
+    """As `exact_products.real_losses`; `units` [tokens, n]."""
+    held, joined = _held(lots, units), _joined(matrix)
+    if float(_bounds(matrix, held).max(initial=0.0)) >= FLOAT_SAFE:
+        return None
+    losses = np.empty((lots.shape[1], len(joined) - 1))
+    for part in _chunks(matrix, len(losses)):
+        np.matmul(held[:, part].T, joined[1:].T, out=losses[part])
+    return losses
+
+
 def _held(lots: "Integers", units: "Integers") -> NDArray[np.float64]:
     """[members + tokens, n] lots, |q| < 2^39, and units, of which those beyond 2^53 are rounded."""
     held = np.empty((len(lots) + len(units), lots.shape[1]))
@@ -81,9 +92,14 @@ def _bounds(matrix: "GroupMatrix", held: NDArray[np.float64]) -> NDArray[np.floa
 
 def _real_product(matrix: "GroupMatrix", held: NDArray[np.float64]) -> NDArray[np.float64]:
     """[1 + S, n] exact where the bound holds. A unit beyond 2^53 then has the coefficient zero."""
-    joined: Any = matrix.joined  # there is one where there are tokens
-    product: NDArray[np.float64] = joined @ held
+    product: NDArray[np.float64] = _joined(matrix) @ held
     return product
+
+
+def _joined(matrix: "GroupMatrix") -> NDArray[np.float64]:
+    joined: Any = matrix.joined  # there is one where there are tokens
+    found: NDArray[np.float64] = joined
+    return found
 
 
 def _token_losses(matrix: "GroupMatrix") -> "Integers":
