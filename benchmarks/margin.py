@@ -26,6 +26,7 @@ from clearing.prices.surface_medians import WeightedSurface, agreed_reports, cor
 from clearing.pricing.arbitrage_free import without_arbitrage
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
+from clearing.schema.risk.history import HISTORY_MAX, HistoricalMove, HistoricalRequirement, HistoricalScenario
 from clearing.schema.risk.live_surface import PPB, WHOLE_VOLATILITY_PPM, ExpiryQuote, carries_of, pillars_of
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
 from clearing.schema.terms.assets import Asset, CashGroup
@@ -189,6 +190,46 @@ def collateral_inside(groups: int) -> list[Figure]:
     return [of_times(f"margin book, {groups} tokens inside, {size}", spent[True], goal="< 20", peer=outside)]
 
 
+def past_moves(groups: int) -> HistoricalRequirement:
+    """As many moves as a network takes from its past, of which the worst 6.375 count."""
+    rng = np.random.default_rng(4)
+    moves = rng.integers(-150_000, 150_001, (HISTORY_MAX - 1, groups, 2)).tolist()
+    scenarios = (HistoricalScenario(tuple(HistoricalMove(*move) for move in each)) for each in sorted(moves))
+    return HistoricalRequirement(tuple(scenarios), tail=6, tail_part_ppm=375_000)
+
+
+def whole_history(groups: int) -> list[Figure]:
+    """The book where history is required, all accounts repriced; the same without as its peer."""
+    rng = np.random.default_rng(1)
+    lots = rng.integers(-100_000, 100_001, (ACCOUNTS, POSITIONS))
+    cash = rng.integers(0, 10**13, (ACCOUNTS, 1))
+    index = dict.fromkeys(range(1, groups + 1), 800_000)
+    moved = dict.fromkeys(index, 800_100)
+    spent: dict[bool, list[float]] = {}
+    for required in (False, True):
+        risk = parameters(groups)
+        if required:
+            risk = msgspec.structs.replace(risk, history=past_moves(groups))
+        listing = (instruments(groups), (), [CashGroup(1, "USD")])
+        both = [build_risk_arrays(*listing, {}, prices, risk, NOW_MS) for prices in (index, moved)]
+        book = MarginBook(both[0])
+        for account in range(ACCOUNTS):
+            book.put(account, cash[account].tolist(), [], lots[account].tolist())
+        book.remargin()
+        spent[required] = []
+        for turn in range(10):
+            book.reprice(both[(1 + turn) % 2])
+            start = time.perf_counter()
+            touched = book.remargin()
+            spent[required].append(time.perf_counter() - start)
+            assert len(touched) == ACCOUNTS
+        for at in range(0, ACCOUNTS, ACCOUNTS // 10):
+            assert book.margin(at) == account_margin(book.arrays, cash[at].tolist(), [], lots[at].tolist())
+            assert book.margins([at]).account(0) == book.margin(at)
+    size = f"{ACCOUNTS:,} x {POSITIONS} x {1 + risk.width} and {HISTORY_MAX - 1} of history, {groups} groups"
+    return [of_times(f"margin book, {size}", spent[True], peer=f"{np.median(spent[False]) * 1e3:.1f} without history")]
+
+
 EVERY_NET_CHARGE = GroupCharges(
     basis=(
         BasisMove((BasisPoint(7 * DAY_MS, 2_000), BasisPoint(180 * DAY_MS, 20_000))),
@@ -199,11 +240,11 @@ EVERY_NET_CHARGE = GroupCharges(
 )
 
 
-def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False) -> list[Figure]:
+def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False, past: bool = False) -> list[Figure]:
     """One feed moves: new rows, new matrices, margins of its holders. `marked`: the feed has no options.
 
     `inside`: there are 64 scenarios, and a token of each group moves in them, or does not; None: no tokens.
-    `charged`: every group has charges on its net basis, delta and vega.
+    `charged`: every group has charges on its net basis, delta and vega. `past`: history is required.
     """
     rng = np.random.default_rng(2)
     groups = 4
@@ -215,6 +256,8 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False)
     if charged:
         of_groups = (msgspec.structs.replace(group, charges=EVERY_NET_CHARGE) for group in risk.groups)
         risk = msgspec.structs.replace(risk, groups=tuple(of_groups))
+    if past:
+        risk = msgspec.structs.replace(risk, history=past_moves(groups))
 
     def built(ticks: int, before: RiskArrays | None) -> RiskArrays:
         index = {each: ticks if each == 1 else 800_000 for each in range(1, groups + 1)}
@@ -249,11 +292,13 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False)
         kind += f", 65 columns, tokens {'inside' if inside else 'outside'}"
     if charged:
         kind += ", charges on net amounts"
+    if past:
+        kind += f", {HISTORY_MAX - 1} moves of history"
     figures = [
         of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
         of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us", goal="< 200" if inside else ""),
     ]
-    if marked and inside is None:
+    if marked and inside is None and not past:
         figures.insert(1, of_times(f"one tick: margins of {HOLDERS} holders of {ACCOUNTS:,}", spent[2], "us", "< 100"))
         figures.insert(1, of_times("one tick: taking new arrays", spent[1], "us"))
     return figures
@@ -360,9 +405,11 @@ def figures(*, quick: bool = False) -> list[Figure]:
     ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
     ticks += [figure for inside in (False, True) for figure in one_tick(marked=True, inside=inside)]
     ticks += one_tick(marked=True, inside=True, charged=True)
+    ticks += [figure for marked in (True, False) for figure in one_tick(marked=marked, past=True)]
     tokens = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in collateral_inside(groups)]
     whole = [figure for groups in ((4,) if quick else (1, 10)) for figure in whole_requirement(groups)]
-    return [*books, *tokens, *whole, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
+    past = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_history(groups)]
+    return [*books, *tokens, *whole, *past, *ticks, *one_surface(), *building(), *options.figures(quick=quick)]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import msgspec
 from benchmarks.figures import Figure, print_measured
 from benchmarks.growth.accounts import epoch_of, head_of
 from benchmarks.liquidation import filled_of, genesis_of
-from benchmarks.margin import EVERY_NET_CHARGE, wide_grid
+from benchmarks.margin import EVERY_NET_CHARGE, past_moves, wide_grid
 from benchmarks.proof_scale import verifying_command
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import JointCredit, RiskParameters, collapse
@@ -48,7 +48,7 @@ def _joint(risk: RiskParameters) -> JointCredit:
 
 
 def rulebooks(accounts: int) -> Iterator[tuple[str, Genesis]]:
-    """By name, each with what the ones before have."""
+    """By name, each with what the ones before have, the last without joint scenarios."""
     genesis = genesis_of(accounts, CrisisParameters())
     yield "scan of 16 scenarios", genesis
     genesis = _with_risk(genesis, scenarios=wide_grid())
@@ -61,6 +61,8 @@ def rulebooks(accounts: int) -> Iterator[tuple[str, Genesis]]:
     genesis = _with_risk(genesis, groups=tuple(groups))
     yield "charges on net amounts", genesis
     yield f"credit by {JOINT_SCENARIOS} joint scenarios", _with_risk(genesis, joint=_joint(genesis.risk))
+    past = past_moves(len(genesis.risk.groups))
+    yield f"{len(past.scenarios)} moves of history in place of joint scenarios", _with_risk(genesis, history=past)
 
 
 def proven(name: str, genesis: Genesis, accounts: int) -> Iterator[Figure]:

@@ -5,18 +5,16 @@ Rule: a function of its arguments; it reads no file and starts nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
-from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
 from clearing.genesis.checks import check_genesis
-from clearing.genesis.json import GenesisPart, genesis_part_from_json
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import (
     JointCredit,
@@ -44,7 +42,8 @@ from clearing.schema.terms.prices import FundingTerms, PriceTerms
 from clearing.schema.terms.surfaces import SurfaceTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, InflowDelayTerms
 from devnet.codes import DevnetCode
-from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable, TokenFigures
+from devnet.market import CashFigures, GroupFigures, JointFigures, Market, MarketStress, TokenFigures
+from devnet.stated_terms import part_of, with_terms
 
 DEVNET_BALANCES = 0
 """The slot in which `TestToken` and `WrappedNative` keep their balances."""
@@ -99,108 +98,116 @@ def build_genesis(
     """
     _check_options(market)
     feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
-    genesis = Genesis(
+    named = (house, *members)
+    genesis = part_of(
+        Genesis,
+        market,
+        "",
         name=name,
         time_ms=time_ms,
         validators=validators,
-        chains=tuple(
-            ChainTerms(chain.chain_id, chain.name, chain.vault, market.chains.custody_stride, chain.vault_block)
-            for chain in chains
+        chains=tuple(_chain(market, chain) for chain in chains),
+        feeds=tuple(
+            part_of(Feed, figures, f"feeds.{figures.name}", id=number)
+            for number, figures in enumerate(market.feeds, start=1)
         ),
-        feeds=tuple(Feed(number, feed) for feed, number in feeds.items()),
         cash_groups=(_cash_group(market.cash),),
         assets=_assets(market, chains, feeds),
         instruments=_instruments(market, feeds, time_ms),
-        risk=RiskParameters(
-            groups=_groups(market, feeds),
-            cash_limit_micros=market.risk.cash_limit_micros,
-            rate_ppm=market.risk.rate_ppm,
-            joint=_joint(market.risk.joint),
-            charges=_charges(market),
-            concentration=_tiers(market, chains),
-            stress=stress_scenarios(market.risk.stress),
-            default_fund_micros=market.risk.default_fund_micros,
+        risk=_risk(market, chains, feeds),
+        market=part_of(
+            MarketParameters,
+            market.market,
+            "market",
+            prices=part_of(PriceTerms, market.market.prices, "market.prices"),
         ),
-        market=MarketParameters(
-            move_cap_ppm=market.market.move_cap_ppm,
-            epoch_blocks=market.market.epoch_blocks,
-            snapshot_delay_blocks=market.market.snapshot_delay_blocks,
-            trade_fee_ppm=market.market.trade_fee_ppm,
-            liquidation_penalty_ppm=market.market.liquidation_penalty_ppm,
-            prices=PriceTerms(**msgspec.structs.asdict(market.market.prices)) if market.market.prices else PriceTerms(),
+        members=tuple(
+            MemberTerms(each.id, each.name, each.trade_address, (AccountTerms(account, AccountKind.HOUSE),))
+            for each, account in zip(named, (HOUSE_ACCOUNT, *(member.id for member in members)), strict=True)
         ),
-        members=(
-            MemberTerms(
-                HOUSE_MEMBER, house.name, house.trade_address, (AccountTerms(HOUSE_ACCOUNT, AccountKind.HOUSE),)
-            ),
-            *(
-                MemberTerms(member.id, member.name, member.trade_address, (AccountTerms(member.id, AccountKind.HOUSE),))
-                for member in members
-            ),
-        ),
-        ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
+        ranges=part_of(RangeParameters, market.ranges, "ranges"),
         crisis=_crisis(market, chains),
-        inflow=_part(InflowDelayTerms, market.inflow, "inflow"),
+        inflow=with_terms(InflowDelayTerms(), market.inflow, "inflow"),
         surfaces=surfaces,
     )
     check_genesis(genesis)
     return genesis
 
 
-def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
-    return tuple(
-        RiskGroup(
-            number,
-            group.name,
-            feeds[group.feed],
-            group.range_ppm,
-            group.volatility_ppm,
-            group.volatility_range_ppm,
-            group.short_option_ppm,
-            surface=tuple(
-                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm)
-                for smile in group.smiles
-            ),
-            shock=VolShock(**msgspec.structs.asdict(group.shock)) if group.shock else VolShock(),
-        )
-        for number, group in enumerate(market.groups, start=1)
+def _chain(market: Market, chain: DeployedChain) -> ChainTerms:
+    return part_of(
+        ChainTerms,
+        market.chains,
+        "chains",
+        chain_id=chain.chain_id,
+        name=chain.name,
+        vault=chain.vault,
+        vault_block=chain.vault_block,
     )
 
 
-def _part(kind: type[GenesisPart], table: dict[str, Any], at: str) -> GenesisPart:
-    """A table with the field names of genesis."""
-    try:
-        return genesis_part_from_json(kind, table, at)
-    except ValueError as error:
-        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, at, why=str(error)) from None
+def _risk(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> RiskParameters:
+    return part_of(
+        RiskParameters,
+        market.risk,
+        "risk",
+        groups=tuple(_group(number, each, feeds) for number, each in enumerate(market.groups, start=1)),
+        joint=_joint(market.risk.joint),
+        charges=tuple(
+            part_of(LotCharge, each.charge, f"instruments.{each.name}.charge", instrument=number)
+            for number, each in enumerate(market.instruments, start=1)
+            if each.charge is not None
+        ),
+        concentration=_tiers(market, chains),
+        stress=stress_scenarios(market.risk.stress),
+    )
+
+
+def _group(number: int, group: GroupFigures, feeds: dict[str, int]) -> RiskGroup:
+    at = f"groups.{group.name}"
+    smiles = (
+        part_of(VolPillar, smile, f"{at}.smiles[{place}]", tenor_ms=smile.days * DAY_MS)
+        for place, smile in enumerate(group.smiles)
+    )
+    return part_of(
+        RiskGroup,
+        group,
+        at,
+        id=number,
+        feed=feeds[group.feed],
+        surface=tuple(smiles),
+        shock=part_of(VolShock, group.shock, f"{at}.shock"),
+    )
 
 
 def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
-    crisis = _part(CrisisParameters, market.crisis, "crisis")
-    tokens = [token for _, token in _listed(market, chains)]
-    gates = tuple(
-        AssetWithdrawalLimits(number, **_named(token.gate))
-        for number, token in enumerate(tokens, start=1)
+    crisis = with_terms(CrisisParameters(), market.crisis, "crisis")
+    limits = tuple(
+        part_of(AssetWithdrawalLimits, token.gate, f"tokens.{token.symbol}.gate", asset=number)
+        for number, (_, token) in enumerate(_listed(market, chains), start=1)
         if token.gate is not None
     )
-    return msgspec.structs.replace(crisis, gates=msgspec.structs.replace(crisis.gates, assets=gates))
+    if limits and crisis.gates.assets:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, "crisis.gates.assets", why="other keys of this file give it")
+    gates = msgspec.structs.replace(crisis.gates, assets=limits or crisis.gates.assets)
+    return msgspec.structs.replace(crisis, gates=gates)
 
 
 def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:
     return tuple(
-        Asset(
+        part_of(
+            Asset,
+            token,
+            f"tokens.{token.symbol}",
             id=number,
             name=f"{token.symbol}@{chain.name}",
             chain_id=chain.chain_id,
             vault=chain.vault,
             token=chain.tokens[token.symbol],
             token_decimals=token.decimals,
-            unit_decimals=token.unit_decimals,
             cash_group=USD if token.cash else 0,
             feed=0 if token.cash else feeds[token.feed],
-            haircut_ppm=token.haircut_ppm,
-            cap_units=token.cap_units,
-            haircut=HaircutTerms(**_named(token.haircut)),
+            haircut=part_of(HaircutTerms, token.haircut, f"tokens.{token.symbol}.haircut"),
             balances=_balances(chain.balance_slots.get(token.symbol, DEVNET_BALANCES)),
             scenarios=_scenarios(market, token),
         )
@@ -215,7 +222,7 @@ def _scenarios(market: Market, token: TokenFigures) -> ScenarioTerms:
     names = [group.name for group in market.groups]
     if figures.group not in names:
         raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"tokens.{token.symbol}.scenarios.group", group=figures.group)
-    return ScenarioTerms(names.index(figures.group) + 1, figures.haircut_ppm, figures.fall_share_ppm)
+    return part_of(ScenarioTerms, figures, f"tokens.{token.symbol}.scenarios", group=names.index(figures.group) + 1)
 
 
 def _listed(market: Market, chains: tuple[DeployedChain, ...]) -> list[tuple[DeployedChain, TokenFigures]]:
@@ -228,17 +235,16 @@ def _balances(slot: int | None) -> BalanceLocation:
 
 
 def _cash_group(figures: CashFigures) -> CashGroup:
-    return CashGroup(
-        USD,
-        "USD",
-        SkewTerms(**_named(figures.skew)),
-        InterestTerms(**_named(figures.interest)),
-        CashCallTerms(**_named(figures.call)),
+    return part_of(
+        CashGroup,
+        figures,
+        "cash",
+        id=USD,
+        name="USD",
+        skew=part_of(SkewTerms, figures.skew, "cash.skew"),
+        interest=part_of(InterestTerms, figures.interest, "cash.interest"),
+        call=part_of(CashCallTerms, figures.call, "cash.call"),
     )
-
-
-def _named(figures: MarketTable | None) -> dict[str, Any]:
-    return msgspec.structs.asdict(figures) if figures is not None else {}
 
 
 def _joint(figures: JointFigures | None) -> JointCredit:
@@ -246,33 +252,29 @@ def _joint(figures: JointFigures | None) -> JointCredit:
         # history may give scenarios later: a book in one group must not be credited then
         return JointCredit(keep_largest=True)
     scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
-    return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
+    return part_of(JointCredit, figures, "risk.joint", scenarios=scenarios)
 
 
 def stress_scenarios(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
     """What the default fund is sized for; a move of each group's index."""
     return tuple(
-        StressScenario(
-            figure.name,
-            tuple(Scenario(move, 100, figure.volatility_direction, of_index=True) for move in figure.moves_percent),
+        part_of(
+            StressScenario,
+            figure,
+            f"risk.stress.{figure.name}",
+            moves=tuple(
+                Scenario(move, 100, figure.volatility_direction, of_index=True) for move in figure.moves_percent
+            ),
         )
         for figure in figures
     )
 
 
-def _charges(market: Market) -> tuple[LotCharge, ...]:
-    return tuple(
-        LotCharge(number, **msgspec.structs.asdict(instrument.charge))
-        for number, instrument in enumerate(market.instruments, start=1)
-        if instrument.charge is not None
-    )
-
-
 def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[ConcentrationTier, ...]:
     return tuple(
-        ConcentrationTier(number, tier.above_units, tier.haircut_ppm)
+        part_of(ConcentrationTier, tier, f"tokens.{token.symbol}.concentration[{place}]", asset=number)
         for number, (_, token) in enumerate(_listed(market, chains), start=1)
-        for tier in token.concentration
+        for place, tier in enumerate(token.concentration)
     )
 
 
@@ -289,20 +291,18 @@ def _check_options(market: Market) -> None:
 def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
     groups = {group.name: (number, feeds[group.feed]) for number, group in enumerate(market.groups, start=1)}
     return tuple(
-        Instrument(
+        part_of(
+            Instrument,
+            instrument,
+            f"instruments.{instrument.name}",
             id=number,
-            name=instrument.name,
             kind=KINDS[instrument.kind],
             feed=groups[instrument.group][1],
             group=groups[instrument.group][0],
             cash_group=USD,
-            micros_per_tick=instrument.micros_per_tick,
             expiry_ms=time_ms + instrument.expiry_days * DAY_MS if instrument.expiry_days else 0,
-            strike_ticks=instrument.strike_ticks,
             averaging_ms=instrument.averaging_minutes * MINUTE_MS,
-            funding=FundingTerms(**msgspec.structs.asdict(instrument.funding))
-            if instrument.funding
-            else FundingTerms(),
+            funding=part_of(FundingTerms, instrument.funding, f"instruments.{instrument.name}.funding"),
         )
         for number, instrument in enumerate(market.instruments, start=1)
     )

@@ -1,6 +1,7 @@
 """The devnet's market file: the figures of `configs/devnet/market.toml`, typed.
 
-Rule: it only reads; what genesis makes of the figures is `devnet.genesis`.
+Rule: it only reads; what genesis makes of the figures is `devnet.genesis`. A table of `TermsTable` takes every other
+field of its part of genesis, too (`devnet.stated_terms`).
 """
 
 import tomllib
@@ -10,41 +11,52 @@ from typing import Any, Literal
 import msgspec
 
 from clearing.base.errors import LocalFault
-from clearing.schema.risk.charges import CHARGE_SIZES_PPM
+from clearing.schema.risk.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, StressScenario
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.risk.volatility_surface import VolPillar, VolShock
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.collateral import CashCallTerms, HaircutTerms, InterestTerms, ScenarioTerms, SkewTerms
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.terms.prices import FundingTerms, PriceTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from devnet.codes import DevnetCode
+from devnet.stated_terms import MarketTable, TermsTable, read_tables
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "devnet"
 
 
-class MarketTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the file."""
-
-
-class FeedFigures(MarketTable, frozen=True):
+class FeedFigures(TermsTable, frozen=True):
     """A feed."""
 
+    part = Feed
     name: str
 
 
-class SmileFigures(MarketTable, frozen=True):
-    """A volatility smile; see `clearing.schema.risk.volatility_surface.VolPillar`."""
+class SmileFigures(TermsTable, frozen=True):
+    """A volatility smile."""
 
+    part = VolPillar
     days: int
     level_ppm: int
     skew_ppm: int = 0
     wing_ppm: int = 0
 
 
-class ShockFigures(MarketTable, frozen=True):
-    """How scenarios shift volatility; see `clearing.schema.risk.volatility_surface.VolShock`."""
+class ShockFigures(TermsTable, frozen=True):
+    """How scenarios shift volatility."""
 
-    short_power_ppm: int
-    long_power_ppm: int
+    part = VolShock
+    short_power_ppm: int = 0
+    long_power_ppm: int = 0
 
 
-class GroupFigures(MarketTable, frozen=True):
+class GroupFigures(TermsTable, frozen=True):
     """A risk group."""
 
+    part = RiskGroup
     name: str
     feed: str
     range_ppm: int
@@ -56,16 +68,18 @@ class GroupFigures(MarketTable, frozen=True):
     shock: ShockFigures | None = None
 
 
-class TierFigures(MarketTable, frozen=True):
+class TierFigures(TermsTable, frozen=True):
     """A further haircut on an account's holding of a token, on each chain, above a threshold."""
 
+    part = ConcentrationTier
     above_units: int
     haircut_ppm: int
 
 
-class HaircutFigures(MarketTable, frozen=True):
-    """What moves a haircut; see `clearing.schema.terms.collateral.HaircutTerms`."""
+class HaircutFigures(TermsTable, frozen=True):
+    """What moves a haircut."""
 
+    part = HaircutTerms
     range_share_ppm: int = 0
     liquidity_ppm: int = 0
     finality_ppm: int = 0
@@ -76,49 +90,55 @@ class HaircutFigures(MarketTable, frozen=True):
     step_ppm: int = 1
 
 
-class ScenarioFigures(MarketTable, frozen=True):
-    """How a token moves in a risk group's scenarios; see `clearing.schema.terms.collateral.ScenarioTerms`."""
+class ScenarioFigures(TermsTable, frozen=True):
+    """How a token moves in a risk group's scenarios."""
 
+    part = ScenarioTerms
     group: str
     haircut_ppm: int
     fall_share_ppm: int = 0
 
 
-class SkewFigures(MarketTable, frozen=True):
-    """The price of imbalance between chains; see `clearing.schema.terms.collateral.SkewTerms`."""
+class SkewFigures(TermsTable, frozen=True):
+    """The price of imbalance between chains."""
 
+    part = SkewTerms
     rate_ppm: int
     depth_micros: int
     band_micros: int
 
 
-class InterestFigures(MarketTable, frozen=True):
+class InterestFigures(TermsTable, frozen=True):
     """Interest on settlement cash."""
 
+    part = InterestTerms
     interval_ms: int
     debit_ppm: int
     credit_ppm: int
 
 
-class CashCallFigures(MarketTable, frozen=True):
+class CashCallFigures(TermsTable, frozen=True):
     """Time for who owes too much cash."""
 
+    part = CashCallTerms
     deadline_blocks: int
     auction_blocks: int
     slice_ppm: int
 
 
-class CashFigures(MarketTable, frozen=True):
+class CashFigures(TermsTable, frozen=True):
     """The settlement cash group."""
 
+    part = CashGroup
     skew: SkewFigures | None = None
     interest: InterestFigures | None = None
     call: CashCallFigures | None = None
 
 
-class GateFigures(MarketTable, frozen=True):
+class GateFigures(TermsTable, frozen=True):
     """Withdrawal limits of a token on each chain: see `clearing.schema.terms.withdrawals.AssetWithdrawalLimits`."""
 
+    part = AssetWithdrawalLimits
     owner_units_max: int = 0
     window_units_max: int = 0
     delay_above_units: int = 0
@@ -126,9 +146,10 @@ class GateFigures(MarketTable, frozen=True):
     refund_units_min: int = 0
 
 
-class TokenFigures(MarketTable, frozen=True):
+class TokenFigures(TermsTable, frozen=True):
     """A token that every chain has."""
 
+    part = Asset
     symbol: str
     decimals: int
     unit_decimals: int
@@ -146,9 +167,10 @@ class TokenFigures(MarketTable, frozen=True):
     scenarios: ScenarioFigures | None = None
 
 
-class ChargeFigures(MarketTable, frozen=True):
-    """What size costs; see `clearing.schema.risk.charges.LotCharge`."""
+class ChargeFigures(TermsTable, frozen=True):
+    """What size costs."""
 
+    part = LotCharge
     contingency_ppm: int = 0
     slippage_ppm: int = 0
     depth_lots: int = 0
@@ -157,9 +179,10 @@ class ChargeFigures(MarketTable, frozen=True):
     sizes_ppm: tuple[int, ...] = CHARGE_SIZES_PPM
 
 
-class FundingFigures(MarketTable, frozen=True):
-    """Premium and funding of a perpetual; see `clearing.schema.terms.prices.FundingTerms`."""
+class FundingFigures(TermsTable, frozen=True):
+    """Premium and funding of a perpetual."""
 
+    part = FundingTerms
     premium_cap_ppm: int
     window_ms: int
     depth_lots: int
@@ -171,9 +194,10 @@ class FundingFigures(MarketTable, frozen=True):
     wash_cover_ppm: int = 0
 
 
-class InstrumentFigures(MarketTable, frozen=True):
+class InstrumentFigures(TermsTable, frozen=True):
     """An instrument; its expiry counts from genesis."""
 
+    part = Instrument
     name: str
     kind: Literal["perpetual", "future", "call", "put", "forward"]
     group: str
@@ -186,9 +210,10 @@ class InstrumentFigures(MarketTable, frozen=True):
     funding: FundingFigures | None = None
 
 
-class JointFigures(MarketTable, frozen=True):
+class JointFigures(TermsTable, frozen=True):
     """Credit between groups."""
 
+    part = JointCredit
     tail: int
     weight_ppm: int
     keep_largest: bool
@@ -196,18 +221,20 @@ class JointFigures(MarketTable, frozen=True):
     """Each a column of the grid for every group, then how often."""
 
 
-class MarketStress(MarketTable, frozen=True):
-    """A scenario that the default fund is tested by; see `clearing.schema.risk.parameters.StressScenario`."""
+class MarketStress(TermsTable, frozen=True):
+    """A scenario that the default fund is tested by."""
 
+    part = StressScenario
     name: str
-    moves_percent: tuple[int, ...]
-    """Of each group's index, in their order."""
-    volatility_direction: int
+    moves_percent: tuple[int, ...] = ()
+    """Of each group's index, in their order; empty: the table has `moves` as in genesis."""
+    volatility_direction: int = 0
 
 
-class RiskFigures(MarketTable, frozen=True):
+class RiskFigures(TermsTable, frozen=True):
     """Levels."""
 
+    part = RiskParameters
     rate_ppm: int
     cash_limit_micros: int
     joint: JointFigures | None = None
@@ -215,9 +242,10 @@ class RiskFigures(MarketTable, frozen=True):
     stress: tuple[MarketStress, ...] = ()
 
 
-class PriceFigures(MarketTable, frozen=True):
-    """Outliers and the ladder of a feed without a price; see `clearing.schema.terms.prices.PriceTerms`."""
+class PriceFigures(TermsTable, frozen=True):
+    """Outliers and the ladder of a feed without a price."""
 
+    part = PriceTerms
     outlier_deviations: int
     outlier_floor_ppm: int
     grace_blocks: int
@@ -228,9 +256,10 @@ class PriceFigures(MarketTable, frozen=True):
     auction_lots_min: int = 1
 
 
-class RangeFigures(MarketTable, frozen=True):
-    """How ranges follow the market; see `clearing.schema.risk.price_ranges.RangeParameters`."""
+class RangeFigures(TermsTable, frozen=True):
+    """How ranges follow the market."""
 
+    part = RangeParameters
     interval_ms: int
     window: int
     window_min: int
@@ -243,9 +272,10 @@ class RangeFigures(MarketTable, frozen=True):
     range_max_ppm: int
 
 
-class MarketFigures(MarketTable, frozen=True):
+class MarketFigures(TermsTable, frozen=True):
     """Limits and fees."""
 
+    part = MarketParameters
     move_cap_ppm: int
     epoch_blocks: int
     snapshot_delay_blocks: int
@@ -254,9 +284,10 @@ class MarketFigures(MarketTable, frozen=True):
     prices: PriceFigures | None = None
 
 
-class ChainFigures(MarketTable, frozen=True):
+class ChainFigures(TermsTable, frozen=True):
     """Pace of the chains."""
 
+    part = ChainTerms
     custody_stride: int
     block_seconds: int
 
@@ -267,9 +298,10 @@ class HouseFigures(MarketTable, frozen=True):
     capital_micros: int
 
 
-class Market(MarketTable, frozen=True):
+class Market(TermsTable, frozen=True):
     """The whole file."""
 
+    part = Genesis
     hours: str
     feeds: tuple[FeedFigures, ...]
     groups: tuple[GroupFigures, ...]
@@ -281,16 +313,16 @@ class Market(MarketTable, frozen=True):
     house: HouseFigures
     ranges: RangeFigures | None = None
     cash: CashFigures = CashFigures()
-    crisis: dict[str, Any] = {}
+    crisis: dict[str, Any] = msgspec.field(default_factory=dict)
     """Fields of `clearing.schema.terms.genesis.CrisisParameters`, by their names."""
-    inflow: dict[str, Any] = {}
+    inflow: dict[str, Any] = msgspec.field(default_factory=dict)
     """Fields of `clearing.schema.terms.withdrawals.InflowDelayTerms`, by their names."""
 
 
 def load_market(path: Path = CONFIGS / "market.toml") -> Market:
     """Read the file. Raises LocalFault naming the key that is wrong."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Market)
+        return read_tables(Market, path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise LocalFault(DevnetCode.MARKET_FILE_INVALID, str(path), why=str(error)) from None
 

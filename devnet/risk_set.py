@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from clearing.base.errors import LocalFault
-from clearing.genesis.json import genesis_part_from_json
 from clearing.liquidation.auction import auction_discount_ppm
 from clearing.schema.risk.parameters import StressScenario
 from clearing.schema.risk.price_ranges import RangeParameters
@@ -29,9 +28,9 @@ from devnet.market import (
     HaircutFigures,
     MarketFigures,
     MarketStress,
-    MarketTable,
     RangeFigures,
 )
+from devnet.stated_terms import MarketTable, part_of, read_tables, with_terms
 
 RISK_SET = CONFIGS.parent / "risk" / "default.toml"
 _TABLE = re.compile(r"^\[\[?([\w.]+)\]\]?", re.MULTILINE)
@@ -112,17 +111,17 @@ class RiskSet(msgspec.Struct, frozen=True):
 def read_risk_set(path: Path = RISK_SET) -> RiskSet:
     """Read the file. Raises LocalFault MARKET_FILE_INVALID naming the key that is wrong."""
     try:
-        figures = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), RiskSetFigures)
-        crisis = genesis_part_from_json(CrisisParameters, figures.crisis, "crisis")
-        genesis_part_from_json(InflowDelayTerms, figures.inflow, "inflow")  # only a new draft has them
-    except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
+        figures = read_tables(RiskSetFigures, path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise LocalFault(DevnetCode.MARKET_FILE_INVALID, str(path), why=str(error)) from None
+    crisis = with_terms(CrisisParameters(), figures.crisis, "crisis")
+    with_terms(InflowDelayTerms(), figures.inflow, "inflow")  # only a new draft has them
     for field, value, good in crisis_checks(crisis):
         if not good:
             raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"crisis.{field}", value=str(value))
     return RiskSet(
         block_ms=figures.block_ms,
-        ranges=RangeParameters(**msgspec.structs.asdict(figures.ranges)),
+        ranges=part_of(RangeParameters, figures.ranges, "ranges"),
         stress=stress_scenarios(figures.risk.stress),
         crisis=crisis,
         epoch_blocks=figures.market.epoch_blocks,
@@ -132,7 +131,7 @@ def read_risk_set(path: Path = RISK_SET) -> RiskSet:
 
 
 def _funding(figures: FundingFigures) -> FundingTerms:
-    terms = FundingTerms(**msgspec.structs.asdict(figures))
+    terms = part_of(FundingTerms, figures, "instruments.funding")
     try:
         check_funding_terms("of every perpetual", terms, perpetual=True)
     except LocalFault as fault:

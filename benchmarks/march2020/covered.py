@@ -22,6 +22,7 @@ from clearing.schema.risk.charges import LotCharge
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.state.holdings import positions_of
 from devnet.market import load_market
+from devnet.stated_terms import part_of
 from tests.kit.clearing.genesis import USDC_1
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def charges_of_a_draft() -> tuple[LotCharge, ...]:
     for number, (name, share) in enumerate(LOT_SHARE.items(), start=1):
         figures = next(each.charge for each in load_market().instruments if each.name == name)
         if figures is not None:
-            charge = LotCharge(number, **msgspec.structs.asdict(figures))
+            charge = part_of(LotCharge, figures, "charge", instrument=number)
             charges.append(msgspec.structs.replace(charge, depth_lots=charge.depth_lots * share))
     return tuple(charges)
 

@@ -10,11 +10,12 @@ from fractions import Fraction
 from math import expm1
 from pathlib import Path
 
-from clearing.base.units import PPM
+from clearing.base.units import DAY_MS, PPM
 from clearing.margin.requirement.account_margin import AccountMargin, account_margin
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.group_charges import BasisMove, BasisPoint, GroupCharges, NetCharge
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -37,6 +38,15 @@ SHORT_OPTION_PPM = 40_000
 """As the devnet's ETH; so are the charges."""
 PERPETUAL_CHARGE = LotCharge(0, 5_000, 500, 80_000, 5_000, 10_000)
 OPTION_CHARGE = LotCharge(0, slippage_ppm=2_000)
+NET_CHARGES = GroupCharges(
+    basis=(
+        BasisMove((BasisPoint(30 * DAY_MS, 5_000), BasisPoint(90 * DAY_MS, 12_600))),
+        BasisMove((BasisPoint(30 * DAY_MS, 5_000), BasisPoint(90 * DAY_MS, -12_600))),
+    ),
+    delta=NetCharge(rate_ppm=500),
+    vega=NetCharge(rate_ppm=20_000),
+)
+"""What a network may add: each month apart from the perpetual by what Deribit's roll shock moves it, either way."""
 MOVE_RISK, MOVE_LEAST = 0.05, 0.005
 """Deribit's `annualised_move_risk` and `min_annualised_move` of ETH."""
 DERIBIT_MAINTENANCE = Fraction(8, 10)
@@ -65,6 +75,8 @@ class Comparison:
     portfolio: str
     option_value: Fraction
     here: Requirement
+    net: Mapping[str, Fraction]
+    """What `NET_CHARGES` add to `here`, by name."""
     deribit: Requirement
     derive: Requirement
 
@@ -73,7 +85,7 @@ def comparisons() -> list[Comparison]:
     """All portfolios in the order of their file."""
     run = from_json((FOLDER / "portfolios.json").read_bytes(), MarginRun)
     check_portfolio(run.portfolio)
-    own = _own_arrays(run.portfolio)
+    own, netted = _own_arrays(run.portfolio, GroupCharges()), _own_arrays(run.portfolio, NET_CHARGES)
     deribit, derive = (_evaluator(name, run.portfolio) for name in ("deribit", "derive"))
     found = []
     for account in run.portfolio.accounts:
@@ -83,6 +95,7 @@ def comparisons() -> list[Comparison]:
                 account.id,
                 result.position_value,
                 _here(own, account),
+                _net(netted, account),
                 _deribit(deribit.account(account), run.portfolio),
                 _derive(result),
             )
@@ -97,7 +110,7 @@ def _evaluator(name: str, portfolio: Portfolio) -> Evaluator:
     return Evaluator(model, portfolio)
 
 
-def _own_arrays(portfolio: Portfolio) -> RiskArrays:
+def _own_arrays(portfolio: Portfolio, charges: GroupCharges) -> RiskArrays:
     """The network's arrays of this market, with its option grid and the devnet's charges."""
     (market,) = portfolio.groups
     group = RiskGroup(
@@ -110,10 +123,11 @@ def _own_arrays(portfolio: Portfolio) -> RiskArrays:
         short_option_ppm=SHORT_OPTION_PPM,
         shock=OPTION_SHOCK,
         scenarios=OPTION_GRID,
+        charges=charges,
     )
     listed = tuple(_instrument(number, each) for number, each in enumerate(portfolio.instruments, start=1))
-    charges = tuple(LotCharge(each.id, *_charge(each)) for each in listed)
-    parameters = RiskParameters((group,), rate_ppm=int(exact_rational(market.rate) * PPM), charges=charges)
+    of_lots = tuple(LotCharge(each.id, *_charge(each)) for each in listed)
+    parameters = RiskParameters((group,), rate_ppm=int(exact_rational(market.rate) * PPM), charges=of_lots)
     index = {1: int(exact_rational(market.price or 0) * TICKS)}
     return build_risk_arrays(listed, (), (CashGroup(1, "USD"),), {}, index, parameters, NOW_MS)
 
@@ -135,10 +149,18 @@ def _instrument(number: int, contract: Contract) -> Instrument:
     return Instrument(number, contract.id, KINDS[contract.kind], 1, 1, 1, MICROS_PER_TICK, expiry, strike)
 
 
-def _here(arrays: RiskArrays, account: PortfolioAccount) -> Requirement:
+def _margin(arrays: RiskArrays, account: PortfolioAccount) -> AccountMargin:
     sizes = {position.instrument: int(exact_rational(position.size) * LOTS) for position in account.positions}
-    lots = [sizes.get(each.name, 0) for each in arrays.instruments]
-    margin: AccountMargin = account_margin(arrays, [0], [], lots)
+    return account_margin(arrays, [0], [], [sizes.get(each.name, 0) for each in arrays.instruments])
+
+
+def _net(arrays: RiskArrays, account: PortfolioAccount) -> dict[str, Fraction]:
+    charged = zip(arrays.tariff.net, _margin(arrays, account).terms.net, strict=True)
+    return {charge.name: Fraction(micros, 10**6) for charge, micros in charged}
+
+
+def _here(arrays: RiskArrays, account: PortfolioAccount) -> Requirement:
+    margin = _margin(arrays, account)
     minimum = max(sum(margin.terms.option_minimums) - sum(margin.group_losses), 0)
     further = {"minimum": minimum, "charges": margin.terms.charges + margin.terms.impact}
     return Requirement(
@@ -176,7 +198,7 @@ def _derive(result: AccountResult) -> Requirement:
 
 
 def tables() -> str:
-    """Both tables of the page, in Markdown."""
+    """The tables of the page, in Markdown."""
     found = comparisons()
     totals = [
         "| portfolio | value of the options | here | Deribit | Derive |",
@@ -199,7 +221,15 @@ def tables() -> str:
             for each in found
         ),
     ]
-    return "\n".join([*totals, "", *parts])
+    net = [
+        "| portfolio | basis | net delta | net vega |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {each.portfolio} | " + " | ".join(_shown(each.net[name]) for name in ("basis", "delta", "vega")) + " |"
+            for each in found
+        ),
+    ]
+    return "\n".join([*totals, "", *parts, "", *net])
 
 
 def _parts(rule: Requirement) -> str:

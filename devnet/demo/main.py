@@ -212,6 +212,7 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         package_bytes=verdict.bytes,
         verify_seconds=verdict.seconds,
         claim=claim(folder, testnet, own),
+        prices=tuple(line for _, line in sorted(logs.surfaces.prices.items())),
         volatility=logs.surfaces.volatility(logs.state) if logs.state else (),
         early_calls=tuple(logs.surfaces.early),
         members=member_lines(genesis, logs.state, tally) if logs.state else (),

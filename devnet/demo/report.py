@@ -27,7 +27,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import STRAY_ACCOUNT
 from clearing.state.state import State
 from devnet.demo.escape_drill import TokenDrill
-from devnet.demo.volatility import EarlyCallLine, VolatilityLine
+from devnet.demo.volatility import EarlyCallLine, PriceLine, VolatilityLine
 
 
 @dataclass(slots=True)
@@ -192,6 +192,7 @@ class Summary(msgspec.Struct, frozen=True):
     package_bytes: int
     verify_seconds: float
     claim: str
+    prices: tuple[PriceLine, ...]
     volatility: tuple[VolatilityLine, ...]
     """SIMULATED: no option price is on record."""
     early_calls: tuple[EarlyCallLine, ...]
@@ -250,6 +251,10 @@ def show(summary: Summary, console: Console) -> None:
         ("deposits credited", f"{deposits} ({summary.deposit_seconds:.1f} s to the last)"),
         ("trades novated", trades),
         *(
+            (f"price of {line.feed}", f"falls by {line.fall_ppm / 10_000:.0f} % until height {line.lowest_height}")
+            for line in summary.prices
+        ),
+        *(
             (
                 f"implied volatility of {line.group}, simulated",
                 f"{line.first_ppm / 10_000:.0f} % at first, {line.highest_ppm / 10_000:.0f} % at height"
@@ -304,5 +309,6 @@ def show(summary: Summary, console: Console) -> None:
 def _early_text(summary: Summary, line: EarlyCallLine) -> str:
     """Whom it warned, and whether the first surfaces would have."""
     name = next((member.name for member in summary.members if member.account == line.account), str(line.account))
-    found = f"{name}: a breach by {line.probability_ppm / 10_000:.1f} %"
-    return f"{found}; on the first surface, at the same prices, {line.first_probability_ppm / 10_000:.1f} %"
+    found = f"{name}: a breach is {line.probability_ppm / 10_000:.1f} % likely"
+    beside = f"{line.first_probability_ppm / 10_000:.1f} % on the first surface, at the same prices"
+    return f"{found}; {beside}" + (": it follows from volatility" if line.follows_from_volatility else "")

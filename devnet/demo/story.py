@@ -275,7 +275,8 @@ class DevnetStory:
                     account = await client.account(member.id)
                 if account.calls and not called:
                     called, call = True, account.calls[0]
-                    self._report(f"{member.name} gets a call ({call.kind}) at height {call.opened_height}")
+                    kind = "an early" if call.kind == "early" else f"a {call.kind}"
+                    self._report(f"{member.name} gets {kind} call at height {call.opened_height}")
                 short = sum(-int(position.lots) for position in account.positions if position.name == PUT)
                 if called and short <= 0:
                     self._report(f"{member.name} has bought its puts back")

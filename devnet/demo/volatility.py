@@ -1,4 +1,4 @@
-"""What implied volatility did in a demonstration, and the early calls that followed from it.
+"""What prices and implied volatility did in a demonstration, and the early calls that followed from volatility.
 
 Rule: out of replayed blocks alone. An early call follows from volatility when the surface that was agreed first, with
 the same prices and positions, makes a breach a third less likely or still less. Where blocks are few, prices fall far
@@ -9,15 +9,31 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from clearing.base.units import PPM
 from clearing.liquidation.trigger import maintenance_trigger
 from clearing.margin_calls.early_calls import breach_probability_ppm, loss_deviation
 from clearing.schema.receipts.margin_calls import EarlyCalled
 from clearing.schema.receipts.surfaces import SurfaceApplied
 from clearing.schema.records.surfaces import SurfaceState
 from clearing.schema.risk.live_surface import ExpiryQuote
+from clearing.schema.terms.assets import Feed
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
 from node.agreement.application import DecidedHeight
+
+
+class PriceLine(msgspec.Struct, frozen=True):
+    """The index of one feed, in ticks."""
+
+    feed: str
+    first_ticks: int
+    lowest_ticks: int
+    lowest_height: int
+
+    @property
+    def fall_ppm(self) -> int:
+        """From the first price to the lowest one, as a fraction of the first, rounded down."""
+        return (self.first_ticks - self.lowest_ticks) * PPM // self.first_ticks
 
 
 class VolatilityLine(msgspec.Struct, frozen=True):
@@ -50,6 +66,8 @@ class EarlyCallLine(msgspec.Struct, frozen=True):
 class SurfaceWatch:
     """Takes in each decided height."""
 
+    prices: dict[int, PriceLine] = field(default_factory=dict)
+    """By feed."""
     first: dict[int, tuple[ExpiryQuote, ...]] = field(default_factory=dict)
     """By risk group."""
     highest: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -59,6 +77,10 @@ class SurfaceWatch:
     def note(self, decided: DecidedHeight) -> None:
         """One height with its state."""
         height = decided.header.height
+        for feed in decided.state.terms.genesis.feeds:
+            record = decided.state.feeds.get(feed.id)
+            if record is not None and record.ticks:
+                self._note_price(feed, record.ticks, height)
         for receipt in decided.result.receipts:
             if isinstance(receipt, SurfaceApplied):
                 self.first.setdefault(receipt.group, receipt.expiries)
@@ -66,6 +88,13 @@ class SurfaceWatch:
                 self.highest[receipt.group] = max(self.highest.get(receipt.group, (0, 0)), (level, height))
             elif isinstance(receipt, EarlyCalled):
                 self.early.append(self._beside_first(decided.state, height, receipt))
+
+    def _note_price(self, feed: Feed, ticks: int, height: int) -> None:
+        line = self.prices.get(feed.id)
+        if line is None:
+            self.prices[feed.id] = PriceLine(feed.name, ticks, ticks, height)
+        elif ticks < line.lowest_ticks:
+            self.prices[feed.id] = msgspec.structs.replace(line, lowest_ticks=ticks, lowest_height=height)
 
     def volatility(self, state: State) -> tuple[VolatilityLine, ...]:
         """Of each group that had a live surface."""

@@ -3,16 +3,20 @@
 Rule: every test of every series, every book and every loss beyond its margin.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from clearing.base.units import DAY_MS, PPM
 from lab.backtest.coverage import Coverage, change_ratio, coverage_of, peak_to_trough, years_of
 from lab.backtest.walk import Setup, Walked, form_of, worth_of
 
 CHANGE_DAYS = (1, 5, 30)
+Integers: TypeAlias = NDArray[np.int64]
 
 
 class Procyclicality(msgspec.Struct, frozen=True):
@@ -58,8 +62,28 @@ class Breach(msgspec.Struct, frozen=True, array_like=True):
     loss: int
 
 
-class BacktestReport(msgspec.Struct, frozen=True):
-    """All of it, as it is written as JSON."""
+class Walk(Protocol):
+    """What a walk found at its points, of every book."""
+
+    @property
+    def times_s(self) -> Integers:
+        """[points] Unix seconds."""
+
+    @property
+    def gaps(self) -> int:
+        """Points that were left out."""
+
+    @property
+    def margins(self) -> Integers:
+        """[points, books] micros."""
+
+    @property
+    def losses(self) -> Integers:
+        """[points, books] micros."""
+
+
+class WalkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reports of both backtests have, as it is written as JSON."""
 
     file: str
     file_sha256: str
@@ -72,13 +96,24 @@ class BacktestReport(msgspec.Struct, frozen=True):
     gaps: int
     confidence_ppm: int
     parameters: dict[str, int]
-    ranges: tuple[RangeReport, ...]
-    books: tuple[BookReport, ...]
     breaches: tuple[Breach, ...]
-    raw_is_calibrated: bool
-    """Two-sided Kupiec at 5 % on the raw range of every underlying."""
+    """The seed is the book's place in the list."""
     margin_is_enough: bool
     """One-sided upper bound at 5 % on the margin of every book."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no book fails."""
+        return self.margin_is_enough
+
+
+class BacktestReport(WalkReport, frozen=True, kw_only=True):
+    """All of it."""
+
+    ranges: tuple[RangeReport, ...]
+    books: tuple[BookReport, ...]
+    raw_is_calibrated: bool
+    """Two-sided Kupiec at 5 % on the raw range of every underlying."""
 
     @property
     def passed(self) -> bool:
@@ -86,33 +121,46 @@ class BacktestReport(msgspec.Struct, frozen=True):
         return self.raw_is_calibrated and self.margin_is_enough
 
 
+def walk_figures(walked: Walk, setup: Setup, coverages: Iterable[Coverage], file: str, sha256: str) -> dict[str, Any]:
+    """The fields of `WalkReport`, from a walk and the coverage of each book."""
+    rules = setup.parameters
+    return {
+        "file": file,
+        "file_sha256": sha256,
+        "first_s": int(walked.times_s[0]),
+        "last_s": int(walked.times_s[-1]),
+        "interval_s": rules.interval_ms // 1000,
+        "horizon_observations": setup.steps,
+        "warm_up": setup.warm_up,
+        "points": int(walked.times_s.size),
+        "gaps": walked.gaps,
+        "confidence_ppm": rules.confidence_ppm,
+        "parameters": {name: int(getattr(rules, name)) for name in rules.__struct_fields__},
+        "breaches": tuple(
+            Breach(int(book), int(walked.times_s[at]), int(walked.margins[at, book]), int(walked.losses[at, book]))
+            for at, book in np.argwhere(walked.losses > walked.margins)
+        ),
+        "margin_is_enough": all(coverage.is_enough for coverage in coverages),
+    }
+
+
+def procyclicality_of(series: Integers, setup: Setup) -> Procyclicality:
+    """Of a series with a value a point."""
+    span_ms = setup.parameters.interval_ms * setup.steps
+    ratios = {f"{days}d": round(change_ratio(series, max(days * DAY_MS // span_ms, 1)), 4) for days in CHANGE_DAYS}
+    return Procyclicality(round(peak_to_trough(series), 4), ratios)
+
+
 def report_of(walked: Walked, setup: Setup, file: str, file_sha256: str) -> BacktestReport:
     """Judge a walk."""
-    rules = setup.parameters
-    probability = 1.0 - rules.confidence_ppm / PPM
+    probability = 1.0 - setup.parameters.confidence_ppm / PPM
     ranges = tuple(_range(walked, setup, at, probability) for at in range(len(walked.names)))
     books = tuple(_book(walked, seed, probability) for seed in range(setup.seeds))
-    over = np.argwhere(walked.losses > walked.margins)
     return BacktestReport(
-        file=file,
-        file_sha256=file_sha256,
-        first_s=int(walked.times_s[0]),
-        last_s=int(walked.times_s[-1]),
-        interval_s=rules.interval_ms // 1000,
-        horizon_observations=setup.steps,
-        warm_up=setup.warm_up,
-        points=int(walked.times_s.size),
-        gaps=walked.gaps,
-        confidence_ppm=rules.confidence_ppm,
-        parameters={name: int(getattr(rules, name)) for name in rules.__struct_fields__},
+        **walk_figures(walked, setup, (book.coverage for book in books), file, file_sha256),
         ranges=ranges,
         books=books,
-        breaches=tuple(
-            Breach(int(seed), int(walked.times_s[at]), int(walked.margins[at, seed]), int(walked.losses[at, seed]))
-            for at, seed in over
-        ),
         raw_is_calibrated=all(series.raw.is_calibrated for series in ranges),
-        margin_is_enough=all(book.coverage.is_enough for book in books),
     )
 
 
@@ -120,12 +168,6 @@ def _range(walked: Walked, setup: Setup, at: int, probability: float) -> RangeRe
     moves, raw, published = walked.moves_ppm[:, at], walked.raw_ppm[:, at], walked.ranges_ppm[:, at]
     years = years_of(walked.times_s.tolist())
     by_year = {str(year): coverage_of((moves > raw)[years == year], probability) for year in np.unique(years)}
-    days = {day: day * DAY_MS // (setup.parameters.interval_ms * setup.steps) for day in CHANGE_DAYS}
-
-    def cyclical(series: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Procyclicality:
-        ratios = {f"{day}d": round(change_ratio(series, max(steps, 1)), 4) for day, steps in days.items()}
-        return Procyclicality(round(peak_to_trough(series), 4), ratios)
-
     return RangeReport(
         name=walked.names[at],
         raw=coverage_of(moves > raw, probability),
@@ -133,8 +175,8 @@ def _range(walked: Walked, setup: Setup, at: int, probability: float) -> RangeRe
         published=coverage_of(moves > published, probability),
         median_raw_ppm=int(np.median(raw)),
         median_published_ppm=int(np.median(published)),
-        raw_procyclicality=cyclical(raw),
-        published_procyclicality=cyclical(published),
+        raw_procyclicality=procyclicality_of(raw, setup),
+        published_procyclicality=procyclicality_of(published, setup),
     )
 
 

@@ -6,9 +6,9 @@ Rule: every book and every loss beyond its margin; the first line says that the 
 import msgspec
 import numpy as np
 
-from clearing.base.units import DAY_MS, PPM
-from lab.backtest.coverage import Coverage, change_ratio, coverage_of, peak_to_trough
-from lab.backtest.report import CHANGE_DAYS, Breach, Procyclicality, day_of
+from clearing.base.units import PPM
+from lab.backtest.coverage import Coverage, coverage_of
+from lab.backtest.report import Procyclicality, WalkReport, day_of, procyclicality_of, walk_figures
 from lab.backtest.walk import Setup
 from lab.option_backtest.books import OptionBook
 from lab.option_backtest.variance_path import HestonFit
@@ -41,64 +41,27 @@ class OptionBookReport(msgspec.Struct, frozen=True):
     """Of the initial margin. The book is opened again every week at the same worth."""
 
 
-class OptionBacktestReport(msgspec.Struct, frozen=True):
+class OptionBacktestReport(WalkReport, frozen=True, kw_only=True):
     """All of it, as it is written as JSON."""
 
     surfaces: str
-    file: str
-    file_sha256: str
-    first_s: int
-    last_s: int
-    interval_s: int
-    horizon_observations: int
-    warm_up: int
-    points: int
-    gaps: int
-    confidence_ppm: int
     surface_seed: int
     fits: dict[str, HestonFit]
     volatility_ppm: dict[str, tuple[int, int, int]]
     """Least, median and largest simulated volatility at the money for 30 days."""
-    parameters: dict[str, int]
     books: tuple[OptionBookReport, ...]
-    breaches: tuple[Breach, ...]
-    """The seed is the book's place in the list."""
-    margin_is_enough: bool
-    """One-sided upper bound at 5 % on the margin of every book."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no book fails."""
-        return self.margin_is_enough
 
 
 def option_report(walked: OptionWalked, setup: Setup, seed: int, file: str, file_sha256: str) -> OptionBacktestReport:
     """Judge a walk."""
-    rules = setup.parameters
     books = tuple(_book(walked, setup, at, book) for at, book in enumerate(walked.books))
-    over = np.argwhere(walked.losses > walked.margins)
     return OptionBacktestReport(
+        **walk_figures(walked, setup, (book.coverage for book in books), file, file_sha256),
         surfaces=SIMULATED,
-        file=file,
-        file_sha256=file_sha256,
-        first_s=int(walked.times_s[0]),
-        last_s=int(walked.times_s[-1]),
-        interval_s=rules.interval_ms // 1000,
-        horizon_observations=setup.steps,
-        warm_up=setup.warm_up,
-        points=int(walked.times_s.size),
-        gaps=walked.gaps,
-        confidence_ppm=rules.confidence_ppm,
         surface_seed=seed,
         fits=dict(zip(walked.names, walked.fits, strict=True)),
         volatility_ppm={name: _extent(walked.volatilities_ppm[:, at]) for at, name in enumerate(walked.names)},
-        parameters={name: int(getattr(rules, name)) for name in rules.__struct_fields__},
         books=books,
-        breaches=tuple(
-            Breach(int(book), int(walked.times_s[at]), int(walked.margins[at, book]), int(walked.losses[at, book]))
-            for at, book in over
-        ),
-        margin_is_enough=all(book.coverage.is_enough for book in books),
     )
 
 
@@ -109,15 +72,13 @@ def _extent(series: Integers) -> tuple[int, int, int]:
 def _book(walked: OptionWalked, setup: Setup, at: int, book: OptionBook) -> OptionBookReport:
     margins, losses = walked.margins[:, at], walked.losses[:, at]
     probability = 1.0 - setup.parameters.confidence_ppm / PPM
-    span_ms = setup.parameters.interval_ms * setup.steps
-    ratios = {f"{days}d": round(change_ratio(margins, max(days * DAY_MS // span_ms, 1)), 4) for days in CHANGE_DAYS}
     mean, largest = int(np.mean(margins)), max(int(losses.max()), 0)
     quantile = max(int(np.quantile(losses, QUANTILE)), 0)
     return OptionBookReport(
         name=book.name,
         coverage=coverage_of(losses > margins, probability),
         excess=Excess(mean, largest, _ratio_ppm(mean, largest), quantile, _ratio_ppm(mean, quantile)),
-        procyclicality=Procyclicality(round(peak_to_trough(margins), 4), ratios),
+        procyclicality=procyclicality_of(margins, setup),
     )
 
 

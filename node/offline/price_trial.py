@@ -16,7 +16,7 @@ from node.app.service_settings import price_source, surface_source
 from node.config import NodeConfig
 from node.config_sources import load_config
 from node.offline.surface_trial import SurfaceTrial, TriedSurface, surface_lines, tried_surfaces
-from node.oracle.combination import Verdict
+from node.oracle.combination import SourceVerdict
 from node.oracle.connections.live import LiveConnections
 from node.oracle.readings import DECIMALS, E18
 from node.oracle.several_sources import FeedStanding, SeveralSources
@@ -134,7 +134,7 @@ def _tried(standing: FeedStanding, several: SeveralSources) -> TriedFeed:
     )
 
 
-def _tried_source(verdict: Verdict, market: str) -> TriedSource:
+def _tried_source(verdict: SourceVerdict, market: str) -> TriedSource:
     flaw = verdict.flaw
     return TriedSource(
         name=verdict.name,

@@ -23,7 +23,7 @@ class FeedValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SourceVerdict:
     """One source: what it says, and why it does not count; `flaw` is None for one that does."""
 
     name: str
@@ -38,7 +38,7 @@ class Judgement:
     """`value` is None while the usable sources are fewer than the quorum."""
 
     value: FeedValue | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[SourceVerdict, ...]
 
     @property
     def usable(self) -> int:
@@ -128,8 +128,8 @@ def _value(usable: Sequence[SourceState]) -> FeedValue:
     return FeedValue(price, max(farthest, width), len(readings))
 
 
-def _verdict(state: SourceState, flaw: Flaw | None, now_ms: int) -> Verdict:
+def _verdict(state: SourceState, flaw: Flaw | None, now_ms: int) -> SourceVerdict:
     reading = state.reading
     if reading is None:
-        return Verdict(state.name, None, 0, 0, flaw)
-    return Verdict(state.name, reading.price_e18, reading.half_width_e18, age_ms(state, now_ms), flaw)
+        return SourceVerdict(state.name, None, 0, 0, flaw)
+    return SourceVerdict(state.name, reading.price_e18, reading.half_width_e18, age_ms(state, now_ms), flaw)

@@ -61,7 +61,7 @@ Event: TypeAlias = PriceRead | MarketHalted | MarketOpened | BookLost | FrameWan
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One answer over HTTP. `retry_after`: the header's text, empty without one."""
 
     status: int
@@ -92,7 +92,7 @@ class StreamParser(Protocol):
         """
         ...
 
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:
+    def snapshot(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The events of the answer to `SnapshotWanted`. Raises as `receive`."""
         ...
 
@@ -100,7 +100,7 @@ class StreamParser(Protocol):
 class WithoutSnapshots:
     """Of a `StreamParser` that never wants one: whole books come by the stream."""
 
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
+    def snapshot(self, answer: HttpAnswer) -> tuple[Event, ...]:  # noqa: ARG002 - never asked for
         """Nothing."""
         return ()
 
@@ -113,6 +113,6 @@ class AnswerParser(Protocol):
     body: bytes
     """Empty: GET; else it is posted as JSON."""
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The events of one answer. Raises as `StreamParser.receive`."""
         ...

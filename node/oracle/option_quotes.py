@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Protocol
 
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.source import OracleCode
 
 ROWS_MAX = 5_000
@@ -66,7 +66,7 @@ class ChainParser(Protocol):
     paths: tuple[str, ...]
     """Under the venue's address; all are asked, one after the other."""
 
-    def read(self, answers: Sequence[Answer]) -> OptionChain:
+    def read(self, answers: Sequence[HttpAnswer]) -> OptionChain:
         """Of an answer for each path. Raises RemoteFault VENUE_MALFORMED, VENUE_REFUSED, VENUE_RATE_LIMITED."""
         ...
 

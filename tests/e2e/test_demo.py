@@ -58,10 +58,15 @@ def test_volatility_rises_with_the_crash_and_an_early_call_follows_from_it(demo_
     rises = {line["group"]: line["highest_ppm"] / line["first_ppm"] for line in summary["volatility"]}
     assert rises.keys() == {"BTC", "ETH"}
     assert min(rises.values()) > 1.3
+    falls = {line["feed"]: line["lowest_ticks"] / line["first_ticks"] for line in summary["prices"]}
+    assert falls.keys() == {"BTC", "ETH"}
+    assert max(falls.values()) < 0.7
     calls = summary["early_calls"]
     assert any(3 * call["first_probability_ppm"] <= 2 * call["probability_ppm"] for call in calls)
     assert all(call["threshold_ppm"] <= call["probability_ppm"] for call in calls)
-    assert "on the first surface" in re.sub(r"[\s│]+", " ", demo_run.stderr)
+    shown = re.sub(r"[\s│]+", " ", demo_run.stderr)
+    assert "price of BTC falls by" in shown
+    assert "on the first surface, at the same prices: it follows from volatility" in shown
 
 
 def test_every_figure_of_the_table_is_in_the_summary(demo_run: DemoFolder) -> None:

@@ -19,11 +19,15 @@ from clearing.margin.risk_arrays.exact_products import (
     exact_sum,
     largest_of,
     losses_by_scenario,
+    real_losses,
 )
 from clearing.schema.risk.charges import Lines
 
 if TYPE_CHECKING:
     from clearing.margin.risk_arrays.arrays import RiskArrays
+
+ACCOUNTS_AT_ONCE = 256
+"""Accounts whose losses in all joint scenarios are in memory together: what stays in the cache is searched at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,25 +122,39 @@ def _net_charges(arrays: "RiskArrays", lots: Integers) -> Exact:
 def _joint_losses_of(arrays: "RiskArrays", lots: Integers, tokens: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
     tariff, matrix = arrays.tariff, arrays.joint_matrix
-    tail = tariff.averaged_losses
-    losses = losses_by_scenario(matrix, lots, tokens[list(matrix.tokens)])[1:]
-    largest = largest_of(losses)
-    if largest * tail >= INT64_EXACT:
-        losses = losses.astype(object)
-    by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
+    units = tokens[list(matrix.tokens)]
     counts = np.array(tariff.joint_counts, np.int64)
-    accounts = np.arange(lots.shape[1])
-    left = np.full(lots.shape[1], tail, np.int64)
-    total: Exact = np.zeros(lots.shape[1], by_account.dtype)
+    found: list[Exact] = []
+    for start in range(0, max(lots.shape[1], 1), ACCOUNTS_AT_ONCE):
+        part = slice(start, start + ACCOUNTS_AT_ONCE)
+        losses: Exact | None = real_losses(matrix, lots[:, part], units[:, part])
+        if losses is None:
+            losses = np.ascontiguousarray(losses_by_scenario(matrix, lots[:, part], units[:, part])[1:].T)
+        found.append(_shortfall(losses, counts, tariff.averaged_losses))
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _shortfall(losses: Exact, counts: Integers, tail: int) -> Exact:
+    """[n] mean of the `tail` worst of losses [n, N], each as often as its count; at least 0, rounded up.
+
+    `losses` are integers, in float64 too, and are overwritten. An account's are side by side, to be searched faster.
+    """
+    largest, count = int(largest_of(losses)), len(losses)
+    wide = largest * tail >= INT64_EXACT
+    if wide:
+        losses = (losses.astype(np.int64) if losses.dtype == np.float64 else losses).astype(object)
+    accounts = np.arange(count)
+    left = np.full(count, tail, np.int64)
+    total: Exact = np.zeros(count, object if wide else np.int64)
     # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
-    for _ in tariff.joint.scenarios:
+    for _ in counts:
         if not left.any():
             break
-        worst = by_account.argmax(axis=1)
+        worst = losses.argmax(axis=1)
         taken = np.minimum(counts[worst], left)
-        total += by_account[accounts, worst] * taken
+        total += losses[accounts, worst].astype(total.dtype) * taken
         left -= taken
-        by_account[accounts, worst] = -largest - 1
+        losses[accounts, worst] = -largest - 1
     if left.any():
         raise ValueError(f"fewer scenarios than the {tail} that are averaged")
     mean: Exact = -(-total // tail)

@@ -33,7 +33,9 @@ def moved_in_history(one: RiskArrays, other: RiskArrays) -> set[int]:
     if not other.tariff.historical or (one.values is other.values and one.token_rows is other.token_rows):
         return set()
     pairs = zip(one.wide_matrices, other.wide_matrices, strict=True)
-    return {number for number, (before, after) in enumerate(pairs) if not same_matrix(before, after)}
+    return {
+        number for number, (before, after) in enumerate(pairs) if before is not after and not same_matrix(before, after)
+    }
 
 
 def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:

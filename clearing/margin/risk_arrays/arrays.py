@@ -27,6 +27,7 @@ from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import (
     GroupMatrix,
     Integers,
+    Joined,
     group_matrix,
     joined_matrix,
     with_tokens,
@@ -37,7 +38,7 @@ from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
 from clearing.margin.risk_arrays.token_rows import TokenRows, least_values, tokens_inside
 from clearing.pricing.averages import NO_AVERAGES, Averages
 from clearing.pricing.value_after_haircut import unit_value_after_haircut
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument
 
@@ -135,6 +136,7 @@ ArrayInputs = tuple[int, int, tuple[int, ...]]
 its group."""
 _UNPRICED: ArrayInputs = (0, 0, ())
 _NET_BEFORE, _MATRICES_BEFORE, _MOVED_GROUPS = "net_before", "net_matrices_before", "moved_groups"
+_JOINT_BEFORE = "joint_before"
 """What arrays keep of those that they follow."""
 
 
@@ -249,7 +251,9 @@ class RiskArrays:
     def joint_matrix(self) -> GroupMatrix:
         """The joint scenarios over all instruments; computed once."""
         columns = [scenario.columns for scenario in self.tariff.joint.scenarios]
-        return joined_matrix(self.wide_matrices, columns, len(self.instruments))
+        known: tuple[JointCredit, Joined] | None = vars(self).get(_JOINT_BEFORE)
+        before = known[1] if known is not None and known[0] == self.tariff.joint else None
+        return joined_matrix(self.wide_matrices, columns, len(self.instruments), before)
 
     @cached_property
     def wide_matrices(self) -> tuple[GroupMatrix, ...]:
@@ -417,12 +421,14 @@ def _turned_blocks(plan: ArrayPlan, averages: Averages, before: RiskArrays | Non
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:
     """Reuse what was derived from rows that did not move."""
     known = vars(before)
+    groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
     if "matrices" in known:
-        groups = {block.group.id for block in moved} | _groups_of_moved_tokens(built, before)
-        vars(built)["matrices"] = tuple(
-            built.matrix_of(group, group_matrix(built.own_values, matrix.members)) if group.id in groups else matrix
-            for group, matrix in zip(built.groups, before.matrices, strict=True)
-        )
+        vars(built)["matrices"] = _reused(built, built.own_values, before.matrices, groups)
+    if "wide_matrices" in known and before.wide_matrices is not before.matrices:
+        vars(built)["wide_matrices"] = _reused(built, built.values, before.wide_matrices, groups)
+    if "joint_matrix" in known:
+        joined = Joined(before.joint_matrix, before.wide_matrices)
+        vars(built)[_JOINT_BEFORE] = before.tariff.joint, joined
     if "rows" in known:
         rows = list(before.rows)
         for block in moved:
@@ -436,6 +442,16 @@ def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[Instr
         vars(built)[_MOVED_GROUPS] = frozenset(numbers[block.group.id] for block in moved)
     if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
         vars(built)["tariff"] = before.tariff
+
+
+def _reused(
+    built: RiskArrays, values: Integers, before: Sequence[GroupMatrix], groups: set[int]
+) -> tuple[GroupMatrix, ...]:
+    """A matrix for each group: anew of these `groups`, as `before` of the others."""
+    return tuple(
+        built.matrix_of(group, group_matrix(values, matrix.members)) if group.id in groups else matrix
+        for group, matrix in zip(built.groups, before, strict=True)
+    )
 
 
 def _groups_of_moved_tokens(built: RiskArrays, before: RiskArrays) -> set[int]:

@@ -11,7 +11,7 @@ Plain arrays here: this is the hot loop.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
@@ -51,6 +51,8 @@ class GroupMatrix:
     """[1 + S, tokens]: row 0 zero, row s the loss of one unit in scenario s; None without tokens."""
     joined: NDArray[np.float64] | None = None
     """[1 + S, members + tokens] both as float64; None without tokens."""
+    limits: NDArray[np.float64] | None = None
+    """[members + tokens] what no absolute entry of either exceeds: `largest`, and each token's; None without tokens."""
 
 
 def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
@@ -62,13 +64,26 @@ def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
     return GroupMatrix(members, exact, exact.astype(np.float64), largest)
 
 
-def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int) -> GroupMatrix:
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """A matrix of joint scenarios, and the groups' matrices that it was made of."""
+
+    joint: GroupMatrix
+    parts: Sequence[GroupMatrix]
+
+
+def joined_matrix(
+    matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int, before: "Joined | None" = None
+) -> GroupMatrix:
     """Joint scenarios as one matrix over all `members` instruments: `columns` [N, g] names each group's column.
 
-    Row 0 is zero, row n the loss of one lot, or of one unit of a token, in joint scenario n.
+    Row 0 is zero, row n the loss of one lot, or of one unit of a token, in joint scenario n. `before`: of the same
+    columns; what is of the same groups' matrices is taken from there.
     """
-    exact = np.zeros((1 + len(columns), members), np.int64)
+    exact = before.joint.exact.copy() if before is not None else np.zeros((1 + len(columns), members), np.int64)
     for number, matrix in enumerate(matrices):
+        if before is not None and before.parts[number] is matrix:
+            continue
         own = matrix.exact.copy()
         own[0] = 0  # no move
         exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
@@ -91,8 +106,13 @@ def with_tokens(matrix: GroupMatrix, tokens: tuple[int, ...], losses: Integers) 
     """The matrix with the losses [1 + S, tokens] of one unit of these tokens, |losses| < 2^62."""
     if not tokens:
         return matrix
-    joined = np.concatenate((matrix.exact, losses), axis=1).astype(np.float64)
-    return replace(matrix, tokens=tokens, token_losses=losses, joined=joined)
+    own = matrix.exact.shape[1]
+    joined = np.empty((len(losses), own + len(tokens)))
+    joined[:, :own] = matrix.real
+    joined[:, own:] = losses
+    limits = np.full(own + len(tokens), float(matrix.largest))
+    limits[own:] = np.abs(joined[:, own:]).max(axis=0)
+    return GroupMatrix(matrix.members, matrix.exact, matrix.real, matrix.largest, tokens, losses, joined, limits)
 
 
 NO_UNITS: Integers = np.zeros((0, 0), np.int64)
@@ -141,6 +161,20 @@ def losses_by_scenario(matrix: GroupMatrix, lots: Integers, units: Integers = NO
     else:
         losses = matrix.exact.astype(object) @ lots.astype(object)
     losses[0] = 0
+    return losses
+
+
+def real_losses(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> NDArray[np.float64] | None:
+    """[n, S] the losses of `losses_by_scenario` without the base, an account's side by side, each an exact integer in
+    float64; None where a bound does not allow that."""
+    if matrix.tokens:
+        return token_products.real_losses(matrix, lots, units)
+    if matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0)) >= FLOAT_EXACT:
+        return None
+    held, moves = lots.T.astype(np.float64), matrix.real[1:].T
+    losses = np.empty((len(held), moves.shape[1]))
+    for part in _chunks(matrix, len(held)):
+        np.matmul(held[part], moves, out=losses[part])
     return losses
 
 

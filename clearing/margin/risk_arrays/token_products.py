@@ -27,12 +27,12 @@ CHUNK_PRODUCTS = 2**18
 
 def value_and_loss(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "tuple[Exact, Exact]":
     """As `exact_products.value_and_loss`; `units` [tokens, n]."""
-    count = lots.shape[1]
-    bound = _bounds(matrix, lots, units)
+    count, held = lots.shape[1], _held(lots, units)
+    bound = _bounds(matrix, held)
     if not bound.size or float(bound.max()) < FLOAT_SAFE:
         value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
         for part in _chunks(matrix, count):
-            product = _real_product(matrix, lots[:, part], units[:, part])
+            product = _real_product(matrix, held[:, part])
             value[part] = product[0]
             loss[part] = product[1:].max(axis=0, initial=0.0)
         return value, loss
@@ -50,11 +50,12 @@ def value_and_loss(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -
 
 def losses_by_scenario(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "Exact":
     """As `exact_products.losses_by_scenario`; `units` [tokens, n]."""
-    bound = float(_bounds(matrix, lots, units).max(initial=0.0))
+    held = _held(lots, units)
+    bound = float(_bounds(matrix, held).max(initial=0.0))
     losses: Exact = np.empty((len(matrix.exact), lots.shape[1]), np.int64)
     if bound < FLOAT_SAFE:
         for part in _chunks(matrix, lots.shape[1]):
-            losses[:, part] = _real_product(matrix, lots[:, part], units[:, part])
+            losses[:, part] = _real_product(matrix, held[:, part])
     else:
         kind: type = np.int64 if bound < INT64_SAFE else object
         losses = _token_losses(matrix).astype(kind) @ units.astype(kind)
@@ -63,23 +64,42 @@ def losses_by_scenario(matrix: "GroupMatrix", lots: "Integers", units: "Integers
     return losses
 
 
-def _bounds(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64]:
-    """[n] a little more than no partial sum exceeds."""
-    largest = np.abs(_token_losses(matrix)).max(axis=0).astype(np.float64)
-    gross = np.abs(lots).sum(axis=0).astype(np.float64)  # |lots| < 2^39, so the sum is far from 2^63
-    bound: NDArray[np.float64] = largest @ np.abs(units.astype(np.float64))
-    bound += gross * float(matrix.largest)
-    return bound
+def real_losses(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64] | None:
+    """As `exact_products.real_losses`; `units` [tokens, n]."""
+    held, joined = _held(lots, units), _joined(matrix)
+    if float(_bounds(matrix, held).max(initial=0.0)) >= FLOAT_SAFE:
+        return None
+    losses = np.empty((lots.shape[1], len(joined) - 1))
+    for part in _chunks(matrix, len(losses)):
+        np.matmul(held[:, part].T, joined[1:].T, out=losses[part])
+    return losses
 
 
-def _real_product(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> NDArray[np.float64]:
-    """[1 + S, n] exact where the bound holds. A unit beyond 2^53 then has the coefficient zero."""
+def _held(lots: "Integers", units: "Integers") -> NDArray[np.float64]:
+    """[members + tokens, n] lots, |q| < 2^39, and units, of which those beyond 2^53 are rounded."""
     held = np.empty((len(lots) + len(units), lots.shape[1]))
     held[: len(lots)] = lots
     held[len(lots) :] = units
-    joined: Any = matrix.joined  # there is one where there are tokens
-    product: NDArray[np.float64] = joined @ held
+    return held
+
+
+def _bounds(matrix: "GroupMatrix", held: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n] what no partial sum exceeds, but for the rounding of float64."""
+    limits: Any = matrix.limits  # there are some where there are tokens
+    bound: NDArray[np.float64] = limits @ np.abs(held)
+    return bound
+
+
+def _real_product(matrix: "GroupMatrix", held: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[1 + S, n] exact where the bound holds. A unit beyond 2^53 then has the coefficient zero."""
+    product: NDArray[np.float64] = _joined(matrix) @ held
     return product
+
+
+def _joined(matrix: "GroupMatrix") -> NDArray[np.float64]:
+    joined: Any = matrix.joined  # there is one where there are tokens
+    found: NDArray[np.float64] = joined
+    return found
 
 
 def _token_losses(matrix: "GroupMatrix") -> "Integers":

@@ -12,7 +12,7 @@ import trio
 from clearing.base.errors import RemoteFault
 from node.oracle.connections.parsing import threaded
 from node.oracle.connections.venue_http import VenueHttp, ask_for_ever
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.option_quotes import ChainParser
 from node.oracle.pauses import Pauses
 from node.oracle.surfaces.chain_cell import ChainCell
@@ -56,7 +56,7 @@ class ChainQuestions:
         self._pauses.worked()
         return self._config.poll_ms
 
-    async def _answer(self, http: VenueHttp, path: str) -> Answer:
+    async def _answer(self, http: VenueHttp, path: str) -> HttpAnswer:
         """A venue that limits requests is not asked the next question."""
         answer = await http.ask(path)
         if answer.status in (418, 429):

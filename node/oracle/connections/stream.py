@@ -27,11 +27,11 @@ from node.oracle.connections.parsing import parsed
 from node.oracle.connections.tcp import address_of, open_stream
 from node.oracle.connections.venue_http import CLOSE_SECONDS, VenueHttp
 from node.oracle.events import (
-    Answer,
     BookLost,
     ClosingSoon,
     Event,
     FrameWanted,
+    HttpAnswer,
     PriceRead,
     SnapshotWanted,
     StreamParser,
@@ -190,7 +190,7 @@ class VenueStream:
     async def _snapshot(self, path: str, nursery: trio.Nursery, http: VenueHttp) -> None:
         await trio.sleep_until(self._snapshot_at + SNAPSHOT_SECONDS_MIN)
         self._snapshot_at = trio.current_time()
-        answer: Answer = await http.ask(path)
+        answer: HttpAnswer = await http.ask(path)
         check_status(answer, self._at)
         await self._parsed(partial(self._parser.snapshot, answer), len(answer.body), nursery, http)
 
@@ -207,7 +207,7 @@ class VenueStream:
         headers = {name.lower(): value for name, value in error.headers or ()}
         retry_after = headers.get(b"retry-after", b"").decode("ascii", "replace")
         try:
-            check_status(Answer(error.status_code, bytes(error.body or b""), retry_after), self._at)
+            check_status(HttpAnswer(error.status_code, bytes(error.body or b""), retry_after), self._at)
         except RemoteFault as fault:
             return fault
         return self._unreachable(f"status {error.status_code} in place of a stream")

@@ -11,7 +11,7 @@ import trio
 
 from bridge.rpc.bounded_http import WHOLE_BODY_EXTENSIONS
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.source import OracleCode
 
 TIMEOUT_SECONDS = 5.0
@@ -42,16 +42,16 @@ class VenueHttp:
         with trio.CancelScope(deadline=trio.current_time() + CLOSE_SECONDS, shield=True):
             await self._client.aclose()
 
-    async def ask(self, path: str, body: bytes = b"") -> Answer:
+    async def ask(self, path: str, body: bytes = b"") -> HttpAnswer:
         """The answer at `path`: to GET, or to `body` posted as JSON."""
-        answer: Answer | None = None
+        answer: HttpAnswer | None = None
         with trio.move_on_after(WHOLE_SECONDS):
             answer = await self._exchange(path, body)
         if answer is None:
             raise RemoteFault(OracleCode.VENUE_UNREACHABLE, self._at, why="slow")
         return answer
 
-    async def _exchange(self, path: str, body: bytes) -> Answer:
+    async def _exchange(self, path: str, body: bytes) -> HttpAnswer:
         received, is_oversize = bytearray(), False
         method, headers = ("POST", {"content-type": "application/json"}) if body else ("GET", {})
         status, retry_after = 0, ""
@@ -74,7 +74,7 @@ class VenueHttp:
                 raise RemoteFault(OracleCode.VENUE_UNREACHABLE, self._at, why=type(error).__name__) from None
         if is_oversize:
             raise RemoteFault(OracleCode.VENUE_MALFORMED, self._at, limit=ANSWER_BYTES_MAX)
-        return Answer(status, bytes(received), retry_after)
+        return HttpAnswer(status, bytes(received), retry_after)
 
 
 async def ask_for_ever(url: str, at: str, ask_round: Callable[[VenueHttp], Awaitable[int]]) -> None:

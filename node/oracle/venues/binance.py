@@ -11,10 +11,10 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from node.oracle.events import (
-    Answer,
     BookLost,
     ClosingSoon,
     Event,
+    HttpAnswer,
     MarketOpened,
     PriceRead,
     SnapshotWanted,
@@ -151,7 +151,7 @@ class BinanceStream:
             return self._update(again(body, _Depth, self._at))
         return ()
 
-    def snapshot(self, answer: Answer) -> tuple[Event, ...]:
+    def snapshot(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """Begin the book at the snapshot, and go on with what came meanwhile."""
         _check_answer(answer, self._at)
         found = decode(answer.body, _Snapshot, self._at)
@@ -222,7 +222,7 @@ class BinanceAnswers:
         else:
             self.path = f"{'/fapi/v1' if futures else '/api/v3'}/depth?symbol={market}&limit=5"
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price."""
         _check_answer(answer, self._at)
         return MarketOpened(), PriceRead(self._reading(answer.body))
@@ -242,7 +242,7 @@ class BinanceAnswers:
         return book.reading(None)
 
 
-def _check_answer(answer: Answer, at: str) -> None:
+def _check_answer(answer: HttpAnswer, at: str) -> None:
     """Errors are `{code, msg}` with a status; a ban without a stated end lasts two minutes."""
     if answer.status == 418 and not answer.retry_after:
         raise rate_limited(at, BAN_MS)

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer, BookLost, Event, MarketHalted, MarketOpened, PriceRead, WithoutSnapshots
+from node.oracle.events import BookLost, Event, HttpAnswer, MarketHalted, MarketOpened, PriceRead, WithoutSnapshots
 from node.oracle.readings import of_book
 from node.oracle.venues.order_book import Level, OrderBook
 from node.oracle.venues.wire import Message, again, check_status, decode, price, refused, rfc3339
@@ -149,7 +149,7 @@ class CoinbaseAnswers:
         self._at = f"coinbase {market}"
         self.path = f"/products/{market}/ticker"
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price."""
         if answer.status not in (200, 418, 429) and answer.status < 500:
             try:

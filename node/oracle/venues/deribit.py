@@ -11,10 +11,10 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from node.oracle.events import (
-    Answer,
     BookLost,
     Event,
     FrameWanted,
+    HttpAnswer,
     MarketHalted,
     MarketOpened,
     PriceRead,
@@ -215,7 +215,7 @@ def read_ticker(ticker: _Ticker, kind: str, at: str) -> tuple[Event, ...]:
     return state, PriceRead(reading)
 
 
-def answered(answer: Answer, at: str, bytes_max: int = FRAME_BYTES_MAX) -> _Frame:
+def answered(answer: HttpAnswer, at: str, bytes_max: int = FRAME_BYTES_MAX) -> _Frame:
     """The envelope of an answer with a result. Raises RemoteFault as a parser."""
     if answer.status not in (200, 418, 429):
         try:
@@ -241,7 +241,7 @@ class DeribitAnswers:
         asked = f"get_index_price?index_name={market}" if kind == "index" else f"ticker?instrument_name={market}"
         self.path = f"/api/v2/public/{asked}"
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price, or the halt."""
         at = self._at
         found = answered(answer, at)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from statistics import median_low
 
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.option_quotes import (
     ANSWER_BYTES_MAX,
     ROWS_MAX,
@@ -50,7 +50,7 @@ class DeribitOptions:
         asked = f"/api/v2/public/get_book_summary_by_currency?currency={money or coin}&kind="
         self.paths: tuple[str, ...] = (f"{asked}option", f"{asked}future")
 
-    def read(self, answers: Sequence[Answer]) -> OptionChain:
+    def read(self, answers: Sequence[HttpAnswer]) -> OptionChain:
         """Quotes of options and futures, and the index of the venue."""
         options, futures = (self._summaries(answer) for answer in answers)
         quotes = tuple(self._options(options))
@@ -61,7 +61,7 @@ class DeribitOptions:
             median_low(times), self._index(options, futures), self._is_inverse, quotes, tuple(self._futures(futures))
         )
 
-    def _summaries(self, answer: Answer) -> list[_Summary]:
+    def _summaries(self, answer: HttpAnswer) -> list[_Summary]:
         at = self._at
         rows = again(answered(answer, at, ANSWER_BYTES_MAX).result, list[_Summary], at)
         if len(rows) > ROWS_MAX:

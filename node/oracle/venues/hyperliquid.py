@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from node.oracle.events import Answer, Event, MarketOpened, PriceRead, WithoutSnapshots
+from node.oracle.events import Event, HttpAnswer, MarketOpened, PriceRead, WithoutSnapshots
 from node.oracle.readings import Reading, of_book
 from node.oracle.venues.wire import (
     NOTHING,
@@ -119,7 +119,7 @@ class HyperliquidAnswers:
         self._market = market
         self.body = msgspec.json.encode({"type": "l2Book", "coin": market})
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price."""
         check_status(answer, self._at)
         book = decode(answer.body, _Book | None, self._at)  # type: ignore[arg-type]  # a union is a type to msgspec

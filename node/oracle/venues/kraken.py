@@ -12,10 +12,10 @@ from zlib import crc32
 import msgspec
 
 from node.oracle.events import (
-    Answer,
     BookLost,
     Event,
     FrameWanted,
+    HttpAnswer,
     MarketHalted,
     MarketOpened,
     PriceRead,
@@ -180,7 +180,7 @@ class KrakenAnswers:
         self._at = f"kraken {market}"
         self.path = f"/0/public/Ticker?pair={market}"
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price, or the halt that the error states."""
         check_status(answer, self._at)
         found = decode(answer.body, _RestAnswer, self._at)

@@ -11,11 +11,11 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from node.oracle.events import (
-    Answer,
     BookLost,
     ClosingSoon,
     Event,
     FrameWanted,
+    HttpAnswer,
     MarketHalted,
     MarketOpened,
     PriceRead,
@@ -175,7 +175,7 @@ class OkxAnswers:
             "mark": f"/api/v5/public/mark-price?instType={_type_of(market)}&instId={market}",
         }[kind]
 
-    def read(self, answer: Answer) -> tuple[Event, ...]:
+    def read(self, answer: HttpAnswer) -> tuple[Event, ...]:
         """The price, or the halt that the error states."""
         at = self._at
         if answer.status != 200:
@@ -197,7 +197,7 @@ class OkxAnswers:
             raise malformed(at, f"{len(items)} markets in the answer")
         return MarketOpened(), PriceRead(_reading(items[0], self._kind, at))
 
-    def _refusal(self, answer: Answer) -> tuple[Event, ...]:
+    def _refusal(self, answer: HttpAnswer) -> tuple[Event, ...]:
         if answer.status not in (418, 429):
             try:
                 found = decode(answer.body, _RestAnswer, self._at)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.option_quotes import (
     ANSWER_BYTES_MAX,
     ROWS_MAX,
@@ -79,7 +79,7 @@ class OkxOptions:
             f"/api/v5/market/index-tickers?instId={market}",
         )
 
-    def read(self, answers: Sequence[Answer]) -> OptionChain:
+    def read(self, answers: Sequence[HttpAnswer]) -> OptionChain:
         """Quotes of options and futures, and the index of the venue."""
         at = self._at
         options = self._listed(answers[0], _Option)
@@ -92,7 +92,7 @@ class OkxOptions:
         time_ms = median_low(moment(row.ts, at) for row in options)
         return OptionChain(time_ms, index, is_inverse=True, options=quotes, futures=tuple(self._futures(futures)))
 
-    def _listed(self, answer: Answer, kind: type[T]) -> list[T]:
+    def _listed(self, answer: HttpAnswer, kind: type[T]) -> list[T]:
         """The rows of an answer. Raises RemoteFault as a parser."""
         at = self._at
         if answer.status in (418, 429):

@@ -11,7 +11,7 @@ import msgspec
 
 from clearing.base.errors import RemoteFault
 from clearing.base.plain_json import check_nesting, read_json, read_part
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.readings import exact_e18
 from node.oracle.source import OracleCode
 
@@ -112,7 +112,7 @@ def rfc3339(text: str, at: str) -> int:
     return elapsed.days * 86_400_000 + elapsed.seconds * 1_000 + elapsed.microseconds // 1_000
 
 
-def check_status(answer: Answer, at: str) -> None:
+def check_status(answer: HttpAnswer, at: str) -> None:
     """Refuse what only the status of an answer over HTTP says. An error's body is the venue's parser's to read first.
 
     Raises RemoteFault VENUE_RATE_LIMITED for 429 and 418, VENUE_UNREACHABLE for 5xx, else VENUE_REFUSED.

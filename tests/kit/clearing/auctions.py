@@ -12,6 +12,7 @@ from clearing.schema.risk.charges import LotCharge
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import Genesis
 from devnet.market import load_market
+from devnet.stated_terms import part_of
 from tests.kit.clearing.defaults import default_genesis
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, HOUSE
@@ -31,7 +32,7 @@ INTO_FUND = 1_000
 def auction_genesis(terms: DefaultTerms = SHIPPED) -> Genesis:
     """The small world, with the devnet's charges on its perpetual of BTC."""
     genesis, listed = default_genesis(terms), next(each for each in MARKET.instruments if each.name == "BTC-PERP")
-    charge = LotCharge(BTC_PERP, **msgspec.structs.asdict(listed.charge))
+    charge = part_of(LotCharge, listed.charge, "charge", instrument=BTC_PERP)
     return msgspec.structs.replace(genesis, risk=msgspec.structs.replace(genesis.risk, charges=(charge,)))
 
 

@@ -13,7 +13,7 @@ import trio
 from clearing.base.units import DAY_MS, YEAR_MS
 from clearing.pricing.black76 import call, greeks, put
 from node.config_oracle import OptionsConfig, SurfaceConfig
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.option_quotes import ChainParser, OptionChain
 from node.oracle.surfaces.chain_cell import ChainCell
 from node.oracle.surfaces.smiles import smile_volatility
@@ -95,14 +95,16 @@ class OptionMarket:
                     )
         return found
 
-    def answers(self, venue: str, now_ms: int, market: str = "") -> list[Answer]:
+    def answers(self, venue: str, now_ms: int, market: str = "") -> list[HttpAnswer]:
         """As the parser's paths ask for them."""
         is_deribit = venue == "deribit"
         pages = _deribit(self, now_ms, market or "BTC") if is_deribit else _okx(self, now_ms, market or "BTC-USD")
         stated = [self.distort(at, rows) for at, rows in enumerate(pages)]
         if is_deribit:
-            return [Answer(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": rows}).encode()) for rows in stated]
-        return [Answer(200, json.dumps({"code": "0", "msg": "", "data": rows}).encode()) for rows in stated]
+            return [
+                HttpAnswer(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": rows}).encode()) for rows in stated
+            ]
+        return [HttpAnswer(200, json.dumps({"code": "0", "msg": "", "data": rows}).encode()) for rows in stated]
 
     def chain(self, venue: str = "deribit", now_ms: int = NOW_MS, market: str = "") -> OptionChain:
         """As the node reads the answers."""

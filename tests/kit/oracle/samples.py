@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clearing.base.plain_json import read_json
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Sample:
         """Of a sample that lists several messages: each."""
         return [json.dumps(item).encode() for item in self.message]
 
-    def answer(self, retry_after: str = "") -> Answer:
-        return Answer(self.status, self.data, retry_after)
+    def answer(self, retry_after: str = "") -> HttpAnswer:
+        return HttpAnswer(self.status, self.data, retry_after)
 
 
 def samples(folder: Path, venue: str) -> dict[str, Sample]:

@@ -58,6 +58,15 @@ def test_the_model_of_deribit_gives_a_recorded_answer_of_it() -> None:
     assert float((worst + roll) * Fraction(8, 10)) == pytest.approx(0.125969249812, abs=1e-9)
 
 
+def test_a_basis_between_months_charges_what_deribits_roll_shock_charges_for_dated_legs() -> None:
+    """Deribit charges the perpetual of a cash-and-carry as well: 0.5 % of 3,000."""
+    for name, of_perpetual in (("calendar", 0), ("butterfly", 0), ("cash-and-carry", 15), ("short strangle", 0)):
+        dated = float(FOUND[name].deribit.further["roll shock"]) - of_perpetual
+        assert float(FOUND[name].net["basis"]) == pytest.approx(dated, rel=0.03, abs=0.02)
+        assert f"{float(FOUND[name].net['basis']):,.2f}" in PAGE
+    assert max(FOUND["box"].net.values()) < Fraction(1, 1000)
+
+
 def test_derives_box_loses_what_the_static_discount_takes() -> None:
     box = FOUND["box"]
     assert float(box.derive.scan) == pytest.approx(float(box.option_value) * (1 - 0.95 * exp(-0.16 * MONTH)), rel=1e-6)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
-from node.oracle.events import Answer
+from node.oracle.events import HttpAnswer
 from node.oracle.option_quotes import ROWS_MAX, ChainParser, FutureQuote, OptionQuote
 from node.oracle.source import OracleCode
 from node.oracle.venues.deribit_options import DeribitOptions
@@ -30,12 +30,12 @@ def of(vectors_dir: Path) -> Callable[[str, str], Sample]:
 Samples = Callable[[str, str], Sample]
 
 
-def answered(result: Any, **more: Any) -> Answer:
-    return Answer(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": result, **more}).encode())
+def answered(result: Any, **more: Any) -> HttpAnswer:
+    return HttpAnswer(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": result, **more}).encode())
 
 
-def listed(data: Any) -> Answer:
-    return Answer(200, json.dumps({"code": "0", "msg": "", "data": data}).encode())
+def listed(data: Any) -> HttpAnswer:
+    return HttpAnswer(200, json.dumps({"code": "0", "msg": "", "data": data}).encode())
 
 
 def at_eight(year: int, month: int, day: int) -> int:
@@ -101,7 +101,7 @@ def test_the_test_network_of_deribit_is_refused(of: Samples) -> None:
     with refused(OracleCode.VENUE_REFUSED):
         DeribitOptions("BTC").read([answer, answer])
     message = {**of("deribit", "book_summary_with_optional_fields").message, "testnet": False}
-    chain = DeribitOptions("BTC").read([Answer(200, json.dumps(message).encode()), answered([])])
+    chain = DeribitOptions("BTC").read([HttpAnswer(200, json.dumps(message).encode()), answered([])])
     assert (chain.options[0].mark_volatility, chain.index) == (pytest.approx(0.548), None)
 
 
@@ -123,16 +123,16 @@ def test_okx_summaries(of: Samples) -> None:
 def test_the_venues_errors_have_their_codes(of: Samples) -> None:
     deribit, okx = DeribitOptions("BTC"), OkxOptions("BTC-USD")
     good = answered([])
-    cases: list[tuple[ChainParser, list[Answer], OracleCode]] = [
+    cases: list[tuple[ChainParser, list[HttpAnswer], OracleCode]] = [
         (deribit, [of("deribit", "error_rate_limit").answer(), good], OracleCode.VENUE_RATE_LIMITED),
         (deribit, [of("deribit", "error_envelope").answer(), good], OracleCode.VENUE_REFUSED),
-        (deribit, [Answer(429, b"", "7"), good], OracleCode.VENUE_RATE_LIMITED),
-        (deribit, [Answer(502, HTML), good], OracleCode.VENUE_UNREACHABLE),
+        (deribit, [HttpAnswer(429, b"", "7"), good], OracleCode.VENUE_RATE_LIMITED),
+        (deribit, [HttpAnswer(502, HTML), good], OracleCode.VENUE_UNREACHABLE),
         (deribit, [good, good], OracleCode.VENUE_MALFORMED),
         (okx, [of("okx", "rest_error_rate_limit").answer(), good, good], OracleCode.VENUE_RATE_LIMITED),
         (okx, [of("okx", "rest_error_not_found").answer(), good, good], OracleCode.VENUE_REFUSED),
         (okx, [of("okx", "rest_error_maintenance").answer(), good, good], OracleCode.VENUE_REFUSED),
-        (okx, [Answer(502, HTML), good, good], OracleCode.VENUE_UNREACHABLE),
+        (okx, [HttpAnswer(502, HTML), good, good], OracleCode.VENUE_UNREACHABLE),
     ]
     for parser, answers, code in cases:
         with refused(code):
@@ -192,7 +192,7 @@ JSON = st.recursive(
 def test_whatever_a_venue_answers_is_read_or_refused_by_a_code(value: Any, junk: bytes, status: int) -> None:
     bodies = (junk, json.dumps({"result": value, "code": "0", "data": value}).encode(), json.dumps(value).encode())
     for body in bodies:
-        answer = Answer(status, body)
+        answer = HttpAnswer(status, body)
         for parser in (DeribitOptions("BTC"), OkxOptions("BTC-USD")):
             try:
                 parser.read([answer] * len(parser.paths))

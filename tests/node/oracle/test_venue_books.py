@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
 from node.config_oracle import SourceConfig
-from node.oracle.events import Answer, BookLost, Event, PriceRead, SnapshotWanted, StreamParser
+from node.oracle.events import BookLost, Event, HttpAnswer, PriceRead, SnapshotWanted, StreamParser
 from node.oracle.readings import E18, exact_e18, of_book, scaled_e18
 from node.oracle.source import OracleCode
 from node.oracle.venues.binance import WAITING_LEVELS_MAX, BinanceStream
@@ -37,7 +37,7 @@ def read(writer: Any, events: tuple[Event, ...], parser: StreamParser) -> list[E
     for event in events:
         found.append(event)
         if isinstance(event, SnapshotWanted):
-            found += read(writer, parser.snapshot(Answer(200, writer.snapshot().encode())), parser)
+            found += read(writer, parser.snapshot(HttpAnswer(200, writer.snapshot().encode())), parser)
     return found
 
 
@@ -88,8 +88,8 @@ def depth(begin: int, end: int, before: int | None = None) -> bytes:
     ).encode()
 
 
-def snapshot(last: int) -> Answer:
-    return Answer(200, f'{{"lastUpdateId":{last},"bids":[["9","1"]],"asks":[["12","1"]]}}'.encode())
+def snapshot(last: int) -> HttpAnswer:
+    return HttpAnswer(200, f'{{"lastUpdateId":{last},"bids":[["9","1"]],"asks":[["12","1"]]}}'.encode())
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,6 @@ def test_binance_keeps_no_more_levels_than_a_book_has_while_it_waits_for_its_sna
     for _ in range(WAITING_LEVELS_MAX // len(levels)):
         parser.receive(frame)
         # It is older than what waits, so that it is asked for again.
-        parser.snapshot(Answer(200, b'{"lastUpdateId":1,"bids":[],"asks":[]}'))
+        parser.snapshot(HttpAnswer(200, b'{"lastUpdateId":1,"bids":[],"asks":[]}'))
     with pytest.raises(RemoteFault, match="no snapshot came"):
         parser.receive(frame)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import SourceConfig
-from node.oracle.events import Answer, PriceRead
+from node.oracle.events import HttpAnswer, PriceRead
 from node.oracle.readings import Reading
 from node.oracle.source import OracleCode
 from node.oracle.venues.parsers import ANSWERS, STREAMS, answer_parser, stream_parser
@@ -78,7 +78,7 @@ def test_any_frame_is_read_or_refused(venue: str, kind: str, frame: bytes) -> No
 @pytest.mark.parametrize(("venue", "kind"), QUESTIONS)
 @given(body=st.binary(max_size=200) | st.sampled_from(BROKEN), status=st.integers(100, 599), retry=st.text(max_size=12))
 def test_any_answer_is_read_or_refused(venue: str, kind: str, body: bytes, status: int, retry: str) -> None:
-    check(answer_parser(source(venue, kind, "https")).read, Answer(status, body, retry))
+    check(answer_parser(source(venue, kind, "https")).read, HttpAnswer(status, body, retry))
 
 
 @pytest.mark.parametrize(("venue", "kind"), KINDS)
@@ -93,7 +93,7 @@ def test_every_truncation_and_every_changed_value_of_a_sample_is_read_or_refused
                 check(parser.receive, sample.data[:end])
             for changed in _changed(json.loads(sample.data) if sample.data[:1] in b"{[" else {}):
                 check(parser.receive, json.dumps(changed).encode())
-                check(parser.snapshot, Answer(200, json.dumps(changed).encode()))
+                check(parser.snapshot, HttpAnswer(200, json.dumps(changed).encode()))
 
 
 OTHERS: tuple[Any, ...] = (None, "", "NaN", "-1", -1, 0, 10**40, 1e308, True, [], {}, ["x"], {"a": 1}, "1e999999")
@@ -125,7 +125,7 @@ def test_an_html_page_a_truncated_answer_and_maintenance_are_refused_by_their_co
         (418, b"", OracleCode.VENUE_RATE_LIMITED),
     ):
         with refused(code):
-            read(Answer(status, body))
+            read(HttpAnswer(status, body))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_html_page_a_truncated_answer_and_maintenance_are_refused_by_their_co
 )
 def test_a_limited_venue_is_waited_for_as_long_as_it_says(retry_after: str, wait_ms: int) -> None:
     with refused(OracleCode.VENUE_RATE_LIMITED) as caught:
-        answer_parser(source("coinbase", "ticker", "https")).read(Answer(429, b"", retry_after))
+        answer_parser(source("coinbase", "ticker", "https")).read(HttpAnswer(429, b"", retry_after))
     assert caught.value.values["retry_after_ms"] == wait_ms
 
 

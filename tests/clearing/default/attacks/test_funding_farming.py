@@ -34,6 +34,7 @@ from clearing.settlement.funding import (
 from clearing.settlement.premium_depth import wash_proof_depth_lots
 from devnet.market import FundingFigures, load_market
 from devnet.risk_set import read_risk_set
+from devnet.stated_terms import part_of
 from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
@@ -62,7 +63,7 @@ FADE_BLOCKS = 60
 def shipped(name: str = "BTC-PERP") -> FundingTerms:
     figures = next(each.funding for each in MARKET.instruments if each.name == name)
     assert isinstance(figures, FundingFigures)
-    return FundingTerms(**msgspec.structs.asdict(figures))
+    return part_of(FundingTerms, figures, "funding")
 
 
 def without_cover(terms: FundingTerms) -> FundingTerms:
