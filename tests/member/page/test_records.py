@@ -16,7 +16,7 @@ from node.api.calls import owner_of
 from node.api.proofs import exit_view
 from node.api.view import NodeView
 from node.epochs.member_files import AccountExit
-from tests.kit.clearing.genesis import ALICE
+from tests.kit.clearing.genesis import ALICE, USDC_1
 from tests.kit.clearing.signer import secret
 from tests.kit.member.driven_page import Step, signed_in, view
 from tests.kit.member.page_view import PACKAGE, PageView, shown
@@ -163,3 +163,12 @@ def test_reserves_are_shown_against_what_is_owed_epoch_by_epoch() -> None:
     *_, charts, rows = scene.notes
     assert charts == 2, "one for each token of the package"
     assert rows.count("100%") == 2
+
+
+def test_deposits_so_far_are_listed_with_their_amount_and_step(node_view: NodeView) -> None:
+    table = "table:has(caption:text('Deposits')) tbody"
+    (scene,) = shown(node_view, [*signed_in(ALICE, secret(1)), ["see", "caption", "^Deposits$"], ["text", table]])
+    (line,) = scene.notes[-1].splitlines()
+    token, amount, number, height, step = line.split("\t")
+    assert (token, amount, step) == (node_view.state.terms.assets[USDC_1].name, "100,000.0000", "credited")
+    assert (number, height) == ("1", "2")

@@ -14,7 +14,7 @@ export function Trusted({ trust, change }: { trust: Trust; change: (trust: Trust
       <input id="age" inputMode="decimal" autocomplete="off" value={trust.hours} onInput={field("hours")} />
       <details>
         <summary>A later validator set, or a genesis of more than two weeks ago</summary>
-        <p class="note">A set is trusted for two weeks after you last knew it to be in force: validators who left lose nothing by signing. `crossclear light follow` follows the sets and prints the newest one.</p>
+        <p class="note">A set is trusted for two weeks after you last knew it to be in force: validators who left lose nothing by signing. <code>crossclear light follow --output json</code> follows the sets and prints the newest hash.</p>
         <label for="set">Hash of the validator set, 64 hexadecimal digits; empty: that of the genesis</label>
         <input id="set" autocomplete="off" spellcheck={false} value={trust.set} onInput={field("set")} />
         <label for="known">When you last knew it to be in force, in UTC; empty: the time of the genesis</label>
