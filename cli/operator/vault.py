@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.chain_options import payer_option, rpc_option
 from cli.options import FILE, NEW_FILE, NUMBER, hex_option, read_hex_secret, together, url_option
 from cli.output import ExitCode, output_option, say, show
 
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 TRUSTING_DAYS_MAX = 14
 """A vault trusts a set for less time than its misbehaviour can be proven (`clearing.validators.evidence_age`)."""
-rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
-payer_option = click.option(
-    "--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600."
-)
+vault_rpc_option = rpc_option("the vault's chain")
+gas_option = payer_option()
 
 
 @click.group()
@@ -80,8 +79,8 @@ _profile_option = click.option(
 @click.option(
     "--salt", type=click.IntRange(0, 2**256 - 1), default=0, help="Another number gives the same vault another address."
 )
-@rpc_option
-@payer_option
+@vault_rpc_option
+@gas_option
 @_profile_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print addresses and gas, send nothing.")
 @click.option("--out", type=NEW_FILE, help="Write the receipt to a new file. Needed unless with --dry-run.")
@@ -150,7 +149,7 @@ def deploy(
 
 @vault.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option("--receipt", "receipt_file", type=FILE, help="Of its deployment: shows what it was created with.")
 @click.option("--genesis", type=FILE, help="Trusted genesis.json: network, set, and the chain's tokens.")
 @click.option("--validators-hash", metavar="HEX", help="The set that it should follow, instead of an earlier one.")
@@ -199,7 +198,7 @@ token_option = click.option("--token", "tokens", metavar="ADDRESS", multiple=Tru
 
 @vault.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @token_option
 @output_option
 def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None:
@@ -219,8 +218,8 @@ def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None
 
 @vault.command()
 @click.argument("address")
-@rpc_option
-@payer_option
+@vault_rpc_option
+@gas_option
 @url_option
 @click.option(
     "--from-height",
@@ -251,7 +250,7 @@ def rotate(address: str, rpc: str, payer_file: Path, url: str, from_height: int,
 
 @vault.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option(
     "--guardian-file",
     type=NEW_FILE,
@@ -278,7 +277,7 @@ def pause(address: str, rpc: str, guardian_file: Path, output: str) -> None:
 
 @vault.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option("--signature", "signatures", metavar="HEX", multiple=True, help="By a cold key: 65 bytes. Repeat.")
 @click.option("--payer-file", type=NEW_FILE, help="With signatures: the key that pays for gas.")
 @output_option
@@ -310,7 +309,7 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
 
 @vault.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option(
     "--evidence", type=FILE, required=True, help="A light client's or a node's: two certified headers of one height."
 )
@@ -336,8 +335,8 @@ def freeze(address: str, rpc: str, evidence: Path, payer_file: Path | None, outp
 
 
 _escape_options = together(
-    rpc_option,
-    payer_option,
+    vault_rpc_option,
+    gas_option,
     click.option("--dry-run", is_flag=True, help="Estimate the gas of what is possible now, send nothing."),
     click.option("--out", type=NEW_FILE, help="Write the receipt to a new file."),
     output_option,
