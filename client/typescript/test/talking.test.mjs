@@ -197,6 +197,7 @@ test("a quiet stream is open", async () => {
 
 test("a stream that never comes back is lost", async () => {
   await assert.rejects(node(down, down, down, down).client.stream("/s").next(), StreamLost);
+  await assert.rejects(node(events(), events(), events(), events()).client.stream("/s").next(), StreamLost);
 });
 
 test("a watch shows each answer once and outlives a node that is down", async () => {
