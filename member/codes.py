@@ -198,6 +198,12 @@ class NodeCode(CodeBook):
         "The node listens on its own machine alone and answers to `localhost` and addresses of loopback, not to this "
         "name. An operator whose proxy passes other names on sets `api.proxies` or `api.behind_tls`.",
     )
+    FIX_NOT_AMENDED = (
+        944,
+        "The FIX gateway neither cancels nor replaces a report: what it acknowledged is signed, and a block may have "
+        "it already. Wait for its fate. A novated trade is undone by one the other way round, under a new "
+        "TradeReportID.",
+    )
     API_FRAMING = 951, "The request states the length of its body in two ways. Send Content-Length or chunks, not both."
     STREAM_CURSOR_OLD = (
         960,
@@ -244,8 +250,7 @@ class NodeCode(CodeBook):
     FIX_FIELD = 971, "A field of the trade capture report is out of bounds. Correct it; docs/how-to/fix.md has them."
     FIX_REPORT_KIND = (
         972,
-        "The FIX gateway takes new trades only: TradeReportTransType 0, TradeReportType 0, PreviouslyReported N. "
-        "Correct or cancel a pending trade by a signed request.",
+        "The FIX gateway takes new trades only: TradeReportTransType 0, TradeReportType 0, PreviouslyReported N.",
     )
     FIX_OTHER_TERMS = (
         973,

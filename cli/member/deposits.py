@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from cli.chain_options import payer_option, rpc_option
 from cli.options import (
     FILE,
-    NEW_FILE,
     NUMBER,
     MemberKey,
     account_options,
@@ -18,18 +18,16 @@ from cli.options import (
 )
 from cli.output import ExitCode, output_option, say, show
 
-payer_option = click.option(
-    "--payer-file", type=NEW_FILE, required=True, help="The wallet's key, which pays for gas: 64 hex digits, mode 0600."
-)
-rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
+wallet_option = payer_option("The wallet's key, which pays for gas: 64 hex digits, mode 0600.")
+vault_rpc_option = rpc_option("the vault's chain")
 
 
 @click.command("deposit")
 @click.argument("amount", metavar='"AMOUNT TOKEN"')
 @click.argument("account")
 @click.option("--chain", help="Name or id, where the token is on several chains.")
-@rpc_option
-@payer_option
+@vault_rpc_option
+@wallet_option
 @click.option("--genesis", type=FILE, help="A genesis.json that you trust: its vault and token, or nothing is paid.")
 @click.option("--wait", is_flag=True, help="Submit it to the node with your trade key, and return when it is credited.")
 @account_options
@@ -93,8 +91,8 @@ def deposits() -> None:
 @click.argument("token")
 @click.argument("account", type=NUMBER)
 @click.argument("amount", type=click.IntRange(1, 2**256 - 1))
-@rpc_option
-@payer_option
+@vault_rpc_option
+@wallet_option
 @output_option
 def deposits_make(vault: str, token: str, account: int, amount: int, rpc: str, payer_file: Path, output: str) -> None:
     """Pay AMOUNT base units of the TOKEN at this address into the VAULT for an ACCOUNT of the ledger.

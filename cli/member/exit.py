@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.chain_options import payer_option, rpc_option
 from cli.options import FILE, NEW_FILE, NUMBER, AnswerSource, read_hex_secret, source_options
 from cli.output import ExitCode, output_option, say, show
 from cli.trust_options import Trust, trust_options
@@ -89,12 +90,12 @@ def exit_verify(file: Path, trust: Trust, wanted: WantedVerdict, output: str) ->
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 
 
-rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of one of the payments' chains.")
+payments_rpc_option = rpc_option("one of the payments' chains")
 
 
 @exit_.command("status")
 @click.argument("file", type=FILE)
-@rpc_option
+@payments_rpc_option
 @output_option
 def exit_status(file: Path, rpc: str, output: str) -> None:
     """Print what the vaults of one chain say of the payments in FILE, and how far their escape is. Needs no node.
@@ -112,8 +113,8 @@ def exit_status(file: Path, rpc: str, output: str) -> None:
 
 @exit_.command("claim")
 @click.argument("file", type=FILE)
-@rpc_option
-@click.option("--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600.")
+@payments_rpc_option
+@payer_option()
 @click.option("--from-block", type=NUMBER, default=0, help="Look for the vault's records from this block on.")
 @click.option("--settle/--no-settle", default=True, help="Show the vault its own records since the snapshot, for all.")
 @output_option

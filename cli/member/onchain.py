@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.chain_options import rpc_option
 from cli.options import FILE, HOME, NEW_FILE, NUMBER, hex_option
 from cli.output import ExitCode, output_option, show, tell
 from cli.trust_options import Trust, needed, own_options, trust_options
@@ -197,7 +198,7 @@ def calldata(file: Path, package: Path | None, trust: Trust, wanted: WantedVerdi
 @onchain.command()
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, help="The epoch's package: FILE holds keys to be certified.")
-@click.option("--rpc", required=True, metavar="URL", help="An endpoint of the chain.")
+@rpc_option("the chain")
 @click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
 @click.option("--key-file", type=FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
 @trust_options(light=False)

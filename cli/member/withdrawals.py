@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from cli.chain_options import payer_option, rpc_option
 from cli.member.submitted import print_result, wait_and_print
 from cli.options import (
-    NEW_FILE,
     NUMBER,
     MemberKey,
     account_options,
@@ -43,22 +43,29 @@ def withdrawals_show(account: str, key: MemberKey, output: str) -> None:
     show(view, withdrawal_lines(view, listing), output)
 
 
+nonce_option = click.option(
+    "--nonce", type=NUMBER, help="Of the request. Default: ask the node, which needs the member's key."
+)
+
+
 @withdrawals.command("cancel")
-@click.argument("account", type=NUMBER)
+@click.argument("account")
 @click.argument("number", type=NUMBER)
-@click.option("--nonce", type=NUMBER, help="Of the request. Default: ask the node, which needs the member's key.")
+@nonce_option
 @account_options
 @output_option
-def withdrawals_cancel(account: int, number: int, nonce: int | None, key: MemberKey, output: str) -> int:
+def withdrawals_cancel(account: str, number: int, nonce: int | None, key: MemberKey, output: str) -> int:
     """Cancel the delayed withdrawal NUMBER, as `withdrawals show` lists it.
 
-    The key is the one that signs for the account's money: its member's trade key, or the client's own key where the
-    client has one. The request is valid for a minute. Exits with 6 when the node refuses it.
+    ACCOUNT is its id, or the name of a member with one own account. The key is the one that signs for the account's
+    money: its member's trade key, or the client's own key where the client has one, which needs --nonce. The request is
+    valid for a minute. Exits with 6 when the node refuses it.
 
     Example: crossclear withdrawals cancel 1 7 --key trade --home HOME
     """
-    (result,) = key.ask(lambda client: client.cancel_withdrawal(account, number, nonce)).results
-    return print_result(f"withdrawal {number} of account {account}", result, output)
+    own = key.account(account)
+    (result,) = key.ask(lambda client: client.cancel_withdrawal(own, number, nonce)).results
+    return print_result(f"withdrawal {number} of account {own}", result, output)
 
 
 @withdrawals.command("request")
@@ -67,23 +74,33 @@ def withdrawals_cancel(account: int, number: int, nonce: int | None, key: Member
 @click.argument("to", metavar="ADDRESS")
 @click.option("--chain", help="Name or id, where the token is on several chains.")
 @click.option("--wait", is_flag=True, help="Return when a block has taken or refused the request.")
+@nonce_option
 @account_options
 @output_option
 def withdrawals_request(
-    account: str, amount: str, to: str, chain: str | None, key: MemberKey, output: str, *, wait: bool
+    account: str,
+    amount: str,
+    to: str,
+    chain: str | None,
+    nonce: int | None,
+    key: MemberKey,
+    output: str,
+    *,
+    wait: bool,
 ) -> int:
     """Request "AMOUNT TOKEN", such as "250.5 USDC", for ADDRESS on the token's chain.
 
     TOKEN is a name, an id, or with --chain a symbol; more decimals than the ledger counts are refused. The key is the
-    one that signs for the account's money. The request is valid for a minute; `withdrawals show` lists what is delayed
-    or released. Exits with 6 when the node refuses it, or with --wait a block.
+    one that signs for the account's money: its member's trade key, or the client's own key where the client has one,
+    which needs --nonce. The request is valid for a minute; `withdrawals show` lists what is delayed or released. Exits
+    with 6 when the node refuses it, or with --wait a block.
 
     Example: crossclear withdrawals request alice "250.5 USDC" ADDRESS --chain base --key trade --home HOME
     """
     listing, address = listing_at(key.url), hex_option("ADDRESS", to, 20) or b""
     own = parsed("ACCOUNT", lambda: listing.account(account))
     asset, units = parsed("AMOUNT", lambda: listing.ledger_amount(amount, chain))
-    request, result = key.ask(lambda client: client.withdraw(own, asset.id, units, address))
+    request, result = key.ask(lambda client: client.withdraw(own, asset.id, units, address, nonce))
     more = {"nonce": request.nonce, "asset": asset.id, "amount_units": str(units)}
     what = f"withdrawal of {listing.units_text(asset.id, units)} of {listing.account_text(own)} to 0x{address.hex()}"
     if wait:
@@ -91,13 +108,10 @@ def withdrawals_request(
     return print_result(what, result, output, **more)
 
 
-rpc_option = click.option("--rpc", metavar="URL", help="An endpoint of the withdrawal's chain.")
-
-
 @withdrawals.command("status")
 @click.argument("nonce", type=NUMBER)
 @url_option
-@rpc_option
+@rpc_option("the withdrawal's chain", required=False)
 @output_option
 def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> None:
     """Print what became of released withdrawal NONCE: by the network, and with --rpc at its vault.
@@ -119,8 +133,8 @@ def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> No
 @withdrawals.command("claim")
 @click.argument("nonce", type=NUMBER)
 @url_option
-@click.option("--rpc", metavar="URL", required=True, help="An endpoint of the withdrawal's chain.")
-@click.option("--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600.")
+@rpc_option("the withdrawal's chain")
+@payer_option()
 @output_option
 def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path, output: str) -> int:
     """Claim released withdrawal NONCE at its vault. The money always goes to the withdrawal's address.

@@ -6,21 +6,14 @@ read ahead: who takes frames slowly is held up by the connection, and at the wor
 """
 
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import anyio
 import msgspec
 
-from crossclear_client.errors import BadAnswer, NodeRefused, StreamLost
+from crossclear_client.errors import BadAnswer, NodeRefused
 from crossclear_client.generated.answers import Problem
-from crossclear_client.streams import EventParser, close_response, lines_of
+from crossclear_client.streams import Connection, EventSource, ReopenedStream
 from crossclear_client.transport import BUSY, Answer, Retries, Transport, refusal, retry_after
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import httpx
 
 STREAM_OLD, STREAM_SLOW, STREAM_ENDING = "R0960", "R0963", "R0965"
 """What followed the cursor is forgotten; the reader was too slow; the node ends."""
@@ -41,8 +34,8 @@ class Frame(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
-class Connection(Protocol):
-    """One connection to the stream of a node."""
+class FrameConnection(Connection, Protocol):
+    """One connection to `/v1/stream`."""
 
     async def open(self, target: str, headers: dict[str, str]) -> Answer | None:
         """Connect; the answer where it is none of a stream."""
@@ -50,32 +43,18 @@ class Connection(Protocol):
     async def next(self) -> list[Frame]:
         """The next frames; none where the node closed."""
 
-    async def close(self) -> None:
-        """In any state, also twice."""
 
+class FrameStream(ReopenedStream[Frame]):
+    """The frames of some topics. Never ends by itself."""
 
-class FrameStream:
-    """The frames of some topics. Use as an async context manager, then iterate. Never ends by itself."""
-
-    def __init__(self, connection: Connection, path: str, headers: Headers, retries: Retries, cursor: str = "") -> None:
-        self._connection, self._path, self._headers, self._retries = connection, path, headers, retries
+    def __init__(
+        self, connection: FrameConnection, path: str, headers: Headers, retries: Retries, cursor: str = ""
+    ) -> None:
+        super().__init__(connection, path, retries)
+        self._connection, self._headers = connection, headers
         self.cursor = cursor
         """Everything up to here was taken: give it to a later stream, at this node or another, to go on from here."""
         self._frames: list[Frame] = []
-        self._is_open = False
-        self._failed = 0
-
-    async def __aenter__(self) -> "FrameStream":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
-            await self._close()
-
-    def __aiter__(self) -> "FrameStream":
-        return self
 
     async def __anext__(self) -> Frame:
         """The next frame but heartbeats. Raises StreamLost when the node cannot be reached again, NodeRefused,
@@ -139,56 +118,18 @@ class FrameStream:
         before, self.cursor = self.cursor, ""
         return Frame("", before, "gap", data)
 
-    async def _again(self, why: str, asked: float | None = None) -> None:
-        """Wait before another connection. Raises StreamLost after too many in a row without a frame."""
-        await self._close()
-        self._failed += 1
-        wait = self._retries.wait(self._failed, asked)
-        if wait is None:
-            raise StreamLost(self._path, f"the stream broke off: {why[:200]}")
-        await anyio.sleep(wait)
-
-    async def _close(self) -> None:
-        self._is_open = False
-        await self._connection.close()
-
 
 class EventConnection:
-    """Server-sent events."""
+    """Server-sent events that are frames."""
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._response: httpx.Response | None = None
-        self._lines: AsyncIterator[str] | None = None
-        self._parser = EventParser()
-
-    async def open(self, target: str, headers: dict[str, str]) -> Answer | None:
-        """Connect; the answer where it is none of a stream."""
-        http = self._transport.http
-        headers = headers | {"accept": "text/event-stream"}
-        response = await http.send(http.build_request("GET", target, headers=headers), stream=True)
-        self._response = response
-        if response.status_code != 200:
-            answer = Answer(response.status_code, dict(response.headers), await response.aread())
-            await self.close()
-            return answer
-        self._parser, self._lines = EventParser(), lines_of(response)
-        return None
+        self._source = EventSource(transport)
+        self.open, self.close = self._source.open, self._source.close
 
     async def next(self) -> list[Frame]:
         """The next frame; none where the node closed."""
-        if self._lines is not None:
-            async for line in self._lines:
-                event = self._parser.line(line)
-                if event is not None:
-                    return [Answer(200, {}, event.data.encode()).read(Frame)]
-        return []
-
-    async def close(self) -> None:
-        """In any state, also twice."""
-        response, lines = self._response, self._lines
-        self._response = self._lines = None
-        await close_response(response, lines)
+        event = await self._source.next()
+        return [] if event is None else [Answer(200, {}, event.data.encode()).read(Frame)]
 
 
 def frames_of(message: bytes) -> list[Frame]:

@@ -7,13 +7,13 @@ the last step. An answer that is asked again is shown only when it changed.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import anyio
 import msgspec
 
 from crossclear_client.errors import BadAnswer, NodeUnreachable, StreamLost
-from crossclear_client.transport import Answer, Retries, Transport, refusal
+from crossclear_client.transport import BUSY, Answer, Retries, Transport, refusal, retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -75,8 +75,95 @@ async def lines_of(response: "httpx.Response") -> AsyncIterator[str]:
             yield line.decode(errors="replace")
 
 
-class EventStream(Generic[T]):
-    """The events of a path. Use as an async context manager, then iterate; ends where the node says that it is over."""
+class Connection(Protocol):
+    """One connection at a time to a stream of a node."""
+
+    async def close(self) -> None:
+        """In any state, also twice."""
+
+
+class ReopenedStream(Generic[T]):
+    """What a node streams, over one connection after another. Use as an async context manager, then iterate.
+
+    Its kinds say how a connection opens and what comes; here is how it ends and how long the next one is waited for.
+    """
+
+    def __init__(self, connection: Connection, path: str, retries: Retries) -> None:
+        self._to_close, self._path, self._retries = connection, path, retries
+        self._is_open = False
+        self._failed = 0
+        """Connections in a row without anything that came."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            await self._close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        """What comes next."""
+        raise NotImplementedError
+
+    async def _again(self, why: str, asked: float | None = None) -> None:
+        """Wait before another connection. Raises StreamLost after too many in a row without anything."""
+        await self._close()
+        self._failed += 1
+        wait = self._retries.wait(self._failed, asked)
+        if wait is None:
+            raise StreamLost(self._path, f"the stream broke off: {why[:200]}")
+        await anyio.sleep(wait)
+
+    async def _close(self) -> None:
+        self._is_open = False
+        await self._to_close.close()
+
+
+class EventSource:
+    """Server-sent events of one connection at a time."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._response: httpx.Response | None = None
+        self._lines: AsyncIterator[str] | None = None
+        self._parser = EventParser()
+
+    async def open(self, target: str, headers: dict[str, str]) -> Answer | None:
+        """Connect; the answer where it is none of a stream."""
+        http = self._transport.http
+        headers = headers | {"accept": "text/event-stream"}
+        response = await http.send(http.build_request("GET", target, headers=headers), stream=True)
+        self._response = response
+        if response.status_code != 200:
+            answer = Answer(response.status_code, dict(response.headers), await response.aread())
+            await self.close()
+            return answer
+        self._parser, self._lines = EventParser(), lines_of(response)
+        return None
+
+    async def next(self) -> Event | None:
+        """The next event; None where the node closed."""
+        if self._lines is not None:
+            async for line in self._lines:
+                event = self._parser.line(line)
+                if event is not None:
+                    return event
+        return None
+
+    async def close(self) -> None:
+        """In any state, also twice."""
+        response, lines = self._response, self._lines
+        self._response = self._lines = None
+        await close_response(response, lines)
+
+
+class EventStream(ReopenedStream[T]):
+    """The events of a path; ends where the node says that it is over."""
 
     def __init__(
         self,
@@ -87,26 +174,11 @@ class EventStream(Generic[T]):
         retries: Retries,
         last_id: str = "",
     ) -> None:
-        self._transport, self._path, self._headers, self._kind = transport, path, headers, kind
-        self._retries = retries
+        self._source = EventSource(transport)
+        super().__init__(self._source, path, retries)
+        self._headers, self._kind = headers, kind
         self.last_id = last_id
         """Of the last event: give it to a later stream to go on from there."""
-        self._response: httpx.Response | None = None
-        self._lines: AsyncIterator[str] | None = None
-        self._parser = EventParser()
-        self._failed = 0
-
-    async def __aenter__(self) -> "EventStream[T]":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
-            await self._close()
-
-    def __aiter__(self) -> "EventStream[T]":
-        return self
 
     async def __anext__(self) -> T:
         """The next event's data. Raises StreamLost when the node cannot be reached again, NodeRefused, BadAnswer."""
@@ -114,62 +186,34 @@ class EventStream(Generic[T]):
 
         while True:
             try:
-                if self._lines is None and not await self._open():
-                    raise StopAsyncIteration
-                event = await self._next_event()
+                if not self._is_open:
+                    await self._open()
+                    continue
+                event = await self._source.next()
             except httpx.TransportError as error:
-                await self._close()
-                await self._wait(str(error) or repr(error))
+                await self._again(str(error) or repr(error))
                 continue
-            if event is None:
-                await self._close()  # the node ends a stream from time to time
+            if event is None:  # the node ends a stream from time to time
+                await self._again("the node closed the connection")
                 continue
             self._failed = 0
             self.last_id = event.id or self.last_id
             return Answer(200, {}, event.data.encode()).read(self._kind)
 
-    async def _next_event(self) -> Event | None:
-        if self._lines is None:
-            return None
-        async for line in self._lines:
-            event = self._parser.line(line)
-            if event is not None:
-                return event
-        return None
-
-    async def _open(self) -> bool:
-        """Connect; False where the last step was sent already."""
-        headers = {**await self._headers(), "accept": "text/event-stream"}
+    async def _open(self) -> None:
+        """Connect. Raises StopAsyncIteration where the last step was sent already."""
+        headers = await self._headers()
         if self.last_id:
-            headers["last-event-id"] = self.last_id
-        http = self._transport.http
-        response = await http.send(http.build_request("GET", self._path, headers=headers), stream=True)
-        self._response = response
-        if response.status_code == 204:
-            await self._close()
-            return False
-        if response.status_code != 200:
-            answer = Answer(response.status_code, dict(response.headers), await response.aread())
-            await self._close()
-            if answer.status in (429, 502, 503, 504):
-                await self._wait(f"status {answer.status}")
-                return await self._open()
+            headers = headers | {"last-event-id": self.last_id}
+        answer = await self._source.open(self._path, headers)
+        if answer is None:
+            self._is_open = True
+        elif answer.status == 204:
+            raise StopAsyncIteration
+        elif answer.status in BUSY:
+            await self._again(f"status {answer.status}", retry_after(answer))
+        else:
             raise refusal(answer)
-        self._parser, self._lines = EventParser(), lines_of(response)
-        self._parser.last_id = self.last_id
-        return True
-
-    async def _wait(self, why: str) -> None:
-        self._failed += 1
-        wait = self._retries.wait(self._failed, None)
-        if wait is None:
-            raise StreamLost(self._path, f"the stream broke off: {why[:200]}")
-        await anyio.sleep(wait)
-
-    async def _close(self) -> None:
-        response, lines = self._response, self._lines
-        self._response = self._lines = None
-        await close_response(response, lines)
 
 
 async def close_response(response: "httpx.Response | None", lines: AsyncIterator[object] | None) -> None:

@@ -79,7 +79,8 @@ class Server:
         own = self._settings.gateway
         names = {each.name: self._settings.names(each) for each in self._settings.sessions}
         limits = {"first_trade_id": own.first_trade_id, "open_reports_max": own.open_reports_max}
-        self._desk = Desk(self._store, names, clock_ms, **limits)
+        pending = {each.name: each.pending_status for each in self._settings.sessions}
+        self._desk = Desk(self._store, names, pending, clock_ms, **limits)
         house = ClearingHouse(self._client, self._store, self._signing, self._notify, clock_ms, own.in_flight_max)
         host, port = self._settings.address
         try:

@@ -12,6 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, ValidationError, convert, field
 
 from crossclear_client import Key
+from crossclear_fix.answers import ACCEPTED, PENDING
 from crossclear_fix.errors import SETTINGS, GatewayError
 from crossclear_fix.session_state import Identity, Limits
 from crossclear_fix.trade_report import Listed, Names
@@ -65,6 +66,11 @@ class Counterparty(Struct, forbid_unknown_fields=True, frozen=True):
     def name(self) -> str:
         """What the store calls the session."""
         return f"{self.begin_string}:{self.own_comp_id}->{self.comp_id}"
+
+    @property
+    def pending_status(self) -> bytes:
+        """TrdRptStatus of a report whose fate is open: FIX 4.4 knows accepted and rejected only."""
+        return ACCEPTED if self.begin_string == "FIX.4.4" else PENDING
 
     @property
     def identity(self) -> Identity:

@@ -20,6 +20,8 @@ BUY, SELL = b"1", b"2"
 PARTY_ROLES = (b"24", b"38", b"4")
 """Whose PartyID (448) names the account where Account (1) is missing: customer account, position account, clearing
 firm; the first of them that a side has."""
+AMENDING = (b"1", b"2", b"4", b"5")
+"""TradeReportTransType of what takes a reported trade back or changes it: cancel, replace, reverse, back out."""
 _DECIMAL = re.compile(rb"[0-9]{1,15}(\.[0-9]{0,12})?", re.ASCII)
 _DATE = re.compile(rb"[0-9]{8}", re.ASCII)
 _PRINTABLE = re.compile(rb"[ -~]{1,%d}" % ID_CHARS_MAX)
@@ -80,10 +82,17 @@ def report_id_of(message: Message) -> str:
     return value.decode()
 
 
+def reference_of(message: Message) -> str:
+    """TradeReportRefID (572): the report that a cancellation or a replacement is about; empty where it names none."""
+    value = message.get(tags.TRADE_REPORT_REF_ID)
+    return value.decode() if value is not None and _PRINTABLE.fullmatch(value) else ""
+
+
 def read_report(message: Message, names: Names) -> Report:
     """The reported trade. Raises FieldFault, Refusal."""
     _check_once(message)
     report_id = report_id_of(message)
+    _check_kind(message)
     quantity, price = _decimal(message, tags.LAST_QTY), _decimal(message, tags.LAST_PX)
     traded_ms = message.time_ms(tags.TRANSACT_TIME)
     _check_trade_date(message, traded_ms)
@@ -91,7 +100,6 @@ def read_report(message: Message, names: Names) -> Report:
         raise Refusal(errors.FIELD, "TransactTime is before 1970")
     symbol = _symbol(message)
     buyer, seller = _sides(message)
-    _check_kind(message)
     listed = names.instruments.get(symbol)
     if listed is None:
         raise Refusal(errors.INSTRUMENT, f"no instrument is called {symbol}")
@@ -171,6 +179,10 @@ def _symbol(message: Message) -> str:
 
 def _check_kind(message: Message) -> None:
     """Only new trades are taken: no cancellation, replacement, or copy of what is cleared already."""
+    kind = message.get(tags.TRADE_REPORT_TRANS_TYPE)
+    if kind in AMENDING:
+        why = "a reported trade is neither cancelled nor replaced: report one the other way round"
+        raise Refusal(errors.NOT_AMENDED, why)
     for tag, name, wanted in (
         (tags.TRADE_REPORT_TRANS_TYPE, "TradeReportTransType", b"0"),
         (tags.TRADE_REPORT_TYPE, "TradeReportType", b"0"),

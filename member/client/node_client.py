@@ -145,11 +145,17 @@ class NodeClient:
         query = "" if count is None else f"?count={count}"
         return await self._get(f"/v1/withdrawals/{nonce}/proof{query}", WithdrawalProofView)
 
-    async def withdraw(self, account: int, asset: int, units: int, to: bytes) -> tuple[Withdrawal, SubmitResult]:
-        """Request a withdrawal of clearing units to an address on the asset's chain, signed with this client's key."""
+    async def withdraw(
+        self, account: int, asset: int, units: int, to: bytes, nonce: int | None = None
+    ) -> tuple[Withdrawal, SubmitResult]:
+        """Request a withdrawal of clearing units to an address on the asset's chain, signed with this client's key.
+
+        `nonce`: as for `cancel_withdrawal`.
+        """
         if self._secret is None:
             raise LocalFault(NodeCode.KEY_MISSING, "withdraw", account=account)
-        nonce = (await self.account(account)).next_nonce
+        if nonce is None:
+            nonce = (await self.account(account)).next_nonce
         not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
         request = Withdrawal(account, asset, units, to, nonce, not_after_ms, UNSIGNED)
         request = signed(self._network, request, signature=self._secret)

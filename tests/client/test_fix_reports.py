@@ -118,7 +118,8 @@ def test_a_group_out_of_order_breaks_fix(body: tuple[tuple[int, bytes], ...], ta
         (tags.LAST_QTY, b"0.0005", errors.NOT_WHOLE),
         (tags.LAST_PX, b"8000.001", errors.NOT_WHOLE),
         (tags.TRADE_DATE, b"20251122", errors.FIELD),
-        (tags.TRADE_REPORT_TRANS_TYPE, b"1", errors.REPORT_KIND),
+        *((tags.TRADE_REPORT_TRANS_TYPE, kind, errors.NOT_AMENDED) for kind in (b"1", b"2", b"4", b"5")),
+        (tags.TRADE_REPORT_TRANS_TYPE, b"3", errors.REPORT_KIND),
         (tags.PREVIOUSLY_REPORTED, b"Y", errors.REPORT_KIND),
     ],
 )
@@ -126,6 +127,14 @@ def test_what_is_not_taken_has_a_code(tag: int, value: bytes, code: str) -> None
     with pytest.raises(Refusal) as raised:
         read_report(changed(tag, value), NAMES)
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize("kind", [b"1", b"2"])
+def test_a_cancellation_needs_no_terms_to_be_refused(kind: bytes) -> None:
+    body = ((tags.TRADE_REPORT_ID, b"C-1"), (tags.TRADE_REPORT_REF_ID, b"T-1"), (tags.TRADE_REPORT_TRANS_TYPE, kind))
+    with pytest.raises(Refusal) as raised:
+        read_report(message(*body), NAMES)
+    assert raised.value.code == errors.NOT_AMENDED
 
 
 def test_a_trade_before_all_time_is_refused() -> None:
@@ -239,7 +248,7 @@ def test_the_messages_on_the_page_are_those_of_the_gateway() -> None:
     hash_, now_ms = (novated.get(tags.EXEC_ID) or b"").decode(), taken.time_ms(tags.TRANSACT_TIME)
     refused_ms, why = refused.time_ms(tags.TRANSACT_TIME), (refused.get(tags.TEXT) or b"").decode()[6:]
     made = (
-        answers.received(read.report_id, read.symbol, 1, now_ms),
+        answers.received(read.report_id, read.symbol, 1, now_ms, answers.ACCEPTED),
         answers.novated(repeated, read.report_id, 1, 4711, hash_),
         answers.refused(read.report_id, read.symbol, "R0203", why, refused_ms, 1),
     )

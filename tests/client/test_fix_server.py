@@ -141,6 +141,67 @@ async def test_a_repeated_report_is_answered_with_its_fate_after_a_restart_too(f
     assert len(node.submitted) == 1
 
 
+CANCEL, REPLACE = "1", "2"
+
+
+async def test_a_cancellation_is_answered_with_what_became_of_the_report(folder: Path) -> None:
+    """It echoes what was asked (487, 572), names the trade (880), and clears or undoes nothing."""
+
+    def story(address: Address, node: FixNode) -> list[tuple[bytes | None, ...]]:
+        venue = FixClient()
+        venue.log_on(address)
+        for report_id, lots in (("T-1", "0.005"), ("T-2", "0.006")):
+            node.refusals = {800_010: "R0203"} if report_id == "T-2" else {}
+            venue.report(report_id, "BOB", "CAROL", lots, "8000.10")
+            next_two(venue)
+        answers = []
+        for about in ("T-1", "T-2", "T-9"):
+            for kind in (CANCEL, REPLACE):
+                given = trade(f"C-{kind}-{about}", "BOB", "CAROL", "0.005", "8000.10")
+                body = [each for each in given if each[0] != 487]
+                venue.write("AE", (487, kind), (572, about), *body)
+                answer = venue.next()
+                answers.append(tuple(answer.get(tag) for tag in (35, 487, 572, 880, 939, 751)))
+                assert (answer.get(58) or b"").startswith(b"R0944 " + about.encode())
+        venue.close()
+        return answers
+
+    node = FixNode(clock_ms)
+    async with running(folder, node) as (address, _):
+        found = await in_thread(story, address, node)
+    trades = {b"T-1": b"1", b"T-2": b"2", b"T-9": None}
+    wanted = [(b"AR", kind, about, trades[about], b"1", b"99") for about in trades for kind in (b"1", b"2")]
+    assert found == wanted
+    assert len(node.trades) == 1
+
+
+async def test_a_report_whose_fate_is_open_is_pending_where_its_fix_knows_that(folder: Path) -> None:
+    text = (folder / "gateway.toml").read_text()
+    (folder / "gateway.toml").write_text(text.replace('accounts = ["BOB"]', 'accounts = ["BOB", "CAROL"]'))
+
+    def story(address: Address, node: FixNode) -> list[tuple[bytes, ...]]:
+        venue = FixClient(sender="SECOND", begin_string="FIXT.1.1")
+        venue.log_on(address, (1137, "9"))
+        node.down = True
+        body = trade("T-1", "BOB", "CAROL", "0.005", "8000.10")
+        found = []
+        for _ in range(2):
+            venue.write("AE", *body)
+            found.append(shown(venue.next()))
+        node.down = False
+        found.append(shown(venue.next()))
+        venue.write("AE", *body)
+        found += next_two(venue)
+        venue.close()
+        return found
+
+    node = FixNode(clock_ms)
+    async with running(folder, node) as (address, _):
+        found = await in_thread(story, address, node)
+    pending, novated = (b"AR", b"T-1", b"4"), (b"AE", b"N1")
+    assert found == [pending, pending, novated, (b"AR", b"T-1", b"0"), novated]
+
+
 async def test_answers_that_were_not_read_come_with_the_next_connection(folder: Path) -> None:
     def story(address: Address, node: FixNode) -> list[tuple[bytes, ...]]:
         venue = FixClient()

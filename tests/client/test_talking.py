@@ -278,14 +278,18 @@ def test_lines_end_in_three_ways(play: Any, end: str) -> None:
     assert play(Node(httpx.Response(200, content=text.encode()), httpx.Response(204)), story) == ["{}"]
 
 
-def test_a_stream_that_never_comes_back_is_lost(play: Any) -> None:
+@pytest.mark.parametrize("each", [httpx.ConnectError("down"), "empty"], ids=["down", "closed at once"])
+def test_a_stream_that_never_comes_back_is_lost(each: Exception | str, play: Any) -> None:
+    """Neither is a node asked without a pause that closes each connection at once."""
+
     async def story(client: Client) -> None:
         async with client.stream("/s", dict) as stream:
             async for _ in stream:
                 pass
 
+    given = [events() if isinstance(each, str) else each for _ in range(FAST.attempts)]
     with pytest.raises(errors.StreamLost, match="R0942"):
-        play(Node(*[httpx.ConnectError("down")] * FAST.attempts), story)
+        play(Node(*given), story)
 
 
 def test_a_watch_shows_each_answer_once_and_outlives_a_node_that_is_down(play: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.operator.vaults.options import address_option, payer_option, rpc_option
+from cli.operator.vaults.options import address_option, gas_option, vault_rpc_option
 from cli.options import FILE, NEW_FILE, hex_option, read_hex_secret, together
 from cli.output import ExitCode, output_option, say, show
 
@@ -70,8 +70,8 @@ profile_option = click.option(
 @click.option(
     "--salt", type=click.IntRange(0, 2**256 - 1), default=0, help="Another number gives the same vault another address."
 )
-@rpc_option
-@payer_option
+@vault_rpc_option
+@gas_option
 @profile_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print addresses and gas, send nothing.")
 @click.option("--out", type=NEW_FILE, help="Write the receipt to a new file. Needed unless with --dry-run.")
@@ -140,7 +140,7 @@ def deploy(
 
 @click.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option("--receipt", "receipt_file", type=FILE, help="Of its deployment: shows what it was created with.")
 @click.option("--genesis", type=FILE, help="Trusted genesis.json: network, set, and the chain's tokens.")
 @click.option("--validators-hash", metavar="HEX", help="The set that it should follow, instead of an earlier one.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.operator.vaults.options import address_option, payer_option, rpc_option
+from cli.operator.vaults.options import address_option, gas_option, vault_rpc_option
 from cli.options import FILE, NEW_FILE, NUMBER, read_hex_secret, together
 from cli.output import output_option, say, show
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from member.vaults.escaping import EscapeRun
 
 _escape_options = together(
-    rpc_option,
-    payer_option,
+    vault_rpc_option,
+    gas_option,
     click.option("--dry-run", is_flag=True, help="Estimate the gas of what is possible now, send nothing."),
     click.option("--out", type=NEW_FILE, help="Write the receipt to a new file."),
     output_option,

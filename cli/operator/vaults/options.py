@@ -1,13 +1,10 @@
 """Options that the commands of a vault share."""
 
-import click
+from cli.chain_options import payer_option, rpc_option
+from cli.options import hex_option
 
-from cli.options import NEW_FILE, hex_option
-
-rpc_option = click.option("--rpc", metavar="URL", required=True, help="An endpoint of the vault's chain.")
-payer_option = click.option(
-    "--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600."
-)
+vault_rpc_option = rpc_option("the vault's chain")
+gas_option = payer_option()
 
 
 def address_option(option: str, text: str) -> bytes:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from cli.operator.vaults.options import address_option, rpc_option
+from cli.operator.vaults.options import address_option, vault_rpc_option
 from cli.options import FILE, NEW_FILE, hex_option, read_hex_secret
 from cli.output import output_option, say, show
 
 
 @click.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option(
     "--guardian-file",
     type=NEW_FILE,
@@ -38,7 +38,7 @@ def pause(address: str, rpc: str, guardian_file: Path, output: str) -> None:
 
 @click.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option("--signature", "signatures", metavar="HEX", multiple=True, help="By a cold key: 65 bytes. Repeat.")
 @click.option("--payer-file", type=NEW_FILE, help="With signatures: the key that pays for gas.")
 @output_option
@@ -70,7 +70,7 @@ def unpause(address: str, rpc: str, signatures: tuple[str, ...], payer_file: Pat
 
 @click.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @click.option(
     "--evidence", type=FILE, required=True, help="A light client's or a node's: two certified headers of one height."
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.operator.vaults.options import address_option, payer_option, rpc_option
+from cli.operator.vaults.options import address_option, gas_option, vault_rpc_option
 from cli.options import read_hex_secret, url_option
 from cli.output import output_option, say, show
 
@@ -13,7 +13,7 @@ token_option = click.option("--token", "tokens", metavar="ADDRESS", multiple=Tru
 
 @click.command()
 @click.argument("address")
-@rpc_option
+@vault_rpc_option
 @token_option
 @output_option
 def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None:
@@ -33,8 +33,8 @@ def status(address: str, rpc: str, tokens: tuple[str, ...], output: str) -> None
 
 @click.command()
 @click.argument("address")
-@rpc_option
-@payer_option
+@vault_rpc_option
+@gas_option
 @url_option
 @click.option(
     "--from-height",

@@ -7,7 +7,7 @@ import { BadAnswer, NodeRefused, NoFate, NoKey, RequestRefused } from "./errors.
 import { readJson, writeJson } from "./json.js";
 import { idOf, submission } from "./request.js";
 import { authorization, signed, type Signer } from "./signing.js";
-import { type Frame, frames, overEvents, overSocket } from "./frames.js";
+import { FrameStream, overEvents, overSocket } from "./frames.js";
 import { follow, watch } from "./streams.js";
 import { type Answer, ANSWER_BYTES_MAX, ask, pause, RETRIES, type Retries, retryAfter } from "./transport.js";
 
@@ -17,6 +17,8 @@ export interface Options {
   readonly timeout?: number; readonly validSeconds?: number; readonly fetch?: typeof fetch;
 }
 interface Sent { readonly body?: Uint8Array; readonly media?: string; readonly signed?: boolean; readonly limit?: number; readonly accepted?: readonly number[] }
+/** `retries`: other ones than of questions. `turned`: called with true when frames begin to come, and with false when they cease. */
+export interface FollowOptions { readonly websocket?: boolean; readonly retries?: Partial<Retries>; readonly turned?: (isOpen: boolean) => void }
 const POLL = 0.2;
 const PACKAGE_BYTES_MAX = 64 << 20;
 const UNKNOWN = "R0877";
@@ -185,11 +187,11 @@ export class Client extends Questions {
    * Topics of `/v1/stream`, such as `heights`, `marks` or `receipts:1`, from snapshots or from a cursor on; signed if there is a
    * signer. Over server-sent events, or the platform's WebSocket. A frame `gap` says that the node has forgotten what followed.
    */
-  follow(topics: readonly string[], cursor = "", options: { readonly websocket?: boolean } = {}): AsyncGenerator<Frame> {
+  follow(topics: readonly string[], cursor = "", options: FollowOptions = {}): FrameStream {
     const path = `/v1/stream?topics=${topics.join(",")}`;
     const asked = (after: string) =>
       this.#request("GET", path + (after && `&cursor=${after}`), { signed: this.signer !== undefined }, { accept: "text/event-stream" });
-    const open = async (after: string): Promise<Response> => this.#fetch(await asked(after));
+    const open = async (after: string, signal: AbortSignal): Promise<Response> => this.#fetch(await asked(after), { signal });
     const dial = async (after: string): Promise<WebSocket> => {
       const { url, headers } = await asked(after);
       const signature = headers.get("authorization")?.replace("Crossclear ", "").replaceAll(":", ".");
@@ -197,7 +199,8 @@ export class Client extends Questions {
       const protocols = [SUBPROTOCOL, ...(signature === undefined ? [] : [`crossclear.signed.${signature}`])];
       return new WebSocket(url.replace(/^http/, "ws"), protocols);
     };
-    return frames(options.websocket ? overSocket(dial, open) : overEvents(open), path, this.#retries, cursor);
+    const { websocket = false, retries, turned } = options;
+    return new FrameStream(websocket ? overSocket(dial, open) : overEvents(open), path, { retries: { ...this.#retries, ...retries }, cursor, turned });
   }
 
   /** The steps of a submitted deposit until it is credited or refused. */

@@ -5,7 +5,7 @@
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
 import { readJson, writeJson } from "./json.js";
 import { EventParser, eventsOf } from "./streams.js";
-import { BUSY, pause, type Retries, refusal, retryAfter, waitOf } from "./transport.js";
+import { BUSY, type Retries, refusal, retryAfter, waitOf } from "./transport.js";
 
 /**
  * A `snapshot` of a topic replaces what was known of it, a `delta` is what changed. A `gap` is of the client: its data is the
@@ -13,8 +13,8 @@ import { BUSY, pause, type Retries, refusal, retryAfter, waitOf } from "./transp
  */
 export interface Frame { readonly topic: string; readonly cursor: string; readonly kind: "snapshot" | "delta" | "heartbeat" | "end" | "gap"; readonly data: unknown }
 
-/** The frames of one connection until it ends. Throws Refused, and TypeError for a connection that fails. */
-export type Connect = (cursor: string) => AsyncIterable<Frame>;
+/** The frames of one connection until it ends. Throws Refused, TypeError for a connection that fails, and what an abort throws. */
+export type Connect = (cursor: string, signal: AbortSignal) => AsyncIterable<Frame>;
 
 /** The node's answer where it is none of a stream. */
 export class Refused extends Error {
@@ -25,49 +25,101 @@ export class Refused extends Error {
 
 const [OLD, SLOW, ENDING] = ["R0960", "R0963", "R0965"];
 
-/** The frames of some topics, without heartbeats; never ends by itself. Throws StreamLost, NodeRefused, BadAnswer. */
-export async function* frames(connect: Connect, path: string, retries: Retries, cursor = ""): AsyncGenerator<Frame> {
-  let failed = 0;
-  for (;;) {
-    let [why, asked, gap] = ["the node closed the connection", undefined as number | undefined, undefined as unknown];
-    try {
-      for await (const frame of connect(cursor)) {
-        if (frame.kind === "end") {
-          const refused = refusal(200, writeJson(frame.data));
-          if (refused.code !== ENDING && refused.code !== SLOW) throw refused;
-          if (refused.code === SLOW) gap = frame.data;
-          why = refused.message;
-          break;
+/** `turned`: called with true when the first frame of a connection comes, and with false when a connection ended. */
+export interface Following { readonly retries: Retries; readonly cursor: string; readonly turned?: ((isOpen: boolean) => void) | undefined }
+
+/**
+ * The frames of some topics, without heartbeats. Iterate it: an iteration never ends by itself, and another one goes on where the
+ * last one was. Throws StreamLost, NodeRefused, BadAnswer.
+ */
+export class FrameStream implements AsyncIterable<Frame> {
+  /** Everything up to here was taken: give it to a later stream, at this node or another, to go on from here. */
+  cursor: string;
+  #attempt = new AbortController();
+  #wake: () => void = () => undefined;
+
+  constructor(private readonly connect: Connect, private readonly path: string, private readonly following: Following) {
+    this.cursor = following.cursor;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Frame, void> {
+    this.#attempt = new AbortController();
+    return this.#frames(this.#attempt.signal);
+  }
+
+  /** End the iteration that is under way, and its connection. */
+  end(): void {
+    this.#attempt.abort();
+    this.#wake();
+  }
+
+  /** Wait no longer before the next connection. */
+  hurry(): void {
+    this.#wake();
+  }
+
+  async *#frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+    const { retries, turned } = this.following;
+    let failed = 0;
+    let isOpen = false;
+    while (!signal.aborted) {
+      let [why, asked, gap] = ["the node closed the connection", undefined as number | undefined, undefined as unknown];
+      try {
+        for await (const frame of this.connect(this.cursor, signal)) {
+          if (frame.kind === "end") {
+            const refused = refusal(200, writeJson(frame.data));
+            if (refused.code !== ENDING && refused.code !== SLOW) throw refused;
+            if (refused.code === SLOW) gap = frame.data;
+            why = refused.message;
+            break;
+          }
+          [this.cursor, failed] = [frame.cursor, 0];
+          if (!isOpen) turned?.(true);
+          isOpen = true;
+          if (frame.kind !== "heartbeat") yield frame;
+          if (signal.aborted) return;
         }
-        [cursor, failed] = [frame.cursor, 0];
-        if (frame.kind !== "heartbeat") yield frame;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Refused) {
+          const refused = refusal(error.status, error.body);
+          if (refused.code === OLD) gap = readJson(error.body);
+          else if (!BUSY.includes(error.status)) throw refused;
+          asked = error.wait;
+        } else if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;
+        why = String(error);
       }
-    } catch (error) {
-      if (error instanceof Refused) {
-        const refused = refusal(error.status, error.body);
-        if (refused.code === OLD) gap = readJson(error.body);
-        else if (!BUSY.includes(error.status)) throw refused;
-        asked = error.wait;
-      } else if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;
-      why = String(error);
+      turned?.(false);
+      isOpen = false;
+      if (gap !== undefined) {
+        const before = this.cursor;
+        this.cursor = "";
+        yield { topic: "", cursor: before, kind: "gap", data: gap };
+        continue;
+      }
+      failed += 1;
+      const wait = waitOf(retries, failed, asked);
+      if (wait === undefined) throw new StreamLost(this.path, `the stream broke off: ${why.slice(0, 200)}`);
+      await this.#pause(wait, signal);
     }
-    if (gap !== undefined) {
-      const before = cursor;
-      cursor = "";
-      yield { topic: "", cursor: before, kind: "gap", data: gap };
-      continue;
-    }
-    failed += 1;
-    const wait = waitOf(retries, failed, asked);
-    if (wait === undefined) throw new StreamLost(path, `the stream broke off: ${why.slice(0, 200)}`);
-    await pause(wait);
+  }
+
+  #pause(seconds: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resume) => {
+      if (signal.aborted) return resume();
+      const timer = setTimeout(resume, seconds * 1_000);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resume();
+      };
+    });
   }
 }
 
 /** Over server-sent events. `open` asks with a cursor. */
-export function overEvents(open: (cursor: string) => Promise<Response>): Connect {
-  return async function* connect(cursor) {
-    const response = await open(cursor);
+export function overEvents(open: (cursor: string, signal: AbortSignal) => Promise<Response>): Connect {
+  return async function* connect(cursor, signal) {
+    const response = await open(cursor, signal);
     if (response.status !== 200) throw await refusedBy(response);
     for await (const event of eventsOf(response, new EventParser())) yield readJson(event.data) as Frame;
   };
@@ -86,9 +138,11 @@ const SILENT_MS_MAX = 30_000;
  * wait, the connection is closed, and taken up after the last cursor once they are taken. It also hides why a node refuses a
  * handshake, so the same is then asked by `open`, as server-sent events.
  */
-export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (cursor: string) => Promise<Response>): Connect {
-  return async function* connect(cursor) {
+export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (cursor: string, signal: AbortSignal) => Promise<Response>): Connect {
+  return async function* connect(cursor, signal) {
     const inbox = new Inbox(await dial(cursor));
+    signal.addEventListener("abort", () => inbox.end(), { once: true });
+    if (signal.aborted) inbox.end();
     try {
       for (;;) {
         const message = await inbox.next();
@@ -100,8 +154,8 @@ export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (
     } finally {
       inbox.close();
     }
-    if (inbox.opened) return;
-    const response = await open(cursor);
+    if (inbox.opened || signal.aborted) return;
+    const response = await open(cursor, signal);
     if (response.status !== 200) throw await refusedBy(response);
     await response.body?.cancel();
     throw new TypeError("the node takes no WebSocket here");
@@ -164,7 +218,7 @@ class Inbox {
     if (!this.isOver) this.timer = setTimeout(() => this.end(), SILENT_MS_MAX);
   }
 
-  private end(): void {
+  end(): void {
     this.close();
     this.wake?.();
   }

@@ -58,10 +58,9 @@ export async function* follow<T>(
           lastId = event.id || lastId;
           yield { value: readJson(event.data) as T, id: lastId };
         }
-        continue; // the node ends a stream from time to time
-      }
-      if (!BUSY.includes(response.status)) throw refusal(response.status, await response.text());
-      why = `status ${response.status}`;
+        why = "the node closed the connection"; // it ends a stream from time to time
+      } else if (!BUSY.includes(response.status)) throw refusal(response.status, await response.text());
+      else why = `status ${response.status}`;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;
       why = String(error);

@@ -6,7 +6,7 @@ import { Client, Key, writeJson } from "../build/index.js";
 const [url, network, key, topics, socket] = process.argv.slice(2);
 const retries = { attempts: 200, firstWait: 0.05, longestWait: 0.1 };
 const client = new Client(url, { network, retries, ...(key === "-" ? {} : { signer: new Key(key) }) });
-const frames = client.follow(topics.split(","), "", { websocket: socket === "websocket" });
+const frames = client.follow(topics.split(","), "", { websocket: socket === "websocket" })[Symbol.asyncIterator]();
 for await (const _ of createInterface({ input: process.stdin })) {
   try {
     const { value } = await frames.next();

@@ -147,8 +147,57 @@ for (const [name, forgotten] of [
   });
 }
 
+test("an iteration that is ended breaks its connection, and another one goes on after the cursor", async () => {
+  const silent = () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) }));
+  const text = `data: ${JSON.stringify(frame("heights", "7:0", "snapshot")[1])}\n\n`;
+  const asked = [];
+  const fetch = async (request, { signal }) => {
+    asked.push({ cursor: new URL(request.url).searchParams.get("cursor"), signal });
+    if (asked.length > 1) return events(frame("heights", "8:0", "delta"));
+    const answer = silent();
+    signal.addEventListener("abort", () => answer.body.cancel().catch(() => undefined));
+    return answer;
+  };
+  const frames = new Client("http://node", { network, retries, fetch }).follow(["heights"]);
+  const found = [];
+  for await (const each of frames) {
+    found.push(each.cursor);
+    frames.end();
+  }
+  for await (const each of frames) {
+    found.push(each.cursor);
+    break;
+  }
+  assert.deepEqual(found, ["7:0", "8:0"]);
+  assert.deepEqual(asked.map(({ cursor }) => cursor), [null, "7:0"]);
+  assert.ok(asked[0].signal.aborted && !asked[1].signal.aborted);
+  assert.equal(frames.cursor, "8:0");
+});
+
+test("who is in a hurry waits no longer for the next connection, and who ends it not at all", async () => {
+  const slow = { ...retries, firstWait: 3_600, longestWait: 3_600 };
+  const { asked, client } = node(down, events(frame("heights", "8:0", "delta")), down);
+  const turns = [];
+  const turned = (isOpen) => {
+    turns.push(isOpen);
+    if (!isOpen) setTimeout(() => (turns.length === 1 ? frames.hurry() : frames.end()), 1);
+  };
+  const frames = client.follow(["heights"], "7:0", { retries: slow, turned });
+  const found = [];
+  for await (const each of frames) found.push(each.cursor);
+  assert.deepEqual([found, turns, asked.length], [["8:0"], [false, true, false], 2]);
+});
+
+test("a quiet stream is open", async () => {
+  const { client } = node(events(frame("", "8:0", "heartbeat")), ...[down, down, down]);
+  const turns = [];
+  await assert.rejects(client.follow(["heights"], "7:0", { turned: (isOpen) => turns.push(isOpen) })[Symbol.asyncIterator]().next(), StreamLost);
+  assert.deepEqual(turns, [true, false, false, false, false]);
+});
+
 test("a stream that never comes back is lost", async () => {
   await assert.rejects(node(down, down, down, down).client.stream("/s").next(), StreamLost);
+  await assert.rejects(node(events(), events(), events(), events()).client.stream("/s").next(), StreamLost);
 });
 
 test("a watch shows each answer once and outlives a node that is down", async () => {

@@ -29,7 +29,7 @@ const shownView = (): string => {
 };
 
 const anonymous = new PageClient();
-const stream = new PageStream((ending) => new PageClient(undefined, { ending }), ["heights", "marks", "epochs", "governance"]);
+const stream = new PageStream(() => new PageClient(), ["heights", "marks", "epochs", "governance"]);
 const live = new LiveState(anonymous, stream);
 void live.run();
 void stream.run();
@@ -38,10 +38,7 @@ void stream.run();
 function ownStream(own: { readonly signer: Signer; readonly account: number } | undefined): PageStream | undefined {
   if (own === undefined || asksPerson(own.signer)) return undefined;
   const topics = ["calls", "liquidations", "sales", "defaults", "fund", `account:${own.account}`, `receipts:${own.account}`];
-  return new PageStream((ending) => {
-    const network = live.live.state?.network;
-    return new PageClient(own.signer, { ending, ...(network === undefined ? {} : { network }) });
-  }, topics);
+  return new PageStream(() => new PageClient(own.signer, live.live.state?.network), topics);
 }
 
 export function App() {

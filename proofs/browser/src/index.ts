@@ -1,5 +1,6 @@
 /** A verifier of epoch packages, written from docs/specification. See README.md. */
 export { verifyAnswer, verifyOnchainAccount, verifyOnchainEpoch, verifyPackage, verifyStandalone } from "./verify.js";
+export { EXIT_MEANINGS, type ExitCheckName, type ExitVerdict, type ShownPayment, verifyExit } from "./exit.js";
 export { type Progress, type Trusted } from "./trusted.js";
 export { type Freshness, MAX_AGE, TRUSTING_PERIOD } from "./freshness.js";
 export { type Genesis } from "./genesis.js";

@@ -1,6 +1,7 @@
 import { fromHex, hex } from "./bytes.js";
 import { takeAsGood } from "./certificate.js";
 import { Refusal } from "./errors.js";
+import { verifyExit } from "./exit.js";
 import { type Freshness } from "./freshness.js";
 import { readGenesis } from "./genesis_file.js";
 import { History, type HistoryVerdict } from "./history.js";
@@ -21,6 +22,8 @@ interface Request {
   /** Keys for a contract, checked beside the package; or one account under keys, checked alone. */
   readonly onchain_epoch?: string;
   readonly onchain_account?: string;
+  /** An exit file in base64, checked alone. */
+  readonly exit?: string;
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
@@ -46,6 +49,7 @@ export function answer(line: string, cpu: () => number = () => 0): string {
   const request = JSON.parse(line) as Request;
   if (request.primitives === true) return JSON.stringify(primitives());
   if (request.history !== undefined) return JSON.stringify(historyOf(request, request.history));
+  if (request.exit !== undefined) return JSON.stringify(exitOf(request, request.exit));
   if (request.file === undefined) return JSON.stringify(named(decoded(request.genesis ?? "")));
   const file = decoded(request.file);
   request.signed?.forEach(takeAsGood);
@@ -75,6 +79,16 @@ export function answer(line: string, cpu: () => number = () => 0): string {
   else if (request.onchain_account !== undefined) verdict = verifyOnchainAccount(decoded(request.onchain_account), progress);
   else verdict = verifyPackage(file, trusted, progress);
   return JSON.stringify(request.brief === true ? brief(verdict) : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
+}
+
+function exitOf(request: Request, file: string): object {
+  const trusted = { network: optional(request.network), validatorsHash: optional(request.validators_hash), freshness: freshness(request) };
+  try {
+    return verifyExit(decoded(file), trusted);
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.message };
+    throw error;
+  }
 }
 
 const brief = ({ refusal, contradiction, checks }: Verdict): Record<string, unknown> =>

@@ -85,7 +85,7 @@ function hear(tell: Tell): void {
   } else if (tell.kind === "verdict") show(tell.verdict, tell.seconds);
   else if (tell.kind === "history") showHistory(tell.history, tell.seconds);
   else if (tell.kind === "refused") problem(tell.why);
-  else {
+  else if (tell.kind === "answer") {
     for (const name of ["account", "owner", "seed", "holdings"] as const) part<HTMLInputElement>(name).value = tell[name];
     part<HTMLDetailsElement>("own").open = true;
   }

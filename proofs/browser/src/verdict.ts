@@ -36,8 +36,9 @@ export const MEANINGS = {
 
 export type CheckName = keyof typeof MEANINGS;
 
-export interface Check {
-  readonly name: CheckName;
+/** One check of what a file claims. */
+export interface Judged<Name extends string> {
+  readonly name: Name;
   readonly ok: boolean;
   /** False if the check passed without having shown what it is for: it is open. */
   readonly complete: boolean;
@@ -45,6 +46,8 @@ export interface Check {
   readonly meaning: string;
   readonly code: string;
 }
+
+export type Check = Judged<CheckName>;
 
 export interface Refused {
   readonly check: CheckName;
@@ -82,8 +85,7 @@ export interface Outcome {
 export const printed = (code: string): string => code.slice(0, 6) + code.slice(6).toLowerCase();
 
 /** Run one check. */
-export function judge(name: CheckName, step: () => Outcome): Check {
-  const meaning = MEANINGS[name];
+export function judge<Name extends string>(name: Name, step: () => Outcome, meaning: string): Judged<Name> {
   try {
     const { detail, complete = true } = step();
     return { name, ok: true, complete, detail: visible(detail), meaning, code: "" };

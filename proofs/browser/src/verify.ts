@@ -10,7 +10,7 @@ import { type ReadPackage } from "./package.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { PackageChecks } from "./checks.js";
 import { type Progress, type Trusted } from "./trusted.js";
-import { type Check, type CheckName, judge, refusedOpen, type Outcome, type Verdict } from "./verdict.js";
+import { type Check, type CheckName, judge, MEANINGS, refusedOpen, type Outcome, type Verdict } from "./verdict.js";
 import { claim, claimOfAccount, notProven, notProvenOfAccount, type Shown } from "./words.js";
 
 /** Check a standalone proof of one account beside its package: only the checks that it needs. */
@@ -185,7 +185,7 @@ class Verification extends PackageChecks {
     const checks: Check[] = [];
     for (const [name, step] of steps) {
       this.progress.begins?.(name);
-      const check = judge(name, step);
+      const check = judge(name, step, MEANINGS[name]);
       checks.push(check);
       this.progress.ends?.(check);
       if (!check.ok) break;

@@ -1,6 +1,7 @@
 import { ownOf, readAnswer } from "./answer.js";
 import { hex } from "./bytes.js";
 import { Refusal } from "./errors.js";
+import { type ExitVerdict, verifyExit } from "./exit.js";
 import { type Freshness } from "./freshness.js";
 import { readGenesis, type ReadGenesis } from "./genesis_file.js";
 import { History, type HistoryVerdict } from "./history.js";
@@ -30,6 +31,7 @@ export type Ask =
       readonly own: OwnAccount | undefined;
     })
   | (AskedTrust & { readonly kind: "history"; readonly files: readonly NamedFile[]; readonly freshness: Freshness })
+  | (AskedTrust & { readonly kind: "exit"; readonly file: ArrayBuffer; readonly freshness: Freshness })
   | { readonly kind: "answer"; readonly file: ArrayBuffer };
 
 export type Tell =
@@ -39,6 +41,7 @@ export type Tell =
   | { readonly kind: "file"; readonly name: string; readonly index: number }
   | { readonly kind: "verdict"; readonly verdict: Verdict; readonly seconds: number }
   | { readonly kind: "history"; readonly history: HistoryVerdict; readonly seconds: number }
+  | { readonly kind: "exit"; readonly verdict: ExitVerdict; readonly seconds: number }
   | { readonly kind: "answer"; readonly account: string; readonly owner: string; readonly seed: string; readonly holdings: string }
   | { readonly kind: "refused"; readonly why: string };
 
@@ -52,6 +55,7 @@ port.onmessage = ({ data }) => {
   try {
     if (data.kind === "answer") readSigned(data.file);
     else if (data.kind === "history") compare(data);
+    else if (data.kind === "exit") checkExit(data);
     else verify(data);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -99,6 +103,13 @@ function compare(ask: Extract<Ask, { kind: "history" }>): void {
     history.add(name, new Uint8Array(file));
   });
   port.postMessage({ kind: "history", history: history.verdict(), seconds: (performance.now() - began) / 1000 });
+}
+
+function checkExit(ask: Extract<Ask, { kind: "exit" }>): void {
+  const began = performance.now();
+  const trusted = trustOf(ask);
+  const verdict = verifyExit(new Uint8Array(ask.file), { ...trusted, freshness: knownSince(ask, trusted) });
+  port.postMessage({ kind: "exit", verdict, seconds: (performance.now() - began) / 1000 });
 }
 
 function readSigned(file: ArrayBuffer): void {

@@ -165,6 +165,21 @@ def test_a_withdrawal_is_signed_by_the_key_and_followed_to_its_block() -> None:
     assert recovered(page_view.state, request, request.signature) == secp256k1.address(secret(1))
 
 
+def test_a_mark_of_thousands_is_not_taken_for_one_of_a_fraction() -> None:
+    """1,000 where a point stands before the fraction, and 1.000 where a comma does, are not 1."""
+    page_view = PageView()
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), ["fill", "#w-to", TO]]
+    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", ".problem", "marks of thousands"]]
+    for locale, amount in (("en-US", "1,000"), ("de-DE", "1.000")):
+        shown(page_view, {"locale": locale, "steps": [*steps, ["fill", "#w-amount", amount], *send]})
+    assert page_view.submitted == []
+    sent: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block 7"]]
+    shown(page_view, {"locale": "de-DE", "steps": [*steps, ["fill", "#w-amount", "1,5"], *sent]})
+    (request,) = page_view.submitted
+    assert isinstance(request, Withdrawal)
+    assert request.units == 1_500_000
+
+
 def test_a_trade_is_proposed_by_one_member_and_confirmed_by_the_other() -> None:
     page_view = PageView()
     fields = {"#t-other": str(BOB), "#t-lots": "3", "#t-price": "7900.5"}

@@ -2,20 +2,27 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from clearing.base.codec import encode
+from consensus.light_client import LightBlock
 from member.api.statements import MemberStatement
-from member.verifying.exits import read_exit_file
+from member.verifying.exits import exit_file, read_exit_file
+from node.api.calls import owner_of
+from node.api.proofs import exit_view
 from node.api.view import NodeView
 from node.epochs.member_files import AccountExit
-from tests.kit.clearing.genesis import ALICE
+from tests.kit.clearing.genesis import ALICE, USDC_1
 from tests.kit.clearing.signer import secret
 from tests.kit.member.driven_page import Step, signed_in, view
 from tests.kit.member.page_view import PACKAGE, PageView, shown
 from tests.kit.node.answering_node import answering_node
+from tests.kit.node.closed_epoch import ClosedEpoch, closed_epoch
+from tests.kit.proofs.made_exits import made_exit_file
 
 pytestmark = pytest.mark.usefixtures("built_page")
 TO_SOLVENCY: list[Step] = [["click", "nav a:has-text('Solvency')"], ["see", "h2", "Exit file"]]
@@ -28,17 +35,86 @@ def node_view(tmp_path: Path) -> Iterator[NodeView]:
         yield node.view
 
 
-def test_the_exit_file_is_the_one_that_the_command_reads(node_view: NodeView) -> None:
-    steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["save", SAVE], ["see", "#exit", "under the root"]]
-    (scene,) = shown(node_view, [*steps, ["count", "#exit tbody tr"]])
-    *_, text, _, payments = scene.notes
+@pytest.fixture(scope="module")
+def epoch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClosedEpoch]:
+    with closed_epoch(tmp_path_factory.mktemp("epoch")) as closed:
+        yield closed
+
+
+def trusting(epoch: ClosedEpoch) -> list[Step]:
+    """The genesis of years ago, whose set is known to be in force now."""
+    known = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
+    fields: list[Step] = [["click", "summary:has-text('A later validator set')"], ["fill", "#known", known]]
+    return [["files", "#genesis", epoch.log.genesis_options[1]], *fields]
+
+
+CHECKS: Step = ["text", "#exit table:has(caption:text('Checks')) tbody"]
+
+
+def test_the_exit_file_is_the_one_that_the_command_reads(epoch: ClosedEpoch) -> None:
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["save", SAVE], ["see", "#exit", "VERIFIED"]]
+    payments = "#exit table:has(caption:text('Payments')) tbody tr"
+    (scene,) = shown(epoch.view, [*steps, ["text", "#exit .mark"], ["count", payments]])
+    *_, text, _, verdict, rows = scene.notes
     file = read_exit_file(text.encode())
     assert file.exit.account == ALICE
-    assert payments == len(file.exit.leaves) > 0
+    assert rows == len(file.exit.leaves) > 0
+    assert verdict == "VERIFIED IN PART", "no genesis was given"
 
 
-def test_a_payment_that_is_not_under_the_root_is_not_saved(node_view: NodeView) -> None:
-    exits = node_view.exits
+def test_with_the_genesis_an_exit_file_is_verified_down_to_the_certificate(epoch: ClosedEpoch) -> None:
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, *trusting(epoch), ["save", SAVE]]
+    (scene,) = shown(epoch.view, [*steps, ["see", "#exit", "VERIFIED"], ["text", "#exit .mark"], CHECKS])
+    assert scene.notes[-2] == "VERIFIED"
+    assert [line.split("\t")[:2] for line in scene.notes[-1].splitlines()] == [
+        [name, "passed"] for name in ("certificate", "root", "leaves", "totals")
+    ]
+
+
+def test_a_set_that_was_known_to_be_in_force_long_ago_vouches_for_no_exit(epoch: ClosedEpoch) -> None:
+    only_genesis = trusting(epoch)[:1]
+    steps = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, *only_genesis, ["click", SAVE]]
+    (scene,) = shown(epoch.view, [*steps, ["see", "#exit", "NOT VERIFIED"], CHECKS])
+    assert "R0758 set_expired" in scene.notes[-1]
+
+
+def test_a_forged_exit_file_is_shown_as_bad(epoch: ClosedEpoch, tmp_path: Path) -> None:
+    """A stranger's validators certify ten millions; and a true file with another amount."""
+    exits = epoch.view.exits
+    assert exits is not None
+    own = exits.own(ALICE, owner_of(epoch.view.state, ALICE), 1)
+    assert own is not None
+    closing = next(each for each in epoch.log.blocks if each.block.header.height == own.height)
+    validators = epoch.log.home.genesis.validators
+    block = LightBlock(closing.block.header, closing.certificate, validators, validators)
+    true = exit_file(exit_view(own, 1), encode(block))
+    first, *others = true.exit.leaves
+    larger = msgspec.structs.replace(first, amount=str(int(first.amount) + 1))
+    changed = msgspec.structs.replace(true, exit=msgspec.structs.replace(true.exit, leaves=(larger, *others)))
+    files = {
+        "true": msgspec.json.encode(true),
+        "changed": msgspec.json.encode(changed),
+        "forged": made_exit_file(10**13),
+        "none": b"{}",
+    }
+    begin: list[Step] = [*view("solvency"), *trusting(epoch)]
+    read: list[Step] = [["see", "#exit", "VERIFIED"], ["text", "#exit"]]
+    each: dict[str, list[Step]] = {}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        ends: list[Step] = [["see", "#exit-problem", "R0102"], ["count", "#exit"]] if name == "none" else read
+        each[name] = [*begin, ["files", "#kept-exit", str(tmp_path / name)], *ends]
+    good, amount, forged, none = (scene.notes[-1] for scene in shown(epoch.view, *each.values()))
+    assert good.startswith("VERIFIED Account 1")
+    assert amount.startswith("NOT VERIFIED")
+    assert "R0130 bad_merkle_proof" in amount
+    assert forged.startswith("NOT VERIFIED")
+    assert "R0126 wrong_value: network" in forged
+    assert none == 0
+
+
+def test_a_payment_that_is_not_in_the_tree_is_not_saved(epoch: ClosedEpoch) -> None:
+    exits = epoch.view.exits
     assert exits is not None
 
     class Changed:
@@ -51,10 +127,17 @@ def test_a_payment_that_is_not_under_the_root_is_not_saved(node_view: NodeView) 
             larger = replace(first, leaf=replace(first.leaf, amount=first.leaf.amount + 1))
             return replace(found, leaves=(larger, *others))
 
-    node_view.exits = Changed()  # type: ignore[assignment]
-    steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["click", SAVE]]
-    (scene,) = shown(node_view, [*steps, ["see", ".problem", "not under the root"], ["count", "#exit"]])
-    assert scene.notes[-1] == 0
+    saves = "window.saves = 0; HTMLAnchorElement.prototype.click = () => { window.saves += 1; }"
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["evaluate", saves], ["click", SAVE]]
+    ends: list[Step] = [["see", "#exit", "VERIFIED"], ["text", "#exit .mark"], ["evaluate", "window.saves"]]
+    (good,) = shown(epoch.view, [*steps, *ends])
+    epoch.view.exits = Changed()  # type: ignore[assignment]
+    try:
+        (bad,) = shown(epoch.view, [*steps, *ends])
+    finally:
+        epoch.view.exits = exits
+    assert good.notes[-2:] == ["VERIFIED IN PART", 1]
+    assert bad.notes[-2:] == ["NOT VERIFIED", 0]
 
 
 def test_a_statement_of_a_day_is_shown_and_saved(node_view: NodeView) -> None:
@@ -80,3 +163,12 @@ def test_reserves_are_shown_against_what_is_owed_epoch_by_epoch() -> None:
     *_, charts, rows = scene.notes
     assert charts == 2, "one for each token of the package"
     assert rows.count("100%") == 2
+
+
+def test_deposits_so_far_are_listed_with_their_amount_and_step(node_view: NodeView) -> None:
+    table = "table:has(caption:text('Deposits')) tbody"
+    (scene,) = shown(node_view, [*signed_in(ALICE, secret(1)), ["see", "caption", "^Deposits$"], ["text", table]])
+    (line,) = scene.notes[-1].splitlines()
+    token, amount, number, height, step = line.split("\t")
+    assert (token, amount, step) == (node_view.state.terms.assets[USDC_1].name, "100,000.0000", "credited")
+    assert (number, height) == ("1", "2")

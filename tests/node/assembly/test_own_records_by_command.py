@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,17 +20,13 @@ from member.printing.exits import exit_lines
 from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
 from node.api.view import NodeView
-from node.app.persister import Persister
-from node.epochs.member_files import EpochExits, EpochHoldings
-from node.epochs.service import write_package
-from node.epochs.signed_answers import answer_signer
 from tests.kit.clearing.signer import secret
 from tests.kit.command_line import CommandLine
+from tests.kit.node.closed_epoch import closed_epoch
 from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
-from tests.kit.node.live_view import live_view, run_against
-from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, first_deposits, prove_now
+from tests.kit.node.live_view import run_against
 from tests.kit.node.recorded import Recorded
-from tests.kit.node.station import MARKET, new_station, secret_file, time_of
+from tests.kit.node.station import secret_file, time_of
 
 MEMBER, CLIENT = 1, 4
 """Accounts of member 1; the second is empty."""
@@ -69,21 +64,8 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
-    with new_station(folder, ProverAtOnce()) as station:
-        log, home = Recorded(station, folder), station.home.path
-        signs = answer_signer(station.home.network, bytes([5]) * 32)
-        holdings = EpochHoldings(folder / "holdings", station.epochs.seed_of, sign=signs)
-        exits = EpochExits(folder / "exits")
-        persister = Persister(station.store, station.epochs, holdings=holdings, exits=exits)
-        station.application.listen(persister.decided)
-        committed = decide(station, CARRIED, first_deposits)
-        data = prove_now(station, station.epochs.provable(CARRIED), committed)
-        station.store.save_package(write_package(home / "packages", home, 1, MARKET.epoch_blocks, data))
-        (folder / "epoch.ccp").write_bytes(data)
-        trio.run(station.write_results, persister)
-        log.write()
-        view = live_view(station, holdings=holdings, exits=exits)
-        yield Place(view, log, folder / "epoch.ccp", secret_file(folder / "key", secret(1)))
+    with closed_epoch(folder) as closed:
+        yield Place(closed.view, closed.log, closed.package, secret_file(folder / "key", secret(1)))
 
 
 @pytest.fixture(scope="module", autouse=True)

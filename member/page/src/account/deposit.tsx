@@ -5,8 +5,9 @@ import { provider } from "../node/keys";
 import { type Session } from "../session";
 import { parsed } from "../ui/formats";
 import { Empty, Panel } from "../ui/parts";
+import { Deposits, useDeposits } from "./deposits";
 
-/** A deposit from the browser's wallet, followed until it is credited. */
+/** A deposit from the browser's wallet, followed until it is credited, and those before it. */
 const LOOK_MS = 1_000;
 const LOOKS_MAX = 3_600;
 
@@ -14,6 +15,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
   const [told, setTold] = useState("");
   const [problem, setProblem] = useState("");
   const wallet = provider();
+  const past = useDeposits(session, account);
   const pay = async (form: FormData): Promise<void> => {
     const token = session.names.tokens.find(({ asset }) => asset === Number(form.get("asset")));
     if (wallet === undefined || token === undefined) throw new Error("The token is not listed.");
@@ -23,6 +25,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
     if (from === undefined) throw new Error("The wallet names no account.");
     const nonce = await paidIn(wallet, from, { ...token, amount, account }, setTold);
     await followed(session, [token.chainId, token.vault, String(nonce)], setTold);
+    past.again();
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -32,7 +35,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
   };
   return (
     <Panel title="Deposit" note="Your wallet pays tokens into the vault on their chain. They are credited once the block is final and the validators attest it.">
-      {wallet === undefined ? <Empty>This browser has no wallet. `crossclear deposits make` pays in from the command line.</Empty> : (
+      {wallet === undefined ? <Empty>This browser has no wallet. <code>crossclear deposit</code> pays in from the command line.</Empty> : (
         <form onSubmit={submit} class="fields">
           <div><label for="d-asset">Token</label><select id="d-asset" name="asset">{session.names.tokens.map(({ asset, name }) => <option value={asset}>{name}</option>)}</select></div>
           <div><label for="d-amount">Amount</label><input id="d-amount" name="amount" inputMode="decimal" required /></div>
@@ -41,6 +44,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
       )}
       <p role="status" id="deposit-told">{told}</p>
       <p class="problem" role="alert">{problem}</p>
+      <Deposits asked={past} session={session} />
     </Panel>
   );
 }

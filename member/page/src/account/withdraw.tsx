@@ -17,6 +17,8 @@ interface Step {
   readonly tone: "good" | "part" | "bad";
 }
 
+const ENDS = { paid: "paid", refunded: "not paid in time, back in the account" } as const;
+
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 3_000;
   const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account], { stream: session.own, topics: [`receipts:${account}`] });
@@ -56,7 +58,7 @@ export function Withdrawals({ session, account }: { session: Session; account: n
         const steps: Step[] = [
           ...(view.waiting ?? []).map((each) => ({ ...each, step: `waits until height ${integer(each.due_height)}`, tone: "part" as const })),
           ...(view.released ?? []).map((each) => ({ ...each, step: each.overdue ? "released, not paid in time" : "released, the vault may pay", tone: each.overdue ? ("bad" as const) : ("part" as const) })),
-          ...(view.ended ?? []).map((each) => ({ ...each, step: each.status, tone: "good" as const })),
+          ...(view.ended ?? []).map((each) => ({ ...each, step: ENDS[each.status], tone: each.status === "paid" ? ("good" as const) : ("part" as const) })),
         ];
         return (
           <Table caption="Withdrawals" empty="You have asked for no withdrawal." rows={steps} columns={[

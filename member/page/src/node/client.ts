@@ -4,14 +4,12 @@ import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
 export class PageClient extends Client {
-  /** `more.ending`: ends every request. */
-  constructor(signer?: Signer, more: { readonly ending?: AbortSignal; readonly network?: string } = {}) {
-    const { ending, network } = more;
+  /** `network`: where it is known already. */
+  constructor(signer?: Signer, network?: string) {
     super("", {
       retries: { attempts: 1 }, // views ask again by themselves
       timeout: 15, validSeconds: 120,
       ...(signer === undefined ? {} : { signer }), ...(network === undefined ? {} : { network }),
-      ...(ending === undefined ? {} : { fetch: (input, init) => fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, ending]) : ending }) }),
     });
   }
 

@@ -6,12 +6,14 @@ export type Receipt = ReceiptPage["receipts"][number];
 const PAGES_MAX = 20;
 const KEPT_MAX = 50;
 
-export async function newestReceipts(ask: (query: { after?: string }) => Promise<Pick<ReceiptPage, "receipts" | "next">>): Promise<readonly Receipt[]> {
+export async function newestReceipts(
+  ask: (query: { after?: string }) => Promise<Pick<ReceiptPage, "receipts" | "next">>, wanted: (receipt: Receipt) => boolean = () => true,
+): Promise<readonly Receipt[]> {
   let out: readonly Receipt[] = [];
   let after = "";
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const answer = await ask(after === "" ? {} : { after });
-    out = [...out, ...answer.receipts].slice(-KEPT_MAX);
+    out = [...out, ...answer.receipts.filter(wanted)].slice(-KEPT_MAX);
     after = answer.next;
     if (after === "") break;
   }

@@ -1,39 +1,39 @@
-import { type Frame, NodeRefused } from "../../../../client/typescript/src/index";
+import { type Frame, type FrameStream, NodeRefused } from "../../../../client/typescript/src/index";
 import { type PageClient, plain } from "./client";
 
 /**
- * Frames of `/v1/stream` for as long as the page is open. A stream that breaks is taken up after its last cursor, so that no
- * event is missed; where the node opens none, `isOpen` stays false and who needs answers asks for them.
+ * Frames of `/v1/stream` for as long as the page is open, by the client's stream, which takes up what breaks after its cursor.
+ * Where the node opens none, `isOpen` stays false and who needs answers asks for them.
  */
 type Listener = (frame: Frame) => void;
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const RETRIES = { attempts: Infinity, firstWait: 0.5, longestWait: 30, longestAskedWait: Infinity };
+const REFUSED_MS = 5_000;
 
 export class PageStream {
   /** Whether frames arrive. */
   isOpen = false;
-  private cursor = "";
-  private attempt = new AbortController();
+  private frames: FrameStream | undefined;
   private stopped = false;
   private wake: () => void = () => undefined;
   private readonly listeners = new Set<readonly [ReadonlySet<string>, Listener]>();
   private readonly changes = new Set<() => void>();
-  private readonly turned = (): void => (document.hidden || !navigator.onLine ? this.attempt.abort() : this.wake());
+  private readonly turned = (): void => {
+    if (isAway()) return this.frames?.end();
+    this.frames?.hurry();
+    this.wake();
+  };
 
-  /** `open`: a client whose requests end with the signal. */
-  constructor(private readonly open: (signal: AbortSignal) => PageClient, private readonly topics: readonly string[]) {}
+  constructor(private readonly open: () => PageClient, private readonly topics: readonly string[]) {}
 
   /** Follow the topics until stopped. A hidden page has no stream: browsers open only six connections to a node. */
   async run(): Promise<void> {
     for (const event of EVENTS) addEventListener(event, this.turned);
     document.addEventListener("visibilitychange", this.turned);
-    let wait = FIRST_WAIT_MS;
     while (!this.stopped) {
-      if (!document.hidden && (await this.followed())) wait = FIRST_WAIT_MS;
-      if (this.stopped) return;
-      await this.pause(wait);
-      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+      if (!isAway()) await this.followed();
+      this.turn(false);
+      if (!this.stopped) await this.pause(REFUSED_MS);
     }
   }
 
@@ -41,7 +41,7 @@ export class PageStream {
     this.stopped = true;
     for (const event of EVENTS) removeEventListener(event, this.turned);
     document.removeEventListener("visibilitychange", this.turned);
-    this.attempt.abort();
+    this.frames?.end();
     this.wake();
   }
 
@@ -60,33 +60,28 @@ export class PageStream {
 
   /** End the connection, which is taken for dead, and try again. */
   breakOff(): void {
-    this.attempt.abort();
+    if (!this.isOpen) return;
+    this.frames?.end();
+    this.wake();
   }
 
   /** The node is below this height of the cursor: another network's, or one that begins anew. */
   forgetBeyond(height: bigint): void {
-    if (this.cursor !== "" && BigInt(this.cursor.split(":")[0] ?? "0") > height) this.cursor = "";
+    if (this.frames !== undefined && this.frames.cursor !== "" && BigInt(this.frames.cursor.split(":")[0] ?? "0") > height) this.frames.cursor = "";
   }
 
-  /** One connection until it ends; whether a frame arrived. */
-  private async followed(): Promise<boolean> {
-    this.attempt = new AbortController();
-    let began = false;
+  /** Until the page is hidden or offline, or the node refuses. */
+  private async followed(): Promise<void> {
+    const frames = (this.frames ??= this.open().follow(this.topics, "", { retries: RETRIES, turned: (isOpen) => this.turn(isOpen) }));
     try {
-      for await (const frame of this.open(this.attempt.signal).follow(this.topics, this.cursor)) {
-        began = true;
-        // Of the first snapshots only the last has a cursor: to go on after another would skip those that are missing.
-        if (frame.cursor !== "") this.cursor = frame.cursor;
-        this.turn(true);
+      for await (const frame of frames) {
         const shown = { ...frame, data: plain(frame.data) };
         for (const [topics, listener] of [...this.listeners]) if (topics.has(frame.topic)) listener(shown);
       }
     } catch (error) {
-      // The node no longer has what followed the cursor: begin with snapshots.
-      if (error instanceof NodeRefused && [400, 410].includes(error.status)) this.cursor = "";
+      // What the node refuses of this stream it may grant to a new one, from snapshots and with the network as it is now.
+      if (error instanceof NodeRefused) this.frames = undefined;
     }
-    this.turn(false);
-    return began;
   }
 
   private turn(isOpen: boolean): void {
@@ -107,3 +102,4 @@ export class PageStream {
 }
 
 const EVENTS = ["online", "offline"] as const;
+const isAway = (): boolean => document.hidden || !navigator.onLine;

@@ -92,7 +92,7 @@ function Happenings({ session, fund }: { session: Session; fund: FundView | unde
       {fund !== undefined && <Waterfall fund={fund} losses={defaults.answer ?? []} names={session.names} />}
       <CallsUnderWay session={session} everyMs={every} />
       <Sales session={session} everyMs={every} />
-      <Panel title="Calls and liquidations" note="Accounts of other members are masked: the same mask is the same account. `crossclear liquidations explain` computes every figure again.">
+      <Panel title="Calls and liquidations" note={<>Accounts of other members are masked: the same mask is the same account. <code>crossclear liquidations explain</code> computes every figure again.</>}>
         <Shown asked={liquidations} what="liquidations">{(list) => <Receipts list={list} names={session.names} empty="No account was called or liquidated." />}</Shown>
       </Panel>
       <Panel title="Defaults">

@@ -3,10 +3,12 @@ import { type PackagePage, type Whole } from "../../../../client/typescript/src/
 import { problemOf } from "../node/client";
 import { useAsked } from "../node/asked";
 import { type Session } from "../session";
+import { Checks, toneOf, wordsOf } from "../solvency/checks";
 import { ExitFile } from "../solvency/exit_file";
 import { Reserves } from "../solvency/reserves";
+import { NOTHING, Trusted } from "../solvency/trusted";
 import { integer, shortened } from "../ui/formats";
-import { Figure, Figures, Mark, Panel, Shown, Table, type Tone } from "../ui/parts";
+import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
 import { type Checked, verified } from "../verifying";
 
 /** Epochs with their packages, each checked in this browser; reserves against what is owed; the exit file of the own account. */
@@ -15,16 +17,14 @@ type Outcome = { readonly step: string } | { readonly checked: Checked } | { rea
 
 export function Solvency({ session }: { session: Session }) {
   const packages = useAsked(() => newest(session), 15_000, [session.client], { stream: session.live.stream, topics: ["epochs"] });
-  const [genesis, setGenesis] = useState<ArrayBuffer | undefined>(undefined);
-  const [age, setAge] = useState("168");
+  const [trust, setTrust] = useState(NOTHING);
   const [outcomes, setOutcomes] = useState<ReadonlyMap<Whole, Outcome>>(new Map());
   const note = (epoch: Whole, outcome: Outcome): void => setOutcomes((before) => new Map(before).set(epoch, outcome));
   const check = async ({ epoch }: Package): Promise<void> => {
     note(epoch, { step: "fetching" });
     try {
-      if (!/^([0-9]{1,7}(\.[0-9]{1,3})?)?$/.test(age)) throw new RangeError("The largest age is a number of hours.");
       const file = (await session.client.download(`/v1/proofs/${epoch}`)).buffer as ArrayBuffer;
-      note(epoch, { checked: await verified(file, { genesis, hours: age === "" ? "any" : Number(age) }, (step) => note(epoch, { step })) });
+      note(epoch, { checked: await verified(file, trust, (step) => note(epoch, { step })) });
     } catch (error) {
       note(epoch, { refused: problemOf(error).words });
     }
@@ -32,12 +32,7 @@ export function Solvency({ session }: { session: Session }) {
   const newestChecked = [...outcomes].flatMap(([epoch, outcome]) => ("checked" in outcome ? [{ epoch, ...outcome.checked }] : [])).sort((a, b) => Number(b.epoch) - Number(a.epoch))[0];
   return (
     <>
-      <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
-        <label for="genesis">Genesis file</label>
-        <input id="genesis" type="file" accept=".json,application/json" onChange={(event) => void event.currentTarget.files?.[0]?.arrayBuffer().then(setGenesis)} />
-        <label for="age">Largest age in hours; empty: any age</label>
-        <input id="age" inputMode="decimal" autocomplete="off" value={age} onInput={(event) => setAge(event.currentTarget.value.trim())} />
-      </Panel>
+      <Trusted trust={trust} change={setTrust} />
       <Panel title="Epochs" note="Each epoch ends with a proof that every member is solvent in every stress scenario. Your browser checks it; the node is not believed.">
         <Shown asked={packages} what="its packages">{(list) => (
           <Table caption="Epoch packages" empty="This node keeps no package. Each epoch is proven by some of the validators only: ask another node." rows={list} columns={[
@@ -52,7 +47,7 @@ export function Solvency({ session }: { session: Session }) {
       </Panel>
       {newestChecked !== undefined && <Verdict epoch={newestChecked.epoch} checked={newestChecked} />}
       <Reserves session={session} />
-      <ExitFile session={session} />
+      <ExitFile session={session} trust={trust} />
     </>
   );
 }
@@ -69,31 +64,23 @@ async function newest(session: Session): Promise<readonly Package[]> {
   return out.slice(-50).reverse();
 }
 
-const toneOf = ({ verdict }: Checked): Tone => (!verdict.ok ? "bad" : verdict.complete ? "good" : "part");
-const wordsOf: Record<Tone, string> = { good: "VERIFIED", part: "VERIFIED IN PART", bad: "NOT VERIFIED" };
-
 function Result({ outcome }: { outcome: Outcome | undefined }) {
   if (outcome === undefined) return <span class="quiet">not checked</span>;
   if ("step" in outcome) return <span role="status">checking: {outcome.step}…</span>;
   if ("refused" in outcome) return <Mark tone="bad">{outcome.refused}</Mark>;
-  return <Mark tone={toneOf(outcome.checked)}>{wordsOf[toneOf(outcome.checked)]}</Mark>;
+  return <Mark tone={toneOf(outcome.checked.verdict)}>{wordsOf[toneOf(outcome.checked.verdict)]}</Mark>;
 }
 
 function Verdict({ epoch, checked }: { epoch: Whole; checked: Checked }) {
   const { verdict, seconds } = checked;
   return (
-    <Panel title={`Epoch ${epoch}: ${wordsOf[toneOf(checked)]}`}>
+    <Panel title={`Epoch ${epoch}: ${wordsOf[toneOf(verdict)]}`}>
       <p id="claim">{verdict.claim}</p>
       <Figures>
         <Figure name="Checked in">{seconds.toFixed(2)} s</Figure>
         <Figure name="Height">{verdict.height}</Figure>
       </Figures>
-      <Table caption="Checks" empty="No check was run." rows={verdict.checks} columns={[
-        { head: "Check", cell: ({ name }) => name.replaceAll("_", " ") },
-        { head: "Result", cell: ({ ok, complete }) => <Mark tone={!ok ? "bad" : complete ? "good" : "part"}>{!ok ? "failed" : complete ? "passed" : "open"}</Mark> },
-        { head: "Detail", cell: ({ detail }) => detail },
-        { head: "Meaning", cell: ({ meaning }) => meaning },
-      ]} />
+      <Checks checks={verdict.checks} />
       <h3>Not proven</h3>
       <ul>{verdict.notProven.map((each) => <li>{each}</li>)}</ul>
       <details>

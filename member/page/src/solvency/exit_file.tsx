@@ -1,54 +1,80 @@
 import { useState } from "preact/hooks";
-import { type ExitView } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
 import { type Names, type Session } from "../session";
 import { integer, scaled, shortened } from "../ui/formats";
 import { saved } from "../ui/saved";
+import { Checks, toneOf, wordsOf } from "./checks";
 import { Empty, Mark, Panel, Table } from "../ui/parts";
+import { type ExitVerdict, type Trust, verifiedExit } from "../verifying";
 
-/** The exit file of the own account: its payments, each found under the epoch's root, and saved. */
-export function ExitFile({ session }: { session: Session }) {
+/** The exit file of the own account, or one that was kept: its payments, checked down to the validators' certificate. */
+export function ExitFile({ session, trust }: { session: Session; trust: Trust }) {
   const { account } = session;
-  const [view, setView] = useState<ExitView | undefined>(undefined);
+  const [verdict, setVerdict] = useState<ExitVerdict | undefined>(undefined);
   const [problem, setProblem] = useState("");
+  const check = async (file: () => Promise<ArrayBuffer>): Promise<ExitVerdict | undefined> => {
+    setVerdict(undefined);
+    setProblem("");
+    try {
+      const found = await verifiedExit(await file(), trust);
+      setVerdict(found);
+      return found;
+    } catch (error) {
+      setProblem(problemOf(error).words);
+      return undefined;
+    }
+  };
   const save = async (own: number): Promise<void> => {
     try {
-      const file = await exitFile(session.client, own);
-      saved(file.name, file.text);
-      setView(file.view);
-      setProblem("");
+      const { name, text, view } = await exitFile(session.client, own);
+      if (view.leaves.length === 0) {
+        setVerdict(undefined);
+        return setProblem(`There was nothing to take out at epoch ${view.epoch}.`);
+      }
+      const found = await check(() => Promise.resolve(new TextEncoder().encode(text).buffer as ArrayBuffer));
+      if (found?.ok === true) saved(name, text);
     } catch (error) {
-      setView(undefined);
+      setVerdict(undefined);
       setProblem(problemOf(error).words);
     }
   };
   return (
     <Panel title="Exit file" note="With this file the vaults pay you even if every validator stops for ever. Keep one of each epoch, fetched before the next one closes: the vaults pay by the epoch before the newest. It has secret salts.">
       {account === undefined ? <Empty>Sign in under Account to get yours.</Empty> : (
-        <>
-          <button type="button" onClick={() => void save(account)}>Save the exit file of account {account}</button>
-          <p class="problem" role="alert">{problem}</p>
-          {view !== undefined && <Payments view={view} names={session.names} />}
-        </>
+        <button type="button" onClick={() => void save(account)}>Save the exit file of account {account}</button>
       )}
+      <label for="kept-exit">Check one that you kept; it stays in this browser</label>
+      <input id="kept-exit" type="file" accept=".json,application/json" onChange={({ currentTarget: { files } }) => { const file = files?.[0]; if (file !== undefined) void check(() => file.arrayBuffer()); }} />
+      <p class="problem" role="alert" id="exit-problem">{problem}</p>
+      {verdict !== undefined && <Verdict verdict={verdict} names={session.names} />}
     </Panel>
   );
 }
 
-function Payments({ view, names }: { view: ExitView; names: Names }) {
+function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
+  const tone = toneOf(verdict);
   return (
     <div id="exit" role="status">
       <p>
-        <Mark tone="good">Each payment is under the root</Mark> <code title={view.exit_root}>{shortened(view.exit_root)}</code> of epoch {integer(view.epoch)}.
-        That the validators certified this root is checked by <code>crossclear exit verify</code>, with your own genesis file.
+        <Mark tone={tone}>{wordsOf[tone]}</Mark> Account {verdict.account}, epoch {verdict.epoch}, root <code title={verdict.root}>{shortened(verdict.root)}</code>
+        {verdict.ok ? `: ${verdict.claim}.` : ". Do not rely on this file: it is forged or damaged, or the trusted values are not its network's."}
       </p>
-      <Table caption="Payments" empty="There was nothing to take out at this epoch." rows={view.leaves} columns={[
-        { head: "Payment", cell: ({ kind, number }) => `${kind} ${number}` },
-        { head: "Token", cell: ({ chain_id, token }) => names.tokenAt(chain_id, token)?.name ?? <code title={token}>{shortened(token)}</code> },
-        { head: "Amount", numeric: true, cell: ({ chain_id, token, amount }) => inUnits(amount, names.tokenAt(chain_id, token)?.decimals) },
-        { head: "To", cell: ({ to }) => <code title={to}>{shortened(to)}</code> },
-      ]} />
+      <Checks checks={verdict.checks} />
+      {verdict.notProven.length > 0 && (
+        <>
+          <h3>Not proven</h3>
+          <ul>{verdict.notProven.map((each) => <li>{each}</li>)}</ul>
+        </>
+      )}
+      {verdict.ok && (
+        <Table caption="Payments" empty="There was nothing to take out at this epoch." rows={verdict.payments} columns={[
+          { head: "Payment", cell: ({ kind, number }) => `${kind} ${number}` },
+          { head: "Token", cell: ({ chainId, token }) => names.tokenAt(BigInt(chainId), token)?.name ?? <code title={token}>{shortened(token)}</code> },
+          { head: "Amount", numeric: true, cell: ({ chainId, token, amount }) => inUnits(amount, names.tokenAt(BigInt(chainId), token)?.decimals) },
+          { head: "To", cell: ({ to }) => <code title={to}>{shortened(to)}</code> },
+        ]} />
+      )}
     </div>
   );
 }

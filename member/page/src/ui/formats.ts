@@ -50,13 +50,17 @@ export const shortened = (hex: string): string => (hex.length > 14 ? `${hex.slic
 export const words = (name: string): string =>
   visible(name).replace(/([a-z0-9])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
 
-/** Text of decimal digits as an integer of 10^-`decimals`. Throws RangeError for what is none, or has more digits. */
+/**
+ * Text of decimal digits as an integer of 10^-`decimals`. The mark before the fraction is a point or the reader's own. What could be a
+ * mark of thousands is refused: 1,000 is not 1. Throws RangeError for what is no number, or has more digits.
+ */
 export function parsed(text: string, decimals: number): bigint {
-  const match = /^([+\-−]?)([0-9]{1,18})(?:[.,]([0-9]*))?$/u.exec(text.trim());
-  const fraction = match?.[3] ?? "";
+  const match = /^([+\-−]?)([0-9]{1,18})(?:([.,])([0-9]*))?$/u.exec(text.trim());
+  const [mark, fraction] = [match?.[3] ?? POINT, match?.[4] ?? ""];
   if (match === null || fraction.length > decimals) {
     throw new RangeError(decimals === 0 ? "A whole number is expected." : `A number with at most ${decimals} digits behind the point is expected.`);
   }
+  if (mark !== POINT && (mark === "," || fraction.length === 3)) throw new RangeError(`Write numbers without marks of thousands, and with “${POINT}” before the fraction.`);
   const value = BigInt((match[2] ?? "") + fraction.padEnd(decimals, "0"));
   return match[1] === "-" || match[1] === "−" ? -value : value;
 }

@@ -1,0 +1,25 @@
+import { Panel } from "../ui/parts";
+import { type Trust } from "../verifying";
+
+/** What the reader trusts, for packages and exit files alike. */
+export const NOTHING: Trust = { genesis: undefined, hours: "168", set: "", known: "" };
+
+export function Trusted({ trust, change }: { trust: Trust; change: (trust: Trust) => void }) {
+  const field = (name: "hours" | "set" | "known") => (event: { currentTarget: HTMLInputElement }): void => change({ ...trust, [name]: event.currentTarget.value.trim() });
+  return (
+    <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
+      <label for="genesis">Genesis file</label>
+      <input id="genesis" type="file" accept=".json,application/json" onChange={(event) => void event.currentTarget.files?.[0]?.arrayBuffer().then((genesis) => change({ ...trust, genesis }))} />
+      <label for="age">Largest age in hours; empty: any age</label>
+      <input id="age" inputMode="decimal" autocomplete="off" value={trust.hours} onInput={field("hours")} />
+      <details>
+        <summary>A later validator set, or a genesis of more than two weeks ago</summary>
+        <p class="note">A set is trusted for two weeks after you last knew it to be in force: validators who left lose nothing by signing. <code>crossclear light follow --output json</code> follows the sets and prints the newest hash.</p>
+        <label for="set">Hash of the validator set, 64 hexadecimal digits; empty: that of the genesis</label>
+        <input id="set" autocomplete="off" spellcheck={false} value={trust.set} onInput={field("set")} />
+        <label for="known">When you last knew it to be in force, in UTC; empty: the time of the genesis</label>
+        <input id="known" type="datetime-local" autocomplete="off" value={trust.known} onInput={field("known")} />
+      </details>
+    </Panel>
+  );
+}
