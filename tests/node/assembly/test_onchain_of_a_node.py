@@ -143,13 +143,42 @@ def test_signatures_are_joined(written: Written, tmp_path: Path, cli: CommandLin
 
 
 def test_a_member_proves_and_anybody_checks(written: Written, mine: Path, tmp_path: Path, cli: CommandLine) -> None:
-    report = cli("onchain", "verify", mine, "--epoch", written.bare, "--output", "json").json
+    asked = ["onchain", "verify", mine, "--epoch", written.bare]
+    report = cli(*asked, "--output", "json", "--allow-open", "certificate").json
     assert (report["epoch"], report["account"], report["shortfall"]) == (1, 1, 0)
     assert prove(written, written.signed, tmp_path / "again.cca") == 0
     assert (tmp_path / "again.cca").read_bytes() == mine.read_bytes()
     for keys, code in ((report["keys"], 0), ("00" * 32, 6), ("00", 2)):
         cli("onchain", "verify", mine, "--keys", keys, code=code)
     cli("onchain", "verify", mine, code=2)
+
+
+def test_keys_that_only_a_file_states_leave_the_certificate_open(
+    written: Written, mine: Path, cli: CommandLine
+) -> None:
+    """Anybody can make an epoch's file whose keys let any account through: this one nobody signed."""
+    asked = ["onchain", "verify", mine, "--epoch", written.bare]
+    report = cli(*asked, "--output", "json", code=6).json
+    assert (report["ok"], report["certified"], report["anchored"], list(report["open"])) == (
+        False,
+        False,
+        False,
+        ["certificate"],
+    )
+    assert cli(*asked).out.startswith("NOT SHOWN:\n  - certificate: who signed the keys was not checked")
+    assert "R0760" in cli(*asked, "--strict", code=6).out
+    cli(*asked, *written.anchor, code=2)
+    cli("onchain", "verify", mine, "--keys", report["keys"], *written.package, code=2)
+
+
+def test_with_a_package_the_keys_are_judged_too(written: Written, mine: Path, cli: CommandLine) -> None:
+    asked = ["onchain", "verify", mine, "--output", "json", *written.package, "--epoch"]
+    checked = cli("onchain", "check", written.signed, *written.package, *written.anchor, "--output", "json").json
+    report = cli(*asked, written.signed, *written.anchor).json
+    assert (report["ok"], report["certified"], report["anchored"], report["open"]) == (True, True, True, {})
+    assert report["attested"] == checked["attested"]
+    assert list(cli(*asked, written.signed, code=6).json["open"]) == ["certificate"]
+    assert "under_quorum" in cli(*asked, written.bare, *written.anchor, code=6).err
 
 
 def test_nothing_is_proven_under_keys_that_no_quorum_signed(written: Written, tmp_path: Path, cli: CommandLine) -> None:
