@@ -198,6 +198,11 @@ class NodeCode(CodeBook):
         "The node listens on its own machine alone and answers to `localhost` and addresses of loopback, not to this "
         "name. An operator whose proxy passes other names on sets `api.proxies` or `api.behind_tls`.",
     )
+    LATER_HEADER = (
+        952,
+        "The package's header is not the first that carries its commitments: the epoch would look younger than it is. "
+        "Use the package that a prover wrote.",
+    )
     API_FRAMING = 951, "The request states the length of its body in two ways. Send Content-Length or chunks, not both."
     STREAM_CURSOR_OLD = (
         960,

@@ -42,7 +42,7 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted:
     from proofs.onchain.file import write_file
 
     certified = _package(package, trust, wanted, strict=True).package
-    state, secrets = onchain_state_of_home(home, certified.statement.height, sign=sign)
+    state, secrets = onchain_state_of_home(home, certified.header, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
     told = {"file": str(out), "epoch": made.keys.epoch, "accounts": made.keys.accounts, "signatures": len(made.shares)}
