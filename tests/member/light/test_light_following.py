@@ -503,3 +503,14 @@ def test_a_height_that_contradicts_what_is_trusted_above_it_is_not_kept(tmp_path
         assert client.store.heights() == (1, 21)
     with following(tmp_path, Node(STEADY)) as (client, _):
         assert client.update(10).header.hash == STEADY[9].header.hash
+
+
+def test_a_witness_that_was_dropped_leaves_no_server_alone(tmp_path: Path) -> None:
+    """Garbage in a witness's name must not free the server that it was named to watch."""
+    words: list[str] = []
+    turns = iter((True, True, False))
+    with following(tmp_path, Node(CHAIN), Node(CHAIN, lambda _: (200, b"garbage")), trusted=GENESIS) as (client, _):
+        follow(client, lambda _: None, words.append, lambda: next(turns))
+        assert client.store.heights() == (1,)
+    assert all("R0543" in word for word in words)
+    assert len(words) == 3
