@@ -56,7 +56,7 @@ class Trust:
             raise click.UsageError("--light-store is of another network than --genesis")
         if followed.validators_hash is None:
             return anchor, check
-        return replace(anchor, validators_hash=followed.validators_hash, set_known_ms=None), check
+        return replace(anchor, validators_hash=followed.validators_hash, set_known_ms=followed.set_known_ms), check
 
     def amended(self, anchor: "TrustAnchor", package: Path) -> "TrustAnchor":
         """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""

@@ -13,11 +13,11 @@ import click
 from cli.options import NUMBER, together
 
 if TYPE_CHECKING:
-    from member.verifying.onchain import EpochReport
+    from member.verifying.onchain import AccountReport, EpochReport
     from member.verifying.package import TrustAnchor, VerificationReport
 
 T = TypeVar("T")
-Report = TypeVar("Report", "VerificationReport", "EpochReport")
+Report = TypeVar("Report", "VerificationReport", "EpochReport", "AccountReport")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 

@@ -204,6 +204,11 @@ class NodeCode(CodeBook):
         "it already. Wait for its fate. A novated trade is undone by one the other way round, under a new "
         "TradeReportID.",
     )
+    LATER_HEADER = (
+        952,
+        "The package's header is not the first that carries its commitments: the epoch would look younger than it is. "
+        "Use the package that a prover wrote.",
+    )
     API_FRAMING = 951, "The request states the length of its body in two ways. Send Content-Length or chunks, not both."
     STREAM_CURSOR_OLD = (
         960,

@@ -128,6 +128,8 @@ class BlockContext:
         """Feeds whose index moved or reopened in this block, ordered."""
         self.moved_surfaces: list[int] = []
         """Risk groups whose surface in force changed in this block, ordered."""
+        self.marks_amended = False
+        """Whether this block's amendment changed what futures or perpetuals are marked at, beside prices."""
         self.moved_averages: set[int] = set()
         """Options whose settlement average this block extended, where they are valued by it."""
         self.touched_accounts: set[int] = set()

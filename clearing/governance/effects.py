@@ -193,8 +193,8 @@ def _enact_terms(context: BlockContext, amendment: TermsChangingAmendment, after
 
 
 def _adopt_terms(context: BlockContext, after: Genesis) -> None:
-    """Replace the terms for the rest of the block and all later ones; every account's margin is checked, and options
-    whose volatility is another one are marked anew."""
+    """Replace the terms for the rest of the block and all later ones; every account's margin is checked, and what is
+    valued at another volatility, surface, rate or cap of its premium is marked anew."""
     before = context.state.terms
     valued = _valuations(context.state)
     context.state.terms = Terms(after, before.original_genesis)
@@ -202,8 +202,17 @@ def _adopt_terms(context: BlockContext, after: Genesis) -> None:
     for group, valuation in _valuations(context.state).items():
         if valued.get(group, valuation) != valuation:
             context.moved_surfaces.append(group)
+    context.marks_amended |= _changes_marks(before.genesis, after)
     context.rebuild_arrays()
     context.touched_accounts.update(account for account, _ in context.state.accounts.ordered())
+
+
+def _changes_marks(before: Genesis, after: Genesis) -> bool:
+    """Whether a future's carry or the cap of a perpetual's premium is another one."""
+    caps = {instrument.id: instrument.funding.premium_cap_ppm for instrument in after.instruments}
+    return before.risk.rate_ppm != after.risk.rate_ppm or any(
+        caps.get(was.id, was.funding.premium_cap_ppm) != was.funding.premium_cap_ppm for was in before.instruments
+    )
 
 
 def _valuations(state: State) -> dict[int, tuple[object, ...]]:

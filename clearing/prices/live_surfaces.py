@@ -8,8 +8,9 @@ agreement, while the group's feed is open, and rises only with one.
 3. After `grace_blocks` they are neither traded nor liquidated.
 4. After `keep_blocks` the voted surface of the group is in force: options are reduced and liquidated at it.
 
-Medians beyond the bounds of the terms count as no agreement. While the feed is not open everything stays as it is, so
-a mark is always of the surface in force. Before the first agreement the voted surface is in force, as in 4. This module
+Medians beyond the bounds of the terms count as no agreement. While the feed is not open the ladder stands still. A
+quote whose expiry has passed is no part of the surface any more, whatever the feed: options are marked anew then, so a
+mark is always of the surface in force. Before the first agreement the voted surface is in force, as in 4. This module
 must not know what an option is worth.
 """
 
@@ -52,10 +53,19 @@ def agree_surfaces(context: BlockContext) -> None:
     if not context.terms.surfaces:
         return
     _store_reports(context)
+    _drop_passed_quotes(context)
     for terms in context.terms.surfaces.values():
         feed = context.state.feeds.get(context.terms.groups[terms.group].feed)
         if feed is not None and feed.status == FeedStatus.OPEN:
             _decide_surface(context, terms, _fresh_surface(context, terms))
+
+
+def _drop_passed_quotes(context: BlockContext) -> None:
+    """A surface moves with each expiry that passes: what it says of later ones has changed."""
+    for group, agreed in context.state.surfaces.ordered():
+        passed = any(context.previous_time_ms < quote.expiry_ms <= context.time_ms for quote in agreed.expiries)
+        if agreed.in_force and passed and group in context.terms.surfaces and group not in context.moved_surfaces:
+            context.moved_surfaces.append(group)
 
 
 def surface_status(blocks: int, terms: SurfaceTerms) -> PriceStatus:

@@ -4,12 +4,17 @@ Rule: the payment is lots x (mark - previous mark) x tick value, in integers. Po
 to zero without remainder. The mark of a perpetual is the index plus its premium. The mark of a future inside its
 averaging window is the average that results if the price does not change. Premium-paid options are marked for margin
 and price bands, but pay nothing until expiry.
+
+A mark is always of the surface and the terms in force: where a quote passes, or a vote changes a rate, a surface or a
+cap, it is made anew, also while its feed is not open, at the last price.
 """
+
+from collections.abc import Mapping
 
 from clearing.context.block_context import BlockContext
 from clearing.pricing.marks import mark_ticks, option_marks
 from clearing.schema.receipts.settlement import Marked
-from clearing.schema.records.prices import FeedStatus, Mark
+from clearing.schema.records.prices import FeedState, FeedStatus, Mark
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.accrual import settlement_average
@@ -30,7 +35,10 @@ def mark_to_market(context: BlockContext) -> None:
         feed = context.state.feeds.get(instrument.feed)
         if feed is None or (mark is not None and mark.settled):
             continue
-        if settle_when_due(context, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
+        if settle_when_due(context, instrument, mark, feed):
+            continue
+        if feed.status != FeedStatus.OPEN:
+            _mark_at_last_price(context, instrument, mark, options, feed)
             continue
         if instrument.kind is InstrumentKind.PERPETUAL:
             _mark_instrument(
@@ -54,9 +62,23 @@ def mark_to_market(context: BlockContext) -> None:
         _touch_dated_holders(context)
 
 
+def _mark_at_last_price(
+    context: BlockContext, instrument: Instrument, mark: Mark | None, options: Mapping[int, int], feed: FeedState
+) -> None:
+    """Mark what does not move with its price alone, while its feed is not open. What has expired waits for its
+    price."""
+    if mark is None or instrument.expired(context.time_ms):
+        return
+    if instrument.id in options:
+        _mark_instrument(context, instrument, mark, options[instrument.id], moved=True)
+    elif _is_turned(context, instrument) or (context.marks_amended and not instrument.is_option):
+        _mark_instrument(context, instrument, mark, instrument_mark_at(context, instrument, feed.ticks), moved=True)
+
+
 def _is_turned(context: BlockContext, instrument: Instrument) -> bool:
-    """Whether a future's or forward's mark follows a curve that moved."""
-    return instrument.carries and context.terms.risk.futures_on_curve and instrument.group in context.moved_surfaces
+    """Whether a future's or forward's mark follows a rate that was amended, or a curve that moved."""
+    on_curve = context.terms.risk.futures_on_curve and instrument.group in context.moved_surfaces
+    return instrument.carries and (context.marks_amended or on_curve)
 
 
 def instrument_mark_at(context: BlockContext, instrument: Instrument, index_ticks: int) -> int:

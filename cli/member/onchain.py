@@ -43,7 +43,7 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted:
     from proofs.onchain.file import write_file
 
     certified = _package(package, trust, wanted, strict=True).package
-    state, secrets = onchain_state_of_home(home, certified.statement.height, sign=sign)
+    state, secrets = onchain_state_of_home(home, certified.header, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
     told = {"file": str(out), "epoch": made.keys.epoch, "accounts": made.keys.accounts, "signatures": len(made.shares)}
@@ -156,22 +156,47 @@ def prove(
 
 @onchain.command()
 @click.argument("account", type=FILE)
-@click.option("--epoch", type=FILE, help="The epoch's keys; `check` verifies them.")
-@click.option("--keys", metavar="HEX", help="Their hash, as the contract keeps it.")
+@click.option("--epoch", type=FILE, help="The epoch's keys.")
+@click.option("--package", type=FILE, help="With --epoch: the epoch's package, and who signed the keys is checked.")
+@click.option("--keys", metavar="HEX", help="Their hash, as the contract keeps it, in place of both.")
+@trust_options(light=False)
+@time_options(age=False, strictness=True)
 @output_option
-def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> int:
+def verify(
+    account: Path,
+    epoch: Path | None,
+    package: Path | None,
+    keys: str | None,
+    trust: Trust,
+    wanted: WantedVerdict,
+    output: str,
+) -> int:
     """Check the proof of an account, exactly as the contract does.
 
-    Example: crossclear onchain verify 1
+    With --epoch alone, nobody but that file says who signed the keys: `certificate` stays open. Exits with 6 when the
+    proof fails, or when something stays open and --strict is on.
+
+    Example: crossclear onchain verify mine.cca --epoch keys.cco --package epoch.ccp --genesis genesis.json
     """
-    from member.verifying.onchain import account_report_text, check_account, read_epoch
+    from member.verifying.onchain import account_report_text, check_account, read_epoch, report_of_epoch
 
     if (epoch is None) == (keys is None):
         raise click.UsageError("say which keys are trusted: --epoch or --keys")
-    trusted = read_epoch(epoch).keys.hash if epoch is not None else hex_option("--keys", keys) or b""
-    report = check_account(account, trusted)
+    if package is None and trust != Trust(None, None, None):
+        raise click.UsageError("whom you trust certifies a package: give it with --package and --epoch")
+    if package is not None and epoch is None:
+        raise click.UsageError("--package needs --epoch, whose signatures it judges")
+    if epoch is None:
+        report = check_account(account, hex_option("--keys", keys) or b"")
+    else:
+        found = read_epoch(epoch)
+        signed = None
+        if package is not None:
+            signed = report_of_epoch(found, _package(package, trust, wanted), anchored=trust.is_complete)
+        report = check_account(account, found.keys.hash).under(signed)
+    report = wanted.judged(report, output)
     show(report, account_report_text(report), output)
-    return ExitCode.OK
+    return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 
 
 @onchain.command()

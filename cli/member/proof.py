@@ -152,7 +152,7 @@ def history(
     codes = [ProofCode[_ALLOWED[name]] for name in allowed]
     report = history_of(paths, wanted.fresh(anchor), codes, thorough=thorough, terms_at=trust.terms_at(anchor))
     only_whole = output == "json" if strict is None else strict
-    report = report.judged(strict=only_whole, allowed=allow_open, anchored=anchor.validators_hash is not None)
+    report = report.judged(strict=only_whole, allowed=allow_open, anchored=trust.is_complete)
     show(report, history_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION
 

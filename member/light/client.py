@@ -28,9 +28,10 @@ from consensus.light_client import (
 )
 from member.codes import NodeCode
 from member.light.evidence import keep_attack, submit_everywhere
+from member.light.neighbours import contradiction
 from member.light.source import LightSource
 from member.light.store import LightStore
-from member.light.trust import Trusted, fetch_anchor
+from member.light.trust import Trusted, TrustedGenesis, fetch_anchor
 
 Result = TypeVar("Result")
 BACKWARDS_MAX = 10_000
@@ -80,7 +81,14 @@ class LightClient:
         return tuple(self._sources)
 
     def begin(self, trusted: Trusted) -> LightBlock:
-        """Trust a first height. Raises LocalFault LIGHT_STORE_UNUSABLE when the store trusts another of it."""
+        """Trust a first height.
+
+        Raises LocalFault LIGHT_STORE_UNUSABLE when the store trusts another of it, TRUST_EXPIRED for a genesis whose
+        set may have retired: it loses nothing by certifying another first header, of any time.
+        """
+        now_ms = self._now_ms()
+        if isinstance(trusted, TrustedGenesis) and trusted.time_ms + self._options.policy.trusting_period_ms <= now_ms:
+            raise LocalFault(ConsensusCode.TRUST_EXPIRED, "genesis", time_ms=trusted.time_ms)
         block = self._with_primary(lambda source: fetch_anchor(trusted, source, self._verifier))
         self.store.add([block])
         return block
@@ -133,6 +141,11 @@ class LightClient:
             del self._sets[next(iter(self._sets))]
 
     def _keep(self, trace: Sequence[LightBlock]) -> None:
+        """Raises RemoteFault BROKEN_LINK where the last contradicts what is trusted above it."""
+        last, above = trace[-1].header, self.store.above(trace[-1].header.height)
+        wrong = contradiction(trace[-2].header, last, above.header) if above is not None and len(trace) > 1 else ""
+        if wrong:
+            raise RemoteFault(ConsensusCode.BROKEN_LINK, "light block", height=last.height, why=wrong)
         self.store.add(trace[1:])
         for block in trace:
             self._learn(block)
@@ -183,7 +196,10 @@ class LightClient:
         return above
 
     def _confirm(self, primary: LightSource, trace: Sequence[LightBlock]) -> None:
-        """Ask the witnesses. Raises LocalFault LIGHT_ATTACK, NO_WITNESS."""
+        """Ask the witnesses. Raises LocalFault LIGHT_ATTACK, NO_WITNESS.
+
+        Where several servers were named, one alone is believed never: who drops the others by garbage would be.
+        """
         witnesses = [source for source in self._sources if source is not primary]
         agreed = 0
         for witness in witnesses:
@@ -202,7 +218,7 @@ class LightClient:
             if attack is not None:
                 self._attacked(attack, primary, witness)
             agreed += 1
-        if witnesses and not agreed:
+        if len(self._all) > 1 and not agreed:
             raise LocalFault(ConsensusCode.NO_WITNESS, "witnesses", asked=len(witnesses))
 
     def _patient(self, witness: LightSource, height: int) -> LightBlock:

@@ -1,8 +1,9 @@
 """The trust anchor of an epoch package, out of what a light client verified (`crossclear verify --light-store`).
 
 Rule: the same header, if the store has the height or can get it; else the set that the nearest trusted header below
-names as next, while that one may still be trusted. A package of another set is not refuted by that, only not trusted:
-then a server must serve the headers between. Without a server this imports no network.
+names as next, while that one may still be trusted, for a header that fits between the trusted ones: a set that was
+retired in between could sign any. A package of another set is not refuted by that, only not trusted: then a server must
+serve the headers between. Without a server this imports no network.
 """
 
 import time
@@ -15,6 +16,7 @@ from clearing.base.header import Header
 from consensus.codes import ConsensusCode
 from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from member.codes import NodeCode
+from member.light.neighbours import contradiction
 from member.light.store import LightStore
 from member.verifying.package import Checked, TrustAnchor
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
@@ -29,6 +31,10 @@ class PackageTrust:
     header_hash: bytes | None
     """Of the package's header, where the very header is trusted."""
     explanation: str
+    set_known_ms: int | None = None
+    """When the set was last known to be in force, where the very header is not trusted."""
+    contradiction: str = ""
+    """What of the trusted headers this one contradicts; empty: nothing."""
 
 
 def package_trust(
@@ -50,7 +56,8 @@ def package_trust(
         found = fetch(header.height)
     if found is not None:
         explanation = f"the header of height {header.height} is trusted"
-        return PackageTrust(network, found.header.validators_hash, found.header.hash, explanation)
+        other = "" if found.header.hash == header.hash else f"another header of height {header.height} is trusted"
+        return PackageTrust(network, found.header.validators_hash, found.header.hash, explanation, contradiction=other)
     below = store.at_or_below(header.height)
     if below is None:
         raise LocalFault(NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="trust begins above")
@@ -61,7 +68,9 @@ def package_trust(
             NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="another validator set certified it"
         )
     explanation = f"certified by the set that the trusted header of height {below.header.height} names"
-    return PackageTrust(network, below.next_validators.hash, None, explanation)
+    above = store.above(header.height)
+    found_wrong = contradiction(below.header, header, None if above is None else above.header)
+    return PackageTrust(network, below.next_validators.hash, None, explanation, below.header.time_ms, found_wrong)
 
 
 def anchor_of_light_store(
@@ -79,8 +88,7 @@ def anchor_of_light_store(
     with LightStore(path, create=False) as store:
         if urls:
             return _with_servers(store, header, urls, policy, evidence)
-        trust = package_trust(store, header, policy, _now_ms())
-    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
+        return _anchor(package_trust(store, header, policy, _now_ms()))
 
 
 def _header_of(package: Path) -> Header:
@@ -90,20 +98,19 @@ def _header_of(package: Path) -> Header:
 
 def _with_servers(
     store: LightStore, header: Header, urls: Sequence[str], policy: TrustPolicy, evidence: Path
-) -> tuple[TrustAnchor, Checked]:
+) -> tuple[TrustAnchor, Checked | None]:
     from member.light.client import LightClient, LightOptions
     from member.light.source import http_sources
 
     with http_sources(urls) as sources:
         client = LightClient(store, sources, LightOptions(policy), CurveLightVerifier(), evidence, _now_ms)
-        trust = package_trust(store, header, policy, _now_ms(), lambda height: client.update(height))
-    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
+        return _anchor(package_trust(store, header, policy, _now_ms(), lambda height: client.update(height)))
 
 
-def _checked(trusted: bytes | None, header: Header, explanation: str) -> Checked:
-    if trusted is not None and trusted != header.hash:
-        return Checked("light_client", ok=False, detail=f"another header of height {header.height} is trusted")
-    return Checked("light_client", ok=True, detail=explanation)
+def _anchor(trust: PackageTrust) -> tuple[TrustAnchor, Checked]:
+    anchor = TrustAnchor(trust.network, trust.validators_hash, set_known_ms=trust.set_known_ms)
+    detail = trust.contradiction or trust.explanation
+    return anchor, Checked("light_client", ok=not trust.contradiction, detail=detail)
 
 
 def _now_ms() -> int:

@@ -124,16 +124,20 @@ class LightStore:
         )
 
     def _one(self, where: str, parameters: tuple[object, ...]) -> LightBlock | None:
-        rows = self._read(f"SELECT data, digest FROM blocks {where} LIMIT 1", parameters)  # noqa: S608 - from above
+        query = f"SELECT height, data, digest FROM blocks {where} LIMIT 1"  # noqa: S608 - from above
+        rows = self._read(query, parameters)
         if not rows:
             return None
-        data, digest = rows[0]
+        height, data, digest = rows[0]
         if not isinstance(data, bytes) or sha256(data) != digest:
             raise self._unusable("a block differs from its digest")
         try:
-            return decode(data, LightBlock, BLOCK_BYTES_MAX)
+            block = decode(data, LightBlock, BLOCK_BYTES_MAX)
         except RemoteFault as fault:
             raise self._unusable(str(fault)) from None
+        if (block.header.height, block.header.network) != (height, self._meta("network")):
+            raise self._unusable("a block is in the place of another")
+        return block
 
     def _meta(self, name: str) -> bytes | None:
         rows = self._read("SELECT value FROM meta WHERE name = ?", (name,))

@@ -31,6 +31,8 @@ class TrustedGenesis:
 
     network: bytes
     validators: ValidatorSet
+    time_ms: int
+    """When that set was known to be in force; a first header can state any time."""
 
 
 Trusted = TrustedHash | TrustedGenesis
@@ -52,7 +54,7 @@ def trusted_genesis(data: bytes) -> TrustedGenesis:
 
     genesis = genesis_from_json(data)
     check_genesis(genesis)
-    return TrustedGenesis(network_id(genesis), genesis.validators)
+    return TrustedGenesis(network_id(genesis), genesis.validators, genesis.time_ms)
 
 
 def fetch_anchor(trusted: Trusted, source: LightSource, verifier: LightVerifier) -> LightBlock:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.margin.statement.snapshot import AccountHoldings
 from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account, words_of
 from proofs.epoch.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
@@ -78,7 +78,7 @@ class EpochReport(msgspec.Struct, frozen=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True):
-    """An account's file, checked but for who certified the keys."""
+    """An account's file under keys that somebody trusts."""
 
     epoch: int
     account: int
@@ -90,6 +90,42 @@ class AccountReport(msgspec.Struct, frozen=True):
     caller: str
     purpose: str
     """Of whom and for what the account's own key signed; another caller's use is refused."""
+    certified: bool = False
+    """Whether a quorum of the package's set signed the keys, as far as a package was given."""
+    anchored: bool = False
+    """Whether network and validator set of that package are those that the caller trusts."""
+    open: dict[str, str] = {}
+    """What found nothing wrong and could not show all that it is there to show, and why."""
+    attested: dict[str, str] = {}
+    """Values behind the rows that are the quorum's word, by name, as far as a package was given."""
+    not_proven: tuple[str, ...] = ()
+    strict: bool = False
+    """Whether something open that is not allowed makes `ok` false."""
+    may_stay_open: tuple[str, ...] = ()
+    ok: bool = False
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What is open and counts."""
+        return tuple(name for name in self.open if self.strict and name not in self.may_stay_open)
+
+    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "AccountReport":
+        """The same with its conclusion; strictly, what is open and not allowed fails it."""
+        stated = msgspec.structs.replace(self, strict=strict, may_stay_open=tuple(allowed))
+        return msgspec.structs.replace(stated, ok=not stated.refused)
+
+    def under(self, epoch: EpochReport | None) -> "AccountReport":
+        """The same with what is known of the keys: that a quorum signed them, or that they are a file's own word.
+
+        Raises RemoteFault UNDER_QUORUM for keys that no quorum signed.
+        """
+        if epoch is None:
+            return msgspec.structs.replace(self, open={"certificate": _KEYS_OF_A_FILE})
+        if not epoch.certified:
+            raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=epoch.signed_power, total=epoch.total_power)
+        return msgspec.structs.replace(
+            self, certified=True, anchored=epoch.anchored, open=epoch.open, attested=epoch.attested
+        )
 
 
 class Calldata(msgspec.Struct, frozen=True):
@@ -197,6 +233,7 @@ def check_account(path: Path, keys_hash: bytes) -> AccountReport:
         verifier="0x" + audience.verifier.hex(),
         caller="0x" + audience.caller.hex(),
         purpose=audience.purpose.hex(),
+        not_proven=_NOT_PROVEN,
     )
 
 
@@ -269,10 +306,7 @@ def _proven_account(path: Path) -> "ProvenAccount":
 
 def epoch_report_text(report: EpochReport) -> str:
     """What is open, who certified the keys, and what was not trusted."""
-    still_open = [f"  - {name}: {why}" for name, why in report.open.items()]
-    label = ProofCode.CHECK_OPEN.label
-    first = f"NOT VERIFIED ({label}): with --strict, no check may stay open:" if report.refused else "NOT SHOWN:"
-    shown = "\n".join([first, *still_open, ""]) if still_open else ""
+    shown = _open_text(report)
     state = "certified by" if report.certified else "NOT certified: signed by only"
     limit = (
         ""
@@ -289,11 +323,38 @@ def epoch_report_text(report: EpochReport) -> str:
     )
 
 
+def _open_text(report: EpochReport | AccountReport) -> str:
+    """What stays open, as first lines; empty where nothing does."""
+    still_open = [f"  - {name}: {why}" for name, why in report.open.items()]
+    label = ProofCode.CHECK_OPEN.label
+    first = f"NOT VERIFIED ({label}): with --strict, no check may stay open:" if report.refused else "NOT SHOWN:"
+    return "\n".join([first, *still_open, ""]) if still_open else ""
+
+
+_KEYS_OF_A_FILE = (
+    "who signed the keys was not checked: they are the word of the epoch's file, and anybody can make such a file; "
+    "pass --package with --genesis, or --keys with the hash that the contract keeps"
+)
+_NOT_PROVEN = (
+    "How old the keys are: the account's file states no time; the contract keeps one.",
+    "That who shows the file is the caller that it is for, and the purpose the one that is asked for: compare both.",
+    "Who owns the account: anybody who knows its seed can present it.",
+)
+
+
 def account_report_text(report: AccountReport) -> str:
-    """What an account's file proves, and under which keys."""
+    """What is open, what an account's file proves, and under which keys."""
+    shown, limits = _open_text(report), "".join(f"\n  - {limit}" for limit in report.not_proven)
+    signed = (
+        "which a quorum signed"
+        if report.certified
+        else "which a quorum is trusted to have signed: `onchain check` derives them again"
+    )
     short = f", short by a public {report.shortfall}" if report.shortfall else ""
     return (
-        f"account {report.account} meets every row of epoch {report.epoch}{short}\n"
-        f"under keys {report.keys}, which a quorum is trusted to have signed: `onchain check` derives them again\n"
-        f"for caller {report.caller} of contract {report.verifier} on chain {report.chain_id}, purpose {report.purpose}"
+        f"{shown}account {report.account} meets every row of epoch {report.epoch}{short}\n"
+        f"under keys {report.keys}, {signed}\n"
+        f"for caller {report.caller} of contract {report.verifier} on chain {report.chain_id}, "
+        f"purpose {report.purpose}\n"
+        f"Not proven:{limits}"
     )

@@ -6,10 +6,10 @@ second.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -34,7 +34,6 @@ AMENDED = (
     "The terms are the genesis as amended. Which amendments were agreed on is the word of more than two thirds of the "
     "validators"
 )
-TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
 HOLDINGS_BYTES_MAX = 1 << 20
 UNTRUSTED = (
     "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,18 @@ from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from member.verifying.movements import MovementReport, movement_lines, movement_report
 from member.verifying.package import (
     AMENDED,
+    CertifiedTerms,
     OwnAccountFiles,
-    TermsAt,
     TrustAnchor,
     VerificationReport,
     read_limited,
     read_own_account,
     report_of,
+    words_of,
 )
 from proofs.epoch.package import PACKAGE_BYTES_MAX, SUFFIX
 from proofs.errors import ProofCode
-from proofs.history.package_history import HistoryVerdict, PackageHistory
+from proofs.history.package_history import HistoryVerdict, PackageHistory, PackageResult
 from proofs.verify.file_view import View, view_of
 from proofs.verify.standalone import STANDALONE_BYTES_MAX, verify_standalones
 from proofs.verify.verdict import printable
@@ -56,6 +58,8 @@ class FileReport(msgspec.Struct, frozen=True):
     """Whether its validator set is linked to the trusted one, so that its statement counts."""
     open: tuple[str, ...] = ()
     """Checks that found nothing wrong and could not show all."""
+    attested: dict[str, str] = {}
+    """Values of a good package that are somebody's word, by name, as `verify` lists them."""
 
 
 class FindingReport(msgspec.Struct, frozen=True):
@@ -82,7 +86,7 @@ class HistoryReport(msgspec.Struct, frozen=True):
     """Entries of the folder that are no packages."""
     seconds: float
     open: tuple[str, ...] = ()
-    """What stays open of some package, and `anchor` where no validator set is trusted."""
+    """What stays open of some package, and `anchor` where network or validator set is nobody's word but the files'."""
     strict: bool = False
     """Whether something open that is not allowed makes `ok` false."""
     movements: tuple[MovementReport, ...] = ()
@@ -155,7 +159,7 @@ def history_of(
     allowed: Sequence[ProofCode],
     *,
     thorough: bool,
-    terms_at: "TermsAt | None" = None,
+    terms_at: CertifiedTerms | None = None,
 ) -> HistoryReport:
     """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
 
@@ -186,10 +190,23 @@ def history_of(
             history.unreadable(name, fault)
         else:
             history.add(name, data)
-    report = _report(history.finish(), allowed, skipped, time.perf_counter() - started)
+    verdict = history.finish()
+    words = [_words(package, anchor, terms_at) for package in verdict.packages]
+    report = _report(verdict, words, allowed, skipped, time.perf_counter() - started)
     if terms_at is None:
         return report
-    return msgspec.structs.replace(report, not_proven=(*report.not_proven, f"{AMENDED}."))
+    return msgspec.structs.replace(
+        report, not_proven=(*report.not_proven, f"{AMENDED}: `amendments` under `attested`.")
+    )
+
+
+def _words(package: PackageResult, anchor: TrustAnchor, terms_at: CertifiedTerms | None) -> dict[str, str]:
+    """Of one package: as `verify` names them, under the amendments up to its own height."""
+    if not package.ok:
+        return {}
+    return words_of(
+        package.attested, anchor if terms_at is None else replace(anchor, amended=terms_at.head(package.height))
+    )
 
 
 def history_text(report: HistoryReport) -> str:
@@ -229,7 +246,9 @@ def history_text(report: HistoryReport) -> str:
     return "\n".join(lines)
 
 
-def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int, seconds: float) -> HistoryReport:
+def _report(
+    verdict: HistoryVerdict, words: Sequence[dict[str, str]], allowed: Sequence[ProofCode], skipped: int, seconds: float
+) -> HistoryReport:
     findings = tuple(
         FindingReport(
             finding.code.label,
@@ -258,8 +277,9 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
                 seconds=round(package.seconds, 6),
                 linked=package.linked,
                 open=package.open,
+                attested=attested,
             )
-            for package in verdict.packages
+            for package, attested in zip(verdict.packages, words, strict=True)
         ),
         findings=findings,
         not_proven=verdict.not_proven,

@@ -75,7 +75,7 @@ def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateA
     saved_at, state = (0, initial_state(genesis, salt)) if found is None else _saved_state(genesis, salt, found[1])
     application = _Judging(genesis, state, saved_at)
     blocks = StoredBlocks(store)
-    last = _block(blocks, saved_at) if saved_at else None
+    last = block_of(blocks, saved_at) if saved_at else None
     if last is not None:
         application.compare(last.block.header)
     sets = validator_sets(state)
@@ -85,7 +85,7 @@ def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateA
     verifier = CurveVerifier()
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, chain.network))
     for replayed in range(saved_at + 1, height + 1):
-        last = _block(blocks, replayed)
+        last = block_of(blocks, replayed)
         application.stated = last.block.header
         chain = executor.apply(chain, last.block, last.certificate, last.extensions)
     return StateAt(height, application.state, last.block.header if last else None, application.differences, saved_at)
@@ -120,7 +120,8 @@ def _read_state(path: Path) -> bytes:
     return data
 
 
-def _block(blocks: StoredBlocks, height: int) -> CommittedBlock:
+def block_of(blocks: StoredBlocks, height: int) -> CommittedBlock:
+    """The own block of a height. Raises LocalFault STORE_GAP."""
     committed = load_committed(blocks, height)
     if committed is None:
         raise LocalFault(NodeCode.STORE_GAP, "blocks", height=height, highest=blocks.height())

@@ -9,6 +9,7 @@ it reads no files.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import CodeBook, CrossclearError, RemoteFault
@@ -22,7 +23,7 @@ from proofs.history.token_flows import outflow_limits
 from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
 from proofs.verify.freshness import Freshness, check_set_in_force
 from proofs.verify.package_verifier import PackageChecks, verify_package
-from proofs.verify.verdict import Clock, Verdict, failed, printable, run_checks
+from proofs.verify.verdict import Attested, Clock, Verdict, failed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
@@ -31,7 +32,8 @@ FINDINGS_MAX = 1000
 """Of one code, so that many findings that a caller allows hide no other."""
 
 LIMITS = (
-    "What each package by itself leaves open: see `crossclear verify`.",
+    "What each package by itself leaves open: see `crossclear verify`. JSON output lists the values that are the "
+    "validators' word under each package's `attested`.",
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
@@ -64,6 +66,8 @@ class PackageResult:
     """Whether its validator set leads from the trusted one, so that its signatures count."""
     open: tuple[str, ...] = ()
     """Checks that found nothing wrong and could not show all; whom to trust, the history itself says (`linked`)."""
+    attested: tuple[Attested, ...] = ()
+    """What stays somebody's word of a good package, as its own verdict names it."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,8 @@ class PackageHistory:
             bytes=len(data),
             seconds=sum(check.seconds for check in verdict.checks),
             open=tuple(check.name for check in verdict.checks if not check.complete and check.name != "certificate"),
+            # Names repeat in every package: one object each is enough.
+            attested=tuple((intern(what), value) for what, value in verdict.attested) if good else (),
         )
         self._results.append(result)
         if not verdict.ok:

@@ -29,6 +29,8 @@ export interface FileResult {
   readonly linked: boolean;
   /** Checks that are open, but for the certificate: whom to trust, the links say. */
   readonly open: readonly CheckName[];
+  /** Values of a good package that are the quorum's word, by name, as its own verdict lists them. */
+  readonly attested: Readonly<Record<string, string>>;
 }
 
 export interface HistoryVerdict {
@@ -40,6 +42,8 @@ export interface HistoryVerdict {
   /** How the claims on each token moved from one package to the next. */
   readonly movements: readonly Movement[];
   readonly notProven: readonly string[];
+  /** Checks that are open of some good package, and first `anchor` where network or validator set is the files' own word. */
+  readonly open: readonly string[];
 }
 
 interface Entry {
@@ -132,6 +136,7 @@ export class History {
       epoch: verdict.epoch,
       height: verdict.height,
       open: verdict.checks.flatMap((check) => (check.complete || check.name === "certificate" ? [] : [check.name])),
+      attested: good ? verdict.attested : {},
     });
     if (!verdict.ok) this.note(last.code, [name], `${last.name}: ${last.detail}`);
     const passed = (wanted: CheckName): boolean => verdict.checks.some((check) => check.name === wanted && check.ok);
@@ -150,7 +155,7 @@ export class History {
 
   /** A file that could not even be read. */
   unreadable(name: string, why: string): void {
-    this.results.push({ name: visible(name), ok: false, failed: "encoding", detail: visible(why), epoch: "", height: "", open: [] });
+    this.results.push({ name: visible(name), ok: false, failed: "encoding", detail: visible(why), epoch: "", height: "", open: [], attested: {} });
     this.note("R0102 malformed", [name], why);
   }
 
@@ -179,9 +184,16 @@ export class History {
       epochs: epochs.map(String),
       movements: movements(proven),
       notProven: limits(epochs[0], trust),
+      open: this.openChecks(),
     };
     this.findings.length = before;
     return verdict;
+  }
+
+  private openChecks(): string[] {
+    const { network, validatorsHash } = this.trusted;
+    const named = new Set(this.results.flatMap(({ ok, open }) => (ok ? open : [])));
+    return [...(network === undefined || validatorsHash === undefined ? ["anchor"] : []), ...[...named].sort()];
   }
 
   /** A finding if the trusted set was last known to be in force too long ago; what is left to the caller. */
@@ -361,7 +373,7 @@ function statedNumbers({ read }: Entry): Map<string, bigint> {
 
 function limits(first: bigint | undefined, trust: readonly string[]): string[] {
   const out = [
-    "What each package by itself leaves open: see its own verdict.",
+    "What each package by itself leaves open: see its own verdict. The values that are the validators' word are named with it.",
     "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat; a reuse behind a change of holdings is not searched here: `crossclear proof history` searches small changes.",
     "What changed in prices and rules between epochs is not judged, nor which accounts claims moved between: only sums move by certified flows alone.",

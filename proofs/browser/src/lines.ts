@@ -24,6 +24,8 @@ interface Request {
   readonly onchain_account?: string;
   /** An exit file in base64, checked alone. */
   readonly exit?: string;
+  /** Hash of the keys that are trusted for it, in hexadecimal. */
+  readonly keys_hash?: string;
   readonly network?: string;
   readonly validators_hash?: string;
   readonly now_ms?: string;
@@ -76,7 +78,7 @@ export function answer(line: string, cpu: () => number = () => 0): string {
   if (request.standalone !== undefined) verdict = verifyStandalone(file, decoded(request.standalone), trusted, progress);
   else if (request.answer !== undefined) verdict = verifyAnswer(file, decoded(request.answer), trusted, progress);
   else if (request.onchain_epoch !== undefined) verdict = verifyOnchainEpoch(file, decoded(request.onchain_epoch), trusted, progress);
-  else if (request.onchain_account !== undefined) verdict = verifyOnchainAccount(decoded(request.onchain_account), progress);
+  else if (request.onchain_account !== undefined) verdict = verifyOnchainAccount(decoded(request.onchain_account), { keysHash: optional(request.keys_hash), strict: request.strict }, progress);
   else verdict = verifyPackage(file, trusted, progress);
   return JSON.stringify(request.brief === true ? brief(verdict) : { ...verdict, seconds, cpu_of_checks: cpuOfChecks });
 }

@@ -74,7 +74,7 @@ function leafWords({ account, shortfall, c_w, c_d, presenter }: LeafRecord): Byt
 const leafHash = (words: Bytes): Bytes => tagged("crossclear/merkle/leaf/v1", words);
 
 /** The words of an epoch's keys, which are hashed. */
-function keyWords(keys: EpochKeys): Bytes {
+export function keyWords(keys: EpochKeys): Bytes {
   return join(
     H(ascii("crossclear/onchain/epoch-keys/v2")), keys.network, word(keys.epoch), word(keys.height), keys.commitments_root,
     keys.layout, word(keys.size), keys.leaves_root, word(keys.accounts), keys.constant, keys.sigma, word(keys.u.length),

@@ -44,6 +44,14 @@ function begin(outcome: "good" | "part" | "bad", words: string, advice: string):
   part("result").hidden = false;
 }
 
+/** What stays somebody's word: names and values. */
+function words(values: readonly (readonly [string, string])[]): void {
+  part("word").hidden = values.length === 0;
+  part("attested").replaceChildren(
+    ...values.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]),
+  );
+}
+
 export function show(verdict: Verdict, seconds: number): void {
   const failed = verdict.checks.find(({ ok }) => !ok);
   const open = verdict.checks.filter(({ ok, complete }) => ok && !complete);
@@ -61,15 +69,13 @@ export function show(verdict: Verdict, seconds: number): void {
   part("checks-title").textContent = "Checks";
   part("claim").textContent = verdict.claim;
   list("unproven", "unproven-list", verdict.notProven);
-  const values = Object.entries(verdict.attested);
-  part("word").hidden = values.length === 0;
-  part("attested").replaceChildren(
-    ...values.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]),
-  );
+  words(Object.entries(verdict.attested));
   const bytes = verdict.bytes.toLocaleString("en");
   part("foot").textContent = `network ${verdict.network || "unknown"}, ${bytes} bytes, ${seconds.toFixed(3)} s`;
   part("result").focus();
 }
+
+const UNTRUSTED = "anchor: network or validator set is nobody's word but the files': anybody may have made them";
 
 const standingOf = ({ ok, linked }: FileResult): "ok" | "open" | "fail" => (!ok ? "fail" : linked ? "ok" : "open");
 
@@ -79,13 +85,12 @@ export function fileLine(result: FileResult): HTMLElement {
 }
 
 export function showHistory(history: HistoryVerdict, seconds: number): void {
-  const open = [...new Set(history.files.flatMap((file) => file.open))];
   const found = history.findings.map(({ code, files, detail }) => `${code}: ${detail}; in ${files.join(", ")}`);
   if (history.epochs.length === 0) begin("bad", "NOT VERIFIED", "There is no good package here.");
   else if (!history.ok) begin("bad", "NOT VERIFIED", "See what was found. `crossclear explain CODE` says what it means.");
-  else if (open.length > 0) begin("part", "VERIFIED IN PART", "Nothing was found, but the packages do not show everything that a package can show.");
+  else if (history.open.length > 0) begin("part", "VERIFIED IN PART", "Nothing was found, but the packages do not show everything that a package can show.");
   else begin("good", "VERIFIED", "");
-  list("open", "open-list", history.ok ? open : []);
+  list("open", "open-list", history.ok ? history.open.map((name) => (name === "anchor" ? UNTRUSTED : name)) : []);
   list("found", "found-list", found);
   part("checks-title").textContent = "Packages";
   part("checks").replaceChildren(...history.files.map(fileLine));
@@ -95,7 +100,7 @@ export function showHistory(history: HistoryVerdict, seconds: number): void {
     : "";
   list("moved", "moved-list", history.ok ? movementLines(history.movements) : []);
   list("unproven", "unproven-list", history.ok ? history.notProven : []);
-  part("word").hidden = true;
+  words(history.ok ? history.files.flatMap(({ name, attested }) => Object.entries(attested).map(([what, value]) => [`${name}: ${what}`, value] as const)) : []);
   part("foot").textContent = `${history.files.length} packages, ${seconds.toFixed(3)} s`;
   part("result").focus();
 }

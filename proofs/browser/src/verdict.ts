@@ -29,6 +29,7 @@ export const MEANINGS = {
     "At the stated time, header and prices are no older than is accepted, and the trusted validator set was last known to be in force within the trusting period.",
   keys: "The keys for a contract are those that the certified statement and the leaves of all accounts give.",
   shares: "Validators with more than two thirds of the voting power signed these keys.",
+  trusted_keys: "The account is shown under the keys whose hash you trust.",
   leaf: "The account is a leaf under the root in the keys.",
   proof: "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no more than its leaf lists.",
   presentation: "The account's own key signed for which chain, contract, caller and purpose the account is shown.",

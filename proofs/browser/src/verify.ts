@@ -1,10 +1,10 @@
 import { attestedValues } from "./attested.js";
 import { contradiction, decodeAnswer, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
-import { type Bytes, hex } from "./bytes.js";
+import { type Bytes, equal, H, hex } from "./bytes.js";
 import { CODES, demand } from "./errors.js";
 import {
-  demandKeys, demandLeaf, demandOnchainProof, demandPresented, readOnchainAccount, readOnchainEpoch, signedPower,
+  demandKeys, demandLeaf, demandOnchainProof, demandPresented, keyWords, readOnchainAccount, readOnchainEpoch, signedPower,
 } from "./onchain.js";
 import { type ReadPackage } from "./package.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
@@ -42,9 +42,15 @@ export function verifyOnchainEpoch(file: Bytes, epoch: Bytes, trusted: Trusted =
   return new Verification(file, trusted, progress).runOnchainEpoch(epoch);
 }
 
-/** Check a `.cca` file: one account under keys. Who certified the keys is for the contract. */
-export function verifyOnchainAccount(file: Bytes, progress: Progress = {}): Verdict {
-  return new Verification(file, {}, progress).runOnchainAccount();
+/** What a caller trusts of the keys of a `.cca` file: their hash, as the contract keeps it. */
+export interface TrustedKeys extends Pick<Trusted, "strict"> {
+  readonly keysHash?: Bytes | undefined;
+}
+
+/** Check a `.cca` file: one account under keys. Who certified the keys is for the contract: without their hash the check
+ * `trusted_keys` stays open, for anybody can make keys. */
+export function verifyOnchainAccount(file: Bytes, trusted: TrustedKeys = {}, progress: Progress = {}): Verdict {
+  return new Verification(file, { strict: trusted.strict }, progress).runOnchainAccount(trusted.keysHash);
 }
 
 type Step = [CheckName, () => Outcome];
@@ -144,6 +150,7 @@ class Verification extends PackageChecks {
         return outcome;
       }],
       ...this.certified().slice(1),
+      ["rules", () => this.rules()],
       ["keys", () => {
         if (this.read === undefined || this.layout === undefined) throw new Error("checks run in order");
         const epoch = readOnchainEpoch(file);
@@ -158,12 +165,18 @@ class Verification extends PackageChecks {
     ]);
   }
 
-  runOnchainAccount(): Verdict {
+  runOnchainAccount(trusted: Bytes | undefined): Verdict {
     const read = (): ReturnType<typeof readOnchainAccount> => readOnchainAccount(this.file);
     return this.judged([
       ["encoding", () => {
         read();
         return { detail: `${this.file.length} bytes, canonical` };
+      }],
+      ["trusted_keys", () => {
+        const hash = H(keyWords(read().keys));
+        if (trusted === undefined) return { detail: `the keys ${hex(hash)} are the file's own word`, complete: false };
+        demand(equal(hash, trusted), CODES.KEYS_DIFFER, "account's file");
+        return { detail: `the keys are those of the trusted hash ${hex(hash)}` };
       }],
       ["leaf", () => {
         demandLeaf(read());
@@ -212,7 +225,8 @@ class Verification extends PackageChecks {
     };
     const alone = failed === undefined ? this.account : undefined;
     const told = content !== undefined && (whole || alone !== undefined);
-    const attested = told ? attestedValues(content, this.book, !whole, genesis) : {};
+    const ofKeys = content !== undefined && failed === undefined && checks.some(({ name }) => name === "shares");
+    const attested = told || ofKeys ? attestedValues(content, this.book, !whole, genesis) : {};
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),

@@ -558,3 +558,63 @@ def test_the_contracts_constants_are_the_domains(solvency: SolvencyChain) -> Non
     wanted = [padded_point(GENERATOR), padded_point(table_point(2048))]
     wanted += [b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48)) for xy in second]
     assert all(f'hex"{point.hex()}"' in joined for point in wanted)
+
+
+def at_second(solvency: SolvencyChain, second: int, call: Callable[..., object], *given: Any, **named: Any) -> str:
+    """The refusal of a call in a block of this very second, or nothing; the chain is put back."""
+    chain = solvency.vault.chain
+    with put_back(chain):
+        chain.rpc("evm_setNextBlockTimestamp", second)
+        try:
+            call(*given, **named)
+        except Refused as found:
+            assert solvency.now() == second
+            return found.name
+        assert solvency.now() == second
+        return ""
+
+
+def test_every_time_ends_at_its_own_second(solvency: SolvencyChain) -> None:
+    """The last second of each is in it, and the next one is not."""
+    keys, week, vault = make_epoch(2048, number=5).keys, 7 * 86_400, solvency.vault
+    now = solvency.now() + 10
+    for time_s, wanted in (
+        (now - week, ""),
+        (now - week - 1, "KeysExpired"),
+        (now + 300, ""),
+        (now + 301, "FromTheFuture"),
+    ):
+        assert at_second(solvency, now, solvency.certify, keys, time_s=time_s) == wanted
+    trusted = vault.vault.functions.latest().call()[2] + vault.terms.trusting_s
+    for second, wanted in ((trusted, ""), (trusted + 1, "TrustExpired")):
+        assert at_second(solvency, second, solvency.certify, keys, time_s=second) == wanted
+    vault.guard()
+    until = vault.vault.functions.pausedUntil().call()
+    for second, wanted in ((until - 1, "VaultPaused"), (until, "")):
+        assert at_second(solvency, second, solvency.certify, keys, time_s=second) == wanted
+
+
+def test_keys_are_shown_until_their_last_second(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    last = solvency.contract.functions.timeOf(epoch.keys.epoch).call() + 7 * 86_400
+    for second, wanted in ((last, ""), (last + 1, "KeysExpired")):
+        assert at_second(solvency, second, solvency.show, epoch, 1, proof) == wanted
+
+
+def test_a_time_that_is_signed_serves_no_other(solvency: SolvencyChain) -> None:
+    """The keys of an epoch with the quorum's signature over another header's time."""
+    keys, now = make_epoch(2048, number=5).keys, solvency.now()
+    signed = certified_digest(keys, solvency.vault.signers.validators.hash, now - 3_600)
+    assert refused(solvency.certify, keys, digest=signed, time_s=now) == "BadSignature"
+    solvency.certify(keys, digest=signed, time_s=now - 3_600)
+    again = certified_digest(keys, solvency.vault.signers.validators.hash, now)
+    assert refused(solvency.certify, keys, digest=again, time_s=now) == "CertifiedAlready", "no later time renews them"
+
+
+def test_calldata_for_one_verifier_serves_no_second_one_of_the_same_vault(
+    solvency: SolvencyChain, epoch: Epoch, proof: bytes
+) -> None:
+    """Certified keys are the network's, whichever contract asks; for whom an account is shown, its presenter says."""
+    other = SolvencyChain(solvency.vault)
+    other.certify(epoch.keys)
+    assert refused(other.show, epoch, 1, proof, presentation=solvency.presented(epoch, 1)) == "NotForCaller"
+    assert other.shown(other.show(epoch, 1, proof)) == (3, 2, 0)

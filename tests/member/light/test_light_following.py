@@ -44,7 +44,7 @@ from tests.kit.refusals import refused
 HEIGHTS = 24
 CHAIN = chain_of(turning(HEIGHTS, 3))
 STEADY = chain_of([range(4)] * HEIGHTS)
-GENESIS = TrustedGenesis(NETWORK, CHAIN[0].validators)
+GENESIS = TrustedGenesis(NETWORK, CHAIN[0].validators, 0)
 VERIFIER = CurveLightVerifier()
 
 
@@ -112,8 +112,8 @@ def test_while_the_set_stays_one_certificate_leads_anywhere(tmp_path: Path) -> N
     [
         TrustedHash(5, bytes(32)),
         TrustedHash(6, CHAIN[4].header.hash),
-        TrustedGenesis(bytes(32), CHAIN[0].validators),
-        TrustedGenesis(NETWORK, CHAIN[20].validators),
+        TrustedGenesis(bytes(32), CHAIN[0].validators, 0),
+        TrustedGenesis(NETWORK, CHAIN[20].validators, 0),
     ],
 )
 def test_a_server_that_shows_another_beginning_is_not_asked_any_more(
@@ -141,7 +141,7 @@ def test_trust_is_a_height_and_a_hash() -> None:
 
 def test_trust_that_is_too_old_ends_it(tmp_path: Path) -> None:
     policy = TrustPolicy(trusting_period_ms=5000)
-    with following(tmp_path, Node(CHAIN), trusted=GENESIS, policy=policy) as (client, _):
+    with following(tmp_path, Node(CHAIN), trusted=TrustedHash(1, CHAIN[0].header.hash), policy=policy) as (client, _):
         with refused(ConsensusCode.TRUST_EXPIRED, LocalFault):
             client.update()
         assert len(client.sources) == 1, "which is nobody's lie"
@@ -471,3 +471,46 @@ def test_an_answer_that_drips_ends_in_time(
         server.join()
         source.close()
     assert refused.value.code is NodeCode.NODE_UNREACHABLE
+
+
+def test_a_set_of_genesis_that_may_have_retired_begins_nothing(tmp_path: Path) -> None:
+    """It loses nothing by signing another first header, dated now: genesis' own time counts, not that header's."""
+    people, now_ms = frozenset(range(4)), NOW_MS + POLICY.trusting_period_ms
+    forged: list[LightBlock] = []
+    for height in range(1, 4):
+        parent = forged[-1].header.hash if forged else NETWORK
+        header = header_of(height, parent, people, people, b"forged", time_ms=now_ms - 1000 + height)
+        forged.append(certified(header, people, people, people))
+    old = TrustedGenesis(NETWORK, set_of(people), NOW_MS)
+    with following(tmp_path, Node(forged), now_ms=now_ms) as (client, _):
+        with refused(ConsensusCode.TRUST_EXPIRED, LocalFault):
+            client.begin(old)
+        assert client.store.heights() == ()
+    with following(tmp_path, Node(forged), now_ms=now_ms - 1) as (client, _):
+        assert client.begin(old).header.height == 1, "a moment before it still counts"
+
+
+def test_a_height_that_contradicts_what_is_trusted_above_it_is_not_kept(tmp_path: Path) -> None:
+    """Who signed at first may be retired by then, and sign a header of a height between with any time."""
+    people, late = frozenset(range(4)), STEADY[20].header.time_ms
+    forged = certified(header_of(10, bytes(32), people, people, b"forged", time_ms=late), people, people, people)
+    liar = Node([*STEADY[:9], forged])
+    with following(tmp_path, Node(STEADY), trusted=TrustedHash(1, STEADY[0].header.hash)) as (client, _):
+        client.update(21)
+    with following(tmp_path, liar) as (client, _):
+        with refused(ConsensusCode.BROKEN_LINK):
+            client.update(10)
+        assert client.store.heights() == (1, 21)
+    with following(tmp_path, Node(STEADY)) as (client, _):
+        assert client.update(10).header.hash == STEADY[9].header.hash
+
+
+def test_a_witness_that_was_dropped_leaves_no_server_alone(tmp_path: Path) -> None:
+    """Garbage in a witness's name must not free the server that it was named to watch."""
+    words: list[str] = []
+    turns = iter((True, True, False))
+    with following(tmp_path, Node(CHAIN), Node(CHAIN, lambda _: (200, b"garbage")), trusted=GENESIS) as (client, _):
+        follow(client, lambda _: None, words.append, lambda: next(turns))
+        assert client.store.heights() == (1,)
+    assert all("R0543" in word for word in words)
+    assert len(words) == 3

@@ -1,6 +1,7 @@
 """Rules of the light store's file, and of verifying packages against it."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -177,3 +178,57 @@ def test_verifying_offline_imports_no_network(package: Path, block: LightBlock, 
 
 def test_policy_of_the_tests_is_wide() -> None:
     assert POLICY.trusting_period_ms > CHAIN[-1].header.time_ms
+
+
+@pytest.mark.parametrize(
+    ("changes", "contradicts"),
+    [
+        ({}, ""),
+        ({"time_ms": NOW_MS}, "of height 3 is not earlier"),
+        ({"time_ms": NOW_MS + 10_000}, "of height 10 is not later"),
+        ({"height": 4}, "of height 3 is not its parent"),
+        ({"height": 9}, "of height 10 has another parent"),
+    ],
+)
+def test_a_header_between_trusted_ones_that_contradicts_them_is_none_of_the_chain(
+    block: LightBlock, tmp_path: Path, changes: dict[str, int], contradicts: str
+) -> None:
+    """A set that was retired in between could sign it, dated now or in the place of a header that is known."""
+    below = replace(block.header, height=3, time_ms=NOW_MS)
+    above = replace(block.header, height=10, time_ms=NOW_MS + 10_000, parent=b"\7" * 32)
+    header = replace(block.header, **{"height": 6, "time_ms": NOW_MS + 5000} | changes)
+    with LightStore(tmp_path / "light.sqlite") as store:
+        store.add([replace(block, header=below), replace(block, header=above)])
+        found = package_trust(store, header, POLICY, NOW_MS)
+    assert contradicts in found.contradiction
+    assert bool(contradicts) == bool(found.contradiction)
+
+
+def test_a_header_that_contradicts_a_trusted_one_above_fails_by_command(
+    package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("member.light.package_trust._now_ms", lambda: block.header.time_ms)
+    below = replace(block.header, height=1, time_ms=block.header.time_ms - 1000)
+    above = replace(block.header, height=block.header.height + 100)
+    stored = store_with(tmp_path, replace(block, header=below), replace(block, header=above))
+    assert "FAIL light_client" in cli("verify", package, *AT, *stored, code=6).out
+
+
+def test_the_set_of_a_store_is_known_since_its_header(
+    package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
+) -> None:
+    """Judged later than now, it may have retired."""
+    below = replace(block.header, height=1, time_ms=time.time_ns() // 1_000_000)
+    stored = store_with(tmp_path, replace(block, header=below))
+    later = ["--at", "2100-01-01T00:00:00Z", "--max-age", "any"]
+    assert "R0758" in cli("verify", package, *stored, *later, code=6).out
+
+
+def test_a_block_in_the_place_of_another_height_is_not_believed(block: LightBlock, tmp_path: Path) -> None:
+    path = tmp_path / "light.sqlite"
+    with LightStore(path) as store:
+        store.add([replace(block, header=replace(block.header, height=height)) for height in (3, 4)])
+    with closing(sqlite3.connect(path)) as rows, rows:
+        rows.execute("UPDATE blocks SET height = 9 WHERE height = 3")
+    with LightStore(path) as store, refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault):
+        store.at(9)

@@ -29,12 +29,13 @@ from clearing.state.holdings import Holdings, current_holdings
 from cli.main import run
 from devnet.anvil import Anvil
 from node.epochs.seeds import AccountSeeds
+from proofs.epoch.package import read_package, write_package
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
 from tests.kit.bridge.vault_chain import COLD_KEYS
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.command_line import CommandLine
 from tests.kit.node.keeping_view import FAKE_OWNERS
-from tests.kit.node.proving import ProverAtOnce, own_options, write_epochs
+from tests.kit.node.proving import ProverAtOnce, decide, own_options, write_epochs
 from tests.kit.node.recorded import Recorded
 from tests.kit.node.station import Home, make_home, new_station, secret_file, time_of
 from tests.kit.refusals import refused
@@ -83,8 +84,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         log, home = Recorded(station, folder), station.home
         seeds = station.epochs._seeds = AccountSeeds(home.keys.network_seed)
         write_epochs(station, folder, 1, lambda _: holdings.append(current_holdings(station.state, 1)))
+        following = decide(station, 1)
         log.write()
     package = folder / "packages" / "epoch-000001.ccp"
+    head = {"header": following.block.header, "certificate": following.certificate}
+    later = write_package(msgspec.structs.replace(read_package(package.read_bytes()), **head))
+    (folder / "later.ccp").write_bytes(later)
     own = own_options(folder, package, seeds.at(1, 1), holdings[0], FAKE_OWNERS[1])
     found = Written(home, folder, ["--package", str(package)], log.genesis_options, own)
     make = [package, "--home", home.path, *found.anchor]
@@ -135,6 +140,15 @@ def test_a_set_that_has_retired_vouches_for_no_keys(written: Written, tmp_path: 
     cli("onchain", "check", *words, *later, "--set-known-at", later[1])
 
 
+def test_no_validator_signs_the_time_of_a_later_header(written: Written, tmp_path: Path, cli: CommandLine) -> None:
+    """It carries the same commitments, so its package is good: by its time, a contract would take them for younger."""
+    package, out = written.folder / "later.ccp", tmp_path / "later.cco"
+    assert cli("verify", package, *written.anchor, "--no-strict", "--output", "json").json["ok"]
+    make = ["onchain", "make", package, "--home", written.home.path, "--out", out, *written.anchor]
+    assert "R0952 later_header" in cli(*make, code=None).err
+    assert not out.exists()
+
+
 def test_signatures_are_joined(written: Written, tmp_path: Path, cli: CommandLine) -> None:
     out, parts = tmp_path / "joined.cco", (written.bare, written.signed)
     cli("onchain", "join", *parts, *written.package, *written.anchor, "--out", out)
@@ -143,13 +157,42 @@ def test_signatures_are_joined(written: Written, tmp_path: Path, cli: CommandLin
 
 
 def test_a_member_proves_and_anybody_checks(written: Written, mine: Path, tmp_path: Path, cli: CommandLine) -> None:
-    report = cli("onchain", "verify", mine, "--epoch", written.bare, "--output", "json").json
+    asked = ["onchain", "verify", mine, "--epoch", written.bare]
+    report = cli(*asked, "--output", "json", "--allow-open", "certificate").json
     assert (report["epoch"], report["account"], report["shortfall"]) == (1, 1, 0)
     assert prove(written, written.signed, tmp_path / "again.cca") == 0
     assert (tmp_path / "again.cca").read_bytes() == mine.read_bytes()
     for keys, code in ((report["keys"], 0), ("00" * 32, 6), ("00", 2)):
         cli("onchain", "verify", mine, "--keys", keys, code=code)
     cli("onchain", "verify", mine, code=2)
+
+
+def test_keys_that_only_a_file_states_leave_the_certificate_open(
+    written: Written, mine: Path, cli: CommandLine
+) -> None:
+    """Anybody can make an epoch's file whose keys let any account through: this one nobody signed."""
+    asked = ["onchain", "verify", mine, "--epoch", written.bare]
+    report = cli(*asked, "--output", "json", code=6).json
+    assert (report["ok"], report["certified"], report["anchored"], list(report["open"])) == (
+        False,
+        False,
+        False,
+        ["certificate"],
+    )
+    assert cli(*asked).out.startswith("NOT SHOWN:\n  - certificate: who signed the keys was not checked")
+    assert "R0760" in cli(*asked, "--strict", code=6).out
+    cli(*asked, *written.anchor, code=2)
+    cli("onchain", "verify", mine, "--keys", report["keys"], *written.package, code=2)
+
+
+def test_with_a_package_the_keys_are_judged_too(written: Written, mine: Path, cli: CommandLine) -> None:
+    asked = ["onchain", "verify", mine, "--output", "json", *written.package, "--epoch"]
+    checked = cli("onchain", "check", written.signed, *written.package, *written.anchor, "--output", "json").json
+    report = cli(*asked, written.signed, *written.anchor).json
+    assert (report["ok"], report["certified"], report["anchored"], report["open"]) == (True, True, True, {})
+    assert report["attested"] == checked["attested"]
+    assert list(cli(*asked, written.signed, code=6).json["open"]) == ["certificate"]
+    assert "under_quorum" in cli(*asked, written.bare, *written.anchor, code=6).err
 
 
 def test_nothing_is_proven_under_keys_that_no_quorum_signed(written: Written, tmp_path: Path, cli: CommandLine) -> None:

@@ -108,6 +108,10 @@ def test_both_find_the_same_in_a_history(second: SecondVerifier, name: str, anch
     assert [(f["ok"], f["failed"], f["linked"]) for f in verdict["files"]] == [
         (f.ok, f.failed or "", f.linked) for f in first.packages
     ]
+    words = [{what: str(value) for what, value in package.attested} for package in first.packages]
+    assert [file["attested"] for file in verdict["files"]] == words
+    assert all(bool(word) == package.ok for word, package in zip(words, first.packages, strict=True))
+    assert ("anchor" in verdict["open"]) == (not anchored)
     said = set(verdict["notProven"])
     assert {line for line in first.not_proven if line not in LIMITS} <= said
     assert LIMITS[1] in said
@@ -147,6 +151,13 @@ def test_movements_are_told_in_the_words_of_the_command(second: SecondVerifier) 
     verdict = second.ask(history=list(EPOCHS.values()))
     assert verdict["movements"] == [{k: str(v) for k, v in msgspec.to_builtins(each).items()} for each in first]
     assert verdict["movement_lines"] == [line.strip() for line in movement_lines(first)[2:]]
+
+
+@pytest.mark.parametrize("named", ["network", "validators_hash"])
+def test_half_an_anchor_is_none(second: SecondVerifier, named: str) -> None:
+    """One set may serve two networks: its packages of one are no history of the other."""
+    value = market.NETWORK if named == "network" else market.validator_set().hash
+    assert second.ask(history=[EPOCHS[4]], **{named: value.hex()})["open"][0] == "anchor"
 
 
 def test_another_trusted_set_links_nothing(second: SecondVerifier) -> None:

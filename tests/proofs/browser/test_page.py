@@ -29,6 +29,8 @@ def scenes(built_verifier: None, tmp_path_factory: pytest.TempPathFactory) -> di
     genesis = bad.with_name("genesis.json")
     own_set = {"validators": small_market.validator_set()}
     genesis.write_bytes(genesis_to_json(msgspec.structs.replace(listed_market.genesis(), **own_set)))
+    again = bad.with_name("again.ccp")
+    again.write_bytes((GOOD / "every-part.ccp").read_bytes())
     asked = {
         "good": {"file": GOOD / "every-part.ccp", "keyboard": True, "fields": {**ANY_AGE, **TRUSTED}},
         "open": {"dropped": PACKAGE.read_bytes(), "fields": ANY_AGE},
@@ -43,6 +45,8 @@ def scenes(built_verifier: None, tmp_path_factory: pytest.TempPathFactory) -> di
         "expired set": {"file": PACKAGE, "fields": {**ANY_AGE, **TRUSTED, "known": "2020-03-12T00:00"}},
         "no genesis": {"file": PACKAGE, "genesis": bad, "fields": ANY_AGE},
         "history": {"file": [GOOD / "every-part.ccp", PACKAGE, bad]},
+        "strange history": {"file": [GOOD / "every-part.ccp", again]},
+        "trusted history": {"file": [GOOD / "every-part.ccp", again], "fields": TRUSTED},
     }
     return dict(zip(asked, play(*asked.values()), strict=True))
 
@@ -159,6 +163,11 @@ def test_several_files_are_compared(scenes: dict[str, dict]) -> None:
         ["FAIL", "changed.ccp"],
     ]
     assert any(line.startswith("R0730 equivocation: two headers of height 43") for line in scene["found"])
+
+
+def test_a_history_of_nobody_that_is_trusted_is_verified_in_part(scenes: dict[str, dict]) -> None:
+    assert scenes["strange history"]["outcome"] == "VERIFIED IN PART"
+    assert scenes["trusted history"]["outcome"] == "VERIFIED"
 
 
 def test_a_package_is_fetched_from_a_node_and_checked(exchanges: dict[str, dict]) -> None:

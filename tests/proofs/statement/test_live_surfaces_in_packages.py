@@ -6,11 +6,13 @@ import pytest
 from clearing.epochs.snapshot import take_snapshot
 from clearing.margin.statement.rulebook import MarkPrice, Rulebook, read_rulebook, write_rulebook
 from clearing.margin.statement.snapshot import RiskStatement
+from clearing.schema.records.prices import FeedStatus
 from clearing.schema.risk.live_surface import ExpiryCarry
+from clearing.schema.terms.instruments import InstrumentKind
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.attestations import _of_rulebook
-from tests.kit.clearing.genesis import ALICE, BOB, ETH, make_genesis
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, ETH, make_genesis
 from tests.kit.clearing.surfaced import BTC_CALL, FAR, FAR_PUT, NEAR, QUOTES, SurfacedWorld, surfaced_genesis
 
 replace = msgspec.structs.replace
@@ -85,6 +87,38 @@ def test_an_expired_put_that_waits_for_its_price_keeps_a_mark_above_its_strike()
     )
     with pytest.raises(VerificationFailed) as refused:
         check_rulebook(bent(statement, replace(book, marks=above)), made.genesis)
+    assert refused.value.code == ProofCode.PRICE_OUT_OF_BOUNDS
+
+
+RICH = {
+    "put": (InstrumentKind.PUT, 40_000_000, replace(NEAR, rate_ppm=-500_000)),
+    "call": (InstrumentKind.CALL, 1, replace(NEAR, forward_ppb=1_090_000_000, rate_ppm=0)),
+}
+
+
+@pytest.mark.parametrize("open_feed", [False, True], ids=["halted", "open"])
+@pytest.mark.parametrize("kind", RICH)
+def test_an_option_ahead_follows_its_surface_when_a_quote_passes(kind, open_feed):
+    """It was worth more than its index or strike on a quote that has expired since; its price has not moved since."""
+    option, strike, quote = RICH[kind]
+    genesis = surfaced_genesis()
+    *others, far = genesis.instruments
+    made = SurfacedWorld(replace(genesis, instruments=(*others, replace(far, kind=option, strike_ticks=strike))))
+    made.quote((quote,))
+    made.endow(1_000)
+    mark = made.state.marks[FAR_PUT].ticks
+    made.block(facts=made.custody_facts(400), prices=tuple(made.ticks.items()))
+    prices = tuple(made.ticks.items()) if open_feed else ((ETH, 20_002),)
+    made.block(prices=prices, after_ms=quote.expiry_ms - made.state.now.time_ms)
+    assert (made.state.feeds[BTC].status == FeedStatus.OPEN) == open_feed
+    statement = take_snapshot(made.state).statement
+    book = read_rulebook(statement.rules, 10**6)
+    assert not book.parameters.groups[0].curve
+    assert check_rulebook(statement, made.genesis)
+    assert made.state.marks[FAR_PUT].ticks < mark
+    last = tuple(replace(each, ticks=mark) if each.instrument == FAR_PUT else each for each in book.marks)
+    with pytest.raises(VerificationFailed) as refused:
+        check_rulebook(bent(statement, replace(book, marks=last)), made.genesis)
     assert refused.value.code == ProofCode.PRICE_OUT_OF_BOUNDS
 
 

@@ -1,0 +1,62 @@
+"""Files for contracts in TypeScript: what is nobody's word but the file's stays open, as in Python."""
+
+import msgspec
+import pytest
+
+from member.verifying.onchain import checked_package
+from member.verifying.package import TrustAnchor, words_of
+from proofs.epoch.package import read_package
+from proofs.onchain.file import epoch_file, read_account_file, sign_keys, write_file
+from proofs.onchain.keys import derive_epoch
+from proofs.verify.attestations import attested
+from tests.kit.proofs import small_market
+from tests.kit.proofs.browser_page import GOOD
+from tests.kit.proofs.second_verifier import SecondVerifier
+from tests.kit.proofs.stressed import MEMBERS, RULEBOOK, snapshot_of
+
+replace = msgspec.structs.replace
+HOLDINGS = {1: (1_000_000, 0, 5_000, 0, 0), 2: (5 * 10**10, 0, -300, 0, 40)}
+PACKAGE, KEYS, ACCOUNT = (GOOD / name for name in ("three-accounts.ccp", "three-accounts.cco", "account-1.cca"))
+HASH = read_account_file(ACCOUNT.read_bytes()).keys.hash.hex()
+
+
+def test_keys_that_only_the_accounts_file_states_stay_open(second: SecondVerifier) -> None:
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes())
+    assert (verdict["ok"], verdict["complete"]) == (True, False)
+    assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["trusted_keys"]
+
+
+@pytest.mark.parametrize("trusted", [HASH, "00" * 32])
+def test_a_trusted_hash_of_keys_is_compared(second: SecondVerifier, trusted: str) -> None:
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes(), keys_hash=trusted)
+    refused = None if trusted == HASH else {"check": "trusted_keys", "code": "R0755 keys_differ"}
+    assert (verdict["complete"], verdict.get("refusal")) == (trusted == HASH, refused)
+
+
+def test_strictly_open_keys_are_refused(second: SecondVerifier) -> None:
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes(), strict={"allowed": []})
+    assert verdict["refusal"]["check"] == "trusted_keys"
+
+
+def test_an_epochs_keys_name_what_is_the_quorums_word(second: SecondVerifier) -> None:
+    package = read_package(PACKAGE.read_bytes())
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_epoch=KEYS.read_bytes())
+    assert verdict["attested"] == words_of(attested(package, of_account=True), TrustAnchor())
+    assert verdict["attested"] == checked_package(PACKAGE, TrustAnchor()).attested
+    assert "rules" in [check["name"] for check in verdict["checks"]]
+
+
+def test_feeds_that_are_called_settled_leave_the_rules_open(second: SecondVerifier) -> None:
+    """Accounts under these keys meet rows in which their positions count for nothing."""
+    feeds = tuple(replace(feed, used=feed.name != "BTC") for feed in RULEBOOK.feeds)
+    snapshot = snapshot_of(HOLDINGS, MEMBERS, replace(RULEBOOK, feeds=feeds))
+    data = small_market.honest(snapshot)
+    package = read_package(data)
+    seeds = {account.account: bytes([account.account + 1]) * 32 for account in snapshot.accounts}
+    made, time_s = derive_epoch(snapshot, seeds, small_market.N), package.header.time_ms // 1000
+    shares = [sign_keys(made.keys, package.validators, i, key, time_s) for i, key in enumerate(small_market.SECRETS)]
+    keys = write_file(epoch_file(made.keys, made.leaves, time_s, shares))
+    trusted = {"network": small_market.NETWORK.hex(), "validators_hash": small_market.validator_set().hash.hex()}
+    verdict = second.ask(file=data, onchain_epoch=keys, **trusted)
+    assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["rules"]
+    assert (verdict["ok"], verdict["complete"]) == (True, False)
