@@ -20,8 +20,8 @@ from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from member.verifying.movements import MovementReport, movement_lines, movement_report
 from member.verifying.package import (
     AMENDED,
+    CertifiedTerms,
     OwnAccountFiles,
-    TermsAt,
     TrustAnchor,
     VerificationReport,
     read_limited,
@@ -56,6 +56,8 @@ class FileReport(msgspec.Struct, frozen=True):
     """Whether its validator set is linked to the trusted one, so that its statement counts."""
     open: tuple[str, ...] = ()
     """Checks that found nothing wrong and could not show all."""
+    attested: dict[str, str] = {}
+    """Values of a good package that are somebody's word, by name, as `crossclear verify` lists them."""
 
 
 class FindingReport(msgspec.Struct, frozen=True):
@@ -155,7 +157,7 @@ def history_of(
     allowed: Sequence[ProofCode],
     *,
     thorough: bool,
-    terms_at: "TermsAt | None" = None,
+    terms_at: "CertifiedTerms | None" = None,
 ) -> HistoryReport:
     """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
 
@@ -189,7 +191,14 @@ def history_of(
     report = _report(history.finish(), allowed, skipped, time.perf_counter() - started)
     if terms_at is None:
         return report
-    return msgspec.structs.replace(report, not_proven=(*report.not_proven, f"{AMENDED}."))
+    # The head of a good package's own height was proven: its terms were compared with it.
+    packages = tuple(
+        msgspec.structs.replace(each, attested={"amendments": terms_at.head(each.height).hex()} | each.attested)
+        if each.ok
+        else each
+        for each in report.packages
+    )
+    return msgspec.structs.replace(report, packages=packages, not_proven=(*report.not_proven, f"{AMENDED}."))
 
 
 def history_text(report: HistoryReport) -> str:
@@ -258,6 +267,7 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
                 seconds=round(package.seconds, 6),
                 linked=package.linked,
                 open=package.open,
+                attested={name: str(value) for name, value in package.attested},
             )
             for package in verdict.packages
         ),

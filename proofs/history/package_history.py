@@ -22,7 +22,7 @@ from proofs.history.token_flows import outflow_limits
 from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
 from proofs.verify.freshness import Freshness, check_set_in_force
 from proofs.verify.package_verifier import PackageChecks, verify_package
-from proofs.verify.verdict import Clock, Verdict, failed, printable, run_checks
+from proofs.verify.verdict import Attested, Clock, Verdict, failed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
@@ -64,6 +64,8 @@ class PackageResult:
     """Whether its validator set leads from the trusted one, so that its signatures count."""
     open: tuple[str, ...] = ()
     """Checks that found nothing wrong and could not show all; whom to trust, the history itself says (`linked`)."""
+    attested: tuple[Attested, ...] = ()
+    """What is somebody's word in a good package (`proofs.verify.attestations`)."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class PackageHistory:
             bytes=len(data),
             seconds=sum(check.seconds for check in verdict.checks),
             open=tuple(check.name for check in verdict.checks if not check.complete and check.name != "certificate"),
+            attested=verdict.attested if good else (),
         )
         self._results.append(result)
         if not verdict.ok:

@@ -1,8 +1,9 @@
-import { type Bytes, concat, hex, number, tagged } from "./bytes.js";
+import { type Bytes, concat, hex, join, number, tagged, word } from "./bytes.js";
 import { writeCount, writeInteger } from "./messagepack.js";
 import { type Genesis } from "./genesis.js";
 import { CALL, type HistoricalRequirement, type JointCredit, PUT, type RiskGroup, type Rulebook } from "./rulebook.js";
-import { type EpochPackage } from "./schema.js";
+import { accountsRoot } from "./package.js";
+import { type CustodyTerm, type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
 
 /** What is somebody's word: docs/specification/verification.md. Names and values as text, in order. */
@@ -12,8 +13,9 @@ export function attestedValues(
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
   const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
+  const accounts: [string, string][] = ofAccount ? [] : [["accounts_root", hex(accountsRoot(content))]];
   const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content)];
-  for (const [name, value] of [time, ...ofRules(book, genesis), ...ofPackage]) {
+  for (const [name, value] of [time, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -73,6 +75,20 @@ function ofRules(book: Rulebook | undefined, genesis: Genesis | undefined): [str
     out.push(["historical_moves", hex(tagged("crossclear/historical-moves/v1", encodedHistory(history)))]);
   }
   return out;
+}
+
+/** Without a trusted genesis rulebook and vaults are the quorum's word, too. */
+function unlisted({ statement }: EpochPackage, ofAccount: boolean, genesis: Genesis | undefined): [string, string][] {
+  if (genesis !== undefined) return [];
+  const rulebook: [string, string] = ["rulebook", hex(tagged("crossclear/stated-rulebook/v1", statement.rules))];
+  if (ofAccount) return [rulebook];
+  return [rulebook, ["vaults", hex(tagged("crossclear/stated-vaults/v1", concat(statement.custody.map(vaultWords))))]];
+}
+
+/** What a genesis lists of a custody term, in 8 words. */
+function vaultWords({ chain_id, vault, token, slot, unit, balances }: CustodyTerm): Bytes {
+  const places = [word(balances.order), balances.slot, word(balances.bits)];
+  return join(word(chain_id), word(number(vault)), word(number(token)), word(slot), word(unit), ...places);
 }
 
 /** Options whose window has begun, and of whose average nothing is stated. */

@@ -29,6 +29,8 @@ export interface FileResult {
   readonly linked: boolean;
   /** Checks that are open, but for the certificate: whom to trust, the links say. */
   readonly open: readonly CheckName[];
+  /** What is somebody's word in a good package, by name. */
+  readonly attested: Readonly<Record<string, string>>;
 }
 
 export interface HistoryVerdict {
@@ -132,6 +134,7 @@ export class History {
       epoch: verdict.epoch,
       height: verdict.height,
       open: verdict.checks.flatMap((check) => (check.complete || check.name === "certificate" ? [] : [check.name])),
+      attested: good ? verdict.attested : {},
     });
     if (!verdict.ok) this.note(last.code, [name], `${last.name}: ${last.detail}`);
     const passed = (wanted: CheckName): boolean => verdict.checks.some((check) => check.name === wanted && check.ok);
@@ -150,7 +153,7 @@ export class History {
 
   /** A file that could not even be read. */
   unreadable(name: string, why: string): void {
-    this.results.push({ name: visible(name), ok: false, failed: "encoding", detail: visible(why), epoch: "", height: "", open: [] });
+    this.results.push({ name: visible(name), ok: false, failed: "encoding", detail: visible(why), epoch: "", height: "", open: [], attested: {} });
     this.note("R0102 malformed", [name], why);
   }
 

@@ -53,6 +53,7 @@ def test_keys_and_histories_under_amendments_say_so_too(files: tuple[Path, Path]
     assert checked_package(package, amended_anchor(ANCHOR, package, terms)).attested["amendments"] == HEAD
     report = history_of([package], ANCHOR, [], thorough=False, terms_at=terms)
     assert report.ok
+    assert report.packages[0].attested["amendments"] == HEAD
     assert any(limit.startswith(AMENDED) for limit in report.not_proven)
 
 
