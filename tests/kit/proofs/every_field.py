@@ -176,6 +176,14 @@ class Sweep:
         return found
 
 
+def file_under(base: Base, rules: list[Any], what: str) -> Mutated:
+    """The package of a base under another rulebook, given as lists, with the rows that it makes."""
+    tree = tree_of(base.data)
+    tree[STATEMENT][RULES] = rules
+    _fit_rules(tree[STATEMENT])
+    return Mutated(what, "Rulebook", *_signed(tree))
+
+
 def _fit(tree: list[Any], paths: list[tuple[int, ...]]) -> bool:
     """What follows from the change in an honest statement; whether anything does."""
     parts = {path[1] for path in paths if path[0] == STATEMENT and len(path) > 1}
