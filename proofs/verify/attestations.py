@@ -14,6 +14,7 @@ from clearing.base.codec import encode, encode_trimmed, u256
 from clearing.base.hashing import tagged_hash
 from clearing.margin.statement.snapshot import CustodyTerm
 from proofs.epoch.package import EpochPackage, accounts_root
+from proofs.statement.custody import CustodyAssurance, custody_assurances
 from proofs.verify.verdict import Attested, printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 CUSTODY_WORDS = ("released", "later", "strays", "dust")
 """Fields of a custody term that no chain's state shows one by one."""
+UNPROVEN_WORDS = {
+    CustodyAssurance.ATTESTED: ("deposited", "withdrawn", "balance"),
+    CustodyAssurance.COUNTERS_PROVEN: ("balance",),
+    CustodyAssurance.PROVEN: (),
+}
+"""Those that this term's evidence does not show."""
 JOINT_TAG = "crossclear/joint-credit/v1"
 JOINT_FIELDS = 4
 """First fields that are always hashed."""
@@ -59,7 +66,7 @@ def attested(
         if genesis is None:
             found.append(("vaults", tagged_hash(VAULTS_TAG, *map(_vault_words, statement.custody)).hex()))
         found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
-        found += _of_custody(statement.custody)
+        found += _of_custody(statement.custody, custody_assurances(statement, package.custody))
     signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
     found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
     return tuple(_named_apart(found))
@@ -121,12 +128,13 @@ def _of_surface(group: "RiskGroup") -> Iterator[Attested]:
         yield f"wing_ppm:{place}", pillar.wing_ppm
 
 
-def _of_custody(terms: Sequence[CustodyTerm]) -> Iterator[Attested]:
-    """Each block once: `proofs.statement.custody` refuses two hashes of one number."""
+def _of_custody(terms: Sequence[CustodyTerm], assurances: Sequence[CustodyAssurance]) -> Iterator[Attested]:
+    """Each block once: `proofs.statement.custody` refuses two hashes of one number. Counters and balance where no
+    chain's state proves them."""
     yield from {f"block:{term.chain_id}:{term.block_number}": term.block_hash.hex() for term in terms}.items()
-    for term in terms:
+    for term, assurance in zip(terms, assurances, strict=True):
         place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
-        for name in CUSTODY_WORDS:
+        for name in (*CUSTODY_WORDS, *UNPROVEN_WORDS[assurance]):
             yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")
 
 

@@ -212,7 +212,7 @@ class Verification extends PackageChecks {
     };
     const alone = failed === undefined ? this.account : undefined;
     const told = content !== undefined && (whole || alone !== undefined);
-    const attested = told ? attestedValues(content, this.book, !whole, genesis) : {};
+    const attested = told ? attestedValues(content, this.book, !whole, genesis, this.assurances) : {};
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),

@@ -206,12 +206,13 @@ def _fit_rules(statement: list[Any]) -> None:
 
 
 def _fit_custody(tree: list[Any]) -> None:
-    """Claims make up for what a label gained, and made-up blocks say what the terms say."""
+    """Claims make up for what a label gained, and made-up blocks, where there were some, say what the terms say."""
     statement = msgspec.msgpack.decode(packed(tree), type=EpochPackage).statement
-    terms = tuple(map(_balanced, statement.custody))
-    stated, evidence = proven(replace(statement, custody=terms))
+    stated = replace(statement, custody=tuple(map(_balanced, statement.custody)))
+    if tree[EVIDENCE]:
+        stated, evidence = proven(stated)
+        tree[EVIDENCE] = msgspec.msgpack.decode(encode(evidence))
     tree[STATEMENT][CUSTODY] = msgspec.msgpack.decode(encode(stated.custody))
-    tree[EVIDENCE] = msgspec.msgpack.decode(encode(evidence))
     held = Counter[int]()
     for term in stated.custody:
         held[term.slot] += term.held

@@ -3,6 +3,7 @@
 Each rulebook is written with all its fields, those that are off too, so that a walk over the file meets them.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -188,6 +189,12 @@ def _short_tokens() -> Base:
     return _of_stressed("short tokens", lacking, SHORT_PPM, book)
 
 
+def _no_evidence() -> Base:
+    """No chain's state is shown: its reader lets custody stay open."""
+    whole = _of_stressed("no evidence", in_a_vault(replace(stressed.RULEBOOK, tokens=(listed_market.WETH,))))
+    return dataclasses.replace(whole, data=attach_custody(whole.data, ()))
+
+
 def _collateral_inside() -> Base:
     book = in_a_vault(inside_market.RULEBOOK)
     return listed("collateral inside", book, inside_market.snapshot_inside(book), genesis_of(book))
@@ -226,6 +233,7 @@ BASES: dict[str, Callable[[], Base]] = {
     "moves of history": lambda: _of_stressed("moves of history", in_a_vault(_with_history())),
     "settled marks": lambda: _of_state("settled marks", reopened_feed.reopened(), reopened_feed.genesis()),
     "short tokens": _short_tokens,
+    "no evidence": _no_evidence,
     "expired": lambda: _of_live("expired", in_a_vault(expired())),
     "amended": _amended,
 }

@@ -5,6 +5,7 @@ import pytest
 
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.risk.price_ranges import RangeParameters
+from proofs.epoch.package import attach_custody
 from proofs.history.package_history import PackageHistory
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
@@ -53,6 +54,13 @@ def test_without_a_genesis_accounts_rulebook_and_vaults_are_named_alike(second: 
     data = listed_market.listed_package()
     known, verdict = verify_package(data, **KNOWN), second.ask(file=data, **STATED)
     assert {"accounts_root", "rulebook", "vaults"} < set(verdict["attested"])
+    assert list(verdict["attested"].items()) == [(name, str(value)) for name, value in known.attested]
+
+
+def test_what_no_state_proves_is_named_alike(second: SecondVerifier) -> None:
+    data = attach_custody(listed_market.listed_package(), ())
+    known, verdict = verify_package(data, **KNOWN), second.ask(file=data, **STATED)
+    assert any(name.startswith("balance:") for name in verdict["attested"])
     assert list(verdict["attested"].items()) == [(name, str(value)) for name, value in known.attested]
 
 

@@ -17,7 +17,7 @@ from tests.kit.proofs.field_walk import fields_of_types, places_of
 from tests.kit.proofs.named_bases import base_of
 from tests.kit.proofs.proven_again import proven_again, verified
 
-ALIKE = ("averages", "collateral inside", "expired", "moves of history", "net charges", "short tokens")
+ALIKE = ("averages", "collateral inside", "expired", "moves of history", "net charges", "no evidence", "short tokens")
 """Bases on a small domain that have every field between them."""
 NOT_MET = {"DepositCursor.chain_id", "DepositCursor.vault", "DepositCursor.nonce"}
 """A header's cursors are nothing that a package says something of; histories compare them."""
@@ -49,6 +49,9 @@ FIELDS = {
     "later": "CustodyTerm.later",
     "strays": "CustodyTerm.strays",
     "dust": "CustodyTerm.dust",
+    "deposited": "CustodyTerm.deposited",
+    "withdrawn": "CustodyTerm.withdrawn",
+    "balance": "CustodyTerm.balance",
 }
 """A field that each kind of word names."""
 

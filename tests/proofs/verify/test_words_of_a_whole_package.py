@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from clearing.base.evm.storage import BalanceLocation
 from clearing.base.merkle import merkle_root
 from clearing.genesis.custody_listing import listed_custody
-from proofs.epoch.package import read_package
+from proofs.epoch.package import read_package, write_package
 from proofs.history.package_history import PackageHistory
 from proofs.verify.attestations import attested
 from proofs.verify.package_verifier import verify_package
@@ -83,3 +84,15 @@ def test_a_history_names_the_words_of_each_package():
     result = history.add("listed.ccp", LISTED)
     assert dict(result.attested) == words(LISTED, genesis=GENESIS, listed=listed_custody(GENESIS))
     assert history.add("bad.ccp", LISTED[:-1]).attested == ()
+
+
+def test_counters_and_balances_that_no_state_proves_are_named():
+    """A reader that lets custody stay open believes them."""
+    bare = write_package(replace(read_package(LISTED), custody=()))
+    unproven = {name.split(":")[0] for name in set(words(bare)) - set(words(LISTED))}
+    assert unproven == {"deposited", "withdrawn", "balance"}
+    unplaced = replace(read_package(LISTED).statement.custody[0], balances=BalanceLocation())
+    stated, evidence = proven(replace(read_package(LISTED).statement, custody=(unplaced,)))
+    found = attested(replace(read_package(LISTED), statement=stated, custody=evidence))
+    assert [name.split(":")[0] for name, _ in found][-2:] == ["balance", "evm_possessions"]
+    assert "deposited" not in {name.split(":")[0] for name, _ in found}
