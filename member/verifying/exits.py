@@ -112,9 +112,15 @@ def verify_exit(
         epoch=file.exit.epoch,
         not_run=tuple(list(_MEANINGS)[len(checks) :]),
         claim=CLAIM if good else "",
+        attested=_words(file.exit, block) if good else {},
         not_proven=limits if good else (),
         file=printable(name),
     )
+
+
+def _words(exit_: ExitView, block: LightBlock) -> dict[str, str]:
+    """What is the validators' word: all that the vaults would owe is what they certified at that time."""
+    return {"header_time_ms": str(block.header.time_ms), "exit_root": octets(exit_.exit_root).hex()}
 
 
 def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:

@@ -83,8 +83,12 @@ def commitments_root(
 
     Every validator computes it from the snapshot and the accounts' seeds; no proof is needed for it.
     """
-    leaves = [u256(account) + commitment for account, commitment in commitments]
-    return tagged_hash(COMMITMENTS_TAG, statement.digest(), u256(domain), merkle_root(leaves))
+    return tagged_hash(COMMITMENTS_TAG, statement.digest(), u256(domain), accounts_root(commitments))
+
+
+def accounts_root(commitments: Sequence[tuple[int, bytes]]) -> Hash32:
+    """Root of the Merkle tree over (account, C_W)."""
+    return merkle_root([u256(account) + commitment for account, commitment in commitments])
 
 
 def linear_statement(

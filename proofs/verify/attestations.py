@@ -3,17 +3,18 @@
 Rule: whatever moves a verdict and follows from nothing that is checked is here, once, under a name of its own: no name
 of a stranger can hide another value. The word is the quorum's but for `OF_THE_FILE`. Values are whole numbers, or a
 hash in 64 hexadecimal digits. What the terms let be there and the quorum leaves out is named, too: an average so far
-with 0, and with the genesis a live surface with 0 and the moves of history as none. It must not judge them: bounds are
-those of `proofs.statement`.
+with 0, and with the genesis a live surface with 0 and the moves of history as none. Without a trusted genesis the whole
+rulebook and the vaults are its word, too. It must not judge them: bounds are those of `proofs.statement`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from clearing.base.codec import encode, encode_trimmed
+from clearing.base.codec import encode, encode_trimmed, u256
 from clearing.base.hashing import tagged_hash
 from clearing.margin.statement.snapshot import CustodyTerm
-from proofs.epoch.package import EpochPackage
+from proofs.epoch.package import EpochPackage, accounts_root
+from proofs.statement.custody import CustodyAssurance, custody_assurances
 from proofs.verify.verdict import Attested, printable
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 
 CUSTODY_WORDS = ("released", "later", "strays", "dust")
 """Fields of a custody term that no chain's state shows one by one."""
+UNPROVEN_WORDS = {
+    CustodyAssurance.ATTESTED: ("deposited", "withdrawn", "balance"),
+    CustodyAssurance.COUNTERS_PROVEN: ("balance",),
+    CustodyAssurance.PROVEN: (),
+}
+"""Those that this term's evidence does not show."""
 JOINT_TAG = "crossclear/joint-credit/v1"
 JOINT_FIELDS = 4
 """First fields that are always hashed."""
 HISTORY_TAG = "crossclear/historical-moves/v1"
 MEMBERS_TAG = "crossclear/members-of-accounts/v1"
+RULEBOOK_TAG = "crossclear/stated-rulebook/v1"
+VAULTS_TAG = "crossclear/stated-vaults/v1"
 POSSESSIONS_TAG = "crossclear/evm-possessions/v1"
 OF_THE_FILE = "evm_possessions"
 """The name of the value that the maker of the file chose: an EVM key can sign one message in many ways, all valid, and
@@ -41,16 +50,23 @@ def attested(
 
     `of_account`: of a standalone proof, which says nothing of custody and of the default fund. `genesis`: the trusted
     one, as amended. Amounts of custody are base units; `index`, `settled` and `mark` are ticks; `block` is the hash of
-    a block whose state proves custody.
+    a block whose state proves custody; `accounts_root` is that of the list of commitments, whose content nobody but
+    each account's owner can check.
     """
     from clearing.margin.statement.rulebook import read_rulebook
 
     statement = package.statement
     found: list[Attested] = [("header_time_ms", package.header.time_ms)]
-    found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)
     if not of_account:
+        found.append(("accounts_root", accounts_root(package.commitments).hex()))
+    found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)
+    if genesis is None:
+        found.append(("rulebook", tagged_hash(RULEBOOK_TAG, statement.rules).hex()))
+    if not of_account:
+        if genesis is None:
+            found.append(("vaults", tagged_hash(VAULTS_TAG, *map(_vault_words, statement.custody)).hex()))
         found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
-        found += _of_custody(statement.custody)
+        found += _of_custody(statement.custody, custody_assurances(statement, package.custody))
     signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
     found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
     return tuple(_named_apart(found))
@@ -112,13 +128,26 @@ def _of_surface(group: "RiskGroup") -> Iterator[Attested]:
         yield f"wing_ppm:{place}", pillar.wing_ppm
 
 
-def _of_custody(terms: Sequence[CustodyTerm]) -> Iterator[Attested]:
-    """Each block once: `proofs.statement.custody` refuses two hashes of one number."""
+def _of_custody(terms: Sequence[CustodyTerm], assurances: Sequence[CustodyAssurance]) -> Iterator[Attested]:
+    """Each block once: `proofs.statement.custody` refuses two hashes of one number. Counters and balance where no
+    chain's state proves them."""
     yield from {f"block:{term.chain_id}:{term.block_number}": term.block_hash.hex() for term in terms}.items()
-    for term in terms:
+    for term, assurance in zip(terms, assurances, strict=True):
         place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
-        for name in CUSTODY_WORDS:
+        for name in (*CUSTODY_WORDS, *UNPROVEN_WORDS[assurance]):
             yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")
+
+
+def _vault_words(term: CustodyTerm) -> bytes:
+    """What a genesis lists of a custody term, 8 words: chain, vault, token, slot, unit, and where balances are."""
+    place = (u256(term.balances.order), term.balances.slot, u256(term.balances.bits))
+    return b"".join(
+        (u256(term.chain_id), _word(term.vault), _word(term.token), u256(term.slot), u256(term.unit), *place)
+    )
+
+
+def _word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")
 
 
 def _named_apart(found: Iterable[Attested]) -> Iterator[Attested]:

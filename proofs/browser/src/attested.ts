@@ -1,19 +1,23 @@
-import { type Bytes, concat, hex, number, tagged } from "./bytes.js";
+import { type Bytes, concat, hex, join, number, tagged, word } from "./bytes.js";
+import { type Assurance } from "./custody.js";
+import { at } from "./errors.js";
 import { writeCount, writeInteger } from "./messagepack.js";
 import { type Genesis } from "./genesis.js";
 import { CALL, type HistoricalRequirement, type JointCredit, PUT, type RiskGroup, type Rulebook } from "./rulebook.js";
-import { type EpochPackage } from "./schema.js";
+import { accountsRoot } from "./package.js";
+import { type CustodyTerm, type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
 
 /** What is somebody's word: docs/specification/verification.md. Names and values as text, in order. */
 export function attestedValues(
-  content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean, genesis: Genesis | undefined,
+  content: EpochPackage, book: Rulebook | undefined, ofAccount: boolean, genesis: Genesis | undefined, assurances: readonly Assurance[],
 ): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
   const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
-  const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content)];
-  for (const [name, value] of [time, ...ofRules(book, genesis), ...ofPackage]) {
+  const accounts: [string, string][] = ofAccount ? [] : [["accounts_root", hex(accountsRoot(content))]];
+  const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content, assurances)];
+  for (const [name, value] of [time, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -75,6 +79,20 @@ function ofRules(book: Rulebook | undefined, genesis: Genesis | undefined): [str
   return out;
 }
 
+/** Without a trusted genesis rulebook and vaults are the quorum's word, too. */
+function unlisted({ statement }: EpochPackage, ofAccount: boolean, genesis: Genesis | undefined): [string, string][] {
+  if (genesis !== undefined) return [];
+  const rulebook: [string, string] = ["rulebook", hex(tagged("crossclear/stated-rulebook/v1", statement.rules))];
+  if (ofAccount) return [rulebook];
+  return [rulebook, ["vaults", hex(tagged("crossclear/stated-vaults/v1", concat(statement.custody.map(vaultWords))))]];
+}
+
+/** What a genesis lists of a custody term, in 8 words. */
+function vaultWords({ chain_id, vault, token, slot, unit, balances }: CustodyTerm): Bytes {
+  const places = [word(balances.order), balances.slot, word(balances.bits)];
+  return join(word(chain_id), word(number(vault)), word(number(token)), word(slot), word(unit), ...places);
+}
+
 /** Options whose window has begun, and of whose average nothing is stated. */
 function missingAverages({ averages, instruments, parameters, time_ms: time }: Rulebook): string[] {
   const stated = new Set(averages.map(({ instrument }) => instrument));
@@ -132,13 +150,16 @@ function ofMembers({ statement }: EpochPackage): [string, string][] {
   });
 }
 
+/** Of a custody term, what its evidence does not show. */
+const UNPROVEN = { attested: ["deposited", "withdrawn", "balance"], counters_proven: ["balance"], proven: [] } as const;
+
 /** Each block once, whose state proves custody; then the words of each term. */
-function ofCustody({ statement }: EpochPackage): [string, string][] {
+function ofCustody({ statement }: EpochPackage, assurances: readonly Assurance[]): [string, string][] {
   const blocks = new Map(statement.custody.map(({ chain_id, block_number, block_hash }) => {
     return [`block:${chain_id}:${block_number}`, hex(block_hash)];
   }));
-  const words = statement.custody.flatMap((term) => {
-    return (["released", "later", "strays", "dust"] as const).map((field): [string, string] => {
+  const words = statement.custody.flatMap((term, index) => {
+    return (["released", "later", "strays", "dust", ...UNPROVEN[at(assurances, index)]] as const).map((field): [string, string] => {
       return [`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`, String(number(term[field]))];
     });
   });

@@ -51,12 +51,16 @@ function split(file: Bytes): Bytes[] {
 }
 
 export function commitmentsRoot(read: ReadPackage): Bytes {
-  const { domain, commitments } = read.content;
-  const leaves = commitments.items().map(([account, commitment]) => join(word(account), commitment));
+  const { domain } = read.content;
   return tagged(
     "crossclear/commitments-root/v1",
     tagged("crossclear/risk-snapshot/v1", read.statement),
     word(domain),
-    merkleRoot(leaves),
+    accountsRoot(read.content),
   );
+}
+
+/** Root of the tree over the list of accounts. */
+export function accountsRoot({ commitments }: EpochPackage): Bytes {
+  return merkleRoot(commitments.items().map(([account, commitment]) => join(word(account), commitment)));
 }

@@ -226,7 +226,7 @@ class Verification extends PackageChecks {
     const alone = failed === undefined ? this.account : undefined;
     const told = content !== undefined && (whole || alone !== undefined);
     const ofKeys = content !== undefined && failed === undefined && checks.some(({ name }) => name === "shares");
-    const attested = told || ofKeys ? attestedValues(content, this.book, !whole, genesis) : {};
+    const attested = told || ofKeys ? attestedValues(content, this.book, !whole, genesis, this.assurances) : {};
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),

@@ -326,13 +326,13 @@ def certified(tree: list[Any]) -> tuple[bytes, tuple[str, ...]]:
         fields["module_roots"] = tuple(fields["module_roots"])
         head = market.certified(root, **{**fields, "commitments_root": root})
         tree[HEADER : VALIDATORS + 1] = [msgspec.msgpack.decode(msgspec.msgpack.encode(part)) for part in head]
-        signed = (_signature_name(*head),)
+        signed = (signature_name(*head),)
     except (TypeError, ValueError, AttributeError, OverflowError, IndexError):
         pass  # nobody could certify it: it stays without a certificate of its own
     return msgspec.msgpack.encode(tree), signed
 
 
-def _signature_name(header: Header, certificate: Certificate, validators: ValidatorSet) -> str:
+def signature_name(header: Header, certificate: Certificate, validators: ValidatorSet) -> str:
     """As `certificate.ts` of the second verifier names a signature: by keys, message, signature and ciphersuite."""
     keys = [validators.validators[index].bls_key for index in signer_indices(certificate.signers)]
     kind, height, number = certificate.kind, certificate.height, certificate.round

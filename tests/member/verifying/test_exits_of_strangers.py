@@ -39,3 +39,14 @@ def test_with_the_set_that_signed_it_an_exit_is_whole(exit_of_ten_millions: Path
     report = cli("exit", "verify", exit_of_ten_millions, *AT, *TRUST[:4], "--output", "json").json
     assert (report["ok"], report["open"]) == (True, [])
     assert all(check["complete"] for check in report["checks"])
+
+
+def test_an_exit_names_the_time_and_the_root_that_are_the_validators_word(
+    exit_of_ten_millions: Path, tmp_path: Path, cli: CommandLine
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(made_exit_file(1))
+    trusted = ("exit", "verify", *AT, *TRUST[:4], "--output", "json")
+    one, two = (cli(*trusted, path).json["attested"] for path in (exit_of_ten_millions, other))
+    assert set(one) == {"header_time_ms", "exit_root"}
+    assert one["exit_root"] != two["exit_root"]

@@ -5,11 +5,13 @@ import pytest
 
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.risk.price_ranges import RangeParameters
+from proofs.epoch.package import attach_custody
+from proofs.history.package_history import PackageHistory
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from tests.kit.proofs import live_market, small_market, stressed
+from tests.kit.proofs import listed_market, live_market, small_market, stressed
 from tests.kit.proofs.second_verifier import SecondVerifier
 
 replace = msgspec.structs.replace
@@ -46,6 +48,28 @@ def test_without_a_genesis_only_the_average_can_be_missed(second: SecondVerifier
     known, verdict = verify_package(data, **KNOWN), second.ask(file=data, **STATED)
     assert [name for name in NAMES if name in dict(known.attested)] == [NAMES[0]]
     assert list(verdict["attested"]) == [name for name, _ in known.attested]
+
+
+def test_without_a_genesis_accounts_rulebook_and_vaults_are_named_alike(second: SecondVerifier) -> None:
+    data = listed_market.listed_package()
+    known, verdict = verify_package(data, **KNOWN), second.ask(file=data, **STATED)
+    assert {"accounts_root", "rulebook", "vaults"} < set(verdict["attested"])
+    assert list(verdict["attested"].items()) == [(name, str(value)) for name, value in known.attested]
+
+
+def test_what_no_state_proves_is_named_alike(second: SecondVerifier) -> None:
+    data = attach_custody(listed_market.listed_package(), ())
+    known, verdict = verify_package(data, **KNOWN), second.ask(file=data, **STATED)
+    assert any(name.startswith("balance:") for name in verdict["attested"])
+    assert list(verdict["attested"].items()) == [(name, str(value)) for name, value in known.attested]
+
+
+def test_a_history_has_the_words_of_each_package_in_both(second: SecondVerifier, data: bytes) -> None:
+    history = PackageHistory(**KNOWN)
+    result = history.add("0.ccp", data)
+    (file,) = second.ask(history=[data], **STATED)["files"]
+    assert list(file["attested"].items()) == [(name, str(value)) for name, value in result.attested]
+    assert file["attested"]
 
 
 def test_terms_that_let_nothing_be_there_miss_nothing(data: bytes) -> None:

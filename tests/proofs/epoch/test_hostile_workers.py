@@ -157,6 +157,7 @@ def test_bytes_arrive_as_they_are(peer):
         framed(GOOD, msgpack.packb({"serializer": "pickle", "writeable": ()}), pickle.dumps(Hostile())),
         framed(msgpack.packb({"status": "OK", "result": {"__Pickled__": 1}}), msgpack.packb({}), b""),
         framed(GOOD, msgpack.packb({"serializer": "dask", "compression": ("zlib",)}), b"abc"),
+        framed(GOOD, msgpack.packb({"serializer": "dask", "compression": 7}), b"abc"),
         framed(GOOD),
         framed(GOOD, PLAIN, b"four"),
         framed(b""),
