@@ -99,7 +99,7 @@ def _count_crisis(tally: LogTally, receipt: Receipt) -> None:
         tally.opened[receipt.account] += 1
     elif isinstance(receipt, SliceSold):
         tally.slices[receipt.bidder] += 1
-    elif isinstance(receipt, FundPaid):
+    elif isinstance(receipt, FundPaid) and receipt.micros:  # 0: a deadline passed
         tally.contributed[receipt.member] += receipt.micros
     elif isinstance(receipt, DefaultDeclared):
         tally.defaults += 1
