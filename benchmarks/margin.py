@@ -287,13 +287,7 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False,
             times.append(float(seconds))
         assert len(touched) == HOLDERS
     assert np.array_equal(held.values, built(800_000 + 100 * (1 + turn % 7), None).values)
-    kind = "marked instruments" if marked else "with options"
-    if inside is not None:
-        kind += f", 65 columns, tokens {'inside' if inside else 'outside'}"
-    if charged:
-        kind += ", charges on net amounts"
-    if past:
-        kind += f", {HISTORY_MAX - 1} moves of history"
+    kind = _named(marked=marked, inside=inside, charged=charged, past=past)
     figures = [
         of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
         of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us", goal="< 200" if inside else ""),
@@ -302,6 +296,17 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False,
         figures.insert(1, of_times(f"one tick: margins of {HOLDERS} holders of {ACCOUNTS:,}", spent[2], "us", "< 100"))
         figures.insert(1, of_times("one tick: taking new arrays", spent[1], "us"))
     return figures
+
+
+def _named(*, marked: bool, inside: bool | None, charged: bool, past: bool) -> str:
+    parts = ["marked instruments" if marked else "with options"]
+    if inside is not None:
+        parts.append(f"65 columns, tokens {'inside' if inside else 'outside'}")
+    if charged:
+        parts.append("charges on net amounts")
+    if past:
+        parts.append(f"{HISTORY_MAX - 1} moves of history")
+    return ", ".join(parts)
 
 
 def one_surface() -> list[Figure]:

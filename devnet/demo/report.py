@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -99,7 +99,7 @@ def _count_crisis(tally: LogTally, receipt: Receipt) -> None:
         tally.opened[receipt.account] += 1
     elif isinstance(receipt, SliceSold):
         tally.slices[receipt.bidder] += 1
-    elif isinstance(receipt, FundPaid):
+    elif isinstance(receipt, FundPaid) and receipt.micros:  # 0: a deadline passed
         tally.contributed[receipt.member] += receipt.micros
     elif isinstance(receipt, DefaultDeclared):
         tally.defaults += 1
@@ -250,19 +250,7 @@ def show(summary: Summary, console: Console) -> None:
         ("block latency p50 / p99", f"{summary.block_latency_ms_p50:.0f} ms / {summary.block_latency_ms_p99:.0f} ms"),
         ("deposits credited", f"{deposits} ({summary.deposit_seconds:.1f} s to the last)"),
         ("trades novated", trades),
-        *(
-            (f"price of {line.feed}", f"falls by {line.fall_ppm / 10_000:.0f} % until height {line.lowest_height}")
-            for line in summary.prices
-        ),
-        *(
-            (
-                f"implied volatility of {line.group}, simulated",
-                f"{line.first_ppm / 10_000:.0f} % at first, {line.highest_ppm / 10_000:.0f} % at height"
-                f" {line.highest_height}",
-            )
-            for line in summary.volatility
-        ),
-        *((f"early call at height {line.height}", _early_text(summary, line)) for line in summary.early_calls),
+        *_market_rows(summary),
         ("margin calls", str(summary.margin_calls)),
         (
             "liquidations",
@@ -304,6 +292,17 @@ def show(summary: Summary, console: Console) -> None:
         amounts = (line.equity_micros, line.initial_margin_micros, line.maintenance_margin_micros)
         margins.add_row(line.name, *(f"{amount / 1e6:,.2f}" for amount in amounts), str(line.liquidations or ""))
     console.print(margins)
+
+
+def _market_rows(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Prices, implied volatility, and the early calls that came of both."""
+    for price in summary.prices:
+        yield f"price of {price.feed}", f"falls by {price.fall_ppm / 10_000:.0f} % until height {price.lowest_height}"
+    for line in summary.volatility:
+        highest = f"{line.highest_ppm / 10_000:.0f} % at height {line.highest_height}"
+        yield f"implied volatility of {line.group}, simulated", f"{line.first_ppm / 10_000:.0f} % at first, {highest}"
+    for call in summary.early_calls:
+        yield f"early call at height {call.height}", _early_text(summary, call)
 
 
 def _early_text(summary: Summary, line: EarlyCallLine) -> str:
