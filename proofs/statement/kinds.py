@@ -7,10 +7,10 @@ and verifies every older package.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
+from clearing.base.codec import Wire
 from clearing.margin.statement.snapshot import RiskStatement, RowKind, SlotKind
 from proofs.errors import ProofCode, VerificationFailed
 
@@ -59,7 +59,7 @@ def check_kinds_known(statement: bytes) -> None:
     """
     try:
         fields = msgspec.msgpack.decode(statement, type=list[msgspec.Raw])
-        found = [(part, name, number) for part in TABLES for name, number, *_ in _items(part, fields)]
+        found = [(part, each.name, each.kind) for part in TABLES for each in _items(part, fields)]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, IndexError):
         return
     for part, name, number in found:
@@ -70,9 +70,27 @@ def check_kinds_known(statement: bytes) -> None:
             )
 
 
-def _items(part: str, fields: Sequence[msgspec.Raw]) -> Sequence[tuple[Any, ...]]:
-    """The slots or rows of an encoded statement: name, kind, and what they have besides."""
+class _AnySlot(Wire, frozen=True):
+    """A slot of any kind; its last field may be left out, as in a `Slot`."""
+
+    name: str
+    kind: int
+    group: int = 0
+
+
+class _AnyRow(Wire, frozen=True):
+    """A row of any kind, likewise."""
+
+    name: str
+    kind: int
+    coefficients: msgspec.Raw
+    constant: int = 0
+    shortfall: bool = False
+
+
+def _items(part: str, fields: Sequence[msgspec.Raw]) -> Sequence[_AnySlot | _AnyRow]:
+    """The slots or rows of an encoded statement."""
     encoded = fields[RiskStatement.__struct_fields__.index(part)]
     if part == "slots":
-        return msgspec.msgpack.decode(encoded, type=list[tuple[str, int, int]])
-    return msgspec.msgpack.decode(encoded, type=list[tuple[str, int, msgspec.Raw, int, bool]])
+        return msgspec.msgpack.decode(encoded, type=list[_AnySlot])
+    return msgspec.msgpack.decode(encoded, type=list[_AnyRow])

@@ -22,7 +22,7 @@ from tests.kit.proofs.file_answers import of_verdict
 from tests.kit.proofs.named_bases import BASES, Base, base_of
 from tests.kit.proofs.proven_again import proven_again, verified
 from tests.kit.proofs.second_verifier import SecondVerifier
-from tests.kit.proofs.text_verifier import answer_of_text
+from tests.vectors.proofs.without_pairings import answer_of_text
 
 
 class Others:

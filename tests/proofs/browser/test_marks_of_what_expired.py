@@ -17,7 +17,7 @@ from tests.kit.proofs.every_field import Mutated, file_under, taken_as_proven
 from tests.kit.proofs.file_answers import of_verdict
 from tests.kit.proofs.named_bases import base_of
 from tests.kit.proofs.second_verifier import SecondVerifier
-from tests.kit.proofs.text_verifier import answer_of_text
+from tests.vectors.proofs.without_pairings import answer_of_text
 
 replace = msgspec.structs.replace
 KINDS = tuple(InstrumentKind[name] for name in ("PUT", "CALL", "FUTURE", "FORWARD"))

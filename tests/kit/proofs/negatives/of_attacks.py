@@ -32,6 +32,7 @@ from tests.kit.proofs.negatives.making import (
     stating,
 )
 from tests.kit.proofs.negatives.of_certificate import NO_POINT
+from tests.kit.proofs.negatives.of_encoding import with_tree
 from tests.kit.proofs.vector_files import Vector
 from tests.kit.proofs.write_vectors import signed_answer
 
@@ -50,6 +51,7 @@ def vectors() -> Iterator[Vector]:
     yield from _two_defects()
     yield from _two_amounts()
     yield from _answers()
+    yield from _short_slots()
 
 
 def _answers() -> Iterator[Vector]:
@@ -282,4 +284,17 @@ def _two_amounts() -> Iterator[Vector]:
         kind="answer",
         file=encode(sign_inclusion(said, lambda digest: ed25519.sign(NODE_SECRET, digest))),
         file_base="answer.cci",
+    )
+
+
+def _short_slots() -> Iterator[Vector]:
+    """A slot whose last field is left out has the kind that its second item says, known or not."""
+    for name, says, slot in (
+        ("short-slot-of-no-kind", "slot 0 has two items, and is of kind 0", ["cash:USD", 0]),
+        ("short-slot-of-a-later-kind", "slot 0 has two items, and is of kind 99", ["cash:USD", 99]),
+    ):
+        yield refused(name, says, "encoding", "UNKNOWN_KIND", with_tree((6, 6, 0), slot))
+    row = ["maintenance", 99, [[0, 10]]]
+    yield refused(
+        "short-row-of-a-later-kind", "row 0 has three items", "encoding", "UNKNOWN_KIND", with_tree((6, 7, 0), row)
     )
