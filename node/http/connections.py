@@ -26,7 +26,7 @@ BODY_SECONDS_MAX = 30.0
 """Of a whole body, however slowly it drips."""
 
 
-class ContainedConnection(TCPServer):
+class ContainedConnection(TCPServer):  # type: ignore[misc]  # it has no types
     """A connection of hypercorn, which else raises what its state machines refuse through all other connections: bytes
     behind a refused handshake are such. A `Bug` of an answer ends the node by the alarm, and never comes here."""
 
@@ -46,7 +46,7 @@ class ContainedConnection(TCPServer):
 
 def contain_connections() -> None:
     """Have hypercorn use them: it has no setting for it."""
-    hypercorn_run.TCPServer = ContainedConnection  # type: ignore[misc]
+    hypercorn_run.TCPServer = ContainedConnection
 
 
 def _note_failure(error: BaseException) -> None:
