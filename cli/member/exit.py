@@ -22,13 +22,15 @@ def exit_() -> None:
 
 
 @exit_.command("show")
-@click.argument("account", type=NUMBER)
+@click.argument("account")
 @click.option("--epoch", type=click.IntRange(1, 2**63 - 1), help="Default: the newest closed epoch.")
 @click.option("--out", type=NEW_FILE, help="Write leaves and header to a new file.")
 @source_options
 @output_option
-def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
+def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
     """Print an own account's payments at an epoch; with --out also write their proofs.
+
+    ACCOUNT is its id, or the name of a member with one own account; with --log an id.
 
     Keep the file of each epoch, fetched before the next one closes: with it `exit claim` takes the money out when no
     node answers. Vaults pay by the tree of the epoch before the newest closed one. Salts in the file are secret: plain
@@ -45,12 +47,14 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
         refuse_existing(out)
     if source.log is None:
         refuse_in_clear(source.key.url)
-        view, block = source.ask(lambda client: fetch_exit(client, account, epoch))
+    number = source.account(account)
+    if source.log is None:
+        view, block = source.ask(lambda client: fetch_exit(client, number, epoch))
     else:
         from node.api.proofs import exit_view
         from node.offline.log_readers import exit_of_log
 
-        own, block = exit_of_log(source.open_log(), account, epoch)
+        own, block = exit_of_log(source.open_log(), number, epoch)
         view = exit_view(own, own.epoch)
     if out is not None:
         write_exit_file(out, view, block)

@@ -1,12 +1,17 @@
-"""The connections of the API: the socket that listens, bodies that drip, and what a WebSocket may cost.
+"""The connections of the API: the socket that listens, bodies that drip, what a WebSocket may cost, and what a
+connection that fails ends.
 
-Rule: a reader that takes nothing is left by the kernel: the server itself waits for it, also when the node ends.
+Rule: a reader that takes nothing is left by the kernel: the server itself waits for it, also when the node ends. What
+fails in one connection ends that one alone.
 """
 
 import socket
 from contextlib import aclosing
 
+import structlog
 import trio
+from hypercorn.trio import run as hypercorn_run
+from hypercorn.trio.tcp_server import TCPServer
 from starlette.requests import Request
 
 from member.codes import NodeCode
@@ -19,6 +24,35 @@ SOCKET_MESSAGE_BYTES_MAX = 4096
 PING_SECONDS = 10.0
 BODY_SECONDS_MAX = 30.0
 """Of a whole body, however slowly it drips."""
+
+
+class ContainedConnection(TCPServer):  # type: ignore[misc]  # it has no types
+    """A connection of hypercorn, which else raises what its state machines refuse through all other connections: bytes
+    behind a refused handshake are such. A `Bug` of an answer ends the node by the alarm, and never comes here."""
+
+    async def run(self) -> None:
+        """Until the connection ends or fails."""
+        try:
+            await super().run()
+        except Exception as error:
+            _note_failure(error)
+        except BaseExceptionGroup as group:
+            failed, others = group.split(Exception)
+            if failed is not None:
+                _note_failure(failed)
+            if others is not None:  # the node ends
+                raise others from None
+
+
+def contain_connections() -> None:
+    """Have hypercorn use them: it has no setting for it."""
+    hypercorn_run.TCPServer = ContainedConnection
+
+
+def _note_failure(error: BaseException) -> None:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    structlog.get_logger().debug("connection failed", why=repr(error)[:200])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -51,6 +51,7 @@ from node.config import Api
 from node.http.connections import (
     PING_SECONDS,
     SOCKET_MESSAGE_BYTES_MAX,
+    contain_connections,
     listening_socket,
     read_body,
 )
@@ -220,6 +221,7 @@ async def serve_api(
         certificate, key = tls_files(settings, home)
         config.certfile, config.keyfile = str(certificate), str(key)
         config.alpn_protocols = ["http/1.1"]
+    contain_connections()
     streams: StreamHub | None = app.state.streams
     serving = trio.CancelScope(shield=True)
 

@@ -171,4 +171,4 @@ def test_deposits_so_far_are_listed_with_their_amount_and_step(node_view: NodeVi
     (line,) = scene.notes[-1].splitlines()
     token, amount, number, height, step = line.split("\t")
     assert (token, amount, step) == (node_view.state.terms.assets[USDC_1].name, "100,000.0000", "credited")
-    assert (number, height) == ("1", "2")
+    assert (number, height) == ("1", "3")

@@ -296,6 +296,32 @@ async def test_frames_that_are_huge_or_wrong_end_the_socket(
         await connection.aclose()
 
 
+REFUSED_HANDSHAKE = (
+    b"GET /v1/stream?topics=nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+MESSAGE = b"\x81\x05hello"
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["after the refusal", "with the handshake"])
+def test_bytes_behind_a_refused_handshake_end_their_connection_alone(url: str, waits: bool) -> None:
+    """The server's state machine has nothing to say to them any more: that ended every connection, and the node."""
+    place = httpx.URL(url)
+    for _ in range(20):
+        with closing(socket.create_connection((place.host, place.port))) as thief, suppress(OSError):
+            thief.settimeout(5)
+            if waits:
+                thief.sendall(REFUSED_HANDSHAKE)
+                assert thief.recv(4096).startswith(b"HTTP/1.1 400")
+                thief.sendall(MESSAGE)
+            else:
+                thief.sendall(REFUSED_HANDSHAKE + MESSAGE)
+            thief.sendall(MESSAGE)
+            while thief.recv(4096):
+                pass
+    assert httpx.get(f"{url}/v1/state").status_code == 200
+
+
 async def test_a_half_open_handshake_holds_no_place(node: StreamingNode) -> None:
     async with serving_streams(node, streams_max=1) as served:
         place = httpx.URL(served.url)

@@ -7,7 +7,7 @@ import { type PageClient, plain } from "./client";
  */
 type Listener = (frame: Frame) => void;
 
-const RETRIES = { attempts: Infinity, firstWait: 0.5, longestWait: 30, longestAskedWait: Infinity };
+const RETRIES = { attempts: Infinity, firstWait: 0.5, longestWait: 30, longestAskedWait: 60 };
 const REFUSED_MS = 5_000;
 
 export class PageStream {
