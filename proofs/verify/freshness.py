@@ -76,7 +76,9 @@ def set_limits(wanted: Freshness | None, *, trusted: bool) -> tuple[str, ...]:
     if not trusted:
         return ()
     if wanted is None:
-        return ("Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew.",)
+        return (
+            "Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew.",
+        )
     return () if wanted.set_known_ms is not None else (_VOUCHED,)
 
 

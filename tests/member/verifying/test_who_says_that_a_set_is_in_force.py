@@ -1,4 +1,4 @@
-"""Every verdict under a set that the caller names says that it may have retired, unless the caller said when it was known.
+"""Every verdict under a named set says that it may have retired, where nobody said when it was known to be in force.
 
 A set that has retired loses nothing by signing another state, other keys or another list.
 """
@@ -37,9 +37,7 @@ def test_an_exit_says_it(tmp_path: Path, cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "join"])
-def test_keys_for_contracts_say_it(
-    verb: str, files: tuple[Path, Path], tmp_path: Path, cli: CommandLine
-) -> None:
+def test_keys_for_contracts_say_it(verb: str, files: tuple[Path, Path], tmp_path: Path, cli: CommandLine) -> None:
     package, keys = files
     out = [["--out", tmp_path / name] if verb == "join" else [] for name in ("1.cco", "2.cco", "3.cco")]
     asked = ("onchain", verb, keys, "--package", package, *TRUSTED)
