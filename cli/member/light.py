@@ -122,16 +122,22 @@ def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
 def protocol(output: str, **given: Any) -> None:
     """Verify which protocol version the newest height follows, and which upgrade is scheduled.
 
+    A node that shows a height below the newest that the store trusts is refused: it could keep an upgrade back.
+
     Example: crossclear light protocol --store light.sqlite --url http://127.0.0.1:26680 --genesis genesis.json
     """
     import msgspec
 
+    from clearing.base.errors import RemoteFault
     from clearing.base.protocol import RELEASE_VERSIONS
     from clearing.governance.shown_protocol import check_protocol, read_protocol
+    from member.codes import NodeCode
     from member.light.source import http_sources
 
     with _client(**given) as client, http_sources([given["url"]]) as (source,):
-        shown = read_protocol(source.protocol())
+        newest, shown = client.store.newest(), read_protocol(source.protocol())
+        if newest is not None and shown.height < newest.header.height:
+            raise RemoteFault(NodeCode.NODE_ANSWER, source.name, shown=shown.height, trusted=newest.header.height)
         record = check_protocol(shown, client.update(shown.height).header)
     text = f"height {shown.height}: protocol {record.version} since height {record.since_height}"
     if record.next_height:

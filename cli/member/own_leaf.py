@@ -22,9 +22,9 @@ def accuse(answer: Path, package: Path, trust: Trust, wanted: WantedVerdict, out
 
     `proof inputs` writes the answer. Anybody can check it, and learns seed and holdings of that one epoch from it.
     Exits with 0 when a validator signed a leaf that the certified list lacks, and with 6 when nothing is shown against
-    it, when the signer is none of the validators, or when you do not say whom you trust: anybody can make up a key, or
-    a set and its list. A set that has retired could certify another list, so what you trust must have been in force
-    lately (`--set-known-at`); the answer and the package may be of any age.
+    it, when the signer is none of the validators, or when you do not name both network and validators that you trust:
+    anybody can make up a key, or a set and its list. A set that has retired could certify another list, so what you
+    trust must have been in force lately (`--set-known-at`); the answer and the package may be of any age.
 
     Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
     """

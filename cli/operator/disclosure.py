@@ -39,7 +39,7 @@ def disclosure(
     from lab.disclosures.report import as_csv, disclosure_report
     from member.statements.statement import day_number
     from node.agreement.application import DecidedHeight
-    from node.offline.day_of_blocks import follow_until, heights_of_day
+    from node.offline.day_of_blocks import follow_day, heights_of_day
     from node.offline.state_sources import StateSource
 
     try:
@@ -55,7 +55,7 @@ def disclosure(
         if decided.header.height == heights.last:
             reports.append(disclosure_report(decided.state, observed, complete=heights.over))
 
-    follow_until(source, heights.last, add)
+    follow_day(source, heights, add)
     (report,) = reports
     if output == "csv":
         show_lines(as_csv(plain(report)))

@@ -39,6 +39,9 @@ def replay(
 ) -> None:
     """Execute a block log again and compare every certificate and every root. Exits with 6 at the first difference.
 
+    Sets that have retired lose nothing by certifying another log: compare the header hash that is printed with one that
+    you trust (`crossclear light verify HEIGHT --hash`).
+
     Example: crossclear replay blocks.log --genesis genesis.json --home HOME
     """
     from node.offline.homes import open_log

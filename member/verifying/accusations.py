@@ -21,7 +21,7 @@ class AccusationReport(msgspec.Struct, frozen=True):
     is_validator: bool = False
     """Whether the node is in the set that certified the package."""
     anchored: bool = False
-    """Whether that set is one that the caller trusts."""
+    """Whether network and set are those that the caller trusts: the same set may run a network to try things out."""
     timed: bool = False
     """Whether the set counts at a stated time: one that has retired can certify another list."""
 
@@ -47,10 +47,16 @@ def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> Accusation
         )
     except CrossclearError as fault:
         return AccusationReport(contradicted=False, detail=printable(str(fault)))
-    anchored = anchor.validators_hash is not None
+    anchored = anchor.network is not None and anchor.validators_hash is not None
     notes = "" if found.is_validator else "; no evidence: the signer is not in the set that certified the package"
-    notes += "" if anchored else "; the package's own validator set was taken, which anybody can make up"
-    notes += "" if judged else "; no evidence: no time was stated, and the set may have retired"
+    if anchor.validators_hash is None:
+        notes += "; the package's own validator set was taken, which anybody can make up"
+    elif not anchored:
+        notes += "; no evidence: the network is the files' own word, and the set may run another one to try things out"
+    if judged is None:
+        notes += "; no evidence: no time was stated, and the set may have retired"
+    elif anchor.validators_hash is not None and judged.set_known_ms is None:
+        notes += "; that the validator set was in force rests on the caller's word"
     return AccusationReport(
         contradicted=found.contradicted,
         detail=printable(found.detail + notes),

@@ -28,7 +28,7 @@ from member.api.types import Body, Hex, hexed, octets
 from member.durable_files import write_whole
 from member.verifying.package import UNTRUSTED, Checked, TrustAnchor, VerificationReport
 from proofs.errors import Inconclusive
-from proofs.verify.freshness import check_set_in_force
+from proofs.verify.freshness import check_set_in_force, set_limits
 from proofs.verify.verdict import printable
 
 FILE_BYTES_MAX = 16 << 20
@@ -101,7 +101,8 @@ def verify_exit(
             checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_MEANINGS[check], code=code))
             break
     good = all(check.ok for check in checks)
-    limits = LIMITS if _is_anchored(anchor) else (*LIMITS, UNTRUSTED)
+    limits = (*LIMITS, *set_limits(anchor.freshness, trusted=anchor.validators_hash is not None))
+    limits = limits if _is_anchored(anchor) else (*limits, UNTRUSTED)
     return VerificationReport(
         ok=good,
         height=block.header.height,

@@ -35,6 +35,7 @@ from proofs.onchain.file import (
 from proofs.onchain.keys import account_witness, epoch_statement
 from proofs.onchain.presentation import Audience, present
 from proofs.verify.attestations import attested
+from proofs.verify.freshness import freshness_limits
 from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.verdict import printable
 
@@ -60,6 +61,8 @@ class EpochReport(msgspec.Struct, frozen=True):
     """Checks of the package that found nothing wrong and could not show all that they are there to show, and why."""
     attested: dict[str, str] = {}
     """Values behind the rows that are the quorum's word, by name, as `verify` lists them."""
+    not_proven: tuple[str, ...] = ()
+    """What is not known of the package's age, and who says that its set is in force."""
     strict: bool = False
     """Whether an open check that is not allowed makes `ok` false."""
     may_stay_open: tuple[str, ...] = ()
@@ -124,7 +127,12 @@ class AccountReport(msgspec.Struct, frozen=True):
         if not epoch.certified:
             raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=epoch.signed_power, total=epoch.total_power)
         return msgspec.structs.replace(
-            self, certified=True, anchored=epoch.anchored, open=epoch.open, attested=epoch.attested
+            self,
+            certified=True,
+            anchored=epoch.anchored,
+            open=epoch.open,
+            attested=epoch.attested,
+            not_proven=(*self.not_proven, *epoch.not_proven),
         )
 
 
@@ -142,6 +150,7 @@ class PublicPart:
     package: EpochPackage
     open: dict[str, str]
     attested: dict[str, str]
+    not_proven: tuple[str, ...]
 
 
 def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
@@ -152,7 +161,9 @@ def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
     ).of_public_part()
     found = {name: check() for name, check in checks}
     still_open = {name: printable(why) for name, why in found.items() if isinstance(why, Inconclusive)}
-    return PublicPart(package, still_open, words_of(attested(package, of_account=True, genesis=anchor.genesis), anchor))
+    words = words_of(attested(package, of_account=True, genesis=anchor.genesis), anchor)
+    limits = freshness_limits(anchor.freshness, trusted=anchor.validators_hash is not None)
+    return PublicPart(package, still_open, words, limits)
 
 
 def read_epoch(path: Path) -> OnchainEpoch:
@@ -186,6 +197,7 @@ def report_of_epoch(epoch: OnchainEpoch, checked: PublicPart, *, anchored: bool)
         anchored=anchored,
         open=checked.open,
         attested=checked.attested,
+        not_proven=checked.not_proven,
     )
 
 
@@ -319,8 +331,13 @@ def epoch_report_text(report: EpochReport) -> str:
     return (
         f"{shown}epoch {report.epoch}, {report.accounts} accounts\n"
         f"keys {report.keys}, derived again from the leaves and the statement\n"
-        f"{state} {report.signed_power} of {report.total_power} power{limit}"
+        f"{state} {report.signed_power} of {report.total_power} power{limit}\n"
+        f"Not proven:{_listed(report.not_proven)}"
     )
+
+
+def _listed(limits: Sequence[str]) -> str:
+    return "".join(f"\n  - {limit}" for limit in limits)
 
 
 def _open_text(report: EpochReport | AccountReport) -> str:
@@ -344,7 +361,7 @@ _NOT_PROVEN = (
 
 def account_report_text(report: AccountReport) -> str:
     """What is open, what an account's file proves, and under which keys."""
-    shown, limits = _open_text(report), "".join(f"\n  - {limit}" for limit in report.not_proven)
+    shown, limits = _open_text(report), _listed(report.not_proven)
     signed = (
         "which a quorum signed"
         if report.certified

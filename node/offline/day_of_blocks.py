@@ -1,6 +1,7 @@
 """The blocks of one day in a home or a block log, executed and checked again from the first block on.
 
-Rule: a day is that of block time in UTC. Nothing is written.
+Rule: a day is that of block time in UTC. That it is over shows a later block, which is executed and checked too:
+anybody can write one that nobody certified. Nothing is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ class DayHeights:
     first: int
     last: int
     over: bool
-    """Whether a block of a later day follows."""
+    """Whether a block of a later day follows, which is believed only once `follow_day` has executed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,19 @@ def heights_of_day(source: StateSource, day: int) -> DayHeights:
     return DayHeights(first, last, of > day)
 
 
-def follow_until(source: StateSource, height: int, listener: Callable[[DecidedHeight], None]) -> None:
-    """Execute every block up to a height. Raises as `node.offline.replay.replay`."""
+def follow_day(source: StateSource, heights: DayHeights, listener: Callable[[DecidedHeight], None]) -> None:
+    """Execute every block up to the day's last, and the one that ends the day, which `listener` is not called with.
+
+    Raises as `node.offline.replay.replay`.
+    """
+    end = heights.last + 1 if heights.over else heights.last
+
+    def heard(decided: DecidedHeight) -> None:
+        if decided.header.height <= heights.last:
+            listener(decided)
+
     with _opened(source) as blocks:
-        records = (record for record in blocks.records if record.height <= height)
-        replay(blocks.genesis, blocks.salt, _until(records, height), listener)
+        replay(blocks.genesis, blocks.salt, _until(blocks.records, end), heard)
 
 
 def _until(records: Iterator[BlockRecord], height: int) -> Iterator[BlockRecord]:

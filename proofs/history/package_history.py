@@ -21,7 +21,7 @@ from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, 
 from proofs.history.set_survey import SetSurvey
 from proofs.history.token_flows import outflow_limits
 from proofs.history.transition import Movement, in_epochs, movements, reappeared, unexplained
-from proofs.verify.freshness import Freshness, check_set_in_force
+from proofs.verify.freshness import Freshness, check_set_in_force, set_limits
 from proofs.verify.package_verifier import PackageChecks, verify_package
 from proofs.verify.verdict import Attested, Clock, Verdict, failed, printable, run_checks
 
@@ -236,14 +236,13 @@ class PackageHistory:
         """A finding where the trusted set was last known to be in force too long ago; what is left to the caller."""
         if self.validators_hash is None:
             return (_OWN_SET,)
-        if self.freshness is None:
-            return (_NOT_TIMED,)
         try:
-            check_set_in_force(self.freshness)
+            if self.freshness is not None:
+                check_set_in_force(self.freshness)
         except VerificationFailed as fault:
             first = tuple(entry.name for entry in linked[:1])
             self._note(Finding(fault.code, first, printable(str(fault))))
-        return (_VOUCHED,) if self.freshness.set_known_ms is None else ()
+        return set_limits(self.freshness, trusted=True)
 
     def _note(self, finding: Finding) -> None:
         self._counts[finding.code] += 1
@@ -252,7 +251,5 @@ class PackageHistory:
 
 
 _OWN_SET = "The first package's validator set is its own; compare its hash with one that you trust."
-_NOT_TIMED = "Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew."
-_VOUCHED = "That the trusted validator set was in force rests on the caller's word."
 _STRANGE = "nothing was checked but its certificate: its validator set does not follow from the trusted one"
 _NOT_COMPARED = "There are more commitments than are compared with each other: the last packages were left out of that."

@@ -67,9 +67,22 @@ def freshness_limits(wanted: Freshness | None, *, trusted: bool) -> tuple[str, .
     limits: tuple[str, ...] = ("What has happened since the snapshot is not known; there may be a newer package.",)
     if wanted.max_age_ms is None:
         limits = ("The age was not limited: all that is shown may have been overtaken.", *limits)
-    if trusted and wanted.set_known_ms is None:
-        limits = (*limits, "That the trusted validator set was in force rests on the caller's word.")
-    return limits
+    return (*limits, *set_limits(wanted, trusted=trusted))
+
+
+def set_limits(wanted: Freshness | None, *, trusted: bool) -> tuple[str, ...]:
+    """Who says that the trusted set is in force, where that is not known: one that has retired loses nothing by
+    signing. Without a trusted set there is nothing to say: its certificate is open."""
+    if not trusted:
+        return ()
+    if wanted is None:
+        return (
+            "Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew.",
+        )
+    return () if wanted.set_known_ms is not None else (_VOUCHED,)
+
+
+_VOUCHED = "That the trusted validator set was in force rests on the caller's word."
 
 
 def duration(milliseconds: int) -> str:

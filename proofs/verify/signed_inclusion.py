@@ -117,7 +117,8 @@ def accuse(
         )
     listed = {validator.envelope_key for validator in package.validators.validators}
     detail = _contradiction(answer, package)
-    told = f"node {answer.signer.hex()} told account {answer.account} of epoch {answer.epoch}"
+    told = f"node {answer.signer.hex()} told account {answer.account} of epoch {answer.epoch} of network "
+    told += answer.network.hex()
     if detail:
         return Accusation(
             contradicted=True,

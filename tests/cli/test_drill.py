@@ -5,16 +5,22 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from clearing.base.codec import decode, encode
+from clearing.base.units import DAY_MS
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
+from consensus.messages import BLOCK_BYTES_MAX, Block
 from lab.drills.run import run_drill
 from lab.drills.scenario import DrillScenario, FeedMoves
 from node.offline.state_at import state_of_home
+from node.store.block_log import write_block_log
 from tests.kit.command_line import CommandLine
 from tests.kit.node.crisis_log import write_crisis
 from tests.kit.node.recorded import Recorded
 
+replace = msgspec.structs.replace
 MOVE = ("--member", "1", "--move", "BTC=-20,-36.7088")
 
 
@@ -135,3 +141,14 @@ def test_a_day_of_a_log_and_of_a_home_has_one_disclosure(log: Recorded, cli: Com
     assert cli("disclosure", day, home_of(log)).out.startswith("day,field,title")
     cli("disclosure", "2001-01-01", home_of(log), code=None)
     cli("disclosure", "yesterday", home_of(log), code=2)
+
+
+def test_a_day_is_not_over_by_a_block_that_nobody_certified(log: Recorded, cli: CommandLine, tmp_path: Path) -> None:
+    """Half of a day, and a block of the next day that anybody can write: the figures would pass for the whole day's."""
+    *kept, last = log.records[: log.height // 2]
+    block = decode(last.block, Block, 2 * BLOCK_BYTES_MAX)
+    day = datetime.fromtimestamp(block.header.time_ms / 1000, UTC).date().isoformat()
+    header = replace(block.header, time_ms=block.header.time_ms + DAY_MS)
+    cut = tmp_path / "cut.log"
+    write_block_log(cut, log.home.network, [*kept, replace(last, block=encode(replace(block, header=header)))])
+    assert not cli("disclosure", day, cut, *file_options(log), "--output", "json", code=6).out

@@ -2,7 +2,7 @@ import { type Bytes, concat, equal, H, hex, number, tagged, word } from "./bytes
 import { demandFinal, goodSet } from "./certificate.js";
 import { CODES, demand } from "./errors.js";
 import { type Exit, type ExitPayment, type ExitTotals, readExit } from "./exit_file.js";
-import { demandInForce } from "./freshness.js";
+import { demandInForce, setLimits } from "./freshness.js";
 import { writeBytes, writeCount, writeInteger, writeText } from "./messagepack.js";
 import { type Trusted } from "./trusted.js";
 import { judge, type Judged, type Outcome } from "./verdict.js";
@@ -49,6 +49,11 @@ const LIMITS = [
 ];
 const UNTRUSTED = "nothing but the file itself was trusted: give your genesis file, because anybody can make such a file";
 
+function limits(trusted: Trusted): readonly string[] {
+  const said = [...LIMITS, ...setLimits(trusted.freshness, trusted.validatorsHash !== undefined)];
+  return isAnchored(trusted) ? said : [...said, UNTRUSTED];
+}
+
 /** Check an exit file. Of `trusted`, network, set, and when the set was known count. Throws a Refusal for what is no such file. */
 export function verifyExit(file: Bytes, trusted: Trusted = {}): ExitVerdict {
   const exit = readExit(file);
@@ -70,7 +75,7 @@ export function verifyExit(file: Bytes, trusted: Trusted = {}): ExitVerdict {
     checks,
     notRun: steps.slice(checks.length).map(([name]) => name),
     claim: ok ? CLAIM : "",
-    notProven: !ok ? [] : isAnchored(trusted) ? LIMITS : [...LIMITS, UNTRUSTED],
+    notProven: ok ? limits(trusted) : [],
     account: String(exit.account), epoch: String(exit.epoch), height: String(exit.height), root: `0x${hex(exit.root)}`,
     payments: exit.payments.map(({ kind, number: of, chainId, token, to, amount }) => ({
       kind: KIND_NAMES[Number(kind)] ?? "", number: String(of), chainId: String(chainId), token: `0x${hex(token)}`, to: `0x${hex(to)}`,

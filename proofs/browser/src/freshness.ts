@@ -69,10 +69,18 @@ export function freshnessLimits(wanted: Freshness | undefined, trustedSet: boole
   return [
     ...(wanted.maxAge === "any" ? ["The age was not limited: all that is shown may have been overtaken."] : []),
     "What has happened since the snapshot is not known; there may be a newer package.",
-    ...(trustedSet && wanted.setKnown === undefined
-      ? ["That the trusted validator set was in force rests on the caller's word."]
-      : []),
+    ...setLimits(wanted, trustedSet),
   ];
+}
+
+/** Who says that the trusted set is in force, if that is not known: one that has retired loses nothing by signing. Without a
+ * trusted set there is nothing to say: its certificate is open. */
+export function setLimits(wanted: Freshness | undefined, trustedSet: boolean): string[] {
+  if (!trustedSet) return [];
+  if (wanted === undefined) {
+    return ["Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew."];
+  }
+  return wanted.setKnown === undefined ? ["That the trusted validator set was in force rests on the caller's word."] : [];
 }
 
 const grouped = (value: bigint): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");

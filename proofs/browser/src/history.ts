@@ -1,7 +1,7 @@
 import { type Bytes, equal, H, hex, join, number, smaller } from "./bytes.js";
 import { headerHash } from "./certificate.js";
 import { at, Refusal } from "./errors.js";
-import { demandInForce } from "./freshness.js";
+import { demandInForce, setLimits } from "./freshness.js";
 import { blindedMessages } from "./messages.js";
 import { readPackage, type ReadPackage } from "./package.js";
 import { inEpochs, type Movement, movements, unexplained } from "./transition.js";
@@ -200,16 +200,13 @@ export class History {
   private judgeTrust(linked: readonly Entry[]): string[] {
     const { validatorsHash, freshness } = this.trusted;
     if (validatorsHash === undefined) return ["The first package's validator set is its own; compare its hash with one that you trust."];
-    if (freshness === undefined) {
-      return ["Whether the trusted validator set was in force lately: no time was stated, and retired sets sign anew."];
-    }
     try {
-      demandInForce(freshness);
+      if (freshness !== undefined) demandInForce(freshness);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.note(printed(error.code), linked.slice(0, 1).map(({ name }) => name), error.about);
     }
-    return freshness.setKnown === undefined ? ["That the trusted validator set was in force rests on the caller's word."] : [];
+    return setLimits(freshness, true);
   }
 
   private link(entries: readonly Entry[]): Entry[] {

@@ -10,6 +10,8 @@ let worker: Worker | undefined;
 /** What is to be checked instead of the field's files: dropped or fetched. */
 let given: readonly NamedFile[] | undefined;
 let files = 1;
+/** The epoch that was chosen at a node, if one package of a node is checked. */
+let wanted: bigint | undefined;
 
 function ask(message: Ask): void {
   worker?.terminate();
@@ -54,6 +56,7 @@ async function start(): Promise<void> {
       ? { kind: "history", files: chosen, freshness: freshness(), ...trusted }
       : { kind: "verify", file: only.file, freshness: freshness(), own: ownAccount(), ...trusted };
     files = chosen.length;
+    wanted = files === 1 ? only?.epoch : undefined;
     run();
     part("checks").replaceChildren();
     ask(message);
@@ -82,7 +85,12 @@ function hear(tell: Tell): void {
   } else if (tell.kind === "file") {
     part("step").textContent = `Checking ${tell.name}, ${tell.index + 1} of ${files}…`;
     bar.value = tell.index / files;
-  } else if (tell.kind === "verdict") show(tell.verdict, tell.seconds);
+  } else if (tell.kind === "verdict") {
+    const { epoch } = tell.verdict;
+    // A node with nothing good to show for an epoch could send another one's.
+    if (wanted === undefined || epoch === "" || epoch === String(wanted)) show(tell.verdict, tell.seconds);
+    else problem(`The node sent the package of epoch ${epoch} in the place of epoch ${wanted}'s.`);
+  }
   else if (tell.kind === "history") showHistory(tell.history, tell.seconds);
   else if (tell.kind === "refused") problem(tell.why);
   else if (tell.kind === "answer") {
@@ -150,7 +158,7 @@ const fetchChosen = (wanted: readonly Listed[]): Promise<void> =>
       const bytes = await fetchPackage(address, each, signal, (done) => {
         nodeSays(`Fetching epoch ${each.epoch}${at}: ${done.toLocaleString("en")} of ${each.bytes.toLocaleString("en")} bytes…`);
       });
-      out.push({ name: `epoch-${each.epoch}.ccp`, file: bytes.buffer as ArrayBuffer });
+      out.push({ name: `epoch-${each.epoch}.ccp`, file: bytes.buffer as ArrayBuffer, epoch: each.epoch });
     }
     nodeSays(wanted.length === 1 ? "The package was fetched." : `${wanted.length} packages were fetched.`);
     given = out;

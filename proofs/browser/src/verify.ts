@@ -11,6 +11,7 @@ import { demandSolvent, listed, readStandalone } from "./standalone.js";
 import { PackageChecks } from "./checks.js";
 import { type Progress, type Trusted } from "./trusted.js";
 import { type Check, type CheckName, judge, MEANINGS, refusedOpen, type Outcome, type Verdict } from "./verdict.js";
+import { freshnessLimits } from "./freshness.js";
 import { claim, claimOfAccount, notProven, notProvenOfAccount, type Shown } from "./words.js";
 
 /** Check a standalone proof of one account beside its package: only the checks that it needs. */
@@ -130,16 +131,28 @@ class Verification extends PackageChecks {
       ["answer", () => {
         const answer = readAnswer(file);
         found = contradiction(this.content, answer, new Domain(this.content.domain)) ?? "";
-        demand(found === "", CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${found}${this.evidence()}`);
+        demand(found === "", CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${found}${this.evidence(answer.signer)}`);
         return { detail: `the answer about account ${answer.account} agrees with the package` };
       }],
     ]);
     return { ...verdict, contradiction: found };
   }
 
-  /** Without a time, the set that certifies the package may have retired, and could frame a node. */
-  private evidence(): string {
-    return this.trusted.freshness === undefined ? "; no evidence: no time was stated, and the set may have retired" : "";
+  /** Why a contradiction shows nothing against a node, or on whose word it does: anybody can make up a key, or a set with its
+   * list; and a set that has retired, or runs another network to try things out, could frame a node. */
+  private evidence(signer: Uint8Array): string {
+    const { network, validatorsHash, freshness } = this.trusted;
+    const isValidator = this.content.validators.validators.some(({ envelope_key }) => equal(envelope_key, signer));
+    const why = [
+      ...(isValidator ? [] : ["no evidence: the signer is not in the set that certified the package"]),
+      ...(validatorsHash === undefined ? ["no evidence: the package's own validator set was taken, which anybody can make up"] : []),
+      ...(network === undefined ? ["no evidence: the network is the files' own word"] : []),
+      ...(freshness === undefined ? ["no evidence: no time was stated, and the set may have retired"] : []),
+      ...(freshness !== undefined && validatorsHash !== undefined && freshness.setKnown === undefined
+        ? ["that the validator set was in force rests on the caller's word"]
+        : []),
+    ];
+    return why.map((each) => `; ${each}`).join("");
   }
 
   runOnchainEpoch(file: Bytes): Verdict {
@@ -184,7 +197,9 @@ class Verification extends PackageChecks {
       }],
       ["proof", () => {
         demandOnchainProof(read());
-        return { detail: `every slot and row of account ${read().leaf.account} lies in its range` };
+        const { account, shortfall } = read().leaf;
+        const short = shortfall === 0n ? "" : `, but for a public shortfall of ${shortfall}`;
+        return { detail: `every slot and row of account ${account} lies in its range${short}` };
       }],
       ["presentation", () => {
         demandPresented(read());
@@ -235,7 +250,7 @@ class Verification extends PackageChecks {
       refusal,
       contradiction: "",
       claim: !ok || !told ? "" : alone === undefined ? claim(content, shown) : claimOfAccount(content, alone),
-      notProven: !told ? [] : alone === undefined ? notProven(content, shown, attested) : notProvenOfAccount(content, shown, attested),
+      notProven: ofKeys ? freshnessLimits(freshness, validatorsHash !== undefined) : !told ? [] : alone === undefined ? notProven(content, shown, attested) : notProvenOfAccount(content, shown, attested),
       attested,
       network: content === undefined ? "" : hex(content.header.network),
       height: content === undefined ? "" : String(content.statement.height),

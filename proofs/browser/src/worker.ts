@@ -15,6 +15,8 @@ import { visible } from "./visible.js";
 export interface NamedFile {
   readonly name: string;
   readonly file: ArrayBuffer;
+  /** Under which a node listed it. */
+  readonly epoch?: bigint;
 }
 
 interface AskedTrust {

@@ -46,10 +46,10 @@ def traded() -> State:
 class PageView(FakeView):
     """A network with cash and positions; every request that it accepts is in block 7."""
 
-    def __init__(self, packages: Sequence[bytes] = (PACKAGE,), state: State | None = None) -> None:
-        """`state`: another than that of `traded`."""
+    def __init__(self, packages: Sequence[bytes] = (PACKAGE,), state: State | None = None, first: int = 1) -> None:
+        """`state`: another than that of `traded`. `first`: epoch under which the first package is listed."""
         super().__init__(state or traded())
-        self._packages = packages
+        self._packages = dict(enumerate(packages, first))
         self.ticks_per_unit = {BTC: 100, ETH: 100}
         self.more_checks: tuple[Check, ...] = ()
 
@@ -62,17 +62,16 @@ class PageView(FakeView):
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
         listed = [
-            PackageRecord(at, 10 * at, "", len(each), sha256(bytes([at]) + each))
-            for at, each in enumerate(self._packages, 1)
+            PackageRecord(at, 10 * at, "", len(each), sha256(bytes([at]) + each)) for at, each in self._packages.items()
         ]
         return [each for each in listed if each.epoch > after][:limit]
 
     def newest_package(self) -> int:
-        return len(self._packages)
+        return max(self._packages, default=0)
 
     def package(self, epoch: int | None) -> PackageAt | None:
-        at = len(self._packages) if epoch is None else epoch
-        return PackageAt(at, 10 * at, bytes(32), self._packages[at - 1]) if 1 <= at <= len(self._packages) else None
+        at = self.newest_package() if epoch is None else epoch
+        return PackageAt(at, 10 * at, bytes(32), self._packages[at]) if at in self._packages else None
 
     def fate(self, hash_: bytes) -> FateRecord | None:
         return FateRecord(hash_, FateState.APPLIED, 1, height=7)

@@ -108,6 +108,13 @@ async def test_a_member_learns_of_an_upgrade_from_a_header_that_it_verified(
         lie = encode(replace(read_protocol(other), record=ProtocolRecord(1, 1)))
         monkeypatch.setattr(governance, "show_protocol", lambda _: lie)
         await protocol(*where, code=6)
+        monkeypatch.setattr(governance, "show_protocol", lambda _: other)
+        station.state.protocol.put(0, replace(UPGRADE, next_height=30))
+        station.decide()
+        await protocol(*where)
+        follow = ("light", "follow", *where, *PERIOD, "--once")
+        await trio.to_thread.run_sync(lambda: cli(*follow))
+        assert "shown=2 trusted=3" in (await protocol(*where, code=6)).err, "an upgrade that is near would be kept back"
 
 
 async def test_a_member_follows_a_node_from_genesis_and_verifies_heights(

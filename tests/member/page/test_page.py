@@ -209,11 +209,22 @@ def test_a_package_is_verified_in_the_browser_and_a_changed_one_is_refused() -> 
         ["see", "h2", "VERIFIED"],
     ]
     read: list[Step] = [["text", "h2:has-text('VERIFIED')"], ["text", "#claim"]]
-    (good,) = shown(PageView(), [*view("solvency"), *steps, *read])
-    (bad,) = shown(PageView([bytes(changed)]), [*view("solvency"), *steps, *read[:1]])
-    assert good.notes[-2] == "Epoch 1: VERIFIED IN PART", "no genesis was given"
+    (good,) = shown(PageView(first=4), [*view("solvency"), *steps, *read])
+    (bad,) = shown(PageView([bytes(changed)], first=4), [*view("solvency"), *steps, *read[:1]])
+    assert good.notes[-2] == "Epoch 4: VERIFIED IN PART", "no genesis was given"
     assert "accounts meet their maintenance requirement" in good.notes[-1]
-    assert bad.notes[-1] == "Epoch 1: NOT VERIFIED"
+    assert bad.notes[-1] == "Epoch 4: NOT VERIFIED"
+
+
+def test_the_package_of_another_epoch_is_none_of_the_one_that_was_asked_for() -> None:
+    """A node that has nothing good to show for an epoch could send an older one, and its own would read VERIFIED."""
+    steps: list[Step] = [
+        ["fill", "#age", ""],
+        ["click", "button[aria-label^='Verify epoch 1']"],
+        ["see", ".mark", "package of epoch 4"],
+    ]
+    (scene,) = shown(PageView(), [*view("solvency"), *steps, ["count", "#claim"]])
+    assert scene.notes[-1] == 0
 
 
 def test_the_page_says_that_the_node_is_gone_and_goes_on_when_it_returns(tmp_path: Path) -> None:

@@ -54,8 +54,17 @@ CHECKS: Step = ["text", "#exit table:has(caption:text('Checks')) tbody"]
 def test_the_exit_file_is_the_one_that_the_command_reads(epoch: ClosedEpoch) -> None:
     steps: list[Step] = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, ["save", SAVE], ["see", "#exit", "VERIFIED"]]
     payments = "#exit table:has(caption:text('Payments')) tbody tr"
-    (scene,) = shown(epoch.view, [*steps, ["text", "#exit .mark"], ["count", payments]])
-    *_, text, _, verdict, rows = scene.notes
+    heads = "#exit table:has(caption:text('Payments'))"
+    (scene,) = shown(
+        epoch.view, [*steps, ["text", "#exit .mark"], ["count", payments], ["text", heads], ["text", "#exit ul"]]
+    )
+    *_, text, _, verdict, rows, shown_payments, not_proven = scene.notes
+    first = read_exit_file(text.encode()).exit.leaves[0]
+    assert f"{int(first.amount):,}" in shown_payments, (
+        "base units: a node could say that a million of them is one, or one"
+    )
+    assert "As this node reads it" in shown_payments
+    assert "this node's word" in not_proven
     file = read_exit_file(text.encode())
     assert file.exit.account == ALICE
     assert rows == len(file.exit.leaves) > 0

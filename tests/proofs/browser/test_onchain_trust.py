@@ -9,6 +9,7 @@ from proofs.epoch.package import read_package
 from proofs.onchain.file import epoch_file, read_account_file, sign_keys, write_file
 from proofs.onchain.keys import derive_epoch
 from proofs.verify.attestations import attested
+from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market
 from tests.kit.proofs.browser_page import GOOD
 from tests.kit.proofs.second_verifier import SecondVerifier
@@ -24,6 +25,21 @@ def test_keys_that_only_the_accounts_file_states_stay_open(second: SecondVerifie
     verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes())
     assert (verdict["ok"], verdict["complete"]) == (True, False)
     assert [check["name"] for check in verdict["checks"] if not check["complete"]] == ["trusted_keys"]
+
+
+def test_an_epochs_keys_say_who_says_that_the_set_is_in_force(second: SecondVerifier) -> None:
+    """One that has retired loses nothing by signing keys over its own rows."""
+    package = read_package(PACKAGE.read_bytes())
+    time_ms = package.header.time_ms
+    trusted = {"network": package.header.network, "validators_hash": package.validators.hash}
+    for known_ms in (None, time_ms):
+        asked = {name: value.hex() for name, value in trusted.items()} | {"now_ms": str(time_ms)}
+        asked |= {} if known_ms is None else {"set_known_ms": str(known_ms)}
+        verdict = second.ask(file=PACKAGE.read_bytes(), onchain_epoch=KEYS.read_bytes(), **asked)
+        anchor = TrustAnchor(**trusted, freshness=Freshness(time_ms, None, set_known_ms=known_ms))
+        first = checked_package(PACKAGE, anchor)
+        assert verdict["notProven"] == list(first.not_proven)
+        assert any("rests on the caller's word" in each for each in first.not_proven) is (known_ms is None)
 
 
 @pytest.mark.parametrize("trusted", [HASH, "00" * 32])

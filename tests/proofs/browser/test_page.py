@@ -62,6 +62,7 @@ def exchanges(built_verifier: None) -> dict[str, dict]:
         serving({4: good}, listed={4: other}) as lying,
         serving({}, listed={4: good}) as forgetful,
         serving({4: good}, origins=("https://page.example",)) as closed,
+        serving({5: good}) as displacing,
     ):
         asked = {
             "one": {"address": f"{one}/", "fetch": "#fetch", "fields": {**ANY_AGE, **TRUSTED}},
@@ -70,6 +71,7 @@ def exchanges(built_verifier: None) -> dict[str, dict]:
             "lying": {"address": lying, "fetch": "#fetch"},
             "forgetful": {"address": forgetful, "fetch": "#fetch"},
             "closed": {"address": closed, "fetch": "#fetch"},
+            "displacing": {"address": displacing, "fetch": "#fetch", "fields": {**ANY_AGE, **TRUSTED}},
             "no node": {"address": f"{one}/elsewhere", "fetch": "#fetch"},
             "nobody": {"address": "http://127.0.0.1:1", "fetch": "#fetch"},
             "no address": {"address": "ftp://127.0.0.1", "fetch": "#fetch"},
@@ -177,6 +179,12 @@ def test_a_package_is_fetched_from_a_node_and_checked(exchanges: dict[str, dict]
     assert scene["outcome"] == "VERIFIED IN PART"
     assert scene["checks"][0].startswith("ok encoding")
     assert scene["complaints"] == []
+
+
+def test_a_good_package_of_another_epoch_is_none_of_the_one_that_was_chosen(exchanges: dict[str, dict]) -> None:
+    scene = exchanges["displacing"]
+    assert scene["problem"] == "The node sent the package of epoch 4 in the place of epoch 5's."
+    assert scene["outcome"] == ""
 
 
 def test_all_packages_of_a_node_are_fetched_and_compared(exchanges: dict[str, dict]) -> None:

@@ -24,7 +24,11 @@ export function Solvency({ session }: { session: Session }) {
     note(epoch, { step: "fetching" });
     try {
       const file = (await session.client.download(`/v1/proofs/${epoch}`)).buffer as ArrayBuffer;
-      note(epoch, { checked: await verified(file, trust, (step) => note(epoch, { step })) });
+      const checked = await verified(file, trust, (step) => note(epoch, { step }));
+      // A node that has nothing good to show for an epoch could send another one's.
+      const sent = checked.verdict.epoch;
+      if (sent !== "" && sent !== String(epoch)) throw new Error(`The node sent the package of epoch ${sent}.`);
+      note(epoch, { checked });
     } catch (error) {
       note(epoch, { refused: problemOf(error).words });
     }

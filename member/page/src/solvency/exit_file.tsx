@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
+import { visible } from "../../../../proofs/browser/src/visible";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
-import { type Names, type Session } from "../session";
+import { type Names, type Session, type Token } from "../session";
 import { integer, scaled, shortened } from "../ui/formats";
 import { saved } from "../ui/saved";
 import { Checks, toneOf, wordsOf } from "./checks";
@@ -52,6 +53,8 @@ export function ExitFile({ session, trust }: { session: Session; trust: Trust })
   );
 }
 
+const NAMES = "what a token at an address is called, and how many base units make one: that is this node's word";
+
 function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
   const tone = toneOf(verdict);
   return (
@@ -64,14 +67,15 @@ function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
       {verdict.notProven.length > 0 && (
         <>
           <h3>Not proven</h3>
-          <ul>{verdict.notProven.map((each) => <li>{each}</li>)}</ul>
+          <ul>{[...verdict.notProven, NAMES].map((each) => <li>{each}</li>)}</ul>
         </>
       )}
       {verdict.ok && (
         <Table caption="Payments" empty="There was nothing to take out at this epoch." rows={verdict.payments} columns={[
           { head: "Payment", cell: ({ kind, number }) => `${kind} ${number}` },
-          { head: "Token", cell: ({ chainId, token }) => names.tokenAt(BigInt(chainId), token)?.name ?? <code title={token}>{shortened(token)}</code> },
-          { head: "Amount", numeric: true, cell: ({ chainId, token, amount }) => inUnits(amount, names.tokenAt(BigInt(chainId), token)?.decimals) },
+          { head: "Token", cell: ({ token }) => <code title={token}>{shortened(token)}</code> },
+          { head: "Base units", numeric: true, cell: ({ amount }) => integer(amount) },
+          { head: "As this node reads it", numeric: true, cell: ({ chainId, token, amount }) => asRead(amount, names.tokenAt(BigInt(chainId), token)) },
           { head: "To", cell: ({ to }) => <code title={to}>{shortened(to)}</code> },
         ]} />
       )}
@@ -79,6 +83,6 @@ function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
   );
 }
 
-/** Base units, where the node does not say how many make a unit. */
-const inUnits = (amount: string, decimals: number | undefined): string =>
-  decimals === undefined ? integer(amount) : scaled(BigInt(amount), decimals, Math.min(decimals, 4));
+/** In the file are base units of an address: how many make a unit, and of what, is this node's word. */
+const asRead = (amount: string, token: Token | undefined): string =>
+  token === undefined ? "" : `${scaled(BigInt(amount), token.decimals, Math.min(token.decimals, 4))} ${visible(token.name)}`;

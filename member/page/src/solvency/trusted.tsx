@@ -17,7 +17,7 @@ export function Trusted({ trust, change }: { trust: Trust; change: (trust: Trust
         <p class="note">A set is trusted for two weeks after you last knew it to be in force: validators who left lose nothing by signing. <code>crossclear light follow --output json</code> follows the sets and prints the newest hash.</p>
         <label for="set">Hash of the validator set, 64 hexadecimal digits; empty: that of the genesis</label>
         <input id="set" autocomplete="off" spellcheck={false} value={trust.set} onInput={field("set")} />
-        <label for="known">When you last knew it to be in force, in UTC; empty: the time of the genesis</label>
+        <label for="known">When you last knew it to be in force, in UTC; empty: of the genesis's own set its time, of a later one now, on your word</label>
         <input id="known" type="datetime-local" autocomplete="off" value={trust.known} onInput={field("known")} />
       </details>
     </Panel>
