@@ -53,7 +53,7 @@ export function TimeLine({ packages, client, present, standingOf }: { packages: 
           {last !== first && <text x={along(last.timeMs)} y={16} text-anchor="end">{integer(last.epoch)}</text>}
         </svg>
       </div>
-      <p class="note">○ proven, ● verified in this browser, ✗ refused by it, ┆ no package at this node.</p>
+      <p class="note">○ proven, by this node's word; ● verified in this browser, ✗ refused by it, ┆ no package at this node.</p>
       <details>
         <summary>The time line as a list</summary>
         <Table caption="Epochs along time" empty="No epoch has closed." rows={[...marks].reverse()} columns={[
@@ -121,6 +121,7 @@ export function marksOf(packages: readonly Package[], times: ReadonlyMap<number,
   return marks;
 }
 
+/** A node that keeps few packages of many epochs has long gaps: then not each epoch of a gap has a mark. */
 const MARKS_MAX = 200;
 
 /** The time of day alone where all is within one. */
