@@ -26,6 +26,11 @@ const STEPS = {
   width: (tab) => tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   paint: (tab) => tab.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime),
   offline: (_, context, on) => context.setOffline(on),
+  /** Something outside the browser happens: asked of the test, not by the tab. */
+  call: async (_tab, _context, url) => {
+    const answer = await fetch(url, { method: "POST" });
+    if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  },
   wait: (tab, _, ms) => tab.waitForTimeout(ms),
   /** The whole page, or so much of its beginning. */
   screenshot: (tab, _, path, height) => tab.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollHeight]).then(([width, whole]) =>

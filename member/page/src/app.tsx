@@ -12,7 +12,7 @@ import { Risk } from "./pages/risk";
 import { Solvency } from "./pages/solvency";
 import { Names, type Session } from "./session";
 import { integer } from "./ui/formats";
-import { Mark } from "./ui/parts";
+import { Contained, Mark } from "./ui/parts";
 
 /** The frame around every view: names of the views, the newest height, and whether the node is reached. */
 const VIEWS: readonly (readonly [string, string, ComponentType<{ session: Session }>])[] = [
@@ -82,7 +82,7 @@ export function App() {
           {state !== undefined && <span> height {integer(state.height)}</span>}
         </p>
       </header>
-      <main id="main" tabIndex={-1}><View session={session} key={`${view}-${session.account ?? ""}`} /></main>
+      <main id="main" tabIndex={-1}><Contained about={state?.header_hash} key={`${view}-${session.account ?? ""}`}><View session={session} /></Contained></main>
     </>
   );
 }

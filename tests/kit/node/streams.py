@@ -35,7 +35,6 @@ class StreamingNode:
     def __init__(self, station: Station) -> None:
         self.station = station
         self.view: NodeView = live_view(station)
-        self._sent = 0
 
     @property
     def height(self) -> int:
@@ -50,8 +49,7 @@ class StreamingNode:
         def requests(words: World, height: int) -> tuple[Transaction, ...]:
             if not trades or height < 4:
                 return ()
-            self._sent += 1
-            return (words.trade(ALICE, BOB, BTC_PERP, 1, 790_000, trade_id=1_000 + self._sent),)
+            return (words.trade(ALICE, BOB, BTC_PERP, 1, 790_000, trade_id=1_000 + height),)
 
         for _ in decided(self.station, heights, deposits, requests):
             pass

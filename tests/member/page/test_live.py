@@ -8,15 +8,20 @@ import trio
 
 from tests.kit.clearing.genesis import ALICE
 from tests.kit.clearing.signer import secret
+from tests.kit.member.between_steps import between_steps
 from tests.kit.member.driven_page import Scene, Step, drive, signed_in, view
 from tests.kit.member.page_view import PageView, RisingView, now_ms, shown
 from tests.kit.node.served_api import served_api
 from tests.kit.node.station import MARKET
+from tests.kit.node.streaming_process import streaming_process
 from tests.kit.node.streams import StreamingNode, streaming_node
 
 pytestmark = pytest.mark.usefixtures("built_page")
 BLOCK_SECONDS = 0.5
 OWN = ["see", "td", "trade novated"]
+_ROWS = "[...document.querySelectorAll('tr')].filter((row) => row.textContent.includes('trade novated'))"
+HEIGHTS: Step = ["evaluate", f"{_ROWS}.map((row) => row.cells[0].innerText)"]
+"""Of the rows of trades."""
 
 
 def deciding(node: StreamingNode) -> Callable[[], Awaitable[None]]:
@@ -67,8 +72,6 @@ def test_a_node_that_opens_no_stream_is_asked() -> None:
 
 def test_a_broken_stream_is_taken_up_after_its_cursor(tmp_path: Path) -> None:
     """All events of the own account are in the list, once and in order: each block has one trade of the account."""
-    rows = "[...document.querySelectorAll('tr')].filter((row) => row.textContent.includes('trade novated'))"
-    heights: Step = ["evaluate", f"{rows}.map((row) => row.cells[0].innerText)"]
     steps: list[Step] = [
         *signed_in(ALICE, secret(1)),
         OWN,
@@ -79,7 +82,7 @@ def test_a_broken_stream_is_taken_up_after_its_cursor(tmp_path: Path) -> None:
         ["offline", False],
         ["see", "#standing", "^live"],
         ["wait", 2500],
-        heights,
+        HEIGHTS,
     ]
     with streaming_node(tmp_path) as node:
         scene = broken(node, steps)
@@ -89,6 +92,27 @@ def test_a_broken_stream_is_taken_up_after_its_cursor(tmp_path: Path) -> None:
     assert found == list(range(found[0], found[-1] - 1, -1))
     first = int(resumed[0].split(":")[0])
     assert found[0] > first + 3 > found[-1], "the break is within the list"
+
+
+def test_a_node_that_is_killed_and_comes_back_leaves_the_page_whole(tmp_path: Path) -> None:
+    """Its process is killed while it serves. The page says so and keeps what it showed; then each row is there once."""
+    opened: list[Step] = [*signed_in(ALICE, secret(1)), OWN, ["see", "#standing", "^live"], ["wait", 2_000]]
+    marked: list[Step] = [*opened, ["evaluate", "window.opened = 'once'"]]
+    equity: Step = ["text", "#equity"]
+    with streaming_process(tmp_path) as node, between_steps(kill=node.kill, start=node.start) as at:
+        gone: list[Step] = [at["kill"], ["see", "#standing", "offline"], equity, HEIGHTS, ["wait", 3_000]]
+        back: list[Step] = [equity, HEIGHTS, at["start"], ["see", "#standing", "^live"], ["wait", 3_000]]
+        read: list[Step] = [HEIGHTS, ["evaluate", "window.opened"], ["text", "#standing"], ["text", "#main"]]
+        (scene,) = drive(node.url, [*marked, *gone, *back, *read])
+    assert scene.complaints == []
+    at_once, rows, _, later, same_rows, *_, all_rows, mark, standing, whole = scene.notes[-12:]
+    assert (later, same_rows) == (at_once, rows), "what was known stays"
+    before, found = [int(each) for each in rows], [int(each) for each in all_rows]
+    assert found == list(range(found[0], found[-1] - 1, -1)), "none is lost, none is there twice"
+    assert found[0] > before[0] >= found[-1], "it went on, and the death is within the list"
+    assert mark == "once", "the page was not loaded again"
+    assert standing.startswith("live height")
+    assert "does not answer" not in whole
 
 
 def broken(node: StreamingNode, steps: list[Step]) -> Scene:

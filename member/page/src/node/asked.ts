@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Frame } from "../../../../client/typescript/src/index";
 import { type Problem, problemOf } from "./client";
-import { type PageStream } from "./stream";
+import { type PageStream, REACHED } from "./stream";
 
 /** What one question to the node came to; the old answer is shown while it is asked again. */
 export interface Asked<T> {
@@ -29,7 +29,7 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
   const [shown, setShown] = useState<{ answer: T | undefined; problem: Problem | undefined }>({ answer: undefined, problem: undefined });
   const stream = woken?.stream;
   useEffect(() => {
-    let [over, asking, isOld, timer, askedAt] = [false, false, false, 0, 0];
+    let [over, asking, isOld, failed, timer, askedAt] = [false, false, false, false, 0, 0];
     let current: T | undefined;
     const pace = (): number => (document.hidden ? 10 * everyMs : stream?.isOpen === true && !isOld ? Math.max(everyMs, RARELY_MS) : everyMs);
     const plan = (): void => {
@@ -38,12 +38,15 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
       timer = window.setTimeout(() => void look(), Math.max(0, askedAt + pace() - Date.now()));
     };
     const look = async (): Promise<void> => {
-      [asking, isOld, askedAt] = [true, false, Date.now()];
+      clearTimeout(timer);
+      [asking, isOld, failed, askedAt] = [true, false, false, Date.now()];
       try {
         const answer = await ask();
         current = current === undefined || woken?.join === undefined ? answer : woken.join(answer, current);
         if (!over) setShown({ answer: current, problem: undefined });
       } catch (error) {
+        // What was not answered is asked again soon, although a stream is open by then.
+        [isOld, failed] = [true, true];
         if (!over) setShown((before) => ({ answer: before.answer, problem: problemOf(error) }));
       }
       asking = false;
@@ -57,11 +60,16 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
       if (next === undefined || asking) isOld = true;
       plan();
     };
+    const reached = (): void => {
+      if (failed && !asking && everyMs > 0) void look();
+    };
+    addEventListener(REACHED, reached);
     const ends = stream === undefined || everyMs <= 0 ? [] : [stream.subscribe(woken?.topics ?? [], take), stream.onChange(plan)];
     void look();
     return () => {
       over = true;
       clearTimeout(timer);
+      removeEventListener(REACHED, reached);
       for (const end of ends) end();
     };
   }, [...about, turn, everyMs, stream, woken?.topics.join()]);

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Frame, type StateView } from "../../../../client/typescript/src/index";
 import { type PageClient, type Problem, problemOf } from "./client";
-import { type PageStream } from "./stream";
+import { type PageStream, REACHED } from "./stream";
 
 /** What the page knows of the newest height, and of those before it since the page was opened. Bounded. */
 export type State = StateView;
@@ -68,11 +68,12 @@ export class LiveState {
   }
 
   private answered(answer: State): void {
-    const before = this.live.state;
+    const { state: before, problem } = this.live;
     if (!this.stream.isOpen) this.stream.forgetBeyond(BigInt(answer.height));
     // Frames that came while the question was under way are newer than its answer.
     const newer = this.stream.isOpen && before !== undefined && before.height > answer.height ? streamed(before) : {};
     this.reached({ ...answer, ...newer });
+    if (problem !== undefined) dispatchEvent(new Event(REACHED));
   }
 
   private take({ topic, data }: Frame): void {

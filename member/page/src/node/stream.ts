@@ -101,5 +101,7 @@ export class PageStream {
   }
 }
 
-const EVENTS = ["online", "offline"] as const;
+/** Said at the window when the node answers again: streams need not wait for their next attempt. */
+export const REACHED = "crossclear-reached";
+const EVENTS = ["online", "offline", REACHED] as const;
 const isAway = (): boolean => document.hidden || !navigator.onLine;

@@ -2,10 +2,12 @@ import { useState } from "preact/hooks";
 import { type PackagePage, type Whole } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
 import { useAsked } from "../node/asked";
+import { useLive } from "../node/live";
 import { type Session } from "../session";
 import { Checks, toneOf, wordsOf } from "../solvency/checks";
 import { ExitFile } from "../solvency/exit_file";
 import { Reserves } from "../solvency/reserves";
+import { type Standing, TimeLine } from "../solvency/time_line";
 import { NOTHING, Trusted } from "../solvency/trusted";
 import { integer, shortened } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
@@ -13,17 +15,24 @@ import { type Checked, verified } from "../verifying";
 
 /** Epochs with their packages, each checked in this browser; reserves against what is owed; the exit file of the own account. */
 type Package = PackagePage["packages"][number];
-type Outcome = { readonly step: string } | { readonly checked: Checked } | { readonly refused: string };
+type Outcome = { readonly step: string } | { readonly checked: Checked } | { readonly refused: string } | { readonly unanswered: string };
 
 export function Solvency({ session }: { session: Session }) {
+  const { state } = useLive(session.live);
+  const present = state === undefined ? undefined : { epoch: Number(state.epoch) + 1, timeMs: Number(state.time_ms) };
   const packages = useAsked(() => newest(session), 15_000, [session.client], { stream: session.live.stream, topics: ["epochs"] });
   const [trust, setTrust] = useState(NOTHING);
   const [outcomes, setOutcomes] = useState<ReadonlyMap<Whole, Outcome>>(new Map());
   const note = (epoch: Whole, outcome: Outcome): void => setOutcomes((before) => new Map(before).set(epoch, outcome));
   const check = async ({ epoch }: Package): Promise<void> => {
     note(epoch, { step: "fetching" });
+    let file: ArrayBuffer;
     try {
-      const file = (await session.client.download(`/v1/proofs/${epoch}`)).buffer as ArrayBuffer;
+      file = (await session.client.download(`/v1/proofs/${epoch}`)).buffer as ArrayBuffer;
+    } catch (error) {
+      return note(epoch, { unanswered: problemOf(error).words });
+    }
+    try {
       const checked = await verified(file, trust, (step) => note(epoch, { step }));
       // A node that has nothing good to show for an epoch could send another one's.
       const sent = checked.verdict.epoch;
@@ -39,14 +48,17 @@ export function Solvency({ session }: { session: Session }) {
       <Trusted trust={trust} change={setTrust} />
       <Panel title="Epochs" note="Each epoch ends with a proof that every member is solvent in every stress scenario. Your browser checks it; the node is not believed.">
         <Shown asked={packages} what="its packages">{(list) => (
-          <Table caption="Epoch packages" empty="This node keeps no package. Each epoch is proven by some of the validators only: ask another node." rows={list} columns={[
-            { head: "Epoch", numeric: true, cell: ({ epoch }) => integer(epoch) },
-            { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
-            { head: "Size", numeric: true, cell: ({ bytes }) => `${integer(bytes)} bytes` },
-            { head: "SHA-256", cell: ({ sha256 }) => <code title={sha256}>{shortened(sha256)}</code> },
-            { head: "Result", cell: ({ epoch }) => <Result outcome={outcomes.get(epoch)} /> },
-            { head: "Check", cell: (each) => <button type="button" onClick={() => void check(each)} aria-label={`Verify epoch ${each.epoch}`}>Verify</button> },
-          ]} />
+          <>
+            {list.length > 0 && <TimeLine packages={list} client={session.client} present={present} standingOf={(epoch) => standingOf(outcomes.get(epoch))} />}
+            <Table caption="Epoch packages" empty="This node keeps no package. Each epoch is proven by some of the validators only: ask another node." rows={list} columns={[
+              { head: "Epoch", numeric: true, cell: ({ epoch }) => integer(epoch) },
+              { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
+              { head: "Size", numeric: true, cell: ({ bytes }) => `${integer(bytes)} bytes` },
+              { head: "SHA-256", cell: ({ sha256 }) => <code title={sha256}>{shortened(sha256)}</code> },
+              { head: "Result", cell: ({ epoch }) => <Result outcome={outcomes.get(epoch)} /> },
+              { head: "Check", cell: (each) => <button type="button" onClick={() => void check(each)} aria-label={`Verify epoch ${each.epoch}`}>Verify</button> },
+            ]} />
+          </>
         )}</Shown>
       </Panel>
       {newestChecked !== undefined && <Verdict epoch={newestChecked.epoch} checked={newestChecked} />}
@@ -68,9 +80,15 @@ async function newest(session: Session): Promise<readonly Package[]> {
   return out.slice(-50).reverse();
 }
 
+function standingOf(outcome: Outcome | undefined): Standing {
+  if (outcome === undefined || "step" in outcome || "unanswered" in outcome) return "proven";
+  return "checked" in outcome && toneOf(outcome.checked.verdict) !== "bad" ? "verified here" : "refused here";
+}
+
 function Result({ outcome }: { outcome: Outcome | undefined }) {
   if (outcome === undefined) return <span class="quiet">not checked</span>;
   if ("step" in outcome) return <span role="status">checking: {outcome.step}…</span>;
+  if ("unanswered" in outcome) return <Mark tone="part">{outcome.unanswered}</Mark>;
   if ("refused" in outcome) return <Mark tone="bad">{outcome.refused}</Mark>;
   return <Mark tone={toneOf(outcome.checked.verdict)}>{wordsOf[toneOf(outcome.checked.verdict)]}</Mark>;
 }

@@ -1,4 +1,4 @@
-import { type ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { type Problem as NodeProblem } from "../node/client";
 import { type Asked } from "../node/asked";
 
@@ -70,13 +70,31 @@ export function Problem({ problem }: { problem: NodeProblem }) {
   );
 }
 
+/** What is inside cannot take more of the page with it: where it cannot be drawn, a sentence stands until `about` is another. */
+export class Contained extends Component<{ about: unknown; children: ComponentChildren }, { failed: readonly [unknown] | undefined }> {
+  override state = { failed: undefined as readonly [unknown] | undefined };
+
+  override componentDidCatch(): void {
+    this.setState({ failed: [this.props.about] });
+  }
+
+  override render(): ComponentChildren {
+    const { failed } = this.state;
+    return failed !== undefined && failed[0] === this.props.about ? <p class="problem">What the node answered cannot be shown: it is not what its API states.</p> : this.props.children;
+  }
+}
+
+function Drawn<T>({ answer, draw }: { answer: T; draw: (answer: T) => ComponentChildren }) {
+  return <>{draw(answer)}</>;
+}
+
 /** The answer, or what stands in its place; an old answer stays while the node is not reached. */
 export function Shown<T>({ asked, what, children }: { asked: Asked<T>; what: string; children: (answer: T) => ComponentChildren }) {
   const { answer, problem } = asked;
   return (
     <>
       {problem !== undefined && <Problem problem={problem} />}
-      {answer !== undefined ? children(answer) : problem === undefined && <Loading what={what} />}
+      {answer !== undefined ? <Contained about={answer}><Drawn answer={answer} draw={children} /></Contained> : problem === undefined && <Loading what={what} />}
     </>
   );
 }
