@@ -25,6 +25,8 @@ export interface ExitVerdict {
   readonly notRun: readonly ExitCheckName[];
   readonly claim: string;
   readonly notProven: readonly string[];
+  /** Values that are the quorum's word, by name. */
+  readonly attested: Readonly<Record<string, string>>;
   readonly account: string;
   readonly epoch: string;
   readonly height: string;
@@ -76,6 +78,7 @@ export function verifyExit(file: Bytes, trusted: Trusted = {}): ExitVerdict {
     notRun: steps.slice(checks.length).map(([name]) => name),
     claim: ok ? CLAIM : "",
     notProven: ok ? limits(trusted) : [],
+    attested: ok ? { header_time_ms: String(exit.block.header.time_ms), exit_root: hex(exit.root) } : {},
     account: String(exit.account), epoch: String(exit.epoch), height: String(exit.height), root: `0x${hex(exit.root)}`,
     payments: exit.payments.map(({ kind, number: of, chainId, token, to, amount }) => ({
       kind: KIND_NAMES[Number(kind)] ?? "", number: String(of), chainId: String(chainId), token: `0x${hex(token)}`, to: `0x${hex(to)}`,

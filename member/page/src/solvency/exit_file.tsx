@@ -3,7 +3,7 @@ import { visible } from "../../../../proofs/browser/src/visible";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
 import { type Names, type Session, type Token } from "../session";
-import { integer, scaled, shortened } from "../ui/formats";
+import { integer, scaled, shortened, time } from "../ui/formats";
 import { saved } from "../ui/saved";
 import { Checks, toneOf, wordsOf } from "./checks";
 import { Empty, Mark, Panel, Table } from "../ui/parts";
@@ -61,7 +61,7 @@ function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
     <div id="exit" role="status">
       <p>
         <Mark tone={tone}>{wordsOf[tone]}</Mark> Account {verdict.account}, epoch {verdict.epoch}, root <code title={verdict.root}>{shortened(verdict.root)}</code>
-        {verdict.ok ? `: ${verdict.claim}.` : ". Do not rely on this file: it is forged or damaged, or the trusted values are not its network's."}
+        {verdict.ok ? `, certified ${time(BigInt(verdict.attested["header_time_ms"] ?? 0))}: ${verdict.claim}.` : ". Do not rely on this file: it is forged or damaged, or the trusted values are not its network's."}
       </p>
       <Checks checks={verdict.checks} />
       {verdict.notProven.length > 0 && (
