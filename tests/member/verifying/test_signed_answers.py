@@ -9,31 +9,20 @@ import pytest
 import trio
 
 from clearing.base import ed25519
-from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from cli.options import MemberKey
 from member.api.proofs import InclusionView
 from member.client.downloads import fetch_inclusion
 from member.codes import NodeCode
-from proofs.verify.signed_inclusion import ANSWER_FORMAT, NO_SIGNATURE, SignedInclusion, sign_inclusion
 from tests.kit.command_line import CommandLine
 from tests.kit.proofs import small_market as market
+from tests.kit.proofs.signed_answer import ALICE, HELD, NODE, answer_of
 from tests.kit.validator_records import made_validator
 
-HELD = {"cash:USD": 9_000, "position:BTC-PERP": -2, "token:31337:WETH": 40}
-NODE, THROWAWAY = bytes([0x31]) * 32, bytes([0x77]) * 32
-ALICE, BOB = market.owner(1), bytes([0xB0]) * 20
-"""The owner of account 1, and a member that holds the same."""
-
-
-def answer_of(owner: bytes, secret: bytes, seed: bytes) -> bytes:
-    """What a node with this key signs of account 1 at epoch 4."""
-    holdings = tuple(sorted(HELD.items()))
-    unsigned = SignedInclusion(
-        ANSWER_FORMAT, market.NETWORK, 4, 40, 1, owner, seed, holdings, ed25519.public_key(secret), NO_SIGNATURE
-    )
-    return encode(sign_inclusion(unsigned, lambda digest: ed25519.sign(secret, digest)))
+THROWAWAY = bytes([0x77]) * 32
+BOB = bytes([0xB0]) * 20
+"""A member that holds the same as the owner of account 1."""
 
 
 class Node:

@@ -12,8 +12,8 @@ from tests.kit.command_line import CommandLine
 from tests.kit.member.packages import TRUST
 from tests.kit.proofs import small_market
 from tests.kit.proofs.made_exits import made_exit_file
-from tests.member.verifying.test_onchain_stays_open import written
-from tests.member.verifying.test_signed_answers import ALICE, NODE, answer_of
+from tests.kit.proofs.package_with_keys import written
+from tests.kit.proofs.signed_answer import ALICE, NODE, answer_of
 
 AT = ("--at", "2020-03-12T08:00:00Z")
 KNOWN = ("--set-known-at", "2020-03-11T00:00:00Z")
