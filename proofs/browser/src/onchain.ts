@@ -22,7 +22,7 @@ const EpochKeys = structure({
   u: array(bytes(48), COLUMNS_MAX, 1),
   v: bytes(48),
 });
-type EpochKeys = Of<typeof EpochKeys>;
+export type EpochKeys = Of<typeof EpochKeys>;
 const LeafRecord = structure({
   account: U63, shortfall: U63, c_w: bytes(48), c_d: array(bytes(48), COLUMNS_MAX, 1), presenter: bytes(20),
 });

@@ -2,9 +2,10 @@ import { attestedValues } from "./attested.js";
 import { contradiction, decodeAnswer, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
 import { type Bytes, equal, H, hex } from "./bytes.js";
-import { CODES, demand } from "./errors.js";
+import { CODES, demand, Refusal } from "./errors.js";
 import {
-  demandKeys, demandLeaf, demandOnchainProof, demandPresented, keyWords, readOnchainAccount, readOnchainEpoch, signedPower,
+  demandKeys, demandLeaf, demandOnchainProof, demandPresented, type EpochKeys, keyWords, readOnchainAccount, readOnchainEpoch,
+  signedPower,
 } from "./onchain.js";
 import { type ReadPackage } from "./package.js";
 import { demandSolvent, listed, readStandalone } from "./standalone.js";
@@ -52,6 +53,16 @@ export interface TrustedKeys extends Pick<Trusted, "strict"> {
  * `trusted_keys` stays open, for anybody can make keys. */
 export function verifyOnchainAccount(file: Bytes, trusted: TrustedKeys = {}, progress: Progress = {}): Verdict {
   return new Verification(file, { strict: trusted.strict }, progress).runOnchainAccount(trusted.keysHash);
+}
+
+/** The hash that a contract keeps of keys; none where a point of theirs is no point, which the check `proof` refuses. */
+function hashOfKeys(keys: EpochKeys): Bytes | undefined {
+  try {
+    return H(keyWords(keys));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return undefined;
+  }
 }
 
 type Step = [CheckName, () => Outcome];
@@ -186,10 +197,11 @@ class Verification extends PackageChecks {
         return { detail: `${this.file.length} bytes, canonical` };
       }],
       ["trusted_keys", () => {
-        const hash = H(keyWords(read().keys));
-        if (trusted === undefined) return { detail: `the keys ${hex(hash)} are the file's own word`, complete: false };
-        demand(equal(hash, trusted), CODES.KEYS_DIFFER, "account's file");
-        return { detail: `the keys are those of the trusted hash ${hex(hash)}` };
+        const hash = hashOfKeys(read().keys);
+        const shown = hash === undefined ? "" : ` ${hex(hash)}`;
+        if (trusted === undefined) return { detail: `the keys${shown} are the file's own word`, complete: false };
+        demand(hash !== undefined && equal(hash, trusted), CODES.KEYS_DIFFER, "account's file");
+        return { detail: `the keys are those of the trusted hash${shown}` };
       }],
       ["leaf", () => {
         demandLeaf(read());

@@ -12,6 +12,7 @@ from proofs.verify.attestations import attested
 from proofs.verify.freshness import Freshness
 from tests.kit.proofs import small_market
 from tests.kit.proofs.browser_page import GOOD
+from tests.kit.proofs.file_answers import of_account
 from tests.kit.proofs.second_verifier import SecondVerifier
 from tests.kit.proofs.stressed import MEMBERS, RULEBOOK, snapshot_of
 
@@ -47,6 +48,27 @@ def test_a_trusted_hash_of_keys_is_compared(second: SecondVerifier, trusted: str
     verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes(), keys_hash=trusted)
     refused = None if trusted == HASH else {"check": "trusted_keys", "code": "R0755 keys_differ"}
     assert (verdict["complete"], verdict.get("refusal")) == (trusted == HASH, refused)
+
+
+NO_POINT = bytes(48)
+
+
+@pytest.mark.parametrize("leaf_too", [False, True])
+def test_keys_of_which_a_point_is_none_are_refused_where_python_refuses_them(
+    second: SecondVerifier, leaf_too: bool
+) -> None:
+    """They have no hash: no trusted one is theirs, and without one the leaf is judged before the proof."""
+    shown = read_account_file(ACCOUNT.read_bytes())
+    shown = replace(shown, keys=replace(shown.keys, v=NO_POINT))
+    if leaf_too:
+        shown = replace(shown, path=[bytes(32) for _ in shown.path])
+    file = write_file(shown)
+    of_python = of_account(file)
+    assert of_python.check == ("leaf" if leaf_too else "proof")
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=file)
+    assert (verdict["refusal"]["check"], verdict["refusal"]["code"].split()[0]) == (of_python.check, of_python.code)
+    trusting = second.ask(file=PACKAGE.read_bytes(), onchain_account=file, keys_hash=HASH)
+    assert trusting["refusal"] == {"check": "trusted_keys", "code": "R0755 keys_differ"}
 
 
 def test_strictly_open_keys_are_refused(second: SecondVerifier) -> None:
