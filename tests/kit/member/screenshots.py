@@ -39,6 +39,7 @@ MORE: dict[str, list[Step]] = {
 
 def write_screenshots(address: str, folder: Path, account: int = 0, key: bytes = b"") -> None:
     """Every view, wide and light; the network's narrow and dark. With a key, as its member sees them."""
+    folder = folder.resolve()  # the browser's driver runs in a folder of its own
     folder.mkdir(parents=True, exist_ok=True)
     begin = signed_in(account, key) if key else []
     scenes = []
