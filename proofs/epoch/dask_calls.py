@@ -74,7 +74,7 @@ class DaskPeer:
         if not isinstance(words, dict) or words.get("status") != "OK" or words.get("result") != {"__Serialized__": 1}:
             raise BadReply("no answer")
         about = _unpacked(more[0]) if more else None
-        if not isinstance(about, dict) or about.get("serializer") != "dask" or any(about.get("compression") or ()):
+        if not isinstance(about, dict) or about.get("serializer") != "dask" or _is_compressed(about):
             raise BadReply("not plain bytes")
         found = b"".join(more[1:])
         if len(found) > limit:
@@ -136,3 +136,9 @@ def _unpacked(frame: bytes) -> Any:
         return msgpack.unpackb(frame)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise BadReply(f"no words: {type(error).__name__}") from None
+
+
+def _is_compressed(about: dict[str, Any]) -> bool:
+    """Whether a frame is, or says something that is no list of compressions."""
+    found = about.get("compression") or ()
+    return not isinstance(found, list | tuple) or any(found)
