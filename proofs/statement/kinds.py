@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clearing.base.codec import Wire
 from clearing.margin.statement.snapshot import RiskStatement, RowKind, SlotKind
 from proofs.errors import ProofCode, VerificationFailed
 
@@ -70,16 +69,16 @@ def check_kinds_known(statement: bytes) -> None:
             )
 
 
-class _AnySlot(Wire, frozen=True):
-    """A slot of any kind; its last field may be left out, as in a `Slot`."""
+class _AnySlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A slot of any kind; its last field may be left out, as in a `Slot`. Only read, so it is no `Wire`."""
 
     name: str
     kind: int
     group: int = 0
 
 
-class _AnyRow(Wire, frozen=True):
-    """A row of any kind, likewise."""
+class _AnyRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A row of any kind, likewise; its coefficients stay as they were encoded."""
 
     name: str
     kind: int
