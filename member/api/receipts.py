@@ -62,7 +62,7 @@ class ReceiptView(Body, frozen=True):
 
 
 class LiquidationPage(Body, frozen=True):
-    """Receipts of calls and liquidations in order. `next` is the `after` of the next page; empty at the end.
+    """Receipts of calls and liquidations in the order asked for. `next` is the `after` of the next page, or empty.
 
     An account of another member is a number from 2^62 on, the same in every receipt and at every node.
     """
@@ -95,7 +95,7 @@ class DefaultUnderWay(Body, frozen=True):
 
 
 class DefaultPage(Body, frozen=True):
-    """Receipts of defaults in order, masked as those of liquidations; `next` as there."""
+    """Receipts of defaults in the order asked for, masked as those of liquidations; `next` as there."""
 
     receipts: tuple[ReceiptView, ...]
     next: str
@@ -104,7 +104,7 @@ class DefaultPage(Body, frozen=True):
 
 
 class FundPage(Body, frozen=True):
-    """Receipts of the default fund in order, masked as those of liquidations; `next` as there."""
+    """Receipts of the default fund in the order asked for, masked as those of liquidations; `next` as there."""
 
     receipts: tuple[ReceiptView, ...]
     next: str
@@ -132,7 +132,7 @@ RECEIPTS_MAX = 500
 
 
 class ReceiptPage(Body, frozen=True):
-    """Receipts in order. `next` is the `after` of the next page; empty at the end."""
+    """Receipts in the order asked for. `next` is the `after` of the next page; empty at the end."""
 
     receipts: tuple[ReceiptView, ...]
     next: str

@@ -24,6 +24,7 @@ from member.api.receipts import RECEIPTS_MAX
 from member.api.types import Problem
 from member.codes import NodeCode
 from node.api.view import NodeView
+from node.store.records import NEWEST, OLDEST, ReceiptsAsked
 
 if TYPE_CHECKING:
     from node.api.stream_hub import StreamHub
@@ -123,11 +124,13 @@ class ApiCall:
         return self.view.state
 
 
-def page_of(call: ApiCall) -> tuple[tuple[int, int], int]:
-    """Where a page of receipts begins, and how many it has at most."""
+def page_of(call: ApiCall) -> ReceiptsAsked:
+    """The page of receipts that is asked for."""
+    limit = min(int(call.parameters.get("limit", str(RECEIPTS_PAGE))), RECEIPTS_MAX)
+    newest_first = call.parameters.get("order") == "newest"
     height, _, index = call.parameters.get("after", "").partition(":")
-    after = (int(height), int(index)) if height else (0, -1)
-    return after, min(int(call.parameters.get("limit", str(RECEIPTS_PAGE))), RECEIPTS_MAX)
+    first = NEWEST if newest_first else OLDEST
+    return ReceiptsAsked(limit, (int(height), int(index)) if height else first, newest_first=newest_first)
 
 
 def owner_of(state: State, account: int) -> bytes | None:
@@ -288,5 +291,6 @@ ACCOUNT = Parameter("account", "path", NUMBER, "account id")
 HEIGHT = Parameter("height", "path", "latest|[1-9][0-9]{0,17}", "height, or `latest`")
 PAGED = (
     Parameter("after", "query", "[0-9]{1,18}:[0-9]{1,9}", "`next` of the page before", required=False),
+    Parameter("order", "query", "oldest|newest", "what comes first; default `oldest`", required=False),
     Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page; default 100", required=False),
 )

@@ -70,11 +70,11 @@ def defaults(call: ApiCall) -> DefaultPage:
 
 def _page(call: ApiCall, key: int) -> tuple[tuple[ReceiptView, ...], str]:
     """Receipts of an account or of a series, masked for the signer, and the `after` of the next page."""
-    after, limit = page_of(call)
-    found = call.view.receipts(key, after, limit)
+    asked = page_of(call)
+    found = call.view.receipts(key, asked)
     masks = masks_of(call.state, call.signer)
     page = tuple(receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
-    return page, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
+    return page, f"{found[-1].height}:{found[-1].index}" if len(found) == asked.limit else ""
 
 
 def masks_of(state: State, address: bytes) -> Masks:

@@ -29,7 +29,7 @@ from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
 from node.store.blocks import light_block_at
 from node.store.fate_table import FateRecord, FateState
-from node.store.records import PackageRecord, receipt_at
+from node.store.records import PackageRecord, ReceiptsAsked, receipt_at
 from node.store.store import Store
 
 
@@ -116,9 +116,9 @@ class NodeView:
         """A certified header with both validator sets, by default the newest; None: not decided here."""
         return light_block_at(self.store, height or self.store.height())
 
-    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
-        """At most `limit` receipts of an account or of a `Series`, later than (height, index), in order."""
-        return [receipt_at(record) for record in self.store.receipts_of(key, after, limit)]
+    def receipts(self, key: int, page: ReceiptsAsked) -> Sequence[ReceiptAt]:
+        """The receipts of a page, of an account or of a `Series`."""
+        return [receipt_at(record) for record in self.store.receipts_of(key, page)]
 
     def fate(self, hash_: bytes) -> FateRecord | None:
         """What became of a transaction. One that waits is pending, though it was refused or given up before."""

@@ -33,6 +33,22 @@ class ReceiptRecord:
     data: bytes
 
 
+OLDEST = (0, -1)
+"""(height, index) before every receipt."""
+NEWEST = (2**63 - 1, 0)
+"""(height, index) beyond every receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsAsked:
+    """A page of receipts: at most `limit` of those beyond `after`, a (height, index), in their order; `newest_first`:
+    of those before it, from the newest on."""
+
+    limit: int
+    after: tuple[int, int] = OLDEST
+    newest_first: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PackageRecord:
     """One epoch package: where the file is, relative to the node's home, and what it is."""

@@ -15,7 +15,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
 from member.codes import NodeCode
 from node.store.database import SCHEMA, VERSION, Database, FrozenDatabase
-from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
+from node.store.records import BlockRecord, PackageRecord, ReceiptRecord, ReceiptsAsked
 
 RECEIPTS_PAGE_MAX = 1000
 PACKAGES_PAGE_MAX = 1000
@@ -193,13 +193,15 @@ class Store:
         )
         return tuple(ReceiptRecord(height, int(position), (), data) for position, data in rows)
 
-    def receipts_of(self, account: int, after: tuple[int, int], limit: int) -> tuple[ReceiptRecord, ...]:
-        """At most `limit` (capped) receipts that concern an account, later than (height, index), in order."""
+    def receipts_of(self, account: int, page: ReceiptsAsked) -> tuple[ReceiptRecord, ...]:
+        """The receipts of a page (its limit is capped) that concern an account."""
+        beyond, direction = ("<", " DESC") if page.newest_first else (">", "")
         rows = self._database.read(
-            "SELECT r.height, r.position, r.data FROM receipt_accounts a"
+            "SELECT r.height, r.position, r.data FROM receipt_accounts a"  # noqa: S608 - two constants
             " JOIN receipts r ON r.height = a.height AND r.position = a.position"
-            " WHERE a.account = ? AND (a.height, a.position) > (?, ?) ORDER BY a.height, a.position LIMIT ?",
-            (account, *after, min(limit, RECEIPTS_PAGE_MAX)),
+            f" WHERE a.account = ? AND (a.height, a.position) {beyond} (?, ?)"
+            f" ORDER BY a.height{direction}, a.position{direction} LIMIT ?",
+            (account, *page.after, min(page.limit, RECEIPTS_PAGE_MAX)),
         )
         return tuple(ReceiptRecord(int(h), int(i), (account,), data) for h, i, data in rows)
 

@@ -276,7 +276,7 @@ class CollateralSale(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DefaultPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Receipts of defaults in order, masked as those of liquidations; `next` as there."""
+    """Receipts of defaults in the order asked for, masked as those of liquidations; `next` as there."""
 
     receipts: tuple["ReceiptView", ...]
     next: str
@@ -479,7 +479,7 @@ class FundOpening(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FundPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Receipts of the default fund in order, masked as those of liquidations; `next` as there."""
+    """Receipts of the default fund in the order asked for, masked as those of liquidations; `next` as there."""
 
     receipts: tuple["ReceiptView", ...]
     next: str
@@ -708,7 +708,7 @@ class LimitView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LiquidationPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Receipts of calls and liquidations in order. `next` is the `after` of the next page; empty at the end. An
+    """Receipts of calls and liquidations in the order asked for. `next` is the `after` of the next page, or empty. An
     account of another member is a number from 2^62 on, the same in every receipt and at every node."""
 
     receipts: tuple["ReceiptView", ...]
@@ -968,7 +968,7 @@ class Readiness(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReceiptPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Receipts in order. `next` is the `after` of the next page; empty at the end."""
+    """Receipts in the order asked for. `next` is the `after` of the next page; empty at the end."""
 
     receipts: tuple["ReceiptView", ...]
     next: str

@@ -121,21 +121,21 @@ class Questions:
         """Margin calls and early calls under way, at most 256. Accounts of other members are masked."""
         return await self.ask("GET", "/v1/calls", answers.CallsNow, signed=True)
 
-    async def receipts(self, account: int | str, *, after: int | str | None = None, limit: int | str | None = None) -> answers.ReceiptPage:
+    async def receipts(self, account: int | str, *, after: int | str | None = None, order: int | str | None = None, limit: int | str | None = None) -> answers.ReceiptPage:
         """What happened to an own account, page by page."""
-        return await self.ask("GET", "/v1/receipts", answers.ReceiptPage, signed=True, account=account, after=after, limit=limit)
+        return await self.ask("GET", "/v1/receipts", answers.ReceiptPage, signed=True, account=account, after=after, order=order, limit=limit)
 
-    async def liquidations(self, *, after: int | str | None = None, limit: int | str | None = None) -> answers.LiquidationPage:
+    async def liquidations(self, *, after: int | str | None = None, order: int | str | None = None, limit: int | str | None = None) -> answers.LiquidationPage:
         """Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked."""
-        return await self.ask("GET", "/v1/liquidations", answers.LiquidationPage, signed=True, after=after, limit=limit)
+        return await self.ask("GET", "/v1/liquidations", answers.LiquidationPage, signed=True, after=after, order=order, limit=limit)
 
-    async def fund_receipts(self, *, after: int | str | None = None, limit: int | str | None = None) -> answers.FundPage:
+    async def fund_receipts(self, *, after: int | str | None = None, order: int | str | None = None, limit: int | str | None = None) -> answers.FundPage:
         """Sizing, calls, payments and draws of the default fund. Accounts of other members are masked."""
-        return await self.ask("GET", "/v1/fund/receipts", answers.FundPage, signed=True, after=after, limit=limit)
+        return await self.ask("GET", "/v1/fund/receipts", answers.FundPage, signed=True, after=after, order=order, limit=limit)
 
-    async def defaults(self, *, after: int | str | None = None, limit: int | str | None = None) -> answers.DefaultPage:
+    async def defaults(self, *, after: int | str | None = None, order: int | str | None = None, limit: int | str | None = None) -> answers.DefaultPage:
         """Defaults and who bore their losses, page by page, and what is under way. Accounts of others are masked."""
-        return await self.ask("GET", "/v1/defaults", answers.DefaultPage, signed=True, after=after, limit=limit)
+        return await self.ask("GET", "/v1/defaults", answers.DefaultPage, signed=True, after=after, order=order, limit=limit)
 
     async def inclusion(self, account: int | str, epoch: int | str) -> answers.InclusionView:
         """Seed and holdings of an own account at an epoch's snapshot, for `crossclear verify`. Only on the node's own

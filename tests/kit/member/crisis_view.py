@@ -6,9 +6,11 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from member.api.receipts import ReceiptAt, Series
 from member.explaining.receipt_index import LIQUIDATIONS
+from node.store.records import ReceiptsAsked
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import CAROL
 from tests.kit.member.page_view import PageView
+from tests.kit.node.receipt_page import page_of_receipts
 
 CALLS = CallTerms(deadline_blocks=2)
 SALE = LiquidationTerms(
@@ -38,6 +40,6 @@ class CrisisView(PageView):
         ]
         super().__init__(state=world.state)
 
-    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+    def receipts(self, key: int, page: ReceiptsAsked) -> Sequence[ReceiptAt]:
         found = self._receipts if key == Series.LIQUIDATIONS else []
-        return [each for each in found if (each.height, each.index) > after][:limit]
+        return page_of_receipts(found, page)

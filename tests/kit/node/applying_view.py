@@ -12,8 +12,10 @@ from member.explaining.receipt_index import receipt_accounts
 from node.app.node import clock_ms
 from node.pool.mempool import Accepted, transaction_hash
 from node.store.fate_table import FateRecord, FateState
+from node.store.records import ReceiptsAsked
 from tests.kit.clearing.world import World, codes
 from tests.kit.node.fake_view import FakeView
+from tests.kit.node.receipt_page import page_of_receipts
 
 
 class ApplyingView(FakeView):
@@ -57,10 +59,10 @@ class ApplyingView(FakeView):
     def outcome(self, fate: FateRecord) -> tuple[Transaction, list[Receipt]]:
         return self._fates[fate.hash][1:]
 
-    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+    def receipts(self, key: int, page: ReceiptsAsked) -> Sequence[ReceiptAt]:
         """Of requests and of blocks that were made through this view."""
         own = [each for each in self._receipts if key in receipt_accounts(each.receipt)]
-        return [each for each in own if (each.height, each.index) > after][:limit]
+        return page_of_receipts(own, page)
 
     def pass_block(self, after_ms: int = 1_000) -> None:
         """A block without requests."""

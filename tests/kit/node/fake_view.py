@@ -38,10 +38,11 @@ from node.ops.metrics import Metrics
 from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted, transaction_hash
 from node.store.fate_table import FateRecord
-from node.store.records import PackageRecord
+from node.store.records import PackageRecord, ReceiptsAsked
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.clearing.signer import secret
 from tests.kit.node.light_chain import chain_of, set_of
+from tests.kit.node.receipt_page import page_of_receipts
 
 GOVERNED = msgspec.structs.replace(make_genesis(), validators=set_of(frozenset(range(4))))
 NETWORK = network_id(GOVERNED)
@@ -94,13 +95,13 @@ class FakeView:
     def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
         raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "fake")
 
-    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+    def receipts(self, key: int, page: ReceiptsAsked) -> Sequence[ReceiptAt]:
         everything = [
             ReceiptAt(height, index, CashTransferred(index, key, 2, 1, 5, height))
             for height in (1, 2)
             for index in (0, 1)
         ]
-        return [each for each in everything if (each.height, each.index) > after][:limit] if key > 0 else []
+        return page_of_receipts(everything, page) if key > 0 else []
 
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None

@@ -144,7 +144,17 @@ async def test_receipts_come_page_by_page(client: httpx.AsyncClient) -> None:
     assert found == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 
-BAD_QUERIES = ("", "-1", "1&x=2", "1&account=2", "1&limit=0", "1&after=x", "²")
+async def test_the_newest_receipts_come_first_where_that_is_asked(client: httpx.AsyncClient) -> None:
+    found, target = [], "/v1/receipts?account=1&limit=3&order=newest"
+    page = (await client.get(target, headers=signed(ALICE, target))).json()
+    found += [(each["height"], each["index"]) for each in page["receipts"]]
+    target = f"{target}&after={page['next']}"
+    page = (await client.get(target, headers=signed(ALICE, target))).json()
+    found += [(each["height"], each["index"]) for each in page["receipts"]]
+    assert (found, page["next"]) == ([(2, 1), (2, 0), (1, 1), (1, 0)], "")
+
+
+BAD_QUERIES = ("", "-1", "1&x=2", "1&account=2", "1&limit=0", "1&after=x", "1&order=", "1&order=random", "²")
 
 
 @pytest.mark.parametrize("query", ["", *(f"?account={each}" for each in BAD_QUERIES)])

@@ -44,6 +44,7 @@ from node.api.receipts import masks_of, slice_sales, under_way
 from node.api.receipts import receipts as receipts_handler
 from node.api.view import NodeView
 from node.offline.replay import replay
+from node.store.records import ReceiptsAsked
 from node.store.store import Store
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT
@@ -225,8 +226,8 @@ def test_a_receipt_that_a_node_has_changed_does_not_recompute(
 ) -> None:
     true = served.receipts
 
-    def lie(key: int, after: tuple[int, int], limit: int) -> list[ReceiptAt]:
-        return [changed(each) for each in true(key, after, limit)]
+    def lie(key: int, page: ReceiptsAsked) -> list[ReceiptAt]:
+        return [changed(each) for each in true(key, page)]
 
     def changed(at: ReceiptAt) -> ReceiptAt:
         if not isinstance(at.receipt, LossAllocated):
@@ -283,18 +284,20 @@ async def test_who_is_one_of_many_in_a_default_learns_no_others_account(served: 
 def test_pages_follow_each_other_and_concern_their_series_only(log: Recorded, served: NodeView) -> None:
     seen: list[Any] = []
     after = (0, -1)
-    while page := served.receipts(Series.LIQUIDATIONS, after, 7):
+    while page := served.receipts(Series.LIQUIDATIONS, ReceiptsAsked(7, after)):
         seen += page
         after = (page[-1].height, page[-1].index)
     assert len(seen) == len({(each.height, each.index) for each in seen}) > 30
     assert not [each for each in seen if isinstance(each.receipt, LossAllocated)]
-    assert [each for each in served.receipts(Series.DEFAULTS, (0, -1), 500) if isinstance(each.receipt, LossAllocated)]
+    assert [
+        each for each in served.receipts(Series.DEFAULTS, ReceiptsAsked(500)) if isinstance(each.receipt, LossAllocated)
+    ]
 
 
 def test_who_is_concerned_finds_a_receipt_under_its_own_account(log: Recorded, served: NodeView) -> None:
     for sold in log.of_kind(SliceSold):
         assert set(receipt_accounts(sold)) >= {sold.account, sold.bidder}
-    mine = [each.receipt for each in served.receipts(DAVE, (0, -1), 500)]
+    mine = [each.receipt for each in served.receipts(DAVE, ReceiptsAsked(500))]
     assert len([each for each in mine if isinstance(each, SliceSold)]) == len(log.of_kind(SliceSold))
 
 
@@ -334,7 +337,7 @@ def test_a_masked_account_is_the_same_everywhere_and_no_account(log: Recorded, s
 
 
 def test_stored_receipts_are_those_of_the_blocks(log: Recorded, served: NodeView) -> None:
-    for each in served.receipts(Series.DEFAULTS, (0, -1), 500):
+    for each in served.receipts(Series.DEFAULTS, ReceiptsAsked(500)):
         assert log.receipts[each.height][each.index] == each.receipt
 
 

@@ -38,7 +38,7 @@ from node.ops.health import (
     UNSIGNED_SECONDS_MAX,
     HealthMonitor,
 )
-from node.store.records import PackageRecord
+from node.store.records import PackageRecord, ReceiptsAsked
 from tests.kit.clearing.genesis import BTC, ETH, make_genesis
 from tests.kit.clearing.world import reports
 from tests.kit.node.live_view import live_view
@@ -54,7 +54,7 @@ def test_everything_can_be_asked_before_the_first_height(tmp_path: Path) -> None
         view = live_view(station)
         nothing = (view.newest, view.light_block(None), view.light_block(1), view.package(None), view.package(1))
         assert nothing == (None,) * 5
-        assert view.receipts(0, (0, 0), 10) == []
+        assert view.receipts(0, ReceiptsAsked(10)) == []
         for member in station.home.genesis.members:
             for account in member.accounts:
                 shown = account_of(view.state, account.id)

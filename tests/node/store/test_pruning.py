@@ -9,7 +9,7 @@ import trio.testing
 
 from node.store.database import copy_heights, keep_whole
 from node.store.pruning import ACCOUNTS_AT_ONCE, HEIGHTS_AT_ONCE, Pruner
-from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
+from node.store.records import BlockRecord, PackageRecord, ReceiptRecord, ReceiptsAsked
 from node.store.store import Commit, Store
 
 NETWORK = b"n" * 32
@@ -39,7 +39,7 @@ def pruner(store: Store, folder: Path, blocks: int = 0, packages: int = 0, neede
 async def test_by_default_nothing_is_forgotten(store: Store, tmp_path: Path) -> None:
     await pruner(store, tmp_path).prune()
     assert (store.first_height(), store.height()) == (1, HEIGHTS)
-    assert len(store.receipts_of(0, (0, 0), 1_000)) == HEIGHTS
+    assert len(store.receipts_of(0, ReceiptsAsked(1_000))) == HEIGHTS
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,9 @@ async def test_old_blocks_go_with_their_receipts_and_what_is_needed_stays(
     assert [each.height for each in store.blocks()] == list(range(first, HEIGHTS + 1))
     assert store.receipts_at(first - 1) == ()
     assert store.receipts_at(first) == (b"own", b"all")
-    assert [each.height for each in store.receipts_of(1, (1, 0), 1_000)] == list(range(max(first, 1), HEIGHTS + 1))
+    assert [each.height for each in store.receipts_of(1, ReceiptsAsked(1_000, (1, 0)))] == list(
+        range(max(first, 1), HEIGHTS + 1)
+    )
     rows = store._database.read("SELECT COUNT(*) FROM receipt_accounts WHERE height < ?", (first,))
     assert rows == [(0,)], "every account's index, over more than one step"
     assert HEIGHTS > ACCOUNTS_AT_ONCE

@@ -15,7 +15,7 @@ from consensus.blocks.store import BlockStore
 from member.codes import NodeCode
 from node.store import database
 from node.store.blocks import StoredBlocks
-from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
+from node.store.records import NEWEST, BlockRecord, PackageRecord, ReceiptRecord, ReceiptsAsked
 from node.store.store import SNAPSHOTS_KEPT, Commit, Store
 from tests.kit.refusals import refused
 
@@ -191,11 +191,15 @@ def test_an_account_reads_only_its_own_receipts_page_by_page(store: Store) -> No
     for height in (1, 2):
         receipts = [ReceiptRecord(height, i, (i % 2,), f"{height}.{i}".encode()) for i in range(4)]
         store.save(Commit(block(height), tuple(receipts)))
-    page = store.receipts_of(1, (0, -1), 3)
+    page = store.receipts_of(1, ReceiptsAsked(3))
     assert [r.data for r in page] == [b"1.1", b"1.3", b"2.1"]
-    rest = store.receipts_of(1, (page[-1].height, page[-1].index), 3)
+    rest = store.receipts_of(1, ReceiptsAsked(3, (page[-1].height, page[-1].index)))
     assert [r.data for r in rest] == [b"2.3"]
-    assert store.receipts_of(5, (0, -1), 3) == ()
+    newest = store.receipts_of(1, ReceiptsAsked(3, NEWEST, newest_first=True))
+    assert [r.data for r in newest] == [b"2.3", b"2.1", b"1.3"]
+    before = store.receipts_of(1, ReceiptsAsked(3, (newest[-1].height, newest[-1].index), newest_first=True))
+    assert [r.data for r in before] == [b"1.1"]
+    assert store.receipts_of(5, ReceiptsAsked(3)) == ()
 
 
 def test_one_epoch_has_one_package(store: Store) -> None:

@@ -1,23 +1,30 @@
 import { type Frame, type ReceiptPage } from "../../../../client/typescript/src/index";
 
-/** The newest receipts of a list that the node pages from the oldest on, newest first; bounded. */
 export type Receipt = ReceiptPage["receipts"][number];
 
+/** Asks the node for a page of a list. */
+type Ask = (query: { readonly order: "newest"; readonly limit: number; readonly after?: string }) => Promise<Pick<ReceiptPage, "receipts" | "next">>;
+
 const PAGES_MAX = 20;
+const RECEIPTS_A_PAGE = 500;
 const KEPT_MAX = 50;
 
-export async function newestReceipts(
-  ask: (query: { after?: string }) => Promise<Pick<ReceiptPage, "receipts" | "next">>, wanted: (receipt: Receipt) => boolean = () => true,
-): Promise<readonly Receipt[]> {
-  let out: readonly Receipt[] = [];
+/** The newest receipts of a list, newest first; bounded. */
+export async function newestReceipts(ask: Ask): Promise<readonly Receipt[]> {
+  return (await ask({ order: "newest", limit: KEPT_MAX })).receipts.slice(0, KEPT_MAX);
+}
+
+/** The newest that are wanted, newest first; looked for among the newest 10,000 of the list. */
+export async function newestWanted(ask: Ask, wanted: (receipt: Receipt) => boolean): Promise<readonly Receipt[]> {
+  const out: Receipt[] = [];
   let after = "";
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const answer = await ask(after === "" ? {} : { after });
-    out = [...out, ...answer.receipts.filter(wanted)].slice(-KEPT_MAX);
+  for (let page = 0; page < PAGES_MAX && out.length < KEPT_MAX; page += 1) {
+    const answer = await ask({ order: "newest", limit: RECEIPTS_A_PAGE, ...(after === "" ? {} : { after }) });
+    out.push(...answer.receipts.filter(wanted));
     after = answer.next;
     if (after === "") break;
   }
-  return [...out].reverse();
+  return out.slice(0, KEPT_MAX);
 }
 
 /** The list with the receipt of a frame; undefined where the list has to be asked, as after a gap. */

@@ -15,6 +15,7 @@ import { type Checked, verified } from "../verifying";
 
 /** Epochs with their packages, each checked in this browser; reserves against what is owed; the exit file of the own account. */
 type Package = PackagePage["packages"][number];
+const EPOCHS_MAX = 50;
 type Outcome = { readonly step: string } | { readonly checked: Checked } | { readonly refused: string } | { readonly unanswered: string };
 
 export function Solvency({ session }: { session: Session }) {
@@ -68,16 +69,12 @@ export function Solvency({ session }: { session: Session }) {
   );
 }
 
-/** The last page is the newest. */
+/** Those of the newest epochs, the newest first. One page of the list: a node could answer with ever more. */
 async function newest(session: Session): Promise<readonly Package[]> {
-  const out: Package[] = [];
-  let after = "";
-  do {
-    const page = await session.client.proofs(after === "" ? {} : { after });
-    out.push(...page.packages);
-    after = page.next;
-  } while (after !== "");
-  return out.slice(-50).reverse();
+  const { package_epoch } = await session.client.state();
+  const before = Number(package_epoch) - EPOCHS_MAX;
+  const { packages } = await session.client.proofs(before > 0 ? { after: before } : {});
+  return packages.slice(0, EPOCHS_MAX).reverse();
 }
 
 function standingOf(outcome: Outcome | undefined): Standing {
