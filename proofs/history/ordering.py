@@ -55,7 +55,7 @@ class Entry:
     epoch: int
     chains: tuple[Chain, ...]
     counters: tuple[tuple[str, int], ...] = ()
-    """(name, value) of every vault counter: they only grow."""
+    """(name, value) of every vault counter, and of the block that it is of: they only grow."""
     flows: tuple[TokenFlow, ...] = ()
     accounts: bytes = b""
     """The numbers of the accounts that have commitments, eight bytes each (`packed`)."""
@@ -100,6 +100,8 @@ def packed(accounts: Sequence[int]) -> bytes:
 def _counters(statement: RiskStatement) -> Iterator[tuple[str, int]]:
     for term in statement.custody:
         place = f"chain {term.chain_id}, vault {term.vault.hex()}, token {term.token.hex()}"
+        # Each token's own: a vault that was robbed is full again in an older block, perhaps with the same counters.
+        yield f"custody block on {place}", term.block_number
         yield f"deposited on {place}", int.from_bytes(term.deposited, "big")
         yield f"withdrawn on {place}", int.from_bytes(term.withdrawn, "big")
 

@@ -7,12 +7,12 @@ with 0, and with the genesis a live surface with 0 and the moves of history as n
 rulebook and the vaults are its word, too. It must not judge them: bounds are those of `proofs.statement`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from clearing.base.codec import encode, encode_trimmed, u256
 from clearing.base.hashing import tagged_hash
-from clearing.margin.statement.snapshot import CustodyTerm
+from clearing.margin.statement.snapshot import CustodyTerm, SlotKind
 from proofs.epoch.package import EpochPackage, accounts_root
 from proofs.statement.custody import CustodyAssurance, custody_assurances
 from proofs.verify.verdict import Attested, printable
@@ -50,8 +50,8 @@ def attested(
 
     `of_account`: of a standalone proof, which says nothing of custody and of the default fund. `genesis`: the trusted
     one, as amended. Amounts of custody are base units; `index`, `settled` and `mark` are ticks; `block` is the hash of
-    a block whose state proves custody; `accounts_root` is that of the list of commitments, whose content nobody but
-    each account's owner can check.
+    a block whose state proves custody, `block_time_s` its header's time in seconds; `backs_cash` is 1 or 0;
+    `accounts_root` is that of the list of commitments, whose content nobody but each account's owner can check.
     """
     from clearing.margin.statement.rulebook import read_rulebook
 
@@ -66,7 +66,7 @@ def attested(
         if genesis is None:
             found.append(("vaults", tagged_hash(VAULTS_TAG, *map(_vault_words, statement.custody)).hex()))
         found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
-        found += _of_custody(statement.custody, custody_assurances(statement, package.custody))
+        found += _of_custody(package, genesis)
     signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
     found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
     return tuple(_named_apart(found))
@@ -128,12 +128,21 @@ def _of_surface(group: "RiskGroup") -> Iterator[Attested]:
         yield f"wing_ppm:{place}", pillar.wing_ppm
 
 
-def _of_custody(terms: Sequence[CustodyTerm], assurances: Sequence[CustodyAssurance]) -> Iterator[Attested]:
-    """Each block once: `proofs.statement.custody` refuses two hashes of one number. Counters and balance where no
-    chain's state proves them."""
+def _of_custody(package: EpochPackage, genesis: "Genesis | None") -> Iterator[Attested]:
+    """Each block once: `proofs.statement.custody` refuses two hashes of one number; and its time, where its header is
+    shown: no check bounds how old it is. Counters and balance where no chain's state proves them. Whether a cash token
+    that may leave its group backs cash: with a genesis either form passes, and without one `vaults` has the slot."""
+    terms, slots = package.statement.custody, package.statement.slots
     yield from {f"block:{term.chain_id}:{term.block_number}": term.block_hash.hex() for term in terms}.items()
-    for term, assurance in zip(terms, assurances, strict=True):
+    numbers = {(term.chain_id, term.block_hash): term.block_number for term in terms}
+    for shown in package.custody:
+        yield f"block_time_s:{shown.chain_id}:{numbers[shown.chain_id, shown.block_hash]}", shown.time_s
+    assets = () if genesis is None else genesis.assets
+    guarded = {(asset.chain_id, asset.vault, asset.token) for asset in assets if asset.has_depeg_guard}
+    for term, assurance in zip(terms, custody_assurances(package.statement, package.custody), strict=True):
         place = f"{term.chain_id}:0x{term.vault.hex()}:0x{term.token.hex()}"
+        if (term.chain_id, term.vault, term.token) in guarded:
+            yield f"backs_cash:{place}", int(slots[term.slot].kind is SlotKind.CASH)
         for name in (*CUSTODY_WORDS, *UNPROVEN_WORDS[assurance]):
             yield f"{name}:{place}", int.from_bytes(getattr(term, name), "big")
 

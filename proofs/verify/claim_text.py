@@ -12,6 +12,7 @@ from proofs.epoch.package import EpochPackage
 from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits, shortages
 from proofs.statement.row_checks import bounds_of
 from proofs.verify.attestations import OF_THE_FILE
+from proofs.verify.freshness import duration
 from proofs.verify.verdict import Attested
 
 NAMED_MAX = 10
@@ -134,6 +135,7 @@ def limits_of(
         "Positions are hidden from everybody outside the validator set, not from validators.",
         _rules_limit(with_genesis=with_genesis),
         *custody_limits(package.statement, custody_assurances(package.statement, package.custody), listed=listed),
+        *_oldest_block(package),
         "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
         f"zero{'' if package.house else ', the house perhaps among them'}, and backed by their collateral.",
         "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
@@ -146,6 +148,19 @@ def limits_of(
     if trusted:
         return limits
     return (*limits, _OWN_SET)
+
+
+def _oldest_block(package: EpochPackage) -> tuple[str, ...]:
+    """How long before the header the oldest state is that proves custody: what left a vault since, and may be counted
+    in another, is in no check."""
+    if not package.custody:
+        return ()
+    oldest = min(package.custody, key=lambda shown: shown.time_s)
+    age = duration(package.header.time_ms - 1000 * oldest.time_s)
+    return (
+        "A vault's counters and balance are those of its block: what it paid or took in since does not show. The "
+        f"oldest of these blocks, of chain {oldest.chain_id}, is {age} older than the header.",
+    )
 
 
 def revealed_by(statement: RiskStatement) -> str:

@@ -58,7 +58,7 @@ class MadeState:
     def items(self) -> dict[bytes, bytes]:
         return {keccak256(address): account.encode() for address, account in self.accounts.items()}
 
-    def header(self, number: int, **changes: bytes) -> bytes:
+    def header(self, number: int, **changes: bytes | int) -> bytes:
         """The RLP of a header of this state; `changes`: field by its place, as f3=…"""
         fields: list[bytes | int] = [bytes(32), bytes(32), bytes(20), trie_root(self.items), bytes(32), bytes(32)]
         fields += [bytes(256), 0, number, 30_000_000, 0, 1_700_000_000, b"made", bytes(32), bytes(8), 7]

@@ -24,7 +24,7 @@ NODE_BYTES_MAX = 1024
 NODES_MAX = 4096
 NATIVE = bytes(20)
 """The token address that means the chain's native coin."""
-_STATE_ROOT, _NUMBER, _FIELDS_MIN, _FIELDS_MAX = 3, 8, 15, 64
+_STATE_ROOT, _NUMBER, _TIME, _FIELDS_MIN, _FIELDS_MAX = 3, 8, 11, 15, 64
 _ACCOUNT_FIELDS = 4
 
 
@@ -41,6 +41,15 @@ class BlockEvidence(Wire, frozen=True):
     def block_hash(self) -> bytes:
         """The hash of the proven block."""
         return keccak256(self.header)
+
+    @property
+    def time_s(self) -> int:
+        """Seconds of Unix time at which the header dates the block; 0 where it states no number of at most 8 bytes.
+
+        Raises RemoteFault BAD_TRIE_PROOF when the header is no list.
+        """
+        time = dict(enumerate(_rlp_list(self.header, "header"))).get(_TIME)
+        return int.from_bytes(time, "big") if isinstance(time, bytes) and len(time) <= 8 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
-import { type Bytes, concat, hex, join, number, tagged, word } from "./bytes.js";
-import { type Assurance } from "./custody.js";
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { type Bytes, concat, equal, hex, join, number, tagged, word } from "./bytes.js";
+import { type Assurance, blockTime } from "./custody.js";
 import { at } from "./errors.js";
 import { writeCount, writeInteger } from "./messagepack.js";
-import { type Genesis } from "./genesis.js";
-import { CALL, type HistoricalRequirement, type JointCredit, PUT, type RiskGroup, type Rulebook } from "./rulebook.js";
+import { type Genesis, isGuarded } from "./genesis.js";
+import { CASH } from "./kinds.js";
+import { type Asset, CALL, type HistoricalRequirement, type JointCredit, PUT, type RiskGroup, type Rulebook } from "./rulebook.js";
 import { accountsRoot } from "./package.js";
 import { type CustodyTerm, type EpochPackage } from "./schema.js";
 import { visible } from "./visible.js";
@@ -16,7 +18,7 @@ export function attestedValues(
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
   const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
   const accounts: [string, string][] = ofAccount ? [] : [["accounts_root", hex(accountsRoot(content))]];
-  const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content, assurances)];
+  const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content, assurances, genesis)];
   for (const [name, value] of [time, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
@@ -153,15 +155,30 @@ function ofMembers({ statement }: EpochPackage): [string, string][] {
 /** Of a custody term, what its evidence does not show. */
 const UNPROVEN = { attested: ["deposited", "withdrawn", "balance"], counters_proven: ["balance"], proven: [] } as const;
 
-/** Each block once, whose state proves custody; then the words of each term. */
-function ofCustody({ statement }: EpochPackage, assurances: readonly Assurance[]): [string, string][] {
+/** Each block once, whose state proves custody; the time of each whose header is shown; then the words of each term. */
+function ofCustody(
+  { statement, custody }: EpochPackage, assurances: readonly Assurance[], genesis: Genesis | undefined,
+): [string, string][] {
   const blocks = new Map(statement.custody.map(({ chain_id, block_number, block_hash }) => {
     return [`block:${chain_id}:${block_number}`, hex(block_hash)];
   }));
-  const words = statement.custody.flatMap((term, index) => {
-    return (["released", "later", "strays", "dust", ...UNPROVEN[at(assurances, index)]] as const).map((field): [string, string] => {
-      return [`${field}:${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`, String(number(term[field]))];
-    });
+  const numbers = new Map(statement.custody.map((term) => [`${term.chain_id}:${hex(term.block_hash)}`, term.block_number]));
+  const times = custody.map((shown): [string, string] => {
+    const block = numbers.get(`${shown.chain_id}:${hex(keccak_256(shown.header))}`);
+    return [`block_time_s:${shown.chain_id}:${block}`, String(blockTime(shown))];
   });
-  return [...blocks, ...words];
+  const words = statement.custody.flatMap((term, index) => {
+    const place = `${term.chain_id}:0x${hex(term.vault)}:0x${hex(term.token)}`;
+    const named = (["released", "later", "strays", "dust", ...UNPROVEN[at(assurances, index)]] as const).map((field): [string, string] => {
+      return [`${field}:${place}`, String(number(term[field]))];
+    });
+    const mayLeave = genesis?.assets.some((asset) => isGuarded(asset) && backs(asset, term)) ?? false;
+    const backsCash = at(statement.slots, term.slot).kind === CASH ? "1" : "0";
+    return mayLeave ? [[`backs_cash:${place}`, backsCash] as [string, string], ...named] : named;
+  });
+  return [...blocks, ...times, ...words];
 }
+
+/** Whether a custody term is of an asset of the genesis. */
+const backs = ({ chain_id, vault, token }: Asset, term: CustodyTerm): boolean =>
+  chain_id === term.chain_id && equal(vault, term.vault) && equal(token, term.token);

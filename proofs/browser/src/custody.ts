@@ -42,6 +42,13 @@ export function verifyCustody(statement: RiskStatement, evidence: readonly Block
   return assurances;
 }
 
+/** Seconds of Unix time at which a header dates its block; 0 where it states no number of at most 8 bytes. */
+export function blockTime({ header }: BlockEvidence): bigint {
+  const items = readRlp(header);
+  const time = isList(items) ? items[11] : undefined;
+  return time === undefined || isList(time) || time.length > 8 ? 0n : number(time);
+}
+
 interface Account {
   readonly balance: bigint;
   readonly storage: Bytes;

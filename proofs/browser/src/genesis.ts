@@ -64,10 +64,13 @@ export interface Genesis {
 
 const isCash = ({ cash_group }: Asset): boolean => cash_group !== 0;
 
+/** Whether it is a cash token that may leave its group. */
+export const isGuarded = (asset: Asset): boolean => isCash(asset) && asset.depeg.feed !== 0n;
+
 /** What a cash token becomes that may leave its group, or undefined. */
 function asCollateral(asset: Asset): Asset | undefined {
   const { depeg } = asset;
-  if (!isCash(asset) || depeg.feed === 0n) return undefined;
+  if (!isGuarded(asset)) return undefined;
   return {
     ...asset,
     unit_decimals: depeg.unit_decimals,

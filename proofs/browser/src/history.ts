@@ -360,8 +360,9 @@ function statedNumbers({ read }: Entry): Map<string, bigint> {
     const known = out.get(what);
     out.set(what, known === undefined || block_number > known ? block_number : known);
   }
-  for (const { chain_id, vault, token, deposited, withdrawn } of statement.custody) {
+  for (const { chain_id, vault, token, block_number, deposited, withdrawn } of statement.custody) {
     const place = `chain ${chain_id}, vault ${hex(vault)}, token ${hex(token)}`;
+    out.set(`custody block on ${place}`, block_number); // each token's own: the highest of its chain hides one that falls
     out.set(`deposited on ${place}`, number(deposited));
     out.set(`withdrawn on ${place}`, number(withdrawn));
   }

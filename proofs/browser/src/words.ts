@@ -1,7 +1,7 @@
 import { hex, number } from "./bytes.js";
-import { type Assurance } from "./custody.js";
+import { type Assurance, blockTime } from "./custody.js";
 import { at } from "./errors.js";
-import { type Freshness, freshnessLimits } from "./freshness.js";
+import { type Freshness, freshnessLimits, inWords } from "./freshness.js";
 import { AUXILIARY, CASH, HISTORICAL, NET_CHARGE, POSITION, slotsOf, TOKEN, UNCOVERED } from "./kinds.js";
 import { type Rulebook } from "./rulebook.js";
 import { type EpochPackage, type RiskStatement } from "./schema.js";
@@ -160,7 +160,7 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
     out.push("More than two thirds of the validators attest that the blocks whose states prove custody are final on their chains.");
   }
   if (!shown.withGenesis) out.push("More than two thirds of the validators attest that the named vaults, tokens, units and storage places are the network's: compare them with a trusted genesis file.");
-  out.push(...custodySentences(content, shown.assurances));
+  out.push(...custodySentences(content, shown.assurances), ...oldestBlock(content));
   out.push(
     "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below zero, " +
       (shown.houseMissing ? "the house perhaps among them, " : "") + "and backed by their collateral.",
@@ -193,6 +193,17 @@ export function notProven(content: EpochPackage, shown: Shown, attested: Readonl
     out.push("nothing but the file itself was trusted: give the validator set's hash, or anybody may have made this file");
   }
   return out;
+}
+
+/** How long before the header the oldest state is that proves custody: what left a vault since is in no check. */
+function oldestBlock({ header, custody }: EpochPackage): string[] {
+  const [first, ...others] = custody.map((shown) => ({ chain: shown.chain_id, time: blockTime(shown) }));
+  if (first === undefined) return [];
+  const oldest = others.reduce((least, each) => (each.time < least.time ? each : least), first);
+  return [
+    "A vault's counters and balance are those of its block: what it paid or took in since does not show. The oldest " +
+      `of these blocks, of chain ${oldest.chain}, is ${inWords(header.time_ms - 1000n * oldest.time)} older than the header.`,
+  ];
 }
 
 function custodySentences({ statement }: EpochPackage, assurances: readonly Assurance[]): string[] {

@@ -23,6 +23,7 @@ class Chain:
     chain_id: int
     number: int
     salt: bytes = b"made"
+    time_s: int = 1_700_000_000
     state: MadeState = field(default_factory=MadeState)
 
     def words(self, address: bytes) -> dict[bytes, int | bytes]:
@@ -31,7 +32,7 @@ class Chain:
 
     @property
     def header(self) -> bytes:
-        return self.state.header(self.number, f12=self.salt)
+        return self.state.header(self.number, f11=self.time_s, f12=self.salt)
 
     def evidence(self, terms: Iterable[CustodyTerm]) -> BlockEvidence:
         """What proves these terms, node by node, in the order in which they are read."""

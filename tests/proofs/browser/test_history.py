@@ -34,6 +34,13 @@ def with_terms(epoch: int, **changes: object) -> bytes:
     return package_of(epoch, statement={"custody": custody})
 
 
+def with_block(epoch: int, number: int) -> bytes:
+    """A package whose last custody term is of another block than the others of its chain."""
+    *others, last = shot_of(epoch).statement.custody
+    other = msgspec.structs.replace(last, block_number=number, block_hash=number.to_bytes(32, "big"))
+    return package_of(epoch, statement={"custody": (*others, other)})
+
+
 def with_cursor(epoch: int, *nonces: int) -> bytes:
     return package_of(epoch, deposit_cursors=tuple(DepositCursor(1, b"\xaa" * 20, nonce) for nonce in nonces))
 
@@ -69,6 +76,7 @@ HISTORIES: dict[str, Callable[[], list[bytes]]] = {
     "a cursor that falls beside one that does not": lambda: [with_cursor(4, 7), with_cursor(5, 6, 7)],
     "a cursor that is missing": lambda: [with_cursor(4, 7), with_cursor(5)],
     "a block with two hashes": lambda: [EPOCHS[4], with_terms(5, block_number=401, block_hash=OTHER)],
+    "a token's block that falls beside one that does not": lambda: [with_block(4, 401), with_block(5, 400)],
     "a counter that falls": lambda: [EPOCHS[6], with_terms(7, deposited=u256(2**70), withdrawn=u256(0))],
     "one draw of randomness": lambda: [
         proven(shot_of(4), scalars=counted_scalars()),

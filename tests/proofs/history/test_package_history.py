@@ -311,6 +311,22 @@ def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market,
         assert any(words in detail for detail in details(verdict))
 
 
+def test_a_tokens_block_does_not_go_back_beside_one_that_goes_on(market):
+    """A vault that was robbed in between is full again in the older block, whose counters may be the same."""
+
+    def stated(epoch, block):
+        first, second, third = shot_of(epoch).statement.custody
+        older = msgspec.structs.replace(third, block_number=block, block_hash=block.to_bytes(32, "big"))
+        assert second.chain_id == older.chain_id
+        return package_of(epoch, statement={"custody": (first, second, older)})
+
+    assert judged((stated(4, 401), stated(5, 401))).ok, "a chain may stand still"
+    code, files, detail = only_finding((stated(4, 401), stated(5, 400)))
+    assert (code, files) == (ProofCode.HISTORY_BACKWARDS, ("0.ccp", "1.ccp"))
+    assert detail.startswith("custody block on chain 2, vault ")
+    assert "goes from 401 at height 43 to 400 at height 53" in detail
+
+
 def test_a_vaults_counters_only_grow(market, three):
     first, second, _ = entries_of(three)
     assert not list(backwards([first, second]))

@@ -154,6 +154,13 @@ def test_an_older_block_with_more_in_the_vault_is_not_the_certified_one(market, 
     assert shown.refusal(older.evidence[0], shown.evidence[1]) is ProofCode.CUSTODY_STRAY
 
 
+@pytest.mark.parametrize("time", [[], b"\x01" * 9, 0])
+def test_a_header_that_states_no_time_dates_its_block_at_zero(shown, time):
+    fields = decode(shown.evidence[0].header)
+    fields[11] = time
+    assert replace(shown.evidence[0], header=encode(fields)).time_s == 0
+
+
 def test_another_contracts_counters_are_not_the_vaults(market):
     """A second vault on the chain, with all that the first lacks: it stands under its own address only."""
     decoy = bytes([77]) * 20

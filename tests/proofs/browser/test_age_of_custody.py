@@ -1,0 +1,51 @@
+"""How old the state is that proves custody: no check bounds it, so both verifiers say it and name each block's time."""
+
+import msgspec
+import pytest
+
+from proofs.epoch.package import read_package, write_package
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs.proven_custody import chains_of, proven
+from tests.kit.proofs.second_verifier import SecondVerifier
+
+replace = msgspec.structs.replace
+DAY_S = 86_400
+HEADER_S = 1_584_000_000
+OLDEST = "The oldest of these blocks"
+
+
+def of_days(days: int) -> bytes:
+    """A package whose custody on chain 1 is that of a block so many days before its header."""
+    shot = market.snapshot()
+    chains = chains_of(shot.statement.custody)
+    chains[1].time_s = HEADER_S - days * DAY_S
+    stated, evidence = proven(shot.statement, chains)
+    return write_package(replace(read_package(market.honest(replace(shot, statement=stated))), custody=evidence))
+
+
+@pytest.mark.parametrize(("days", "age"), [(1, "24 hours"), (300, "300 days")])
+def test_a_vault_that_is_full_in_an_old_block_is_named_with_its_time(
+    second: SecondVerifier, days: int, age: str
+) -> None:
+    """It may have been robbed since, and what was moved to another vault counts in both."""
+    data = of_days(days)
+    verdict = verify_package(data)
+    assert verdict.ok, verdict.checks[-1]
+    assert {check.name: check.complete for check in verdict.checks}["custody"]
+    named = dict(verdict.attested)
+    assert named["block_time_s:1:101"] == HEADER_S - days * DAY_S
+    assert named["block_time_s:2:102"] == 1_700_000_000, "dated after the header"
+    (words,) = [each for each in verdict.not_proven if OLDEST in each]
+    assert words.endswith(f"of chain 1, is {age} older than the header.")
+    told = second.ask(file=data)
+    assert told["attested"] == {name: str(value) for name, value in verdict.attested}
+    assert words in told["notProven"]
+
+
+def test_without_a_header_that_is_shown_no_time_is_named(second: SecondVerifier) -> None:
+    data = write_package(replace(read_package(of_days(1)), custody=()))
+    verdict, told = verify_package(data), second.ask(file=data)
+    assert not any(name.startswith("block_time_s") for name, _ in verdict.attested)
+    assert told["attested"] == {name: str(value) for name, value in verdict.attested}
+    assert not any(OLDEST in each for each in (*verdict.not_proven, *told["notProven"]))
