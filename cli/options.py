@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from node.config import NodeConfig
     from node.config_sources import Effective
     from node.offline.homes import OpenedLog
+    from node.offline.log_trust import LogTrust
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -191,6 +192,45 @@ def account_options(command: Callable[..., T]) -> Callable[..., T]:
     return _member_key_options(with_key)
 
 
+log_trust_option: Callable[[F], F] = click.option(
+    "--trust",
+    "trusted",
+    metavar="HEIGHT:HASH",
+    help="A header that you trust: exits with 6 where the block log has another one.",
+)
+
+
+def log_trust(trusted: str | None) -> "LogTrust":
+    """What a block log's result rests on, as --trust says. Raises LocalFault LIGHT_NO_TRUST."""
+    from member.light.trust import parse_trust
+    from node.offline.log_trust import LogTrust, TrustedHeader
+
+    if trusted is None:
+        return LogTrust()
+    named = parse_trust(trusted)
+    return LogTrust(TrustedHeader(named.height, named.hash))
+
+
+def named_at_the_end(trust: "LogTrust") -> "LogTrust":
+    """The same, of which the command says at its end, on stderr, whose word its result is."""
+
+    def name() -> None:
+        if trust.height:
+            say_word_of_log(trust)
+
+    click.get_current_context().call_on_close(name)
+    return trust
+
+
+def say_word_of_log(trust: "LogTrust") -> None:
+    """Which header a result rests on, and what stays somebody's word."""
+    from cli.output import say
+
+    say(f"blocks up to height {trust.height}, header {trust.header_hash.hex()}. Not proven:")
+    for limit in trust.not_proven:
+        say(f"  - {limit}")
+
+
 @dataclass(frozen=True)
 class AnswerSource:
     """The source of an answer: a node that is asked, or a block log whose blocks are executed again."""
@@ -199,6 +239,8 @@ class AnswerSource:
     log: Path | None
     genesis: Path | None
     cut_torn_tail: bool
+    trusted: str | None = None
+    """HEIGHT:HASH of a header that the log must have."""
 
     def ask(self, question: "Callable[[NodeClient], Any]") -> Any:
         """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
@@ -222,6 +264,7 @@ class AnswerSource:
             self.genesis,
             key.home,
             key.password_file,
+            named_at_the_end(log_trust(self.trusted)),
             cut_torn_tail=self.cut_torn_tail,
             allow_weak=key.devnet,
         )
@@ -231,13 +274,24 @@ def source_options(command: Callable[..., T]) -> Callable[..., T]:
     """`account_options` with --log, --genesis and --cut-torn-tail as one parameter `source`."""
 
     @wraps(command)
-    def with_source(key: MemberKey, log: Path | None, genesis: Path | None, *, cut_torn_tail: bool, **given: Any) -> T:
-        return command(source=AnswerSource(key, log, genesis, cut_torn_tail), **given)
+    def with_source(
+        key: MemberKey,
+        log: Path | None,
+        genesis: Path | None,
+        trusted: str | None = None,
+        *,
+        cut_torn_tail: bool,
+        **given: Any,
+    ) -> T:
+        if log is None and trusted is not None:
+            raise click.UsageError("--trust needs --log")
+        return command(source=AnswerSource(key, log, genesis, cut_torn_tail, trusted), **given)
 
     log_options: Callable[[Callable[..., T]], Callable[..., T]] = together(
         click.option("--log", type=FILE, help="Execute this block log again instead of asking a node."),
         click.option("--genesis", type=FILE, help="With --log, where --home is a node's folder."),
         click.option("--cut-torn-tail", is_flag=True, help="With --log: accept a log that ends inside a record."),
+        log_trust_option,
     )
     return account_options(log_options(with_source))
 

@@ -12,7 +12,7 @@ from cli.options import FILE, NUMBER, hex_option, together
 
 if TYPE_CHECKING:
     from clearing.base.header import Header
-    from member.verifying.package import CertifiedTerms, Checked, OwnAccountFiles, TrustAnchor
+    from member.verifying.package import CertifiedTerms, Checked, FileBytes, OwnAccountFiles, TrustAnchor
 
 T = TypeVar("T")
 TRUSTING_PERIOD_S = 1_209_600
@@ -37,7 +37,7 @@ class Trust:
         """Whether both network and validators are stated."""
         return self.genesis is not None or (self.validators_hash is not None and self.network is not None)
 
-    def anchor_of(self, package: "Path | Header | None") -> "tuple[TrustAnchor, Checked | None]":
+    def anchor_of(self, package: "FileBytes | Header | None") -> "tuple[TrustAnchor, Checked | None]":
         """The trust anchor, and the light client's check of the package's (or this) header where it was asked."""
         from member.verifying.package import TrustAnchor
 
@@ -58,7 +58,7 @@ class Trust:
             return anchor, check
         return replace(anchor, validators_hash=followed.validators_hash, set_known_ms=followed.set_known_ms), check
 
-    def amended(self, anchor: "TrustAnchor", package: Path) -> "TrustAnchor":
+    def amended(self, anchor: "TrustAnchor", package: "FileBytes") -> "TrustAnchor":
         """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""
         from member.verifying.package import amended_anchor
 
@@ -71,18 +71,19 @@ class Trust:
             return None
         from clearing.base.errors import BaseCode, RemoteFault
         from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
-        from member.verifying.package import read_limited, terms_at
+        from member.verifying.package import FileBytes, read_limited, terms_at
 
         if anchor.genesis is None:
             raise click.UsageError("--amendments needs --genesis: it is what they amend")
         trusted = anchor.validators_hash
+        file = FileBytes(str(self.amendments), read_limited(self.amendments, AMENDMENTS_BYTES_MAX))
         if self.light_store is not None:
-            header = read_amendments(read_limited(self.amendments, AMENDMENTS_BYTES_MAX)).header
+            header = read_amendments(file.data).header
             followed, check = self._followed(self.light_store, header)
             if check is not None and not check.ok:
                 raise RemoteFault(BaseCode.WRONG_VALUE, "amendments.header", why=check.detail)
             trusted = followed.validators_hash or trusted
-        return terms_at(anchor, self.amendments, trusted)
+        return terms_at(anchor, file, trusted)
 
     def _stated_anchor(self) -> "TrustAnchor":
         from member.verifying.package import TrustAnchor, anchor_of_genesis
@@ -95,12 +96,14 @@ class Trust:
             hex_option("--network", self.network or None), hex_option("--validators-hash", self.validators_hash or None)
         )
 
-    def _followed(self, store: Path, package: "Path | Header") -> "tuple[TrustAnchor, Checked | None]":
+    def _followed(self, store: Path, package: "FileBytes | Header") -> "tuple[TrustAnchor, Checked | None]":
+        from clearing.base.header import Header
         from consensus.light_client import TrustPolicy
         from member.light.package_trust import anchor_of_light_store
 
         policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
-        return anchor_of_light_store(package, store, self.light_urls, policy, Path("light-evidence"))
+        given = package if isinstance(package, Header) else package.data
+        return anchor_of_light_store(given, store, self.light_urls, policy, Path("light-evidence"))
 
 
 _ANCHOR = (

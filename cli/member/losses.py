@@ -191,10 +191,11 @@ def fund_verify(file: Path, opening: Path, trust: Trust, wanted: WantedVerdict, 
     Example: crossclear fund verify epoch.ccp --opening opening.bin --genesis genesis.json
     """
     from member.verifying.fund import verify_fund
-    from member.verifying.package import report_text
+    from member.verifying.package import package_file, report_text
 
-    anchor, light_check = trust.anchor_of(file)
-    report = verify_fund(file, opening, wanted.fresh(trust.amended(anchor, file)))
+    package = package_file(file)
+    anchor, light_check = trust.anchor_of(package)
+    report = verify_fund(package, opening, wanted.fresh(trust.amended(anchor, package)))
     if light_check is not None:
         report = report.with_check(light_check)
     report = wanted.judged(report, output)

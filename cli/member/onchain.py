@@ -13,7 +13,7 @@ from cli.verdict_options import WantedVerdict, time_options
 
 if TYPE_CHECKING:
     from member.verifying.onchain import PublicPart
-    from member.verifying.package import OwnAccountFiles
+    from member.verifying.package import FileBytes, OwnAccountFiles
 
 
 @click.group()
@@ -136,8 +136,7 @@ def prove(
     """
     from member.durable_files import write_new
     from member.verifying.onchain import prove_own_account, read_epoch
-    from member.verifying.package import read_limited
-    from proofs.epoch.package import PACKAGE_BYTES_MAX
+    from member.verifying.package import package_file
     from proofs.onchain.presentation import Audience
 
     account = needed(own)
@@ -147,8 +146,9 @@ def prove(
         hex_option("--caller", caller, 20) or b"",
         hex_option("--purpose", purpose) or b"",
     )
-    certified = _package(package, trust, wanted, strict=True).package
-    data = prove_own_account(read_epoch(file), certified, account, read_limited(package, PACKAGE_BYTES_MAX), audience)
+    read = package_file(package)
+    certified = _checked(read, trust, wanted, strict=True).package
+    data = prove_own_account(read_epoch(file), certified, account, read.data, audience)
     write_new(out, data)
     tell({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes", output)
     return ExitCode.OK
@@ -259,10 +259,16 @@ def send(
 
 
 def _package(path: Path, trust: Trust, wanted: WantedVerdict, *, strict: bool = False) -> "PublicPart":
+    from member.verifying.package import package_file
+
+    return _checked(package_file(path), trust, wanted, strict=strict)
+
+
+def _checked(file: "FileBytes", trust: Trust, wanted: WantedVerdict, *, strict: bool = False) -> "PublicPart":
     """A package under what is trusted; `strict`: a secret is about to be used, so the trust must be complete."""
     from member.verifying.onchain import checked_package
 
     anchor, _ = trust.anchor_of(None)
     if strict and (anchor.network is None or anchor.validators_hash is None):
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
-    return checked_package(path, wanted.fresh(trust.amended(anchor, path)))
+    return checked_package(file, wanted.fresh(trust.amended(anchor, file)))

@@ -29,12 +29,14 @@ def accuse(answer: Path, package: Path, trust: Trust, wanted: WantedVerdict, out
     Example: crossclear proof accuse own/answer.cci --package epoch.ccp --genesis genesis.json
     """
     from member.verifying.accusations import accuse_files
+    from member.verifying.package import package_file
 
-    anchor, light_check = trust.anchor_of(package)
+    certified = package_file(package)
+    anchor, light_check = trust.anchor_of(certified)
     if light_check is not None and not light_check.ok:
         say(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
-    report = accuse_files(answer, package, wanted.fresh(anchor))
+    report = accuse_files(answer, certified, wanted.fresh(anchor))
     show(report, report.detail, output)
     return ExitCode.OK if report.is_evidence else ExitCode.VERIFICATION
 

@@ -46,16 +46,17 @@ def make(
     Example: crossclear proof make epoch.ccp --account 1 --seed-file seed --holdings holdings.json --out own.ccs
     --genesis genesis.json
     """
+    from member.verifying.package import package_file
     from member.verifying.proof_files import make_file
 
-    account = needed(own)
-    anchor, light_check = trust.anchor_of(package)
+    account, certified = needed(own), package_file(package)
+    anchor, light_check = trust.anchor_of(certified)
     if anchor.network is None or anchor.validators_hash is None:
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash, or --light-store")
     if light_check is not None and not light_check.ok:
         say_line(f"light client: {light_check.detail}")
         return ExitCode.VERIFICATION
-    size = make_file(package, wanted.fresh(trust.amended(anchor, package)), account, out)
+    size = make_file(certified, wanted.fresh(trust.amended(anchor, certified)), account, out)
     tell({"file": str(out), "bytes": size}, f"{out}: {size} bytes", output)
     return ExitCode.OK
 
@@ -75,11 +76,12 @@ def verify(files: tuple[Path, ...], package: Path, trust: Trust, wanted: WantedV
 
     Example: crossclear proof verify own.ccs --package epoch.ccp --genesis genesis.json
     """
-    from member.verifying.package import reports_text
+    from member.verifying.package import package_file, reports_text
     from member.verifying.proof_files import verify_files
 
-    anchor, light_check = trust.anchor_of(package)
-    reports = verify_files(files, package, wanted.fresh(trust.amended(anchor, package)))
+    certified = package_file(package)
+    anchor, light_check = trust.anchor_of(certified)
+    reports = verify_files(files, certified, wanted.fresh(trust.amended(anchor, certified)))
     if light_check is not None:
         reports = [report.with_check(light_check) for report in reports]
     reports = [wanted.judged(report, output) for report in reports]

@@ -36,16 +36,17 @@ def verify(
 
     Example: crossclear verify epoch.ccp --genesis genesis.json --account 1 --seed-file seed --holdings holdings.json
     """
-    from member.verifying.package import report_text, verify_file
+    from member.verifying.package import package_file, report_text, verify_file
 
-    anchor, light_check = trust.anchor_of(file)
-    report, _ = verify_file(file, wanted.fresh(trust.amended(anchor, file)), own)
+    package = package_file(file)
+    anchor, light_check = trust.anchor_of(package)
+    report, _ = verify_file(package, wanted.fresh(trust.amended(anchor, package)), own)
     if light_check is not None:
         report = report.with_check(light_check)
     if second_opinion:
         from member.verifying.py_ecc_check import check_with_py_ecc
 
-        report = report.with_check(check_with_py_ecc(file.read_bytes()))
+        report = report.with_check(check_with_py_ecc(package.data))
     report = wanted.judged(report, output)
     show(report, report_text(report), output)
     return ExitCode.OK if report.ok else ExitCode.VERIFICATION

@@ -45,11 +45,15 @@ def create(folder: Path, home: Path, output: str) -> None:
 def verify(folder: Path, output: str) -> None:
     """Check every file and block of a backup, and a certificate of each set of validators. Exits with 6 when one fails.
 
+    The genesis is the folder's own, so that anybody can make such a folder: compare the network id that is printed.
+
     Example: crossclear backup verify /backups/monday
     """
     from node.offline.backup import verify_backup
 
     _show(verify_backup(folder, progress("checked")), folder, output)
+    say("not proven: that this is your network, whose genesis was taken from the folder: compare the network id;")
+    say("and that the validator sets were in force: sets that have retired can certify other blocks.")
 
 
 @backup.command()

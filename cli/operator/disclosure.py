@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from clearing.base.plain_text import plain
-from cli.options import FILE, HOME, NEW_FILE, weak_keys_option
+from cli.options import FILE, HOME, NEW_FILE, log_trust, log_trust_option, say_word_of_log, weak_keys_option
 from cli.output import say, show, show_lines
 
 
@@ -15,6 +15,7 @@ from cli.output import say, show, show_lines
 @click.option("--genesis", type=FILE, help="When BLOCKS is a block log.")
 @click.option("--home", type=HOME, help="When BLOCKS is a block log: a node's folder, for its network seed.")
 @click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
+@log_trust_option
 @weak_keys_option
 @click.option("--output", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 def disclosure(
@@ -23,6 +24,7 @@ def disclosure(
     genesis: Path | None,
     home: Path | None,
     password_file: Path | None,
+    trusted: str | None,
     devnet: bool,
     output: str,
 ) -> None:
@@ -30,10 +32,12 @@ def disclosure(
 
     BLOCKS is a node's home with all its blocks, or a block log. Every block is executed and checked again. Fields are
     those of CPMI-IOSCO's standard for central counterparties, principles 4 to 7, 13 and 14, each with its definition;
-    a field that does not apply states why.
+    a field that does not apply states why. Of a block log the result names the header that it rests on.
 
     Example: crossclear disclosure 2026-11-23 blocks.log --genesis genesis.json --home HOME --output json
     """
+
+    import msgspec
 
     from lab.disclosures.observed_day import ObservedDay
     from lab.disclosures.report import as_csv, disclosure_report
@@ -46,7 +50,7 @@ def disclosure(
         number = day_number(day)
     except ValueError:
         raise click.BadParameter(f"expected YYYY-MM-DD, got {day!r}", param_hint="DAY") from None
-    source = StateSource(blocks, genesis, home, password_file, allow_weak=devnet)
+    source = StateSource(blocks, genesis, home, password_file, devnet, log_trust(trusted))
     heights, observed = heights_of_day(source, number), ObservedDay(number)
     reports = []
 
@@ -57,6 +61,9 @@ def disclosure(
 
     follow_day(source, heights, add)
     (report,) = reports
+    if source.trust.height:
+        report = msgspec.structs.replace(report, attested=source.trust.attested, not_proven=source.trust.not_proven)
+        say_word_of_log(source.trust)
     if output == "csv":
         show_lines(as_csv(plain(report)))
     else:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FILE, HOME, NEW_FILE, weak_keys_option
-from cli.output import ExitCode, output_option, show
+from cli.options import FILE, HOME, NEW_FILE, log_trust, log_trust_option, weak_keys_option
+from cli.output import ExitCode, output_option, say, show
 
 if TYPE_CHECKING:
     from clearing.state.state import State
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--home", type=HOME, help="When STATE is a block log: a node's folder, for its network seed.")
 @click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
 @click.option("--height", type=click.IntRange(min=1), help="Default: the highest.")
+@log_trust_option
 @weak_keys_option
 @output_option
 def drill(
@@ -55,6 +56,7 @@ def drill(
     home: Path | None,
     password_file: Path | None,
     height: int | None,
+    trusted: str | None,
     devnet: bool,
     output: str,
 ) -> int:
@@ -63,7 +65,7 @@ def drill(
     STATE is a node's home, a backup's folder, a file of `debug export`, or a block log. Nothing is written there. In
     every block all validators report the same prices: those of STATE, moved by --move. Percentages are of the index in
     STATE, one for each block; the last one stays. With --bids every other member bids for its share of the portfolio.
-    Exits with 5 when a default is not over after --blocks.
+    Exits with 5 when a default is not over after --blocks. Whose word the state is, is said on stderr.
 
     \b
     Examples:
@@ -79,7 +81,10 @@ def drill(
         raise click.UsageError("give one of --member, --reverse and --stress")
     if member is None and (moves or bids is not None):
         raise click.UsageError("--move and --bids are for --member")
-    state = StateSource(state_path, genesis, home, password_file, allow_weak=devnet).read(height)
+    source = StateSource(state_path, genesis, home, password_file, devnet, log_trust(trusted))
+    state = source.read(height)
+    for limit in source.not_proven:
+        say(f"not proven: {limit}")
     if member is None:
         return _print_reverse(state, output) if reverse else _print_stress(state, output)
     from lab.drills.scenario import DrillScenario, find_member, percent_ppm, read_moves

@@ -12,6 +12,8 @@ from cli.options import (
     NEW_FILE,
     config_option,
     effective_config,
+    log_trust,
+    log_trust_option,
     password_option,
     set_option,
     weak_keys_option,
@@ -26,6 +28,12 @@ from cli.progress import progress
 @click.option("--home", type=HOME, required=True, help="A node's folder: its network seed salts the roots.")
 @password_option
 @click.option("--cut-torn-tail", is_flag=True, help="Accept a log that ends inside a record.")
+@log_trust_option
+@click.option(
+    "--strict/--no-strict",
+    default=None,
+    help="Fail (exit 6) where no trusted header binds the whole log. Default: with --output json.",
+)
 @weak_keys_option
 @output_option
 def replay(
@@ -34,13 +42,15 @@ def replay(
     home: Path,
     password_file: Path | None,
     cut_torn_tail: bool,
+    trusted: str | None,
+    strict: bool | None,
     devnet: bool,
     output: str,
-) -> None:
+) -> int:
     """Execute a block log again and compare every certificate and every root. Exits with 6 at the first difference.
 
-    Sets that have retired lose nothing by certifying another log: compare the header hash that is printed with one that
-    you trust (`crossclear light verify HEIGHT --hash`).
+    Sets that have retired lose nothing by certifying another log. So `anchor` stays open where --trust does not name
+    the log's last header, as `crossclear light verify HEIGHT` prints it, and fails the command if --strict is on.
 
     Example: crossclear replay blocks.log --genesis genesis.json --home HOME
     """
@@ -48,18 +58,31 @@ def replay(
     from node.offline.replay import replay as execute
     from node.store.block_log import count_blocks
 
-    opened = open_log(log, genesis, home, password_file, cut_torn_tail=cut_torn_tail, allow_weak=devnet)
+    trust = log_trust(trusted)
+    opened = open_log(log, genesis, home, password_file, trust, cut_torn_tail=cut_torn_tail, allow_weak=devnet)
     report, last = progress("executed"), count_blocks(log)
     result = execute(opened.genesis, opened.salt, opened.records, lambda each: report(each.header.height, last))
+    only_whole = output == "json" if strict is None else strict
+    good = trust.is_whole or not only_whole
     data = {
+        "ok": good,
         "height": result.height,
         "header_hash": result.header_hash.hex(),
+        "header_time_ms": str(trust.time_ms),
         "state_root": result.state_root.hex(),
         "blocks": result.blocks,
         "transactions": result.transactions,
         "receipts": result.receipts,
+        "open": [] if trust.is_whole else ["anchor"],
+        "strict": only_whole,
+        "not_proven": trust.not_proven,
     }
-    _show_fields(data, output)
+    named = {name: value for name, value in data.items() if name not in ("ok", "open", "strict", "not_proven")}
+    lines = [f"{name:<14} {value}" for name, value in named.items()]
+    first = [] if good else ["NOT VERIFIED (R0760): with --strict, no check may stay open: anchor"]
+    limits = ["", "Not proven:", *(f"  - {limit}" for limit in trust.not_proven)]
+    show(data, "\n".join([*first, *lines, *limits]), output)
+    return ExitCode.OK if good else ExitCode.VERIFICATION
 
 
 @click.group()

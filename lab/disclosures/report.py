@@ -8,6 +8,8 @@ import io
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+import msgspec
+
 from clearing.base.codec import U63
 from clearing.base.units import DAY_MS, PPM
 from clearing.schema.receipts.default import WaterfallLayer
@@ -68,6 +70,10 @@ class DisclosureReport(Body, frozen=True):
     first_height: U63
     last_height: U63
     fields: tuple[FieldReport, ...]
+    attested: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of a block log: height, hash and time of the header that the figures rest on."""
+    not_proven: tuple[str, ...] = ()
+    """Of a block log: what stays the caller's word."""
 
     def value(self, number: str, item: str = "") -> str:
         """One figure. Raises KeyError."""

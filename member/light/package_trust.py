@@ -19,7 +19,7 @@ from member.codes import NodeCode
 from member.light.neighbours import contradiction
 from member.light.store import LightStore
 from member.verifying.package import Checked, TrustAnchor
-from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from proofs.epoch.package import read_package
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +74,21 @@ def package_trust(
 
 
 def anchor_of_light_store(
-    package: Path | Header, path: Path, urls: Sequence[str], policy: TrustPolicy, evidence: Path
+    package: bytes | Header, path: Path, urls: Sequence[str], policy: TrustPolicy, evidence: Path
 ) -> tuple[TrustAnchor, Checked | None]:
     """What to trust, and the check that the package's header is that of its height. No check for a file that is none.
 
-    A header from another file may be given instead of the package. `urls`: a node that serves what the store lacks,
-    then its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
+    `package`: its bytes, which are those that are checked; or the header out of another file. `urls`: a node that
+    serves what the store lacks, then its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
     """
     try:
-        header = package if isinstance(package, Header) else _header_of(package)
-    except (OSError, RemoteFault):
-        return TrustAnchor(), None  # `verify_file` reports what is wrong with it
+        header = package if isinstance(package, Header) else read_package(package).header
+    except RemoteFault:
+        return TrustAnchor(), None  # the check of the package says what is wrong with it
     with LightStore(path, create=False) as store:
         if urls:
             return _with_servers(store, header, urls, policy, evidence)
         return _anchor(package_trust(store, header, policy, _now_ms()))
-
-
-def _header_of(package: Path) -> Header:
-    with package.open("rb") as file:
-        return read_package(file.read(PACKAGE_BYTES_MAX + 1)).header
 
 
 def _with_servers(

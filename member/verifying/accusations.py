@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import CrossclearError
-from member.verifying.package import TrustAnchor, read_limited
-from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from member.verifying.package import FileBytes, TrustAnchor, read_limited
+from proofs.epoch.package import read_package
 from proofs.verify.signed_inclusion import ANSWER_BYTES_MAX, accuse, read_answer
 from proofs.verify.verdict import printable
 
@@ -32,15 +32,15 @@ class AccusationReport(msgspec.Struct, frozen=True):
         return self.contradicted and self.anchored and self.is_validator and self.timed
 
 
-def accuse_files(answer: Path, package: Path, anchor: TrustAnchor) -> AccusationReport:
+def accuse_files(answer: Path, package: FileBytes, anchor: TrustAnchor) -> AccusationReport:
     """Check both files. Raises LocalFault for an unreadable path only."""
     # Evidence may be old: of the freshness only the time at which the set was known to be in force counts.
     judged = None if anchor.freshness is None else replace(anchor.freshness, max_age_ms=None, min_height=0)
-    signed, certified = read_limited(answer, ANSWER_BYTES_MAX), read_limited(package, PACKAGE_BYTES_MAX)
+    signed = read_limited(answer, ANSWER_BYTES_MAX)
     try:
         found = accuse(
             read_answer(signed),
-            read_package(certified),
+            read_package(package.data),
             network=anchor.network,
             validators_hash=anchor.validators_hash,
             freshness=judged,

@@ -13,8 +13,8 @@ from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFa
 from clearing.base.plain_json import read_json
 from clearing.margin.statement.snapshot import RiskStatement
 from member.api.proofs import FundOpening
-from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited, report_of
-from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from member.verifying.package import Checked, FileBytes, TrustAnchor, VerificationReport, read_limited, report_of
+from proofs.epoch.package import read_package
 from proofs.verify.inclusion import check_contributions, own_account
 from proofs.verify.verdict import OwnAccount, printable
 
@@ -35,13 +35,13 @@ def read_opening(data: bytes) -> FundOpening:
         raise RemoteFault(BaseCode.MALFORMED, "opening", why=str(error)[:200]) from None
 
 
-def verify_fund(path: Path, opening: Path, anchor: TrustAnchor) -> VerificationReport:
+def verify_fund(package: FileBytes, opening: Path, anchor: TrustAnchor) -> VerificationReport:
     """Check a package file and the fund's opening. Raises LocalFault for an unreadable path, RemoteFault MALFORMED."""
     started = time.perf_counter()
-    data, opened = read_limited(path, PACKAGE_BYTES_MAX), read_opening(read_limited(opening, OPENING_BYTES_MAX))
+    data, opened = package.data, read_opening(read_limited(opening, OPENING_BYTES_MAX))
     own = _own_account(data, opened)
     verdict = anchor.verify(data, own)
-    report = report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started)
+    report = report_of(package.name, len(data), verdict, anchor, time.perf_counter() - started)
     if own is None or verdict.package is None or not verdict.ok:
         return report
     return report.with_check(_covered(verdict.package.statement, own))

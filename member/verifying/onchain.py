@@ -13,8 +13,16 @@ import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.margin.statement.snapshot import AccountHoldings
-from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account, words_of
-from proofs.epoch.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
+from member.verifying.package import (
+    FileBytes,
+    OwnAccountFiles,
+    TrustAnchor,
+    read_hex32,
+    read_limited,
+    read_own_account,
+    words_of,
+)
+from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import Inconclusive, ProofCode
 from proofs.onchain.file import (
     ACCOUNT_BYTES_MAX,
@@ -153,9 +161,9 @@ class PublicPart:
     not_proven: tuple[str, ...]
 
 
-def checked_package(path: Path, anchor: TrustAnchor) -> PublicPart:
+def checked_package(file: FileBytes, anchor: TrustAnchor) -> PublicPart:
     """A package whose public part is valid: certificate, roots, freshness, statement, rules. Raises RemoteFault."""
-    package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
+    package = read_package(file.data)
     checks = PackageChecks(
         package, anchor.network, anchor.validators_hash, genesis=anchor.genesis, freshness=anchor.freshness
     ).of_public_part()

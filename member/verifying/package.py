@@ -82,6 +82,15 @@ class OwnAccountFiles:
     owner: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """A file as it was read, once: who can change it between two looks must not have one of them decide whom to trust,
+    and the other what is checked."""
+
+    name: str
+    data: bytes
+
+
 class Checked(msgspec.Struct, frozen=True):
     """One named check."""
 
@@ -174,23 +183,23 @@ class CertifiedTerms:
         return heads[-1] if heads else bytes(32)
 
 
-def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> CertifiedTerms:
+def terms_at(anchor: TrustAnchor, amendments: FileBytes, validators_hash: bytes | None) -> CertifiedTerms:
     """Genesis as certified amendments make it, and its custody, by height.
 
-    `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
-    path; the result raises RemoteFault where the amendments are not proven to be complete.
+    `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault without a trusted
+    genesis; the result raises RemoteFault where the amendments are not proven to be complete.
     """
-    from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
+    from clearing.governance.certified_amendments import read_amendments
 
     if anchor.genesis is None or validators_hash is None:
         raise LocalFault(BaseCode.MALFORMED, "amendments", why="they amend a genesis, which must be trusted: --genesis")
-    certified = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
+    certified = read_amendments(amendments.data)
     return CertifiedTerms(anchor.genesis, certified, validators_hash)
 
 
-def amended_anchor(anchor: TrustAnchor, package: Path, at: CertifiedTerms) -> TrustAnchor:
+def amended_anchor(anchor: TrustAnchor, package: FileBytes, at: CertifiedTerms) -> TrustAnchor:
     """The anchor with the terms in force at the package's snapshot. Raises as `terms_at`, and for an odd package."""
-    height = read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height
+    height = read_package(package.data).statement.height
     genesis, listed = at(height)
     return replace(anchor, listed=listed, genesis=genesis, amended=at.head(height))
 
@@ -202,14 +211,14 @@ def words_of(attested: Sequence[Attested], anchor: TrustAnchor) -> dict[str, str
 
 
 def verify_file(
-    path: Path, anchor: TrustAnchor, own: OwnAccountFiles | None = None
+    file: FileBytes, anchor: TrustAnchor, own: OwnAccountFiles | None = None
 ) -> tuple[VerificationReport, Verdict]:
-    """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
+    """Check a package file. Raises LocalFault for a bad seed or holdings file."""
     meter = Meter()
-    data = read_limited(path, PACKAGE_BYTES_MAX)
+    data = file.data
     verdict = anchor.verify(data, read_own_account(data, own) if own is not None else None)
     spent = meter.read()
-    report = report_of(str(path), len(data), verdict, anchor, spent.seconds)
+    report = report_of(file.name, len(data), verdict, anchor, spent.seconds)
     return msgspec.structs.replace(
         report, cpu_seconds=round(spent.cpu_seconds, 6), peak_bytes=spent.peak_bytes
     ), verdict
@@ -321,6 +330,11 @@ def reports_text(reports: Sequence[VerificationReport]) -> str:
     if len(reports) == 1:
         return report_text(reports[0])
     return "\n\n".join(f"{report.file}\n{report_text(report)}" for report in reports)
+
+
+def package_file(path: Path) -> FileBytes:
+    """A package's file. Raises LocalFault for an unreadable path."""
+    return FileBytes(str(path), read_limited(path, PACKAGE_BYTES_MAX))
 
 
 def read_limited(path: Path, limit: int) -> bytes:

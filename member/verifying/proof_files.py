@@ -22,6 +22,7 @@ from member.verifying.movements import MovementReport, movement_lines, movement_
 from member.verifying.package import (
     AMENDED,
     CertifiedTerms,
+    FileBytes,
     OwnAccountFiles,
     TrustAnchor,
     VerificationReport,
@@ -99,7 +100,7 @@ class HistoryReport(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, ok=good, open=still_open, strict=strict)
 
 
-def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Path) -> int:
+def make_file(package: FileBytes, anchor: TrustAnchor, own: OwnAccountFiles, out: Path) -> int:
     """Write a standalone proof of the own account; its size.
 
     Raises LocalFault OUTPUT_EXISTS, NOT_INCLUDED (holdings or seed are not the committed ones), MALFORMED for an anchor
@@ -110,11 +111,11 @@ def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Pat
 
     if anchor.network is None or anchor.validators_hash is None:
         raise LocalFault(BaseCode.MALFORMED, "anchor", why="network and validator set must both be trusted")
-    data = read_limited(package, PACKAGE_BYTES_MAX)
+    data = package.data
     account = read_own_account(data, own)
     if account is None:
         view_of(data)  # raises what is wrong with it
-        raise LocalFault(BaseCode.MALFORMED, str(package), why="no epoch package")
+        raise LocalFault(BaseCode.MALFORMED, package.name, why="no epoch package")
     proof = make_standalone(
         data,
         account,
@@ -127,14 +128,13 @@ def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Pat
     return len(proof)
 
 
-def verify_files(files: Sequence[Path], package: Path, anchor: TrustAnchor) -> list[VerificationReport]:
+def verify_files(files: Sequence[Path], package: FileBytes, anchor: TrustAnchor) -> list[VerificationReport]:
     """A report on each standalone proof; the package's own checks count with the first. Raises LocalFault."""
     started = time.perf_counter()
-    certified = read_limited(package, PACKAGE_BYTES_MAX)
     proofs = [read_limited(path, STANDALONE_BYTES_MAX) for path in files]
     verdicts = verify_standalones(
         proofs,
-        certified,
+        package.data,
         network=anchor.network,
         validators_hash=anchor.validators_hash,
         genesis=anchor.genesis,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from clearing.base.codec import decode
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.units import DAY_MS
 from clearing.schema.terms.genesis import Genesis
 from consensus.messages import BLOCK_BYTES_MAX, Block
@@ -60,16 +60,23 @@ def heights_of_day(source: StateSource, day: int) -> DayHeights:
 def follow_day(source: StateSource, heights: DayHeights, listener: Callable[[DecidedHeight], None]) -> None:
     """Execute every block up to the day's last, and the one that ends the day, which `listener` is not called with.
 
-    Raises as `node.offline.replay.replay`.
+    Raises as `node.offline.replay.replay`, and RemoteFault BLOCK_LOG_CORRUPT where the blocks are no longer those of
+    `heights_of_day`.
     """
     end = heights.last + 1 if heights.over else heights.last
+    days: list[int] = []
 
     def heard(decided: DecidedHeight) -> None:
+        days.append(decided.header.time_ms // DAY_MS)
         if decided.header.height <= heights.last:
             listener(decided)
+        elif days[-1] == days[-2]:
+            raise RemoteFault(NodeCode.BLOCK_LOG_CORRUPT, "day", height=decided.header.height)
 
     with _opened(source) as blocks:
         replay(blocks.genesis, blocks.salt, _until(blocks.records, end), heard)
+    if len(days) < end:
+        raise RemoteFault(NodeCode.BLOCK_LOG_CORRUPT, "height", found=len(days), wanted=end)
 
 
 def _until(records: Iterator[BlockRecord], height: int) -> Iterator[BlockRecord]:
@@ -93,6 +100,7 @@ def _opened(source: StateSource) -> Iterator[OpenedBlocks]:
         source.genesis,
         source.home,
         source.password_file,
+        source.trust,
         cut_torn_tail=False,
         allow_weak=source.allow_weak,
     )

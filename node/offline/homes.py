@@ -24,6 +24,7 @@ from node.agreement.application import state_salt
 from node.config import NodeConfig
 from node.config_sources import dump_config, load_config, name_of_home, parse_config
 from node.genesis_file import read_genesis
+from node.offline.log_trust import LogTrust
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 from node.store.block_log import block_log_network, read_block_log
 from node.store.records import BlockRecord
@@ -78,9 +79,17 @@ def write_signer(home: Path, signer: dict[str, str]) -> None:
 
 
 def open_log(
-    log: Path, genesis: Path, home: Path, password_file: Path | None, *, cut_torn_tail: bool, allow_weak: bool
+    log: Path,
+    genesis: Path,
+    home: Path,
+    password_file: Path | None,
+    trust: LogTrust,
+    *,
+    cut_torn_tail: bool,
+    allow_weak: bool,
 ) -> OpenedLog:
-    """Open a block log of this genesis' network. `home`: a node's folder, whose network seed salts the roots.
+    """Open a block log of this genesis' network. `home`: a node's folder, whose network seed salts the roots. `trust`
+    notes what is executed.
 
     Raises RemoteFault WRONG_NETWORK, LocalFault KEY_*.
     """
@@ -88,7 +97,7 @@ def open_log(
     if (found := block_log_network(log)) != network_id(terms):
         raise RemoteFault(BaseCode.WRONG_NETWORK, str(log), found=found, wanted=network_id(terms))
     seed = read_own_key(home, Purpose.NETWORK_SEED, password_file, allow_weak=allow_weak)
-    return OpenedLog(terms, state_salt(seed), read_block_log(log, cut_torn_tail=cut_torn_tail))
+    return OpenedLog(terms, state_salt(seed), trust.watch(read_block_log(log, cut_torn_tail=cut_torn_tail)))
 
 
 _KEYS_OF_PROFILE = {

@@ -5,7 +5,7 @@ or a block log is executed and compared with its certified roots, which needs th
 state have no seed: their records are taken as they are, and no root of theirs means anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearing.base.errors import LocalFault
@@ -16,12 +16,17 @@ from node.agreement.application import DecidedHeight
 from node.genesis_file import read_genesis
 from node.offline.backup import GENESIS, MANIFEST, STORE
 from node.offline.homes import open_log
+from node.offline.log_trust import LogTrust
 from node.offline.replay import replay
 from node.offline.state_at import state_at, state_of_file, state_of_home
 from node.store.block_log import MAGIC
 from node.store.store import FrozenStore
 
 NO_SALT = bytes(32)
+UNCHECKED = (
+    "nothing in this state is checked: its records are the word of who made the file or folder; a home or a block log "
+    "is executed and compared with certified headers"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class StateSource:
     """The home whose network seed a block log is executed with."""
     password_file: Path | None = None
     allow_weak: bool = False
+    trust: LogTrust = field(default_factory=LogTrust)
+    """What a block log's result rests on."""
 
     def read(self, height: int | None = None) -> State:
         """The state at a height, by default the highest. Raises LocalFault and RemoteFault as its readers."""
@@ -51,6 +58,13 @@ class StateSource:
             raise LocalFault(NodeCode.STORE_GAP, str(self.path), height=height or 0, saved=found.now.height)
         return found
 
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """What stays somebody's word of what was read; nothing of a home, which is the caller's own."""
+        if self.path.is_dir():
+            return (UNCHECKED,) if (self.path / MANIFEST).exists() else ()
+        return self.trust.not_proven if self.is_log() else (UNCHECKED,)
+
     def is_log(self) -> bool:
         """Whether the path is a block log."""
         with self.path.open("rb") as file:
@@ -65,7 +79,13 @@ class StateSource:
         if self.home is None:
             raise LocalFault(NodeCode.CONFIG_MISSING, "--home", path=str(self.path))
         log = open_log(
-            self.path, self._genesis(), self.home, self.password_file, cut_torn_tail=False, allow_weak=self.allow_weak
+            self.path,
+            self._genesis(),
+            self.home,
+            self.password_file,
+            self.trust,
+            cut_torn_tail=False,
+            allow_weak=self.allow_weak,
         )
         newest: list[State] = []
 

@@ -80,7 +80,12 @@ async function play(scene) {
     await tab.waitForFunction(() => !document.getElementById("result").hidden ||
       document.getElementById("problem").textContent !== "", undefined, { timeout: 0 });
   }
+  for (const [id, text] of Object.entries(scene.later ?? {})) {
+    await tab.locator(`details:has(#${id})`).evaluate((box) => (box.open = true));
+    await tab.locator(`#${id}`).fill(text);
+  }
   const found = await tab.evaluate(() => ({
+    shown: !document.getElementById("result").hidden,
     outcome: document.getElementById("outcome").textContent,
     advice: document.getElementById("advice").textContent,
     problem: document.getElementById("problem").textContent,

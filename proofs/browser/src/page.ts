@@ -10,20 +10,34 @@ let worker: Worker | undefined;
 /** What is to be checked instead of the field's files: dropped or fetched. */
 let given: readonly NamedFile[] | undefined;
 let files = 1;
-/** The epoch that was chosen at a node, if one package of a node is checked. */
-let wanted: bigint | undefined;
+/** What was chosen at a node, if one package of a node is checked. */
+let wanted: { readonly epoch: bigint; readonly height: bigint } | undefined;
 
 function ask(message: Ask): void {
   worker?.terminate();
-  worker = new Worker(source);
-  worker.onmessage = ({ data }: MessageEvent<Tell>) => hear(data);
-  worker.onerror = (event) => problem(`The check stopped: ${event.message}`);
-  worker.postMessage(message);
+  const own = new Worker(source);
+  worker = own;
+  // What a worker told before it was ended may still come.
+  own.onmessage = ({ data }: MessageEvent<Tell>) => {
+    if (worker === own) hear(data);
+  };
+  own.onerror = (event) => {
+    if (worker === own) problem(`The check stopped: ${event.message}`);
+  };
+  own.postMessage(message);
+}
+
+/** What was checked before is no verdict on what is asked for now. */
+function forget(): void {
+  worker?.terminate();
+  worker = undefined;
+  part("running").hidden = true;
+  part("result").hidden = true;
 }
 
 function problem(text: string): void {
   part("problem").textContent = text;
-  if (text !== "") part("running").hidden = true;
+  if (text !== "") forget();
 }
 
 const PACKAGE_BYTES_MAX = 1 << 26;
@@ -56,7 +70,7 @@ async function start(): Promise<void> {
       ? { kind: "history", files: chosen, freshness: freshness(), ...trusted }
       : { kind: "verify", file: only.file, freshness: freshness(), own: ownAccount(), ...trusted };
     files = chosen.length;
-    wanted = files === 1 ? only?.epoch : undefined;
+    wanted = files === 1 ? only?.listed : undefined;
     run();
     part("checks").replaceChildren();
     ask(message);
@@ -86,10 +100,13 @@ function hear(tell: Tell): void {
     part("step").textContent = `Checking ${tell.name}, ${tell.index + 1} of ${files}…`;
     bar.value = tell.index / files;
   } else if (tell.kind === "verdict") {
-    const { epoch } = tell.verdict;
-    // A node with nothing good to show for an epoch could send another one's.
-    if (wanted === undefined || epoch === "" || epoch === String(wanted)) show(tell.verdict, tell.seconds);
-    else problem(`The node sent the package of epoch ${epoch} in the place of epoch ${wanted}'s.`);
+    const { ok, epoch, height } = tell.verdict;
+    // A node with nothing good to show for an epoch or a height could send another one's.
+    if (wanted !== undefined && epoch !== "" && epoch !== String(wanted.epoch)) {
+      problem(`The node sent the package of epoch ${epoch} in the place of epoch ${wanted.epoch}'s.`);
+    } else if (wanted !== undefined && ok && height !== String(wanted.height)) {
+      problem(`The node sent the package of height ${height} in the place of height ${wanted.height}'s.`);
+    } else show(tell.verdict, tell.seconds);
   }
   else if (tell.kind === "history") showHistory(tell.history, tell.seconds);
   else if (tell.kind === "refused") problem(tell.why);
@@ -152,13 +169,14 @@ const askNode = (): Promise<void> =>
 
 const fetchChosen = (wanted: readonly Listed[]): Promise<void> =>
   withNode(async (address, signal) => {
+    forget();
     const out: NamedFile[] = [];
     for (const each of wanted) {
       const at = wanted.length === 1 ? "" : `, ${out.length + 1} of ${wanted.length}`;
       const bytes = await fetchPackage(address, each, signal, (done) => {
         nodeSays(`Fetching epoch ${each.epoch}${at}: ${done.toLocaleString("en")} of ${each.bytes.toLocaleString("en")} bytes…`);
       });
-      out.push({ name: `epoch-${each.epoch}.ccp`, file: bytes.buffer as ArrayBuffer, epoch: each.epoch });
+      out.push({ name: `epoch-${each.epoch}.ccp`, file: bytes.buffer as ArrayBuffer, listed: each });
     }
     nodeSays(wanted.length === 1 ? "The package was fetched." : `${wanted.length} packages were fetched.`);
     given = out;
@@ -170,6 +188,10 @@ part("form").addEventListener("submit", (event) => {
   void start();
 });
 part("file").addEventListener("change", () => (given = undefined));
+// A verdict stands beside the values that it was reached by.
+part("form").addEventListener("input", ({ target }) => {
+  if (target instanceof Element && target.closest("#node") === null) forget();
+});
 part("ask").addEventListener("click", () => void askNode());
 part("address").addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;

@@ -15,8 +15,8 @@ import { visible } from "./visible.js";
 export interface NamedFile {
   readonly name: string;
   readonly file: ArrayBuffer;
-  /** Under which a node listed it. */
-  readonly epoch?: bigint;
+  /** As what a node listed it. */
+  readonly listed?: { readonly epoch: bigint; readonly height: bigint };
 }
 
 interface AskedTrust {

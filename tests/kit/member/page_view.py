@@ -61,9 +61,7 @@ class PageView(FakeView):
         return (*super().checks(), *self.more_checks)
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
-        listed = [
-            PackageRecord(at, 10 * at, "", len(each), sha256(bytes([at]) + each)) for at, each in self._packages.items()
-        ]
+        listed = [PackageRecord(at, 10 * at, "", len(each), sha256(each)) for at, each in self._packages.items()]
         return [each for each in listed if each.epoch > after][:limit]
 
     def newest_package(self) -> int:

@@ -14,10 +14,11 @@ Packages = Mapping[int, bytes]
 
 
 class PackageView(FakeView):
-    """Serves these packages; `listed` are what it says that it serves, if they are other ones."""
+    """Serves these packages. `listed`: what it says that it serves, if others; `higher`: and how much too high."""
 
-    def __init__(self, packages: Packages, listed: Packages | None) -> None:
+    def __init__(self, packages: Packages, listed: Packages | None, higher: int = 0) -> None:
         super().__init__()
+        self._higher = higher
         self._packages, self._listed = packages, packages if listed is None else listed
 
     def package(self, epoch: int | None) -> PackageAt | None:
@@ -27,14 +28,16 @@ class PackageView(FakeView):
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
         return [
-            PackageRecord(epoch, 10 * epoch, "", len(data), hashlib.sha256(data).digest())
+            PackageRecord(epoch, 10 * epoch + self._higher, "", len(data), hashlib.sha256(data).digest())
             for epoch, data in sorted(self._listed.items())
             if epoch > after
         ][:limit]
 
 
 @contextmanager
-def serving(packages: Packages, *, origins: Sequence[str] = ("*",), listed: Packages | None = None) -> Iterator[str]:
+def serving(
+    packages: Packages, *, origins: Sequence[str] = ("*",), listed: Packages | None = None, higher: int = 0
+) -> Iterator[str]:
     """The address of the API."""
-    with served_api(PackageView(packages, listed), lambda: NOW, origins=list(origins)) as url:
+    with served_api(PackageView(packages, listed, higher), lambda: NOW, origins=list(origins)) as url:
         yield url

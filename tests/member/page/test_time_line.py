@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from consensus.light_client import LightBlock
 from node.api.view import PackageAt
@@ -32,7 +33,9 @@ class EpochsView(PageView):
         self.kept = {1: PACKAGE, 2: PACKAGE, 4: PACKAGE}
 
     def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
-        listed = [PackageRecord(at, 10 * at, "", len(each), bytes(32)) for at, each in self.kept.items() if at > after]
+        listed = [
+            PackageRecord(at, 10 * at, "", len(each), sha256(each)) for at, each in self.kept.items() if at > after
+        ]
         return listed[:limit]
 
     def newest_package(self) -> int:
@@ -74,7 +77,7 @@ def test_each_epoch_has_a_mark_at_its_time_and_says_how_it_stands() -> None:
     rows = [line.split("\t") for line in after.splitlines()]
     assert [(int(row[0]), row[2]) for row in rows] == [
         (5, "no package here"),
-        (4, "verified here"),
+        (4, "verified in part here"),
         (3, "no package here"),
         (2, "refused here"),
         (1, "proven"),
@@ -82,7 +85,7 @@ def test_each_epoch_has_a_mark_at_its_time_and_says_how_it_stands() -> None:
     assert [row[1].startswith("about") for row in rows] == [True, False, True, False, False]
     assert at[1] - at[0] == pytest.approx(3 * (720 - 48) / 5), "three hours of the five since the first mark"
     assert label.startswith("Epochs 1 to 5, ")
-    assert label.endswith(": 1 proven, 1 verified here, 1 refused here, 2 no package here")
+    assert label.endswith(": 1 proven, 1 verified in part here, 1 refused here, 2 no package here")
 
 
 LABEL = "document.querySelector('.time-line').getAttribute('aria-label')"

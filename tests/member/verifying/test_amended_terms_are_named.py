@@ -7,7 +7,7 @@ import pytest
 from clearing.genesis.custody_listing import listed_custody
 from clearing.governance.certified_amendments import certify_amendments, write_amendments
 from member.verifying.onchain import checked_package
-from member.verifying.package import AMENDED, TrustAnchor, amended_anchor, terms_at, verify_file
+from member.verifying.package import AMENDED, TrustAnchor, amended_anchor, package_file, terms_at, verify_file
 from member.verifying.proof_files import history_of
 from tests.kit.clearing.amended import amended, header_of
 from tests.kit.proofs import small_market
@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_a_verdict_under_amendments_names_them_and_whose_word_they_are(files: tuple[Path, Path]) -> None:
-    package, amendments = files
+    package, amendments = map(package_file, files)
     report, _ = verify_file(package, amended_anchor(ANCHOR, package, terms_at(ANCHOR, amendments, SET)))
     assert report.ok
     assert report.attested["amendments"] == HEAD
@@ -43,15 +43,15 @@ def test_a_verdict_under_amendments_names_them_and_whose_word_they_are(files: tu
 
 
 def test_without_amendments_nothing_is_said_of_them_and_the_rules_differ(files: tuple[Path, Path]) -> None:
-    report, _ = verify_file(files[0], ANCHOR)
+    report, _ = verify_file(package_file(files[0]), ANCHOR)
     assert (report.checks[-1].name, report.ok, report.attested) == ("rules", False, {})
 
 
 def test_keys_and_histories_under_amendments_say_so_too(files: tuple[Path, Path]) -> None:
-    package, amendments = files
+    package, amendments = map(package_file, files)
     terms = terms_at(ANCHOR, amendments, SET)
     assert checked_package(package, amended_anchor(ANCHOR, package, terms)).attested["amendments"] == HEAD
-    report = history_of([package], ANCHOR, [], thorough=False, terms_at=terms)
+    report = history_of([files[0]], ANCHOR, [], thorough=False, terms_at=terms)
     assert report.ok
     amended_package, _ = verify_file(package, amended_anchor(ANCHOR, package, terms))
     assert report.packages[0].attested == amended_package.attested

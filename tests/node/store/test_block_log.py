@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.base.codec import encode
+from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.codes import ConsensusCode
+from consensus.messages import BLOCK_BYTES_MAX, Block
 from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, new_password, new_secret, write_key
 from member.keys.keystore import Strength
+from node.offline.log_trust import ABOVE, IN_FORCE, LATER
 from node.offline.replay import replay
 from node.store.block_log import MAGIC, block_log_network, count_blocks, read_block_log, write_block_log
 from node.store.records import BlockRecord
@@ -130,12 +132,49 @@ def test_the_command_replays_a_file(recorded: Recorded, tmp_path: Path, cli: Com
     foreign, torn = tmp_path / "foreign.log", tmp_path / "torn.log"
     write_block_log(foreign, b"m" * 32, recorded.records)
     torn.write_bytes(recorded.log_file.read_bytes()[:-3])
-    options = ["--home", recorded.home.path, *recorded.genesis_options, "--output", "json"]
+    options = ["--home", recorded.home.path, *recorded.genesis_options, "--no-strict", "--output", "json"]
     assert cli("replay", recorded.log_file, *options, "--devnet").json["state_root"] == recorded.state_root.hex()
     cli("replay", recorded.log_file, *options, code=7)
     cli("replay", foreign, *options, "--devnet", code=6)
     cli("replay", torn, *options, "--devnet", code=6)
     assert cli("replay", torn, *options, "--devnet", "--cut-torn-tail").json["height"] == HEIGHTS - 1
+
+
+def test_a_replay_names_whose_word_the_log_is(recorded: Recorded, cli: CommandLine) -> None:
+    """The sets of a log, once retired, can certify another one of the same genesis."""
+    asked = ("replay", recorded.log_file, "--home", recorded.home.path, *recorded.genesis_options, "--devnet")
+    text, strict = cli(*asked).out, cli(*asked, "--output", "json", code=6).json
+    assert IN_FORCE in text
+    assert (strict["ok"], strict["strict"], strict["open"]) == (False, True, ["anchor"])
+    assert strict["not_proven"] == [IN_FORCE, LATER]
+    assert cli(*asked, "--output", "json", "--no-strict").json["open"] == ["anchor"]
+    assert "NOT VERIFIED" in cli(*asked, "--strict", code=6).out
+    whole = ("--trust", f"{HEIGHTS}:{strict['header_hash']}")
+    bound = cli(*asked, *whole, "--output", "json").json
+    assert (bound["ok"], bound["open"], bound["not_proven"]) == (True, [], [LATER])
+    assert bound["header_time_ms"] == strict["header_time_ms"]
+
+
+def test_a_trusted_header_binds_a_log_up_to_its_height(recorded: Recorded, cli: CommandLine) -> None:
+    asked = ("replay", recorded.log_file, "--home", recorded.home.path, *recorded.genesis_options, "--devnet")
+    second = decode(recorded.records[1].block, Block, 2 * BLOCK_BYTES_MAX).header.hash.hex()
+    below = cli(*asked, "--trust", f"2:{second}", "--no-strict", "--output", "json").json
+    assert (below["open"], below["not_proven"]) == (["anchor"], [ABOVE.format(height=2), LATER])
+    beyond = cli(*asked, "--trust", f"{HEIGHTS + 1}:{second}", "--no-strict", "--output", "json").json
+    assert beyond["not_proven"] == [IN_FORCE, LATER]
+    assert "R0126" in cli(*asked, "--trust", f"1:{second}", code=6).err
+    cli(*asked, "--trust", "second", code=3)
+
+
+def test_what_reads_a_log_says_whose_word_it_is(recorded: Recorded, cli: CommandLine) -> None:
+    second = decode(recorded.records[1].block, Block, 2 * BLOCK_BYTES_MAX).header.hash.hex()
+    asked = ("liquidations", "explain", *recorded.options)
+    said = cli(*asked).err
+    assert f"blocks up to height {HEIGHTS}, header " in said
+    assert IN_FORCE in said
+    assert ABOVE.format(height=2) in cli(*asked, "--trust", f"2:{second}").err
+    cli(*asked, "--trust", f"1:{second}", code=6)
+    cli("liquidations", "explain", "--trust", f"2:{second}", code=2)
 
 
 def test_another_network_seed_is_refused(recorded: Recorded, tmp_path: Path, cli: CommandLine) -> None:

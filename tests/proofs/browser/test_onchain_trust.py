@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from member.verifying.onchain import checked_package
-from member.verifying.package import TrustAnchor, words_of
+from member.verifying.package import TrustAnchor, package_file, words_of
 from proofs.epoch.package import read_package
 from proofs.onchain.file import epoch_file, read_account_file, sign_keys, write_file
 from proofs.onchain.keys import derive_epoch
@@ -38,7 +38,7 @@ def test_an_epochs_keys_say_who_says_that_the_set_is_in_force(second: SecondVeri
         asked |= {} if known_ms is None else {"set_known_ms": str(known_ms)}
         verdict = second.ask(file=PACKAGE.read_bytes(), onchain_epoch=KEYS.read_bytes(), **asked)
         anchor = TrustAnchor(**trusted, freshness=Freshness(time_ms, None, set_known_ms=known_ms))
-        first = checked_package(PACKAGE, anchor)
+        first = checked_package(package_file(PACKAGE), anchor)
         assert verdict["notProven"] == list(first.not_proven)
         assert any("rests on the caller's word" in each for each in first.not_proven) is (known_ms is None)
 
@@ -80,7 +80,7 @@ def test_an_epochs_keys_name_what_is_the_quorums_word(second: SecondVerifier) ->
     package = read_package(PACKAGE.read_bytes())
     verdict = second.ask(file=PACKAGE.read_bytes(), onchain_epoch=KEYS.read_bytes())
     assert verdict["attested"] == words_of(attested(package, of_account=True), TrustAnchor())
-    assert verdict["attested"] == checked_package(PACKAGE, TrustAnchor()).attested
+    assert verdict["attested"] == checked_package(package_file(PACKAGE), TrustAnchor()).attested
     assert "rules" in [check["name"] for check in verdict["checks"]]
 
 

@@ -40,6 +40,11 @@ def scenes(built_verifier: None, tmp_path_factory: pytest.TempPathFactory) -> di
         "other network": {"file": PACKAGE, "fields": {"network": "08" * 32}},
         "old": {"file": PACKAGE},
         "narrow": {"file": PACKAGE, "dark": True, "viewport": {"width": 320, "height": 640}, "fields": ANY_AGE},
+        "another set later": {
+            "file": GOOD / "every-part.ccp",
+            "fields": {**ANY_AGE, **TRUSTED},
+            "later": {"validators": "11" * 32},
+        },
         "no file": {},
         "genesis": {"file": GOOD / "listed-custody.ccp", "genesis": genesis, "fields": {**ANY_AGE, "known": NOW}},
         "expired set": {"file": PACKAGE, "fields": {**ANY_AGE, **TRUSTED, "known": "2020-03-12T00:00"}},
@@ -63,6 +68,7 @@ def exchanges(built_verifier: None) -> dict[str, dict]:
         serving({}, listed={4: good}) as forgetful,
         serving({4: good}, origins=("https://page.example",)) as closed,
         serving({5: good}) as displacing,
+        serving({4: good}, higher=1) as exalting,
     ):
         asked = {
             "one": {"address": f"{one}/", "fetch": "#fetch", "fields": {**ANY_AGE, **TRUSTED}},
@@ -72,6 +78,7 @@ def exchanges(built_verifier: None) -> dict[str, dict]:
             "forgetful": {"address": forgetful, "fetch": "#fetch"},
             "closed": {"address": closed, "fetch": "#fetch"},
             "displacing": {"address": displacing, "fetch": "#fetch", "fields": {**ANY_AGE, **TRUSTED}},
+            "exalting": {"address": exalting, "fetch": "#fetch", "fields": {**ANY_AGE, **TRUSTED}},
             "no node": {"address": f"{one}/elsewhere", "fetch": "#fetch"},
             "nobody": {"address": "http://127.0.0.1:1", "fetch": "#fetch"},
             "no address": {"address": "ftp://127.0.0.1", "fetch": "#fetch"},
@@ -185,6 +192,17 @@ def test_a_good_package_of_another_epoch_is_none_of_the_one_that_was_chosen(exch
     scene = exchanges["displacing"]
     assert scene["problem"] == "The node sent the package of epoch 4 in the place of epoch 5's."
     assert scene["outcome"] == ""
+
+
+def test_a_good_package_of_another_height_is_none_of_the_one_that_was_chosen(exchanges: dict[str, dict]) -> None:
+    scene = exchanges["exalting"]
+    assert scene["problem"] == "The node sent the package of height 40 in the place of height 41's."
+    assert (scene["outcome"], scene["shown"]) == ("", False)
+
+
+def test_a_verdict_is_gone_when_other_things_are_trusted(scenes: dict[str, dict]) -> None:
+    assert scenes["good"]["shown"]
+    assert not scenes["another set later"]["shown"]
 
 
 def test_all_packages_of_a_node_are_fetched_and_compared(exchanges: dict[str, dict]) -> None:

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { visible } from "../../../../proofs/browser/src/visible";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
@@ -14,11 +14,19 @@ export function ExitFile({ session, trust }: { session: Session; trust: Trust })
   const { account } = session;
   const [verdict, setVerdict] = useState<ExitVerdict | undefined>(undefined);
   const [problem, setProblem] = useState("");
+  // What was verified under another trust is not verified under this one.
+  const under = useRef(trust);
+  useEffect(() => {
+    under.current = trust;
+    setVerdict(undefined);
+    setProblem("");
+  }, [trust]);
   const check = async (file: () => Promise<ArrayBuffer>): Promise<ExitVerdict | undefined> => {
     setVerdict(undefined);
     setProblem("");
     try {
       const found = await verifiedExit(await file(), trust);
+      if (under.current !== trust) return undefined;
       setVerdict(found);
       return found;
     } catch (error) {

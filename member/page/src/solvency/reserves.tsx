@@ -14,10 +14,10 @@ export function Reserves({ session }: { session: Session }) {
   const reserves = useAsked(() => session.client.reserves(), 15_000, [session.client], { stream: session.live.stream, topics: ["epochs"] });
   return (
     <>
-      <Panel title="Reserves against what is owed" note="What each vault has, and what it owes with deposits and withdrawals on their way, at the end of each epoch. The epoch's package proves it: verify it above.">
+      <Panel title="Reserves against what is owed" note="What each vault has, and what it owes with deposits and withdrawals on their way, at the end of each epoch, by this node's word. Nobody compared it with the epoch's package, which proves its own amounts.">
         <Shown asked={reserves} what="reserves">{({ epochs }) => <History epochs={epochs} names={session.names} />}</Shown>
       </Panel>
-      <Panel title="Owed now" note="What the network owes its members in each token at the newest height.">
+      <Panel title="Owed now" note="What the network owes its members in each token at the newest height, by this node's word.">
         <Table caption="Owed in each token" empty="No token is listed." rows={state?.assets ?? []} columns={[
           { head: "Token", cell: ({ name }) => name },
           { head: "Chain", numeric: true, cell: ({ chain_id }) => String(chain_id) },

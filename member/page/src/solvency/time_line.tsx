@@ -1,4 +1,4 @@
-import { type PackagePage, type Whole } from "../../../../client/typescript/src/index";
+import { type PackagePage } from "../../../../client/typescript/src/index";
 import { useEffect, useState } from "preact/hooks";
 import { type PageClient } from "../node/client";
 import { integer, LOCALE, time } from "../ui/formats";
@@ -6,7 +6,7 @@ import { Empty, Table } from "../ui/parts";
 
 /** Epochs along time: which are proven, which this browser verified, and of which this node keeps no package. */
 type Package = PackagePage["packages"][number];
-export type Standing = "proven" | "verified here" | "refused here" | "no package here";
+export type Standing = "proven" | "verified here" | "verified in part here" | "refused here" | "no package here";
 
 export interface Present {
   readonly epoch: number;
@@ -24,7 +24,7 @@ interface Mark {
 const [WIDTH, HEIGHT, LEFT, RIGHT, BASE] = [720, 96, 24, 24, 44];
 
 /** `standingOf`: of an epoch with a package. `present`: the epoch that is open, at the newest height. */
-export function TimeLine({ packages, client, present, standingOf }: { packages: readonly Package[]; client: PageClient; present: Present | undefined; standingOf: (epoch: Whole) => Standing }) {
+export function TimeLine({ packages, client, present, standingOf }: { packages: readonly Package[]; client: PageClient; present: Present | undefined; standingOf: (line: Package) => Standing }) {
   const times = useTimes(packages, client);
   const marks = marksOf(packages, times, present, standingOf);
   const [first, last] = [marks[0], marks[marks.length - 1]];
@@ -32,7 +32,7 @@ export function TimeLine({ packages, client, present, standingOf }: { packages: 
   const until = Math.max(present?.timeMs ?? 0, last.timeMs);
   const length = Math.max(until - first.timeMs, 1);
   const along = (ms: number): number => LEFT + ((WIDTH - LEFT - RIGHT) * (ms - first.timeMs)) / length;
-  const counts = (["proven", "verified here", "refused here", "no package here"] as const).map((each) => [marks.filter(({ standing }) => standing === each).length, each] as const);
+  const counts = (["proven", "verified here", "verified in part here", "refused here", "no package here"] as const).map((each) => [marks.filter(({ standing }) => standing === each).length, each] as const);
   const label = `Epochs ${first.epoch} to ${last.epoch}, ${time(first.timeMs)} to ${time(until)}: ${counts.filter(([count]) => count > 0).map(([count, each]) => `${count} ${each}`).join(", ")}`;
   return (
     <>
@@ -53,7 +53,7 @@ export function TimeLine({ packages, client, present, standingOf }: { packages: 
           {last !== first && <text x={along(last.timeMs)} y={16} text-anchor="end">{integer(last.epoch)}</text>}
         </svg>
       </div>
-      <p class="note">○ proven, by this node's word; ● verified in this browser, ✗ refused by it, ┆ no package at this node.</p>
+      <p class="note">○ proven, by this node's word; ● verified in this browser, ◐ verified in part, ✗ refused by it, ┆ no package at this node. When an epoch closed is this node's word.</p>
       <details>
         <summary>The time line as a list</summary>
         <Table caption="Epochs along time" empty="No epoch has closed." rows={[...marks].reverse()} columns={[
@@ -70,7 +70,13 @@ function Epoch({ mark: { epoch, standing, timeMs, about }, x }: { mark: Mark; x:
   const title = <title>{`Epoch ${epoch}, ${about ? "about " : ""}${time(timeMs)}: ${standing}`}</title>;
   if (standing === "no package here") return <line class="missing" x1={x} x2={x} y1={BASE - 9} y2={BASE + 9}>{title}</line>;
   if (standing === "refused here") return <path class="refused" d={`M${x - 6} ${BASE - 6}l12 12m0 -12l-12 12`}>{title}</path>;
-  return <circle class={standing === "proven" ? "proven" : "proven verified"} cx={x} cy={BASE} r={6}>{title}</circle>;
+  return (
+    <g>
+      {title}
+      <circle class={standing === "verified here" ? "proven verified" : "proven"} cx={x} cy={BASE} r={6} />
+      {standing === "verified in part here" && <path class="half" d={`M${x} ${BASE - 6}a6 6 0 0 0 0 12z`} />}
+    </g>
+  );
 }
 
 /** When the snapshots of packages were, by their heights' headers. They never change, so each is asked for once, one after another. */
@@ -101,8 +107,12 @@ function useTimes(packages: readonly Package[], client: PageClient): ReadonlyMap
 }
 
 /** One for each epoch that closed since the first whose time is known. Between known times, epochs are taken to be equally long. */
-export function marksOf(packages: readonly Package[], times: ReadonlyMap<number, number>, present: Present | undefined, standingOf: (epoch: Whole) => Standing): readonly Mark[] {
-  const kept = new Set(packages.map(({ epoch }) => Number(epoch)));
+export function marksOf(packages: readonly Package[], times: ReadonlyMap<number, number>, present: Present | undefined, standingOf: (line: Package) => Standing): readonly Mark[] {
+  const kept = new Map(packages.map((each) => [Number(each.epoch), each]));
+  const standing = (epoch: number): Standing => {
+    const line = kept.get(epoch);
+    return line === undefined ? "no package here" : standingOf(line);
+  };
   const known = packages.flatMap(({ epoch, height }) => {
     const timeMs = times.get(Number(height));
     return timeMs === undefined ? [] : [{ epoch: Number(epoch), timeMs }];
@@ -112,10 +122,10 @@ export function marksOf(packages: readonly Package[], times: ReadonlyMap<number,
   const marks: Mark[] = [];
   for (const [at, { epoch, timeMs }] of known.entries()) {
     const next = known[at + 1];
-    if (kept.has(epoch)) marks.push({ epoch, timeMs, about: false, standing: standingOf(epoch) });
+    if (kept.has(epoch)) marks.push({ epoch, timeMs, about: false, standing: standing(epoch) });
     for (let between = epoch + 1; next !== undefined && between < next.epoch && marks.length < MARKS_MAX; between += 1) {
       const share = (between - epoch) / (next.epoch - epoch);
-      marks.push({ epoch: between, timeMs: timeMs + share * (next.timeMs - timeMs), about: true, standing: kept.has(between) ? standingOf(between) : "no package here" });
+      marks.push({ epoch: between, timeMs: timeMs + share * (next.timeMs - timeMs), about: true, standing: standing(between) });
     }
   }
   return marks;
