@@ -205,21 +205,30 @@ class AnswerSource:
         return self.key.ask(question)
 
     def account(self, text: str) -> int:
-        """As `MemberKey.account`; without a node an id alone. Raises click.BadParameter."""
-        if self.log is not None and not (text.isascii() and text.isdigit()):
-            raise click.BadParameter("with --log give the account's id", param_hint="ACCOUNT")
-        return self.key.account(text)
+        """As `MemberKey.account`; with --log the names are of --genesis. Raises click.UsageError."""
+        from member.notation.listing import Listing, is_id
+        from node.genesis_file import read_genesis
+
+        if self.log is None or is_id(text):
+            return self.key.account(text)
+        genesis = read_genesis(self._genesis_of_log())
+        return parsed("ACCOUNT", lambda: Listing(genesis, {}).account(text))
+
+    def _genesis_of_log(self) -> Path:
+        if self.genesis is None:
+            raise click.UsageError("--log needs --genesis")
+        return self.genesis
 
     def open_log(self) -> "OpenedLog":
         """The block log of --log. Raises click.UsageError without genesis, and as `node.offline.homes.open_log`."""
         from node.offline.homes import open_log
 
-        if self.log is None or self.genesis is None:
-            raise click.UsageError("--log needs --genesis")
+        if self.log is None:
+            raise click.UsageError("a block log needs --log")
         key = self.key
         return open_log(
             self.log,
-            self.genesis,
+            self._genesis_of_log(),
             key.home,
             key.password_file,
             cut_torn_tail=self.cut_torn_tail,

@@ -30,7 +30,7 @@ def exit_() -> None:
 def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
     """Print an own account's payments at an epoch; with --out also write their proofs.
 
-    ACCOUNT is its id, or the name of a member with one own account; with --log an id.
+    ACCOUNT is its id, or the name of a member with one own account; with --log, of --genesis.
 
     Keep the file of each epoch, fetched before the next one closes: with it `exit claim` takes the money out when no
     node answers. Vaults pay by the tree of the epoch before the newest closed one. Salts in the file are secret: plain

@@ -56,24 +56,53 @@ def test_another_members_account_is_refused(tmp_path: Path) -> None:
     assert run_against(ApplyingView(funded()), "account", "show", str(BOB), *key) != 0
 
 
-def test_a_shock_is_given_by_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shock_is_given_by_names_and_in_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     view = ApplyingView(traded())
-    genesis = view.state.terms.genesis
+    view.ticks_per_unit = {BTC: 100}
     key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
 
     def simulated(*words: str) -> str:
-        assert run_against(view, "margin", "simulate", str(ALICE), *words, *key, "--output", "json") == 0
+        assert run_against(view, "margin", "simulate", "member-1", *words, *key, "--output", "json") == 0
         return capsys.readouterr().out
 
-    feed, instrument = genesis.feeds[0], genesis.instruments[0]
-    group, cash = genesis.risk.groups[0], genesis.cash_groups[0]
-    things = (("index", feed, "-1"), ("volatility", group, "1"), ("trade", instrument, "1"), ("cash", cash, "5000000"))
-    for option, thing, value in things:
-        named = simulated(f"--{option}", f"{thing.name}={value}")
-        assert named == simulated(f"--{option}", f"{thing.id}={value}")
-        before, after = (json.loads(named)[side] for side in ("before", "after"))
+    by_name = (
+        ("index", "BTC=-1", "1=-1"),
+        ("volatility", "BTC=1", "1=1"),
+        ("trade", "BTC-PERP=0.5@8,000.25", "1=0.5@8000.25"),
+        ("cash", "USD=1,234.5", "1=1234.5"),
+        ("token", "WETH-1=1.5", "3=1.5"),
+    )
+    for option, named, numbered in by_name:
+        found = simulated(f"--{option}", named)
+        assert found == simulated(f"--{option}", numbered)
+        before, after = (json.loads(found)[side] for side in ("before", "after"))
         assert before != after
-    assert run_against(view, "margin", "simulate", str(ALICE), "--trade", "NOTHING=1", *key) == 2
+    assert simulated("--trade", "BTC-PERP=-0.5@8000") == simulated("--lots", "BTC-PERP=-500@800000")
+    paid = json.loads(simulated("--cash", "USD=1,234.5"))
+    assert int(paid["after"]["equity_micros"]) - int(paid["before"]["equity_micros"]) == 1_234_500_000
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--index", "BTC=0.00001", "more than 4 decimals"),
+        ("--volatility", "NOTHING=1", "no single risk group 'NOTHING'"),
+        ("--trade", "BTC-PERP=0.0001", "no whole number of lots"),
+        ("--lots", "BTC-PERP=0.5", "expected a whole number of lots"),
+        ("--cash", "USD=0.0000001", "more than 6 decimals"),
+        ("--token", "USDC-1=1", "give it with --cash"),
+    ],
+)
+def test_a_shock_is_refused_with_its_option_its_value_and_what_is_expected(
+    option: str, value: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = ApplyingView(traded())
+    view.ticks_per_unit = {BTC: 100}
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+    assert run_against(view, "margin", "simulate", str(ALICE), option, value, *key) == 2
+    said = capsys.readouterr().err
+    assert f"{option}: {value}: " in said
+    assert why in said
 
 
 def test_a_margin_is_explained_by_name_and_drilled_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

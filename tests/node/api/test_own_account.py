@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import pytest
 
@@ -15,7 +14,6 @@ from clearing.base.secp256k1 import address, recover
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.schema.terms.withdrawals import InflowDelayTerms, InflowStep
 from clearing.withdrawals.refunds import is_withdrawal_open
-from cli.member.margin import shock_body
 from member.api.accounts import TradingView
 from member.api.margin import MarginView, SimulationView
 from member.api.submit import body_of, transaction_of
@@ -128,20 +126,6 @@ async def test_anothers_margin_is_not_simulated(account: int) -> None:
 )
 async def test_a_hostile_shock_is_refused(body: Any, expected: tuple[int, str]) -> None:
     assert status_and_code(await simulated(body)) == expected
-
-
-def test_options_of_the_command_line_make_the_request() -> None:
-    body = shock_body(("1=-12.5",), ("2=+10",), ("4=-20", "4=5@790000"), ("1=-7",), ("3=8",))
-    assert (body.index[0].move_ppm, body.volatility[0].points_ppm) == (-125_000, 100_000)
-    trades = [(each.instrument, each.lots, each.price_ticks) for each in body.trades]
-    assert trades == [(4, "-20", None), (4, "5", "790000")]
-    assert (body.cash[0].amount_micros, body.tokens[0].amount_units) == ("-7", "8")
-
-
-@pytest.mark.parametrize("index", ["1", "x=1", "1=abc", "1=0.00001", "1=nan", "1=1e99"])
-def test_an_option_that_is_no_shock_is_refused(index: str) -> None:
-    with pytest.raises(click.UsageError):
-        shock_body((index,), (), (), (), ())
 
 
 def test_held_trades_come_by_their_time_with_all_that_a_change_names() -> None:
