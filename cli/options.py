@@ -206,13 +206,24 @@ class AnswerSource:
 
     def account(self, text: str) -> int:
         """As `MemberKey.account`; with --log the names are of --genesis. Raises click.UsageError."""
-        from member.notation.listing import Listing, is_id
-        from node.genesis_file import read_genesis
+        from member.notation.listing import is_id
 
         if self.log is None or is_id(text):
             return self.key.account(text)
-        genesis = read_genesis(self._genesis_of_log())
-        return parsed("ACCOUNT", lambda: Listing(genesis, {}).account(text))
+        return parsed("ACCOUNT", lambda: self.listing().account(text))
+
+    def listing(self) -> "Listing":
+        """Names and units of the node's network; with --log of --genesis, and the ticks of HOME/node.toml.
+
+        Raises click.UsageError, and LocalFault and RemoteFault as `NodeClient` and `read_genesis`.
+        """
+        from member.notation.listing import Listing
+        from node.genesis_file import read_genesis
+        from node.offline.homes import displayed_ticks
+
+        if self.log is None:
+            return listing_at(self.key.url)
+        return Listing(read_genesis(self._genesis_of_log()), displayed_ticks(self.key.home))
 
     def _genesis_of_log(self) -> Path:
         if self.genesis is None:

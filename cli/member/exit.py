@@ -37,7 +37,7 @@ def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerS
     http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
     from a node's blocks.
 
-    Example: crossclear exit show 1 --out exit.json --key trade --home HOME
+    Example: crossclear exit show alice --out exit.json --key trade --home HOME
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
     from member.printing.exits import exit_lines
@@ -59,7 +59,7 @@ def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerS
     if out is not None:
         write_exit_file(out, view, block)
         say(f"{out}: compare the amounts with your own records, then `crossclear exit verify`")
-    show(view, exit_lines(view), output)
+    show(view, exit_lines(view, source.listing()), output)
 
 
 @exit_.command("verify")

@@ -53,25 +53,18 @@ def margin_explain(
 
     own = source.account(account)
     if source.log is None:
-        view, scales = source.ask(lambda client: client.margin(own)), _scales(source)
+        view, listing = source.ask(lambda client: client.margin(own)), listing_at(source.key.url)
     else:
+        from member.notation.listing import Listing
         from node.api.margin import margin_view
         from node.offline.homes import displayed_ticks
         from node.offline.log_readers import margin_inputs_of_log
 
-        inputs, _ = margin_inputs_of_log(source.open_log(), own)
-        view, scales = margin_view(inputs), displayed_ticks(source.key.home)
+        inputs, terms = margin_inputs_of_log(source.open_log(), own)
+        view, listing = margin_view(inputs), Listing(terms, displayed_ticks(source.key.home))
     more = {"detail": detail, "scenarios": scenarios}
-    text = parsed("--group or --term", lambda: margin_text(view, group, term, scales, **more))
+    text = parsed("--group or --term", lambda: margin_text(view, group, term, listing, **more))
     show(view, text, output)
-
-
-def _scales(source: AnswerSource) -> dict[int, int]:
-    """Ticks that make a unit, by feed, as the node displays prices."""
-    from member.client.ask import ask_node
-
-    prices = ask_node(source.key.url, lambda client: client.state()).prices
-    return {each.feed: each.ticks_per_unit for each in prices}
 
 
 @margin.command("simulate")
@@ -131,7 +124,7 @@ def margin_simulate(
         inputs, terms = margin_inputs_of_log(source.open_log(), own)
         listing = Listing(terms, displayed_ticks(source.key.home))
         view = simulation_view(inputs, simulate(inputs, shock_of(shock_body(listing, given))))
-    show(view, simulation_text(view, listing.ticks_per_unit), output)
+    show(view, simulation_text(view, listing), output)
 
 
 def shock_body(listing: "Listing", given: dict[str, tuple[str, ...]]) -> "SimulateBody":

@@ -1,6 +1,7 @@
 """`crossclear account`: amounts in units, holdings and instruments by name, shares in per cent."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from clearing.state.holdings import positions_of
 from member.notation.amounts import in_units
 from member.printing.account import table
-from tests.kit.clearing.genesis import ALICE, BOB, BTC
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
@@ -34,13 +35,13 @@ def test_an_account_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixt
         return capsys.readouterr().out
 
     shown = printed("show")
-    assert f"account {ALICE} of member" in shown
+    assert f"member-1 (account {ALICE}), house, after height" in shown
     assert "in good standing" in shown
     assert "initial margin" in shown
     positions = printed("positions")
     held = positions_of(view.state, ALICE).lots
     sides = {view.state.terms.instruments[each].name: "long" if lots > 0 else "short" for each, lots in held}
-    assert {line.split()[0]: line.split()[2] for line in positions.splitlines()[1:]} == sides
+    assert {line.split()[0]: line.split()[1] for line in positions.splitlines()[1:]} == sides
     assert sides
     assert positions.strip() in shown
     margin, parts = printed("margin"), printed("margin", "--drill")
@@ -49,6 +50,32 @@ def test_an_account_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(parts.splitlines()) >= len(margin.splitlines())
     answer = json.loads(printed("show", "--output", "json"))
     assert in_units(answer["equity_micros"]) in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("account", "show"),
+        ("account", "positions"),
+        ("account", "margin", "--drill"),
+        ("margin", "explain"),
+        ("margin", "explain", "--group", "BTC"),
+        ("margin", "simulate", "--index", "BTC=-1"),
+    ],
+)
+def test_an_account_has_names_and_units_and_neither_ticks_nor_milliseconds(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = ApplyingView(traded())
+    view.ticks_per_unit = {BTC: 100, ETH: 100}
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+    assert run_against(view, *words, "member-1", *key) == 0
+    shown = capsys.readouterr().out
+    assert "positions" in words or f"member-1 (account {ALICE})" in shown
+    assert not re.search(r"[0-9] ?(ticks|ms|micros|units)\b|_", shown)
+    if words[:2] != ("account", "margin"):
+        (lots,) = (lots for instrument, lots in positions_of(view.state, ALICE).lots if instrument == BTC_PERP)
+        assert f"{abs(lots):,} lots ({in_units(abs(lots), 3)})" in shown
 
 
 def test_another_members_account_is_refused(tmp_path: Path) -> None:

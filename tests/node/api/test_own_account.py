@@ -41,6 +41,7 @@ from tests.kit.clearing.margined import traded
 from tests.kit.clearing.requests import PRICE, VENUE, VENUE_SECRETS
 from tests.kit.clearing.world import World, codes, executed, funded
 from tests.kit.node import fake_view
+from tests.kit.node.applying_view import ApplyingView
 from tests.kit.node.fake_view import FakeView, ask_view, client_of, status_and_code
 from tests.kit.node.live_view import run_against
 from tests.kit.node.station import secret_file
@@ -245,15 +246,35 @@ def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: 
     _, text, _ = withdrawals("show", "1", "--output", "json")
     assert msgspec.json.decode(text, type=WithdrawalsView) == withdrawals_of(view.state, 1)
     assert withdrawals("show", "2")[0] != 0, "another's"
-    code, text, error = withdrawals("cancel", "1", "0")
+    code, text, error = withdrawals("cancel", "member-1", "0")
     assert (code, error) == (0, "")
-    assert re.fullmatch(r"withdrawal 0 of account 1: accepted, transaction 0x[0-9a-f]{64}\n", text)
+    named = r"withdrawal 0 of member-1 \(account 1\): accepted, transaction 0x[0-9a-f]{64}\n"
+    assert re.fullmatch(named, text)
     assert withdrawals("cancel", "1", "7", "--nonce", "77")[0] == 0
+    code, _, error = withdrawals("cancel", "nobody", "0")
+    assert (code, "no single account 'nobody'" in error) == (2, True)
     next_nonce = account_of(view.state, 1).next_nonce
     for request, number, nonce in zip(view.submitted, (0, 7), (next_nonce, 77), strict=True):
         assert isinstance(request, WithdrawalCancellation)
         assert (request.account, request.number, request.nonce) == (1, number, nonce)
         assert recover(request.digest(view.network), request.signature) == address(fake_view.ALICE)
+
+
+def test_a_cancellation_that_is_waited_for_says_what_a_block_made_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = ApplyingView(withdrawn())
+    secret = secret_file(tmp_path / "alice", fake_view.ALICE)
+
+    def cancelled(number: str) -> tuple[int, str]:
+        command = ("withdrawals", "cancel", "member-1", number, "--wait", "--secret-file", str(secret))
+        return run_against(view, *command), capsys.readouterr().out
+
+    code, text = cancelled("7")
+    assert (code, "refused" in text) == (6, True), "there is none of this number"
+    code, text = cancelled("0")
+    assert (code, "applied at height" in text) == (0, True)
+    assert "withdrawal 0 of member-1 (account 1)" in text
 
 
 def test_lines_tell_every_end() -> None:
