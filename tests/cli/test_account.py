@@ -9,7 +9,8 @@ import pytest
 from clearing.state.holdings import positions_of
 from member.notation.amounts import in_units
 from member.printing.account import table
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH
+from node.api.accounts import account_of
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, ETH, WETH_1
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import funded
 from tests.kit.node.applying_view import ApplyingView
@@ -130,6 +131,16 @@ def test_a_shock_is_refused_with_its_option_its_value_and_what_is_expected(
     said = capsys.readouterr().err
     assert f"{option}: {value}: " in said
     assert why in said
+
+
+def test_more_tokens_than_the_account_has_are_refused_with_what_it_would_be_left_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = ApplyingView(traded())
+    held = next((int(each.amount_units) for each in account_of(view.state, ALICE).tokens if each.asset == WETH_1), 0)
+    key = ("--secret-file", str(secret_file(tmp_path / "alice", ALICE_KEY)))
+    assert run_against(view, "margin", "simulate", str(ALICE), "--token", "WETH-1=-1000000", *key) == 1
+    assert f"shock.tokens: asset=3 units={held - 10**12} " in capsys.readouterr().err
 
 
 def test_a_margin_is_explained_by_name_and_drilled_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
