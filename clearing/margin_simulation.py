@@ -195,8 +195,12 @@ def _with_deposits(inputs: MarginInputs, shock: Shock) -> MarginInputs:
         cash[_check_listed(groups, group, "cash group")] += micros
     for asset, units in sorted(shock.token_units.items()):
         tokens[_check_listed(assets, asset, "asset")] += units
-    if any(abs(micros) > MONEY_MAX for micros in cash) or any(not 0 <= token <= MONEY_MAX for token in tokens):
-        raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.deposits", most=MONEY_MAX)
+    for group, at in groups.items():
+        if abs(cash[at]) > MONEY_MAX:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.cash", cash_group=group, micros=cash[at], most=MONEY_MAX)
+    for token, at in assets.items():
+        if not 0 <= tokens[at] <= MONEY_MAX:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.tokens", asset=token, units=tokens[at], most=MONEY_MAX)
     return replace(inputs, cash=tuple(cash), tokens=tuple(tokens))
 
 

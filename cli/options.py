@@ -247,21 +247,41 @@ class AnswerSource:
         return self.key.ask(question)
 
     def account(self, text: str) -> int:
-        """As `MemberKey.account`; without a node an id alone. Raises click.BadParameter."""
-        if self.log is not None and not (text.isascii() and text.isdigit()):
-            raise click.BadParameter("with --log give the account's id", param_hint="ACCOUNT")
-        return self.key.account(text)
+        """As `MemberKey.account`; with --log the names are of --genesis. Raises click.UsageError."""
+        from member.notation.listing import is_id
+
+        if self.log is None or is_id(text):
+            return self.key.account(text)
+        return parsed("ACCOUNT", lambda: self.listing().account(text))
+
+    def listing(self) -> "Listing":
+        """Names and units of the node's network; with --log of --genesis, and the ticks of HOME/node.toml.
+
+        Raises click.UsageError, and LocalFault and RemoteFault as `NodeClient` and `read_genesis`.
+        """
+        from member.notation.listing import Listing
+        from node.genesis_file import read_genesis
+        from node.offline.homes import displayed_ticks
+
+        if self.log is None:
+            return listing_at(self.key.url)
+        return Listing(read_genesis(self._genesis_of_log()), displayed_ticks(self.key.home))
+
+    def _genesis_of_log(self) -> Path:
+        if self.genesis is None:
+            raise click.UsageError("--log needs --genesis")
+        return self.genesis
 
     def open_log(self) -> "OpenedLog":
         """The block log of --log. Raises click.UsageError without genesis, and as `node.offline.homes.open_log`."""
         from node.offline.homes import open_log
 
-        if self.log is None or self.genesis is None:
-            raise click.UsageError("--log needs --genesis")
+        if self.log is None:
+            raise click.UsageError("a block log needs --log")
         key = self.key
         return open_log(
             self.log,
-            self.genesis,
+            self._genesis_of_log(),
             key.home,
             key.password_file,
             named_at_the_end(log_trust(self.trusted)),

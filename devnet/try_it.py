@@ -84,14 +84,14 @@ export PATH={programs}:"$PATH"
 What you have, and each term of its margin:
 
 ```sh
-crossclear margin explain {person.id} {as_person}
+crossclear margin explain {person.name} {as_person}
 ```
 
 What would be, had the first price fallen by a tenth, or with ten lots of {instrument.name} more; nothing is changed:
 
 ```sh
-crossclear margin simulate {person.id} --index {genesis.feeds[0].id}=-10 {as_person}
-crossclear margin simulate {person.id} --trade {instrument.id}=10 {as_person}
+crossclear margin simulate {person.name} --index {genesis.feeds[0].name}=-10 {as_person}
+crossclear margin simulate {person.name} --lots {instrument.name}=10 {as_person}
 ```
 
 Pay {DEPOSITED} {paid.name} of your wallet on {_chain_name(genesis, paid.chain_id)} into your account. Then submit the
@@ -109,8 +109,8 @@ Take a dollar out, to your wallet on {_chain_name(genesis, cash.chain_id)}, and 
 there pays once it has the checkpoint of a later epoch:
 
 ```sh
-crossclear withdrawals request {person.id} "1 {cash.name}" 0x{person.address.hex()} {as_person}
-crossclear withdrawals show {person.id} {as_person}
+crossclear withdrawals request {person.name} "1 {cash.name}" 0x{person.address.hex()} {as_person}
+crossclear withdrawals show {person.name} {as_person}
 ```
 
 Your statement of today, as CSV:

@@ -55,7 +55,7 @@ class CostedNetwork(SimNetwork):
         self._waits = [False] * nodes
         super().__init__(1, replace(CALM, nodes=nodes, config=PACE))
 
-    def verifier(self, node: SimNode) -> FakeVerifier:  # noqa: ARG002 - one meter for whoever's turn it is
+    def verifier(self, node: SimNode) -> FakeVerifier:  # noqa: ARG002 - one meter for the node whose turn it is
         return MeteredVerifier(self.costs, self.meter)
 
     def signer(self, node: SimNode) -> FakeSigner:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import MemberKey, account_options
+from cli.options import MemberKey, account_options, listing_at
 from cli.output import output_option, show
 
 if TYPE_CHECKING:
     from member.api.state import StateView
+    from member.notation.listing import Listing
 
 
 @click.group()
@@ -23,13 +24,13 @@ def account() -> None:
 def account_show(account: str, key: MemberKey, output: str) -> None:
     """Print equity, margins, holdings and positions of an own ACCOUNT, in units and by name.
 
-    Example: crossclear account show 1 --key trade --home HOME
+    Example: crossclear account show alice --key trade --home HOME
     """
     from member.printing.account import account_text
 
     own = key.account(account)
     view = key.ask(lambda client: client.account(own))
-    show(view, account_text(view, _state(key)), output)
+    show(view, account_text(view, *_state(key)), output)
 
 
 @account.command("positions")
@@ -39,13 +40,13 @@ def account_show(account: str, key: MemberKey, output: str) -> None:
 def account_positions(account: str, key: MemberKey, output: str) -> None:
     """Print the positions of an own ACCOUNT with their marks.
 
-    Example: crossclear account positions 1 --key trade --home HOME
+    Example: crossclear account positions alice --key trade --home HOME
     """
     from member.printing.account import positions_text
 
     own = key.account(account)
     view = key.ask(lambda client: client.account(own))
-    show(view.positions, positions_text(view, _state(key)), output)
+    show(view.positions, positions_text(view, *_state(key)), output)
 
 
 @account.command("margin")
@@ -58,16 +59,17 @@ def account_margin(account: str, key: MemberKey, output: str, *, drill: bool) ->
 
     `crossclear margin explain` prints the inputs, sources and roundings of the same terms.
 
-    Example: crossclear account margin 1 --drill --key trade --home HOME
+    Example: crossclear account margin alice --drill --key trade --home HOME
     """
     from member.printing.account import margin_shares_text
 
     own = key.account(account)
     view = key.ask(lambda client: client.margin(own))
-    show(view, margin_shares_text(view, drill=drill), output)
+    show(view, margin_shares_text(view, listing_at(key.url), drill=drill), output)
 
 
-def _state(key: MemberKey) -> "StateView":
+def _state(key: MemberKey) -> "tuple[StateView, Listing]":
     from member.client.ask import ask_node
+    from member.client.listing import read_state
 
-    return ask_node(key.url, lambda client: client.state())
+    return ask_node(key.url, read_state)

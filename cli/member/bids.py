@@ -10,6 +10,7 @@ from cli.output import ExitCode, output_option, say, show
 
 if TYPE_CHECKING:
     from member.keys.saved_bids import SavedBid
+    from member.notation.listing import Listing
 
 DEFAULT_NUMBER = click.IntRange(1, 2**63 - 1)
 PPB_OF_PPM = 1_000
@@ -84,7 +85,7 @@ def bids_place(
     what = f"of {listing.account_text(own)} for {slices} slices of default {number}, {ask_text(micros)}"
     if exit_code(result) is ExitCode.OK and is_sealed and not commit_only:
         say(f"commitment {what}: {result.status}; it is revealed when the phase begins")
-        return _reveal(own, number, key, output)
+        return _reveal(own, number, listing, key, output)
     return print_result(f"{'commitment' if is_sealed else 'bid'} {what}", result, output)
 
 
@@ -101,14 +102,14 @@ def bids_reveal(account: str, number: int, key: MemberKey, output: str) -> int:
     Example: crossclear bids reveal alice 7 --key trade --home HOME
     """
     listing = listing_at(key.url)
-    return _reveal(parsed("ACCOUNT", lambda: listing.account(account)), number, key, output)
+    return _reveal(parsed("ACCOUNT", lambda: listing.account(account)), number, listing, key, output)
 
 
-def _reveal(account: int, number: int, key: MemberKey, output: str) -> int:
+def _reveal(account: int, number: int, listing: "Listing", key: MemberKey, output: str) -> int:
     from member.client.default_bids import reveal_bid
 
     result = key.ask(lambda client: reveal_bid(client, key.home, account, number))
-    return print_result(f"reveal of account {account} for default {number}", result, output)
+    return print_result(f"reveal of {listing.account_text(account)} for default {number}", result, output)
 
 
 @bids.command("liquidation")
@@ -172,7 +173,8 @@ def bids_collateral(
     asset, units = parsed("AMOUNT", lambda: listing.ledger_amount(amount, chain))
     per_token = _micros("--price", price)
     if per_token % 10**asset.unit_decimals:
-        raise click.BadParameter(f"expected a multiple of {in_units(10**asset.unit_decimals)}", param_hint="--price")
+        why = f"expected a multiple of {in_units(10**asset.unit_decimals)}, got {price}"
+        raise click.BadParameter(why, param_hint="--price")
     per_unit = per_token // 10**asset.unit_decimals
     result = key.ask(lambda client: bid_for_collateral(client, own, other, asset.id, units, per_unit))
     what = f"bid of {listing.account_text(own)} for {listing.units_text(asset.id, units)} at {in_units(per_token)}"
@@ -185,5 +187,5 @@ def _micros(option: str, text: str) -> int:
 
     found = parsed(option, lambda: parse_amount(text, MICROS_DECIMALS))
     if found < 0:
-        raise click.BadParameter("expected an amount that is not negative", param_hint=option)
+        raise click.BadParameter(f"expected an amount that is not negative, got {text}", param_hint=option)
     return found

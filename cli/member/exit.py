@@ -30,14 +30,14 @@ def exit_() -> None:
 def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerSource, output: str) -> None:
     """Print an own account's payments at an epoch; with --out also write their proofs.
 
-    ACCOUNT is its id, or the name of a member with one own account; with --log an id.
+    ACCOUNT is its id, or the name of a member with one own account; with --log, of --genesis.
 
     Keep the file of each epoch, fetched before the next one closes: with it `exit claim` takes the money out when no
     node answers. Vaults pay by the tree of the epoch before the newest closed one. Salts in the file are secret: plain
     http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
     from a node's blocks.
 
-    Example: crossclear exit show 1 --out exit.json --key trade --home HOME
+    Example: crossclear exit show alice --out exit.json --key trade --home HOME
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
     from member.printing.exits import exit_lines
@@ -59,7 +59,7 @@ def exit_show(account: str, epoch: int | None, out: Path | None, source: AnswerS
     if out is not None:
         write_exit_file(out, view, block)
         say(f"{out}: compare the amounts with your own records, then `crossclear exit verify`")
-    show(view, exit_lines(view), output)
+    show(view, exit_lines(view, source.listing()), output)
 
 
 @exit_.command("verify")

@@ -1,17 +1,17 @@
 """`crossclear margin run|period|explain|simulate`: of a file, a running node, or a block log."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.lab import margin_period, margin_run
-from cli.options import AnswerSource, parsed, source_options
+from cli.options import AnswerSource, listing_at, parsed, source_options
 from cli.output import output_option, show
 
 if TYPE_CHECKING:
-    from clearing.schema.terms.genesis import Genesis
     from member.api.margin import SimulateBody
+    from member.notation.listing import Listing
 
 
 @click.group()
@@ -53,32 +53,38 @@ def margin_explain(
 
     own = source.account(account)
     if source.log is None:
-        view, scales = source.ask(lambda client: client.margin(own)), _scales(source)
+        view, listing = source.ask(lambda client: client.margin(own)), listing_at(source.key.url)
     else:
+        from member.notation.listing import Listing
         from node.api.margin import margin_view
+        from node.offline.homes import displayed_ticks
         from node.offline.log_readers import margin_inputs_of_log
 
-        view, scales = margin_view(margin_inputs_of_log(source.open_log(), own)), {}
+        inputs, terms = margin_inputs_of_log(source.open_log(), own)
+        view, listing = margin_view(inputs), Listing(terms, displayed_ticks(source.key.home))
     more = {"detail": detail, "scenarios": scenarios}
-    text = parsed("--group or --term", lambda: margin_text(view, group, term, scales, **more))
+    text = parsed("--group or --term", lambda: margin_text(view, group, term, listing, **more))
     show(view, text, output)
-
-
-def _scales(source: AnswerSource) -> dict[int, int]:
-    """Ticks that make a unit, by feed, as the node displays prices."""
-    from member.client.ask import ask_node
-
-    prices = ask_node(source.key.url, lambda client: client.state()).prices
-    return {each.feed: each.ticks_per_unit for each in prices}
 
 
 @margin.command("simulate")
 @click.argument("account", metavar="ACCOUNT")
 @click.option("--index", multiple=True, metavar="FEED=PERCENT", help="The index of a feed moves: BTC=-12.5.")
 @click.option("--volatility", multiple=True, metavar="GROUP=POINTS", help="Volatility of a risk group: BTC=+10.")
-@click.option("--trade", multiple=True, metavar="INSTRUMENT=LOTS[@TICKS]", help="Added lots: BTC-PERP=-20, 4=5@790000.")
-@click.option("--cash", multiple=True, metavar="GROUP=MICROS", help="Deposited cash, negative to withdraw.")
-@click.option("--token", multiple=True, metavar="ASSET=UNITS", help="Deposited tokens, negative to withdraw.")
+@click.option(
+    "--trade",
+    multiple=True,
+    metavar="INSTRUMENT=SIZE[@PRICE]",
+    help="Units of the underlying, negative to sell: BTC-PERP=-0.5, or BTC-PERP=0.5@30000.5; else at the mark.",
+)
+@click.option(
+    "--lots",
+    multiple=True,
+    metavar="INSTRUMENT=LOTS[@TICKS]",
+    help="Lots, in place of --trade: BTC-PERP=-20, or BTC-PERP=20@790000.",
+)
+@click.option("--cash", multiple=True, metavar="CURRENCY=AMOUNT", help="Paid in, negative to withdraw: USD=-1000.5.")
+@click.option("--token", multiple=True, metavar="TOKEN=AMOUNT", help="Paid in, negative to withdraw: WETH@base=2.5.")
 @source_options
 @output_option
 def margin_simulate(
@@ -87,113 +93,57 @@ def margin_simulate(
     index: tuple[str, ...],
     volatility: tuple[str, ...],
     trade: tuple[str, ...],
+    lots: tuple[str, ...],
     cash: tuple[str, ...],
     token: tuple[str, ...],
     output: str,
 ) -> None:
     """Print an own account's margin after a shock: deposits, then trades, then prices. Nothing is changed.
 
-    Feeds, groups, instruments and assets are named, or numbered as in the terms in force.
+    Feeds, groups, instruments, currencies and tokens are named, or numbered as in the terms in force. Amounts, sizes
+    and prices are exact: more decimals, or a part of a lot or tick, are refused. With --log the terms are those of the
+    last block, and units of sizes and prices those of HOME/node.toml.
 
-    Example: crossclear margin simulate 1 --index 1=-10 --trade 4=20 --key trade --home HOME
+    Example: crossclear margin simulate alice --index BTC=-10 --trade BTC-PERP=0.5 --key trade --home HOME
     """
     from member.printing.accounts import simulation_text
 
+    given = {"index": index, "volatility": volatility, "trade": trade, "lots": lots, "cash": cash, "token": token}
     own = source.account(account)
-    given = (*index, *volatility, *trade, *cash, *token)
-    ids = listed_ids(source.ask(lambda client: client.terms())) if source.log is None and _has_names(given) else None
-    shock = shock_body(index, volatility, trade, cash, token, ids)
     if source.log is None:
+        listing = listing_at(source.key.url)
+        shock = shock_body(listing, given)
         view = source.ask(lambda client: client.simulate_margin(own, shock))
     else:
         from clearing.margin_simulation import simulate
+        from member.notation.listing import Listing
         from node.api.margin import shock_of, simulation_view
+        from node.offline.homes import displayed_ticks
         from node.offline.log_readers import margin_inputs_of_log
 
-        inputs = margin_inputs_of_log(source.open_log(), own)
-        view = simulation_view(inputs, simulate(inputs, shock_of(shock)))
-    scales = _scales(source) if source.log is None else None
-    show(view, simulation_text(view, scales), output)
+        inputs, terms = margin_inputs_of_log(source.open_log(), own)
+        listing = Listing(terms, displayed_ticks(source.key.home))
+        view = simulation_view(inputs, simulate(inputs, shock_of(shock_body(listing, given))))
+    show(view, simulation_text(view, listing), output)
 
 
-def shock_body(
-    index: tuple[str, ...],
-    volatility: tuple[str, ...],
-    trade: tuple[str, ...],
-    cash: tuple[str, ...],
-    token: tuple[str, ...],
-    ids: Mapping[str, Mapping[str, int]] | None = None,
-) -> "SimulateBody":
-    """The request of these options. Raises click.BadParameter naming the option.
+def shock_body(listing: "Listing", given: dict[str, tuple[str, ...]]) -> "SimulateBody":
+    """The request of these options, by their names. Raises click.BadParameter with the option and its value."""
+    from member.api.margin import SHOCKS_MAX, SimulateBody
+    from member.notation import shocks
 
-    `ids`: by option, the ids of what is listed, by name; None where things are numbered.
-    """
-    import msgspec
+    def read(option: str, one: "Callable[[Listing, str], Any]", field: str = "") -> tuple[Any, ...]:
+        texts = given[option]
+        if len(texts) > SHOCKS_MAX:
+            raise click.BadParameter(f"expected at most {SHOCKS_MAX}, got {len(texts)}", param_hint=f"--{option}")
+        if field:
+            return parsed(f"--{option}", lambda: shocks.once(texts, lambda text: one(listing, text), field))
+        return parsed(f"--{option}", lambda: tuple(one(listing, text) for text in texts))
 
-    from member.api.margin import SimulateBody
-
-    data = {
-        "index": [{"feed": feed, "move_ppm": _ppm(value, "--index")} for feed, value in _pairs(index, "--index", ids)],
-        "volatility": [
-            {"group": group, "points_ppm": _ppm(value, "--volatility")}
-            for group, value in _pairs(volatility, "--volatility", ids)
-        ],
-        "trades": [_trade(instrument, value) for instrument, value in _pairs(trade, "--trade", ids)],
-        "cash": [{"cash_group": group, "amount_micros": value} for group, value in _pairs(cash, "--cash", ids)],
-        "tokens": [{"asset": asset, "amount_units": value} for asset, value in _pairs(token, "--token", ids)],
-    }
-    try:
-        return msgspec.convert(data, SimulateBody)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def listed_ids(terms: "Genesis") -> dict[str, dict[str, int]]:
-    """The ids of what is listed, by option and name."""
-    return {
-        "--index": {each.name: each.id for each in terms.feeds},
-        "--volatility": {each.name: each.id for each in terms.risk.groups},
-        "--trade": {each.name: each.id for each in terms.instruments},
-        "--cash": {each.name: each.id for each in terms.cash_groups},
-        "--token": {each.name: each.id for each in terms.assets},
-    }
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
-
-
-def _has_names(given: tuple[str, ...]) -> bool:
-    return any(not _is_number(text.rpartition("=")[0]) for text in given)
-
-
-def _pairs(given: tuple[str, ...], option: str, ids: Mapping[str, Mapping[str, int]] | None) -> list[tuple[int, str]]:
-    found = []
-    for text in given:
-        name, equals, value = text.rpartition("=")
-        listed = ids[option] if ids is not None else {}
-        if not equals or not (_is_number(name) or name in listed):
-            why = f"; listed: {', '.join(sorted(listed))}" if listed else ""
-            raise click.BadParameter(f"expected ID=VALUE or NAME=VALUE, got {text!r}{why}"[:1000], param_hint=option)
-        # A name that is a number names what is listed under it.
-        found.append((listed[name] if name in listed else int(name), value.removeprefix("+")))
-    return found
-
-
-def _ppm(percent: str, option: str) -> int:
-    """Per cent with at most four decimals, as millionths."""
-    from decimal import Decimal, InvalidOperation
-
-    try:
-        scaled = Decimal(percent) * 10_000
-        whole = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise click.BadParameter(f"expected a percentage, got {percent!r}", param_hint=option) from None
-    if whole != scaled or abs(whole) > 10**9:
-        raise click.BadParameter(f"expected at most four decimals, got {percent!r}", param_hint=option)
-    return whole
-
-
-def _trade(instrument: int, value: str) -> dict[str, Any]:
-    lots, at, ticks = value.partition("@")
-    return {"instrument": instrument, "lots": lots, "price_ticks": ticks if at else None}
+    return SimulateBody(
+        index=read("index", shocks.index_shock, "feed"),
+        volatility=read("volatility", shocks.volatility_shock, "group"),
+        trades=(*read("trade", shocks.trade_shock), *read("lots", shocks.lots_shock)),
+        cash=read("cash", shocks.cash_shock, "cash_group"),
+        tokens=read("token", shocks.token_shock, "asset"),
+    )

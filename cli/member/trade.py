@@ -171,7 +171,7 @@ def _lots(listing: "Listing", instrument: "Instrument", size: str | None, lots: 
         raise click.UsageError("give either --size or --lots")
     found = lots if size is None else parsed("--size", lambda: listing.lots(instrument, size))
     if not found or found < 0:
-        raise click.BadParameter("expected a size above 0", param_hint="--size")
+        raise click.BadParameter(f"expected a size above 0, got {size}", param_hint="--size")
     return found
 
 
@@ -182,7 +182,7 @@ def _ticks(listing: "Listing", instrument: "Instrument", price: str | None, tick
         ticks, price = _mark(instrument, url), None
     found = ticks if price is None else parsed("--price", lambda: listing.ticks(instrument, price))
     if not found or found < 0:
-        raise click.BadParameter("expected a price above 0", param_hint="--price")
+        raise click.BadParameter(f"expected a price above 0, got {price}", param_hint="--price")
     return found
 
 
@@ -208,7 +208,7 @@ def _time_ms(text: str | None) -> int:
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
     at = int(found.timestamp()) * 1000
     if at <= _now_ms():
-        raise click.BadParameter("it is in the past", param_hint="--novate-at")
+        raise click.BadParameter(f"expected a time to come, got {text}", param_hint="--novate-at")
     return at
 
 

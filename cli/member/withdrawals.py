@@ -46,26 +46,30 @@ def withdrawals_show(account: str, key: MemberKey, output: str) -> None:
 nonce_option = click.option(
     "--nonce", type=NUMBER, help="Of the request. Default: ask the node, which needs the member's key."
 )
+wait_option = click.option("--wait", is_flag=True, help="Return when a block has taken or refused the request.")
 
 
 @withdrawals.command("cancel")
 @click.argument("account")
 @click.argument("number", type=NUMBER)
 @nonce_option
+@wait_option
 @account_options
 @output_option
-def withdrawals_cancel(account: str, number: int, nonce: int | None, key: MemberKey, output: str) -> int:
+def withdrawals_cancel(account: str, number: int, nonce: int | None, key: MemberKey, output: str, *, wait: bool) -> int:
     """Cancel the delayed withdrawal NUMBER, as `withdrawals show` lists it.
 
     ACCOUNT is its id, or the name of a member with one own account. The key is the one that signs for the account's
     money: its member's trade key, or the client's own key where the client has one, which needs --nonce. The request is
-    valid for a minute. Exits with 6 when the node refuses it.
+    valid for a minute. Exits with 6 when the node refuses it, or with --wait a block.
 
-    Example: crossclear withdrawals cancel 1 7 --key trade --home HOME
+    Example: crossclear withdrawals cancel alice 7 --wait --key trade --home HOME
     """
-    own = key.account(account)
+    listing = listing_at(key.url)
+    own = parsed("ACCOUNT", lambda: listing.account(account))
     (result,) = key.ask(lambda client: client.cancel_withdrawal(own, number, nonce)).results
-    return print_result(f"withdrawal {number} of account {own}", result, output)
+    what = f"withdrawal {number} of {listing.account_text(own)}"
+    return wait_and_print(key, what, result, output) if wait else print_result(what, result, output)
 
 
 @withdrawals.command("request")
@@ -73,7 +77,7 @@ def withdrawals_cancel(account: str, number: int, nonce: int | None, key: Member
 @click.argument("amount", metavar='"AMOUNT TOKEN"')
 @click.argument("to", metavar="ADDRESS")
 @click.option("--chain", help="Name or id, where the token is on several chains.")
-@click.option("--wait", is_flag=True, help="Return when a block has taken or refused the request.")
+@wait_option
 @nonce_option
 @account_options
 @output_option

@@ -10,7 +10,9 @@ from msgspec import Meta
 from member.api.types import Amount, Body, Decimal, Id, Natural, SmallId
 
 SHOCKS_MAX = 64
-MovePpm = Annotated[int, Meta(ge=-999_999, le=100_000_000)]
+MOVE_PPM_MIN, MOVE_PPM_MAX = -999_999, 100_000_000
+POINTS_PPM_MAX = 100_000_000
+MovePpm = Annotated[int, Meta(ge=MOVE_PPM_MIN, le=MOVE_PPM_MAX)]
 Shocks = Meta(max_length=SHOCKS_MAX)
 
 
@@ -121,7 +123,7 @@ class VolatilityShock(Body, frozen=True):
     """The volatility of a risk group moves by points: 10000 is one per cent."""
 
     group: SmallId
-    points_ppm: Annotated[int, Meta(ge=-100_000_000, le=100_000_000)]
+    points_ppm: Annotated[int, Meta(ge=-POINTS_PPM_MAX, le=POINTS_PPM_MAX)]
 
 
 class TradeShock(Body, frozen=True):

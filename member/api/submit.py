@@ -23,7 +23,7 @@ from member.api.types import Address, Body, Decimal, Hash, Id, Natural, Problem,
 
 BATCH_TRANSACTIONS_MAX = 100
 BODY_BYTES_MAX = 1 << 20
-"""Of one transaction; the limits of its kind are judged by whoever takes it."""
+"""Of one transaction; the limits of its kind are judged by the node that takes it."""
 
 
 class TransactionList(Wire, frozen=True):

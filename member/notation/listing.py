@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clearing.schema.terms.assets import Asset
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import AccountKind, Genesis, MemberTerms
 from clearing.schema.terms.instruments import Instrument
@@ -95,16 +96,21 @@ class Listing:
         asset = self.asset(symbol, chain)
         amount = parse_amount(number, asset.token_decimals)
         if amount <= 0:
-            raise ValueError("the amount must be above 0")
+            raise ValueError(f"expected an amount above 0, got {number}")
         return asset, amount
 
     def ledger_amount(self, text: str, chain: str | None = None) -> tuple[Asset, int]:
         """As `token_amount`, in clearing units. Raises ValueError for more decimals than the ledger counts, too."""
-        asset, amount = self.token_amount(text, chain)
-        units, dust = asset.to_units(amount)
+        asset, _ = self.token_amount(text, chain)
+        return asset, self.ledger_units(asset, split_amount(text)[0])
+
+    def ledger_units(self, asset: Asset, number: str) -> int:
+        """A signed number of tokens in clearing units. Raises ValueError for more decimals than the ledger counts."""
+        amount = parse_amount(number, asset.token_decimals)
+        units, dust = asset.to_units(abs(amount))
         if dust:
-            raise ValueError(f"the ledger counts {asset.name} with {asset.unit_decimals} decimals")
-        return asset, units
+            raise ValueError(f"{number}: the ledger counts {asset.name} with {asset.unit_decimals} decimals")
+        return units if amount > 0 else -units
 
     def units_text(self, asset_id: int, units: str | int) -> str:
         """Clearing units of an asset as `250.50 USDC`."""
@@ -118,6 +124,23 @@ class Listing:
     def amount_text(self, asset: Asset, amount: str | int) -> str:
         """Base units of a token as `250.50 USDC`."""
         return f"{in_units(amount, asset.token_decimals)} {asset.name}"
+
+    def feed(self, text: str) -> Feed:
+        """A feed by its id or name. Raises ValueError."""
+        found = [each for each in self.terms.feeds if text in (str(each.id), each.name)]
+        return _only("feed", text, found, (each.name for each in self.terms.feeds))
+
+    def risk_group(self, text: str) -> RiskGroup:
+        """A risk group by its id or name. Raises ValueError."""
+        groups = self.terms.risk.groups
+        found = [each for each in groups if text in (str(each.id), each.name)]
+        return _only("risk group", text, found, (each.name for each in groups))
+
+    def cash_group(self, text: str) -> CashGroup:
+        """A cash group, which is a currency, by its id or name. Raises ValueError."""
+        groups = self.terms.cash_groups
+        found = [each for each in groups if text in (str(each.id), each.name)]
+        return _only("cash group", text, found, (each.name for each in groups))
 
     def instrument(self, text: str) -> Instrument:
         """An instrument by its id or name. Raises ValueError."""
@@ -133,10 +156,10 @@ class Listing:
         return next((each.name for each in self.terms.cash_groups if each.id == instrument.cash_group), "")
 
     def scale(self, instrument: Instrument) -> int:
-        """Ticks that make a unit of its currency. Raises ValueError where the node does not say."""
+        """Ticks that make a unit of its currency. Raises ValueError where it is not known."""
         found = self.ticks_per_unit.get(instrument.feed, 0)
         if found <= 0:
-            raise ValueError(f"the node shows no units for {instrument.name}: give lots and ticks")
+            raise ValueError(f"no units of {instrument.name} are known: give lots and ticks")
         return found
 
     def ticks(self, instrument: Instrument, price: str) -> int:

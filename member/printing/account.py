@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from member.api.accounts import AccountView
-from member.api.margin import MarginView
+from member.api.margin import LiquidationPriceView, MarginView
 from member.api.state import StateView
 from member.notation.amounts import in_units, share
+from member.notation.listing import Listing, price_in_units
 
 
-def account_text(view: AccountView, state: StateView) -> str:
+def account_text(view: AccountView, state: StateView, listing: Listing) -> str:
     """Everything of an account in words."""
     free = int(view.equity_micros) - int(view.initial_margin_micros)
     rows = [
@@ -25,12 +26,10 @@ def account_text(view: AccountView, state: StateView) -> str:
         ),
         ("free for new positions", in_units(free), ""),
     ]
-    lines = [
-        f"account {view.account} of member {view.member} ({view.kind}) after height {view.height}: {_standing(view)}"
-    ]
+    lines = [f"{listing.account_text(view.account)}, {view.kind}, after height {view.height}: {_standing(view)}"]
     lines += ["", *table(("", "amount", "of equity"), rows), "", *holdings_lines(view, state)]
     if view.positions:
-        lines += ["", positions_text(view, state)]
+        lines += ["", positions_text(view, state, listing)]
     if view.sub_accounts:
         lines += ["", f"sub-accounts: {', '.join(map(str, view.sub_accounts))}"]
     if view.pending_trades:
@@ -58,20 +57,24 @@ def holdings_lines(view: AccountView, state: StateView) -> list[str]:
     return table(("holding", "amount", ""), rows) if rows else ["holds nothing"]
 
 
-def positions_text(view: AccountView, state: StateView) -> str:
+def positions_text(view: AccountView, state: StateView, listing: Listing) -> str:
     """Positions by instrument, with their marks."""
     marks = {each.instrument: each for each in state.marks}
     rows = []
     for position in view.positions:
+        instrument, lots = listing.instrument_at(position.instrument), int(position.lots)
         mark = marks.get(position.instrument)
-        side = "long" if int(position.lots) > 0 else "short"
-        rows.append((position.name, f"{abs(int(position.lots)):,}", side, mark.mark_ticks if mark else "-"))
-    return "\n".join(table(("instrument", "lots", "side", "mark in ticks"), rows)) if rows else "no positions"
+        size, price = f"{abs(lots):,} lots", f"{mark.mark_ticks} ticks" if mark else "-"
+        if instrument is not None:
+            size = listing.size_text(instrument, abs(lots))
+            price = f"{listing.price_text(instrument, mark.mark_ticks)} {listing.currency(instrument)}" if mark else "-"
+        rows.append((position.name, "long" if lots > 0 else "short", size, price))
+    return "\n".join(table(("instrument", "side", "size", "mark"), rows)) if rows else "no positions"
 
 
-def margin_shares_text(view: MarginView, *, drill: bool) -> str:
+def margin_shares_text(view: MarginView, listing: Listing, *, drill: bool) -> str:
     """Each term of equity and of initial margin, in currency with its share; with `drill` the parts of each, too."""
-    lines = [f"account {view.account} after height {view.height}"]
+    lines = [f"{listing.account_text(view.account)} after height {view.height}"]
     for title, terms, total in (
         ("equity", view.equity, view.equity_micros),
         ("initial margin", view.requirement, view.initial_margin_micros),
@@ -79,21 +82,40 @@ def margin_shares_text(view: MarginView, *, drill: bool) -> str:
         rows = []
         for term in terms:
             rows.append(
-                (f"{term.name} {term.of}".strip(), in_units(term.amount_micros), share(term.amount_micros, total))
+                (
+                    f"{_words(term.name)} {term.of}".strip(),
+                    in_units(term.amount_micros),
+                    share(term.amount_micros, total),
+                )
             )
             for part in term.parts if drill else ():
-                name = f"  {part.name} {part.of}".rstrip()
+                name = f"  {_words(part.name)} {part.of}".rstrip()
                 rows.append((name, in_units(part.amount_micros), share(part.amount_micros, total)))
         rows.append(("sum", in_units(total), ""))
         lines += ["", *table((title, "amount", "share"), rows)]
     covered = "covered" if view.initial_ok else "NOT COVERED"
     lines += ["", f"maintenance margin {in_units(view.maintenance_margin_micros)}; initial margin {covered}"]
-    for price in view.liquidation:
-        for limit, side in ((price.below_ticks, "falls"), (price.above_ticks, "rises")):
-            if limit is not None:
-                away = share(abs(int(limit) - int(price.index_ticks)), price.index_ticks)
-                lines.append(f"liquidated when {price.name} {side} to {limit} ticks, {away} away")
-    return "\n".join(lines)
+    return "\n".join([*lines, *liquidation_lines(view, listing)])
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def liquidation_lines(view: MarginView, listing: Listing | None) -> list[str]:
+    """At which index of each feed the account is liquidated, and how far that is."""
+    scales = listing.ticks_per_unit if listing is not None else {}
+    return [_liquidation_line(price, scales.get(price.feed, 0)) for price in view.liquidation]
+
+
+def _liquidation_line(price: LiquidationPriceView, scale: int) -> str:
+    parts = [
+        f"{how} to {price_in_units(limit, scale)}, {share(abs(int(limit) - int(price.index_ticks)), price.index_ticks)}"
+        " away"
+        for limit, how in ((price.below_ticks, "falls"), (price.above_ticks, "rises"))
+        if limit is not None
+    ]
+    return f"liquidated when {price.name} {' or '.join(parts)}" if parts else f"no price of {price.name} liquidates it"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,17 +1,16 @@
 """What a node answers about an account's margin, as text: each term in currency with its share, and why.
 
-Rule: the words are made of the term's own inputs; a term that this release does not know shows its inputs. Amounts are
-exact, shares and percentages rounded to a tenth.
+Rule: amounts are exact, shares and percentages rounded to a tenth. A term that this release does not know shows its
+inputs.
 """
 
-from collections.abc import Callable, Mapping
-
-from member.api.margin import LiquidationPriceView, MarginView, PartView, SimulationView, TermView
+from member.api.margin import MarginView, PartView, SimulationView, TermView
 from member.notation.amounts import in_units, percent, share
-from member.notation.listing import price_in_units
-from member.printing.account import table
+from member.notation.listing import Listing
+from member.notation.times import time_text
+from member.printing.account import liquidation_lines, table
+from member.printing.margin_reasons import GROUP_LOSS, move_text, term_reason, volatility_text
 
-GROUP_LOSS = "group_loss"
 _INSTRUMENT_TERMS = frozenset(("lot_charge", "impact", "position"))
 NANO_DECIMALS = 9
 
@@ -20,33 +19,34 @@ def margin_text(
     view: MarginView,
     group: str | None = None,
     term: str | None = None,
-    scales: Mapping[int, int] | None = None,
+    listing: Listing | None = None,
     *,
     detail: bool = False,
     scenarios: bool = False,
 ) -> str:
     """Every term with its amount, its share and the reason; with `group` or `term` those alone, with their parts.
 
-    `detail`: inputs, source and rounding of each term, in integers. `scales`: ticks that make a unit, by feed, as far
-    as they are known. `scenarios`: the loss in each scenario of the groups shown. Raises ValueError for a group or term
-    that the margin does not have.
+    `detail`: inputs, source and rounding of each term, in integers. `listing`: names and units, where they are known.
+    `scenarios`: the loss in each scenario of the groups shown. Raises ValueError for a group or term that the margin
+    does not have.
     """
     chosen = _chosen(view, group, term)
     drill = detail or group is not None or term is not None
-    lines = [f"account {view.account} after height {view.height}, dated instruments as of {view.arrays_time_ms} ms"]
+    own = f"account {view.account}" if listing is None else listing.account_text(view.account)
+    lines = [f"{own} after height {view.height}, dated instruments as of {time_text(view.arrays_time_ms)}"]
     for title, terms, total in (
         ("equity", view.equity, view.equity_micros),
         ("initial margin", view.requirement, view.initial_margin_micros),
     ):
         shown = [each for each in terms if each in chosen]
         if shown:
-            lines += ["", *_terms_table(title, shown, total, drill=drill, whole=len(shown) == len(terms))]
+            lines += ["", *_terms_table(title, shown, total, listing, drill=drill, whole=len(shown) == len(terms))]
     for each in chosen if scenarios else ():
         lines += ["", *_scenario_lines(each)] if each.scenarios else []
     if detail:
         lines += ["", *(line for each in chosen for line in _detail_lines(each))]
     if not (group or term):
-        lines += ["", *_verdict_lines(view), *_liquidation_lines(view, scales or {}), *_greek_lines(view)]
+        lines += ["", *_verdict_lines(view), *liquidation_lines(view, listing), *_greek_lines(view)]
     return "\n".join(lines)
 
 
@@ -75,15 +75,17 @@ def _chosen(view: MarginView, group: str | None, term: str | None) -> list[TermV
     return terms
 
 
-def _terms_table(title: str, terms: list[TermView], total: str, *, drill: bool, whole: bool) -> list[str]:
+def _terms_table(
+    title: str, terms: list[TermView], total: str, listing: Listing | None, *, drill: bool, whole: bool
+) -> list[str]:
     rows: list[tuple[str, str, str]] = []
     reasons = [""]
     for term in terms:
         rows.append(_row(term, "", total))
-        reasons.append(term_reason(term))
+        reasons.append(term_reason(term, listing))
         for part in term.parts if drill else ():
             rows.append(_row(part, "  ", total))
-            reasons.append(term_reason(part))
+            reasons.append(term_reason(part, listing))
     if whole:
         rows.append(("sum", in_units(total), ""))
         reasons.append("")
@@ -106,93 +108,16 @@ def _detail_lines(term: TermView) -> list[str]:
     return lines
 
 
-def term_reason(term: TermView | PartView) -> str:
-    """Why a term is what it is, out of its inputs; the inputs themselves where a node shows others."""
-    try:
-        words = _REASONS[term.name](term.inputs)
-    except (KeyError, ValueError, ZeroDivisionError):
-        words = ", ".join(f"{name} {value}" for name, value in term.inputs.items())
-    return words
-
-
-def _ppm(inputs: Mapping[str, str], name: str) -> str:
-    return percent(int(inputs[name]))
-
-
-def _lots(inputs: Mapping[str, str]) -> str:
-    lots = int(inputs["lots"])
-    return f"{abs(lots):,} lots {'long' if lots > 0 else 'short'}"
-
-
-def _collateral(inputs: Mapping[str, str]) -> str:
-    haircut = _ppm(inputs, "haircut_ppm")
-    return f"{int(inputs['units']):,} units at {inputs['micros_per_unit']} micros, after a haircut of {haircut}"
-
-
-def _group_loss(inputs: Mapping[str, str]) -> str:
-    move = _move_text(inputs["move"], inputs["of"], int(inputs["range_ppm"]))
-    volatility = _volatility_text(int(inputs["volatility_direction"]), int(inputs["volatility_range_ppm"]))
-    weight = "" if inputs["weight_ppm"] == "1000000" else f", counted at {_ppm(inputs, 'weight_ppm')}"
-    return f"worst of {inputs['scenarios']} scenarios is {inputs['scenario']}: index {move}{volatility}{weight}"
-
-
-def _move_text(move: str, of: str, range_ppm: int) -> str:
-    """A fraction of the index or of the group's range as a move of the index."""
-    numerator, denominator = map(int, move.split("/"))
-    ppm = (1_000_000 if of == "index" else range_ppm) * abs(numerator) // denominator
-    return f"{'up' if numerator > 0 else 'down'} {percent(ppm)}" if ppm else "unmoved"
-
-
-def _volatility_text(direction: int, range_ppm: int) -> str:
-    turned = {1: "up", -1: "down"}.get(direction)
-    return f", volatility {turned} by its range of {percent(range_ppm)}" if turned else ""
-
-
 def _scenario_lines(term: TermView) -> list[str]:
     """Every scenario of a group loss, the one that counts marked."""
     range_ppm, volatility_ppm = (int(term.inputs.get(name, "0")) for name in ("range_ppm", "volatility_range_ppm"))
     rows = []
     for each in term.scenarios:
-        move = _move_text(each.move, each.of, range_ppm) + _volatility_text(each.volatility_direction, volatility_ppm)
+        move = move_text(each.move, each.of, range_ppm) + volatility_text(each.volatility_direction, volatility_ppm)
         weight = "" if each.weight_ppm == 1_000_000 else percent(each.weight_ppm)
         mark = "counts" if str(each.number) == term.inputs.get("scenario") else ""
         rows.append((f"{each.number:>2} index {move}", in_units(each.amount_micros), weight, mark))
     return table((f"scenarios of {term.of}", "loss", "weight", ""), rows)
-
-
-def _credit(inputs: Mapping[str, str]) -> str:
-    groups, shortfall = in_units(inputs["sum_of_groups"]), in_units(inputs["expected_shortfall"])
-    return (
-        f"groups lose {groups} apart and {shortfall} together in the worst {inputs['tail']} of"
-        f" {inputs['scenarios']} joint scenarios; {_ppm(inputs, 'weight_ppm')} of the difference counts"
-    )
-
-
-def _short_options(inputs: Mapping[str, str]) -> str:
-    least, loss = in_units(inputs["short_option_minimum"]), in_units(inputs["scenario_loss"])
-    return f"short options cost at least {_ppm(inputs, 'ppm')} of their notional: {least}, and scenarios {loss}"
-
-
-def _net_charge(inputs: Mapping[str, str]) -> str:
-    return "on " + ", ".join(f"{int(lots):,} of {name}" for name, lots in inputs.items())
-
-
-_REASONS: dict[str, Callable[[Mapping[str, str]], str]] = {
-    "cash": lambda _: "in the ledger",
-    "collateral": _collateral,
-    "position": lambda inputs: f"the value of {_lots(inputs)} at the mark",
-    GROUP_LOSS: _group_loss,
-    "position_loss": lambda inputs: f"{_lots(inputs)}, {in_units(inputs['micros_per_lot'])} a lot",
-    "collateral_loss": lambda inputs: f"{int(inputs['units']):,} units, {inputs['micros_per_unit']} micros a unit",
-    "short_option_minimum": _short_options,
-    "inter_group_credit": _credit,
-    "lot_charge": lambda inputs: f"closing {_lots(inputs)}, {in_units(inputs['micros_per_lot'])} a lot",
-    "impact": lambda inputs: f"the market's move when {_lots(inputs)} are closed",
-    "concentration": lambda inputs: f"a further haircut on a large holding: {int(inputs['units']):,} units",
-    "basis_charge": _net_charge,
-    "net_delta_charge": _net_charge,
-    "net_vega_charge": _net_charge,
-}
 
 
 def _verdict_lines(view: MarginView) -> list[str]:
@@ -204,21 +129,6 @@ def _verdict_lines(view: MarginView) -> list[str]:
         f"maintenance margin {in_units(view.maintenance_margin_micros)}, {numerator}/{denominator} of initial:"
         f" {maintenance}",
     ]
-
-
-def _liquidation_lines(view: MarginView, scales: Mapping[int, int]) -> list[str]:
-    found = [_liquidation_line(price, scales.get(price.feed, 0)) for price in view.liquidation]
-    return [line for line in found if line]
-
-
-def _liquidation_line(price: LiquidationPriceView, scale: int) -> str:
-    parts = [
-        f"{how} to {price_in_units(limit, scale)}, {share(abs(int(limit) - int(price.index_ticks)), price.index_ticks)}"
-        " away"
-        for limit, how in ((price.below_ticks, "falls"), (price.above_ticks, "rises"))
-        if limit is not None
-    ]
-    return f"liquidated when {price.name} {' or '.join(parts)}" if parts else f"no price of {price.name} liquidates it"
 
 
 def _greek_lines(view: MarginView) -> list[str]:
@@ -249,9 +159,9 @@ def change_lines(view: SimulationView, title: str) -> list[str]:
     return table((title, "now", "after", "change"), rows)
 
 
-def simulation_text(view: SimulationView, scales: Mapping[int, int] | None = None) -> str:
+def simulation_text(view: SimulationView, listing: Listing | None = None) -> str:
     """Equity and margins before and after a shock, then every term after it."""
-    return "\n".join([*change_lines(view, ""), "", margin_text(view.after, scales=scales)])
+    return "\n".join([*change_lines(view, ""), "", margin_text(view.after, listing=listing)])
 
 
 def _free(view: MarginView) -> int:

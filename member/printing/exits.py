@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from member.api.proofs import ExitView
+from member.api.types import octets
+from member.notation.listing import Listing
 
 if TYPE_CHECKING:
     from member.client.vault_exits import ExitAtVault
@@ -40,15 +42,17 @@ def _time(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def exit_lines(exit_: ExitView) -> str:
-    """The leaves for a terminal, without their salts."""
-    lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
+def exit_lines(exit_: ExitView, listing: Listing) -> str:
+    """The leaves for a terminal, without their salts; what is paid in units, and in base units of the token."""
+    lines = [
+        f"{listing.account_text(exit_.account)} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"
+    ]
     lines.append(_when_it_counts(exit_))
     for leaf in exit_.leaves:
         place = f"leaf {leaf.index} of {exit_.leaf_count}, {leaf.kind} {leaf.number}"
-        lines.append(
-            f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
-        )
+        asset, raw = listing.asset_at(leaf.chain_id, octets(leaf.token)), f"{leaf.amount} of {leaf.token}"
+        amount = raw if asset is None else f"{listing.amount_text(asset, leaf.amount)} ({raw})"
+        lines.append(f"{place}: {amount} on {listing.chain_text(leaf.chain_id)}, vault {leaf.vault}, to {leaf.to}")
     return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from clearing.schema.requests.accounts import AccountPorting
 from member.client.porting import Porting, PortingOffers, PortingWindow
 from member.notation.listing import Listing
+from member.notation.times import time_text
 from member.printing.account import table
-from member.printing.trades import time_text
 
 WHO = {
     "present": "the present member",

@@ -1,7 +1,5 @@
 """Trades between two members as text: a proposal, what it does to a margin, what became of it, and pending trades."""
 
-from datetime import UTC, datetime
-
 from clearing.schema.receipts.trades import TradeNovated, TradePending
 from clearing.schema.requests.trades import TradeReport
 from member.api.accounts import TradingView
@@ -11,6 +9,7 @@ from member.client.node_refusal import code_of
 from member.client.trade_proposals import ProposalStatus, Proposed, missing_signatures
 from member.notation.amounts import in_units
 from member.notation.listing import Listing
+from member.notation.times import time_text
 from member.printing.account import table
 from member.printing.accounts import change_lines
 from member.printing.transactions import transaction_text
@@ -102,12 +101,5 @@ def pending_trades_text(view: TradingView, listing: Listing) -> str:
         other = listing.account_text(each.seller if is_buyer else each.buyer)
         rows.append((name, "buys" if is_buyer else "sells", size, price, other, time_text(each.due_ms)))
     if not rows:
-        return f"account {view.account} has no pending trades after height {view.height}"
+        return f"{listing.account_text(view.account)} has no pending trades after height {view.height}"
     return "\n".join(table(("instrument", "side", "size", "price", "counterparty", "due"), rows))
-
-
-def time_text(time_ms: int) -> str:
-    """A time in UTC, to the second."""
-    if not 0 <= time_ms < 2**37 * 1000:
-        return f"{time_ms} ms"
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

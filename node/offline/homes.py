@@ -70,6 +70,16 @@ def open_home(home: Path) -> OfflineHome:
     return OfflineHome(config, read_genesis(config.path(config.node.genesis)))
 
 
+def displayed_ticks(home: Path) -> dict[int, int]:
+    """Ticks that make a unit, by feed, as the settings of a home say; nothing where it has none.
+
+    Raises LocalFault CONFIG_*.
+    """
+    settings = home / "node.toml"
+    feeds = load_config(settings, os.environ).config.oracle.feeds if settings.exists() else ()
+    return {each.feed: each.ticks_per_unit for each in feeds}
+
+
 def write_signer(home: Path, signer: dict[str, str]) -> None:
     """Put a signer's address and key into a home's node.toml, which loses its comments. Raises LocalFault CONFIG_*."""
     config = load_config(home / "node.toml", {}).config

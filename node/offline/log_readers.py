@@ -13,6 +13,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
 from clearing.initial_state import initial_state
 from clearing.margin_explanation import MarginInputs, collect_margin_inputs
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.light_client import LightBlock
@@ -54,8 +55,8 @@ def statement_of_log(log: OpenedLog, member: int, day: int) -> MemberStatement:
     return member_statement(newest[0].terms, member, accounts, found)
 
 
-def margin_inputs_of_log(log: OpenedLog, account: int) -> MarginInputs:
-    """What the margin of an account is computed from after the log's last block.
+def margin_inputs_of_log(log: OpenedLog, account: int) -> tuple[MarginInputs, Genesis]:
+    """What the margin of an account is computed from after the log's last block, and the terms then in force.
 
     Raises LocalFault API_NOT_FOUND for an unknown account, and as `node.offline.replay.replay`.
     """
@@ -67,7 +68,7 @@ def margin_inputs_of_log(log: OpenedLog, account: int) -> MarginInputs:
     replay(log.genesis, log.salt, log.records, keep)
     if not newest or account not in newest[0].accounts:
         raise LocalFault(NodeCode.API_NOT_FOUND, "account", account=account)
-    return collect_margin_inputs(newest[0], account)
+    return collect_margin_inputs(newest[0], account), newest[0].terms.genesis
 
 
 def _until_after(records: Iterable[BlockRecord], day: int) -> Iterator[BlockRecord]:

@@ -81,7 +81,7 @@ class HostileRelays(SimNetwork):
         return [node for node in super().honest if node.index not in self.relays]
 
     def is_of_victim(self, data: bytes) -> bool:
-        """Whether the victim signed it, whoever passes it on."""
+        """Whether the victim signed it, no matter who passes it on."""
         return read_envelope(data).sender == self.nodes[self._victim].key
 
     def retold(self, sender: int, envelope: Envelope, data: bytes) -> bytes:

@@ -172,7 +172,7 @@ def test_either_side_ends_it_alone(key: bytes) -> None:
 
 
 def test_a_pool_takes_the_end_of_a_standby_from_either_side() -> None:
-    """A pool checks a signature before a block does: whoever the rules let end it must be known to it."""
+    """A pool checks a signature before a block does: it must know every party that the rules let end it."""
     world = named(with_clients())
     for account, owner in ((ALICE_CLIENT, secret(1)), (KEYED_CLIENT, CLIENT_SECRET)):
         for key in (owner, secret(CAROLS)):

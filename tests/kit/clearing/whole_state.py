@@ -30,8 +30,8 @@ def check_whole_ledger(state: State) -> None:
 
 
 def check_claims(state: State) -> None:
-    """Raise Bug unless, in every currency, all claims are custody and what accounts owe, and whoever owes more than it
-    has is called or in default: with the house's own account, which the block's check leaves out."""
+    """Raise Bug unless, in every currency, all claims are custody and what accounts owe, and an account that owes more
+    than it has is called or in default: with the house's own account, which the block's check leaves out."""
     custody = {currency_of(current_asset(state, asset)): 0 for asset in state.terms.assets.values()}
     for asset in (*state.terms.assets.values(), *state.terms.collateral_after_leaving.values()):
         custody[currency_of(asset)] = custody.get(currency_of(asset), 0) + inventory_units(state, asset)

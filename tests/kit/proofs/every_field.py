@@ -228,7 +228,7 @@ def _balanced(term: CustodyTerm) -> CustodyTerm:
 
 
 def _signed(tree: list[Any]) -> tuple[bytes, tuple[str, ...]]:
-    """With a header for what it says and the form of a certificate, where it can be read at all; whoever verifies it
+    """With a header for what it says and the form of a certificate, where it can be read at all; a verifier
     takes the signature as good."""
     data = packed(tree)
     with suppress(*SPOILT):

@@ -33,8 +33,8 @@ def proven_again(data: bytes, base: Base) -> bytes | None:
 
 
 def _holdings(stated: RiskStatement, base: Base) -> tuple[AccountHoldings, ...]:
-    """The base's, the house with what the totals have more or less; whoever falls short is listed as the statement has
-    it."""
+    """The base's, the house with what the totals have more or less; an account that falls short is listed as the
+    statement has it."""
     first, *others = base.accounts
     sums = [sum(values) for values in zip(*(each.values for each in base.accounts), strict=True)]
     wanted = [total.total for total in stated.totals]

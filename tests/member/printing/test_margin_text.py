@@ -6,7 +6,9 @@ import pytest
 from clearing.margin_explanation import collect_margin_inputs
 from member.api.margin import MarginView, TermView
 from member.notation.amounts import in_units, parse_amount
-from member.printing.accounts import group_names, margin_text, term_names, term_reason
+from member.notation.listing import Listing
+from member.printing.accounts import group_names, margin_text, term_names
+from member.printing.margin_reasons import term_reason
 from node.api.margin import margin_view
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, CAROL
 from tests.kit.clearing.margined import ACCOUNTS, traded
@@ -121,12 +123,30 @@ def test_what_the_margin_does_not_have_is_refused_with_what_it_has(
         margin_text(views[ALICE], **chosen)  # type: ignore[arg-type]
 
 
+LISTING = Listing(traded().state.terms.genesis, {BTC: 100})
+
+
 def test_liquidation_prices_are_in_units_where_the_scale_is_known(views: dict[int, MarginView]) -> None:
     view = views[ALICE]
     (price,) = [each for each in view.liquidation if each.feed == BTC]
     assert price.below_ticks is not None
     assert f"falls to {int(price.below_ticks):,} ticks" in margin_text(view)
-    assert f"falls to {in_units(price.below_ticks, 2)}, " in margin_text(view, scales={BTC: 100})
+    assert f"falls to {in_units(price.below_ticks, 2)}, " in margin_text(view, listing=LISTING)
+
+
+def test_reasons_are_in_units_where_a_listing_has_them() -> None:
+    def reason(name: str, of: str, **inputs: str) -> str:
+        term = TermView(name=name, of=of, amount_micros="1", inputs=inputs, source="", rounding="")
+        return term_reason(term, LISTING)
+
+    held = {"units": "2500000", "micros_per_unit": "1500", "haircut_ppm": "100000"}
+    assert reason("collateral", "WETH-1", **held) == "2.50 WETH-1 at 1,500.00 a token, after a haircut of 10.00 %"
+    assert reason("collateral_loss", "WETH-1", **held) == "2.50 WETH-1, 1,500.00 a token"
+    assert reason("concentration", "WETH-1", units="1") == "a further haircut on a large holding: 0.000001 WETH-1"
+    lots = {"lots": "-1500", "micros_per_lot": "250000"}
+    assert reason("lot_charge", "BTC-PERP", **lots) == "closing 1,500 lots (1.50) short, 0.25 a lot"
+    assert reason("lot_charge", "ETH-PERP", **lots) == "closing 1,500 lots short, 0.25 a lot"
+    assert reason("collateral", "DAI", **held).startswith("2,500,000 units at 1500 micros a unit")
 
 
 def test_what_is_not_covered_is_said(views: dict[int, MarginView]) -> None:

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import pytest
 
@@ -15,7 +14,6 @@ from clearing.base.secp256k1 import address, recover
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.schema.terms.withdrawals import InflowDelayTerms, InflowStep
 from clearing.withdrawals.refunds import is_withdrawal_open
-from cli.member.margin import shock_body
 from member.api.accounts import TradingView
 from member.api.margin import MarginView, SimulationView
 from member.api.submit import body_of, transaction_of
@@ -43,6 +41,7 @@ from tests.kit.clearing.margined import traded
 from tests.kit.clearing.requests import PRICE, VENUE, VENUE_SECRETS
 from tests.kit.clearing.world import World, codes, executed, funded
 from tests.kit.node import fake_view
+from tests.kit.node.applying_view import ApplyingView
 from tests.kit.node.fake_view import FakeView, ask_view, client_of, status_and_code
 from tests.kit.node.live_view import run_against
 from tests.kit.node.station import secret_file
@@ -128,20 +127,6 @@ async def test_anothers_margin_is_not_simulated(account: int) -> None:
 )
 async def test_a_hostile_shock_is_refused(body: Any, expected: tuple[int, str]) -> None:
     assert status_and_code(await simulated(body)) == expected
-
-
-def test_options_of_the_command_line_make_the_request() -> None:
-    body = shock_body(("1=-12.5",), ("2=+10",), ("4=-20", "4=5@790000"), ("1=-7",), ("3=8",))
-    assert (body.index[0].move_ppm, body.volatility[0].points_ppm) == (-125_000, 100_000)
-    trades = [(each.instrument, each.lots, each.price_ticks) for each in body.trades]
-    assert trades == [(4, "-20", None), (4, "5", "790000")]
-    assert (body.cash[0].amount_micros, body.tokens[0].amount_units) == ("-7", "8")
-
-
-@pytest.mark.parametrize("index", ["1", "x=1", "1=abc", "1=0.00001", "1=nan", "1=1e99"])
-def test_an_option_that_is_no_shock_is_refused(index: str) -> None:
-    with pytest.raises(click.UsageError):
-        shock_body((index,), (), (), (), ())
 
 
 def test_held_trades_come_by_their_time_with_all_that_a_change_names() -> None:
@@ -261,15 +246,35 @@ def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: 
     _, text, _ = withdrawals("show", "1", "--output", "json")
     assert msgspec.json.decode(text, type=WithdrawalsView) == withdrawals_of(view.state, 1)
     assert withdrawals("show", "2")[0] != 0, "another's"
-    code, text, error = withdrawals("cancel", "1", "0")
+    code, text, error = withdrawals("cancel", "member-1", "0")
     assert (code, error) == (0, "")
-    assert re.fullmatch(r"withdrawal 0 of account 1: accepted, transaction 0x[0-9a-f]{64}\n", text)
+    named = r"withdrawal 0 of member-1 \(account 1\): accepted, transaction 0x[0-9a-f]{64}\n"
+    assert re.fullmatch(named, text)
     assert withdrawals("cancel", "1", "7", "--nonce", "77")[0] == 0
+    code, _, error = withdrawals("cancel", "nobody", "0")
+    assert (code, "no single account 'nobody'" in error) == (2, True)
     next_nonce = account_of(view.state, 1).next_nonce
     for request, number, nonce in zip(view.submitted, (0, 7), (next_nonce, 77), strict=True):
         assert isinstance(request, WithdrawalCancellation)
         assert (request.account, request.number, request.nonce) == (1, number, nonce)
         assert recover(request.digest(view.network), request.signature) == address(fake_view.ALICE)
+
+
+def test_a_cancellation_that_is_waited_for_says_what_a_block_made_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = ApplyingView(withdrawn())
+    secret = secret_file(tmp_path / "alice", fake_view.ALICE)
+
+    def cancelled(number: str) -> tuple[int, str]:
+        command = ("withdrawals", "cancel", "member-1", number, "--wait", "--secret-file", str(secret))
+        return run_against(view, *command), capsys.readouterr().out
+
+    code, text = cancelled("7")
+    assert (code, "refused" in text) == (6, True), "there is none of this number"
+    code, text = cancelled("0")
+    assert (code, "applied at height" in text) == (0, True)
+    assert "withdrawal 0 of member-1 (account 1)" in text
 
 
 def test_lines_tell_every_end() -> None:

@@ -84,12 +84,16 @@ async def test_watch_prints_what_happens_until_it_has_printed_enough(
         frames = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         assert (code, [each["topic"] for each in frames]) == (0, ["receipts:1", "heights"])
         assert f"--cursor {frames[-1]['cursor']}" in err
-        code, text, _ = await watched("account:1", "--frames", "1", "--secret-file", str(key))
-        assert (code, "equity_micros" in text) == (0, True)
+        for own in ("account:1", "account:member-1"):
+            code, text, _ = await watched(own, "--frames", "1", "--secret-file", str(key))
+            assert (code, " account:1: member-1 (account 1), " in text, "equity " in text) == (0, True, True)
+        code, _, err = await watched("account:nobody", "--frames", "1", "--secret-file", str(key))
+        assert (code, "TOPICS: no single account 'nobody'" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
-    "words", [("nothing",), ("account",), ("heights", "--cursor", "x"), ("heights",) * 17, ("receipts:1",)]
+    "words",
+    [("nothing",), ("account",), ("nothing:alice",), ("heights", "--cursor", "x"), ("heights",) * 17, ("receipts:1",)],
 )
 def test_watch_refuses_what_no_node_takes(words: tuple[str, ...]) -> None:
     assert run(["watch", *words]) == 2

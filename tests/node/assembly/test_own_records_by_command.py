@@ -16,6 +16,7 @@ from clearing.base.errors import RemoteFault
 from clearing.epochs.exit_tree import NO_EXITS
 from cli.main import run
 from member.codes import NodeCode
+from member.notation.listing import Listing
 from member.printing.exits import exit_lines
 from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
@@ -153,6 +154,23 @@ def test_an_exit_that_a_node_shows_passes_the_check_by_genesis_alone(
     assert "nothing to take out" in capsys.readouterr().out
 
 
+def test_an_exit_is_asked_for_by_name_and_shown_in_units(place: Place, capsys: Output, cli: CommandLine) -> None:
+    def shown(account: str, *, by_log: bool) -> str:
+        if by_log:
+            return cli("exit", "show", account, *place.log.options).out
+        assert place.exit_show(account) == 0
+        return capsys.readouterr().out
+
+    for by_log in (False, True):
+        text = shown("member-1", by_log=by_log)
+        assert text == shown(str(MEMBER), by_log=by_log)
+        assert text.startswith(f"member-1 (account {MEMBER}) at epoch 1")
+        assert "0.009 USDC-1 (9000 of 0x" in text
+        assert "1.00 WETH-1 (1000000000000000000 of 0x" in text
+    assert place.exit_show("nobody") == 2
+    cli("exit", "show", "nobody", *place.log.options, code=2)
+
+
 def test_the_blocks_alone_give_the_same_file(place: Place, out: Path, tmp_path: Path, cli: CommandLine) -> None:
     tmp_path.chmod(0o755)
     assert place.exit_show(str(MEMBER), "--out", str(out)) == 0
@@ -189,7 +207,8 @@ def test_the_command_says_which_tree_vaults_pay_by(place: Place, out: Path) -> N
         (7, 7, "in headers now"),
         (6, 7, "pay by the tree of epoch 7, and no longer by this one"),
     ):
-        assert said in exit_lines(msgspec.structs.replace(view, epoch=epoch, header_epoch=header_epoch))
+        replaced = msgspec.structs.replace(view, epoch=epoch, header_epoch=header_epoch)
+        assert said in exit_lines(replaced, Listing(place.log.home.genesis, {}))
 
 
 LIES: dict[str, Any] = {

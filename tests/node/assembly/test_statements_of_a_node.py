@@ -146,7 +146,15 @@ def test_margins_are_explained_and_simulated_out_of_a_log(recorded: Recorded, cl
     shown = cli("margin", "explain", *account, "--output", "json").json
     assert (shown["height"], shown["equity_micros"], shown["initial_ok"]) == (5, "0", True)
     assert "initial margin covered" in cli("margin", "explain", *account).out
+    assert cli("margin", "explain", "member-0", *recorded.options, "--output", "json").json == shown, "names of genesis"
+    cli("margin", "explain", "nobody", *recorded.options, code=2)
     assert cli("margin", "simulate", *account, "--output", "json").json["after"]["equity_micros"] == "0"
-    cli("margin", "simulate", *account, "--index", "9=-5", code=1)
+    for changed in (("--index", "BTC=-5"), ("--lots", "BTC-PERP=20"), ("--cash", "USD=1,000.5")):
+        cli("margin", "simulate", *account, *changed)
+    paid = cli("margin", "simulate", *account, "--cash", "USD=1,000.5", "--output", "json").json
+    assert paid["after"]["equity_micros"] == "1000500000"
+    said = cli("margin", "simulate", *account, "--index", "9=-5", code=2).err
+    assert "--index: 9=-5: no single feed '9'; listed: BTC, ETH" in said
+    cli("margin", "simulate", *account, "--index", "BTC=-5", "--index", "1=-5", code=2)
     cli("margin", "explain", "77", *recorded.options, code=1)
     cli("margin", "explain", "0", "--log", recorded.log_file, code=2)

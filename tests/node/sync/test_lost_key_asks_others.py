@@ -1,4 +1,4 @@
-"""How far a lost key signed: whoever shows more counts, and nobody else to ask is no answer."""
+"""How far a lost key signed: the largest answer counts, and nobody else to ask is no answer."""
 
 from pathlib import Path
 from types import SimpleNamespace

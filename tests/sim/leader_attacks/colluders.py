@@ -2,7 +2,7 @@
 
 Rule: the turns and the history are the product's; what a turn comes to is stated here, always for the colluders. All
 honest votes are a quorum, so a vote of nil, a late vote or none does not make an honest proposer fail. A turn of a
-colluder can: it hides a polka, and whoever leads the next round in good faith fails with it. In the simulator of whole
+colluder can: it hides a polka, and an honest leader of the next round fails with it. In the simulator of whole
 networks this takes good timing; here it always succeeds.
 """
 

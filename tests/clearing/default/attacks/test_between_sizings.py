@@ -75,7 +75,7 @@ def test_what_an_owner_with_a_secret_key_gains_is_bounded_by_what_the_fund_was_s
 
 
 def test_what_a_secret_affiliate_has_gained_bears_what_the_fund_does_not() -> None:
-    """Beyond the fund, the gains haircut asks every gaining account, whoever signs for it. Here even the growth is not
+    """Beyond the fund, the gains haircut asks every gaining account, regardless of its key. Here even the growth is not
     covered: before the haircut 21,000 in, 27,405 out; and with it others bear their contributions of 3,000."""
     world = attack_world(attack_genesis(default=NOTHING))
     attack = Attack(world, ALICE, KEYED_CLIENT)
