@@ -28,6 +28,8 @@ def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
 
 
 def _differing(one: Sequence[object], other: Sequence[object]) -> set[int]:
+    if one == other:
+        return set()
     return {at for at, (old, new) in enumerate(zip(one, other, strict=True)) if old != new}
 
 
@@ -51,13 +53,10 @@ def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:
 
 def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
     """Indices of the instruments whose charges differ."""
-    if before == after:
+    if before is after:
         return set()
-    pairs = [
-        zip(*parts, strict=True)
-        for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
-    ]
-    found = {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    found = _differing(before.short_rates, after.short_rates) | _differing(before.lot_rates, after.lot_rates)
+    found |= _differing(before.impact, after.impact)
     kept = {id(charge) for charge in before.net}.intersection(map(id, after.net))
     for charge in (*before.net, *after.net):
         if id(charge) not in kept:

@@ -124,10 +124,7 @@ NO_UNITS: Integers = np.zeros((0, 0), np.int64)
 
 def coefficient_matrix(members: tuple[int, ...], rows: Sequence[Sequence[int]]) -> GroupMatrix:
     """Rows of coefficients over `members` as a matrix, row 0 zero: "losses" are sums of coefficient times lots."""
-    exact = np.zeros((1 + len(rows), len(members)), np.int64)
-    for number, row in enumerate(rows, start=1):
-        exact[number] = row
-    return _matrix(members, exact)
+    return _matrix(members, np.array([[0] * len(members), *rows], np.int64))
 
 
 class ValueAndLoss(NamedTuple):
