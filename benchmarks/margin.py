@@ -7,6 +7,7 @@ values and QuantLib are in `benchmarks.options`.
 import math
 import os
 import time
+from collections.abc import Callable
 
 from clearing.base.units import YEAR_MS
 
@@ -259,12 +260,15 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False,
     if past:
         risk = msgspec.structs.replace(risk, history=past_moves(groups))
 
-    def built(ticks: int, before: RiskArrays | None) -> RiskArrays:
+    prices: list[tuple[dict[int, int], dict[int, int]]] = []
+    for ticks in range(800_000, 800_800, 100):
         index = {each: ticks if each == 1 else 800_000 for each in range(1, groups + 1)}
-        marks = {each.id: index[each.feed] for each in listed if each.is_marked}
-        return build_risk_arrays(listed, tokens, cash, marks, index, risk, NOW_MS, before=before)
+        prices.append(({each.id: index[each.feed] for each in listed if each.is_marked}, index))
 
-    held = built(800_000, None)
+    def built(at: int, before: RiskArrays | None) -> RiskArrays:
+        return build_risk_arrays(listed, tokens, cash, *prices[at], risk, NOW_MS, before=before)
+
+    held = built(0, None)
     book = MarginBook(held)
     first = set(held.members(held.groups[0]))
     for account in range(ACCOUNTS):
@@ -277,7 +281,7 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False,
     spent: list[list[float]] = [[], [], [], []]
     for turn in range(300):
         marks = [time.perf_counter()]
-        held = built(800_000 + 100 * (1 + turn % 7), held)
+        held = built(1 + turn % 7, held)
         marks.append(time.perf_counter())
         book.reprice(held)
         marks.append(time.perf_counter())
@@ -286,16 +290,31 @@ def one_tick(*, marked: bool, inside: bool | None = None, charged: bool = False,
         for times, seconds in zip(spent, (*np.diff(marks), marks[-1] - marks[0]), strict=True):
             times.append(float(seconds))
         assert len(touched) == HOLDERS
-    assert np.array_equal(held.values, built(800_000 + 100 * (1 + turn % 7), None).values)
+    assert np.array_equal(held.values, built(1 + turn % 7, None).values)
     kind = _named(marked=marked, inside=inside, charged=charged, past=past)
     figures = [
         of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
         of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us", goal="< 200" if inside else ""),
+        of_times(f"one tick, {kind}: all of it in a fork, which is merged", _in_forks(book, built), "us"),
     ]
     if marked and inside is None and not past:
         figures.insert(1, of_times(f"one tick: margins of {HOLDERS} holders of {ACCOUNTS:,}", spent[2], "us", "< 100"))
         figures.insert(1, of_times("one tick: taking new arrays", spent[1], "us"))
     return figures
+
+
+def _in_forks(book: MarginBook, built: Callable[[int, RiskArrays], RiskArrays]) -> list[float]:
+    """Seconds of each tick, with the fork's copies of the holders' columns."""
+    spent = []
+    for turn in range(300):
+        start = time.perf_counter()
+        fork = book.fork()
+        fork.reprice(built(1 + turn % 7, fork.arrays))
+        touched = fork.remargin()
+        fork.absorb()
+        spent.append(time.perf_counter() - start)
+        assert len(touched) == HOLDERS
+    return spent
 
 
 def _named(*, marked: bool, inside: bool | None, charged: bool, past: bool) -> str:

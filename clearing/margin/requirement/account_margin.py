@@ -192,7 +192,7 @@ def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions
         lots, units = (
             np.ascontiguousarray(of.T[list(at)]) for of, at in ((positions, matrix.members), (tokens, matrix.tokens))
         )
-        value, loss = value_and_loss(matrix, lots, units)
+        value, loss, _ = value_and_loss(matrix, lots, units)
         terms.append(value)
         losses.append(loss)
     stacked = np.stack(losses, axis=1) if losses else np.zeros((count, 0), np.int64)

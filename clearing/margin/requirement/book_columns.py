@@ -4,17 +4,17 @@ Rule: a fork writes its own columns and reads all others through, so forking cos
 listing alone, so books under different arrays of one listing share them. This module must not know why a value changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clearing.base.errors import BaseCode, Bug, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.margin.requirement.account_margin import AccountMargin, MarginBatch, account_margin
 from clearing.margin.requirement.add_ons import margin_terms_batch
+from clearing.margin.requirement.pending_columns import ColumnSet
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Exact, Integers
 
@@ -23,7 +23,7 @@ _ROOM = 64
 
 
 class Columns:
-    """int64 `table` [rows, columns] and bool `recomputed` [columns]; the first `count` columns are in use."""
+    """int64 `table` [rows, columns], of which the first `count` columns are in use."""
 
     def __init__(self, rows: int, below: "Columns | None" = None) -> None:
         self.below = below
@@ -32,14 +32,16 @@ class Columns:
         """Number of accounts, those below included."""
         self.count = 0
         self.table: Integers = np.zeros((rows, 0), np.int64)
-        self.recomputed: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        """Whether a column was recomputed since the last `remargin`."""
+        self.recomputed = ColumnSet()
+        """The columns recomputed since the last `remargin`."""
         self.slots: dict[int, int] = {}
         """Slots of the accounts added here."""
         self._where: Integers = np.full(self.size, -1, np.int64)
         self._own: Integers = np.zeros(0, np.int64)
         self._with_values: dict[int, Integers] = {}
-        """Of rows that were asked for since holdings last changed: the columns with a non-zero value."""
+        """Of rows of holdings that were asked for and not written since: the own columns with a non-zero value."""
+        self._written: set[int] = set()
+        """Rows of holdings that were written here, not below."""
 
     def absorb(self) -> None:
         """Merge this fork, with what it recomputed, into the table below. This one then reads through."""
@@ -49,9 +51,12 @@ class Columns:
         for account in self.slots:
             below.slot(account)
         columns = below.own_columns(self._own[: self.count])
-        below.holdings_changed()
+        below.holdings_written(self._written)
         below.table[:, columns] = self.table[:, : self.count]
-        below.recomputed[columns] |= self.recomputed[: self.count]
+        below.recomputed.add(columns[self.recomputed.columns()])
+        self.recomputed.clear()
+        self._written.clear()
+        self._with_values.clear()
         self._where = np.full(self.size, -1, np.int64)
         self.slots, self.count = {}, 0
 
@@ -116,17 +121,25 @@ class Columns:
         table[:, ~mine] = self.below.gather(slots[~mine])
         return table
 
-    def holdings_changed(self) -> None:
-        """To be called before any row of holdings is written."""
-        self._with_values.clear()
+    def holdings_written(self, rows: Collection[int]) -> None:
+        """To be called when rows of holdings are written in any of the columns."""
+        self._written.update(rows)
+        for row in rows:
+            self._with_values.pop(row, None)
 
     def columns_with_values(self, row: int) -> Integers:
-        """Own columns of the accounts, here or below, with a non-zero value in a row of holdings. Not to be changed."""
+        """Own columns of the accounts, here or below, with a non-zero value in a row of holdings. Not to be changed.
+
+        What is copied from below later has none in the row, so that the answer stays until the row is written.
+        """
         known = self._with_values.get(row)
         if known is None:
             if self.below is not None:
                 self.own_columns(self.slots_with_values(row))
-            known = self._with_values[row] = np.flatnonzero(self.table[row, : self.count])
+            found = np.flatnonzero(self.table[row, : self.count])
+            # Rows of the same accounts share one array, so that a reader sees at once that they are the same.
+            same = (each for each in self._with_values.values() if np.array_equal(each, found))
+            known = self._with_values[row] = next(same, found)
         return known
 
     def slots_with_values(self, row: int) -> Integers:
@@ -143,8 +156,8 @@ class Columns:
             return self.table[rows, : self.count]
         return self.table[rows].take(columns, axis=1)  # whole rows: of a part of them numpy would copy all first
 
-    def put(self, row: int, columns: Integers, values: Integers | int) -> None:
-        """Write one row of distinct own columns, rising."""
+    def put(self, row: int | slice, columns: Integers, values: Integers | int) -> None:
+        """Write one row, or some, of distinct own columns, rising."""
         if columns.size == self.count:
             self.table[row, : self.count] = values
         else:
@@ -155,25 +168,30 @@ class Columns:
         added = slice(self.count, self.count + count)
         if added.stop > self._own.size:
             more = max(_ROOM, self._own.size, added.stop - self._own.size)
-            self._own = np.pad(self._own, (0, more))
-            self.table = np.pad(self.table, ((0, 0), (0, more)))
-            self.recomputed = np.pad(self.recomputed, (0, more))
-        self.recomputed[added] = False
-        self.holdings_changed()
+            self._own, self.table = _grown(self._own, more), _grown(self.table, more)
         self.count = added.stop
         return added
 
 
-WIDE, INITIAL_OK, MAINTENANCE_OK, EQUITY, INITIAL, COLLATERAL = range(1, 7)
-"""Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so the account is computed by
-the definition instead; INITIAL_OK, MAINTENANCE_OK: 0 or 1."""
+def _grown(array: Integers, more: int) -> Integers:
+    """With room for `more` columns."""
+    grown = np.empty((*array.shape[:-1], array.shape[-1] + more), np.int64)
+    grown[..., : array.shape[-1]] = array
+    return grown
 
-_FIRST = 7
+
+WIDE, EQUITY, INITIAL, COLLATERAL = range(1, 5)
+"""Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so the account is computed by
+the definition instead."""
+TOTALS = slice(EQUITY, INITIAL + 1)
+
+_FIRST = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskLayout:
-    """Row numbers. Instruments of a risk group are adjacent, so that a group's lots are one block of memory."""
+    """Row numbers. Instruments of a risk group are adjacent, so that a group's lots are one block of memory; so are the
+    tokens that move in its scenarios."""
 
     cash: slice
     tokens: slice
@@ -191,14 +209,18 @@ class RiskLayout:
     """[m] index among the listed instruments of each row of `lots`."""
     rank: Integers
     """[m] its inverse: row within `lots` of each listed instrument."""
+    token_order: Integers
+    """[k] index among the listed tokens of each row of `tokens`."""
+    token_rank: Integers
+    """[k] its inverse: row within `tokens` of each listed token."""
     cash_row: dict[int, int]
     token_row: dict[int, int]
     lots_row: dict[int, int]
     """By id of the cash group, the asset, the instrument."""
     group_of: dict[int, int]
     """Number of the risk group by id of the instrument."""
-    moving: tuple[Integers, ...]
-    """Rows of the tokens that move in each risk group's scenarios."""
+    moving: tuple[slice, ...]
+    """Units of the tokens that move in each risk group's scenarios."""
 
 
 def risk_layout(arrays: RiskArrays) -> RiskLayout:
@@ -211,16 +233,14 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         parts.append(slice(at, at + width))
         at += width
     values, losses, charges, has_lots, cash, tokens, lots = parts
-    groups: list[slice] = []
-    order: list[int] = []
-    for matrix in arrays.matrices:
-        groups.append(slice(lots.start + len(order), lots.start + len(order) + len(matrix.members)))
-        order += matrix.members
+    groups, order = _adjacent(lots, [matrix.members for matrix in arrays.matrices])
+    moving, token_order = _adjacent(tokens, [matrix.tokens for matrix in arrays.matrices])
+    token_order += sorted(set(range(len(arrays.assets))).difference(token_order))
     return RiskLayout(
         cash=cash,
         tokens=tokens,
         lots=lots,
-        groups=tuple(groups),
+        groups=groups,
         values=values,
         losses=losses,
         charges=charges,
@@ -228,12 +248,24 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         rows=at,
         order=np.array(order, np.intp),
         rank=np.argsort(np.array(order, np.intp)),
+        token_order=np.array(token_order, np.intp),
+        token_rank=np.argsort(np.array(token_order, np.intp)),
         cash_row={group.id: cash.start + row for row, group in enumerate(arrays.cash_groups)},
-        token_row={asset.id: tokens.start + row for row, asset in enumerate(arrays.assets)},
+        token_row={arrays.assets[listed].id: tokens.start + row for row, listed in enumerate(token_order)},
         lots_row={arrays.instruments[listed].id: lots.start + row for row, listed in enumerate(order)},
         group_of={arrays.instruments[at].id: number for number, m in enumerate(arrays.matrices) for at in m.members},
-        moving=tuple(np.array([tokens.start + at for at in matrix.tokens], np.intp) for matrix in arrays.matrices),
+        moving=moving,
     )
+
+
+def _adjacent(part: slice, indices: Sequence[Sequence[int]]) -> tuple[tuple[slice, ...], list[int]]:
+    """Rows of `part` for each of some sequences of indices, one after the other, and all indices in that order."""
+    slices: list[slice] = []
+    order: list[int] = []
+    for each in indices:
+        slices.append(slice(part.start + len(order), part.start + len(order) + len(each)))
+        order += each
+    return tuple(slices), order
 
 
 def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
@@ -242,13 +274,19 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
 
     Haircuts and ranges may differ.
     """
-    return one is other or (
-        (one.instruments is other.instruments or one.instruments == other.instruments)
-        and [asset.id for asset in one.assets] == [asset.id for asset in other.assets]
-        and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]
-        and [group.id for group in one.groups] == [group.id for group in other.groups]
-        and [(matrix.members, matrix.tokens) for matrix in one.matrices]
-        == [(matrix.members, matrix.tokens) for matrix in other.matrices]
+    if one is other:
+        return True
+    if one.plan is None or one.plan is not other.plan:
+        same_plan = (
+            one.instruments == other.instruments
+            and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]
+            and [group.id for group in one.groups] == [group.id for group in other.groups]
+            and [matrix.members for matrix in one.matrices] == [matrix.members for matrix in other.matrices]
+        )
+        if not same_plan:
+            return False
+    return [asset.id for asset in one.assets] == [asset.id for asset in other.assets] and (
+        [matrix.tokens for matrix in one.matrices] == [matrix.tokens for matrix in other.matrices]
     )
 
 
@@ -281,15 +319,15 @@ def gathered_totals(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> 
 def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> MarginBatch:
     """The margins of the accounts with these columns, in that order."""
     totals = gathered_totals(table, arrays, layout)
-    lots, tokens = table[layout.lots][layout.rank], table[layout.tokens]
+    lots, tokens = table[layout.lots][layout.rank], table[layout.tokens][layout.token_rank]
     terms = None if arrays.tariff.is_off else margin_terms_batch(arrays, totals.losses.T, lots, tokens)
     return MarginBatch(*totals, arrays.parameters, terms)
 
 
 def defined_margin(arrays: RiskArrays, layout: RiskLayout, column: Integers) -> AccountMargin:
     """One account's margin by its definition, for numbers beyond int64."""
-    positions = column[layout.lots][layout.rank].tolist()
-    return account_margin(arrays, column[layout.cash].tolist(), column[layout.tokens].tolist(), positions)
+    cash, tokens = column[layout.cash].tolist(), column[layout.tokens][layout.token_rank].tolist()
+    return account_margin(arrays, cash, tokens, column[layout.lots][layout.rank].tolist())
 
 
 def check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:

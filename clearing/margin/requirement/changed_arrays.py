@@ -3,6 +3,8 @@
 Rule: whatever a margin depends on is compared by value, so nothing that moved is missed. It must not know accounts.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from clearing.margin.risk_arrays.arrays import RiskArrays
@@ -19,13 +21,16 @@ def requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
 
 def changed_tokens(one: RiskArrays, other: RiskArrays) -> list[int]:
     """Indices of the tokens that count for something else in equity, or whose concentration costs something else."""
-    values = zip(one.token_prices, other.token_prices, strict=True)
-    lines = zip(one.tariff.concentration, other.tariff.concentration, strict=True)
-    return [
-        at
-        for at, ((old, new), (before, after)) in enumerate(zip(values, lines, strict=True))
-        if old != new or before != after
-    ]
+    found = _differing(one.token_prices, other.token_prices)
+    if one.tariff is not other.tariff:
+        found |= _differing(one.tariff.concentration, other.tariff.concentration)
+    return sorted(found)
+
+
+def _differing(one: Sequence[object], other: Sequence[object]) -> set[int]:
+    if one == other:
+        return set()
+    return {at for at, (old, new) in enumerate(zip(one, other, strict=True)) if old != new}
 
 
 def moved_in_history(one: RiskArrays, other: RiskArrays) -> set[int]:
@@ -40,7 +45,7 @@ def moved_in_history(one: RiskArrays, other: RiskArrays) -> set[int]:
 
 def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:
     """Whether every coefficient is the same, for lots and for units."""
-    if not np.array_equal(one.exact, other.exact):
+    if one.largest != other.largest or not np.array_equal(one.exact, other.exact):
         return False
     first, second = one.token_losses, other.token_losses
     return first is second or (first is not None and second is not None and np.array_equal(first, second))
@@ -48,13 +53,10 @@ def same_matrix(one: GroupMatrix, other: GroupMatrix) -> bool:
 
 def recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
     """Indices of the instruments whose charges differ."""
-    if before == after:
+    if before is after:
         return set()
-    pairs = [
-        zip(*parts, strict=True)
-        for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
-    ]
-    found = {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+    found = _differing(before.short_rates, after.short_rates) | _differing(before.lot_rates, after.lot_rates)
+    found |= _differing(before.impact, after.impact)
     kept = {id(charge) for charge in before.net}.intersection(map(id, after.net))
     for charge in (*before.net, *after.net):
         if id(charge) not in kept:

@@ -19,15 +19,12 @@ from clearing.margin.requirement.account_margin import (
     AccountMargin,
     MarginBatch,
     add_ons,
-    covers_maintenance,
 )
 from clearing.margin.requirement.book_columns import (
     COLLATERAL,
     EQUITY,
     ID,
-    INITIAL,
-    INITIAL_OK,
-    MAINTENANCE_OK,
+    TOTALS,
     WIDE,
     Columns,
     RiskLayout,
@@ -129,15 +126,15 @@ class MarginBook:
             self._pending.add(self._money, self.columns.own_columns(np.arange(self.columns.size)))
         else:
             for at in changed_tokens(old, arrays):
-                row = self.layout.tokens.start + at
-                self._pending.add(self._money, self.columns.columns_with_values(row))
+                row = self.layout.token_row[arrays.assets[at].id]
+                self._pending.add_rising(self._money, self.columns.columns_with_values(row))
         charged = recharged_instruments(old.tariff, arrays.tariff)
         historical = moved_in_history(old, arrays)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
             unchanged = number not in historical and (before is after or same_matrix(before, after))
             if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.has_lots.start + number
-                self._pending.add(number, self.columns.columns_with_values(row))
+                self._pending.add_rising(number, self.columns.columns_with_values(row))
         self.take_arrays(arrays)
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
@@ -151,9 +148,9 @@ class MarginBook:
         if not fits:
             raise ValueError(f"{len(cash)}, {len(tokens)}, {len(positions)} holdings do not fit the arrays")
         column = self.columns.own_columns(np.array([self._slot(account)]))
-        self.columns.holdings_changed()
+        self.columns.holdings_written(range(rows.cash.start, rows.lots.stop))
         self.columns.table[rows.cash, column[0]] = cash
-        self.columns.table[rows.tokens, column[0]] = tokens
+        self.columns.table[rows.tokens, column[0]] = np.array(tokens, np.int64)[rows.token_order]
         self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
         self._update_holds(column)
         for row in range(self._money + 1):
@@ -165,7 +162,7 @@ class MarginBook:
             return
         slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
         columns = self.columns.columns_of(slots)
-        self.columns.holdings_changed()
+        self.columns.holdings_written({row for _, row, _ in entries})
         self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
         self._pending.add(self._money, columns)
         self._add_moving(np.array([row for _, row, _ in entries], np.intp), columns)
@@ -182,7 +179,7 @@ class MarginBook:
                 at.append(column)
                 lots.append(position)
         part = self.layout.lots
-        self.columns.holdings_changed()
+        self.columns.holdings_written(range(part.start, part.stop))
         before = self.columns.table[part, columns]
         self.columns.table[part, columns] = 0
         self.columns.table[rows, at] = lots
@@ -205,7 +202,7 @@ class MarginBook:
             for instrument, by in change.lots.items()
         }
         check_range([value for _, value in after], (), tuple(lots.values()))
-        self.columns.holdings_changed()
+        self.columns.holdings_written([*(row for row, _ in after), *map(rows.lots_row.__getitem__, lots)])
         for row, value in after:
             self.columns.table[row, column] = value
             self._pending.add(self._money, np.array([column]))
@@ -223,9 +220,8 @@ class MarginBook:
     def remargin(self) -> list[int]:
         """Recompute everything marked. Returns the ids of the accounts recomputed since the last call, rising."""
         self._refresh()
-        columns = np.flatnonzero(self.columns.recomputed[: self.columns.count])
-        self.columns.recomputed[columns] = False
-        ids: list[int] = np.sort(self.columns.table[ID, columns]).tolist()
+        ids: list[int] = np.sort(self.columns.table[ID].take(self.columns.recomputed.columns())).tolist()
+        self.columns.recomputed.clear()
         return ids
 
     def margin(self, account: int) -> AccountMargin:
@@ -251,9 +247,9 @@ class MarginBook:
     def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
         """Those of `accounts` below initial margin, or with cash of a group below -`cash_limit`; in that order."""
         table = self._read(accounts)
+        totals = gathered_totals(table, self._arrays, self.layout)
         owes = (table[self.layout.cash] < -cash_limit).any(axis=0)
-        at = np.flatnonzero((table[INITIAL_OK] == 0) | owes)
-        ids: list[int] = table[ID, at].tolist()
+        ids: list[int] = table[ID, np.flatnonzero((totals.equity < totals.initial) | owes)].tolist()
         return ids
 
     def below_zero(self, others: Sequence[int]) -> dict[int, int]:
@@ -262,9 +258,9 @@ class MarginBook:
         Rising by account. Linear in the accounts that the fork touched, without copying their holdings.
         """
         self._refresh()
-        table = self.columns.table[:, : self.columns.count]
-        suspect = self.columns.recomputed[: self.columns.count] & ((table[EQUITY] < 0) | (table[WIDE] != 0))
-        found = sorted({*table[ID, suspect].tolist(), *others})
+        columns = self.columns.recomputed.columns()
+        ids, wide, equity = (self.columns.table[row].take(columns) for row in (ID, WIDE, EQUITY))
+        found = sorted({*ids[(equity < 0) | (wide != 0)].tolist(), *others})
         if not found:
             return {}
         equities = self.totals(found).equity.tolist()
@@ -291,41 +287,45 @@ class MarginBook:
     def _add_moving(self, rows: Integers, columns: Integers) -> None:
         """The groups in whose scenarios these rows' tokens move are pending; row and column are those of one entry."""
         for number, moving in enumerate(self.layout.moving):
-            if moving.size:
-                holders = np.unique(columns[np.isin(rows, moving)])
+            holders = np.unique(columns[(rows >= moving.start) & (rows < moving.stop)])
+            if holders.size:
                 self._pending.add(number, holders)
                 self._update_holds(holders)
 
     def _update_holds(self, columns: Integers) -> None:
-        for number, group in enumerate(self.layout.groups):
+        """Write which groups these accounts hold, where that changed."""
+        for number, (group, moving) in enumerate(zip(self.layout.groups, self.layout.moving, strict=True)):
             has_lots = self.columns.table[group, columns].any(axis=0)
-            if self.layout.moving[number].size:
-                has_lots |= self.columns.table[np.ix_(self.layout.moving[number], columns)].any(axis=0)
-            self.columns.table[self.layout.has_lots.start + number, columns] = has_lots
+            has_lots |= self.columns.table[moving, columns].any(axis=0)
+            row = self.layout.has_lots.start + number
+            if (self.columns.table[row, columns] != has_lots).any():
+                self.columns.holdings_written([row])
+                self.columns.table[row, columns] = has_lots
 
     def _refresh(self) -> None:
         """Recompute everything that is pending."""
         if not self._pending:
             return
         touched = self._pending.of_all_rows()
-        wide = touched[self.columns.table[WIDE].take(touched) != 0]
-        if wide.size:
+        was_wide = self.columns.table[WIDE].take(touched)
+        if was_wide.any():
+            wide = touched[was_wide != 0]
             self.columns.table[WIDE, wide] = 0
             for row in range(self._money + 1):
                 self._pending.add(row, wide)  # values that did not fit are not stored, so all of them are recomputed
         for row in self._pending.rows():
             columns = self._pending.of(row)
             if row == self._money:
-                self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
+                self.columns.put(COLLATERAL, columns, self._narrow(columns, *self._collateral_of(columns)))
             else:
-                lots, units = self.columns.at(self.layout.groups[row], columns), self._moving_units(row, columns)
-                value, loss = value_and_loss(self._matrices[row], lots, units)
-                self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
-                self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
+                lots, units = (self.columns.at(of[row], columns) for of in (self.layout.groups, self.layout.moving))
+                value, loss, limit = value_and_loss(self._matrices[row], lots, units)
+                self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value, limit))
+                self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss, limit))
                 self.columns.put(self.layout.charges.start + row, columns, self._charges_of(row, columns, lots))
         self._total(touched)
         self._pending.clear()
-        self.columns.recomputed[touched] = True
+        self.columns.recomputed.add_rising(touched)
 
     def _charges_of(self, group: int, columns: Integers, lots: Integers) -> Integers | int:
         """[n] sum of the charges on net amounts of one risk group."""
@@ -334,46 +334,34 @@ class MarginBook:
         charges = self._net[group].of_group(lots)
         return self._narrow(columns, exact_sum(list(charges), columns.size))
 
-    def _moving_units(self, group: int, columns: Integers) -> Integers:
-        """[tokens, n] units that move in one risk group's scenarios."""
-        rows = self.layout.moving[group]
-        if columns.size == self.columns.count or not rows.size:
-            return self.columns.table[rows, : columns.size]
-        return np.stack([self.columns.table[row].take(columns) for row in rows.tolist()])
-
-    def _collateral_of(self, columns: Integers) -> Exact:
-        """[n] cash and tokens after haircut."""
-        cash = self.columns.at(self.layout.cash, columns)
-        return collateral_values(cash, self.columns.at(self.layout.tokens, columns), self._arrays.token_prices)
+    def _collateral_of(self, columns: Integers) -> tuple[Exact, int]:
+        """[n] cash and tokens after haircut, and what every one of them is below."""
+        holdings = self.columns.at(slice(self.layout.cash.start, self.layout.tokens.stop), columns)
+        prices = self._arrays.token_prices
+        values = [1] * len(self.layout.cash_row) + [prices[at] for at in self.layout.token_order.tolist()]
+        return collateral_values(holdings, values)
 
     def _total(self, columns: Integers) -> None:
-        """Compute equity, initial margin and coverage of some accounts from their terms."""
+        """Compute equity and initial margin of some accounts from their terms."""
         rows = self.layout
-        terms = self.columns.at(slice(COLLATERAL, rows.charges.stop), columns)
-        losses = terms[1 + self._money : 1 + 2 * self._money]
-        required: Exact | None = None
+        terms = self.columns.at(slice(COLLATERAL, (rows.charges if self._net else rows.losses).stop), columns)
+        required = terms[1 + self._money :]
+        totals = np.empty((2, columns.size), np.int64)
+        # No sum overflows, except those of wide accounts, which are not read.
+        np.add.reduce(terms[: 1 + self._money], axis=0, out=totals[0])
+        np.add.reduce(required, axis=0, out=totals[1])
         if not self._plain:
             lots = self.columns.at(rows.lots, columns)[rows.rank]
-            units = self.columns.at(rows.tokens, columns)
-            required = add_ons(self._arrays, losses, lots, units, with_net=False)
-            required = self._narrow(columns, required)
-        # No sum overflows, except those of wide accounts, which are not read.
-        equity = terms[: 1 + self._money].sum(axis=0)
-        initial = (terms[1 + self._money :] if self._net else losses).sum(axis=0)
-        if required is not None:
-            initial += required
-        self.columns.put(EQUITY, columns, equity)
-        self.columns.put(INITIAL, columns, initial)
-        self.columns.put(INITIAL_OK, columns, (equity >= initial).astype(np.int64))
-        covers = covers_maintenance(equity, initial, self._arrays.parameters)
-        self.columns.put(MAINTENANCE_OK, columns, covers.astype(np.int64))
-        for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
-            defined = defined_margin(self._arrays, self.layout, self.columns.table[:, column])
-            self.columns.table[INITIAL_OK, column] = defined.initial_ok
-            self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
+            units = self.columns.at(rows.tokens, columns)[rows.token_rank]
+            added = add_ons(self._arrays, required[: self._money], lots, units, with_net=False)
+            totals[1] += self._narrow(columns, added)
+        self.columns.put(TOTALS, columns, totals)
 
-    def _narrow(self, columns: Integers, values: Exact) -> Integers:
-        """`values` as int64. A value that is too large makes its account wide and becomes 0."""
+    def _narrow(self, columns: Integers, values: Exact, limit: int | None = None) -> Integers:
+        """`values`, which are absolutely below `limit` where that is known, as int64. One that is too large makes its
+        account wide and becomes 0."""
+        if limit is not None and limit <= self._wide_limit:
+            return values
         fits = np.asarray((values > -self._wide_limit) & (values < self._wide_limit), np.bool_)
         if fits.all():
             return values.astype(np.int64, copy=False)

@@ -1,4 +1,5 @@
-"""The columns of a margin book that await recomputation, by row: the number of a risk group, or the row of money.
+"""Sets of columns of a margin book; `PendingColumns` has those that await recomputation, by row: the number of a risk
+group, or the row of money.
 
 Rule: nothing that was added is lost before `clear`; a column comes once, however often it was added. The usual tick
 adds one list of columns and reads it back as it is, so that no mask over all accounts is needed. It must not know what
@@ -11,37 +12,79 @@ import numpy as np
 
 from clearing.margin.risk_arrays.exact_products import Integers
 
-_LISTS_MAX = 256
-"""Lists kept for one row before they are merged, so that many single changes stay small."""
+_LISTS_MAX, _ENTRIES_MAX = 2**8, 2**16
+"""Lists kept before they are merged, so that many single changes stay small, and entries of them."""
+_NONE: Integers = np.zeros(0, np.int64)
+
+
+class ColumnSet:
+    """Columns, as lists that are merged when they are read. No array may change after it was added."""
+
+    def __init__(self) -> None:
+        self._lists: list[Integers] = []
+        self._entries = 0
+        """Of all lists since they were merged."""
+        self._is_merged = True
+        """Whether there is one list at most, of distinct and rising columns."""
+
+    def add(self, columns: Integers) -> None:
+        """Add columns, which may repeat, in any order."""
+        if columns.size:
+            self._lists.append(columns)
+            self._is_merged = False
+            self._entries += columns.size
+            if len(self._lists) > _LISTS_MAX or self._entries > _ENTRIES_MAX:
+                self.columns()
+
+    def add_rising(self, columns: Integers) -> None:
+        """As `add`, of columns that are known to be distinct and rising."""
+        if self._lists:
+            self.add(columns)
+        elif columns.size:
+            self._lists.append(columns)
+
+    def columns(self) -> Integers:
+        """All columns, distinct and rising."""
+        if not self._is_merged:
+            if len(self._lists) > 1 or not is_rising(self._lists[0]):
+                self._lists[:] = [merged(self._lists)]
+            self._entries = 0
+            self._is_merged = True
+        return self._lists[0] if self._lists else _NONE
+
+    def clear(self) -> None:
+        """Forget all columns."""
+        self._lists.clear()
+        self._entries = 0
+        self._is_merged = True
 
 
 class PendingColumns:
-    """Columns by row, as lists that are merged when they are read."""
+    """Columns by row."""
 
     def __init__(self) -> None:
-        self._lists: dict[int, list[Integers]] = {}
+        self._sets: dict[int, ColumnSet] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._lists)
+        return bool(self._sets)
 
     def add(self, row: int, columns: Integers) -> None:
         """Add columns, which may repeat, in any order. The array must not change afterwards."""
         if columns.size:
-            lists = self._lists.setdefault(row, [])
-            lists.append(columns)
-            if len(lists) > _LISTS_MAX:
-                lists[:] = [merged(lists)]
+            self._sets.setdefault(row, ColumnSet()).add(columns)
+
+    def add_rising(self, row: int, columns: Integers) -> None:
+        """As `add`, of columns that are known to be distinct and rising."""
+        if columns.size:
+            self._sets.setdefault(row, ColumnSet()).add_rising(columns)
 
     def rows(self) -> list[int]:
         """The rows with columns, rising."""
-        return sorted(self._lists)
+        return sorted(self._sets)
 
     def of(self, row: int) -> Integers:
         """The row's columns, distinct and rising; one of `rows`."""
-        lists = self._lists[row]
-        if len(lists) > 1 or not is_rising(lists[0]):
-            lists[:] = [merged(lists)]
-        return lists[0]
+        return self._sets[row].columns()
 
     def of_all_rows(self) -> Integers:
         """The columns of all rows, distinct and rising; there is one."""
@@ -52,7 +95,7 @@ class PendingColumns:
 
     def clear(self) -> None:
         """Forget all columns."""
-        self._lists.clear()
+        self._sets.clear()
 
 
 def is_rising(columns: Integers) -> bool:

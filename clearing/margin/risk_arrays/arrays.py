@@ -30,7 +30,6 @@ from clearing.margin.risk_arrays.exact_products import (
     Joined,
     group_matrix,
     joined_matrix,
-    with_tokens,
 )
 from clearing.margin.risk_arrays.net_charges import ChargeRows, charge_rows, charges_of, sensitivity_parameters
 from clearing.margin.risk_arrays.net_matrices import NetMatrix, net_matrix
@@ -197,15 +196,15 @@ class RiskArrays:
     @cached_property
     def matrices(self) -> tuple[GroupMatrix, ...]:
         """Each group's array in the form for products with lots and units; computed once."""
-        return tuple(self.matrix_of(group, group_matrix(self.own_values, self.members(group))) for group in self.groups)
+        return tuple(self.matrix_of(group, self.members(group), self.own_values) for group in self.groups)
 
-    def matrix_of(self, group: RiskGroup, of_instruments: GroupMatrix) -> GroupMatrix:
-        """The group's matrix, from that of its instruments, over the same columns."""
+    def matrix_of(self, group: RiskGroup, members: tuple[int, ...], values: Integers) -> GroupMatrix:
+        """The group's matrix from the `values` of instruments, over the same columns."""
         tokens = self.tokens_of(group)
         if not tokens:
-            return of_instruments
-        rows = np.array([self.token_rows[at] for at in tokens], np.int64).T[: len(of_instruments.exact)]
-        return with_tokens(of_instruments, tokens, np.ascontiguousarray(rows[:1] - rows))
+            return group_matrix(values, members)
+        rows = np.array([self.token_rows[at] for at in tokens], np.int64)
+        return group_matrix(values, members, tokens, rows[:, : values.shape[1]])
 
     @cached_property
     def tariff(self) -> Tariff:
@@ -240,6 +239,8 @@ class RiskArrays:
     @cached_property
     def net_matrices(self) -> tuple[NetMatrix, ...]:
         """Charges on net amounts in the form for products with lots, one for each group that has any; computed once."""
+        if not self.tariff.net:
+            return ()
         before: tuple[NetMatrix, ...] = vars(self).get(_MATRICES_BEFORE, ())
         found = {tuple(map(id, matrix.charges)): matrix for matrix in before}  # the same objects: they did not move
         by_group: dict[int, list[ChargeRows]] = {}
@@ -260,8 +261,7 @@ class RiskArrays:
         """As `matrices`, with the columns of history; computed once."""
         if not self.tariff.historical:
             return self.matrices
-        wide = (group_matrix(self.values, self.members(group)) for group in self.groups)
-        return tuple(map(self.matrix_of, self.groups, wide))
+        return tuple(self.matrix_of(group, self.members(group), self.values) for group in self.groups)
 
     @cached_property
     def token_prices(self) -> list[int]:
@@ -330,6 +330,7 @@ def build_risk_arrays(
         token_rows=token_rows,
         token_index=token_index,
     )
+    vars(built)["token_prices"] = token_values
     if before is not None:
         _keep_unchanged(built, before, moved)
     return built
@@ -398,9 +399,6 @@ def _values(
             valued.append(RevaluedBlock(block, ticks, time_ms, averages))
     for revalued, rows in zip(valued, option_rows(valued), strict=True):
         values[revalued.block.options.rows] = rows
-    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
-    if largest > COEFFICIENT_MAX:
-        raise Bug(f"risk array entry {largest} reaches 2^62")
     values.setflags(write=False)
     return values, [plan.blocks[at] for at in moved]
 
@@ -449,7 +447,7 @@ def _reused(
 ) -> tuple[GroupMatrix, ...]:
     """A matrix for each group: anew of these `groups`, as `before` of the others."""
     return tuple(
-        built.matrix_of(group, group_matrix(values, matrix.members)) if group.id in groups else matrix
+        built.matrix_of(group, matrix.members, values) if group.id in groups else matrix
         for group, matrix in zip(built.groups, before, strict=True)
     )
 

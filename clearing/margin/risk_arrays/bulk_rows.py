@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from clearing.base.errors import Bug
 from clearing.base.units import PPM
+from clearing.margin.risk_arrays.exact_products import INT64_EXACT, largest_of
 from clearing.margin.risk_arrays.grid import Grid, Integers, filled_columns, grid_columns
-from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, shocked_index
+from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX, marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.averages import NO_AVERAGES, Averages, deviation_factor
 from clearing.pricing.black76 import option_values
@@ -28,8 +29,6 @@ from clearing.schema.risk.known_average import blended_ticks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-
-INT64_EXACT = 2**63
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +65,8 @@ class InstrumentBlock:
     marked: tuple[Instrument, ...]
     marked_rows: Integers
     scales: Integers
-    """[marked] micros a tick."""
+    """[marked, 1] micros a tick."""
+    largest_scale: int
     options: OptionColumns
 
 
@@ -88,7 +88,8 @@ def build_block(
         rows=tuple(row for row, _ in numbered),
         marked=tuple(instrument for _, instrument in marked),
         marked_rows=np.array([row for row, _ in marked], np.int64),
-        scales=np.array([instrument.micros_per_tick for _, instrument in marked], np.int64),
+        scales=np.array([instrument.micros_per_tick for _, instrument in marked], np.int64)[:, np.newaxis],
+        largest_scale=max((instrument.micros_per_tick for _, instrument in marked), default=0),
         options=OptionColumns(
             rows=np.array([row for row, _ in options], np.int64),
             strikes=strikes,
@@ -114,32 +115,48 @@ def block_marks(block: InstrumentBlock, index_ticks: int, marks: Mapping[int, in
 
 
 def marked_values(block: InstrumentBlock, marks: Sequence[int]) -> Integers:
-    """[marked, 1 + S]: `marked_row` of each instrument."""
+    """[marked, 1 + S]: `marked_row` of each instrument. Raises Bug when a value reaches 2^62."""
     grid = block.grid
     values = np.zeros((len(marks), 1 + len(grid.weights)), np.int64)
     highest = max(marks)
-    span = 4 * highest * int(block.scales.max()) * (PPM if grid.weighted else 1)
-    if highest * int(grid.numerators.max()) >= INT64_EXACT or span >= INT64_EXACT:
+    largest = 4 * highest * block.largest_scale  # no scenario moves a price beyond four times itself
+    if highest * grid.largest_numerator >= INT64_EXACT or largest * (PPM if grid.weighted else 1) >= INT64_EXACT:
         for row, mark in enumerate(marks):
-            moved = marked_row(int(block.scales[row]), mark, block.group.range_ppm, block.scenarios)
+            moved = marked_row(int(block.scales[row, 0]), mark, block.group.range_ppm, block.scenarios)
+            _check_gain(max(map(abs, moved)))
             values[row, : len(moved)] = moved
         return values
-    gains = shocked_ticks(np.array(marks, np.int64)[:, np.newaxis], grid)
-    gains -= np.array(marks, np.int64)[:, np.newaxis]
-    gains *= block.scales[:, np.newaxis]
+    gains = values[:, 1:]
+    move_prices(np.array(marks, np.int64)[:, np.newaxis], grid, gains)
+    gains *= block.scales
     if grid.weighted:
         gains *= grid.weights
         gains //= PPM
-    values[:, 1:] = gains
+    if largest > COEFFICIENT_MAX:
+        _check_gain(largest_of(gains))
     return values
 
 
-def shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
-    """`shocked_index` of prices [n, 1] in each scenario [n, S]; ticks * numerators must stay below 2^63."""
-    size = ticks * -grid.numerators
-    size //= grid.denominators  # minus the size, rounded away from zero
-    moved: Integers = ticks + np.where(grid.rising, -size, size)
-    return np.maximum(moved, 1, out=moved)
+def _check_gain(largest: int) -> None:
+    if largest > COEFFICIENT_MAX:
+        raise Bug(f"a gain of {largest} micros reaches 2^62")
+
+
+def move_prices(ticks: Integers, grid: Grid, moves: Integers) -> None:
+    """Write into `moves` [n, S] `shocked_index` less the price, of prices [n, 1]; ticks * numerators must stay below
+    2^63."""
+    np.multiply(ticks, grid.negated, out=moves)
+    moves //= grid.denominators  # minus the size, rounded away from zero
+    moves *= grid.signs
+    np.maximum(moves, 1 - ticks, out=moves)
+
+
+def shocked_ticks(ticks: int, grid: Grid) -> Integers:
+    """[S] `shocked_index` of a price; ticks * numerators must stay below 2^63."""
+    moved = np.empty(len(grid.weights), np.int64)
+    move_prices(np.array(ticks, np.int64), grid, moved)
+    moved += ticks
+    return moved
 
 
 PARTS_MAX = 2**62
@@ -261,8 +278,8 @@ def _forwards(block: InstrumentBlock, index_ticks: int, carries: Sequence[Carry]
     grid = block.grid
     indices = np.empty(1 + len(grid.weights), np.int64)
     indices[0] = index_ticks
-    if index_ticks * int(grid.numerators.max()) < INT64_EXACT:
-        indices[1:] = shocked_ticks(np.array([[index_ticks]], np.int64), grid)[0]
+    if index_ticks * grid.largest_numerator < INT64_EXACT:
+        indices[1:] = shocked_ticks(index_ticks, grid)
     else:
         moved = [shocked_index(index_ticks, block.group.range_ppm, scenario) for scenario in block.scenarios]
         indices[1 : 1 + len(moved)] = moved

@@ -10,7 +10,8 @@ from math import gcd
 import numpy as np
 
 from clearing.base.units import PPM
-from clearing.margin.risk_arrays.bulk_rows import INT64_EXACT, InstrumentBlock, shocked_ticks
+from clearing.margin.risk_arrays.bulk_rows import InstrumentBlock, shocked_ticks
+from clearing.margin.risk_arrays.exact_products import INT64_EXACT
 from clearing.margin.risk_arrays.token_rows import token_row
 from clearing.pricing.value_after_haircut import value_fraction
 from clearing.schema.risk.parameters import RiskParameters
@@ -31,9 +32,9 @@ def bulk_token_row(
     numerator, divisor = numerator // common, divisor // common
     highest = min(5 * ticks, INDEX_TICKS_MAX)  # no scenario moves a price beyond four times itself
     span = highest * numerator // divisor * (PPM if grid.weighted else 1)
-    if ticks * int(grid.numerators.max()) >= INT64_EXACT or max(highest * numerator, 2 * span) >= INT64_EXACT:
+    if ticks * grid.largest_numerator >= INT64_EXACT or max(highest * numerator, 2 * span) >= INT64_EXACT:
         return token_row(token, ticks, parameters)
-    values = shocked_ticks(np.array([[ticks]], np.int64), grid)[0]
+    values = shocked_ticks(ticks, grid)
     np.minimum(values, INDEX_TICKS_MAX, out=values)
     values *= numerator
     values //= divisor

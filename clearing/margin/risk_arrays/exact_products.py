@@ -13,14 +13,14 @@ Plain arrays here: this is the hot loop.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearing.margin.risk_arrays import token_products
 
-FLOAT_EXACT = 2**53
+FLOAT_EXACT = token_products.FLOAT_EXACT
 INT64_EXACT = 2**63
 CHUNK_PRODUCTS = 2**18
 """Multiplications given to the matrix library at a time: small enough for the cache and for the library to stay on the
@@ -52,16 +52,35 @@ class GroupMatrix:
     joined: NDArray[np.float64] | None = None
     """[1 + S, members + tokens] both as float64; None without tokens."""
     limits: NDArray[np.float64] | None = None
-    """[members + tokens] what no absolute entry of either exceeds: `largest`, and each token's; None without tokens."""
+    """[members + tokens] the largest absolute entry of each, rounded to float64; None without tokens."""
 
 
-def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
-    """The matrix of the instruments `members` from risk array `values` [m, 1 + S], |values| < 2^62."""
-    own = values[list(members)].T
-    exact = np.ascontiguousarray(own[:1] - own)  # below 2^63
-    exact[:1] = own[:1]
-    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
-    return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+def group_matrix(
+    values: Integers, members: tuple[int, ...], tokens: tuple[int, ...] = (), token_values: Integers | None = None
+) -> GroupMatrix:
+    """The matrix of the instruments `members` from risk array `values` [m, 1 + S], |values| < 2^62.
+
+    `token_values` [tokens, 1 + S] are those of a unit of each of the `tokens` that move in the group's scenarios.
+    """
+    own = values.take(members, axis=0).T
+    exact = np.empty(own.shape, np.int64)
+    np.subtract(own[0], own, out=exact)  # below 2^63
+    exact[0] = own[0]
+    return _matrix(members, exact, tokens, None if token_values is None else (token_values[:, :1] - token_values).T)
+
+
+def _matrix(
+    members: tuple[int, ...], exact: Integers, tokens: tuple[int, ...] = (), token_losses: Integers | None = None
+) -> GroupMatrix:
+    """The matrix with these coefficients."""
+    largest = largest_of(exact)
+    if not tokens:
+        return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+    joined = np.empty((len(exact), len(members) + len(tokens)))
+    joined[:, : len(members)] = exact
+    joined[:, len(members) :] = token_losses
+    limits = np.abs(joined).max(axis=0)
+    return GroupMatrix(members, exact, joined[:, : len(members)], largest, tokens, token_losses, joined, limits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +106,6 @@ def joined_matrix(
         own = matrix.exact.copy()
         own[0] = 0  # no move
         exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
-    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
-    joint = GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
     parts = [
         (at, matrix.token_losses[[column[number] for column in columns], place])
         for number, matrix in enumerate(matrices)
@@ -99,20 +116,7 @@ def joined_matrix(
     moved = np.zeros((1 + len(columns), len(parts)), np.int64)
     for place, (_, losses) in enumerate(parts):
         moved[1:, place] = losses
-    return with_tokens(joint, tuple(at for at, _ in parts), moved)
-
-
-def with_tokens(matrix: GroupMatrix, tokens: tuple[int, ...], losses: Integers) -> GroupMatrix:
-    """The matrix with the losses [1 + S, tokens] of one unit of these tokens, |losses| < 2^62."""
-    if not tokens:
-        return matrix
-    own = matrix.exact.shape[1]
-    joined = np.empty((len(losses), own + len(tokens)))
-    joined[:, :own] = matrix.real
-    joined[:, own:] = losses
-    limits = np.full(own + len(tokens), float(matrix.largest))
-    limits[own:] = np.abs(joined[:, own:]).max(axis=0)
-    return GroupMatrix(matrix.members, matrix.exact, matrix.real, matrix.largest, tokens, losses, joined, limits)
+    return _matrix(tuple(range(members)), exact, tuple(at for at, _ in parts), moved)
 
 
 NO_UNITS: Integers = np.zeros((0, 0), np.int64)
@@ -120,29 +124,34 @@ NO_UNITS: Integers = np.zeros((0, 0), np.int64)
 
 def coefficient_matrix(members: tuple[int, ...], rows: Sequence[Sequence[int]]) -> GroupMatrix:
     """Rows of coefficients over `members` as a matrix, row 0 zero: "losses" are sums of coefficient times lots."""
-    exact = np.zeros((1 + len(rows), len(members)), np.int64)
-    for number, row in enumerate(rows, start=1):
-        exact[number] = row
-    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
-    return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+    return _matrix(members, np.array([[0] * len(members), *rows], np.int64))
 
 
-def value_and_loss(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> tuple[Exact, Exact]:
-    """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly.
+class ValueAndLoss(NamedTuple):
+    """Of n accounts in one group."""
+
+    value: Exact
+    """[n] base value."""
+    loss: Exact
+    """[n] worst loss, at least 0."""
+    limit: int
+    """Every absolute entry of both is below it."""
+
+
+def value_and_loss(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS) -> ValueAndLoss:
+    """Base value and worst loss of `lots` [members, n] in one group, exactly.
 
     `units` [tokens, n] of the matrix's tokens, whose own value is not part of the base value.
     """
     if matrix.tokens:
-        return token_products.value_and_loss(matrix, lots, units)
+        return ValueAndLoss(*token_products.value_and_loss(matrix, lots, units))
     count = lots.shape[1]
     gross = np.abs(lots).sum(axis=0)  # |lots| < 2^39, so this sum is far from 2^63
     if matrix.largest * int(gross.max(initial=0)) < FLOAT_EXACT:
-        value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
+        both = np.empty((2, count), np.int64)
         for part in _chunks(matrix, count):
-            product = matrix.real @ lots[:, part].astype(np.float64)
-            value[part] = product[0]
-            loss[part] = product[1:].max(axis=0, initial=0.0)
-        return value, loss
+            token_products.reduce_product(matrix.real @ lots[:, part].astype(np.float64), both[:, part])
+        return ValueAndLoss(both[0], both[1], FLOAT_EXACT)
     return _large(matrix, lots, gross)
 
 
@@ -178,7 +187,7 @@ def real_losses(matrix: GroupMatrix, lots: Integers, units: Integers = NO_UNITS)
     return losses
 
 
-def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact, Exact]:
+def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> ValueAndLoss:
     """The accounts above the float bound, each on the first path that can represent it."""
     wide = matrix.largest * int(gross.max()) >= INT64_EXACT
     kind: type = object if wide else np.int64
@@ -187,7 +196,7 @@ def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact,
     small = gross <= (FLOAT_EXACT - 1) // matrix.largest
     middle = ~small & (gross <= (INT64_EXACT - 1) // matrix.largest)
     if small.any():
-        value[small], loss[small] = value_and_loss(matrix, lots[:, small])
+        value[small], loss[small], _ = value_and_loss(matrix, lots[:, small])
     if middle.any():
         columns, bound = np.flatnonzero(middle), int(gross[middle].max())
         for part in _chunks(matrix, columns.size):
@@ -198,7 +207,7 @@ def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact,
         column_lots = lots[:, column].tolist()
         sums = [sum(entry * q for entry, q in zip(row, column_lots, strict=True)) for row in rows]
         value[column], loss[column] = sums[0], max(0, *sums[1:])
-    return value, loss
+    return ValueAndLoss(value, loss, 1 + max(largest_of(value), largest_of(loss)))
 
 
 def _chunks(matrix: GroupMatrix, count: int) -> list[slice]:
@@ -248,19 +257,14 @@ def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
     return wide
 
 
-def collateral_values(cash: Integers, tokens: Integers, values: Sequence[int]) -> Exact:
-    """[n] sum of `cash` [c, n] and of `tokens` [k, n] at `values` [k] micros a unit."""
-    count = cash.shape[1]
-    if not count:
-        return np.zeros(0, np.int64)
-    most = [*map(abs, values), *[1] * len(cash)]
-    held = [*np.abs(tokens).max(axis=1).tolist(), *np.abs(cash).max(axis=1).tolist()]
-    if sum(map(mul, most, held)) < INT64_EXACT:
-        total: Exact = np.array(values, np.int64) @ tokens
-        total += cash.sum(axis=0)
-        return total
-    terms = [*cash, *(exact_product(value, units) for value, units in zip(values, tokens, strict=True))]
-    return exact_sum(terms, count)
+def collateral_values(holdings: Integers, values: Sequence[int]) -> tuple[Exact, int]:
+    """[n] sum of `holdings` [c + k, n] at `values` [c + k] micros a unit; every absolute sum is below the second."""
+    most = np.abs(holdings).max(axis=1, initial=0).tolist()
+    limit = 1 + sum(map(mul, map(abs, values), most))
+    if limit <= INT64_EXACT:
+        return np.array(values, np.int64) @ holdings, limit
+    terms = [exact_product(value, units) for value, units in zip(values, holdings, strict=True)]
+    return exact_sum(terms, holdings.shape[1]), limit
 
 
 def exact_product(factor: int, values: Exact) -> Exact:

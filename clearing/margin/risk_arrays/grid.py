@@ -60,10 +60,12 @@ short-dated options. Source: as of `TAILS`."""
 class Grid:
     """One group's scenarios after the base, as columns [S]."""
 
-    numerators: Integers
-    """Numerators of the move's size, over `denominators`; including the range, so below 2^32."""
+    negated: Integers
+    """Minus the numerators of the move's size, over `denominators`; including the range, so above -2^32."""
     denominators: Integers
-    rising: NDArray[np.bool_]
+    signs: Integers
+    """-1 where the price rises, 1 where it falls: `negated` times it has the direction of the move."""
+    largest_numerator: int
     weights: Integers
     """In ppm."""
     volatility: Integers
@@ -111,9 +113,10 @@ def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
     numerators, denominators, weights, volatility, linear, absolute = (np.array(column, np.int64) for column in columns)
     stated = np.array([scenario.volatility_ppm for scenario in filled], np.int64)
     return Grid(
-        numerators=numerators,
+        negated=-numerators,
         denominators=denominators,
-        rising=np.array([scenario.move_numerator > 0 for scenario in filled]),
+        signs=np.array([-1 if scenario.move_numerator > 0 else 1 for scenario in filled], np.int64),
+        largest_numerator=max(numerator for numerator, _ in sizes) if sizes else 0,
         weights=weights,
         volatility=volatility,
         skew_linear=linear,

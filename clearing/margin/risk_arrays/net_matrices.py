@@ -6,6 +6,7 @@ arrays. This module must not know prices.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -53,10 +54,10 @@ class NetMatrix:
 def net_matrix(charges: Sequence[ChargeRows]) -> NetMatrix:
     """The charges of one group, in order; at least one."""
     rows = [row for charge in charges for row in charge.rows]
-    ends = np.cumsum([len(charge.rows) for charge in charges]).tolist()
+    starts = accumulate((len(charge.rows) for charge in charges[:-1]), initial=0)
     return NetMatrix(
         charges=tuple(charges),
         matrix=coefficient_matrix(charges[0].members, [coefficients for coefficients, _ in rows]),
         intercepts=np.array([intercept for _, intercept in rows], np.int64)[:, np.newaxis],
-        starts=[0, *ends[:-1]],
+        starts=list(starts),
     )

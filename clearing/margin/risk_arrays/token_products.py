@@ -19,33 +19,39 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from clearing.margin.risk_arrays.exact_products import Exact, GroupMatrix, Integers
 
-FLOAT_SAFE = 0.999 * 2.0**53
+FLOAT_EXACT = 2**53
+FLOAT_SAFE = 0.999 * FLOAT_EXACT
 INT64_SAFE = 0.999 * 2.0**63
 CHUNK_PRODUCTS = 2**18
 """As in `exact_products`."""
 
 
-def value_and_loss(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "tuple[Exact, Exact]":
-    """As `exact_products.value_and_loss`; `units` [tokens, n]."""
+def value_and_loss(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "tuple[Exact, Exact, int]":
+    """The parts of `exact_products.value_and_loss`; `units` [tokens, n]."""
     count, held = lots.shape[1], _held(lots, units)
     bound = _bounds(matrix, held)
     if not bound.size or float(bound.max()) < FLOAT_SAFE:
-        value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
+        both = np.empty((2, count), np.int64)
         for part in _chunks(matrix, count):
-            product = _real_product(matrix, held[:, part])
-            value[part] = product[0]
-            loss[part] = product[1:].max(axis=0, initial=0.0)
-        return value, loss
+            reduce_product(_real_product(matrix, held[:, part]), both[:, part])
+        return both[0], both[1], FLOAT_EXACT
     wide = float(bound.max()) >= INT64_SAFE
     values: Exact = np.zeros(count, object if wide else np.int64)
     losses: Exact = np.zeros(count, object if wide else np.int64)
     small = bound < FLOAT_SAFE
     if small.any():
-        values[small], losses[small] = value_and_loss(matrix, lots[:, small], units[:, small])
+        values[small], losses[small], _ = value_and_loss(matrix, lots[:, small], units[:, small])
     for column in np.flatnonzero(~small).tolist():
         sums = _sums(matrix, lots[:, column].tolist(), units[:, column].tolist())
         values[column], losses[column] = sums[0], max(0, *sums[1:])
-    return values, losses
+    return values, losses, 1 + max(int(values.max()), -int(values.min()), int(losses.max()))
+
+
+def reduce_product(product: NDArray[np.float64], both: "Integers") -> None:
+    """Write base value and worst loss of a product [1 + S, n] into `both` [2, n]; overwrites row 0 of the product."""
+    both[0] = product[0]
+    product[0] = 0.0
+    both[1] = np.maximum.reduce(product, axis=0)
 
 
 def losses_by_scenario(matrix: "GroupMatrix", lots: "Integers", units: "Integers") -> "Exact":

@@ -257,3 +257,35 @@ def test_a_fork_reads_through_and_is_folded_in_whole():
     rows = ((103, 0), (3,), (0, -9, 3, 0, 0)), ((7, 7), (0,), (1, 1, 1, 1, 1)), ((4, 0), (4,), (1, 0, 4, 0, 0))
     for each in (book, first, deeper):
         assert margins_of(each, [3, 500, 4]) == [account_margin(risen, *row) for row in rows]
+
+
+def test_a_fork_that_was_merged_follows_prices_through_the_book_below():
+    rows = {at: ((10**9, 0), (at % 2,), (at % 3, 0, at % 5, 0, 0)) for at in range(100)}
+    book = book_of(NORMAL, rows)
+    fork = book.fork()
+    fork.put(7, *rows[8])
+    for number, ticks in enumerate((790_000, 780_000, 805_000)):
+        fork.reprice(arrays_of(INDEX | {1: ticks}))
+        fork.put(200 + number, (5, 5), (0,), (0, number, 1, 0, 0))
+        fork.absorb()
+    held = rows | {7: rows[8]} | {200 + number: ((5, 5), (0,), (0, number, 1, 0, 0)) for number in range(3)}
+    for each in (fork, book):
+        assert margins_of(each, list(held)) == [account_margin(fork.arrays, *row) for row in held.values()]
+    assert book.remargin() == sorted(held)
+
+
+def test_who_begins_or_stops_to_hold_is_known_at_the_next_price():
+    rows = {at: ((10**9, 0), (0,), (at % 2, 0, 0, 0, 0)) for at in range(20)}
+    book = book_of(NORMAL, rows)
+    for turn, ticks in enumerate((790_000, 780_000, 805_000, 800_000)):
+        fork = book.fork()
+        fork.reprice(arrays_of(INDEX | {1: ticks}))
+        fork.remargin()
+        fork.put_lots([(turn, [(1, 1 - turn % 2)]), (10 + turn, [])])
+        fork.absorb()
+        rows[turn] = ((10**9, 0), (0,), (1 - turn % 2, 0, 0, 0, 0))
+        rows[10 + turn] = ((10**9, 0), (0,), (0,) * 5)
+        book.remargin()
+        book.reprice(arrays_of(INDEX | {1: ticks + 1}))
+        assert book.remargin() == [at for at, (_, _, lots) in rows.items() if any(lots)]
+        assert margins_of(book, list(rows)) == [account_margin(book.arrays, *row) for row in rows.values()]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.margin.requirement.pending_columns import PendingColumns
+from clearing.margin.requirement.pending_columns import ColumnSet, PendingColumns
 
 ADDITIONS = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 60), max_size=8)), max_size=20)
 
@@ -32,3 +32,22 @@ def test_many_single_additions_are_merged_on_the_way() -> None:
     for column in range(10_000):
         pending.add(0, np.array([column % 3]))
     assert pending.of(0).tolist() == [0, 1, 2]
+
+
+@given(ADDITIONS)
+def test_columns_that_are_known_to_rise_are_read_like_all_others(additions: list[tuple[int, list[int]]]) -> None:
+    found, pending = ColumnSet(), PendingColumns()
+    for row, columns in additions:
+        distinct = sorted(set(columns))
+        found.add_rising(np.array(distinct, np.int64))
+        pending.add_rising(row, np.array(distinct, np.int64))
+        if row == 0:
+            found.add(np.array(columns[::-1], np.int64))
+            pending.add(row, np.array(columns[::-1], np.int64))
+    assert found.columns().tolist() == sorted({column for _, columns in additions for column in columns})
+    for row in pending.rows():
+        assert pending.of(row).tolist() == sorted(
+            {at for number, columns in additions if number == row for at in columns}
+        )
+    found.clear()
+    assert found.columns().size == 0

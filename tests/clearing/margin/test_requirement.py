@@ -17,7 +17,13 @@ from clearing.margin.requirement.account_margin import (
     surely_covered,
 )
 from clearing.margin.risk_arrays.arrays import RiskArrays
-from clearing.margin.risk_arrays.exact_products import FEW, group_matrix, largest_of, value_and_loss
+from clearing.margin.risk_arrays.exact_products import (
+    FEW,
+    collateral_values,
+    group_matrix,
+    largest_of,
+    value_and_loss,
+)
 from clearing.schema.risk.parameters import (
     SPAN_SIXTEEN,
     JointCredit,
@@ -335,11 +341,41 @@ def test_every_path_of_the_kernel_gives_the_product_of_integers(members, value_b
     lots = rng.integers(-(2**lot_bits), 2**lot_bits, (members, 6), endpoint=True)
     lots[:, :2] = 2**lot_bits, -(2**lot_bits)
     matrix = group_matrix(values, tuple(range(members)))
-    value, loss = value_and_loss(matrix, lots)
+    value, loss, limit = value_and_loss(matrix, lots)
     for at in range(6):
         worth = [sum(int(a) * int(q) for a, q in zip(column, lots[:, at], strict=True)) for column in values.T]
         assert int(value[at]) == worth[0]
         assert int(loss[at]) == max(0, worth[0] - min(worth[1:]))
+        assert max(abs(int(value[at])), int(loss[at])) < limit
+
+
+@given(st.integers(1, 6), st.integers(1, 3), st.integers(0, 61), st.integers(0, 62), st.integers(0, 2**32 - 1))
+def test_every_path_of_the_kernel_with_tokens_gives_the_sum_of_products(members, kinds, value_bits, unit_bits, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-(2**value_bits), 2**value_bits, (members, 4), endpoint=True)
+    tokens = rng.integers(0, 2**value_bits, (kinds, 4), endpoint=True)
+    lots = rng.integers(-(2**38), 2**38, (members, 6)) >> rng.integers(0, 39, 6)
+    units = rng.integers(0, 2**unit_bits, (kinds, 6), endpoint=True)
+    matrix = group_matrix(values, tuple(range(members)), tuple(range(kinds)), tokens)
+    value, loss, limit = value_and_loss(matrix, lots, units)
+    for at in range(6):
+        worth = [sum(int(a) * int(q) for a, q in zip(column, lots[:, at], strict=True)) for column in values.T]
+        moved = [sum(int(a) * int(q) for a, q in zip(column, units[:, at], strict=True)) for column in tokens.T]
+        whole = [of_lots + of_units for of_lots, of_units in zip(worth, moved, strict=True)]
+        assert int(value[at]) == worth[0]
+        assert int(loss[at]) == max(0, whole[0] - min(whole[1:]))
+        assert max(abs(int(value[at])), int(loss[at])) < limit
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**62), st.integers(1 - 2**63, 2**63 - 1)), min_size=1, max_size=4),
+    st.integers(0, 63),
+)
+def test_collateral_is_the_sum_of_what_each_holding_is_worth(holdings, shift):
+    values, amounts = zip(*((value, amount >> shift) for value, amount in holdings), strict=True)
+    total, limit = collateral_values(np.array([amounts, amounts[::-1]], np.int64).T, values)
+    assert total.tolist() == [sum(map(int.__mul__, values, each)) for each in (amounts, amounts[::-1])]
+    assert max(map(abs, total.tolist())) < limit
 
 
 def test_neither_the_number_nor_the_order_of_accounts_changes_a_margin():

@@ -123,6 +123,22 @@ def test_a_price_out_of_range_is_a_broken_invariant(ticks):
         arrays_of({1: ticks, 2: 19_400})
 
 
+@pytest.mark.parametrize(
+    ("micros_per_tick", "mark", "grid"),
+    [
+        (2**20, 2**45, SPAN_SIXTEEN),
+        (2**24, 2**45, SPAN_SIXTEEN),
+        (1_600_000, 2**40, (Scenario(3, 1, 0, of_index=True),)),
+    ],
+)
+def test_a_gain_of_two_to_the_62_is_a_broken_invariant(micros_per_tick, mark, grid):
+    listed = [msgspec.structs.replace(INSTRUMENTS[0], micros_per_tick=micros_per_tick)]
+    chosen = msgspec.structs.replace(PARAMETERS, scenarios=grid)
+    assert np.abs(arrays_of(marks={1: mark // 32}, parameters=chosen, instruments=listed).values).max() < 2**62
+    with pytest.raises(Bug, match=r"reaches 2\^62"):
+        arrays_of(marks={1: mark}, parameters=chosen, instruments=listed)
+
+
 def test_an_instrument_in_no_risk_group_is_a_broken_invariant():
     stray = (*INSTRUMENTS[:4], msgspec.structs.replace(INSTRUMENTS[4], group=7))
     with pytest.raises(Bug, match="ETH-P180"):
