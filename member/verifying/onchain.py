@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -52,7 +52,38 @@ if TYPE_CHECKING:
     from bridge.relay.solvency_sender import SolvencySender
 
 
-class EpochReport(msgspec.Struct, frozen=True):
+class JudgedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What reports about keys and about accounts under them end with."""
+
+    open: dict[str, str] = {}
+    """What found nothing wrong and could not show all that it is there to show, and why."""
+    attested: dict[str, str] = {}
+    """Values behind the rows that are the quorum's word, by name, as far as a package was given."""
+    not_proven: tuple[str, ...] = ()
+    """What is not known of the package's age, and who says that its set is in force."""
+    strict: bool = False
+    """Whether something open that is not allowed makes `ok` false."""
+    may_stay_open: tuple[str, ...] = ()
+    ok: bool = False
+    """Whether the report's own claim holds, and nothing that is open counts."""
+
+    @property
+    def _is_good(self) -> bool:
+        """Whether the report's own claim holds."""
+        return True
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What is open and counts."""
+        return tuple(name for name in self.open if self.strict and name not in self.may_stay_open)
+
+    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> Self:
+        """The same with its conclusion; strictly, what is open and not allowed fails it."""
+        stated = msgspec.structs.replace(self, strict=strict, may_stay_open=tuple(allowed))
+        return msgspec.structs.replace(stated, ok=self._is_good and not stated.refused)
+
+
+class EpochReport(JudgedReport, frozen=True):
     """What is known of an epoch's keys."""
 
     epoch: int
@@ -65,30 +96,13 @@ class EpochReport(msgspec.Struct, frozen=True):
     certified: bool
     anchored: bool
     """Whether network and validator set are those that the caller trusts, and not the file's own."""
-    open: dict[str, str] = {}
-    """Checks of the package that found nothing wrong and could not show all that they are there to show, and why."""
-    attested: dict[str, str] = {}
-    """Values behind the rows that are the quorum's word, by name, as `verify` lists them."""
-    not_proven: tuple[str, ...] = ()
-    """What is not known of the package's age, and who says that its set is in force."""
-    strict: bool = False
-    """Whether an open check that is not allowed makes `ok` false."""
-    may_stay_open: tuple[str, ...] = ()
-    ok: bool = False
-    """Whether a quorum signed the keys, and nothing that is open counts."""
 
     @property
-    def refused(self) -> tuple[str, ...]:
-        """The open checks that count."""
-        return tuple(name for name in self.open if self.strict and name not in self.may_stay_open)
-
-    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "EpochReport":
-        """The same with its conclusion; strictly, an open check that is not allowed fails it."""
-        stated = msgspec.structs.replace(self, strict=strict, may_stay_open=tuple(allowed))
-        return msgspec.structs.replace(stated, ok=self.certified and not stated.refused)
+    def _is_good(self) -> bool:
+        return self.certified
 
 
-class AccountReport(msgspec.Struct, frozen=True):
+class AccountReport(JudgedReport, frozen=True):
     """An account's file under keys that somebody trusts."""
 
     epoch: int
@@ -105,25 +119,6 @@ class AccountReport(msgspec.Struct, frozen=True):
     """Whether a quorum of the package's set signed the keys, as far as a package was given."""
     anchored: bool = False
     """Whether network and validator set of that package are those that the caller trusts."""
-    open: dict[str, str] = {}
-    """What found nothing wrong and could not show all that it is there to show, and why."""
-    attested: dict[str, str] = {}
-    """Values behind the rows that are the quorum's word, by name, as far as a package was given."""
-    not_proven: tuple[str, ...] = ()
-    strict: bool = False
-    """Whether something open that is not allowed makes `ok` false."""
-    may_stay_open: tuple[str, ...] = ()
-    ok: bool = False
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """What is open and counts."""
-        return tuple(name for name in self.open if self.strict and name not in self.may_stay_open)
-
-    def judged(self, *, strict: bool, allowed: Sequence[str] = ()) -> "AccountReport":
-        """The same with its conclusion; strictly, what is open and not allowed fails it."""
-        stated = msgspec.structs.replace(self, strict=strict, may_stay_open=tuple(allowed))
-        return msgspec.structs.replace(stated, ok=not stated.refused)
 
     def under(self, epoch: EpochReport | None) -> "AccountReport":
         """The same with what is known of the keys: that a quorum signed them, or that they are a file's own word.
