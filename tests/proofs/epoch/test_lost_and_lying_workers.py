@@ -4,6 +4,7 @@ Workers are real processes and are killed by their ids. A wrong answer is made w
 the same in both proofs that are compared; otherwise every attempt draws its own.
 """
 
+import signal
 import subprocess
 import sys
 import time
@@ -81,12 +82,19 @@ class Workers:
         while sorted(map(str, self._names().values())) != sorted(self.processes):
             time.sleep(0.05)
 
+    def stop(self, address: str) -> None:
+        """It keeps its connections and computes no more."""
+        self._at(address).send_signal(signal.SIGSTOP)
+
     def kill(self, address: str) -> None:
-        self.end(self.processes[self._names()[address]])
+        self.end(self._at(address))
 
     def end(self, worker: "subprocess.Popen[bytes]") -> None:
         worker.kill()
         worker.wait()
+
+    def _at(self, address: str) -> "subprocess.Popen[bytes]":
+        return self.processes[self._names()[address]]
 
     def _names(self) -> dict[str, str]:
         return {address: state.name for address, state in list(self.scheduler.scheduler.workers.items())}
@@ -148,7 +156,7 @@ def test_an_epoch_over_four_workers_is_the_package_of_one_process(four, market):
 
 
 @pytest.mark.parametrize("at", CALLS)
-@pytest.mark.parametrize("sent", [False, True], ids=["between two rounds", "while it computes"])
+@pytest.mark.parametrize("sent", [False, True], ids=["between two rounds", "while it is asked"])
 def test_a_worker_killed_in_mid_proof_is_survived_with_the_same_bytes(
     processes, four, built, alone, monkeypatch, at, sent
 ):
@@ -168,6 +176,7 @@ def test_a_worker_killed_in_mid_proof_is_survived_with_the_same_bytes(
         return asked(shard, call, *arguments)
 
     def answer(shard: DaskShard, begin: Callable[[], Any]) -> Any:
+        processes.stop(shard.where)  # else it may have answered before it is killed
         future = begin()
         kill(shard)
         return answered(shard, lambda: future)
