@@ -55,8 +55,9 @@ def attested(
     """
     from clearing.margin.statement.rulebook import read_rulebook
 
-    statement = package.statement
-    found: list[Attested] = [("header_time_ms", package.header.time_ms)]
+    statement, header = package.statement, package.header
+    found: list[Attested] = [("header_time_ms", header.time_ms), ("header_height", header.height)]
+    found += [("snapshot_height", statement.height), ("epoch", statement.epoch)]
     if not of_account:
         found.append(("accounts_root", accounts_root(package.commitments).hex()))
     found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)

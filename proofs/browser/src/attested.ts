@@ -16,10 +16,14 @@ export function attestedValues(
 ): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
-  const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
+  const { header, statement } = content;
+  const when: [string, string][] = [
+    ["header_time_ms", String(header.time_ms)], ["header_height", String(header.height)],
+    ["snapshot_height", String(statement.height)], ["epoch", String(statement.epoch)],
+  ];
   const accounts: [string, string][] = ofAccount ? [] : [["accounts_root", hex(accountsRoot(content))]];
   const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content, assurances, genesis)];
-  for (const [name, value] of [time, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
+  for (const [name, value] of [...when, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;

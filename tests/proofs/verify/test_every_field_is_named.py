@@ -26,6 +26,9 @@ IMPLIED = {"live_surface", "rate_ticks", "block_time_s", "evm_possessions"}
 the last no quorum decides."""
 FIELDS = {
     "header_time_ms": "Header.time_ms",
+    "header_height": "Header.height",
+    "snapshot_height": "RiskStatement.height",
+    "epoch": "RiskStatement.epoch",
     "accounts_root": "EpochPackage.commitments[][]",
     "valuation_time_ms": "Rulebook.time_ms",
     "index": "FeedLevel.ticks",
