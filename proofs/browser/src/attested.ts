@@ -57,6 +57,8 @@ function ofRules(book: Rulebook | undefined, genesis: Genesis | undefined): [str
   for (const { name, ticks, used } of book.feeds) out.push([`${used ? "index" : "settled"}:${visible(name)}`, String(ticks)]);
   const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
   for (const { instrument, ticks } of book.marks) out.push([`mark:${visible(names.get(instrument) ?? "")}`, String(ticks)]);
+  const marked = new Set(book.marks.map(({ instrument }) => instrument));
+  for (const { id, name } of book.instruments) if (!marked.has(id)) out.push([`unmarked:${visible(name)}`, "1"]);
   for (const { instrument, weighted_ticks, covered_ms } of book.averages) {
     const name = visible(names.get(instrument) ?? "");
     out.push([`average_ticks_ms:${name}`, String(number(weighted_ticks))], [`average_covered_ms:${name}`, String(covered_ms)]);

@@ -68,6 +68,17 @@ def test_a_settled_feed_of_no_instrument_leaves_nothing_open(market):
     assert dict(verdict.attested)["settled:GONE"] == 7
 
 
+def test_a_mark_that_is_left_out_is_named(market):
+    """The instrument counts at its index then, which may be better for who holds it."""
+    unmarked = replace(RULEBOOK, marks=())
+    honest, verdict = dict(verdict_of(market, RULEBOOK).attested), dict(verdict_of(market, unmarked).attested)
+    assert "mark:BTC-PERP" in honest
+    assert "unmarked:BTC-PERP" not in honest
+    assert verdict["unmarked:BTC-PERP"] == 1
+    assert "mark:BTC-PERP" not in verdict
+    assert {name for name in honest if name.startswith("unmarked:")} == {"unmarked:BTC-PUT", "unmarked:ETH-PERP"}
+
+
 def test_joint_scenarios_are_named_by_their_hash(market):
     joint = JointCredit((JointScenario((0, 1), 2), JointScenario((2, 2), 1)), tail=1)
     book = replace(RULEBOOK, parameters=replace(RULEBOOK.parameters, joint=joint))
