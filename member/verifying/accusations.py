@@ -24,6 +24,9 @@ class AccusationReport(msgspec.Struct, frozen=True):
     """Whether network and set are those that the caller trusts: the same set may run a network to try things out."""
     timed: bool = False
     """Whether the set counts at a stated time: one that has retired can certify another list."""
+    has_signed: bool = False
+    """Whether the node itself signed the header that carries the list: else it is the quorum's word against the
+    node's."""
 
     @property
     def is_evidence(self) -> bool:
@@ -49,6 +52,8 @@ def accuse_files(answer: Path, package: FileBytes, anchor: TrustAnchor) -> Accus
         return AccusationReport(contradicted=False, detail=printable(str(fault)))
     anchored = anchor.network is not None and anchor.validators_hash is not None
     notes = "" if found.is_validator else "; no evidence: the signer is not in the set that certified the package"
+    if found.contradicted and found.is_validator and not found.has_signed:
+        notes += "; the list is the word of the validators that signed it: this one did not"
     if anchor.validators_hash is None:
         notes += "; the package's own validator set was taken, which anybody can make up"
     elif not anchored:
@@ -63,4 +68,5 @@ def accuse_files(answer: Path, package: FileBytes, anchor: TrustAnchor) -> Accus
         is_validator=found.is_validator,
         anchored=anchored,
         timed=judged is not None,
+        has_signed=found.has_signed,
     )

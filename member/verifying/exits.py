@@ -120,8 +120,14 @@ def verify_exit(
 
 
 def _words(exit_: ExitView, block: LightBlock) -> dict[str, str]:
-    """What is the validators' word: all that the vaults would owe is what they certified at that time."""
-    return {"header_time_ms": str(block.header.time_ms), "exit_root": octets(exit_.exit_root).hex()}
+    """What is the validators' word: all that the vaults would owe is what they certified at that time and height."""
+    header = block.header
+    return {
+        "header_time_ms": str(header.time_ms),
+        "header_height": str(header.height),
+        "epoch": str(exit_.epoch),
+        "exit_root": octets(exit_.exit_root).hex(),
+    }
 
 
 def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:

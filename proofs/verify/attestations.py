@@ -2,8 +2,9 @@
 
 Rule: whatever moves a verdict and follows from nothing that is checked is here, once, under a name of its own: no name
 of a stranger can hide another value. The word is the quorum's but for `OF_THE_FILE`. Values are whole numbers, or a
-hash in 64 hexadecimal digits. What the terms let be there and the quorum leaves out is named, too: an average so far
-with 0, and with the genesis a live surface with 0 and the moves of history as none. Without a trusted genesis the whole
+hash in 64 hexadecimal digits. What the terms let be there and the quorum leaves out is named, too: a mark, in whose
+place index or forward counts, as `unmarked` with 1, an average so far with 0, and with the genesis a live surface with
+0 and the moves of history as none. Without a trusted genesis the whole
 rulebook and the vaults are its word, too. It must not judge them: bounds are those of `proofs.statement`.
 """
 
@@ -55,8 +56,9 @@ def attested(
     """
     from clearing.margin.statement.rulebook import read_rulebook
 
-    statement = package.statement
-    found: list[Attested] = [("header_time_ms", package.header.time_ms)]
+    statement, header = package.statement, package.header
+    found: list[Attested] = [("header_time_ms", header.time_ms), ("header_height", header.height)]
+    found += [("snapshot_height", statement.height), ("epoch", statement.epoch)]
     if not of_account:
         found.append(("accounts_root", accounts_root(package.commitments).hex()))
     found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)
@@ -77,6 +79,8 @@ def _of_rulebook(book: "Rulebook", genesis: "Genesis | None" = None) -> Iterator
     yield from ((f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in book.feeds)
     names = {instrument.id: instrument.name for instrument in book.instruments}
     yield from ((f"mark:{names[mark.instrument]}", mark.ticks) for mark in book.marks)
+    marked = {mark.instrument for mark in book.marks}
+    yield from ((f"unmarked:{name}", 1) for instrument, name in names.items() if instrument not in marked)
     for average in book.averages:
         place = names[average.instrument]
         yield f"average_ticks_ms:{place}", int.from_bytes(average.weighted_ticks, "big")

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from clearing.base.certificate import signer_indices
 from clearing.base.codec import I64, U63, Bytes20, Bytes32, Bytes64, Wire, decode, encode
 from clearing.base.ed25519 import verify as verify_ed25519
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
@@ -66,6 +67,8 @@ class Accusation:
     is_validator: bool
     """Whether the node is in the set that certified the package."""
     detail: str
+    has_signed: bool = False
+    """Whether the node itself signed the header that carries the list; else the list is others' word against it."""
 
 
 def sign_inclusion(answer: SignedInclusion, sign: Callable[[bytes], bytes]) -> SignedInclusion:
@@ -115,20 +118,23 @@ def accuse(
         raise VerificationFailed(
             ProofCode.BAD_ANSWER, "another epoch's", answered=answer.epoch, certified=statement.epoch
         )
-    listed = {validator.envelope_key for validator in package.validators.validators}
+    keys = [validator.envelope_key for validator in package.validators.validators]
+    signed = {keys[index] for index in signer_indices(package.certificate.signers)}
     detail = _contradiction(answer, package)
     told = f"node {answer.signer.hex()} told account {answer.account} of epoch {answer.epoch} of network "
     told += answer.network.hex()
     if detail:
         return Accusation(
             contradicted=True,
-            is_validator=answer.signer in listed,
+            is_validator=answer.signer in keys,
             detail=f"{told} a leaf that the certified list lacks: {detail}",
+            has_signed=answer.signer in signed,
         )
     return Accusation(
         contradicted=False,
-        is_validator=answer.signer in listed,
+        is_validator=answer.signer in keys,
         detail=f"{told} the leaf that is in the list",
+        has_signed=answer.signer in signed,
     )
 
 

@@ -16,10 +16,14 @@ export function attestedValues(
 ): Record<string, string> {
   const out: Record<string, string> = {};
   const counts = new Map<string, number>(); // the number that each repeated name had last: all below it are taken
-  const time: [string, string] = ["header_time_ms", String(content.header.time_ms)];
+  const { header, statement } = content;
+  const when: [string, string][] = [
+    ["header_time_ms", String(header.time_ms)], ["header_height", String(header.height)],
+    ["snapshot_height", String(statement.height)], ["epoch", String(statement.epoch)],
+  ];
   const accounts: [string, string][] = ofAccount ? [] : [["accounts_root", hex(accountsRoot(content))]];
   const ofPackage = ofAccount ? [] : [...ofMembers(content), ...ofCustody(content, assurances, genesis)];
-  for (const [name, value] of [time, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
+  for (const [name, value] of [...when, ...accounts, ...ofRules(book, genesis), ...unlisted(content, ofAccount, genesis), ...ofPackage]) {
     let free = name;
     while (free in out) {
       const count = (counts.get(name) ?? 1) + 1;
@@ -53,6 +57,8 @@ function ofRules(book: Rulebook | undefined, genesis: Genesis | undefined): [str
   for (const { name, ticks, used } of book.feeds) out.push([`${used ? "index" : "settled"}:${visible(name)}`, String(ticks)]);
   const names = new Map(book.instruments.map(({ id, name }) => [id, name]));
   for (const { instrument, ticks } of book.marks) out.push([`mark:${visible(names.get(instrument) ?? "")}`, String(ticks)]);
+  const marked = new Set(book.marks.map(({ instrument }) => instrument));
+  for (const { id, name } of book.instruments) if (!marked.has(id)) out.push([`unmarked:${visible(name)}`, "1"]);
   for (const { instrument, weighted_ticks, covered_ms } of book.averages) {
     const name = visible(names.get(instrument) ?? "");
     out.push([`average_ticks_ms:${name}`, String(number(weighted_ticks))], [`average_covered_ms:${name}`, String(covered_ms)]);

@@ -78,12 +78,19 @@ export function verifyExit(file: Bytes, trusted: Trusted = {}): ExitVerdict {
     notRun: steps.slice(checks.length).map(([name]) => name),
     claim: ok ? CLAIM : "",
     notProven: ok ? limits(trusted) : [],
-    attested: ok ? { header_time_ms: String(exit.block.header.time_ms), exit_root: hex(exit.root) } : {},
+    attested: ok ? words(exit) : {},
     account: String(exit.account), epoch: String(exit.epoch), height: String(exit.height), root: `0x${hex(exit.root)}`,
     payments: exit.payments.map(({ kind, number: of, chainId, token, to, amount }) => ({
       kind: KIND_NAMES[Number(kind)] ?? "", number: String(of), chainId: String(chainId), token: `0x${hex(token)}`, to: `0x${hex(to)}`,
       amount: String(amount),
     })),
+  };
+}
+
+/** What is the validators' word: all that the vaults would owe is what they certified at that time and height. */
+function words({ block: { header }, epoch, root }: Exit): Record<string, string> {
+  return {
+    header_time_ms: String(header.time_ms), header_height: String(header.height), epoch: String(epoch), exit_root: hex(root),
   };
 }
 

@@ -1,7 +1,7 @@
 import { attestedValues } from "./attested.js";
 import { contradiction, decodeAnswer, readAnswer } from "./answer.js";
 import { Domain } from "./basis.js";
-import { type Bytes, equal, H, hex } from "./bytes.js";
+import { type Bytes, equal, H, hex, number } from "./bytes.js";
 import { CODES, demand, Refusal } from "./errors.js";
 import {
   demandKeys, demandLeaf, demandOnchainProof, demandPresented, type EpochKeys, keyWords, readOnchainAccount, readOnchainEpoch,
@@ -153,9 +153,13 @@ class Verification extends PackageChecks {
    * list; and a set that has retired, or runs another network to try things out, could frame a node. */
   private evidence(signer: Uint8Array): string {
     const { network, validatorsHash, freshness } = this.trusted;
-    const isValidator = this.content.validators.validators.some(({ envelope_key }) => equal(envelope_key, signer));
+    const { validators, certificate } = this.content;
+    const places = validators.validators.flatMap(({ envelope_key }, index) => (equal(envelope_key, signer) ? [index] : []));
+    const isValidator = places.length > 0;
+    const hasSigned = places.some((index) => ((number(certificate.signers) >> BigInt(index)) & 1n) === 1n);
     const why = [
       ...(isValidator ? [] : ["no evidence: the signer is not in the set that certified the package"]),
+      ...(isValidator && !hasSigned ? ["the list is the word of the validators that signed it: this one did not"] : []),
       ...(validatorsHash === undefined ? ["no evidence: the package's own validator set was taken, which anybody can make up"] : []),
       ...(network === undefined ? ["no evidence: the network is the files' own word"] : []),
       ...(freshness === undefined ? ["no evidence: no time was stated, and the set may have retired"] : []),

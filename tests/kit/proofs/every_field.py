@@ -69,8 +69,7 @@ def said(verdict: Verdict) -> Said:
     package = verdict.package
     assert package is not None
     terms = tuple((each.fund, each.fund_account, each.deficits) for each in package.statement.cover)
-    place = (verdict.network, verdict.height, verdict.epoch, package.header.height)
-    return (*place, verdict.attested, package.statement.shortfalls, terms)
+    return (verdict.network, verdict.attested, package.statement.shortfalls, terms)
 
 
 @contextmanager

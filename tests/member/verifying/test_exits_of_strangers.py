@@ -41,12 +41,12 @@ def test_with_the_set_that_signed_it_an_exit_is_whole(exit_of_ten_millions: Path
     assert all(check["complete"] for check in report["checks"])
 
 
-def test_an_exit_names_the_time_and_the_root_that_are_the_validators_word(
+def test_an_exit_names_time_height_epoch_and_root_that_are_the_validators_word(
     exit_of_ten_millions: Path, tmp_path: Path, cli: CommandLine
 ) -> None:
     other = tmp_path / "other.json"
     other.write_bytes(made_exit_file(1))
     trusted = ("exit", "verify", *AT, *TRUST[:4], "--output", "json")
     one, two = (cli(*trusted, path).json["attested"] for path in (exit_of_ten_millions, other))
-    assert set(one) == {"header_time_ms", "exit_root"}
+    assert set(one) == {"header_time_ms", "header_height", "epoch", "exit_root"}
     assert one["exit_root"] != two["exit_root"]

@@ -9,7 +9,8 @@ from clearing.base.codec import encode, encode_trimmed
 from clearing.margin.statement.rulebook import FeedLevel, write_rulebook
 from clearing.schema.risk.parameters import JointCredit, JointScenario
 from member.verifying.package import TrustAnchor, report_of
-from proofs.epoch.package import read_package, write_package
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.epoch.prover import commit_epoch, prove_epoch
 from proofs.verify.attestations import JOINT_TAG, MEMBERS_TAG, POSSESSIONS_TAG, _named_apart, attested
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
@@ -65,6 +66,17 @@ def test_a_settled_feed_of_no_instrument_leaves_nothing_open(market):
     verdict = verdict_of(market, replace(RULEBOOK, feeds=(*RULEBOOK.feeds, FeedLevel(9, "GONE", 7, used=False))))
     assert {check.name for check in verdict.checks if not check.complete} == {"custody"}
     assert dict(verdict.attested)["settled:GONE"] == 7
+
+
+def test_a_mark_that_is_left_out_is_named(market):
+    """The instrument counts at its index then, which may be better for who holds it."""
+    unmarked = replace(RULEBOOK, marks=())
+    honest, verdict = dict(verdict_of(market, RULEBOOK).attested), dict(verdict_of(market, unmarked).attested)
+    assert "mark:BTC-PERP" in honest
+    assert "unmarked:BTC-PERP" not in honest
+    assert verdict["unmarked:BTC-PERP"] == 1
+    assert "mark:BTC-PERP" not in verdict
+    assert {name for name in honest if name.startswith("unmarked:")} == {"unmarked:BTC-PUT", "unmarked:ETH-PERP"}
 
 
 def test_joint_scenarios_are_named_by_their_hash(market):
@@ -126,6 +138,32 @@ def test_the_time_that_makes_a_package_fresh_is_named(market):
     package = read_package(market.honest(market.snapshot(), time_ms=1_584_000_000_123))
     assert dict(attested(package))["header_time_ms"] == 1_584_000_000_123
     assert dict(attested(package, of_account=True))["header_time_ms"] == 1_584_000_000_123
+
+
+@pytest.mark.parametrize(
+    ("height", "epoch", "later", "differs"),
+    [
+        (40, 4, 4, {"header_height"}),
+        (10**15, 4, 3, {"header_height", "snapshot_height"}),
+        (40, 10**9, 3, {"epoch"}),
+    ],
+)
+def test_heights_and_epoch_bind_nothing_and_are_named(market, height, epoch, later, differs):
+    """No chain of headers is in a package: a quorum may say of an old book that it is that of a height to come, of
+    which a caller asked for the least one."""
+    shot, trusted = market.snapshot(), {"network": market.NETWORK, "validators_hash": market.validator_set().hash}
+    honest = verify_package(market.honest(shot), **trusted)
+    moved = replace(shot, statement=replace(shot.statement, height=height, epoch=epoch))
+    root = commitments_root(moved.statement, commit_epoch(moved, market.seeds(), market.N), market.N)
+    head = market.certified(root, height=height + later, commitments_height=height, epoch=epoch)
+    package = prove_epoch(moved, market.seeds(), *head, domain=market.N)
+    verdict = verify_package(package, **trusted)
+    assert (honest.ok, verdict.ok) == (True, True)
+    before, after = dict(honest.attested), dict(verdict.attested)
+    assert {name for name in after if before.get(name) != after[name]} - {"accounts_root"} == differs
+    assert (after["header_height"], after["snapshot_height"], after["epoch"]) == (height + later, height, epoch)
+    alone = dict(attested(read_package(package), of_account=True))
+    assert differs <= alone.keys()
 
 
 def test_a_standalone_proof_leaves_the_same_to_a_word_but_for_custody(market):

@@ -21,11 +21,14 @@ ALIKE = ("averages", "collateral inside", "expired", "moves of history", "net ch
 """Bases on a small domain that have every field between them."""
 NOT_MET = {"DepositCursor.chain_id", "DepositCursor.vault", "DepositCursor.nonce"}
 """A header's cursors are nothing that a package says something of; histories compare them."""
-IMPLIED = {"live_surface", "rate_ticks", "block_time_s", "evm_possessions"}
-"""The first says that other words are missing, the second follows from an index, the third from a block's hash, and of
+IMPLIED = {"live_surface", "unmarked", "rate_ticks", "block_time_s", "evm_possessions"}
+"""The first two say that other words are missing, the third follows from an index, the next from a block's hash, and of
 the last no quorum decides."""
 FIELDS = {
     "header_time_ms": "Header.time_ms",
+    "header_height": "Header.height",
+    "snapshot_height": "RiskStatement.height",
+    "epoch": "RiskStatement.epoch",
     "accounts_root": "EpochPackage.commitments[][]",
     "valuation_time_ms": "Rulebook.time_ms",
     "index": "FeedLevel.ticks",
