@@ -60,7 +60,7 @@ def test_keys_and_histories_under_amendments_say_so_too(files: tuple[Path, Path]
 
 
 def test_amendments_of_later_heights_are_not_in_the_name(files: tuple[Path, Path]) -> None:
-    terms = terms_at(ANCHOR, files[1], SET)
+    terms = terms_at(ANCHOR, package_file(files[1]), SET)
     heights = [record.height for record in terms.certified.amendments]
     assert terms.head(heights[0] - 1) == bytes(32)
     assert terms.head(heights[1]) == terms.certified.amendments[1].chain_head
