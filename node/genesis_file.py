@@ -13,6 +13,11 @@ def read_genesis(path: Path, at: str = "node.genesis") -> Genesis:
     """Read and check genesis; `at`: what names the path. Raises LocalFault CONFIG_MISSING, and as the checks."""
     if not path.is_file():
         raise LocalFault(NodeCode.CONFIG_MISSING, at, path=str(path))
-    genesis = genesis_from_json(path.read_bytes())
+    return checked_genesis(path.read_bytes())
+
+
+def checked_genesis(data: bytes) -> Genesis:
+    """Decode and check what a genesis.json contains. Raises as the checks."""
+    genesis = genesis_from_json(data)
     check_genesis(genesis)
     return genesis
