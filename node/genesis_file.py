@@ -11,9 +11,15 @@ from member.codes import NodeCode
 
 def read_genesis(path: Path, at: str = "node.genesis") -> Genesis:
     """Read and check genesis; `at`: what names the path. Raises LocalFault CONFIG_MISSING, and as the checks."""
+    return read_genesis_file(path, at)[1]
+
+
+def read_genesis_file(path: Path, at: str = "node.genesis") -> tuple[bytes, Genesis]:
+    """As `read_genesis`, with the very bytes that were checked, for who keeps them."""
     if not path.is_file():
         raise LocalFault(NodeCode.CONFIG_MISSING, at, path=str(path))
-    return checked_genesis(path.read_bytes())
+    data = path.read_bytes()
+    return data, checked_genesis(data)
 
 
 def checked_genesis(data: bytes) -> Genesis:
