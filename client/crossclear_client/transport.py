@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import msgspec
 
 from crossclear_client.answer_json import read_json
 from crossclear_client.errors import BadAnswer, NodeRefused, NodeUnreachable, NoKey
