@@ -45,15 +45,18 @@ def create(folder: Path, home: Path, output: str) -> None:
 def verify(folder: Path, output: str) -> None:
     """Check every file and block of a backup, and a certificate of each set of validators. Exits with 6 when one fails.
 
+    Receipts and saved states are under no certificate, and are not checked.
+
     The genesis is the folder's own, so that anybody can make such a folder: compare the network id that is printed.
 
     Example: crossclear backup verify /backups/monday
     """
     from node.offline.backup import verify_backup
 
-    _show(verify_backup(folder, progress("checked")), folder, output)
-    say("not proven: that this is your network, whose genesis was taken from the folder: compare the network id;")
-    say("and that the validator sets were in force: sets that have retired can certify other blocks.")
+    manifest = verify_backup(folder, progress("checked"))
+    _show(manifest, folder, output)
+    say("not proven: that this is your network, whose genesis was taken from the folder: compare the network id")
+    _say_limits(manifest)
 
 
 @backup.command()
@@ -61,7 +64,9 @@ def verify(folder: Path, output: str) -> None:
 @_home
 @output_option
 def restore(folder: Path, home: Path, output: str) -> None:
-    """Check a backup, and put its blocks into a home that has none. The node then fetches the blocks above.
+    """Copy a backup, check the copy, and put its blocks into a home that has none.
+
+    The node then fetches the blocks above. Receipts and saved states are under no certificate, and are not checked.
 
     The home keeps its own keys and sign state. Without sign state it is refused: such a node begins with a state from
     peers. Exits with 6 when the backup is not whole, with 7 when the node runs.
@@ -72,8 +77,17 @@ def restore(folder: Path, home: Path, output: str) -> None:
     from node.offline.homes import open_home
 
     opened = open_home(home)
-    _show(restore_backup(folder, opened.config, opened.genesis, progress("checked")), folder, output)
+    manifest = restore_backup(folder, opened.config, opened.genesis, progress("checked"))
+    _show(manifest, folder, output)
+    _say_limits(manifest)
     say(f"Next: crossclear start --config {home / 'node.toml'}")
+
+
+def _say_limits(manifest: "Manifest") -> None:
+    from node.offline.backup import not_proven
+
+    for limit in not_proven(manifest):
+        say(f"not proven: {limit}")
 
 
 def _show(manifest: "Manifest", folder: Path, output: str) -> None:

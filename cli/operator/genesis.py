@@ -195,7 +195,8 @@ def install(
         None if api is None else address_of(api),
     )
     config = install_network(home, network)
-    made = {"network": network_id(found).hex(), "config": str(home / "node.toml"), "peers": len(config.p2p.peers)}
+    installed = read_genesis(config.path(config.node.genesis))  # not the folder again, which may change
+    made = {"network": network_id(installed).hex(), "config": str(home / "node.toml"), "peers": len(config.p2p.peers)}
     show(made, "\n".join(f"{what} {value}" for what, value in made.items()), output)
     settings = home / "node.toml"
     say(f"Next: crossclear config validate --config {settings}; then crossclear start --config {settings}")

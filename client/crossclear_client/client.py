@@ -200,6 +200,8 @@ class Client(Questions):
                 elif refused.code not in (UNKNOWN_TRANSACTION, UNREAD_TRANSACTIONS):
                     raise
             else:
+                if view.hash != hash_.lower():
+                    raise BadAnswer("hash", "the node answers for another request")
                 if view.state == "applied":
                     return view
                 if view.state != "pending":

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import msgspec
 
+from crossclear_client.answer_json import read_json
 from crossclear_client.errors import BadAnswer, NodeRefused, NodeUnreachable, NoKey
 from crossclear_client.generated.answers import Problem
 from crossclear_client.signing import Signer, authorization
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ANSWER_BYTES_MAX = 8 << 20
 BUSY = frozenset((429, 502, 503, 504))
-_PROBLEM = msgspec.json.Decoder(Problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,7 @@ class Answer:
 
     def read(self, kind: type[T]) -> T:
         """The body as this structure; unknown fields are left out. Raises BadAnswer."""
-        try:
-            return msgspec.json.decode(self.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadAnswer("body", str(error)[:200]) from None
+        return read_json(self.body, kind, "body")
 
 
 class Transport:
@@ -178,7 +174,7 @@ def retry_after(answer: Answer) -> float | None:
 def refusal(answer: Answer) -> NodeRefused | BadAnswer:
     """The node's refusal with its code; BadAnswer where a proxy or something else answered."""
     try:
-        problem = _PROBLEM.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        problem = answer.read(Problem)
+    except BadAnswer:
         return BadAnswer("body", f"status {answer.status}")
     return NodeRefused(problem.code, problem.message, at=problem.at, remedy=problem.remedy, status=answer.status)

@@ -20,7 +20,7 @@ from clearing.base.ids import NetworkId
 from clearing.base.plain_json import read_json
 from clearing.genesis.json import genesis_from_json
 from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import Genesis
 from member.api.accounts import AccountView, TradingView
@@ -35,7 +35,7 @@ from member.api.state import Readiness, StateView
 from member.api.statements import MemberStatement
 from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.transactions import TransactionView
-from member.api.types import Problem
+from member.api.types import Problem, hexed
 from member.api.withdrawals import WithdrawalProofView, WithdrawalsView
 from member.client.authorization import SignedPart, authorization, token_authorization
 from member.client.node_refusal import refusal_of
@@ -268,7 +268,10 @@ class NodeClient:
         response = await self._request("POST", "/v1/submit", body, headers)
         if response.status_code not in (202, 422):
             self._check(response)
-        return self._read(response, SubmitResults)
+        answer = self._read(response, SubmitResults)
+        if [each.hash for each in answer.results] != [hexed(transaction_hash(each)) for each in transactions]:
+            raise self._nonsense("hash", "the node answers for other requests than were submitted")
+        return answer
 
     async def submit_own(self, kind: type[Transaction], account: int, *fields: int | bytes) -> SubmitResult:
         """Submit a request of this kind, signed with this client's key: `account` and `fields` in their order, then the
@@ -288,7 +291,10 @@ class NodeClient:
         forgotten it.
         """
         signed = as_party and self._secret is not None
-        return await self._get(f"/v1/transactions/0x{hash_.hex()}", TransactionView, signed=signed)
+        view = await self._get(f"/v1/transactions/{hexed(hash_)}", TransactionView, signed=signed)
+        if view.hash != hexed(hash_):
+            raise self._nonsense("hash", "the node answers for another transaction")
+        return view
 
     async def cancel_withdrawal(self, account: int, number: int, nonce: int | None = None) -> SubmitResults:
         """Cancel a delayed withdrawal, signed with this client's key: the one that signs for the account's money.

@@ -9,7 +9,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import msgpack
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.hashing import sha256
 from member.verifying.movements import MovementReport, movement_lines, movement_report
 from member.verifying.package import (
     AMENDED,
@@ -39,6 +39,8 @@ from proofs.verify.standalone import STANDALONE_BYTES_MAX, verify_standalones
 from proofs.verify.verdict import printable
 
 FILES_MAX = 100_000
+_Reader = Callable[[Path], bytes]
+_Listed = tuple[Path, _Reader]
 """Entries of a folder that are looked at."""
 
 
@@ -163,8 +165,9 @@ def history_of(
 ) -> HistoryReport:
     """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
 
-    One file is in memory at a time, and is read twice where a set is trusted. Of the anchor's freshness, only the time
-    at which its set was known to be in force counts. `terms_at`: what genesis was amended to at a height.
+    One file is in memory at a time. Where a set is trusted it is read twice, and must not change meanwhile; a pipe is
+    read once and kept. Of the anchor's freshness, only the time at which its set was known to be in force counts.
+    `terms_at`: what genesis was amended to at a height.
     """
     started = time.perf_counter()
     history = PackageHistory(
@@ -179,10 +182,8 @@ def history_of(
         freshness=anchor.freshness,
     )
     listed, skipped = _listed(paths)
-    for file, read in listed if anchor.validators_hash is not None and not history.adopt else ():
-        with suppress(LocalFault):  # it is named below
-            history.survey(read(file))
-    for file, read in listed:
+    looks = _survey(listed, history) if anchor.validators_hash is not None and not history.adopt else listed
+    for file, read in looks:
         name = printable(str(file))
         try:
             data = read(file)
@@ -289,9 +290,48 @@ def _report(
     )
 
 
-def _listed(paths: Sequence[Path]) -> tuple[list[tuple[Path, Callable[[Path], bytes]]], int]:
+def _survey(listed: Sequence[_Listed], history: PackageHistory) -> Iterator[_Listed]:
+    """Show every package to the survey of sets; then each again, with what reads the very bytes that were surveyed.
+
+    Of a file only its digest is kept. What gives each reader other bytes, as a pipe, is not read again.
+    """
+    again: list[_Listed] = []
+    for file, read in listed:
+        try:
+            data = read(file)
+        except LocalFault as fault:
+            again.append((file, _raising(fault)))
+            continue
+        history.survey(data)
+        again.append((file, _same(read, sha256(data)) if file.is_file() else _kept(data)))
+    while again:  # what was kept of a pipe goes once it was checked
+        yield again.pop(0)
+
+
+def _same(read: _Reader, digest: bytes) -> _Reader:
+    def again(path: Path) -> bytes:
+        data = read(path)
+        if sha256(data) != digest:
+            raise LocalFault(BaseCode.MALFORMED, str(path), why="it changed while it was read")
+        return data
+
+    return again
+
+
+def _kept(data: bytes) -> _Reader:
+    return lambda _path: data
+
+
+def _raising(fault: LocalFault) -> _Reader:
+    def fail(_path: Path) -> bytes:
+        raise fault
+
+    return fail
+
+
+def _listed(paths: Sequence[Path]) -> tuple[list[_Listed], int]:
     """All packages, each with how it is read, and how many entries of folders are none."""
-    found: list[tuple[Path, Callable[[Path], bytes]]] = []
+    found: list[_Listed] = []
     skipped = 0
     for path in paths:
         files, others = _packages_in(path)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from clearing.base.codec import decode
 from clearing.schema.blocks.receipt import Receipt
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from consensus.blocks.store import load_committed
 from consensus.messages import Block
 from node.agreement.application import PAYLOAD_BYTES_MAX, Payload
 from node.pool.fates import NotedBlock
-from node.pool.mempool import transaction_hash
 from node.store.blocks import StoredBlocks
 from node.store.fate_table import FateRecord
 from node.store.records import ReceiptRecord, receipt_at

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from clearing.base.codec import decode
 from clearing.base.errors import Rejected, RemoteFault
-from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, transaction_hash
 from member.api.submit import (
     TRANSACTIONS_MAX,
     SubmitBody,
@@ -26,7 +26,7 @@ from member.api.submit import (
 from member.api.types import Problem, hexed
 from member.codes import NodeCode
 from node.api.calls import JSON, MSGPACK, ApiCall, ApiRefusal, Routes, problem_of, read_json, respond
-from node.pool.mempool import Accepted, transaction_hash
+from node.pool.mempool import Accepted
 
 routes = Routes()
 CHECKED_AT_ONCE = 16

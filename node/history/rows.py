@@ -8,7 +8,7 @@ import msgspec
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.receipt import Receipt, Refused
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.receipts.prices import PriceApplied
 from clearing.schema.receipts.settlement import Marked
 from clearing.schema.receipts.trades import PENDING_INDEX
@@ -20,7 +20,6 @@ from member.api.submit import body_of
 from member.explaining.receipt_index import receipt_accounts
 from node.agreement.application import DecidedHeight
 from node.history import tables
-from node.pool.mempool import transaction_hash
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]

@@ -1,8 +1,9 @@
 """Backups of a node's blocks, receipts and states: made while it runs, checked without it, and restored.
 
 Rule: a backup has no key and no sign state, so that nothing can be signed with it. It has every position, so that its
-files are secrets. Nothing is restored that was not checked: each file by its digest, each block by its link to the one
-above, and each set of validators by a certificate of its own.
+files are secrets. No block is restored that was not checked: each file by its digest, each block by what its header
+commits to and by its link to the one above, and each set of validators by a certificate of its own. What is checked is
+the copy that is kept, since a folder may change meanwhile.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from clearing.base.errors import CrossclearError, LocalFault
 from clearing.base.plain_json import read_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.blocks.admission import is_final
+from consensus.blocks.executor import check_carried
 from consensus.blocks.store import load_committed, load_set
 from consensus.light_client import CurveLightVerifier
 from consensus.messages import CommittedBlock
@@ -25,10 +27,10 @@ from member.codes import NodeCode
 from member.durable_files import sync_folder, write_whole
 from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig
-from node.genesis_file import read_genesis
+from node.genesis_file import checked_genesis
 from node.signer.sign_state import SIGN_STATE, locked_sign_state
 from node.store.blocks import StoredBlocks
-from node.store.database import copy_heights, keep_whole
+from node.store.database import check_tables, copy_heights, keep_whole
 from node.store.store import FrozenStore, Store
 
 STORE, GENESIS, MANIFEST = "node.sqlite", "genesis.json", "backup.json"
@@ -84,28 +86,12 @@ def create_backup(config: NodeConfig, genesis: Genesis, folder: Path, progress: 
 def verify_backup(folder: Path, progress: Progress) -> Manifest:
     """Check all of a backup; writes nothing. Raises LocalFault BAD_BACKUP for the first thing that is wrong."""
     manifest = _read_manifest(folder)
-    for name in (STORE, GENESIS):
-        if (folder / name).is_symlink() or not (folder / name).is_file():
-            raise _bad(folder / name, why="missing")
-        if _digest(folder / name) != manifest.files.get(name):
-            raise _bad(folder / name, why="its digest is not that of backup.json")
-    try:
-        genesis = read_genesis(folder / GENESIS)
-        if network_id(genesis).hex() != manifest.network:
-            raise _bad(folder / GENESIS, network=network_id(genesis).hex(), stated=manifest.network)
-        with FrozenStore(folder / STORE, network_id(genesis)) as store:
-            _check_blocks(folder, store, genesis, manifest, progress)
-    except LocalFault as fault:
-        if fault.code is NodeCode.BAD_BACKUP:
-            raise
-        raise _bad(folder, why=str(fault)) from fault
-    except (CrossclearError, msgspec.MsgspecError, ValueError) as error:
-        raise _bad(folder, why=str(error)) from error
+    _check(folder, folder / STORE, manifest, progress)
     return manifest
 
 
 def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress: Progress) -> Manifest:
-    """Check a backup and put its blocks into a home without blocks, whose sign state is its own.
+    """Copy a backup's blocks, check the copy, and put it into a home without blocks, whose sign state is its own.
 
     Raises LocalFault: BAD_BACKUP, STORE_OTHER_NETWORK, OUTPUT_EXISTS, SIGN_STATE_MISSING (a key that may have signed
     begins with a state from peers instead), DOUBLE_SIGN while the node runs.
@@ -117,32 +103,85 @@ def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress:
         for taken in (target, target.with_name(f"{STORE}-wal")):
             if taken.exists():
                 raise LocalFault(NodeCode.OUTPUT_EXISTS, str(taken))
-        manifest = verify_backup(folder, progress)
-        if manifest.network != network_id(genesis).hex():
-            wanted = network_id(genesis).hex()
-            raise LocalFault(NodeCode.STORE_OTHER_NETWORK, str(folder), found=manifest.network, wanted=wanted)
+        manifest = _read_manifest(folder)
         partial = target.with_name(f"{STORE}.part")
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        shutil.copyfile(folder / STORE, partial)
-        if _digest(partial) != manifest.files[STORE]:
-            partial.unlink()
-            raise _bad(folder / STORE, why="it changed while it was read")
+        try:
+            _copy(folder / STORE, partial)
+            _check(folder, partial, manifest, progress)
+            if manifest.network != network_id(genesis).hex():
+                wanted = network_id(genesis).hex()
+                raise LocalFault(NodeCode.STORE_OTHER_NETWORK, str(folder), found=manifest.network, wanted=wanted)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         _sync(partial)
         partial.replace(target)
         sync_folder(target.parent)
     return manifest
 
 
+def not_proven(manifest: Manifest) -> tuple[str, ...]:
+    """What stays the word of who made the folder, of a backup that passes every check."""
+    joined = (
+        f"that height {manifest.first_height} and its validators are this network's: the blocks begin above genesis, "
+        "and no block below names them"
+    )
+    return (
+        "that the validator sets were in force: sets that have retired can certify other blocks",
+        "receipts, saved states and the node's notes, which no certificate covers: a node compares a saved state with "
+        "its header when it starts, and receipts with nothing; `crossclear replay` makes them anew from the blocks",
+        *((joined,) if manifest.first_height > 1 else ()),
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A new file of mode 0600. Raises LocalFault BAD_BACKUP."""
+    _check_ordinary(source)
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    shutil.copyfile(source, target)
+
+
+def _check(folder: Path, stored: Path, manifest: Manifest, progress: Progress) -> None:
+    """`stored`: where the store is that is checked. Raises LocalFault BAD_BACKUP."""
+    _check_ordinary(stored)
+    _check_ordinary(folder / GENESIS)
+    stated = (folder / GENESIS).read_bytes()
+    for name, digest in ((STORE, _digest(stored)), (GENESIS, hashlib.sha256(stated).hexdigest())):
+        if digest != manifest.files.get(name):
+            raise _bad(folder / name, why="its digest is not that of backup.json")
+    try:
+        genesis = checked_genesis(stated)
+        if network_id(genesis).hex() != manifest.network:
+            raise _bad(folder / GENESIS, network=network_id(genesis).hex(), stated=manifest.network)
+        check_tables(stored)
+        with FrozenStore(stored, network_id(genesis)) as store:
+            _check_blocks(folder, store, genesis, manifest, progress)
+    except LocalFault as fault:
+        if fault.code is NodeCode.BAD_BACKUP:
+            raise
+        raise _bad(folder, why=str(fault)) from fault
+    except (CrossclearError, msgspec.MsgspecError, ValueError) as error:
+        raise _bad(folder, why=str(error)) from error
+
+
+def _check_ordinary(path: Path) -> None:
+    if path.is_symlink() or not path.is_file():
+        raise _bad(path, why="missing")
+
+
 def _check_blocks(folder: Path, store: Store, genesis: Genesis, manifest: Manifest, progress: Progress) -> None:
     if (store.first_height(), store.height()) != (manifest.first_height, manifest.height):
         raise _bad(folder / STORE, first=store.first_height(), height=store.height())
+    if store.package() is not None or any(found > manifest.height for found in store.snapshot_heights()):
+        raise _bad(folder / STORE, why="a package, or a state above its blocks")
     blocks, below = StoredBlocks(store), None
     for height in range(manifest.first_height, manifest.height + 1):
         committed = load_committed(blocks, height)
         if committed is None:
             raise _bad(folder / STORE, height=height, why="missing")
         _check_link(folder, committed, below, genesis, height)
+        check_carried(committed.block)
         header = committed.block.header
         if height == manifest.height or header.next_validators_hash != header.validators_hash:
             validators = load_set(blocks, header.validators_hash)

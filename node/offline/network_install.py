@@ -20,7 +20,7 @@ from member.keys.keystore import Strength
 from member.keys.secret_files import read_password
 from node.config import ChainConfig, NodeConfig, PeerConfig
 from node.config_sources import dump_config, load_config, parse_config
-from node.genesis_file import read_genesis
+from node.genesis_file import read_genesis_file
 from node.sync.home import address_text, read_seed
 
 PEERS_BYTES_MAX = 1 << 20
@@ -50,7 +50,7 @@ def install_network(home: Path, network: NewNetwork) -> NodeConfig:
     for taken in (target, config.path("node.sqlite"), key_path(home, Purpose.NETWORK_SEED.value)):
         if taken.exists():
             raise LocalFault(NodeCode.OUTPUT_EXISTS, str(taken))
-    genesis = read_genesis(network.genesis, "genesis")
+    data, genesis = read_genesis_file(network.genesis, "genesis")
     peers = read_peers(network.peers)
     own = check_keystore(home, Purpose.ENVELOPE.value, KeyKind.ED25519, allow_weak=config.node.devnet)
     _check_membership(genesis, own)
@@ -59,7 +59,7 @@ def install_network(home: Path, network: NewNetwork) -> NodeConfig:
     filled = _filled(config, network, peers, own)
     strength = Strength.DEVNET if config.node.devnet else Strength.STANDARD
     write_key(home, Purpose.NETWORK_SEED.value, KIND_OF[Purpose.NETWORK_SEED], seed, password, strength)
-    write_new(target, network.genesis.read_bytes())
+    write_new(target, data)
     lines = [line for line in dump_config(filled).splitlines() if not line.startswith("home = ")]
     write_whole(home / "node.toml", ("\n".join(lines) + "\n").encode())
     return filled

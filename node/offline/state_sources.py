@@ -29,7 +29,7 @@ UNCHECKED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StateSource:
     """Where a state is, and what reading it needs."""
 
@@ -44,29 +44,30 @@ class StateSource:
     trust: LogTrust = field(default_factory=LogTrust)
     """What a block log's result rests on."""
 
+    not_proven: tuple[str, ...] = field(default=(UNCHECKED,), init=False)
+    """What stays somebody's word of what was read; nothing of a home, which is the caller's own."""
+
     def read(self, height: int | None = None) -> State:
-        """The state at a height, by default the highest. Raises LocalFault and RemoteFault as its readers."""
+        """The state at a height, by default the highest. Raises LocalFault and RemoteFault as its readers.
+
+        What the path is, is asked once: what takes its place meanwhile changes nothing of `not_proven`.
+        """
         if self.path.is_dir():
             if (self.path / MANIFEST).exists():
                 return _state_of_backup(self.path, height)
+            self.not_proven = ()
             return state_of_home(self.path, height)
         genesis = self._genesis()
-        if self.is_log():
-            return self._state_of_log(height)
+        if self._is_log():
+            found = self._state_of_log(height)
+            self.not_proven = self.trust.not_proven
+            return found
         found = state_of_file(self.path, read_genesis(genesis))
         if height not in (None, found.now.height):
             raise LocalFault(NodeCode.STORE_GAP, str(self.path), height=height or 0, saved=found.now.height)
         return found
 
-    @property
-    def not_proven(self) -> tuple[str, ...]:
-        """What stays somebody's word of what was read; nothing of a home, which is the caller's own."""
-        if self.path.is_dir():
-            return (UNCHECKED,) if (self.path / MANIFEST).exists() else ()
-        return self.trust.not_proven if self.is_log() else (UNCHECKED,)
-
-    def is_log(self) -> bool:
-        """Whether the path is a block log."""
+    def _is_log(self) -> bool:
         with self.path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
 

@@ -16,10 +16,9 @@ import trio
 from clearing.base.codec import Bytes32, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.frames import Frames
-from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, transaction_hash
 from member.codes import NodeCode
 from member.durable_files import sync_folder, write_at
-from node.pool.mempool import transaction_hash
 
 T = TypeVar("T")
 REWRITE_BYTES = 4 << 20

@@ -18,7 +18,13 @@ from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.governance.proposals import AdmittedRequest
-from clearing.schema.blocks.transaction import BLOCK_TRADES_MAX, Transaction, trades_asked, transaction_bytes_max
+from clearing.schema.blocks.transaction import (
+    BLOCK_TRADES_MAX,
+    Transaction,
+    trades_asked,
+    transaction_bytes_max,
+    transaction_hash,
+)
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.requests.governance import GovernanceProposal, GovernanceVote
 from clearing.schema.requests.validators import ValidatorChange
@@ -77,11 +83,6 @@ class _Entry:
     accounts: tuple[int, ...]
     """The accounts whose limits it counts against; it takes the turn of the first."""
     since_ms: int
-
-
-def transaction_hash(transaction: Transaction) -> Hash32:
-    """What a transaction is known by in the mempool and the API: SHA-256 of its canonical bytes."""
-    return sha256(encode((transaction,)))
 
 
 def refuse_changes(ruling: AdmittedRequest) -> Rejected | None:

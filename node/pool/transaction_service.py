@@ -17,14 +17,14 @@ from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.hashing import tag_prefix, tagged_hash
 from clearing.base.ids import Hash32, NetworkId
 from clearing.governance.proposals import AdmittedRequest
-from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, trades_asked
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, trades_asked, transaction_hash
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.pool.admission import AdmissionWindow
 from node.pool.fates import Fates
 from node.pool.journal import PoolJournal
-from node.pool.mempool import Accepted, Mempool, transaction_hash
+from node.pool.mempool import Accepted, Mempool
 
 BATCH_TAG = "crossclear/trade-batch/v1"
 BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256

@@ -185,6 +185,24 @@ def keep_whole(target: Path, first: int, height: int) -> int:
     return first
 
 
+def check_tables(path: Path) -> None:
+    """Check that a file has the tables of a store and nothing else: no trigger, which would run when a node writes, and
+    no view in a table's place. Raises LocalFault STORE_CORRUPT."""
+    listed = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    try:
+        with closing(sqlite3.connect(":memory:")) as own:
+            for statement in SCHEMA:
+                own.execute(statement)
+            wanted = own.execute(listed).fetchall()
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as connection:
+            found = connection.execute(listed).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise LocalFault(NodeCode.STORE_CORRUPT, path.name, why=str(error)) from error
+    if found != wanted:
+        others = sorted({str(row[1]) for row in found} ^ {str(row[1]) for row in wanted})
+        raise LocalFault(NodeCode.STORE_CORRUPT, path.name, why="other tables", names=", ".join(others)[:200])
+
+
 _COPIED = (
     ("snapshots", ("height",), 1),
     ("blocks", ("height",), 64),

@@ -18,7 +18,7 @@ from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
 from node.config_sources import dump_config, name_of_home
-from node.genesis_file import read_genesis
+from node.genesis_file import read_genesis_file
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 
 SEED_BYTES = 32
@@ -61,7 +61,7 @@ def make_home(options: JoinOptions) -> Joining:
     target = options.home / "node.toml"
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
-    genesis = read_genesis(options.genesis, "genesis")
+    data, genesis = read_genesis_file(options.genesis, "genesis")
     seed = read_seed(options.seed_file)
     _check_peers(options.peers)
     _check_chains(genesis, options.chains)
@@ -73,7 +73,7 @@ def make_home(options: JoinOptions) -> Joining:
     for purpose, secret in secrets.items():
         write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
     new_sign_state(options.home / SIGN_STATE)
-    (options.home / "genesis.json").write_bytes(options.genesis.read_bytes())
+    (options.home / "genesis.json").write_bytes(data)
     lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
     # Last, so that a home that was not finished is not taken for one.
     with target.open("x") as file:

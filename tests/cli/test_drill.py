@@ -11,6 +11,7 @@ import pytest
 from clearing.base.codec import decode, encode
 from clearing.base.units import DAY_MS
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
+from clearing.state.state import State
 from consensus.messages import BLOCK_BYTES_MAX, Block
 from lab.drills.run import run_drill
 from lab.drills.scenario import DrillScenario, FeedMoves
@@ -190,3 +191,35 @@ def test_a_drill_says_that_nothing_of_a_backup_is_checked(log: Recorded, cli: Co
     assert UNCHECKED in cli("drill", tmp_path / "backup", "--stress").err
     assert IN_FORCE in cli("drill", log.folder / "blocks.log", "--stress", *file_options(log)).err
     assert "not proven" not in cli("drill", home_of(log), "--stress").err
+
+
+def test_a_saved_state_that_a_log_replaces_meanwhile_is_still_said_to_be_unchecked(
+    log: Recorded, height: int, cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "secret" / "state.bin"
+    saved.parent.mkdir(mode=0o700)
+    cli("debug", "export", "--home", home_of(log), "--height", height, "--to", saved)
+    read = StateSource.read
+
+    def then_replace(source: StateSource, wanted: int | None = None) -> State:
+        found = read(source, wanted)
+        shutil.copyfile(log.folder / "blocks.log", saved)
+        return found
+
+    monkeypatch.setattr(StateSource, "read", then_replace)
+    assert UNCHECKED in cli("drill", saved, "--stress", "--genesis", log.folder / "genesis.json").err
+
+
+def test_a_backup_that_becomes_a_home_meanwhile_is_still_said_to_be_unchecked(
+    log: Recorded, cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("backup", "create", tmp_path / "backup", "--home", home_of(log))
+    read = StateSource.read
+
+    def then_replace(source: StateSource, wanted: int | None = None) -> State:
+        found = read(source, wanted)
+        (tmp_path / "backup" / "backup.json").unlink()
+        return found
+
+    monkeypatch.setattr(StateSource, "read", then_replace)
+    assert UNCHECKED in cli("drill", tmp_path / "backup", "--stress").err

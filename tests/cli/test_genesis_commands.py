@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from clearing.genesis.json import genesis_from_json
-from clearing.schema.terms.genesis import network_id
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.terms.genesis import Genesis, network_id
 from cli.output import ExitCode
 from devnet.network_draft import DRAFT, GENESIS, PEERS, SEED
+from node import genesis_file
 from tests.kit.command_line import CommandLine
 from tests.kit.node.verb_process import VerbProcess
 from tests.kit.ports import free_ports
@@ -174,6 +176,24 @@ def test_a_network_is_installed_once_and_only_where_its_validator_lives(
     settings = tomllib.loads((tmp_path / "in" / "node.toml").read_text())
     assert (settings["p2p"]["host"], settings["p2p"]["port"]) == ("0.0.0.0", 26600)  # noqa: S104 - as it is wanted
     cli("genesis", "install", folder, "--home", tmp_path / "in", code=ExitCode.SAFETY)
+
+
+def test_the_network_that_is_printed_is_the_one_that_was_installed(
+    cli: CommandLine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("genesis", "add-validator", folder, card_of(cli, tmp_path / "in"), "--address", "192.0.2.1:26600")
+    cli("genesis", "build", folder)
+    check = genesis_file.check_genesis
+
+    def then_change(genesis: Genesis) -> None:
+        check(genesis)
+        later = msgspec.structs.replace(genesis, time_ms=genesis.time_ms + 1)
+        (folder / "genesis.json").write_bytes(genesis_to_json(later))
+
+    monkeypatch.setattr(genesis_file, "check_genesis", then_change)
+    printed = cli("genesis", "install", folder, "--home", tmp_path / "in", "--output", "json").json["network"]
+    monkeypatch.undo()
+    assert network_id(genesis_file.read_genesis(tmp_path / "in" / "genesis.json")).hex() == printed
 
 
 @pytest.fixture

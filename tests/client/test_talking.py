@@ -168,6 +168,31 @@ def test_a_node_that_answers_for_another_request_is_named(play: Any) -> None:
         play(Node(result("accepted", "0x" + "00" * 32)), lambda client: client.submit(request))
 
 
+def test_the_fate_of_another_request_is_not_this_ones(play: Any) -> None:
+    request = made()
+    other = answer(hash="0x" + "77" * 32, state="applied", height=9)
+    with pytest.raises(errors.BadAnswer, match="another request"):
+        play(Node(result("accepted", request.id), other), lambda client: client.settle(request))
+    with pytest.raises(errors.BadAnswer, match="another request"):
+        play(Node(other), lambda client: client.fate(request.id))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"hash": "HASH", "state": "pending", "state": "applied"}',
+        '{"hash": "HASH", "state": "applied", "\\u0073tate": "applied"}',
+        '{"hash": "HASH", "state": "applied", "values": {"a": "1", "a": "2"}}',
+    ],
+)
+def test_a_name_that_an_object_has_twice_is_no_answer(play: Any, body: str) -> None:
+    """Parsers disagree on its value, so two clients would read two answers."""
+    request = made()
+    node = Node(httpx.Response(200, content=body.replace("HASH", request.id).encode()))
+    with pytest.raises(errors.BadAnswer, match="twice"):
+        play(node, lambda client: client.fate(request.id))
+
+
 def test_nonces_of_one_account_rise_without_waiting_for_blocks(play: Any) -> None:
     account: dict[str, Any] = dict.fromkeys(("account", "member", "height"), 0)
     amounts: dict[str, Any] = {f"{name}_micros": "0" for name in ("equity", "initial_margin", "maintenance_margin")}

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearing.base.codec import decode
+from clearing.schema.blocks.transaction import transaction_hash
 from consensus.messages import BLOCK_BYTES_MAX, Block
 from node.agreement.application import PAYLOAD_BYTES_MAX, Payload
-from node.pool.mempool import transaction_hash
 
 PAGE = 200
 

@@ -13,11 +13,11 @@ import trio
 
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
+from clearing.schema.blocks.transaction import transaction_hash
 from clearing.schema.requests.trades import Trade
 from devnet.members import DevnetMember, signed_trade
 from member.client.node_client import NodeClient
 from member.signing.requests import signed
-from node.pool.mempool import transaction_hash
 from tests.testnets.processes import RunningNode
 
 TICK_SECONDS = 0.1

@@ -5,6 +5,9 @@ Rule: each request is signed as EIP-712 typed data whose domain contains the net
 
 from typing import TypeAlias
 
+from clearing.base.codec import encode
+from clearing.base.hashing import sha256
+from clearing.base.ids import Hash32
 from clearing.schema.requests.accounts import (
     AccountClosing,
     AccountOpening,
@@ -87,6 +90,11 @@ Transaction: TypeAlias = (
     | StandbyDeclaration
     | SeedRotation
 )
+
+
+def transaction_hash(transaction: Transaction) -> Hash32:
+    """What a transaction is known by in the mempool and the API: SHA-256 of its canonical bytes."""
+    return sha256(encode((transaction,)))
 
 
 def transaction_bytes_max(transaction: Transaction) -> int:

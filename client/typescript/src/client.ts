@@ -151,6 +151,7 @@ export class Client extends Questions {
     while (Date.now() <= until) {
       try {
         const view = await this.ask<TransactionView>("GET", `/v1/transactions/${hash}`, { signed: own });
+        if (view?.hash !== hash.toLowerCase()) throw new BadAnswer("hash", "the node answers for another request");
         if (view.state === "applied") return view;
         if (view.state !== "pending") throw refused(hash, view.problem);
       } catch (error) {

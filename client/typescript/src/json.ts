@@ -1,10 +1,10 @@
-/** JSON in which whole numbers keep all digits: those beyond 2^53 are bigints, all others numbers. */
+/** JSON in which whole numbers keep all digits: those beyond 2^53 are bigints, all others numbers. No object has a name twice. */
 import { BadAnswer } from "./errors.js";
 
-/** Throws BadAnswer. */
+/** Throws BadAnswer; also for a name that an object has twice, of which parsers make different values. */
 export function readJson(text: string): unknown {
   try {
-    return /[0-9]{16}/.test(text) ? new Reader(text).whole() : JSON.parse(text);
+    return new Reader(text).whole();
   } catch (error) {
     throw new BadAnswer("body", String(error).slice(0, 200));
   }
@@ -22,7 +22,7 @@ export function writeJson(value: unknown): string {
 }
 
 const DEPTH_MAX = 200;
-const TOKEN = /[ \t\n\r]*([{}[\]:,]|true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|"(?:[^"\\\u0000-\u001f]|\\.)*")[ \t\n\r]*/y;
+const TOKEN = /[ \t\n\r]*([{}[\]:,]|true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|"[^"\\\u0000-\u001f]*(?:\\.[^"\\\u0000-\u001f]*)*")[ \t\n\r]*/y;
 
 class Reader {
   private at = 0;
@@ -67,11 +67,13 @@ class Reader {
   }
 
   private object(depth: number): Record<string, unknown> {
-    const out: [string, unknown][] = [];
+    const out = new Map<string, unknown>();
     let token = this.next();
     while (token !== "}") {
       if (!token.startsWith('"') || this.next() !== ":") throw new SyntaxError("a name is expected");
-      out.push([JSON.parse(token) as string, this.value(this.next(), depth + 1)]);
+      const name = JSON.parse(token) as string;
+      if (out.has(name)) throw new SyntaxError(`the name ${token.slice(0, 64)} occurs twice in one object`);
+      out.set(name, this.value(this.next(), depth + 1));
       token = this.next();
       if (token === ",") token = this.next();
       else if (token !== "}") throw new SyntaxError("an object does not end");

@@ -90,6 +90,28 @@ test("a node that answers for another request is named", async () => {
   await assert.rejects(node(other).client.submit(made), /other requests/);
 });
 
+test("the fate of another request is not this one's", async () => {
+  const other = () => json({ hash: `0x${"77".repeat(32)}`, state: "applied", height: 9 });
+  await assert.rejects(node(result("accepted"), other).client.settle(made), (error) => error instanceof BadAnswer && /another request/.test(error.message));
+  await assert.rejects(node(other).client.fate(id), BadAnswer);
+});
+
+for (const body of [
+  `{"hash": "${id}", "state": "pending", "state": "applied"}`,
+  `{"hash": "${id}", "state": "applied", "\\u0073tate": "applied"}`,
+  `{"hash": "${id}", "state": "applied", "values": {"a": "1", "a": "2"}}`,
+  `{"hash": "${id}", "state": "pending", "state": "applied", "n": 12345678901234567890}`,
+  `{"hash": "${id}", "state": "applied", "__proto__": 1, "__proto__": 2}`,
+]) {
+  test(`a name that an object has twice is no answer: ${body.slice(80)}`, async () => {
+    await assert.rejects(node(new Response(body)).client.fate(id), (error) => error instanceof BadAnswer && /twice/.test(error.message));
+  });
+}
+
+test("an answer that is no object is named", async () => {
+  for (const body of ["null", "[]", "7", '"applied"']) await assert.rejects(node(new Response(body)).client.fate(id), BadAnswer);
+});
+
 test("nonces of one account rise without waiting for blocks", async () => {
   const { client } = node(...[5, 5, 9].map((next_nonce) => json({ next_nonce })));
   assert.deepEqual([await client.nextNonce(1), await client.nextNonce(1), await client.nextNonce(1)], [5, 6, 9]);

@@ -13,7 +13,7 @@ import trio
 from clearing.base.hashing import sha256
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.base.secp256k1 import address
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.requests.governance import GovernanceProposal
 from clearing.schema.terms.default import FundTerms
 from clearing.schema.terms.genesis import CrisisParameters
@@ -33,7 +33,6 @@ from node.epochs.member_files import (
 )
 from node.epochs.seeds import AccountSeeds
 from node.pool.fates import Fates, NotedBlock
-from node.pool.mempool import transaction_hash
 from node.store.fate_table import FateTable
 from node.store.records import PackageRecord
 from tests.kit.clearing.exits import closed

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from clearing.base.errors import Rejected
 from clearing.base.ids import NetworkId
 from clearing.schema.blocks.receipt import Receipt, Refused
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.state.state import State
 from member.api.receipts import ReceiptAt
 from member.explaining.receipt_index import receipt_accounts
 from node.app.node import clock_ms
-from node.pool.mempool import Accepted, transaction_hash
+from node.pool.mempool import Accepted
 from node.store.fate_table import FateRecord, FateState
 from node.store.records import ReceiptsAsked
 from tests.kit.clearing.world import World, codes

@@ -4,7 +4,7 @@ import msgspec
 
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
-from node.pool.mempool import transaction_hash
+from clearing.schema.blocks.transaction import transaction_hash
 from node.store.fate_table import FateRecord, FateState
 from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import FakeView

@@ -14,7 +14,7 @@ from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.initial_state import initial_state
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import CashTransferred
 from clearing.schema.terms.genesis import network_id
@@ -36,7 +36,7 @@ from node.config import Api
 from node.http.server import build_api
 from node.ops.metrics import Metrics
 from node.p2p.peers import PeerStatus, Role
-from node.pool.mempool import Accepted, transaction_hash
+from node.pool.mempool import Accepted
 from node.store.fate_table import FateRecord
 from node.store.records import PackageRecord, ReceiptsAsked
 from tests.kit.clearing.genesis import make_genesis

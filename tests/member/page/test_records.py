@@ -122,6 +122,52 @@ def test_a_forged_exit_file_is_shown_as_bad(epoch: ClosedEpoch, tmp_path: Path) 
     assert none == 0
 
 
+def true_exit_file(epoch: ClosedEpoch) -> bytes:
+    exits = epoch.view.exits
+    assert exits is not None
+    own = exits.own(ALICE, owner_of(epoch.view.state, ALICE), 1)
+    assert own is not None
+    closing = next(each for each in epoch.log.blocks if each.block.header.height == own.height)
+    validators = epoch.log.home.genesis.validators
+    block = LightBlock(closing.block.header, closing.certificate, validators, validators)
+    return msgspec.json.encode(exit_file(exit_view(own, 1), encode(block)))
+
+
+@pytest.mark.parametrize("field", [["fill", "#set", "11" * 32], ["fill", "#known", "2020-01-01T00:00"]])
+def test_the_verdict_on_a_kept_exit_file_is_gone_when_other_things_are_trusted(
+    epoch: ClosedEpoch, tmp_path: Path, field: Step
+) -> None:
+    (tmp_path / "true").write_bytes(true_exit_file(epoch))
+    steps: list[Step] = [*view("solvency"), *trusting(epoch), ["files", "#kept-exit", str(tmp_path / "true")]]
+    drawn: Step = ["evaluate", "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))"]
+    (scene,) = shown(epoch.view, [*steps, ["see", "#exit .mark", "^VERIFIED$"], field, drawn, ["count", "#exit"]])
+    assert scene.notes[-1] == 0
+
+
+HOLD_FIRST_CHECK = """(() => {
+  const Started = Worker;
+  window.Worker = class extends Started {
+    postMessage(message, options) {
+      if (window.firstIsOver !== undefined) return super.postMessage(message, options);
+      window.firstIsOver = new Promise((done) =>
+        this.addEventListener("message", ({ data }) => data.kind === "exit" && setTimeout(done, 100)));
+      window.goOn = () => super.postMessage(message, options);
+    }
+  };
+})()"""
+
+
+def test_the_verdict_on_one_exit_file_does_not_come_beside_the_next_one(epoch: ClosedEpoch, tmp_path: Path) -> None:
+    """Each check has a worker of its own, and that of a true file may answer after that of a false one."""
+    (tmp_path / "true").write_bytes(true_exit_file(epoch))
+    (tmp_path / "none").write_bytes(b"{}")
+    steps: list[Step] = [*view("solvency"), *trusting(epoch), ["evaluate", HOLD_FIRST_CHECK]]
+    steps += [["files", "#kept-exit", str(tmp_path / name)] for name in ("true", "none")]
+    steps += [["see", "#exit-problem", "R0102"], ["evaluate", "goOn(), firstIsOver"], ["count", "#exit"]]
+    (scene,) = shown(epoch.view, steps)
+    assert scene.notes[-1] == 0
+
+
 def test_a_payment_that_is_not_in_the_tree_is_not_saved(epoch: ClosedEpoch) -> None:
     exits = epoch.view.exits
     assert exits is not None

@@ -12,8 +12,9 @@ import pytest
 from consensus.light_client import LightBlock
 from member.light.store import LightStore
 from proofs.epoch.package import read_package
+from proofs.history.package_history import PackageHistory
 from tests.kit.command_line import CommandLine
-from tests.kit.member.packages import AT
+from tests.kit.member.packages import AT, TRUST
 from tests.kit.proofs import small_market
 from tests.kit.proofs.signed_answer import ALICE, NODE, answer_of
 
@@ -87,3 +88,27 @@ def test_a_list_that_changes_after_its_header_was_trusted_refutes_nobody(
     with served(tmp_path / "pipe", package.read_bytes(), other) as pipe:
         asked = ("proof", "accuse", answer, "--package", pipe, *AT, *stored, "--output", "json")
         assert not cli(*asked, code=6).json["contradicted"]
+
+
+def test_a_history_reads_a_pipe_once(package: Path, other: bytes, tmp_path: Path, cli: CommandLine) -> None:
+    with served(tmp_path / "pipe", package.read_bytes(), other) as pipe:
+        (read,) = cli("proof", "history", pipe, *TRUST, "--no-strict", "--output", "json").json["packages"]
+    (honest,) = cli("proof", "history", package, *TRUST, "--no-strict", "--output", "json").json["packages"]
+    assert (read["ok"], read["linked"], read["attested"]) == (True, True, honest["attested"])
+
+
+def test_a_file_that_changes_while_a_history_is_read_is_refused(
+    package: Path, other: bytes, tmp_path: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing = tmp_path / "changing.ccp"
+    changing.write_bytes(package.read_bytes())
+    survey = PackageHistory.survey
+
+    def then_change(history: PackageHistory, data: bytes) -> None:
+        survey(history, data)
+        changing.write_bytes(other)
+
+    monkeypatch.setattr(PackageHistory, "survey", then_change)
+    (read,) = cli("proof", "history", changing, *TRUST, "--output", "json", code=6).json["packages"]
+    assert (read["failed"], read["linked"]) == ("reading", False)
+    assert "it changed while it was read" in read["detail"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.base.errors import Bug
 from clearing.base.token_bucket import TokenBuckets
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.receipts.accounts import CashTransferred
 from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.receipts.liquidation import Liquidated, TakenOverPosition
@@ -35,7 +35,6 @@ from node.config import Api
 from node.http import server
 from node.http.routes import ROUTES, openapi
 from node.http.server import build_api, serve_api
-from node.pool.mempool import transaction_hash
 from tests.kit.node.fake_view import ALICE, GOVERNED, NOW, STRANGER, FakeView, client_of, signed, status_and_code
 
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from clearing.base.errors import Rejected
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.codes import ClearingCode
 from cli.output import ExitCode
 from member.api.transactions import TransactionView
@@ -20,7 +20,6 @@ from node.agreement.application import DecidedHeight
 from node.agreement.decided_transactions import DecidedTransactions
 from node.api.view import NodeView
 from node.pool.fates import Fates, NotedBlock
-from node.pool.mempool import transaction_hash
 from node.store.fate_table import FateTable
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, USDC_1
 from tests.kit.clearing.signer import secret

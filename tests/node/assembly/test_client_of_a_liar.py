@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 import trio
 
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.ids import NetworkId
+from clearing.schema.blocks.transaction import transaction_hash
+from clearing.schema.requests.accounts import CashTransfer
+from member.api.types import hexed
 from member.client import node_client as client_module
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
+from tests.kit.refusals import refused
 
 NETWORK = NetworkId(bytes(32))
 CALLS = ("state", "newest_header", "readiness", "package", "header", "account", "receipts", "submit")
@@ -83,3 +88,28 @@ async def test_a_dripping_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPat
         with pytest.raises(LocalFault) as fault:
             await client.state()
     assert fault.value.code is NodeCode.NODE_UNREACHABLE
+
+
+REQUEST = CashTransfer(1, 2, 0, 3, 4, 5, b"s" * 65)
+OTHER = {"hash": "0x" + "77" * 32, "status": "accepted"}
+OWN = {"hash": hexed(transaction_hash(REQUEST)), "status": "accepted"}
+
+
+@pytest.mark.parametrize("results", [[], [OTHER], [OWN, OWN], [OWN, OTHER]], ids=["none", "other", "two", "more"])
+async def test_an_answer_for_other_requests_than_were_submitted_ends_with_a_code(
+    results: list[dict[str, str]],
+) -> None:
+    async with _answering(_http(msgspec.json.encode({"results": results}), "202 Accepted")) as client:
+        with refused(NodeCode.NODE_ANSWER):
+            await client.submit((REQUEST,))
+    async with _answering(_http(msgspec.json.encode({"results": [OWN]}), "202 Accepted")) as client:
+        assert (await client.submit((REQUEST,))).results[0].status == "accepted"
+
+
+async def test_the_fate_of_another_transaction_is_not_this_ones() -> None:
+    body = msgspec.json.encode({"hash": OTHER["hash"], "state": "applied", "height": 9})
+    async with _answering(_http(body)) as client:
+        with refused(NodeCode.NODE_ANSWER):
+            await client.transaction(transaction_hash(REQUEST))
+    async with _answering(_http(body)) as client:
+        assert (await client.transaction(bytes.fromhex("77" * 32))).state == "applied"

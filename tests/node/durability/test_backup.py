@@ -7,18 +7,21 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
+from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
 from clearing.schema.facts import Fact
+from consensus.messages import BLOCK_BYTES_MAX, Block
 from member.codes import NodeCode
 from node.config import NodeConfig
 from node.config_sources import load_config
-from node.offline.backup import GENESIS, MANIFEST, STORE, create_backup, restore_backup, verify_backup
+from node.offline.backup import GENESIS, MANIFEST, STORE, create_backup, not_proven, restore_backup, verify_backup
 from node.signer.sign_state import SIGN_STATE, SignStateFile
-from node.store.store import Store
+from node.store.store import FrozenStore, Store
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1
 from tests.kit.clearing.world import World
 from tests.kit.command_line import CommandLine
@@ -156,6 +159,23 @@ def stated(name: str, value: object) -> Callable[[Path], None]:
     return state
 
 
+def carrying(**fields: object) -> Callable[[Path], None]:
+    """A block under its honest header and certificate, with other contents."""
+
+    def change(backup: Path) -> None:
+        with closing(sqlite3.connect(backup / STORE)) as connection:
+            query = "SELECT block, certificate, extended_commit FROM blocks WHERE height = 7"
+            block, certificate, extended = connection.execute(query).fetchone()
+            forged = encode(msgspec.structs.replace(decode(block, Block, 2 * BLOCK_BYTES_MAX), **fields))
+            assert forged != block
+            values = (forged, sha256(forged + certificate + extended))
+            connection.execute("UPDATE blocks SET block = ?, digest = ? WHERE height = 7", values)
+            connection.commit()
+        sealed_again(backup)
+
+    return change
+
+
 DAMAGES = {
     "store": flipped(STORE),
     "genesis": flipped(GENESIS),
@@ -170,6 +190,15 @@ DAMAGES = {
         "UPDATE blocks SET certificate = (SELECT certificate FROM blocks WHERE height = 6) WHERE height = 7"
     ),
     "a block without its digest": changed("UPDATE blocks SET digest = zeroblob(32) WHERE height = 3"),
+    "another payload": carrying(payload=b"\x80"),
+    "no commit of the parent": carrying(last_commit=None),
+    "a trigger": changed("CREATE TRIGGER t AFTER INSERT ON blocks BEGIN DELETE FROM receipts; END"),
+    "a view": changed("CREATE VIEW v AS SELECT * FROM blocks"),
+    "another column": changed("ALTER TABLE receipts ADD COLUMN more BLOB"),
+    "a package, whose file the node would delete one day": changed(
+        "INSERT INTO packages VALUES (1, 5, 'sign-state', 3, zeroblob(32))"
+    ),
+    "a state above the blocks": changed("UPDATE snapshots SET height = height + 100"),
     "no validators": changed("DELETE FROM validator_sets"),
     "another network": changed("UPDATE meta SET value = zeroblob(32) WHERE name = 'network'"),
     "no table": changed("DROP TABLE blocks"),
@@ -197,6 +226,30 @@ def test_a_damaged_backup_restores_nothing(
     assert sorted(path.name for path in home.iterdir()) == before
 
 
+def test_what_is_restored_is_what_was_checked(
+    source: Home, backup: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can change the folder shows the good store while its blocks are read, and another before and after."""
+    good = backup.with_name("good.sqlite")
+    shutil.copyfile(backup / STORE, good)
+    changed("UPDATE blocks SET certificate = zeroblob(9) WHERE height = 7")(backup)
+    forged = backup.with_name("forged.sqlite")
+    shutil.copyfile(backup / STORE, forged)
+
+    class ShownAnother(FrozenStore):
+        def __init__(self, path: Path, network: bytes) -> None:
+            shutil.copyfile(good, backup / "shown")
+            (backup / "shown").replace(backup / STORE)
+            super().__init__(path, network)
+            shutil.copyfile(forged, backup / "shown")
+            (backup / "shown").replace(backup / STORE)
+
+    monkeypatch.setattr("node.offline.backup.FrozenStore", ShownAnother)
+    with refused(NodeCode.BAD_BACKUP, LocalFault):
+        restore_backup(backup, config_of(home), source.genesis, unseen)
+    assert not list(home.glob(f"{STORE}*"))
+
+
 def test_nothing_is_restored_over_blocks_or_without_a_sign_state_or_while_the_node_runs(
     source: Home, backup: Path, home: Path, cli: CommandLine
 ) -> None:
@@ -212,6 +265,20 @@ def test_nothing_is_restored_over_blocks_or_without_a_sign_state_or_while_the_no
         restore_backup(backup, config_of(home), source.genesis, unseen)
     (home / SIGN_STATE).write_bytes(kept)
     assert not (home / STORE).exists()
+
+
+def test_what_no_certificate_covers_is_named_by_check_and_restore(backup: Path, home: Path, cli: CommandLine) -> None:
+    changed("UPDATE receipts SET data = x'80'")(backup)
+    for command in (("verify", backup), ("restore", backup, "--home", home)):
+        err = cli("backup", *command).err
+        assert "not proven: receipts, saved states" in err
+        assert "not proven: that the validator sets were in force" in err
+        assert "begin above genesis" not in err
+
+
+def test_blocks_that_begin_above_genesis_are_named_as_the_folders_word(backup: Path) -> None:
+    changed("DELETE FROM blocks WHERE height < 3", stated=("first_height", 3))(backup)
+    assert "height 3 and its validators" in not_proven(verify_backup(backup, unseen))[-1]
 
 
 def test_the_commands_make_check_and_restore(source: Home, home: Path, tmp_path: Path, cli: CommandLine) -> None:

@@ -15,12 +15,11 @@ import msgspec
 
 from clearing.base.secp256k1 import address
 from clearing.base.validators import ValidatorSet
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms
 from devnet.testnet import Testnet, create_testnet
 from member.api.submit import SubmitBody, body_of
 from member.api.types import hexed
-from node.pool.mempool import transaction_hash
 from tests.kit.clearing.genesis import ALICE
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World

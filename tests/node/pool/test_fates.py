@@ -9,13 +9,13 @@ import trio
 from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.errors import Rejected
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.trades import BundledTradeRefused, TradeNovated
 from member.codes import NodeCode
 from node.pool.fates import DAY_MS, SAVE_SECONDS, Fates, NotedBlock, block_fates
 from node.pool.journal import PoolJournal
-from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
+from node.pool.mempool import Accepted, Mempool, PoolLimits
 from node.pool.transaction_service import TransactionService
 from node.store.fate_table import FateState, FateTable
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP

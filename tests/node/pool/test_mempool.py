@@ -10,7 +10,7 @@ from clearing.base import ed25519, secp256k1
 from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, CodeBook, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import BundledTrade, Trade, TradeBundle
@@ -19,7 +19,7 @@ from member.codes import NodeCode
 from member.signing.requests import signed
 from node.pool import mempool
 from node.pool.block_budget import BUNDLED_TRADE_BYTES
-from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
+from node.pool.mempool import Accepted, Mempool, PoolLimits
 from node.pool.transaction_service import make_batch, open_batch
 from tests.kit.refusals import refused
 

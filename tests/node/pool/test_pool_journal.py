@@ -6,10 +6,9 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from member.codes import NodeCode
 from node.pool.journal import FRAMES, PoolJournal
-from node.pool.mempool import transaction_hash
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
 from tests.kit.clearing.world import funded
 from tests.kit.refusals import refused

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from clearing.accounts.signatories import signatories, signing_addresses
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Rejected
-from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, transaction_bytes_max
+from clearing.schema.blocks.transaction import (
+    TRANSACTION_BYTES_MAX,
+    Transaction,
+    transaction_bytes_max,
+    transaction_hash,
+)
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import Trade
@@ -18,7 +23,7 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.transaction_handlers import TRANSACTION_HANDLERS
 from member.api.submit import BODY_OF, SubmitBody, body_of, transaction_of
 from node.p2p.network import TOPIC_MESSAGE_BYTES
-from node.pool.mempool import Accepted, Mempool, transaction_hash
+from node.pool.mempool import Accepted, Mempool
 from node.pool.transaction_service import fitting, make_batch, open_batch
 from tests.kit.clearing.desk import venue_world
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1

@@ -12,12 +12,12 @@ from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from member.codes import NodeCode
 from node.p2p.network import Incoming, Topic
 from node.pool.admission import WINDOW_START
 from node.pool.journal import PoolJournal
-from node.pool.mempool import Accepted, Mempool, transaction_hash
+from node.pool.mempool import Accepted, Mempool
 from node.pool.transaction_service import (
     CLOCKS_APART_MS,
     GOSSIP_TRANSACTIONS_MAX,

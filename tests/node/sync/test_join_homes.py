@@ -9,11 +9,13 @@ from click.testing import CliRunner
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.schema.terms.genesis import Genesis
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.terms.genesis import Genesis, network_id
 from cli.operator.setup import join
 from cli.options import effective_config
 from devnet.testnet import Testnet, create_testnet
 from member.codes import NodeCode
+from node import genesis_file
 from node.config import StateSyncConfig
 from node.signer.node_keys import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
@@ -99,6 +101,26 @@ async def test_a_trusted_height_needs_a_hash(net: Testnet) -> None:
     config = msgspec.structs.replace(config, state_sync=trust_of(f"5:{'ab' * 32}", StateSyncConfig()))
     assert (await anchor_of(config, net.genesis)).hash == b"\xab" * 32
     assert (await anchor_of(net.nodes[0].config, net.genesis)).height == 0
+
+
+def test_the_home_has_the_genesis_whose_network_is_printed(
+    net: Testnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes the file while it is read gets no other genesis into the home than the one that is named."""
+    changing = tmp_path / "genesis.json"
+    changing.write_bytes(net.genesis_path.read_bytes())
+    check = genesis_file.check_genesis
+
+    def then_change(genesis: Genesis) -> None:
+        check(genesis)
+        changing.write_bytes(genesis_to_json(msgspec.structs.replace(genesis, time_ms=genesis.time_ms + 1)))
+
+    monkeypatch.setattr(genesis_file, "check_genesis", then_change)
+    given = [str(changing) if each == str(net.genesis_path) else each for each in arguments(net, tmp_path / "new")]
+    printed = run(*given)
+    monkeypatch.undo()
+    written = genesis_file.read_genesis(tmp_path / "new" / "genesis.json")
+    assert network_id(written).hex() == printed["network"]
 
 
 def test_two_homes_have_different_keys(net: Testnet, tmp_path: Path) -> None:

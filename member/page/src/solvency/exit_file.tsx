@@ -14,23 +14,24 @@ export function ExitFile({ session, trust }: { session: Session; trust: Trust })
   const { account } = session;
   const [verdict, setVerdict] = useState<ExitVerdict | undefined>(undefined);
   const [problem, setProblem] = useState("");
-  // What was verified under another trust is not verified under this one.
-  const under = useRef(trust);
+  // What was verified under another trust is not verified under this one, nor does an earlier file's verdict belong to a later file.
+  const asked = useRef(0);
   useEffect(() => {
-    under.current = trust;
+    asked.current += 1;
     setVerdict(undefined);
     setProblem("");
   }, [trust]);
   const check = async (file: () => Promise<ArrayBuffer>): Promise<ExitVerdict | undefined> => {
+    const own = (asked.current += 1);
     setVerdict(undefined);
     setProblem("");
     try {
       const found = await verifiedExit(await file(), trust);
-      if (under.current !== trust) return undefined;
+      if (asked.current !== own) return undefined;
       setVerdict(found);
       return found;
     } catch (error) {
-      setProblem(problemOf(error).words);
+      if (asked.current === own) setProblem(problemOf(error).words);
       return undefined;
     }
   };
