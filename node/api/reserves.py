@@ -31,19 +31,20 @@ async def reserves(call: ApiCall) -> ReservesView:
 
 
 class ReservesHistory:
-    """Figures of the packages that were read last, by the packages' digests."""
+    """Figures of the packages that were read last, by epoch and digest."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[bytes, EpochReserves | None] = OrderedDict()
+        self._of: OrderedDict[tuple[int, bytes], EpochReserves | None] = OrderedDict()
 
     def of(self, view: NodeView, records: Sequence[PackageRecord]) -> tuple[EpochReserves, ...]:
         """Of the packages that are on disk and that this release reads, in the order of the records."""
         for record in records:
-            if record.digest not in self._of:
-                self._of[record.digest] = _read(view, record)
+            if (record.epoch, record.digest) not in self._of:
+                self._of[record.epoch, record.digest] = _read(view, record)
                 if len(self._of) > 2 * RESERVES_EPOCHS_MAX:
                     self._of.popitem(last=False)
-        return tuple(found for record in records if (found := self._of.get(record.digest)) is not None)
+        shown = (self._of.get((record.epoch, record.digest)) for record in records)
+        return tuple(found for found in shown if found is not None)
 
 
 _remembered = ReservesHistory()
