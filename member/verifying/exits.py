@@ -18,6 +18,7 @@ from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.ids import Hash32
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
+from clearing.base.validators import check_validator_set
 from clearing.epochs.exit_tree import check_exit_root
 from clearing.schema.records.exits import ExitLeaf, ExitRecord, ExitTotals, encoded_ring
 from clearing.state.record_opening import RecordOpening
@@ -162,6 +163,7 @@ def _amount(index: int, text: str) -> int:
 
 def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
     header, validators = block.header, block.validators
+    check_validator_set(validators)  # its hash alone does not say that each owner knows the secret of its key
     for at, trusted, found in (
         ("network", anchor.network, header.network),
         ("validators", anchor.validators_hash, validators.hash),

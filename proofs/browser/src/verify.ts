@@ -13,7 +13,7 @@ import { PackageChecks } from "./checks.js";
 import { type Progress, type Trusted } from "./trusted.js";
 import { type Check, type CheckName, judge, MEANINGS, refusedOpen, type Outcome, type Verdict } from "./verdict.js";
 import { freshnessLimits } from "./freshness.js";
-import { claim, claimOfAccount, notProven, notProvenOfAccount, type Shown } from "./words.js";
+import { claim, claimOfAccount, notProven, notProvenOfAccount, notProvenOfAnswer, notProvenOfKeys, type Shown } from "./words.js";
 
 /** Check a standalone proof of one account beside its package: only the checks that it needs. */
 export function verifyStandalone(file: Bytes, proof: Bytes, trusted: Trusted = {}, progress: Progress = {}): Verdict {
@@ -70,6 +70,10 @@ type Step = [CheckName, () => Outcome];
 class Verification extends PackageChecks {
   /** Of a standalone proof. */
   private account: bigint | undefined;
+  /** Of a signed answer that agrees with the package. */
+  private signer: Bytes | undefined;
+  /** Whether an account under keys passed all its checks. */
+  private isPresented = false;
 
   run(last?: CheckName): Verdict {
     const steps = this.steps();
@@ -143,7 +147,8 @@ class Verification extends PackageChecks {
         const answer = readAnswer(file);
         found = contradiction(this.content, answer, new Domain(this.content.domain)) ?? "";
         demand(found === "", CODES.NOT_INCLUDED, `the answer and the package contradict each other: ${found}${this.evidence(answer.signer)}`);
-        return { detail: `the answer about account ${answer.account} agrees with the package` };
+        this.signer = answer.signer;
+        return { detail: `the answer about account ${answer.account}, which the key ${hex(answer.signer)} signed, agrees with the package` };
       }],
     ]);
     return { ...verdict, contradiction: found };
@@ -153,8 +158,8 @@ class Verification extends PackageChecks {
    * list; and a set that has retired, or runs another network to try things out, could frame a node. */
   private evidence(signer: Uint8Array): string {
     const { network, validatorsHash, freshness } = this.trusted;
-    const { validators, certificate } = this.content;
-    const places = validators.validators.flatMap(({ envelope_key }, index) => (equal(envelope_key, signer) ? [index] : []));
+    const { certificate } = this.content;
+    const places = this.placesOf(signer);
     const isValidator = places.length > 0;
     const hasSigned = places.some((index) => ((number(certificate.signers) >> BigInt(index)) & 1n) === 1n);
     const why = [
@@ -168,6 +173,11 @@ class Verification extends PackageChecks {
         : []),
     ];
     return why.map((each) => `; ${each}`).join("");
+  }
+
+  /** Which validators of the package's set have a key. */
+  private placesOf(signer: Uint8Array): number[] {
+    return this.content.validators.validators.flatMap(({ envelope_key }, index) => (equal(envelope_key, signer) ? [index] : []));
   }
 
   runOnchainEpoch(file: Bytes): Verdict {
@@ -219,8 +229,10 @@ class Verification extends PackageChecks {
       }],
       ["presentation", () => {
         demandPresented(read());
-        const { chain_id, verifier, caller } = read().presentation.audience;
-        return { detail: `for the caller 0x${hex(caller)} of the contract 0x${hex(verifier)} on chain ${chain_id}` };
+        const { chain_id, verifier, caller, purpose } = read().presentation.audience;
+        const whom = `for the caller 0x${hex(caller)} of the contract 0x${hex(verifier)} on chain ${chain_id}`;
+        this.isPresented = true;
+        return { detail: `${whom}, for the purpose 0x${hex(purpose)}` };
       }],
     ]);
   }
@@ -257,7 +269,15 @@ class Verification extends PackageChecks {
     const alone = failed === undefined ? this.account : undefined;
     const told = content !== undefined && (whole || alone !== undefined);
     const ofKeys = content !== undefined && failed === undefined && checks.some(({ name }) => name === "shares");
-    const attested = told || ofKeys ? attestedValues(content, this.book, !whole, genesis, this.assurances) : {};
+    const signer = failed === undefined ? this.signer : undefined;
+    const attested = content !== undefined && (told || ofKeys || signer !== undefined) ? attestedValues(content, this.book, !whole, genesis, this.assurances) : {};
+    const limits = (): string[] => {
+      if (ofKeys) return freshnessLimits(freshness, validatorsHash !== undefined);
+      if (this.isPresented) return notProvenOfKeys();
+      if (signer !== undefined) return notProvenOfAnswer(shown, this.placesOf(signer).length > 0, attested);
+      if (!told) return [];
+      return alone === undefined ? notProven(content, shown, attested) : notProvenOfAccount(content, shown, attested);
+    };
     return {
       ok,
       complete: ok && checks.every((check) => check.complete),
@@ -266,7 +286,7 @@ class Verification extends PackageChecks {
       refusal,
       contradiction: "",
       claim: !ok || !told ? "" : alone === undefined ? claim(content, shown) : claimOfAccount(content, alone),
-      notProven: ofKeys ? freshnessLimits(freshness, validatorsHash !== undefined) : !told ? [] : alone === undefined ? notProven(content, shown, attested) : notProvenOfAccount(content, shown, attested),
+      notProven: limits(),
       attested,
       network: content === undefined ? "" : hex(content.header.network),
       height: content === undefined ? "" : String(content.statement.height),

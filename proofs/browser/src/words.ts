@@ -257,5 +257,24 @@ export function notProvenOfAccount(content: EpochPackage, shown: Shown, attested
   ];
 }
 
+/** What an answer leaves open that agrees with a package. */
+export function notProvenOfAnswer(shown: Shown, isValidator: boolean, attested: Readonly<Record<string, string>>): string[] {
+  return [
+    "This says nothing of what the package proves, only that its certified list has this leaf: verify the package for the rest.",
+    ...(isValidator ? [] : ["Whose key signed the answer: it is of no validator of the package's set, and anybody can make up a key."]),
+    ...trustSentences(shown),
+    attestedSentence(attested),
+  ];
+}
+
+/** What an account under keys leaves open. */
+export function notProvenOfKeys(): string[] {
+  return [
+    "How old the keys are: the account's file states no time; the contract keeps one.",
+    "That who shows the file is the caller that it is for, and the purpose the one that is asked for: compare both.",
+    "Who owns the account: anybody who knows its seed can present it.",
+  ];
+}
+
 export const cashSlots = (content: EpochPackage): number => slotsOf(content.statement, CASH).length;
 export const tokenSlots = (content: EpochPackage): number => slotsOf(content.statement, TOKEN).length;

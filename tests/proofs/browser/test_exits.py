@@ -5,14 +5,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from py_arkworks_bls12381 import G1Point, Scalar
 
+from clearing.base import bls
+from clearing.base.certificate import VoteKind, vote_digest
+from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError
+from clearing.base.validators import ValidatorSet
+from consensus.light_client import LightBlock
 from member.verifying.exits import block_of, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
 from proofs.verify.freshness import Freshness
+from tests.kit.certificates import make_certificate
 from tests.kit.proofs import small_market
 from tests.kit.proofs.made_exits import made_exit_file
 from tests.kit.proofs.second_verifier import SecondVerifier
+from tests.kit.validator_records import made_validator
 
 NETWORK, SET = small_market.NETWORK, small_market.validator_set().hash
 TIME_MS = 1_584_000_000_000
@@ -113,6 +122,50 @@ def theirs(second: SecondVerifier, data: bytes, network: bytes | None, set_hash:
         return "no such file"
     checks = [(each["name"], each["ok"], each["complete"], each["code"]) for each in verdict["checks"]]
     return checks, verdict["claim"], verdict["notRun"]
+
+
+def certified_by(validators: ValidatorSet, signature: Callable[[bytes], bytes]) -> bytes:
+    """The exit file under another set, all of which are named as signers of one signature."""
+    file: Tree = json.loads(made_exit_file(10**13))
+    block = block_of(read_exit_file(json.dumps(file).encode()))
+    header = replace(block.header, validators_hash=validators.hash, next_validators_hash=validators.hash)
+    digest = vote_digest(header.network, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
+    shares = {index: bls.sign(small_market.SECRETS[0], digest) for index in range(len(validators.validators))}
+    whole = make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares)
+    signed = replace(whole, aggregate=signature(digest))
+    file["block"] = "0x" + encode(LightBlock(header, signed, validators, validators)).hex()
+    return json.dumps(file).encode()
+
+
+def with_a_rogue_key(secret: int) -> ValidatorSet:
+    """The small market's set, and a validator whose key is that of a secret less all other keys."""
+    validators = small_market.validator_set().validators
+    key = G1Point() * Scalar(secret)
+    for each in validators:
+        key = key - G1Point.from_compressed_bytes(each.bls_key)
+    rogue = made_validator(bytes([9]) * 32, secret)
+    return ValidatorSet((*validators, replace(rogue, bls_key=bytes(key.to_compressed_bytes()))))
+
+
+def test_a_key_made_of_the_others_keys_is_no_quorum(second: SecondVerifier) -> None:
+    """Its owner alone signs for all of them: a signature of many is sound only for keys with a proof of possession."""
+    secret = 7
+    validators = with_a_rogue_key(secret)
+    data = certified_by(validators, lambda digest: bls.sign(secret, digest))
+    found = ours(data, NETWORK, validators.hash, TIME_MS)
+    assert found[0] == [("certificate", False, True, "R0112 bad_possession_proof")]
+    assert theirs(second, data, NETWORK, validators.hash, TIME_MS) == found
+
+
+def test_a_set_with_a_validator_without_power_is_refused(second: SecondVerifier) -> None:
+    first, other = small_market.validator_set().validators
+    validators = ValidatorSet((first, replace(other, power=0)))
+    data = certified_by(
+        validators, lambda digest: bls.aggregate([bls.sign(each, digest) for each in small_market.SECRETS])
+    )
+    found = ours(data, NETWORK, validators.hash, TIME_MS)
+    assert found[0] == [("certificate", False, True, "R0120 bad_validator_set")]
+    assert theirs(second, data, NETWORK, validators.hash, TIME_MS) == found
 
 
 @pytest.mark.parametrize("known_ms", [None, TIME_MS])

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from member.verifying.onchain import checked_package
+from member.verifying.onchain import check_account, checked_package
 from member.verifying.package import TrustAnchor, package_file, words_of
 from proofs.epoch.package import read_package
 from proofs.onchain.file import epoch_file, read_account_file, sign_keys, write_file
@@ -48,6 +48,14 @@ def test_a_trusted_hash_of_keys_is_compared(second: SecondVerifier, trusted: str
     verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes(), keys_hash=trusted)
     refused = None if trusted == HASH else {"check": "trusted_keys", "code": "R0755 keys_differ"}
     assert (verdict["complete"], verdict.get("refusal")) == (trusted == HASH, refused)
+
+
+def test_an_accounts_file_names_its_purpose_and_what_it_leaves_open(second: SecondVerifier) -> None:
+    """Else a file that was presented for one purpose would read as one for another."""
+    verdict = second.ask(file=PACKAGE.read_bytes(), onchain_account=ACCOUNT.read_bytes(), keys_hash=HASH)
+    report = check_account(ACCOUNT, bytes.fromhex(HASH))
+    assert verdict["checks"][-1]["detail"].endswith(f"for the purpose 0x{report.purpose}")
+    assert verdict["notProven"] == list(report.not_proven)
 
 
 NO_POINT = bytes(48)
