@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from clearing.base.errors import CrossclearError, LocalFault
+from clearing.base.known_types import known_type
 from clearing.base.validators import Validator, ValidatorSet, check_possession
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.terms.genesis import Genesis
@@ -124,7 +125,7 @@ def read_draft(folder: Path) -> Draft:
 def table_of(kind: type[TableKind], fields: Mapping[str, Any]) -> TableKind:
     """A table out of plain values. Raises LocalFault BAD_DRAFT."""
     try:
-        return msgspec.convert(dict(fields), kind)
+        return msgspec.convert(dict(fields), known_type(kind))
     except msgspec.ValidationError as error:
         raise LocalFault(DevnetCode.BAD_DRAFT, kind.__name__, why=str(error)) from None
 
@@ -192,7 +193,7 @@ def write_genesis(folder: Path, draft: Draft, genesis: Genesis) -> None:
 
 def _parse(path: Path, text: str) -> Draft:
     try:
-        return msgspec.convert(tomllib.loads(text), Draft)
+        return msgspec.convert(tomllib.loads(text), known_type(Draft))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise LocalFault(DevnetCode.BAD_DRAFT, str(path), why=str(error)) from None
 

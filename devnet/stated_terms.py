@@ -13,6 +13,7 @@ import msgspec
 
 from clearing.base.codec import Wire
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 from clearing.genesis.json import GenesisPart, genesis_part_from_json, genesis_part_to_json
 from devnet.codes import DevnetCode
 
@@ -42,7 +43,7 @@ def read_tables(kind: type[File], text: str) -> File:
 
 def tables_of(kind: type[File], file: dict[str, Any]) -> File:
     """A decoded file as typed tables. Raises msgspec.ValidationError naming the key."""
-    return msgspec.convert(_gathered(kind, file), kind)
+    return msgspec.convert(_gathered(kind, file), known_type(kind))
 
 
 def _gathered(kind: Any, value: Any) -> Any:

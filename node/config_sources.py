@@ -20,6 +20,7 @@ from bridge.codes import BridgeCode
 from bridge.rpc.chain_profiles import GENERIC, known_profile, profile_of
 from bridge.rpc.providers import is_quorum, repeated_provider
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 from clearing.base.plain_json import read_json
 from member.codes import NodeCode
 from node.config import BLOCKS_KEPT_MIN, ChainConfig, NodeConfig
@@ -90,7 +91,7 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
 def _typed(settings: Mapping[str, Any]) -> NodeConfig:
     try:
         # TOML has no tuples, and the environment has only text: lax conversion reads "26600" as a number.
-        return msgspec.convert(settings, NodeConfig, strict=False)
+        return msgspec.convert(settings, known_type(NodeConfig), strict=False)
     except msgspec.ValidationError as error:
         raise _value_fault(str(error)) from None
 
@@ -104,7 +105,7 @@ def type_faults(settings: Mapping[str, Any]) -> list[LocalFault]:
     left_out: dict[str, list[int]] = {}
     while len(found) < TYPE_FAULTS_MAX:
         try:
-            msgspec.convert(tree, NodeConfig, strict=False)
+            msgspec.convert(tree, known_type(NodeConfig), strict=False)
         except msgspec.ValidationError as error:
             path, field = _place(str(error))
             fault = _value_fault(_renumbered(str(error), left_out))

@@ -19,6 +19,7 @@ from bridge.contracts.schemes import CertificateScheme
 from bridge.evm.layouts import HEADERS, RECEIPTS, ChainLayout, HeaderLayout
 from bridge.watched_chain import FinalityPolicy, LogRange
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "chains"
 GENERIC = "evm"
@@ -146,7 +147,7 @@ class ChainProfile(Struct, frozen=True):
 def read_profile(name: str, text: str) -> ChainProfile:
     """A profile from the text of its file. Raises LocalFault BAD_PROFILE."""
     try:
-        facts = msgspec.convert(tomllib.loads(text), ProfileFile)
+        facts = msgspec.convert(tomllib.loads(text), known_type(ProfileFile))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise _bad(name, str(error)) from None
     if facts.header.layout not in HEADERS:

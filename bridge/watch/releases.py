@@ -15,6 +15,7 @@ from bridge.codes import BridgeCode
 from bridge.watch.branch import BranchFile
 from bridge.watch.cursor import FileFactStore, Halt
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 
 REASON_MAX = 500
 RECORD_BYTES_MAX = 1 << 20
@@ -43,7 +44,7 @@ def releases_of(folder: Path, chain_id: int) -> tuple[Release, ...]:
     try:
         if path.stat().st_size > RECORD_BYTES_MAX:
             raise ValueError(path.stat().st_size)
-        return tuple(msgspec.json.decode(line, type=Release) for line in path.read_bytes().splitlines())
+        return tuple(msgspec.json.decode(line, type=known_type(Release)) for line in path.read_bytes().splitlines())
     except (ValueError, OSError) as error:
         raise LocalFault(BridgeCode.BAD_RELEASES, path.name, why=str(error)[:200]) from None
 

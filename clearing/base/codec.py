@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.known_types import known_type
 
 Bytes20 = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -97,8 +98,9 @@ def type_name(kind: object) -> str:
 
 @lru_cache(maxsize=512)
 def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
-    _check(msgspec.inspect.type_info(kind), type_name(kind), ())
-    return msgspec.msgpack.Decoder(kind)
+    known = known_type(kind)
+    _check(msgspec.inspect.type_info(known), type_name(kind), ())
+    return msgspec.msgpack.Decoder(known)
 
 
 _LEAVES = (

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.known_types import known_type
 
 NESTING_MAX = 200
 RECURSION_MAX = 1000
@@ -66,7 +67,7 @@ def read_json(data: bytes | str, kind: type[T]) -> T: ...
 def read_json(data: bytes | str, kind: Any = Any) -> Any:
     """Decode as `kind`. Raises `msgspec.DecodeError`, UnicodeDecodeError and RecursionError, as msgspec does."""
     # The typed parser runs first: its refusals need no second pass.
-    read = msgspec.json.decode(data, type=kind)
+    read = msgspec.json.decode(data, type=known_type(kind))
     try:
         json.loads(
             data, strict=False, parse_int=_ignore_number, parse_float=_ignore_number, object_pairs_hook=_unique_names
@@ -84,7 +85,7 @@ def read_part(data: msgspec.Raw | bytes, kind: type[T]) -> T:
 
     Raises as `msgspec.json.decode`.
     """
-    return msgspec.json.decode(data, type=kind)
+    return msgspec.json.decode(data, type=known_type(kind))
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from clearing.base.codec import Wire, stated_fields
 from clearing.base.errors import RemoteFault
+from clearing.base.known_types import known_type
 from clearing.base.plain_json import read_json
 from clearing.schema.codes import ClearingCode
 from clearing.schema.terms.genesis import FIRST_FIELDS, Genesis
@@ -42,8 +43,8 @@ def genesis_from_json(data: bytes) -> Genesis:
 
 def genesis_part_from_json(kind: type[GenesisPart], value: Any, at: str) -> GenesisPart:
     """A part of genesis from decoded JSON or TOML with field names. Raises ValueError naming the place."""
-    built: Any = _to_wire_order(msgspec.inspect.type_info(kind), value, at)
-    return msgspec.convert(built, kind, builtin_types=(bytes,))
+    built: Any = _to_wire_order(msgspec.inspect.type_info(known_type(kind)), value, at)
+    return msgspec.convert(built, known_type(kind), builtin_types=(bytes,))
 
 
 def genesis_part_to_json(value: Any, kept: Mapping[type, int] | None = None) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 
 from clearing.base.codec import encode_trimmed
 from clearing.base.errors import BaseCode, Rejected, RemoteFault
+from clearing.base.known_types import known_type
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.requests.governance import NO_VALUE, VALUE_BYTES_MAX, TermsChange, value_hash
 from clearing.schema.risk.charges import LotCharge
@@ -128,7 +129,7 @@ def decode_value(data: bytes, kind: Any) -> Any:
     if len(data) > VALUE_BYTES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "value", bytes=len(data), limit=VALUE_BYTES_MAX)
     try:
-        value = msgspec.msgpack.decode(data, type=kind)
+        value = msgspec.msgpack.decode(data, type=known_type(kind))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "value", why=str(error)) from None
     if value_bytes(value) != data:

@@ -24,6 +24,7 @@ from rich.console import Console
 from clearing.accounts.commitment_seeds import sealed_seed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
+from clearing.base.known_types import known_type
 from clearing.base.plain_text import one_line
 from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
@@ -308,7 +309,7 @@ def verify(folder: Path, testnet: Testnet, own: MemberFiles) -> VerificationRepo
     """`crossclear verify` in a process of its own, as a member would."""
     answer = _verify_command(folder, testnet, own, "json")
     try:
-        return msgspec.json.decode(answer.stdout, type=VerificationReport)
+        return msgspec.json.decode(answer.stdout, type=known_type(VerificationReport))
     except msgspec.DecodeError:
         return VerificationReport(ok=False, height=0, network="", checks=(), bytes=0, seconds=0.0)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.known_types import known_type
 from clearing.base.plain_json import check_nesting
 from lab.models.numbers import plain_decimal
 
@@ -60,7 +61,7 @@ def to_named(value: object) -> Any:
 
 @cache
 def _info(kind: type[msgspec.Struct]) -> msgspec.inspect.Type:
-    return msgspec.inspect.type_info(kind)
+    return msgspec.inspect.type_info(known_type(kind))
 
 
 def _read(info: msgspec.inspect.Type, value: Any, at: str) -> Any:

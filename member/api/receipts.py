@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
+from clearing.base.known_types import known_type
 from clearing.schema.blocks.receipt import Receipt
 from member.api.types import Body, Decimal, Id, Natural, SmallId, hexed
 from member.codes import NodeCode
@@ -162,7 +163,7 @@ def unnamed(details: Mapping[str, Any], kind: type[T]) -> T:
 
 def _struct(value: Mapping[str, Any], kind: type[Any]) -> Any:
     fields = msgspec.structs.fields(kind)
-    info = msgspec.inspect.type_info(kind)
+    info = msgspec.inspect.type_info(known_type(kind))
     if not isinstance(info, msgspec.inspect.StructType) or set(value) != {field.name for field in fields}:
         raise ValueError(f"expected the fields of {kind.__name__}")
     return kind(**{field.name: _read(value[field.name], field.type) for field in info.fields})
@@ -215,7 +216,7 @@ def named(value: msgspec.Struct) -> dict[str, Any]:
 
 @lru_cache(maxsize=128)
 def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, msgspec.inspect.Type], ...]:
-    info = msgspec.inspect.type_info(kind)
+    info = msgspec.inspect.type_info(known_type(kind))
     if not isinstance(info, msgspec.inspect.StructType):
         raise TypeError(kind)
     return tuple((field.name, field.type) for field in info.fields)

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import RemoteFault
+from clearing.base.known_types import known_type
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.governance import AMENDMENT_BYTES_MAX
@@ -156,7 +157,7 @@ def _of_bytes(info: msgspec.inspect.BytesType) -> Any:
 
 
 def _made(kind: type, tag: str | None) -> type[Body]:
-    info = msgspec.inspect.type_info(kind)
+    info = msgspec.inspect.type_info(known_type(kind))
     if not isinstance(info, msgspec.inspect.StructType):
         raise TypeError(kind)
     fields: list[Any] = []
@@ -222,7 +223,7 @@ def body_of(transaction: Transaction) -> Body:
 
 
 def _wire(kind: type, get: Any) -> Any:
-    info = msgspec.inspect.type_info(kind)
+    info = msgspec.inspect.type_info(known_type(kind))
     if not isinstance(info, msgspec.inspect.StructType):
         raise TypeError(kind)
     return kind(*(_wire_value(field.type, get(field.name)) for field in info.fields))
@@ -242,7 +243,7 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
     if isinstance(info, msgspec.inspect.VarTupleType):
         return tuple(_wire_value(info.item_type, item) for item in value)
     if isinstance(info, msgspec.inspect.IntType) and isinstance(value, str):
-        return msgspec.convert(int(value), Annotated[int, Meta(ge=info.ge, le=info.le)])
+        return msgspec.convert(int(value), known_type(Annotated[int, Meta(ge=info.ge, le=info.le)]))
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.known_types import known_type
 from clearing.base.plain_json import read_json
 from clearing.schema.receipts.trades import PendingTradeCancelled, PendingTradeRefused, TradeNovated, TradePending
 from clearing.schema.requests.trades import Trade, TradeReport
@@ -98,7 +99,7 @@ def read_proposal(file: Path) -> Proposed:
         if kind is None:
             raise ValueError(f"it has no trade, but {str(tree.get('type'))[:40]!r}")
         filled = {name: EMPTY if name in SIGNATURES and not value else value for name, value in tree.items()}
-        found = transaction_of(msgspec.convert(filled, kind))
+        found = transaction_of(msgspec.convert(filled, known_type(kind)))
     except (OSError, ValueError, msgspec.DecodeError, RecursionError, RemoteFault) as error:
         raise LocalFault(NodeCode.TRADE_PROPOSAL, str(file), why=str(error)[:200]) from None
     if not isinstance(found, Trade | TradeReport):

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 from clearing.schema.requests.auctions import bid_commitment
 from member.codes import NodeCode
 from member.keys.secret_files import make_secret_folder, read_secret, write_secret
@@ -61,7 +62,7 @@ def newest_bid(home: Path, account: int, number: int) -> SavedBid:
     path = found[-1] if found else home / BIDS_FOLDER / f"{number}-{account}-000000.json"
     data = read_secret(path)
     try:
-        bid = msgspec.json.decode(data, type=SavedBid)
+        bid = msgspec.json.decode(data, type=known_type(SavedBid))
         is_sound = len(bytes.fromhex(bid.salt)) == 32 and (bid.account, bid.number) == (account, number)
     except ValueError as error:
         raise LocalFault(NodeCode.KEY_FORMAT, str(path), why=str(error)) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from clearing.base.known_types import known_type
 from member.api.types import Problem
 from node.api import (
     accounts,
@@ -81,7 +82,7 @@ def openapi() -> dict[str, Any]:
     bodies = {route.name: route.body for route in ROUTES if route.body is not None}
     names = [*kinds, *(f"{name} body" for name in bodies)]
     schemas, components = msgspec.json.schema_components(
-        [*kinds.values(), *bodies.values(), Problem], ref_template=_REF
+        [known_type(kind) for kind in (*kinds.values(), *bodies.values(), Problem)], ref_template=_REF
     )
     of = dict(zip(names, schemas, strict=False))
     paths: dict[str, dict[str, Any]] = {}

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.wal import read_frames
 from member.codes import NodeCode
@@ -194,6 +195,6 @@ def _read_settings(path: Path) -> SignerSettings:
 
 def _settings(tree: object, path: Path) -> SignerSettings:
     try:
-        return msgspec.convert(tree, SignerSettings, strict=False)
+        return msgspec.convert(tree, known_type(SignerSettings), strict=False)
     except msgspec.ValidationError as error:
         raise LocalFault(NodeCode.CONFIG_VALUE, str(path), why=str(error)) from None

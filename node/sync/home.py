@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.known_types import known_type
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
 from member.default_ports import API_PORT, P2P_PORT
@@ -141,7 +142,7 @@ def peer_of(text: str) -> PeerConfig:
     key, _, address = text.partition("@")
     try:
         host, port = address_of(address)
-        return msgspec.convert({"key": key, "host": host, "port": port}, PeerConfig)
+        return msgspec.convert({"key": key, "host": host, "port": port}, known_type(PeerConfig))
     except (msgspec.ValidationError, LocalFault):
         raise LocalFault(NodeCode.CONFIG_VALUE, "peer", value=text, why="expected KEY@HOST:PORT") from None
 

@@ -17,6 +17,7 @@ from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
+from clearing.base.known_types import known_type
 from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskStatement
@@ -72,7 +73,7 @@ class EpochPackage(Wire, frozen=True):
 
 # A fixed number of parts, each skipped over and not decoded.
 _PARTS: msgspec.msgpack.Decoder[tuple[msgspec.Raw, ...]] = msgspec.msgpack.Decoder(
-    tuple[(msgspec.Raw,) * len(EpochPackage.__struct_fields__)]  # type: ignore[misc]
+    known_type(tuple[(msgspec.Raw,) * len(EpochPackage.__struct_fields__)])  # type: ignore[misc]
 )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from clearing.base.known_types import known_type
 from clearing.margin.statement.snapshot import RiskStatement, RowKind, SlotKind
 from proofs.errors import ProofCode, VerificationFailed
 
@@ -57,7 +58,7 @@ def check_kinds_known(statement: bytes) -> None:
     another way.
     """
     try:
-        fields = msgspec.msgpack.decode(statement, type=list[msgspec.Raw])
+        fields = msgspec.msgpack.decode(statement, type=known_type(list[msgspec.Raw]))
         found = [(part, each.name, each.kind) for part in TABLES for each in _items(part, fields)]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, IndexError):
         return
@@ -91,5 +92,5 @@ def _items(part: str, fields: Sequence[msgspec.Raw]) -> Sequence[_AnySlot | _Any
     """The slots or rows of an encoded statement."""
     encoded = fields[RiskStatement.__struct_fields__.index(part)]
     if part == "slots":
-        return msgspec.msgpack.decode(encoded, type=list[_AnySlot])
-    return msgspec.msgpack.decode(encoded, type=list[_AnyRow])
+        return msgspec.msgpack.decode(encoded, type=known_type(list[_AnySlot]))
+    return msgspec.msgpack.decode(encoded, type=known_type(list[_AnyRow]))

@@ -183,3 +183,45 @@ def test_no_dictionary_of_the_product_states_a_key_twice() -> None:
 def test_a_repeated_key_is_seen() -> None:
     assert repeated_keys("{Code.A: 1, Code.B: 2, Code.A: 1}") == ["Code.A"]
     assert repeated_keys("{'a': 1, **{'a': 2}}") == []
+
+
+TAKES_A_TYPE = {"decode": 1, "Decoder": 0, "convert": 1, "type_info": 0}
+"""Functions of msgspec, and the place of the type among their arguments; by keyword it is `type`."""
+TYPE_CHECKED_ELSEWHERE = {"clearing/base/known_types.py": "it makes types known, under its lock"}
+
+
+def unknown_types(source: str) -> list[int]:
+    """Lines that name a type to msgspec which is not of `known_type`, at once or by the name `known`."""
+    found: list[int] = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        place = TAKES_A_TYPE.get(node.func.attr)
+        if place is None or ast.unparse(node.func.value).split(".")[0] != "msgspec":
+            continue
+        named = [each.value for each in node.keywords if each.arg == "type"] or node.args[place : place + 1]
+        found += [each.lineno for each in named if not ast.unparse(each).startswith("known")]
+    return found
+
+
+def test_every_type_that_msgspec_decodes_was_made_known_by_one_thread_at_a_time() -> None:
+    wrong = {name: lines for name, source in sources().items() if (lines := unknown_types(source))}
+    assert set(wrong) == set(TYPE_CHECKED_ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("msgspec.json.decode(b'')", []),
+        ("msgspec.json.decode(b'', type=Report)", [1]),
+        ("msgspec.json.decode(b'', type=known_type(Report))", []),
+        ("\nmsgspec.msgpack.Decoder(Report)", [2]),
+        ("msgspec.convert({}, Report, strict=False)", [1]),
+        ("msgspec.convert({}, known_type(Report), strict=False)", []),
+        ("msgspec.inspect.type_info(Report)", [1]),
+        ("known = known_type(Report)\nmsgspec.inspect.type_info(known)", []),
+        ("data.decode('utf-8', Report)", []),
+    ],
+)
+def test_a_type_that_is_named_to_msgspec_directly_is_seen(source: str, lines: list[int]) -> None:
+    assert unknown_types(source) == lines

@@ -12,6 +12,7 @@ import msgspec
 
 from clearing.base.codec import U32, U63, U256Bytes, Wire, encode, encode_trimmed
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.known_types import known_type
 from clearing.base.units import PPM
 from clearing.margin.risk_arrays.reference_arrays import (
     PricedListing,
@@ -168,7 +169,7 @@ class Rulebook(Wire, frozen=True):
         return build_slots(arrays, stress), build_rows(arrays, self.parameters, stress)
 
 
-_DECODER = msgspec.msgpack.Decoder(Rulebook)
+_DECODER = msgspec.msgpack.Decoder(known_type(Rulebook))
 
 
 def write_rulebook(rulebook: Rulebook) -> bytes:
