@@ -158,7 +158,8 @@ def bids_collateral(
 ) -> int:
     """Bid for "AMOUNT TOKEN" of the collateral that the lapsed cash call of SELLER put up for sale, for ACCOUNT.
 
-    The auction's price applies, which falls. Exits with 6 when the node refuses it, or with --wait a block.
+    The auction's price applies, which falls. Names and decimals are as the asked node lists them; units and their price
+    are what is signed, and both are printed. Exits with 6 when the node refuses it, or with --wait a block.
 
     Example: crossclear bids collateral alice 9 "1.5 WETH" --chain base --price 1990.5 --key trade --home HOME
     """
@@ -177,7 +178,8 @@ def bids_collateral(
         raise click.BadParameter(why, param_hint="--price")
     per_unit = per_token // 10**asset.unit_decimals
     result = key.ask(lambda client: bid_for_collateral(client, own, other, asset.id, units, per_unit))
-    what = f"bid of {listing.account_text(own)} for {listing.units_text(asset.id, units)} at {in_units(per_token)}"
+    price_text = f"{in_units(per_token)} ({per_unit} micros a unit)"
+    what = f"bid of {listing.account_text(own)} for {listing.signed_units_text(asset, units)} at {price_text}"
     return wait_and_print(key, what, result, output) if wait else print_result(what, result, output)
 
 

@@ -23,7 +23,7 @@ def trade_lines(trade: Proposed, listing: Listing) -> list[str]:
         what, price = f"{trade.lots} lots of instrument {trade.instrument}", f"{trade.ticks} ticks"
         cost = ""
     else:
-        what = f"{listing.size_text(instrument, trade.lots)} of {instrument.name}"
+        what = f"{listing.size_text(instrument, trade.lots)} of {listing.instrument_text(instrument)}"
         price = f"{listing.price_text(instrument, trade.ticks)} {listing.currency(instrument)} ({trade.ticks} ticks)"
         kind = "premium" if instrument.is_option else "notional"
         cost = f"  {kind} {listing.notional_text(instrument, trade.lots, trade.ticks)}"
