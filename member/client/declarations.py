@@ -40,12 +40,12 @@ class DeclarationFile(Body, frozen=True):
 
 async def affiliates_of(client: NodeClient, account: int) -> AffiliatesView:
     """An account's affiliates, for the key of its member or the house's."""
-    return await client.own(f"/v1/accounts/{account}/affiliates", AffiliatesView)
+    return await client.own(f"/v1/accounts/{account}/affiliates", AffiliatesView, account=account)
 
 
 async def standby_of(client: NodeClient, account: int) -> StandbyView:
     """A client's standby member, for the same keys."""
-    return await client.own(f"/v1/accounts/{account}/standby", StandbyView)
+    return await client.own(f"/v1/accounts/{account}/standby", StandbyView, account=account)
 
 
 async def standby_clients(client: NodeClient) -> StandbyClientsView:
