@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from clearing.schema.receipts.collateral import AuctionOpened
@@ -11,12 +12,16 @@ from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
 from cli.main import run
 from cli.output import ExitCode
+from member.client.trade_proposals import ProposedTerms, unsigned_trade
+from member.notation.listing import Listing
+from member.printing.trades import proposal_lines
 from node.app.node import clock_ms
 from tests.kit.clearing.genesis import BTC, BTC_PERP, USDC_1, WETH_1
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, owing
 from tests.kit.clearing.world import World, funded, of_kind
 from tests.kit.node.applying_view import ApplyingView
+from tests.kit.node.fake_view import NOW
 from tests.kit.node.rewriting import Rewrite
 from tests.kit.node.served_api import served_api
 from tests.kit.node.station import secret_file
@@ -77,6 +82,15 @@ def test_a_trade_shows_the_number_of_the_instrument_that_is_signed(tmp_path: Pat
     (sent,) = view.submitted
     assert isinstance(sent, Trade)
     assert sent.instrument == BTC_PERP
+
+
+def test_a_report_shows_the_time_of_the_trade_that_is_signed() -> None:
+    """It decides the day whose statement has the trade, and was the one value of a report that nobody saw."""
+    view = view_of(funded(check=False, fresh=True))
+    listed = Listing(view.state.terms.genesis, view.ticks_per_unit)
+    report = unsigned_trade(ProposedTerms(1, 2, BTC_PERP, 5, 790_025, not_after_ms=NOW + 60_000, novate_at_ms=NOW))
+    yesterday = msgspec.structs.replace(report, traded_ms=NOW - 86_400_000)
+    assert proposal_lines(report, listed, NOW) != proposal_lines(yesterday, listed, NOW)
 
 
 def test_a_bid_for_collateral_shows_units_and_the_price_of_one(tmp_path: Path, capsys: Output) -> None:
