@@ -68,6 +68,7 @@ def bids_place(
 
     Where bids are sealed, it commits to the bid, waits for the reveal phase, and reveals it. The bid and its salt are
     in HOME/bids, mode 0600. Keep them: a bid that is not revealed is no bid, and may cost a part of the contribution.
+    Whether bids are sealed, and when to reveal, is the asked node's word: one that lies learns the bid before others.
     Exits with 6 when the node refuses a request.
 
     Example: crossclear bids place alice 7 5 --ask 20.5 --key trade --home HOME
