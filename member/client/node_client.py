@@ -31,7 +31,7 @@ from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
 from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage, SealKeyView
 from member.api.receipts import DefaultPage, FundPage, LiquidationPage, ReceiptPage
-from member.api.state import Readiness, StateView
+from member.api.state import PeersView, Readiness, StateView
 from member.api.statements import MemberStatement
 from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.transactions import TransactionView
@@ -78,6 +78,10 @@ class NodeClient:
     async def state(self) -> StateView:
         """The newest decided height."""
         return await self._get("/v1/state", StateView)
+
+    async def peers(self) -> PeersView:
+        """Connections of the node."""
+        return await self._get("/v1/peers", PeersView)
 
     async def validators(self) -> ValidatorsView:
         """The validator set, and changes of it."""

@@ -1,7 +1,9 @@
 """Rules of the client: whatever answers, a call ends with typed data or a code, within bounds."""
 
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from clearing.schema.blocks.transaction import transaction_hash
 from clearing.schema.requests.accounts import CashTransfer
 from member.api.types import hexed
 from member.client import node_client as client_module
+from member.client.ask import fetch_status
 from member.client.collateral_events import follow_event
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
@@ -173,3 +176,23 @@ async def test_the_statement_of_another_day_is_not_this_ones() -> None:
     async with _answering(_http(body)) as client:
         with refused(NodeCode.NODE_ANSWER):
             await client.statement("2026-11-26")
+
+
+async def test_the_status_of_a_node_is_not_unpacked_out_of_a_small_answer() -> None:
+    """What is compressed has no bound: `crossclear status` read all of it."""
+    packed = gzip.compress(b'{"ready": true, "checks": []}' + b" " * (16 << 20))
+    answers = {b"/readyz": _http(packed, more="content-encoding: gzip\r\n")}
+
+    async def serve(stream: trio.SocketStream) -> None:
+        path = (await stream.receive_some(1 << 16)).split(b" ")[1]
+        await stream.send_all(answers.get(path, _http(b"busy", "503 Service Unavailable")))
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listener, *_ = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), serve, 0)
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        with refused(NodeCode.NODE_UNREACHABLE, LocalFault):
+            await trio.to_thread.run_sync(fetch_status, url)
+        answers[b"/readyz"] = _http(b'{"ready": true, "checks": []}')
+        assert (await trio.to_thread.run_sync(fetch_status, url)).readiness.ready
+        nursery.cancel_scope.cancel()
