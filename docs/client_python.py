@@ -183,12 +183,13 @@ def _quoted(union: str) -> str:
 def questions_module() -> str:
     """`questions.py`: a method for each route that answers JSON."""
     lines = [HEAD.format(what="The questions to a node, one method a route.")]
-    lines.append("from typing import TypeVar\n\nfrom msgspec import Struct\n\n")
+    lines.append("from collections.abc import Mapping\nfrom typing import TypeVar\n\nfrom msgspec import Struct\n\n")
     lines.append("from crossclear_client.generated import answers\n\n")
     lines.append('T = TypeVar("T")\n\n\nclass Questions:\n    """Mixed into the client, which asks."""\n\n')
     lines.append(
         "    async def ask(\n        self, method: str, path: str, kind: type[T], *, signed: bool = False,"
-        " body: Struct | None = None, **query: object\n    ) -> T:\n"
+        " body: Struct | None = None,\n        about: Mapping[str, int | str] | None = None, **query: object\n"
+        "    ) -> T:\n"
         '        """Ask a route."""\n        raise NotImplementedError\n'
     )
     lines += list(_methods(openapi()))
@@ -201,7 +202,8 @@ def _methods(document: Any) -> Iterator[str]:
             answer = _answer_of(route)
             if answer is None or route["operationId"] in SKIPPED:
                 continue
-            yield _method(path, method.upper(), route, answer)
+            repeated = document["components"]["schemas"][answer].get("properties", {})
+            yield _method(path, method.upper(), route, answer, repeated)
 
 
 def _answer_of(route: Mapping[str, Any]) -> str | None:
@@ -213,7 +215,8 @@ def _answer_of(route: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _method(path: str, method: str, route: Mapping[str, Any], answer: str) -> str:
+def _method(path: str, method: str, route: Mapping[str, Any], answer: str, repeated: Mapping[str, Any]) -> str:
+    """`repeated`: fields of the answer; those that are parts of the path too must be what was asked for."""
     parameters = [each for each in route.get("parameters", ()) if each["in"] != "header"]
     in_path = [f"{each['name']}: int | str" for each in parameters if each["in"] == "path"]
     asked = [each["name"] for each in parameters if each["in"] == "query" and each.get("required")]
@@ -226,11 +229,14 @@ def _method(path: str, method: str, route: Mapping[str, Any], answer: str) -> st
     security = route.get("security") or []
     signed = ", signed=True" if any("signature" in each for each in security) and {} not in security else ""
     body = ", body=body" if reference else ""
+    about = [each["name"] for each in parameters if each["in"] == "path" and each["name"] in repeated]
+    named = ", ".join(f'"{name}": {name}' for name in about)
+    same = f", about={{{named}}}" if about else ""
     literal = f'f"{path}"' if "{" in path else f'"{path}"'
     return (
         f"\n    async def {route['operationId']}({', '.join(head)}) -> answers.{answer}:\n"
         f"{_doc(route['summary'], '        ')}"
-        f'        return await self.ask("{method}", {literal}, answers.{answer}{signed}{body}{given})\n'
+        f'        return await self.ask("{method}", {literal}, answers.{answer}{signed}{body}{same}{given})\n'
     )
 
 

@@ -68,6 +68,7 @@ def bids_place(
 
     Where bids are sealed, it commits to the bid, waits for the reveal phase, and reveals it. The bid and its salt are
     in HOME/bids, mode 0600. Keep them: a bid that is not revealed is no bid, and may cost a part of the contribution.
+    Whether bids are sealed, and when to reveal, is the asked node's word: one that lies learns the bid before others.
     Exits with 6 when the node refuses a request.
 
     Example: crossclear bids place alice 7 5 --ask 20.5 --key trade --home HOME
@@ -158,7 +159,8 @@ def bids_collateral(
 ) -> int:
     """Bid for "AMOUNT TOKEN" of the collateral that the lapsed cash call of SELLER put up for sale, for ACCOUNT.
 
-    The auction's price applies, which falls. Exits with 6 when the node refuses it, or with --wait a block.
+    The auction's price applies, which falls. Names and decimals are as the asked node lists them; units and their price
+    are what is signed, and both are printed. Exits with 6 when the node refuses it, or with --wait a block.
 
     Example: crossclear bids collateral alice 9 "1.5 WETH" --chain base --price 1990.5 --key trade --home HOME
     """
@@ -177,7 +179,8 @@ def bids_collateral(
         raise click.BadParameter(why, param_hint="--price")
     per_unit = per_token // 10**asset.unit_decimals
     result = key.ask(lambda client: bid_for_collateral(client, own, other, asset.id, units, per_unit))
-    what = f"bid of {listing.account_text(own)} for {listing.units_text(asset.id, units)} at {in_units(per_token)}"
+    price_text = f"{in_units(per_token)} ({per_unit} micros a unit)"
+    what = f"bid of {listing.account_text(own)} for {listing.signed_units_text(asset, units)} at {price_text}"
     return wait_and_print(key, what, result, output) if wait else print_result(what, result, output)
 
 

@@ -29,6 +29,7 @@ def waterfall_bid(
 
     Where bids are sealed, it commits to the bid, waits for the reveal phase, and reveals it. The bid and its salt are
     in HOME/bids, mode 0600. Keep them: a bid that is not revealed is no bid, and may cost a part of the contribution.
+    Whether bids are sealed, and when to reveal, is the asked node's word: one that lies learns the bid before others.
     Without a terminal that stays open, use --commit-only. Exits with 6 when the node refuses a request.
 
     Example: crossclear waterfall bid 1 7 5 --ask 20000000 --key trade --home HOME

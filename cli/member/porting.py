@@ -1,11 +1,16 @@
 """`crossclear porting list|request|accept`: clients that move from one member to another."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, listing_at, parsed
 from cli.output import ExitCode, output_option, say, show
+
+if TYPE_CHECKING:
+    from member.client.node_client import NodeClient
+    from member.client.porting import Porting, PortingFile
 
 ROLES = ("member", "client")
 
@@ -89,11 +94,14 @@ def porting_accept(file: Path, role: str | None, out: Path | None, key: MemberKe
     from member.printing.porting import porting_lines
     from member.printing.transactions import transaction_text
 
-    found, request = key.ask(lambda client: read_porting(client, file))
+    async def read(client: "NodeClient") -> "tuple[PortingFile, Porting]":
+        return read_porting(client, file)
+
+    found, request = key.ask(read)
     say("\n".join(porting_lines(request, found.needs, listing_at(key.url))))
     if not yes:
         click.confirm("Sign it?", abort=True, err=True)
-    made, sent = key.ask(lambda client: sign_porting(client, file, role, out))
+    made, sent = key.ask(lambda client: sign_porting(client, found, role, out))
     if sent is None:
         text = f"{out}: to be signed by {' and '.join(made.needs)}, with `crossclear porting accept`"
         show({"file": str(out), "needs": made.needs, "request": made.request}, text, output)

@@ -57,8 +57,9 @@ def trade_propose(
     """Sign your side of a trade of INSTRUMENT between your ACCOUNT and a COUNTERPARTY account, into a file.
 
     Accounts are ids, or names of members with one own account. Until its time is over the counterparty may confirm the
-    proposal with `trade confirm`, so it binds you. It can be pasted into a node's page, too. Units of sizes and prices
-    are as the asked node displays them; lots and ticks are what is signed, and both are printed.
+    proposal with `trade confirm`, so it binds you. It can be pasted into a node's page, too. Names and units
+    are as the asked node lists them; numbers of accounts and of the instrument, lots and ticks are what is signed, and
+    both are printed.
 
     Example: crossclear trade propose alice buy BTC-PERP bob --size 0.5 --price 30000.5 --out t.json --key trade
     """
@@ -94,7 +95,8 @@ def trade_propose(
 def trade_confirm(file: Path, key: MemberKey, output: str, *, yes: bool) -> int:
     """Read the proposal in FILE in words, see what it does to your margin, sign it, submit it and wait for its fate.
 
-    FILE is of `trade propose`, or the text that a node's page shows. Ends when the trade is novated or pending; exits
+    FILE is of `trade propose`, or the text that a node's page shows. Names and units are as the asked node lists them,
+    numbers, lots and ticks are what is signed. Ends when the trade is novated or pending; exits
     with 6 when it is refused, with the code and what to do.
 
     Example: crossclear trade confirm t.json --key trade --home HOME

@@ -94,10 +94,11 @@ def withdrawals_request(
 ) -> int:
     """Request "AMOUNT TOKEN", such as "250.5 USDC", for ADDRESS on the token's chain.
 
-    TOKEN is a name, an id, or with --chain a symbol; more decimals than the ledger counts are refused. The key is the
-    one that signs for the account's money: its member's trade key, or the client's own key where the client has one,
-    which needs --nonce. The request is valid for a minute; `withdrawals show` lists what is delayed or released. Exits
-    with 6 when the node refuses it, or with --wait a block.
+    TOKEN is a name, an id, or with --chain a symbol; more decimals than the ledger counts are refused. Names and
+    decimals are as the asked node lists them; units of an asset's number are what is signed, and both are printed. The
+    key is the one that signs for the account's money: its member's trade key, or the client's own key where the client
+    has one, which needs --nonce. The request is valid for a minute; `withdrawals show` lists what is delayed or
+    released. Exits with 6 when the node refuses it, or with --wait a block.
 
     Example: crossclear withdrawals request alice "250.5 USDC" ADDRESS --chain base --key trade --home HOME
     """
@@ -106,7 +107,8 @@ def withdrawals_request(
     asset, units = parsed("AMOUNT", lambda: listing.ledger_amount(amount, chain))
     request, result = key.ask(lambda client: client.withdraw(own, asset.id, units, address, nonce))
     more = {"nonce": request.nonce, "asset": asset.id, "amount_units": str(units)}
-    what = f"withdrawal of {listing.units_text(asset.id, units)} of {listing.account_text(own)} to 0x{address.hex()}"
+    amount_text, own_text = listing.signed_units_text(asset, units), listing.account_text(own)
+    what = f"withdrawal of {amount_text} of {own_text} to 0x{address.hex()}"
     if wait:
         return wait_and_print(key, what, result, output, **more)
     return print_result(what, result, output, **more)

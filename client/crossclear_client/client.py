@@ -29,7 +29,7 @@ from crossclear_client.transport import Retries, Transport, retry_after
 from crossclear_client.websocket import SocketConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     import httpx
 
@@ -96,9 +96,11 @@ class Client(Questions):
         *,
         signed: bool = False,
         body: msgspec.Struct | None = None,
+        about: "Mapping[str, int | str] | None" = None,
         **query: object,
     ) -> T:
-        """Ask a route; the methods of `Questions` do. Raises ClientError."""
+        """Ask a route; the methods of `Questions` do. `about`: what the answer repeats of the question. Raises
+        ClientError, BadAnswer for an answer about something else."""
         given = {name: value for name, value in query.items() if value is not None}
         target = path + (f"?{urlencode(given)}" if given else "")
         network = await self.network() if signed else None
@@ -107,7 +109,11 @@ class Client(Questions):
         answer = await self._transport.ask(
             method, target, body=content, signer=self.signer, network=network, accepted=accepted
         )
-        return answer.read(kind)
+        view = answer.read(kind)
+        for name, asked in (about or {}).items():
+            if asked != "latest" and str(getattr(view, name)).lower() != str(asked).lower():
+                raise BadAnswer(name, f"the node answers for another {name}")
+        return view
 
     async def download(self, path: str, *, limit: int = PACKAGE_BYTES_MAX) -> bytes:
         """The bytes of a file: a package, the terms, the amendments."""

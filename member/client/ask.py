@@ -9,18 +9,17 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import httpx
 import msgspec
 import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.ids import ZERO_HASH, NetworkId
-from clearing.base.plain_json import read_json
 from clearing.base.plain_text import plain
 from clearing.schema.blocks.transaction import Transaction
-from member.api.state import PeersView, PeerView, Readiness, StateView
+from member.api.state import PeerView, Readiness, StateView
 from member.api.submit import SubmitResult
 from member.client.node_client import NodeClient
+from member.client.node_refusal import NodeRefusal
 from member.codes import NodeCode
 
 T = TypeVar("T")
@@ -73,9 +72,6 @@ async def proposal_number(client: NodeClient, proposal_hash: str) -> int:
     raise RemoteFault(NodeCode.CHANGE_FILE, "proposal", hash=proposal_hash, why=why)
 
 
-TIMEOUT_S = 5.0
-
-
 class NodeStatus(msgspec.Struct, frozen=True):
     """What a node reports of itself and of its peers."""
 
@@ -86,14 +82,27 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 def fetch_status(url: str) -> NodeStatus:
-    """Ask a node. Raises LocalFault NODE_UNREACHABLE."""
+    """Ask a node. Raises LocalFault NODE_UNREACHABLE, also for an answer of unbounded size or of another form."""
+
+    async def asked() -> NodeStatus:
+        async with NodeClient(url, NetworkId(ZERO_HASH)) as client:
+            readiness = await client.readiness()
+            # A node that is asked too often refuses here; its height and readiness are still worth showing.
+            state, listed = await _unless_refused(client.state), await _unless_refused(client.peers)
+        return NodeStatus(state, readiness, () if listed is None else listed.peers)
+
     try:
-        with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
-            readiness = read_json(client.get("/readyz").content, Readiness)
-            state_answer, peers_answer = client.get("/v1/state"), client.get("/v1/peers")
-        state = read_json(state_answer.content, StateView) if state_answer.status_code == 200 else None
-        # A node that is asked too often refuses here; its height and readiness are still worth showing.
-        peers = read_json(peers_answer.content, PeersView).peers if peers_answer.status_code == 200 else ()
-    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-        raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
-    return plain(NodeStatus(state, readiness, peers))
+        return plain(trio.run(asked))
+    except RemoteFault as fault:
+        raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(fault)[:200]) from None
+
+
+async def _unless_refused(question: Callable[[], Awaitable[T]]) -> T | None:
+    try:
+        return await question()
+    except NodeRefusal:
+        return None
+    except LocalFault as fault:
+        if "status" not in fault.values:
+            raise
+        return None

@@ -3,7 +3,8 @@
 Rule: who declares signs first and writes a file; the other party signs the same words and sends them. A declaration is
 good for nine tenths of the time that the network allows a request, so both sign within minutes. What the house
 declares, and what ends, needs one signature and is sent at once. Whether the rules accept it is seen in its receipt,
-not here.
+not here. A file's network is compared with the one that this client signs for: a node that is asked once more may state
+another one.
 """
 
 import time
@@ -18,7 +19,7 @@ from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import AffiliationDeclaration, StandbyDeclaration
 from member.api.affiliates import AffiliatesView, StandbyClientsView, StandbyView
 from member.api.submit import SubmitResult, TransactionBody, body_of, transaction_of
-from member.api.types import Body, Hash
+from member.api.types import Body, Hash, hexed
 from member.client.node_client import NodeClient
 from member.client.node_refusal import NodeRefusal
 from member.codes import NodeCode
@@ -39,12 +40,12 @@ class DeclarationFile(Body, frozen=True):
 
 async def affiliates_of(client: NodeClient, account: int) -> AffiliatesView:
     """An account's affiliates, for the key of its member or the house's."""
-    return await client.own(f"/v1/accounts/{account}/affiliates", AffiliatesView)
+    return await client.own(f"/v1/accounts/{account}/affiliates", AffiliatesView, account=account)
 
 
 async def standby_of(client: NodeClient, account: int) -> StandbyView:
     """A client's standby member, for the same keys."""
-    return await client.own(f"/v1/accounts/{account}/standby", StandbyView)
+    return await client.own(f"/v1/accounts/{account}/standby", StandbyView, account=account)
 
 
 async def standby_clients(client: NodeClient) -> StandbyClientsView:
@@ -63,7 +64,7 @@ async def declare_affiliate(client: NodeClient, account: int, affiliate: int, ou
     declaration = client.sign(words, "signature")
     if view.asked_by == "house":
         return await _send(client, declaration)
-    await _write(client, out, declaration)
+    _write(client, out, declaration)
     return None
 
 
@@ -83,7 +84,7 @@ async def name_standby(client: NodeClient, account: int, standby: int, out: Path
     if nonce is None:
         nonce = (await standby_of(client, account)).next_nonce
     words = StandbyDeclaration(account, standby, nonce, await valid_until_ms(client), UNSIGNED, NONE)
-    await _write(client, out, client.sign(words, "signature"))
+    _write(client, out, client.sign(words, "signature"))
 
 
 async def end_standby(client: NodeClient, account: int, nonce: int | None = None) -> SubmitResult:
@@ -96,17 +97,17 @@ async def end_standby(client: NodeClient, account: int, nonce: int | None = None
 
 async def agree(client: NodeClient, file: Path, kind: type[Declaration]) -> tuple[Declaration, SubmitResult]:
     """Sign a declaration of this kind as the other party, and send it. Raises LocalFault DECLARATION_FILE."""
-    declaration = await read_declaration(client, file, kind)
+    declaration = read_declaration(client, file, kind)
     name = "affiliate_signature" if isinstance(declaration, AffiliationDeclaration) else "standby_signature"
     return declaration, await _send(client, client.sign(declaration, name))
 
 
-async def read_declaration(client: NodeClient, file: Path, kind: type[Declaration]) -> Declaration:
+def read_declaration(client: NodeClient, file: Path, kind: type[Declaration]) -> Declaration:
     """The declaration in a file, of this kind, for this network, and still good. Raises LocalFault DECLARATION_FILE."""
     network, found = _read(file)
     if not isinstance(found, kind):
         why = f"it has a {type(found).__name__}"
-    elif network != (await client.state()).network:
+    elif network != hexed(client.network):
         why = "it is for another network"
     elif found.not_after_ms <= time.time_ns() // 1_000_000:
         why = "its time is over"
@@ -123,10 +124,10 @@ def _read(file: Path) -> tuple[str, Transaction]:
         raise LocalFault(NodeCode.DECLARATION_FILE, str(file), why=str(error)[:200]) from None
 
 
-async def _write(client: NodeClient, out: Path | None, declaration: Declaration) -> None:
+def _write(client: NodeClient, out: Path | None, declaration: Declaration) -> None:
     if out is None:
         raise LocalFault(NodeCode.DECLARATION_FILE, "--out", why="the other party signs too: name a file for it")
-    content = DeclarationFile(network=(await client.state()).network, request=body_of(declaration))
+    content = DeclarationFile(network=hexed(client.network), request=body_of(declaration))
     write_new(out, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 

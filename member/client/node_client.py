@@ -31,7 +31,7 @@ from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
 from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage, SealKeyView
 from member.api.receipts import DefaultPage, FundPage, LiquidationPage, ReceiptPage
-from member.api.state import Readiness, StateView
+from member.api.state import PeersView, Readiness, StateView
 from member.api.statements import MemberStatement
 from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.transactions import TransactionView
@@ -79,6 +79,10 @@ class NodeClient:
         """The newest decided height."""
         return await self._get("/v1/state", StateView)
 
+    async def peers(self) -> PeersView:
+        """Connections of the node."""
+        return await self._get("/v1/peers", PeersView)
+
     async def validators(self) -> ValidatorsView:
         """The validator set, and changes of it."""
         return await self._get("/v1/validators", ValidatorsView)
@@ -114,7 +118,7 @@ class NodeClient:
 
     async def header(self, height: int) -> HeaderView:
         """A certified header."""
-        return await self._get(f"/v1/headers/{height}", HeaderView)
+        return await self._get(f"/v1/headers/{height}", HeaderView, height=height)
 
     async def newest_header(self) -> Header:
         """The newest certified header, typed. Its certificate is not checked here."""
@@ -126,24 +130,25 @@ class NodeClient:
 
     async def account(self, account: int) -> AccountView:
         """An own account."""
-        return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
+        return await self._get(f"/v1/accounts/{account}", AccountView, signed=True, account=account)
 
     async def trading(self, account: int) -> TradingView:
         """Pending trades, mandates and session keys of an own account."""
-        return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
+        return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True, account=account)
 
     async def deposit(self, chain_id: int, vault: bytes, nonce: int) -> DepositView:
         """What became of a deposit, by its number at its vault."""
-        return await self._get(f"/v1/deposits/{chain_id}/0x{vault.hex()}/{nonce}", DepositView)
+        target = f"/v1/deposits/{chain_id}/0x{vault.hex()}/{nonce}"
+        return await self._get(target, DepositView, chain_id=chain_id, vault=hexed(vault), nonce=nonce)
 
     async def withdrawals(self, account: int) -> WithdrawalsView:
         """Withdrawals of an own account on their way, and what limits leave."""
-        return await self._get(f"/v1/accounts/{account}/withdrawals", WithdrawalsView, signed=True)
+        return await self._get(f"/v1/accounts/{account}/withdrawals", WithdrawalsView, signed=True, account=account)
 
     async def withdrawal_proof(self, nonce: int, count: int | None = None) -> WithdrawalProofView:
         """A released withdrawal, with its proof under the root over the first `count`, by default over all so far."""
         query = "" if count is None else f"?count={count}"
-        return await self._get(f"/v1/withdrawals/{nonce}/proof{query}", WithdrawalProofView)
+        return await self._get(f"/v1/withdrawals/{nonce}/proof{query}", WithdrawalProofView, nonce=nonce)
 
     async def withdraw(
         self, account: int, asset: int, units: int, to: bytes, nonce: int | None = None
@@ -173,7 +178,8 @@ class NodeClient:
 
     async def event_status(self, chain_id: int, reference: str) -> CollateralEventView:
         """How far a submitted event is."""
-        return await self._get(f"/v1/collateral-events/{chain_id}/{reference}", CollateralEventView)
+        target = f"/v1/collateral-events/{chain_id}/{reference}"
+        return await self._get(target, CollateralEventView, chain_id=chain_id, reference=reference.lower())
 
     async def event_steps(self, chain_id: int, reference: str) -> tuple[CollateralEventView, ...]:
         """The steps of a submitted event from now until it ends, or until the node ends its stream; one at least."""
@@ -182,11 +188,14 @@ class NodeClient:
         steps = [line[6:] for line in response.content.split(b"\n") if line.startswith(b"data: ")]
         if not steps or len(steps) > EVENT_STEPS_MAX:
             raise self._nonsense("stream", f"{len(steps)} steps")
-        return tuple(self._read(httpx.Response(200, content=step), CollateralEventView) for step in steps)
+        views = tuple(self._read(httpx.Response(200, content=step), CollateralEventView) for step in steps)
+        for view in views:
+            self._check_about(view, {"chain_id": chain_id, "reference": reference.lower()})
+        return views
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""
-        return await self._get(f"/v1/accounts/{account}/margin", MarginView, signed=True)
+        return await self._get(f"/v1/accounts/{account}/margin", MarginView, signed=True, account=account)
 
     async def simulate_margin(self, account: int, shock: SimulateBody) -> SimulationView:
         """The margin of an own account before and after a shock."""
@@ -198,7 +207,7 @@ class NodeClient:
 
     async def statement(self, day: str) -> MemberStatement:
         """A recent day (YYYY-MM-DD, UTC) of all own accounts."""
-        return await self._get(f"/v1/statements/{day}", MemberStatement, signed=True)
+        return await self._get(f"/v1/statements/{day}", MemberStatement, signed=True, day=day)
 
     async def seal_key(self) -> bytes:
         """The validators' key for seeds that owners choose."""
@@ -309,9 +318,12 @@ class NodeClient:
         request = signed_cancellation(self._network, self._secret, account, number, nonce, not_after_ms)
         return await self.submit((request,))
 
-    async def own(self, target: str, kind: type[T]) -> T:
-        """The answer of a signed route, for a topic with a module of its own."""
-        return await self._get(target, kind, signed=True)
+    async def own(self, target: str, kind: type[T], **about: object) -> T:
+        """The answer of a signed route, for a topic with a module of its own. `about`: what of the question it repeats.
+
+        Raises RemoteFault NODE_ANSWER for an answer about something else.
+        """
+        return await self._get(target, kind, signed=True, **about)
 
     def sign(self, request: R, name: str) -> R:
         """`request` with its signature of this name by this client's key. Raises LocalFault KEY_MISSING."""
@@ -319,11 +331,20 @@ class NodeClient:
             raise LocalFault(NodeCode.KEY_MISSING, type(request).__name__)
         return signed(self._network, request, **{name: self._secret})
 
-    async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
+    async def _get(self, target: str, kind: type[T], *, signed: bool = False, **about: object) -> T:
         headers = {"authorization": self._signed("GET", target, b"")} if signed else {}
         response = await self._request("GET", target, b"", headers)
         self._check(response)
-        return self._read(response, kind)
+        view = self._read(response, kind)
+        self._check_about(view, about)
+        return view
+
+    def _check_about(self, view: object, about: dict[str, object]) -> None:
+        """An answer repeats what it was asked for: another account's, or another deposit's, is not shown as this one's,
+        and no wait ends with it."""
+        for name, asked in about.items():
+            if getattr(view, name) != asked:
+                raise self._nonsense(name, f"the node answers for another one than {asked}")
 
     def _signed(self, method: str, target: str, body: bytes) -> str:
         if self._secret is None:

@@ -13,7 +13,6 @@ import msgspec
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.plain_json import read_json
-from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import AccountPorting
 from clearing.schema.requests.default import ClientRescue
 from clearing.schema.terms.genesis import AccountKind, Genesis
@@ -21,7 +20,7 @@ from member.api.affiliates import StandbyClient
 from member.api.receipts import DefaultUnderWay
 from member.api.submit import SubmitResult, TransactionBody, body_of, transaction_of
 from member.api.transactions import TransactionView
-from member.api.types import Body, Hash
+from member.api.types import Body, Hash, hexed
 from member.client.declarations import NONE, affiliates_of, standby_clients, valid_until_ms
 from member.client.fates import submit_and_wait
 from member.client.node_client import NodeClient
@@ -87,7 +86,7 @@ async def request_porting(client: NodeClient, account: int, to_member: int, out:
     needs = ("member", "client") if view.owner.client_key else ("member",)
     until = await valid_until_ms(client)
     words = AccountPorting(account, to_member, view.next_nonce, until, UNSIGNED, UNSIGNED, NONE)
-    return await _write(client, client.sign(words, "signature"), needs, out)
+    return _write(client, client.sign(words, "signature"), needs, out)
 
 
 async def request_rescue(
@@ -103,18 +102,19 @@ async def request_rescue(
     until = await valid_until_ms(client)
     words = ClientRescue(account, number, to_member, nonce, until, UNSIGNED, UNSIGNED)
     needs = tuple(each for each in ("member", "client") if each != role)
-    return await _write(client, client.sign(words, SIGNATURES[role]), needs, out)
+    return _write(client, client.sign(words, SIGNATURES[role]), needs, out)
 
 
 async def sign_porting(
-    client: NodeClient, file: Path, role: str | None, out: Path | None
+    client: NodeClient, found: PortingFile, role: str | None, out: Path | None
 ) -> tuple[PortingFile, tuple[SubmitResult, TransactionView | None] | None]:
-    """Sign the file in a role; the last signature sends it and waits for its fate. Before that it is written to `out`.
+    """Sign what `read_porting` found in a role; the last signature sends it and waits for its fate. Before that it is
+    written to `out`.
 
-    `role`: may be left out where one signature is missing. Raises LocalFault DECLARATION_FILE for a file, a role or a
-    missing `out`, and OUTPUT_EXISTS.
+    `role`: may be left out where one signature is missing. Raises LocalFault DECLARATION_FILE for a role, a missing
+    `out`, a time that is over meanwhile or a client of another network, and OUTPUT_EXISTS.
     """
-    found, request = await read_porting(client, file)
+    request = _good(client, found, "file")
     chosen = role or (found.needs[0] if len(found.needs) == 1 else "")
     if chosen not in found.needs:
         raise LocalFault(NodeCode.DECLARATION_FILE, "--as", role=chosen, needs=", ".join(found.needs))
@@ -123,36 +123,40 @@ async def sign_porting(
     if left:
         if out is None:
             raise LocalFault(NodeCode.DECLARATION_FILE, "--out", why=f"needs {', '.join(left)}: name a file for them")
-        return await _write(client, made, left, out), None
+        return _write(client, made, left, out), None
     return found, await submit_and_wait(client, made)
 
 
-async def read_porting(client: NodeClient, file: Path) -> tuple[PortingFile, Porting]:
+def read_porting(client: NodeClient, file: Path) -> tuple[PortingFile, Porting]:
     """A file and its request, for this network and still good. Raises LocalFault DECLARATION_FILE."""
-    found, request = _read(file)
+    try:
+        found = read_json(file.read_bytes(), PortingFile)
+    except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise LocalFault(NodeCode.DECLARATION_FILE, str(file), why=str(error)[:200]) from None
+    return found, _good(client, found, str(file))
+
+
+def _good(client: NodeClient, found: PortingFile, at: str) -> Porting:
+    """The request, which was read once: what a member was shown is what it signs."""
+    try:
+        request = transaction_of(found.request)
+    except RemoteFault as fault:
+        raise LocalFault(NodeCode.DECLARATION_FILE, at, why=str(fault)[:200]) from None
     if not isinstance(request, AccountPorting | ClientRescue):
         why = f"it has a {type(request).__name__}"
     elif not found.needs or not set(found.needs) <= set(SIGNATURES):
         why = "it needs no signature that is known"
-    elif found.network != (await client.state()).network:
+    elif found.network != hexed(client.network):
         why = "it is for another network"
     elif request.not_after_ms <= time.time_ns() // 1_000_000:
         why = "its time is over"
     else:
-        return found, request
-    raise LocalFault(NodeCode.DECLARATION_FILE, str(file), why=why)
+        return request
+    raise LocalFault(NodeCode.DECLARATION_FILE, at, why=why)
 
 
-def _read(file: Path) -> tuple[PortingFile, Transaction]:
-    try:
-        found = read_json(file.read_bytes(), PortingFile)
-        return found, transaction_of(found.request)
-    except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError, RemoteFault) as error:
-        raise LocalFault(NodeCode.DECLARATION_FILE, str(file), why=str(error)[:200]) from None
-
-
-async def _write(client: NodeClient, request: Porting, needs: tuple[str, ...], out: Path) -> PortingFile:
-    content = PortingFile(network=(await client.state()).network, needs=needs, request=body_of(request))
+def _write(client: NodeClient, request: Porting, needs: tuple[str, ...], out: Path) -> PortingFile:
+    content = PortingFile(network=hexed(client.network), needs=needs, request=body_of(request))
     write_new(out, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     return content
 

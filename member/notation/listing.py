@@ -121,6 +121,11 @@ class Listing:
             else f"{in_units(units, asset.unit_decimals)} {asset.name}"
         )
 
+    def signed_units_text(self, asset: Asset, units: int) -> str:
+        """`250.50 USDC (250500000 units of asset 1)`: what a member reads, and what it signs. Name and decimals are the
+        asked node's word, the numbers in brackets are not."""
+        return f"{self.units_text(asset.id, units)} ({units} units of asset {asset.id})"
+
     def amount_text(self, asset: Asset, amount: str | int) -> str:
         """Base units of a token as `250.50 USDC`."""
         return f"{in_units(amount, asset.token_decimals)} {asset.name}"
@@ -146,6 +151,10 @@ class Listing:
         """An instrument by its id or name. Raises ValueError."""
         found = [each for each in self.terms.instruments if text in (str(each.id), each.name)]
         return _only("instrument", text, found, (each.name for each in self.terms.instruments))
+
+    def instrument_text(self, instrument: Instrument) -> str:
+        """`BTC-PERP (instrument 1)`."""
+        return f"{instrument.name} (instrument {instrument.id})"
 
     def instrument_at(self, number: int) -> Instrument | None:
         """The instrument with this id."""

@@ -23,7 +23,7 @@ def trade_lines(trade: Proposed, listing: Listing) -> list[str]:
         what, price = f"{trade.lots} lots of instrument {trade.instrument}", f"{trade.ticks} ticks"
         cost = ""
     else:
-        what = f"{listing.size_text(instrument, trade.lots)} of {instrument.name}"
+        what = f"{listing.size_text(instrument, trade.lots)} of {listing.instrument_text(instrument)}"
         price = f"{listing.price_text(instrument, trade.ticks)} {listing.currency(instrument)} ({trade.ticks} ticks)"
         kind = "premium" if instrument.is_option else "notional"
         cost = f"  {kind} {listing.notional_text(instrument, trade.lots, trade.ticks)}"
@@ -33,6 +33,8 @@ def trade_lines(trade: Proposed, listing: Listing) -> list[str]:
 def proposal_lines(trade: Proposed, listing: Listing, now_ms: int) -> list[str]:
     """The trade, until when it can be confirmed, and who has not signed."""
     lines = trade_lines(trade, listing)
+    if isinstance(trade, TradeReport):
+        lines.append(f"  traded at {time_text(trade.traded_ms)}, which is the day of its statement")
     if isinstance(trade, TradeReport) and trade.not_before_ms:
         lines.append(f"  pending until {time_text(trade.not_before_ms)}, then novated")
     left = (trade.not_after_ms - now_ms) // 1000

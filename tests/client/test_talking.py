@@ -177,6 +177,17 @@ def test_the_fate_of_another_request_is_not_this_ones(play: Any) -> None:
         play(Node(other), lambda client: client.fate(request.id))
 
 
+DEPOSIT = {"chain_id": 1, "vault": "0x" + "ab" * 20, "nonce": 7, "height": 9, "status": "credited", "next": "nothing"}
+
+
+@pytest.mark.parametrize("about", [{"chain_id": 2}, {"vault": "0x" + "cd" * 20}, {"nonce": 8}])
+def test_an_answer_about_something_else_than_was_asked_for_is_none(play: Any, about: dict[str, Any]) -> None:
+    asked = (1, "0x" + "AB" * 20, 7)
+    assert play(Node(httpx.Response(200, json=DEPOSIT)), lambda client: client.deposit(*asked)).status == "credited"
+    with pytest.raises(errors.BadAnswer, match=f"another {next(iter(about))}"):
+        play(Node(httpx.Response(200, json=DEPOSIT | about)), lambda client: client.deposit(*asked))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -194,7 +205,7 @@ def test_a_name_that_an_object_has_twice_is_no_answer(play: Any, body: str) -> N
 
 
 def test_nonces_of_one_account_rise_without_waiting_for_blocks(play: Any) -> None:
-    account: dict[str, Any] = dict.fromkeys(("account", "member", "height"), 0)
+    account: dict[str, Any] = dict.fromkeys(("account", "member", "height"), 1)
     amounts: dict[str, Any] = {f"{name}_micros": "0" for name in ("equity", "initial_margin", "maintenance_margin")}
 
     async def story(client: Client) -> list[int]:

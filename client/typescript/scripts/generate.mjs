@@ -52,7 +52,10 @@ function route(path, method, described) {
   const security = described.security ?? [];
   const signed = security.some((each) => "signature" in each) && !security.some((each) => Object.keys(each).length === 0);
   const name = described.operationId.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
-  const options = [signed ? "signed: true" : "", query.length ? "query" : "", body ? "body" : ""].filter(Boolean).join(", ");
+  const repeated = schemas[nameOf(answer)].properties ?? {};
+  const about = parameters.filter((each) => each.in === "path" && each.name in repeated).map((each) => each.name);
+  const same = about.length ? `about: { ${about.join(", ")} }` : "";
+  const options = [signed ? "signed: true" : "", query.length ? "query" : "", body ? "body" : "", same].filter(Boolean).join(", ");
   return remark(described.summary, "  ") +
     `  ${name}(${[...inPath, ...(body ? [`body: ${nameOf(body)}`] : []), ...given].join(", ")}): Promise<${nameOf(answer)}> {\n` +
     `    return this.ask("${method.toUpperCase()}", \`${path.replaceAll("{", "${")}\`, { ${options} });\n  }\n`;
@@ -65,8 +68,8 @@ export type Whole = number | bigint;
 ${Object.entries(schemas).map(([name, schema]) => declared(name, schema)).join("")}
 /** Every request that can be signed. */
 export type RequestBody = ${kinds.join(" | ")};
-/** What a question is asked with. */
-export interface Asked { readonly signed?: boolean; readonly query?: Readonly<Record<string, Whole | string | undefined>>; readonly body?: unknown }
+/** What a question is asked with. about: what the answer repeats of it. */
+export interface Asked { readonly signed?: boolean; readonly query?: Readonly<Record<string, Whole | string | undefined>>; readonly body?: unknown; readonly about?: Readonly<Record<string, Whole | string>> }
 /** A method for each route that answers JSON. */
 export abstract class Questions {
   /** Ask a route. */

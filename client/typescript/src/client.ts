@@ -62,7 +62,13 @@ export class Client extends Questions {
       signed: asked.signed ?? false,
       accepted: path === "/readyz" ? [503] : [],
     });
-    return jsonOf(answer) as T;
+    const view = jsonOf(answer) as Readonly<Record<string, unknown>> | null;
+    for (const [name, about] of Object.entries(asked.about ?? {})) {
+      if (about !== "latest" && String(view?.[name]).toLowerCase() !== String(about).toLowerCase()) {
+        throw new BadAnswer(name, `the node answers for another ${name}`);
+      }
+    }
+    return view as T;
   }
 
   /** The bytes of a file: a package, the terms, the amendments. */

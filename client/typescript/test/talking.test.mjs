@@ -90,6 +90,15 @@ test("a node that answers for another request is named", async () => {
   await assert.rejects(node(other).client.submit(made), /other requests/);
 });
 
+test("an answer about something else than was asked for is none", async () => {
+  const deposit = { chain_id: 1, vault: `0x${"ab".repeat(20)}`, nonce: 7, height: 9, status: "credited", next: "nothing" };
+  const ask = (about) => node(new Response(JSON.stringify({ ...deposit, ...about }))).client.deposit(1n, `0x${"AB".repeat(20)}`, 7);
+  assert.equal((await ask({})).status, "credited");
+  for (const about of [{ chain_id: 2 }, { vault: `0x${"cd".repeat(20)}` }, { nonce: 8 }]) {
+    await assert.rejects(ask(about), (error) => error instanceof BadAnswer && /another/.test(error.message));
+  }
+});
+
 test("the fate of another request is not this one's", async () => {
   const other = () => json({ hash: `0x${"77".repeat(32)}`, state: "applied", height: 9 });
   await assert.rejects(node(result("accepted"), other).client.settle(made), (error) => error instanceof BadAnswer && /another request/.test(error.message));
@@ -113,7 +122,7 @@ test("an answer that is no object is named", async () => {
 });
 
 test("nonces of one account rise without waiting for blocks", async () => {
-  const { client } = node(...[5, 5, 9].map((next_nonce) => json({ next_nonce })));
+  const { client } = node(...[5, 5, 9].map((next_nonce) => json({ account: 1, next_nonce })));
   assert.deepEqual([await client.nextNonce(1), await client.nextNonce(1), await client.nextNonce(1)], [5, 6, 9]);
 });
 

@@ -1,7 +1,10 @@
 """Rules of the client: whatever answers, a call ends with typed data or a code, within bounds."""
 
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,8 +16,14 @@ from clearing.schema.blocks.transaction import transaction_hash
 from clearing.schema.requests.accounts import CashTransfer
 from member.api.types import hexed
 from member.client import node_client as client_module
+from member.client.ask import fetch_status
+from member.client.collateral_events import follow_event
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
+from tests.kit.clearing.world import funded
+from tests.kit.member.hostile_answers import made_answers
+from tests.kit.node.fake_view import NOW, FakeView
+from tests.kit.node.served_api import served_api
 from tests.kit.refusals import refused
 
 NETWORK = NetworkId(bytes(32))
@@ -113,3 +122,77 @@ async def test_the_fate_of_another_transaction_is_not_this_ones() -> None:
             await client.transaction(transaction_hash(REQUEST))
     async with _answering(_http(body)) as client:
         assert (await client.transaction(bytes.fromhex("77" * 32))).state == "applied"
+
+
+ONE = {"account": 1, "nonce": 1, "chain_id": 1, "vault": bytes([0xAB]) * 20, "reference": "0x" + "ab" * 32}
+"""What `made_answers` is about."""
+ABOUT: dict[str, tuple[str, ...]] = {
+    "account": ("account",),
+    "trading": ("account",),
+    "margin": ("account",),
+    "withdrawals": ("account",),
+    "withdrawal_proof": ("nonce",),
+    "deposit": ("chain_id", "vault", "nonce"),
+    "event_status": ("chain_id", "reference"),
+}
+ANOTHER = {"account": 2, "nonce": 2, "chain_id": 2, "vault": bytes(20), "reference": "0x" + "cd" * 32}
+
+
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in ABOUT.items() for part in parts])
+def test_an_answer_about_something_else_than_was_asked_for_is_none(name: str, part: str) -> None:
+    make = made_answers(shaped=False)
+
+    def rewrite(path: str, status: int, value: Any) -> tuple[int, Any]:
+        status, made = make(path, status, value)
+        return status, made | ({"siblings": 32 * made["siblings"]} if "siblings" in made else {})
+
+    with served_api(FakeView(funded(check=False).state), lambda: NOW, rewrite=rewrite) as url:
+
+        async def ask(asked: dict[str, object]) -> object:
+            async with NodeClient(url, NETWORK, b"\x01" * 32) as client:
+                return await getattr(client, name)(*(asked[each] for each in ABOUT[name]))
+
+        assert trio.run(ask, ONE)
+        with refused(NodeCode.NODE_ANSWER):
+            trio.run(ask, ONE | {part: ANOTHER[part]})
+
+
+@pytest.mark.parametrize("about", [{"chain_id": 2}, {"reference": "0x" + "cd" * 32}])
+async def test_no_wait_for_a_deposit_ends_with_another_one(about: dict[str, object]) -> None:
+    credited = {"chain_id": 1, "reference": "0x" + "ab" * 32, "height": 1, "progress": "credited", "total_power": 3}
+    wait = (1, credited["reference"])
+    async with _answering(_http(b"data: " + msgspec.json.encode(credited) + b"\n\n")) as client:
+        assert (await follow_event(client, *wait)).progress == "credited"
+    async with _answering(_http(b"data: " + msgspec.json.encode(credited | about) + b"\n\n")) as client:
+        with refused(NodeCode.NODE_ANSWER):
+            await follow_event(client, *wait)
+
+
+async def test_the_statement_of_another_day_is_not_this_ones() -> None:
+    sums = {"first_height": 1, "last_height": 2, "last_time_ms": 3, "accounts": []}
+    body = msgspec.json.encode({"network": "", "member": 1, "day": "2026-11-25", "complete": True, **sums})
+    async with _answering(_http(body)) as client:
+        assert (await client.statement("2026-11-25")).complete
+    async with _answering(_http(body)) as client:
+        with refused(NodeCode.NODE_ANSWER):
+            await client.statement("2026-11-26")
+
+
+async def test_the_status_of_a_node_is_not_unpacked_out_of_a_small_answer() -> None:
+    """What is compressed has no bound: `crossclear status` read all of it."""
+    packed = gzip.compress(b'{"ready": true, "checks": []}' + b" " * (16 << 20))
+    answers = {b"/readyz": _http(packed, more="content-encoding: gzip\r\n")}
+
+    async def serve(stream: trio.SocketStream) -> None:
+        path = (await stream.receive_some(1 << 16)).split(b" ")[1]
+        await stream.send_all(answers.get(path, _http(b"busy", "503 Service Unavailable")))
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listener, *_ = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), serve, 0)
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        with refused(NodeCode.NODE_UNREACHABLE, LocalFault):
+            await trio.to_thread.run_sync(fetch_status, url)
+        answers[b"/readyz"] = _http(b'{"ready": true, "checks": []}')
+        assert (await trio.to_thread.run_sync(fetch_status, url)).readiness.ready
+        nursery.cancel_scope.cancel()
