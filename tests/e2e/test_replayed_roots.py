@@ -25,9 +25,9 @@ def test_each_block_log_replays_to_the_roots_of_its_headers(demo_run: DemoFolder
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(replayed, demo_run.homes, demo_run.block_logs))
     assert len(answers) == 4
-    for log, (code, told) in zip(demo_run.block_logs, answers, strict=True):
-        assert code == 0, told
-        result, last = json.loads(told), blocks_of(log)[-1].header
+    for log, (code, printed) in zip(demo_run.block_logs, answers, strict=True):
+        assert code == 0, printed
+        result, last = json.loads(printed), blocks_of(log)[-1].header
         assert (result["height"], result["blocks"]) == (last.height, last.height)
         assert result["state_root"] == last.state_root.hex()
         assert result["header_hash"] == last.hash.hex()
