@@ -170,7 +170,8 @@ def test_the_command_prints_state_values_and_receipts(
     assert run_against(scene.view, "transactions", "show", trade) == ExitCode.OK
     assert capsys.readouterr().out.strip() == f"transaction {trade}: applied at height {CUSTODY_HEIGHTS}, index 0"
     assert run_against(scene.view, "transactions", "show", trade, *key) == ExitCode.OK
-    assert "TradeNovated" in capsys.readouterr().out
+    assert "TradeNovated index 0, venue 1, venue trade id " in (shown := capsys.readouterr().out)
+    assert "instrument BTC-PERP, buyer member-1 (account 1), seller member-2 (account 2), size " in shown
     assert run_against(scene.view, "transactions", "show", transfer[2:], *key) == ExitCode.OK
     shown = capsys.readouterr().out
     assert ClearingCode.NOT_OWN_ACCOUNT.label in shown
