@@ -17,7 +17,7 @@ from tests.kit.consensus.replicas import NETWORK
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.planted import unlock_dropped
-from tests.sim.consensus.violations import NoProgress
+from tests.sim.violation import NoProgress
 
 GOOD_LINKS = {
     "heal_ms": 2500,
