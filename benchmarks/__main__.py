@@ -1,6 +1,6 @@
 """All figures of this machine: `python -m benchmarks [name…] [--quick] [--json FILE]`.
 
-Rule: benchmarks run one after another, never side by side; one that fails is told, the others still run, and the exit
+Rule: benchmarks run one after another, not side by side; one that fails is reported, the others still run, and the exit
 code is 1. Times are medians with their extremes in brackets; goals are those of the design.
 """
 
@@ -54,7 +54,7 @@ class Results(msgspec.Struct, frozen=True):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="All figures of this machine.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all unless told")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and sizes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
     options = parser.parse_args()

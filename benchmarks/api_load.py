@@ -4,7 +4,7 @@ Run `python -m benchmarks.api_load [--rate 500] [--seconds 60] [--nodes 1]` at t
 `--nodes` nodes are asked: reads of all kinds, unknown paths, methods that a path does not have, bodies that are no
 JSON, too large or of other types, trades with forged signatures, and trades that hold. Prices move all the time.
 
-Told: answers by status and how long they took; the time between blocks before and during; the resident memory of the
+Reports: answers by status and how long they took; the time between blocks before and during; the resident memory of the
 fullest of the nodes asked, before and at most during; and how many of their answers were not one of ours. The load
 generator runs on the same cores.
 """

@@ -77,7 +77,7 @@ def margined(accounts: int) -> list[Figure]:
     said = VoteExtension(reports((BTC, 789_000), (ETH, 19_900), time_ms=world.state.now.time_ms + 1_000))
     mark = world.state.marks[1].ticks
     trades = [world.trade(10 + each, 20 + each, 1, 1, mark) for each in range(5)]
-    told = []
+    found = []
     for name, block in (
         (f"margins of {accounts:,} accounts, both feeds move", world.make_block(extensions=[said] * 4)),
         (f"margins in a block of 5 trades, {accounts:,} accounts", world.make_block(trades)),
@@ -91,8 +91,8 @@ def margined(accounts: int) -> list[Figure]:
 
         with patch("clearing.apply_block.check_margins", timed_margins):
             timed(world.state, block, 7)
-        told.append(of_times(name, took, goal="< 25"))
-    return told
+        found.append(of_times(name, took, goal="< 25"))
+    return found
 
 
 def measured(accounts: int) -> list[Figure]:
@@ -112,16 +112,16 @@ def measured(accounts: int) -> list[Figure]:
     block = world.make_block(trades)
     seconds, result = timed(world.state, block)
     novated = sum(type(each).__name__ == "TradeNovated" for each in result.receipts)
-    told = [of_times(f"block of {TRADES} trades ({novated} novated), {accounts} accounts", seconds, goal="< 300")]
+    found = [of_times(f"block of {TRADES} trades ({novated} novated), {accounts} accounts", seconds, goal="< 300")]
 
-    told.append(venue_trades(world, ids))
+    found.append(venue_trades(world, ids))
 
     said = VoteExtension(reports((BTC, 789_000), (ETH, 19_900), time_ms=world.state.now.time_ms + 1_000))
     seconds, result = timed(world.state, world.make_block(extensions=[said] * 4))
-    told.append(of_times("price tick of both feeds, all settled and margined", seconds))
+    found.append(of_times("price tick of both feeds, all settled and margined", seconds))
     seconds, _ = timed(world.state, world.make_block())
-    told.append(of_times("empty block", seconds))
-    return told
+    found.append(of_times("empty block", seconds))
+    return found
 
 
 def venue_trades(world: World, ids: range) -> Figure:

@@ -3,7 +3,7 @@
 Run `python -m benchmarks.comet [--rates 0,1000] [--seconds 10] [--binary PATH]`. Needs Go: the binary is built in a
 temporary folder out of the module proxy, and nothing of it is kept. Both make blocks 50 ms apart at least (ours from
 start to start, theirs from a block's end, `timeout_commit`), empty ones too, with transactions of 250 bytes. Theirs is
-told twice: with its own pauses of gossip, and with short ones.
+measured twice: with its own pauses of gossip, and with short ones.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TUNED = (
     (r'^flush_throttle_timeout = ".*"$', 'flush_throttle_timeout = "2ms"'),
 )
 """By default peers wait 100 ms between looking for what to gossip, and as long before they write: its heights take
-0.4 s on one machine. Both settings are told, that one and one for a local network."""
+0.4 s on one machine. Both settings are reported, that one and one for a local network."""
 POLL_SECONDS = 0.002
 READY_SECONDS = 60
 HEIGHTS_FIRST = 3
@@ -135,10 +135,10 @@ class CometNetwork:
 
     async def _block(self, client: httpx.AsyncClient, height: int) -> dict[str, dict[str, list[str] | None]] | None:
         try:
-            told = (await client.get(f"{self._url(0)}/block?height={height}")).json()
+            answer = (await client.get(f"{self._url(0)}/block?height={height}")).json()
         except httpx.HTTPError:
             return None
-        block: dict[str, dict[str, list[str] | None]] | None = told.get("result", {}).get("block")
+        block: dict[str, dict[str, list[str] | None]] | None = answer.get("result", {}).get("block")
         return block
 
     def _url(self, node: int) -> str:
@@ -174,15 +174,15 @@ async def running(program: Path, folder: Path, *, tuned: bool) -> AsyncIterator[
 
 async def run(program: Path, rates: Sequence[int], seconds: float) -> list[Figure]:
     """Theirs, then ours."""
-    told: list[Figure] = []
+    measured: list[Figure] = []
     for tuned in (False, True):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             async with running(program, Path(folder), tuned=tuned) as network:
                 for rate in rates:
                     seen = await measure(network, COUNT, rate, seconds)
-                    told += seen.figures(f"CometBFT{', tuned' if tuned else ''}, {f'{rate}/s' if rate else 'idle'}")
+                    measured += seen.figures(f"CometBFT{', tuned' if tuned else ''}, {f'{rate}/s' if rate else 'idle'}")
     ours, _ = await consensus.run(COUNT, rates, seconds, None)
-    return told + ours
+    return measured + ours
 
 
 def figures(*, quick: bool = False) -> list[Figure]:

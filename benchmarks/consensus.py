@@ -3,7 +3,7 @@
 Run `python -m benchmarks.consensus [--nodes 4,7,16,32] [--rates 0,1000] [--seconds 10] [--stop-one] [--profile FILE]`.
 
 One process a validator, around an application that only keeps transactions (`benchmarks.kvstore`); what clearing adds
-to that is measured by `benchmarks.network`. Told of each n and rate: heights and transactions a second; the time
+to that is measured by `benchmarks.network`. Reported of each n and rate: heights and transactions a second; the time
 between two blocks as one node tells them; how long a height takes by the nodes' own clocks (start to decision); from
 sending a transaction to its block; CPU a height and node. `--stop-one` halts one of the validators while it measures
 (SIGSTOP); `--profile` writes where the CPU goes, by component and function.
@@ -82,8 +82,8 @@ class Network:
         stream = await trio.open_tcp_stream("127.0.0.1", self._rpc[node])
         async with stream:
             await stream.send_all(framed(b"S"))
-            told: dict[str, float | list[int]] = json.loads(await _frame(stream, bytearray()))
-        return told
+            message: dict[str, float | list[int]] = json.loads(await _frame(stream, bytearray()))
+        return message
 
     async def watch(self) -> None:
         """Note what the first node decides, for ever."""
@@ -231,12 +231,12 @@ async def run(
 
 def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
-    told: list[Figure] = []
+    measured: list[Figure] = []
     for count in (4, 7) if quick else NODES:
         found, _ = trio.run(run, count, RATES, 4.0 if quick else SECONDS, None)
-        told += found
+        measured += found
     found, _ = trio.run(run, 4, RATES[1:], 4.0 if quick else SECONDS, None, 1)
-    return told + found
+    return measured + found
 
 
 def main() -> None:
@@ -249,9 +249,9 @@ def main() -> None:
     options = parser.parse_args()
     rates, profiles = [int(rate) for rate in options.rates.split(",")], []
     for count in map(int, options.nodes.split(",")):
-        told, profile = trio.run(run, count, rates, options.seconds, options.profile, int(options.stop_one))
+        measured, profile = trio.run(run, count, rates, options.seconds, options.profile, int(options.stop_one))
         profiles.append(profile)
-        for figure in told:
+        for figure in measured:
             print(figure.line(), flush=True)
     if options.profile is not None:
         options.profile.write_text("\n".join(profiles), encoding="utf-8")

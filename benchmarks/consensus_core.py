@@ -100,19 +100,19 @@ async def run(nodes: int, heights: int, payload: int, folder: Path) -> dict[str,
 
 def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
-    told = []
+    measured = []
     for nodes, heights in ((4, 30),) if quick else ((4, 100), (32, 6)):
         with tempfile.TemporaryDirectory() as folder:
             found = trio.run(run, nodes, heights, 20_000, Path(folder))
         goal = "" if nodes == 4 else "< 400"
         of = f"{nodes} nodes, 20 kB blocks"
-        told += [
+        measured += [
             Figure(f"heights, {of}", number(found["heights_per_second"]), "1/s"),
             Figure(f"height p50, {of}", number(found["height_ms_p50"]), "ms", goal=goal),
             Figure(f"height p99, {of}", number(found["height_ms_p99"]), "ms"),
             Figure(f"CPU a height and node, {of}", number(found["cpu_ms_per_height_and_node"]), "ms"),
         ]
-    return told
+    return measured
 
 
 def number(value: object) -> float:

@@ -2,7 +2,7 @@
 
 Run `python -m benchmarks.flood [--seconds 10] [--attacks NAME,…] [--without-bans]` at the top of the repository.
 
-Told of each attack: heights a second of the other three before it (the fourth is connected and silent, so that the turn
+Reports of attacks: heights a second of the other three before it (the fourth is connected and silent, so that the turn
 of its that comes first costs a round) and during it; the resident memory of the fullest of the three before and its
 greatest value during the attack; the most that ever waited in their inboxes; what the flooder got rid of; how often it
 was banned, and the CPU of the three. `--without-bans` lets scores be without consequence, so that limits and bounded
@@ -96,14 +96,14 @@ class FloodedNetwork:
                 stream = await trio.open_tcp_stream("127.0.0.1", self._rpc[index])
                 async with stream:
                     await stream.send_all(framed(b"S"))
-                    told = json.loads(await _answer(stream))
+                    answer = json.loads(await _answer(stream))
                 break
             except OSError:
                 if self._victims[index].poll() is not None:
                     raise
                 await trio.sleep(0.1)
         rss = psutil.Process(self._victims[index].pid).memory_info().rss
-        return Sample({name: value for name, value in told.items() if not isinstance(value, list)} | {"rss": rss})
+        return Sample({name: value for name, value in answer.items() if not isinstance(value, list)} | {"rss": rss})
 
     async def samples(self) -> list[Sample]:
         """Of all victims."""

@@ -175,9 +175,9 @@ class Validator:
     def _decided(self, decided: Decided) -> None:
         block = decided.committed.block
         if self._watchers:
-            told = [block.header.height, time.time(), list(split(block.payload))]
+            noted = [block.header.height, time.time(), list(split(block.payload))]
             for watcher in self._watchers:
-                watcher.send_nowait(framed(json.dumps(told).encode()))
+                watcher.send_nowait(framed(json.dumps(noted).encode()))
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         async for kind, data in frames(stream):
@@ -188,9 +188,9 @@ class Validator:
             elif kind == b"S":
                 await stream.send_all(framed(json.dumps(self._counts()).encode()))
             else:
-                to_watcher, told = trio.open_memory_channel[bytes](1 << 16)
+                to_watcher, watched = trio.open_memory_channel[bytes](1 << 16)
                 self._watchers.append(to_watcher)
-                async for each in told:
+                async for each in watched:
                     await stream.send_all(each)
 
     def _counts(self) -> dict[str, object]:

@@ -107,7 +107,7 @@ def bids(world: World) -> Sequence[LiquidationBid]:
     return signed
 
 
-def told(world: World, block: BlockInput, rounds: int, kind: type, what: str, accounts: int) -> Figure:
+def figure(world: World, block: BlockInput, rounds: int, kind: type, what: str, accounts: int) -> Figure:
     """One figure, with how many of a kind of receipt there were."""
     seconds, result = timed(world.state, block, rounds)
     count = sum(isinstance(each, kind) for each in result.receipts)
@@ -123,16 +123,16 @@ def measured(accounts: int, rounds: int = 5) -> list[Figure]:
     """Taken over by the house, with early calls looked for; by the backstop; opened for sale; sold."""
     found = []
     world = filled(accounts, CrisisParameters())
-    found.append(told(world, tick(world), rounds, Liquidated, "taken over by the house", accounts))
+    found.append(figure(world, tick(world), rounds, Liquidated, "taken over by the house", accounts))
     world = filled(accounts, CrisisParameters(calls=EARLY))
-    found.append(told(world, tick(world), rounds, Liquidated, "so, all judged for early calls", accounts))
+    found.append(figure(world, tick(world), rounds, Liquidated, "so, all judged for early calls", accounts))
     backstop = LiquidationTerms(backstop_account=CAROL, step_ppm=500_000, whole_notional=10**9)
     world = filled(accounts, CrisisParameters(liquidation=backstop))
-    found.append(told(world, tick(world), rounds, BackstopTakeover, "taken over by the backstop", accounts))
+    found.append(figure(world, tick(world), rounds, BackstopTakeover, "taken over by the backstop", accounts))
     world = filled(accounts, CrisisParameters(liquidation=AUCTION))
-    found.append(told(world, tick(world), rounds, LiquidationOpened, "put up for sale", accounts))
+    found.append(figure(world, tick(world), rounds, LiquidationOpened, "put up for sale", accounts))
     world.apply(tick(world))
-    found.append(told(world, world.make_block(bids(world)), rounds, SliceSold, "sold to bidders", accounts))
+    found.append(figure(world, world.make_block(bids(world)), rounds, SliceSold, "sold to bidders", accounts))
     return found
 
 

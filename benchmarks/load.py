@@ -34,7 +34,7 @@ class Chain(Protocol):
 
     @property
     def blocks(self) -> dict[int, tuple[float, tuple[int, ...]]]:
-        """By height: when the first node told it (wall time), and the numbers of its transactions. Grows."""
+        """By height: when the first node reported it (wall time), and the numbers of its transactions. Grows."""
         ...
 
     async def cpu(self) -> float:
@@ -62,20 +62,20 @@ class Seen:
 
     def figures(self, of: str, goals: tuple[str, str] = ("", "")) -> list[Figure]:
         """For the report."""
-        told = [
+        measured = [
             Figure(f"heights, {of}", self.heights / self.seconds, "1/s"),
             Figure(f"between blocks p50, {of}", percentile(self.gaps_ms, 0.5), "ms", goal=goals[0]),
             Figure(f"between blocks p99, {of}", percentile(self.gaps_ms, 0.99), "ms", goal=goals[1]),
             Figure(f"CPU a height and node, {of}", self.cpu_ms, "ms"),
         ]
         if self.rate:
-            told += [
+            measured += [
                 Figure(f"sent to block p50, {of}", percentile(self.waits_ms, 0.5), "ms"),
                 Figure(f"sent to block p99, {of}", percentile(self.waits_ms, 0.99), "ms"),
                 Figure(f"trades, {of}", len(self.waits_ms) / self.busy_seconds, "1/s"),
                 Figure(f"not in a block, {of}", self.missing, "trades"),
             ]
-        return told + self.extra
+        return measured + self.extra
 
 
 async def measure(chain: Chain, count: int, rate: int, seconds: float) -> Seen:
@@ -92,7 +92,7 @@ async def measure(chain: Chain, count: int, rate: int, seconds: float) -> Seen:
     else:
         await trio.sleep(seconds)
     spent, used = trio.current_time() - began, await chain.cpu() - cpu
-    seen = {height: told for height, (told, _) in sorted(chain.blocks.items()) if height >= first}
+    seen = {height: blocks for height, (blocks, _) in sorted(chain.blocks.items()) if height >= first}
     found = {number: at for number, at in _found(chain, first).items() if number in sent}
     return Seen(
         rate=rate,
@@ -108,8 +108,8 @@ async def measure(chain: Chain, count: int, rate: int, seconds: float) -> Seen:
 
 
 def _found(chain: Chain, first: int) -> dict[int, float]:
-    told = [block for height, block in chain.blocks.items() if height >= first]
-    return {number: at for at, numbers in told for number in numbers}
+    blocks = [block for height, block in chain.blocks.items() if height >= first]
+    return {number: at for at, numbers in blocks for number in numbers}
 
 
 async def _load(chain: Chain, rate: int, seconds: float, sent: dict[int, float]) -> float:

@@ -1,6 +1,6 @@
 """Option values, greeks and risk arrays: ours beside plain numpy float64 and QuantLib.
 
-Rule: every figure is checked against its peers before it is told. QuantLib is called as from Python one calls it, one
+Rule: every figure is checked against its peers before it is reported. QuantLib is called as from Python, one
 option at a time: it has no vectorised interface. Plain numpy has no normal distribution; it is given both of what one
 would write: the seven-digit polynomial of Abramowitz and Stegun 26.2.17, and `math.erfc` element by element.
 """
@@ -123,6 +123,6 @@ def steady(columns: list[np.ndarray], seconds: float = 5.0) -> list[Figure]:
         speeds[1].append(10 * COUNT / (time.process_time() - used) / 1e6)
     name = f"option values, {seconds:.0f} s without a pause"
     return [
-        Figure(told, float(np.median(found)), "M/s", min(found), max(found), ">= 10")
-        for told, found in zip((name, "the same, of processor time"), speeds, strict=True)
+        Figure(what, float(np.median(found)), "M/s", min(found), max(found), ">= 10")
+        for what, found in zip((name, "the same, of processor time"), speeds, strict=True)
     ]

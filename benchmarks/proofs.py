@@ -2,7 +2,7 @@
 
 Run `python -m benchmarks.proofs [accounts …]` at the top of the repository: two minutes for all. The shape is the
 design's: 256 positions, 16 signed amounts an account, 32 dense rows, 1664 digits in one column of n = 2048. One core,
-but where told otherwise. Median, with extremes in brackets. Peers: c-kzg, the library of Ethereum's clients (native
+but where stated otherwise. Median, with extremes in brackets. Peers: c-kzg, the library of Ethereum's clients (native
 code around blst), measured here on the same group; Summa V1 by its own figures, which prove a sum and no margin.
 """
 
@@ -72,13 +72,13 @@ def measured(counts: list[int]) -> list[Figure]:
     """Starting, the group, committing, proving, verifying."""
     root = Path(__file__).resolve().parent.parent
     start = repeated(lambda: subprocess.run([sys.executable, "-c", START], check=True, cwd=root), 5)
-    told = [of_times("start verifier", start), of_the_group()]
+    timed = [of_times("start verifier", start), of_the_group()]
     powers_g1()
     layout = layout_of_the_design()
-    told += committing(layout)
+    timed += committing(layout)
     for count in counts:
-        told += proving(layout, count)
-    return [*told, *batches(layout, min(50, counts[-1])), *with_tokens(min(50, counts[-1]))]
+        timed += proving(layout, count)
+    return [*timed, *batches(layout, min(50, counts[-1])), *with_tokens(min(50, counts[-1]))]
 
 
 def of_the_group() -> Figure:
@@ -121,17 +121,17 @@ def proving(layout: ProofLayout, count: int) -> list[Figure]:
     alone, cores = count == 1, os.cpu_count() or 1
     times = repeated(run, 5 if count < 100 else 3)
     peer = "381 in Summa V1, 32 cores" if alone else ""
-    told = [of_times(f"prove, an account of {count:,}", [each / count for each in times], goal="< 100", peer=peer)]
+    timed = [of_times(f"prove, an account of {count:,}", [each / count for each in times], goal="< 100", peer=peer)]
     if cores > 1 and count >= 2 * SHARD_ACCOUNTS_MIN:
         times = repeated(lambda: spread(cores), 3)
-        told.append(of_times(f"the same over {cores} processes", [each / count for each in times]))
+        timed.append(of_times(f"the same over {cores} processes", [each / count for each in times]))
     times = repeated(lambda: verify(statement, proof), 15 if count < 1_000 else 5)
     goal, peer = ("<= 6", "3.7 in Summa V1") if alone else ("<= 0.3 of 1,000", "")
-    told.append(of_times(f"verify, an account of {count:,}", [each / count for each in times], goal=goal, peer=peer))
+    timed.append(of_times(f"verify, an account of {count:,}", [each / count for each in times], goal=goal, peer=peer))
     size, goal = (len(proof) + 48 * count) / count, "<= 500" if alone else "<= 230 of 1,000"
     peer = "1,632 in Summa V1" if alone else ""
-    told.append(Figure(f"size with commitment, an account of {count:,}", size, "bytes", goal=goal, peer=peer))
-    return told
+    timed.append(Figure(f"size with commitment, an account of {count:,}", size, "bytes", goal=goal, peer=peer))
+    return timed
 
 
 def batches(layout: ProofLayout, count: int) -> list[Figure]:

@@ -295,23 +295,23 @@ def main() -> int:
     print(f"one recovery {1000 * seen.recovery_ms:.0f} us, one BLS verification {seen.verification_ms:.2f} ms, CPU")
     began = time.monotonic()
 
-    def told(what: str) -> None:
+    def report(what: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s: {what} is measured", file=sys.stderr, flush=True)
 
     trio.run(measure_agreement, seen, options.seconds)
-    told("agreement alone")
+    report("agreement alone")
     try:
         trio.run(measure_peer, seen, options.comet and options.comet.resolve(), options.seconds)
     except RuntimeError as error:
         print(f"no CometBFT beside: {error}", file=sys.stderr)
-    told("CometBFT")
+    report("CometBFT")
     trio.run(measure_house, seen, options.seconds)
-    told("the whole clearing house")
+    report("the whole clearing house")
     if options.many:
         trio.run(measure_many, seen, options.many, options.seconds)
-        told(f"agreement among {options.many}")
+        report(f"agreement among {options.many}")
     trio.run(measure_relay, seen, options.seconds)
-    told("the relay")
+    report("the relay")
     found = ratios(seen, options.many)
     for each in found:
         print(each.line())

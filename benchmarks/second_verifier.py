@@ -65,7 +65,7 @@ def measured(count: int) -> list[Figure]:
                 if not verdict["ok"]:
                     raise AssertionError(verdict["checks"][-1])
                 runs[name].append(verdict)
-    told = [Figure(f"bytes of {count} accounts", len(package), "bytes")]
+    figures = [Figure(f"bytes of {count} accounts", len(package), "bytes")]
     for name, verdicts in runs.items():
         parts = {
             "the whole package": [sum(verdict["seconds"].values()) for verdict in verdicts],
@@ -73,10 +73,10 @@ def measured(count: int) -> list[Figure]:
             "CPU of the whole package": [sum(verdict["cpu_of_checks"].values()) for verdict in verdicts],
             "CPU of the own leaf": [verdict["cpu_of_checks"]["inclusion"] for verdict in verdicts],
         }
-        told += [
+        figures += [
             of_times(f"{what}, {name}", values, unit="s", goal=GOALS.get(what, "")) for what, values in parts.items()
         ]
-    return [*told, *_of_lengths()]
+    return [*figures, *_of_lengths()]
 
 
 def _of_lengths() -> list[Figure]:

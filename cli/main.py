@@ -132,7 +132,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the exit code. Where JSON is asked for, a failure is told in JSON, too, on stderr."""
+    """Run a command line; the exit code. Where JSON is asked for, a failure is printed in JSON, too, on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     say_why = say_failure_as_json if asks_for_json(words) else say_failure
     try:

@@ -147,7 +147,7 @@ def add_table(folder: Path, kind: str, table: Table) -> Draft:
 
 
 def draft_mistakes(folder: Path, draft: Draft) -> list[LocalFault]:
-    """Every mistake of a draft that can be told without building it; each names its table."""
+    """Every mistake of a draft that can be found without building it; each names its table."""
     return [*_validator_mistakes(draft), *_member_mistakes(draft), *_chain_mistakes(folder, draft)]
 
 

@@ -26,7 +26,7 @@ from member.codes import NodeCode
 from node.config import BLOCKS_KEPT_MIN, ChainConfig, NodeConfig
 
 ENV_PREFIX = "CROSSCLEAR_"
-# Told apart from settings by having no double underscore; these steer tests and tools.
+# Distinguished from settings by having no double underscore; these steer tests and tools.
 CONFIG_BYTES_MAX = 1 << 20
 _PATH = re.compile(r"at `\$\.?(?P<path>[^`]*)`")
 _LISTED = re.compile(r"at `\$\.(?P<list>[^`\[]*)\[(?P<index>[0-9]+)\]")
@@ -99,7 +99,7 @@ def _typed(settings: Mapping[str, Any]) -> NodeConfig:
 def type_faults(settings: Mapping[str, Any]) -> list[LocalFault]:
     """Every key that is unknown, missing, or of the wrong type; of a table in a list the first of its own.
 
-    msgspec tells the first. Without what it told, it tells the next.
+    msgspec reports the first. Without what it reported, it reports the next.
     """
     tree, found = copy.deepcopy(dict(settings)), list[LocalFault]()
     left_out: dict[str, list[int]] = {}

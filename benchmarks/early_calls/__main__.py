@@ -32,22 +32,22 @@ EARLY: dict[str, Rules] = {
     "early, 4 h, 5 %, then at once": Rules(early=0.05, horizon=4, deadline=0),
     "early, 12 h ahead, 5 %": Rules(early=0.05, horizon=12),
 }
-"""Unless told: an hour's time, a trigger of 80 %, and no time taken off by the warning."""
+"""By default: an hour's time, a trigger of 80 %, and no time taken off by the warning."""
 BASE = next(iter(PLAIN))
 HEAD = ("liquidations", "accounts", "notional %", "shortfall %", "costs %", "warned", "called", "own sales %")
 
 
 def parser() -> argparse.ArgumentParser:
     """Of the command line."""
-    told = argparse.ArgumentParser(prog="python -m benchmarks.early_calls", description=__doc__)
-    told.add_argument("--seeds", default="0:50", help="books, first:last, last excluded")
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.early_calls", description=__doc__)
+    arguments.add_argument("--seeds", default="0:50", help="books, first:last, last excluded")
     file = Path(os.environ.get("CROSSCLEAR_MARKET_DATA") or "../shared/data") / RECORDED
-    told.add_argument("--file", type=Path, default=file, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
-    told.add_argument("--drawn", type=int, default=0, help="so many drawn years instead of what was recorded")
-    told.add_argument("--march", action="store_true", help="the replay's 30 days from 1 March 2020 alone")
-    told.add_argument("--horizon", type=int, default=4, help="hours that initial margin is to cover")
-    told.add_argument("--deaf", action="store_true", help="members hear only calls that have a deadline")
-    return told
+    arguments.add_argument("--file", type=Path, default=file, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
+    arguments.add_argument("--drawn", type=int, default=0, help="so many drawn years instead of what was recorded")
+    arguments.add_argument("--march", action="store_true", help="the replay's 30 days from 1 March 2020 alone")
+    arguments.add_argument("--horizon", type=int, default=4, help="hours that initial margin is to cover")
+    arguments.add_argument("--deaf", action="store_true", help="members hear only calls that have a deadline")
+    return arguments
 
 
 def main() -> int:
@@ -59,8 +59,8 @@ def main() -> int:
         histories = [(march if options.march else recorded)(options.file, options.horizon)]
     tallies = {}
     for name, rules in (PLAIN | EARLY).items():
-        told = replace(rules, asks_below_initial=not options.deaf)
-        tallies[name] = together([play(each, range(first, last), told) for each in histories])
+        simulated_rules = replace(rules, asks_below_initial=not options.deaf)
+        tallies[name] = together([play(each, range(first, last), simulated_rules) for each in histories])
         print(f"{name}: done", file=sys.stderr, flush=True)
     print("\n".join(table(tallies, histories)))
     return 0 if all(np.isfinite(each.shortfall).all() for each in tallies.values()) else 1

@@ -186,8 +186,8 @@ def series(sizes: tuple[int, ...] = SIZES) -> list[Series]:
     found: dict[str, list[Point]] = {}
     for accounts in sizes:
         command = [sys.executable, "-m", "benchmarks.growth.accounts", str(accounts)]
-        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
-        for name, cost in told.items():
+        measured = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
+        for name, cost in measured.items():
             if name != "memory" or cost >= MEMORY_LEAST:
                 found.setdefault(name, []).append(Point(accounts, cost))
     return [

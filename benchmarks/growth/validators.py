@@ -166,13 +166,15 @@ def series(costs: Costs, message_us: float, sizes: Sequence[int] = SIZES) -> lis
     """All sizes."""
     found = [simulated(nodes, costs, message_us, HEIGHTS if nodes < 32 else HEIGHTS // 2) for nodes in sizes]
 
-    def told(what: str, unit: str, name: str, limit: float, remedy: str) -> Series:
+    def series_of(what: str, unit: str, name: str, limit: float, remedy: str) -> Series:
         points = tuple(Point(each.nodes, getattr(each, name)) for each in found)
         return Series("validators", what, unit, points, limit, remedy)
 
     return [
-        told("height, first to last vote", "ms", "height_ms", 400.0, HEIGHT_REMEDY),
-        told("CPU a height and node", "ms", "cpu_ms", 400.0, HEIGHT_REMEDY),
-        told("messages a height and node", "", "messages", 1_000.0, "Votes go to two collectors, not to everybody."),
-        told("sent a height and node", "KiB", "kib", 4_096.0, "Blocks by batches that peers have already."),
+        series_of("height, first to last vote", "ms", "height_ms", 400.0, HEIGHT_REMEDY),
+        series_of("CPU a height and node", "ms", "cpu_ms", 400.0, HEIGHT_REMEDY),
+        series_of(
+            "messages a height and node", "", "messages", 1_000.0, "Votes go to two collectors, not to everybody."
+        ),
+        series_of("sent a height and node", "KiB", "kib", 4_096.0, "Blocks by batches that peers have already."),
     ]

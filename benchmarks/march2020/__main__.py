@@ -1,6 +1,6 @@
 """Replay March 2020: `python -m benchmarks.march2020 [--seeds 0:100] [--file HOURS.csv] [--horizon 1] [--blocks 12]`.
 
-Rule: exits with 0 only if no account is left stuck. Losses beyond the defaulters' own resources are told, not hidden.
+Rule: exits with 0 only if no account is left stuck. Losses beyond defaulters' own resources are reported, not hidden.
 """
 
 import argparse
@@ -43,15 +43,15 @@ LINES: tuple[tuple[str, str], ...] = (
 
 def parser() -> argparse.ArgumentParser:
     """Of the command line."""
-    told = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
-    told.add_argument("--seeds", default="0:100", help="first:last, last excluded")
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
+    arguments.add_argument("--seeds", default="0:100", help="first:last, last excluded")
     recorded = Path(os.environ.get("CROSSCLEAR_MARKET_DATA") or "../shared/data") / RECORDED
-    told.add_argument("--file", type=Path, default=recorded, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
-    told.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
-    told.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
-    told.add_argument("--settings", default=",".join(SETTINGS), help=f"of {', '.join(SETTINGS)}; all unless told")
-    told.add_argument("--json", type=Path, help="write every account's fate there")
-    return told
+    arguments.add_argument("--file", type=Path, default=recorded, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
+    arguments.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
+    arguments.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
+    arguments.add_argument("--settings", default=",".join(SETTINGS), help=f"of {', '.join(SETTINGS)}; all by default")
+    arguments.add_argument("--json", type=Path, help="write every account's fate there")
+    return arguments
 
 
 def main() -> int:

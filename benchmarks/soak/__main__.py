@@ -81,7 +81,7 @@ def main() -> int:
     parser.add_argument("--interval-ms", type=int, default=INTERVAL_MS, help="between two simulated heights")
     parser.add_argument("--seed", type=int, default=1, help="of the simulation")
     parser.add_argument("--real-minutes", type=float, default=0.0, help="four processes under load, for so long")
-    parser.add_argument("--rate", type=float, help="trades a second; half of what short trials carry unless told")
+    parser.add_argument("--rate", type=float, help="trades a second; half of what short trials carry by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write samples and slopes there")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the processes' folder here")
     options = parser.parse_args()

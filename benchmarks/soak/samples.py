@@ -1,7 +1,7 @@
 """What a process has of the machine, sample by sample, and whether that is flat.
 
 Rule: memory and handles are judged by their slope after the warm-up; what is written to disk grows with the history and
-is told only.
+is reported only.
 """
 
 import os

@@ -1,7 +1,7 @@
 """A node whose large bounded tables are small: `python -m benchmarks.soak.small_tables start …`.
 
 Rule: only sizes differ. Tables of recovered signers, digests, decided transactions and lines of statements fill for an
-hour under load, as the database's pages do, and what fills can't be told from what leaks. Small ones are full within
+hour under load, as the database's pages do, and what fills looks like what leaks. Small ones are full within
 the warm-up.
 """
 

@@ -71,7 +71,7 @@ def drop_gains_windows(context: BlockContext) -> None:
 
 
 def recorded_heights(state: State) -> list[int]:
-    """The heights since which changes are told apart: of open windows, and of open defaults' declarations; rising."""
+    """The heights that distinguish changes: of open windows, and of open defaults' declarations; rising."""
     declared = {default.declared_height for _, default in defaults_under_way(state)}
     return sorted({window.height for _, window in state.gains_windows.ordered()} | declared)
 

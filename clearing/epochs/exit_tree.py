@@ -23,8 +23,9 @@ from clearing.epochs.exit_close_out import close_out
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitRecord, ExitTotals, ExitTree
 from clearing.state.asset_flows import TokenAtVault, asset_flow
 from clearing.state.ledger import STRAY_ACCOUNT, can_hold, inventory_units
+from clearing.state.modules import Module, record_key
 from clearing.state.record_opening import RecordOpening, check_record, open_record
-from clearing.state.state import Module, State, record_key
+from clearing.state.state import State
 from clearing.withdrawals.delay_queue import delayed_amounts
 
 NO_EXITS = tagged_hash("crossclear/exit-tree/v2/empty")

@@ -15,8 +15,9 @@ from clearing.genesis.effective_terms import check_amendment_chain, replay_amend
 from clearing.schema.codes import ClearingCode
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
 from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.modules import Module, record_key
 from clearing.state.record_opening import BucketLeaves, BucketPath, RecordOpening, check_record, open_record
-from clearing.state.state import Module, State, record_key
+from clearing.state.state import State
 
 FORMAT = 1
 AMENDMENTS_BYTES_MAX = 64 << 20

@@ -9,9 +9,10 @@ from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
 from clearing.schema.codes import ClearingCode
 from clearing.schema.records.governance import ProtocolRecord
+from clearing.state.modules import Module, record_key
 from clearing.state.protocol_version import KEY
 from clearing.state.record_opening import RecordOpening, check_record, open_record
-from clearing.state.state import Module, State, record_key
+from clearing.state.state import State
 
 FORMAT = 1
 SHOWN_BYTES_MAX = 128 << 10

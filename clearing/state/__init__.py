@@ -1,5 +1,6 @@
 """The replicated state: tables of frozen records, O(1) forks, incremental salted roots."""
 
-from clearing.state.state import Module, State
+from clearing.state.modules import Module
+from clearing.state.state import State
 
 __all__ = ["Module", "State"]

@@ -10,7 +10,8 @@ from clearing.genesis.effective_terms import effective_genesis
 from clearing.schema.codes import ClearingCode
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.indexes import rebuild_indexes
-from clearing.state.state import TABLES, State
+from clearing.state.state import State
+from clearing.state.state_tables import TABLES
 from clearing.state.withdrawals_tree import rebuild_withdrawals_tree as rebuild_tree
 
 EXPORT_BYTES_MAX = 1 << 32

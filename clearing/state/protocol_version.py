@@ -1,6 +1,6 @@
 """The protocol version of each height, as the state has it, and whether a release has its rules.
 
-Rule: a function of the state alone, so it is equal at all validators. Whoever wants to execute a block asks here first;
+Rule: a function of the state alone, so it is equal at all validators. Who wants to execute a block asks here first;
 a rule that differs between versions asks for the version of its block.
 """
 

@@ -11,7 +11,8 @@ import msgspec
 from clearing.base.codec import Bytes32, Wire
 from clearing.base.errors import BaseCode, Bug, RemoteFault
 from clearing.base.header import Header
-from clearing.state.state import Module, State
+from clearing.state.modules import Module
+from clearing.state.state import State
 from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, record_salt, tree_node_hash
 
 BUCKET_LEAVES_MAX = 1 << 16

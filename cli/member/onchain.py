@@ -46,9 +46,14 @@ def make(package: Path, home: Path, sign: bool, out: Path, trust: Trust, wanted:
     state, secrets = onchain_state_of_home(home, certified.header, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
-    told = {"file": str(out), "epoch": made.keys.epoch, "accounts": made.keys.accounts, "signatures": len(made.shares)}
+    summary = {
+        "file": str(out),
+        "epoch": made.keys.epoch,
+        "accounts": made.keys.accounts,
+        "signatures": len(made.shares),
+    }
     text = f"{out}: epoch {made.keys.epoch}, {made.keys.accounts} accounts, {len(made.shares)} signature(s)"
-    tell(told, text, output)
+    tell(summary, text, output)
     return ExitCode.OK
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.member.submitted import fate_words
 from cli.options import NEW_FILE, NUMBER, MemberKey, account_options, listing_at, parsed
 from cli.output import ExitCode, output_option, say, show
 
@@ -92,7 +93,6 @@ def porting_accept(file: Path, role: str | None, out: Path | None, key: MemberKe
     """
     from member.client.porting import read_porting, sign_porting
     from member.printing.porting import porting_lines
-    from member.printing.transactions import transaction_text
 
     async def read(client: "NodeClient") -> "tuple[PortingFile, Porting]":
         return read_porting(client, file)
@@ -108,7 +108,7 @@ def porting_accept(file: Path, role: str | None, out: Path | None, key: MemberKe
         return ExitCode.OK
     result, fate = sent
     if fate is not None:
-        text = transaction_text(fate)
+        text = fate_words(key.url, fate, output)
     else:
         text = "refused" if result.problem is None else f"refused: {result.problem.message}\n  {result.problem.remedy}"
     show({"result": result, "transaction": fate}, text, output)

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cli.options import listing_at
 from cli.output import ExitCode, show
 
 if TYPE_CHECKING:
     from cli.options import MemberKey
     from member.api.submit import SubmitResult
+    from member.api.transactions import TransactionView
 
 
 def print_result(what: str, result: "SubmitResult", output: str, **more: object) -> ExitCode:
@@ -22,13 +24,24 @@ def print_result(what: str, result: "SubmitResult", output: str, **more: object)
 def wait_and_print(key: "MemberKey", what: str, result: "SubmitResult", output: str, **more: object) -> ExitCode:
     """Wait until a block has the request, and print what became of it; returns OK where it was applied."""
     from member.client.fates import fate_now
-    from member.printing.transactions import transaction_text
 
     if result.status == "refused":
         return print_result(what, result, output, **more)
     fate = key.ask(lambda client: fate_now(client, result.hash))
-    show({**more, "result": result, "transaction": fate}, f"{what}\n{transaction_text(fate)}", output)
+    show({**more, "result": result, "transaction": fate}, f"{what}\n{fate_words(key.url, fate, output)}", output)
     return ExitCode.OK if fate.state == "applied" else ExitCode.VERIFICATION
+
+
+def fate_words(url: str, fate: "TransactionView", output: str) -> str:
+    """What became of a transaction, by the names and units of the node's network; empty where JSON is printed.
+
+    Raises as `listing_at`.
+    """
+    from member.printing.transactions import transaction_text
+
+    if output == "json":
+        return ""
+    return transaction_text(fate, listing_at(url))
 
 
 def exit_code(result: "SubmitResult") -> ExitCode:

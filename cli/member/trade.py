@@ -125,7 +125,7 @@ def trade_confirm(file: Path, key: MemberKey, output: str, *, yes: bool) -> int:
         problem = result.problem
         text = "refused" if problem is None else f"refused: {problem.message}\n  {problem.remedy}"
     else:
-        text = fate_text(fate)
+        text = fate_text(fate, listing)
     show({"trade": _body(proposal), "effect": effect, "result": result, "transaction": fate}, text, output)
     return ExitCode.OK if fate is not None and fate.state == "applied" else ExitCode.VERIFICATION
 

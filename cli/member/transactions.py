@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.member.submitted import fate_words
 from cli.options import MemberKey, account_options, hex_option
 from cli.output import output_option, show
 
@@ -25,13 +26,12 @@ def transactions_show(transaction_hash: str, key: MemberKey, output: str) -> Non
     """Print what became of the transaction with this HASH, which the answer to its submission names.
 
     It is pending, applied or refused in a block, dropped, or expired. A party's trade key (--key or --secret-file) also
-    shows the receipts and the values of a refusal. A node knows what it accepted and what is in blocks, for as long as
-    its settings say.
+    shows the receipts, by names and in units, and the values of a refusal. A node knows what it
+    accepted and what is in blocks, for as long as its settings say.
 
     Example: crossclear transactions show HASH --key trade --home HOME
     """
     from member.client.ask import ask_node
-    from member.printing.transactions import transaction_text
 
     wanted = hex_option("HASH", transaction_hash) or b""
 
@@ -39,4 +39,4 @@ def transactions_show(transaction_hash: str, key: MemberKey, output: str) -> Non
         return await client.transaction(wanted)
 
     view = key.ask(question) if key.is_given else ask_node(key.url, question)
-    show(view, transaction_text(view), output)
+    show(view, fate_words(key.url, view, output), output)

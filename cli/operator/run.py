@@ -134,10 +134,10 @@ def _watch(url: str) -> NoReturn:
     with Live(console=Console(), auto_refresh=False) as view:
         while True:
             try:
-                told = status_text(fetch_status(url))
+                body = status_text(fetch_status(url))
             except LocalFault as fault:
-                told = one_line(str(fault))
-            view.update(Text(harmless(f"{url}\n{told}")), refresh=True)
+                body = one_line(str(fault))
+            view.update(Text(harmless(f"{url}\n{body}")), refresh=True)
             time.sleep(_WATCH_S)
 
 
@@ -155,15 +155,15 @@ def check(url: str, warning_age: float, critical_age: float) -> int:
     Example: crossclear check --url http://127.0.0.1:26680 --critical-age 30
     """
     from member.client.ask import fetch_status
-    from member.printing.monitoring import AgeLimits, Level, judge, told
+    from member.printing.monitoring import AgeLimits, Level, judge, plugin_line
 
     try:
         level, line = judge(fetch_status(url), time.time_ns() // 1_000_000, AgeLimits(warning_age, critical_age))
     except LocalFault as fault:
-        level, line = Level.CRITICAL, told(Level.CRITICAL, str(fault))
+        level, line = Level.CRITICAL, plugin_line(Level.CRITICAL, str(fault))
     except Exception as error:
         # A plugin's other exit codes would be taken for another level.
-        level, line = Level.UNKNOWN, told(Level.UNKNOWN, repr(error))
+        level, line = Level.UNKNOWN, plugin_line(Level.UNKNOWN, repr(error))
     show_line(line)
     return level
 
@@ -180,8 +180,8 @@ def config() -> None:
 def validate(config_path: Path, assignments: tuple[str, ...], output: str) -> int:
     """Find every mistake in the settings, and in the files of the home that they name; nothing is started or opened.
 
-    Exits with 0 when a node can start with them, with 3 when not: each mistake is told with its code, the key's path,
-    the value and what to do. Warns of what is valid and unwise.
+    Exits with 0 when a node can start with them, with 3 when not: each mistake is printed with its code, the key's
+    path, the value and what to do. Warns of what is valid and unwise.
 
     Example: crossclear config validate --config HOME/node.toml
     """

@@ -19,7 +19,8 @@ from clearing.settlement.accrual import accrue_time
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.indexes import rebuild_indexes
 from clearing.state.protocol_version import check_version
-from clearing.state.state import TABLES, State
+from clearing.state.state import State
+from clearing.state.state_tables import TABLES
 from clearing.state.withdrawals_tree import rebuild_withdrawals_tree
 from clearing.validators.validator_sets import validator_sets
 

@@ -34,7 +34,7 @@ class FeedPrice(Body, frozen=True):
     feed: int
     name: str
     index_ticks: Natural
-    """The last good one, whatever the status."""
+    """The last good one, with any status."""
     status: str
     rung: str = "usable"
     """Price status: usable, no_new_risk, no_liquidation or settled."""

@@ -1,4 +1,4 @@
-"""Claims by an exit file at the vaults of one chain, when the network is gone: whatever is possible now.
+"""Claims by an exit file at the vaults of one chain, when the network is gone: every step that is possible now.
 
 Rule: the file was verified before; the vault checks every leaf again. It needs no node. Repeat it until all is paid.
 """

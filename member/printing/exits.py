@@ -1,11 +1,11 @@
 """An account's leaves of the exit tree, and what vaults answer about their payments, as text."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from member.api.proofs import ExitView
 from member.api.types import octets
 from member.notation.listing import Listing
+from member.notation.times import time_text_of_seconds
 
 if TYPE_CHECKING:
     from member.client.vault_exits import ExitAtVault
@@ -27,7 +27,7 @@ def exit_text(found: "tuple[ExitAtVault, ...]") -> str:
 def _lines(at: "ExitAtVault") -> list[str]:
     lines = [f"vault {at.vault} on chain {at.chain_id}: {_STAGES[at.stage]}"]
     times = (("silent from", at.silent_from), ("escape from", at.escape_from), ("payments from", at.payments_from))
-    lines += [f"  {what} {_time(second)}" for what, second in times if second > at.now]
+    lines += [f"  {what} {time_text_of_seconds(second)}" for what, second in times if second > at.now]
     if not at.is_newest:
         lines.append("  its newest exit root is another: use the file of that epoch")
     lines += [f"  {what}" for what in at.done]
@@ -36,10 +36,6 @@ def _lines(at: "ExitAtVault") -> list[str]:
         now = f", {leaf.paid_now} now" if leaf.paid_now != "0" else ""
         lines.append(f"  leaf {leaf.index}, {leaf.kind} {leaf.number}: {paid}{now}")
     return lines
-
-
-def _time(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def exit_lines(exit_: ExitView, listing: Listing) -> str:

@@ -1,4 +1,4 @@
-"""What a monitoring system is told of a node: a level and one line, by the Monitoring Plugins Development Guidelines
+"""What a monitoring system gets of a node: a level and one line, by the Monitoring Plugins Development Guidelines
 (2.2: exit codes 0 to 3; 2.3: text and performance data on one line, divided by a bar)."""
 
 from dataclasses import dataclass
@@ -44,10 +44,10 @@ def judge(status: NodeStatus, now_ms: int, limits: AgeLimits) -> tuple[Level, st
         reasons, level = [*(failing or ["not ready"]), *reasons], Level.CRITICAL
     height = 0 if status.state is None else status.state.height
     text = "; ".join(reasons)[:TEXT_MAX].replace("|", "/").replace("\n", " ") or f"height {height}"
-    return level, told(level, text, _performance(status, height, age, limits))
+    return level, plugin_line(level, text, _performance(status, height, age, limits))
 
 
-def told(level: Level, text: str, performance: str = "") -> str:
+def plugin_line(level: Level, text: str, performance: str = "") -> str:
     """The line."""
     return f"CROSSCLEAR {level.name} - {text}" + (f" | {performance}" if performance else "")
 

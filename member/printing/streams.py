@@ -9,6 +9,7 @@ from typing import Any
 from member.api.streams import StreamFrame
 from member.notation.amounts import in_units
 from member.notation.listing import Listing, is_id, price_in_units
+from member.notation.receipts import receipt_text
 
 _HELD = ("cash", "tokens", "positions")
 _MICROS = "_micros"
@@ -22,7 +23,8 @@ def frame_text(frame: StreamFrame, listing: Listing) -> str:
     elif name == "marks":
         words = _marks(data, listing)
     else:
-        words = _receipt(data) if "kind" in data and name not in ("account", "sales") else _values(data, listing)
+        is_receipt = "kind" in data and name not in ("account", "sales")
+        words = receipt_text(data["kind"], data.get("details"), listing) if is_receipt else _values(data, listing)
     return f"{frame.cursor or '-'} {frame.topic}: {words}"
 
 
@@ -91,12 +93,6 @@ def _is_amount(value: object) -> bool:
 
 def _number(value: object, otherwise: int) -> int:
     return int(str(value)) if is_id(str(value)) else otherwise
-
-
-def _receipt(data: dict[str, Any]) -> str:
-    details = data.get("details")
-    fields = details.items() if isinstance(details, dict) else ()
-    return f"{data['kind']} " + ", ".join(f"{name} {value}" for name, value in fields)
 
 
 def _list(data: dict[str, Any], name: str) -> list[dict[str, Any]]:

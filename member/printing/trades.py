@@ -53,7 +53,7 @@ def effect_lines(effect: SimulationView | None, account: str) -> list[str]:
     return [*change_lines(effect, account), *covered]
 
 
-def fate_text(view: TransactionView) -> str:
+def fate_text(view: TransactionView, listing: Listing) -> str:
     """What became of a confirmed trade: novated, pending, or why not."""
     kinds = {each.kind: each for each in view.receipts}
     novated, pending = kinds.get(TradeNovated.__name__), kinds.get(TradePending.__name__)
@@ -62,7 +62,7 @@ def fate_text(view: TransactionView) -> str:
     if pending is not None:
         due = time_text(int(pending.details["due_ms"]))
         return f"pending since height {view.height}, novated at {due} or later, transaction {view.hash}"
-    return transaction_text(view)
+    return transaction_text(view, listing)
 
 
 def status_text(status: ProposalStatus) -> str:

@@ -1,9 +1,8 @@
 """Vaults as text: what was deployed, how it compares, and how it stands."""
 
-from datetime import UTC, datetime
-
 import msgspec
 
+from member.notation.times import time_text_of_seconds
 from member.vaults.escaping import EscapeReceipt
 from member.vaults.freezing import FreezeView
 from member.vaults.receipt import VaultReceipt
@@ -42,13 +41,13 @@ def standing_text(view: VaultStandingView) -> str:
         f"  checkpoint of height {view.height}, root {view.root_number}, {view.withdrawals_count} withdrawals,"
         f" {view.deposit_nonce} deposits",
         f"  set {view.validators_hash}{keys}",
-        f"  trusted at {_time(view.trusted_at)}, {max(view.now - view.trusted_at, 0)} s ago, until"
-        f" {_time(view.trusted_until)}",
+        f"  trusted at {time_text_of_seconds(view.trusted_at)}, {max(view.now - view.trusted_at, 0)} s ago, until"
+        f" {time_text_of_seconds(view.trusted_until)}",
         f"  guardian {view.guardian}: {_pause(view)}; it follows orders from leaf {view.orders_from} on",
-        f"  escape: {view.stage}; silent from {_time(view.silent_from)}",
+        f"  escape: {view.stage}; silent from {time_text_of_seconds(view.silent_from)}",
     ]
     times = (("escape from", view.escape_from), ("payments from", view.payments_from))
-    lines += [f"  {what} {_time(second)}" for what, second in times if second]
+    lines += [f"  {what} {time_text_of_seconds(second)}" for what, second in times if second]
     for token in view.tokens:
         listed = f"unit {token.unit}, minimum {token.minimum}" if token.unit != "0" else "not listed"
         lines.append(
@@ -84,7 +83,10 @@ def escape_text(receipt: EscapeReceipt) -> str:
         f"  the exit of token {token} is not open: anybody's exit file opens it (--exit-file)"
         for token in receipt.closed_tokens
     ]
-    times = {"escape_from": _time(receipt.escape_from), "payments_from": _time(receipt.payments_from)}
+    times = {
+        "escape_from": time_text_of_seconds(receipt.escape_from),
+        "payments_from": time_text_of_seconds(receipt.payments_from),
+    }
     return "\n".join([*lines, "  " + _NEXT[receipt.stage].format(**times)])
 
 
@@ -103,8 +105,4 @@ def decision_text(decision: PauseEndDecision) -> str:
 def _pause(view: VaultStandingView) -> str:
     if view.is_frozen:
         return "FROZEN by conflicting headers"
-    return f"PAUSED until {_time(view.paused_until)}" if view.paused_until else "not paused"
-
-
-def _time(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if second < 2**37 else str(second)
+    return f"PAUSED until {time_text_of_seconds(view.paused_until)}" if view.paused_until else "not paused"

@@ -1,12 +1,11 @@
 """Withdrawals as text: those of one account with their limits, and one at its vault; amounts in units."""
 
-from datetime import UTC, datetime
-
 from member.api.types import octets
 from member.api.withdrawals import EndedView, LimitView, ReleasedView, WaitingView, WithdrawalProofView, WithdrawalsView
 from member.client.vault_claims import AtVault
 from member.notation.amounts import in_units
 from member.notation.listing import Listing
+from member.notation.times import time_text_of_seconds
 from member.printing.account import table
 
 
@@ -40,7 +39,7 @@ def _released(released: ReleasedView) -> str:
         return f"not paid, by block {released.not_paid_height}: it is refunded"
     if released.overdue:
         return "overdue: it is refunded once the network agrees that it was not paid"
-    return f"can be claimed until {_time(released.not_after_s)}"
+    return f"can be claimed until {time_text_of_seconds(released.not_after_s)}"
 
 
 def _limit_lines(limit: LimitView, listing: Listing) -> list[str]:
@@ -63,7 +62,7 @@ def _limit_lines(limit: LimitView, listing: Listing) -> list[str]:
 def withdrawal_text(view: WithdrawalProofView, listing: Listing) -> str:
     """A released withdrawal as the network knows it."""
     ends = {
-        "open": f"can be claimed until {_time(view.not_after_s)}",
+        "open": f"can be claimed until {time_text_of_seconds(view.not_after_s)}",
         "paid": "paid",
         "expired": "not paid in time: it is refunded",
         "refunded": "not paid in time, and refunded",
@@ -85,7 +84,3 @@ def at_vault_text(found: AtVault, listing: Listing) -> str:
     else:
         there = f"not known yet: its newest checkpoint has {found.vault_count} withdrawals"
     return f"{withdrawal_text(found.withdrawal, listing)}\n  its vault at height {found.vault_height}: {there}"
-
-
-def _time(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if second < 2**37 else f"{second} s"

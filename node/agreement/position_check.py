@@ -17,7 +17,8 @@ from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.settlement import Settled
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.state.state import Module, State
+from clearing.state.modules import Module
+from clearing.state.state import State
 from node.agreement.application import DecidedHeight
 from node.p2p.network import Incoming, Network, Topic, carries
 

@@ -5,7 +5,6 @@ Rule: services are constructed here, handed what they need, and subscribed after
 """
 
 import shutil
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -27,9 +26,8 @@ from consensus.blocks.store import load_committed, load_set
 from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
-from member.keys.key_folder import KeyKind, Purpose, public_of
 from member.statements.saved_days import SavedDays, save_days
-from member.vaults.conflict import Conflict, conflict_of
+from member.vaults.conflict import conflict_of
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.decided_transactions import DecidedTransactions
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
@@ -38,23 +36,16 @@ from node.agreement.upgrade_watch import UpgradeWatch, refuse_release
 from node.agreement.validator_addresses import AddressWatch, own_record, valid_address
 from node.agreement.validator_membership import Membership
 from node.api.view import NodeView
-from node.app.persister import Persister
-from node.app.service_settings import pool_limits, price_source, replica_config, surface_source, tune_gc
+from node.app.chain_services import ChainServices
+from node.app.clock import clock_ms
+from node.app.epoch_services import EpochServices
+from node.app.key_rotation import key_rotation
+from node.app.price_services import PriceServices
+from node.app.service_settings import pool_limits, replica_config, tune_gc
 from node.chains.attestation_pool import AttestationPool
-from node.chains.bridge_service import BridgeService, valid_collateral
-from node.chains.conflicts import Conflicts, valid_conflict
 from node.chains.custody_evidence import CustodyEvidence
-from node.chains.header_signatures import HeaderSignatures, valid_header_signature
-from node.chains.provider_diversity import ProviderWatch, provider_commitments, valid_providers
-from node.chains.relayer_service import RelayerService
-from node.chains.stored_branch import StoredBranch
-from node.chains.strayed_vaults import own_of_strayed
-from node.config import NodeConfig, config_of_chains
-from node.epochs.member_files import EpochExits, EpochHoldings, EpochStatements
+from node.config import NodeConfig
 from node.epochs.packages import PackageService
-from node.epochs.seeds import AccountSeeds
-from node.epochs.service import EpochService
-from node.epochs.signed_answers import answer_signer
 from node.http.server import build_api, serve_api
 from node.ops.health import HealthMonitor
 from node.ops.height_lines import HeightLines
@@ -62,13 +53,6 @@ from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 from node.ops.stream_collector import StreamCollector
 from node.ops.stream_counts import StreamCounts
-from node.oracle.connections.chain_questions import ChainConnections
-from node.oracle.connections.live import LiveConnections
-from node.oracle.service import OracleService, valid_gossip
-from node.oracle.several_sources import SeveralSources
-from node.oracle.surfaces.listed import listed_expiries
-from node.oracle.surfaces.live import LiveSurfaces
-from node.oracle.surfaces.service import SurfaceService, encoded_size
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -78,10 +62,8 @@ from node.pool.fates import Fates, NotedBlock
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService, valid_batch_size
-from node.signer.local import LocalSigner
 from node.signer.node_keys import NodeKeys, NodeSigner
 from node.signer.remote import RemoteSigner
-from node.signer.rotation import KeyRotation, RotatedKey
 from node.store.blocks import StoredBlocks
 from node.store.fate_table import FateTable
 from node.store.pruning import Pruner
@@ -102,11 +84,6 @@ NOTHING_OBSERVED = VoteExtension(prices=(), facts=write_facts(()))
 """Said where the own prices and facts cannot be read: the vote itself must not fail."""
 
 log = structlog.get_logger(__name__)
-
-
-def clock_ms() -> int:
-    """The wall clock. It is reported to others; the state machine never uses it."""
-    return time.time_ns() // 1_000_000
 
 
 class Node:
@@ -149,127 +126,50 @@ class Node:
     def _construct_state_machine(self, restored: Restored, prover: EpochProver) -> None:
         """The application, with the sources of its blocks and what it leaves on disk."""
         config, own_key = self._config, self._signer.envelope_key
-        # Chains and tokens as amended.
-        self._terms, amended = restored.state.terms, genesis_without_detached(restored.state)
         self._membership = Membership(own_key, restored.state)
         self._facts = AttestationPool(own_key)
-        prices = price_source(config)
-        self._oracle = OracleService(prices, clock_ms, config.oracle.interval_ms)
-        self._prices = prices if isinstance(prices, SeveralSources) else None
-        cells = self._prices.all_cells if self._prices is not None else ()
-        self._price_connections = LiveConnections(cells, config.chains, clock_ms)
-        surfaces = surface_source(config, prices)
-        self._surfaces = SurfaceService(surfaces, clock_ms)
-        self._option_cells = surfaces.all_cells if isinstance(surfaces, LiveSurfaces) else ()
-        self._branch = StoredBranch(self._blocks)
-        self._bridge = BridgeService(
-            amended, config_of_chains(config), config.path("bridge"), self._facts, self._branch
-        )
+        self._prices = PriceServices(config)
         self._pool = Mempool(
             self._network_id, self._keys_of, pool_limits(config), self._judge_change, self._fates.expired
         )
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._further_bytes = 0
         """Of the last block's bundles, for the budget."""
-        self._epochs = EpochService(
-            prover,
-            AccountSeeds(self._keys.network_seed),
-            self._genesis.market.snapshot_delay_blocks,
+        self._epochs = EpochServices(
+            config,
+            self._genesis,
+            self._network_id,
+            self._keys,
             own_key,
-            restored.epochs,
-        )
-        self._holdings = EpochHoldings(
-            config.path("holdings"),
-            self._epochs.seed_of,
-            sign=answer_signer(self._network_id, self._keys.envelope),
-            seal_key=self._epochs.seal_key,
-        )
-        self._exits = EpochExits(config.path("exits"))
-        self._statements = EpochStatements(config.path("statements"))
-        self._persister = Persister(
             self._store,
-            self._epochs,
-            holdings=self._holdings,
-            exits=self._exits,
-            statements=self._statements,
-            statement_record=self._supervisor.guarded("saved-statements", self._statement_record, None),
+            prover,
+            restored,
+            self._supervisor.guarded("saved-statements", self._statement_record, None),
         )
-        self._persister.restored(restored.height, restored.state)
         self._application = ClearingApplication(
             self._genesis,
             restored.state,
             BudgetedPool(self._pool, self._budget),
-            self._epochs,
+            self._epochs.epochs,
             self._observe,
             restored.height,
             self._budget,
         )
+        self._chains = ChainServices(
+            config, self._keys, self._network_id, self._blocks, self._application, self._membership, self._facts
+        )
+        self._rotation = key_rotation(config, self._keys, self._signer, self._membership, self._chains.signatures)
+        bridge = self._chains.bridge
         self._packages = PackageService(
-            self._epochs,
+            self._epochs.epochs,
             self._store,
             config.home,
             config.path(config.proofs.folder),
-            lambda validators_hash: load_set(self._blocks, validators_hash),
+            partial(load_set, self._blocks),
             self._network_id,
             self._blocks,
             clock_ms,
-            CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
-        )
-        self._conflicts = Conflicts(
-            config.path("conflicts"), self._network_id, lambda validators_hash: load_set(self._blocks, validators_hash)
-        )
-        self._signatures = HeaderSignatures(
-            config.path("signed-headers"),
-            self._network_id,
-            self._keys.checkpoint,
-            lambda validators_hash: load_set(self._blocks, validators_hash),
-            config_of_chains(config),
-            self._learn_conflict,
-        )
-        if self._keys.next_checkpoint:
-            self._signatures.add_secret(self._keys.next_checkpoint)
-        self._signatures.follow(amended)
-        self._rotation = self._key_rotation()
-        self._relayer = RelayerService(
-            amended,
-            config_of_chains(config),
-            self._keys.relayer,
-            self._application,
-            self._blocks,
-            config.relayer.interval_ms,
-            self._signer.envelope_key,
-            self._conflicts,
-            self._signatures,
-            self._bridge.strayed,
-        )
-
-    def _key_rotation(self) -> KeyRotation:
-        """Of the keys that this process has."""
-        config, keys, signer, own = self._config, self._keys, self._signer, self._membership
-        rotated = [
-            RotatedKey(
-                Purpose.CHECKPOINT, self._signatures.add_secret, lambda: {each.evm_address for each in own.own_records}
-            )
-        ]
-        known = [public_of(KeyKind.SECP256K1, keys.next_checkpoint)] if keys.next_checkpoint else []
-        if isinstance(signer, LocalSigner):
-            add = signer.add_vote_key
-            rotated.append(
-                RotatedKey(
-                    Purpose.VALIDATOR,
-                    lambda secret: add(int.from_bytes(secret, "big")),
-                    lambda: {each.bls_key for each in own.own_records},
-                )
-            )
-            known += signer.vote_keys
-        else:
-            signer.expected_key = lambda: own.listed_key(own.now.hash) or b""
-        return KeyRotation(
-            config.home,
-            config.path(config.node.password_file),
-            rotated,
-            allow_weak=config.node.devnet,
-            known=known,
+            CustodyEvidence(bridge.evidence, bridge.keepers).of,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
@@ -277,8 +177,6 @@ class Node:
         config, network = self._config, self._network_id
         self._network = LibP2PNetwork(network_config(config, network, self._keys))
         self._positions = PositionWatch()
-        commitments = provider_commitments(self._keys.network_seed, config_of_chains(config))
-        self._providers = ProviderWatch(commitments, self._membership)
         self._addresses = AddressWatch(
             own_record(config.p2p.announce, clock_ms()), self._membership, self._network.learn
         )
@@ -327,46 +225,46 @@ class Node:
         remote = self._signer if isinstance(self._signer, RemoteSigner) else None
         self._health = HealthMonitor(
             self._network,
-            None if config.oracle.source == "none" else self._oracle,
-            self._bridge,
+            None if config.oracle.source == "none" else self._prices.oracle,
+            self._chains.bridge,
             genesis_without_detached(self._application.state),
             self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
             (lambda: remote.connected) if remote is not None else None,
-            self._providers.diversity,
-            self._conflicts.standings,
+            self._chains.providers.diversity,
+            self._chains.conflicts.standings,
             lambda: self._upgrades.standing,
-            self._signatures.collection,
+            self._chains.signatures.collection,
             self._supervisor.checks,
             self._packages if config.proofs.enabled else None,
-            self._relayer.purses,
+            self._chains.relayer.purses,
             self._free_bytes,
-            lambda: self._prices.standings if self._prices is not None else (),
-            lambda: self._surfaces.standings,
+            lambda: self._prices.sources.standings if self._prices.sources is not None else (),
+            lambda: self._prices.surfaces.standings,
         )
         self._stream_counts = StreamCounts()
         collectors = PeerCollector(self._network), SignerCollector(remote), StreamCollector(self._stream_counts)
         self._meters = Meters(
             Metrics(*collectors),
             self._network,
-            self._oracle,
-            self._bridge,
+            self._prices.oracle,
+            self._chains.bridge,
             self._packages,
             self._pool,
             self._transactions,
             self._membership,
             clock_ms,
-            self._providers.diversity,
-            self._conflicts.standings,
+            self._chains.providers.diversity,
+            self._chains.conflicts.standings,
             lambda: self._upgrades.standing,
-            self._signatures.collection,
+            self._chains.signatures.collection,
             lambda: self._supervisor.standings,
-            self._relayer.purses,
+            self._chains.relayer.purses,
             self._free_bytes,
-            self._prices,
-            lambda: self._surfaces.standings,
-            self._option_cells,
+            self._prices.sources,
+            lambda: self._prices.surfaces.standings,
+            self._prices.option_cells,
         )
         self._lines = HeightLines(lambda: len(self._network.peers), lambda: self._engine.peers_height)
         committed = load_committed(self._blocks, self._application.height)
@@ -377,20 +275,20 @@ class Node:
             newest=committed.block.header if committed is not None else None,
             submit=self._transactions.submit,
             journaled=self._transactions.journaled,
-            look_for_event=self._bridge.look_for,
-            submission_status=self._bridge.submission_status,
+            look_for_event=self._chains.bridge.look_for,
+            submission_status=self._chains.bridge.submission_status,
             submit_attack=self._submit_attack,
             checks=self._health.checks,
             render_metrics=self._meters.render,
             peers=self._network.status,
-            holdings=self._holdings,
-            exits=self._exits,
+            holdings=self._epochs.holdings,
+            exits=self._epochs.exits,
             find_fate=self._fates.find,
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
             ticks_per_unit={feed.feed: feed.ticks_per_unit for feed in config.oracle.feeds},
             proving=self._packages.proving,
-            resumed=self._statements.at(self._application.state),
+            resumed=self._epochs.statements.at(self._application.state),
         )
 
     def _subscribe(self) -> None:
@@ -409,7 +307,7 @@ class Node:
             guarded("metrics", self._meters.committed, None),
             guarded("lines", self._lines.committed, None),
             guarded("statements", self._view.decided, None),
-            self._persister.decided,
+            self._epochs.persister.decided,
         ):
             self._application.listen(listener)
 
@@ -426,14 +324,16 @@ class Node:
         # Subscribed before the network runs: nothing that it brings is lost.
         services = self._services()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._persister.run)
+            nursery.start_soon(self._epochs.persister.run)
             await nursery.start(self._network.run)
             log.info("offered again", transactions=self._transactions.resume())
             for name, service in services.items():
                 nursery.start_soon(self._supervisor.keep, name, service)
             await nursery.start(self._engine.run)
             if self._config.relayer.enabled:
-                nursery.start_soon(self._supervisor.keep, "relayers", partial(self._relayer.run, self._supervisor.keep))
+                nursery.start_soon(
+                    self._supervisor.keep, "relayers", partial(self._chains.relayer.run, self._supervisor.keep)
+                )
             if self._config.api.enabled:
                 counted = self._meters.api_answered
                 api = build_api(self._view, self._config.api, clock_ms, counted, self._stream_counts)
@@ -446,28 +346,15 @@ class Node:
 
     def _services(self) -> dict[str, Service]:
         """What runs beside consensus, by name. None of it ends the node when it fails."""
-        network, subscribe = self._network, self._network.subscribe
+        network, subscribe, keep = self._network, self._network.subscribe, self._supervisor.keep
         services: dict[str, Service] = {
             "snapshots": self._snapshots.run,
             "transactions": partial(self._transactions.listen, subscribe(Topic.TRADES, valid_batch_size)),
             "fates": partial(self._fates.run, DecidedTransactions(self._store), self._executed_before),
             "batches": partial(self._transactions.run, network, self._config.mempool.batch_ms),
             "positions": partial(self._positions.listen, subscribe(Topic.POSITIONS, valid_positions)),
-            "oracle": partial(self._oracle.run, network, self._changed),
-            "price-sources": partial(self._price_connections.run, self._supervisor.keep),
-            "surfaces": partial(self._surfaces.run, self._changed),
-            "option-sources": partial(ChainConnections(self._option_cells, clock_ms).run, self._supervisor.keep),
-            "prices": partial(self._oracle.listen, subscribe(Topic.PRICES, valid_gossip)),
-            "chains": partial(self._bridge.run, network, self._changed, self._supervisor.keep),
-            "collateral": partial(self._bridge.listen, subscribe(Topic.COLLATERAL, valid_collateral)),
-            "provider-news": partial(self._providers.listen, subscribe(Topic.PROVIDERS, valid_providers)),
-            "providers": partial(self._providers.run, network),
             "address-news": partial(self._addresses.listen, subscribe(Topic.ADDRESSES, valid_address)),
             "addresses": partial(self._addresses.run, network),
-            "conflict-news": partial(self._conflicts.listen, subscribe(Topic.CONFLICTS, valid_conflict)),
-            "conflicts": partial(self._conflicts.run, network),
-            "header-news": partial(self._signatures.listen, subscribe(Topic.CHECKPOINTS, valid_header_signature)),
-            "headers": partial(self._signatures.run, network),
             "keys": self._rotation.run,
             "pruning": Pruner(
                 self._store,
@@ -476,6 +363,8 @@ class Node:
                 self._config.storage.packages_kept,
                 self._needed_from,
             ).run,
+            **self._prices.services(network, self._changed, keep),
+            **self._chains.services(network, self._changed, keep),
         }
         if self._config.proofs.enabled:
             services["packages"] = self._packages.run
@@ -510,22 +399,14 @@ class Node:
 
     def _submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
         """To the vaults, too, whomever it accuses. Raises as the engine does."""
-        self._learn_conflict(conflict_of(attack))
+        self._chains.learn_conflict(conflict_of(attack))
         return self._engine.submit_attack(attack)
-
-    def _learn_conflict(self, conflict: Conflict) -> None:
-        try:
-            self._conflicts.learn(conflict)
-        except RemoteFault as fault:
-            log.warning("conflict refused", fault=str(fault))
 
     def _observe(self, state: State) -> VoteExtension:
         return self._supervisor.guarded("vote-extension", self._extension, NOTHING_OBSERVED)(state)
 
     def _extension(self, state: State) -> VoteExtension:
-        surfaces = self._surfaces.reports(partial(listed_expiries, state))
-        facts = self._facts.pending(state, reserved=encoded_size(surfaces))
-        return VoteExtension(prices=self._oracle.reports, facts=write_facts(facts), surfaces=surfaces)
+        return self._prices.extension(state, self._facts)
 
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
         return signing_addresses(self._application.state, who)
@@ -542,23 +423,12 @@ class Node:
 
     def _on_committed(self, decided: DecidedHeight) -> None:
         self._heights_wanted = max(0, self._heights_wanted - 1)
-        self._epochs.decided(decided.header)
+        self._epochs.epochs.decided(decided.header)
         self._further_bytes = payload_work(0, decided.block.transactions)
         hashes = self._transactions.decided(decided.block.transactions, decided.block.time_ms)
         height, time_ms = decided.header.height, decided.block.time_ms
         self._fates.decided(NotedBlock(height, time_ms, hashes, decided.result.receipts))
-        self._supervisor.guarded("chain-records", self._follow_chains, None)(decided.state)
-
-    def _follow_chains(self, state: State) -> None:
-        self._bridge.settle(state)
-        self._signatures.dispute(own_of_strayed(self._bridge.branches.values(), self._branch))
-        if state.terms is not self._terms:
-            amended = genesis_without_detached(state)
-            self._bridge.follow(amended)
-            self._relayer.follow(amended)
-            self._signatures.follow(amended)
-            # Last: what failed is done again with the next block.
-            self._terms = state.terms
+        self._supervisor.guarded("chain-records", self._chains.follow, None)(decided.state)
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
@@ -573,5 +443,5 @@ class Node:
             self._network.note_current()
         guarded("height-metrics", self._meters.decided, None)(decided)
         guarded("height-lines", self._lines.decided, None)(decided)
-        guarded("newest-header", self._relayer.decided, None)(decided)
-        guarded("header-signing", self._signatures.decided, None)(decided.committed.block.header)
+        guarded("newest-header", self._chains.relayer.decided, None)(decided)
+        guarded("header-signing", self._chains.signatures.decided, None)(decided.committed.block.header)

@@ -21,7 +21,8 @@ from consensus.blocks.store import load_committed
 from member.codes import NodeCode
 from node.agreement.upgrade_watch import refuse_noted_release
 from node.agreement.validator_membership import newest_set
-from node.app.node import Node, clock_ms
+from node.app.clock import clock_ms
+from node.app.node import Node
 from node.config import NodeConfig
 from node.epochs.provers import NodeProver
 from node.genesis_file import read_genesis

@@ -69,7 +69,7 @@ class RelayerService:
         """`strayed`: what the watcher of a chain proved that its vault took instead of the network's header."""
         self._relayed: set[int] = set()
         self.purses: dict[int, RelayerPurse] = {}
-        """By chain, once an endpoint has told it."""
+        """By chain, once an endpoint has answered it."""
         # Unbounded, because a restart lists chains before anything runs; genesis bounds their number.
         self._listed, self._to_relay = trio.open_memory_channel[ChainTerms](math.inf)
         self._configs = configs

@@ -1,7 +1,7 @@
 """`PackageService`: proves the epochs assigned to this validator, and keeps their packages.
 
 Rule: a package is proven in a worker, checked by the public verifier, and only then kept. An epoch waits on disk until
-then, so that no restart loses it; one that is given up is told in log, metrics and readiness. A failed proof is an
+then, so that no restart loses it; one that is given up is reported in log, metrics and readiness. A failed proof is an
 alarm (the margin engine and the proven rows differ); it does not stop the node from deciding heights.
 """
 
@@ -204,7 +204,7 @@ class PackageService:
             log.error("epoch not proven", epoch=epoch, error=str(error))
         except Bug:
             raise
-        except Exception as error:  # out of memory, or whatever a library under a worker raised
+        except Exception as error:  # out of memory, or anything that a library under a worker raised
             # Only its kind: its text may contain holdings, and logs leave the machine.
             log.error("epoch not proven", epoch=epoch, error=type(error).__name__)
         if kept:

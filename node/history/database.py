@@ -128,8 +128,8 @@ def engine_of(url: str) -> Engine:
 
 def _json_text(value: Any) -> str:
     """PostgreSQL stores a zero byte in JSON and then fails every query that reads it: U+FFFD in its place."""
-    told = json.dumps(value)
-    return json.dumps(_without_zero(value)) if "\\u0000" in told else told
+    encoded = json.dumps(value)
+    return json.dumps(_without_zero(value)) if "\\u0000" in encoded else encoded
 
 
 def _without_zero(value: Any) -> Any:

@@ -45,7 +45,7 @@ def index(
 ) -> Indexed:
     """Write all heights of the home that the history lacks; with `follow` go on until interrupted.
 
-    `progress` is told the last height of each transaction. Raises LocalFault HISTORY_*, STORE_GAP, KEY_*.
+    `progress` gets the last height of each transaction. Raises LocalFault HISTORY_*, STORE_GAP, KEY_*.
     """
     opened = open_home(home)
     salt, first, last = opened.salt(), 0, 0

@@ -332,8 +332,8 @@ def _client(request: HTTPConnection, proxies: int) -> str:
     if not proxies:
         return peer
     claimed = [each.strip() for line in request.headers.getlist("x-forwarded-for") for each in line.split(",")]
-    told = claimed[-proxies] if len(claimed) >= proxies else ""
-    host = told[1 : told.find("]")] if told.startswith("[") else told
+    address = claimed[-proxies] if len(claimed) >= proxies else ""
+    host = address[1 : address.find("]")] if address.startswith("[") else address
     if host.count(":") == 1:
         host = host.partition(":")[0]
     try:

@@ -38,7 +38,7 @@ FORMAT = "crossclear/backup/v1"
 _MANIFEST_BYTES_MAX = 1 << 16
 _CHUNK = 1 << 20
 Progress = Callable[[int, int], None]
-"""Is told a height, and the last one of the backup."""
+"""Gets a height, and the last one of the backup."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,7 +34,7 @@ def export_blocks(
     last: int | None,
     progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> ExportedBlocks:
-    """Write the blocks from `first` to `last`, by default all, to a new file. `progress` is told each and the last.
+    """Write the blocks from `first` to `last`, by default all, to a new file. `progress` gets each and the last.
 
     Raises LocalFault STORE_GAP where the home does not have all of them, OUTPUT_EXISTS, STORE_CORRUPT.
     """

@@ -1,6 +1,6 @@
 """The validators' clocks, as the newest blocks of a home show them.
 
-Rule: a precommit carries the time by its validator's clock, under its signature. What is told is how far each lies from
+Rule: a precommit carries the time by its validator's clock, under its signature. Printed is how far each lies from
 the median of its height, typically over the newest heights: a late vote is an exception, a wrong clock is not. A
 validator whose votes are in none of them is left out.
 """

@@ -68,13 +68,13 @@ def _mistake(code: CodeBook, setting: str, value: object, why: str) -> LocalFaul
 
 
 def _at(setting: str, value: object, read: Callable[[], object]) -> Iterator[CrossclearError]:
-    """The fault of a read, told of the setting that named what was read."""
+    """The fault of a read, as one of the setting that named what was read."""
     try:
         read()
     except CrossclearError as fault:
         place = {} if fault.at == str(value) else {"at": fault.at}
-        told = {"found" if name == "value" else name: each for name, each in fault.values.items()}
-        yield type(fault)(fault.code, setting, **{"value": str(value), **place, **told})
+        values = {"found" if name == "value" else name: each for name, each in fault.values.items()}
+        yield type(fault)(fault.code, setting, **{"value": str(value), **place, **values})
 
 
 def _repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, Hashable]]:

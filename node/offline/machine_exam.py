@@ -1,7 +1,7 @@
 """What a node needs of its machine: room, a disk that syncs, open files, memory, a clock that is set.
 
 Rule: reading and judging are apart, so that each limit can be tested on any machine. A reading that this system does
-not give is told, and is no warning.
+not give is printed, and is no warning.
 """
 
 import ctypes
@@ -154,7 +154,7 @@ def _clock_error_ms() -> float | None:
         read = ctypes.CDLL(None, use_errno=True).adjtimex
     except (AttributeError, OSError):
         return None
-    told = _Timex()
-    if read(ctypes.byref(told)) < 0:
+    timex = _Timex()
+    if read(ctypes.byref(timex)) < 0:
         return None
-    return float("inf") if told.status & _UNSYNCHRONISED else told.maxerror / 1000
+    return float("inf") if timex.status & _UNSYNCHRONISED else timex.maxerror / 1000

@@ -19,7 +19,9 @@ from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.export import export_state, import_state
-from clearing.state.state import TABLES, Module, State
+from clearing.state.modules import Module
+from clearing.state.state import State
+from clearing.state.state_tables import TABLES
 from clearing.validators.validator_sets import validator_sets
 from consensus.application import AppRoots, ExecutionContext
 from consensus.blocks.executor import BlockExecutor

@@ -12,7 +12,7 @@ from clearing.genesis.effective_terms import effective_genesis
 from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.export import EXPORT_BYTES_MAX, StateExport
-from clearing.state.state import TABLES
+from clearing.state.state_tables import TABLES
 from node.config import NodeConfig
 from node.store.store import network_of_store, snapshot_of_store
 from node.sync.restore import SAVED_BYTES_MAX, SavedState

@@ -1,4 +1,4 @@
-"""What systemd is told of a process: that it is ready, that it lives, how far it is, and that it stops (sd_notify(3)).
+"""What systemd is notified of: that it is ready, that it lives, how far it is, and that it stops (sd_notify(3)).
 
 Rule: without NOTIFY_SOCKET nothing happens, and a message that cannot be delivered is no reason to stop a node. Signs
 of life come from the event loop itself: a loop that is stuck sends none, and systemd ends the process.

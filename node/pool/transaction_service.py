@@ -102,7 +102,7 @@ class TransactionService:
     ) -> None:
         """`submitters`: envelope keys of the nodes whose batches are accepted. `journal` keeps what was submitted
         door until a block has decided it; without one a crash loses it. `restored`: this node starts from a state, and
-        what the blocks up to it decided is not known here. `fates` is told what the pool does not take back."""
+        what the blocks up to it decided is not known here. `fates` gets what the pool does not take back."""
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret

@@ -27,7 +27,7 @@ class RotatedKey:
 
     purpose: Purpose
     add: Callable[[bytes], None]
-    """Told the secret of a next key."""
+    """Gets the secret of a next key."""
     listed: Callable[[], Collection[bytes]]
     """The public keys or addresses that may still be needed."""
 
@@ -44,12 +44,12 @@ class KeyRotation:
         self._waiting: dict[Purpose, bytes] = {}
         """The public key that waits under the next name."""
         self._told: dict[Purpose, str] = {}
-        """What was wrong with it, as told last."""
+        """What was wrong with it, as reported last."""
 
     def open_new(self) -> list[tuple[RotatedKey, bytes]]:
         """The secrets of next keys that appeared; takes seconds for each.
 
-        One that cannot be opened is told once and left out: it must not stop the key in use.
+        One that cannot be opened is reported once and left out: it must not stop the key in use.
         """
         opened = []
         for key in self._keys:

@@ -1,6 +1,6 @@
 """Whether it is the disk that ended a node: full, read-only, or failing.
 
-Rule: nothing is guessed from texts. What the operating system and SQLite report by number is told by one code, whose
+Rule: nothing is guessed from texts. What the operating system and SQLite report by number has one code, whose
 remedy an operator can follow.
 """
 
@@ -20,7 +20,7 @@ _SQLITE = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLIT
 
 def disk_fault(error: BaseException, home: Path) -> LocalFault | None:
     """The fault behind an error, where nothing else is behind it: in a group, every one must be the disk's, and a
-    broken invariant that it took the place of is told instead. None where it is another."""
+    broken invariant that it took the place of is reported instead. None where it is another."""
     if any(isinstance(each, Bug) for each in _history(error)):
         return None
     found = [_fault_of(each, home) for each in _leaves(error)]

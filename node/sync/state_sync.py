@@ -149,7 +149,7 @@ class StateSync:
         """The highest certified height among the newest ones of other validators with more than two thirds of the power
         (of all others where they have no more than that); waits until so many have answered.
 
-        The own key counts for nothing: a quorum that is told of together with it may have no honest voter in common
+        The own key counts for nothing: a quorum that is reported together with it may have no honest voter in common
         with the one that decided the last height, where one of the others lies.
         """
         known: dict[bytes, int] = {}

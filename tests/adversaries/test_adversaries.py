@@ -17,7 +17,7 @@ from tests.kit.consensus.replicas import NETWORK
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.planted import unlock_dropped
-from tests.sim.consensus.violations import NoProgress
+from tests.sim.violation import NoProgress
 
 GOOD_LINKS = {
     "heal_ms": 2500,
@@ -144,9 +144,9 @@ def test_a_slow_one_sends_everything_later_and_nothing_else(heard: dict[str, Hea
 
 def test_a_skewed_clock_tells_other_times(heard: dict[str, Heard]) -> None:
     run = of(heard, "clock-skewed")
-    told = {vote.extension.extension.time_ms for vote in run.said(Vote) if isinstance(vote, Vote) and vote.extension}
+    times = {vote.extension.extension.time_ms for vote in run.said(Vote) if isinstance(vote, Vote) and vote.extension}
     header = run.network.honest[0].committed()[-1].block.header
-    assert 2**62 in told or 0 in told
+    assert 2**62 in times or 0 in times
     assert abs(header.time_ms - 1_700_000_000_000) < 60_000, "the median of all is not moved"
 
 
@@ -192,7 +192,7 @@ def test_a_sleeper_votes_nil_once_it_sleeps() -> None:
     assert isinstance(sleeper, Sleeper)
     sleeper.until_ms = 500
     sleeper.awake = Adversary(sleeper.context)
-    told: dict[bool, set[bytes]] = {True: set(), False: set()}
+    prevoted: dict[bool, set[bytes]] = {True: set(), False: set()}
     outgoing = sleeper.outgoing
 
     def noted(output: Output) -> list[Output] | None:
@@ -200,13 +200,13 @@ def test_a_sleeper_votes_nil_once_it_sleeps() -> None:
         for each in (output,) if performed is None else performed:
             message = sleeper.own_message(each)
             if isinstance(message, Vote):
-                told[network.now_us >= 500_000].add(message.value)
+                prevoted[network.now_us >= 500_000].add(message.value)
         return performed
 
     sleeper.outgoing = noted  # type: ignore[method-assign]
     network.run(heights_after_healing=1)
-    assert told[True] == {NIL}
-    assert told[False] - {NIL}
+    assert prevoted[True] == {NIL}
+    assert prevoted[False] - {NIL}
 
 
 def test_a_lock_splitter_tells_its_victims_another_vote_than_the_rest_and_then_nothing(heard: dict[str, Heard]) -> None:
@@ -220,10 +220,16 @@ def test_a_lock_splitter_tells_its_victims_another_vote_than_the_rest_and_then_n
     assert votes
     honest = {node.key for node in run.network.honest}
     for steps in votes.values():
-        prevotes = {round_: told for (round_, kind), told in sorted(steps.items()) if kind is VoteKind.PREVOTE}
+        prevotes = {
+            round_: recipients for (round_, kind), recipients in sorted(steps.items()) if kind is VoteKind.PREVOTE
+        }
         assert len(steps) == 3, "a prevote, a precommit, a prevote"
-        assert [value for (_, kind), told in steps.items() if kind is VoteKind.PRECOMMIT for value in told] == [NIL]
-        (locked, victims), (newer, rest) = ((value, to) for told in prevotes.values() for value, to in told.items())
+        assert [
+            value for (_, kind), recipients in steps.items() if kind is VoteKind.PRECOMMIT for value in recipients
+        ] == [NIL]
+        (locked, victims), (newer, rest) = (
+            (value, to) for recipients in prevotes.values() for value, to in recipients.items()
+        )
         assert NIL != locked != newer != NIL
         assert len(victims) == 1
         assert victims | rest == honest

@@ -43,7 +43,7 @@ def test_a_negative_integer_has_no_encoding():
         encode(-1)
 
 
-def told(data):
+def lossless(data):
     try:
         return as_lists(rlp.decode(data, strict=True))
     except (rlp.exceptions.RLPException, RecursionError):
@@ -67,7 +67,7 @@ def told(data):
 @example(b"\xc1\x83ab")
 @example(b"")
 def test_bytes_are_an_item_exactly_when_the_library_says_so(data):
-    wanted = told(data)
+    wanted = lossless(data)
     if wanted is None:
         with pytest.raises(ValueError):
             decode(data)

@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def runs() -> list[list[str]]:
     """The words of each call of pytest."""
-    told = subprocess.run(
+    output = subprocess.run(
         ["make", "--dry-run", "test", "OPTIONS="], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", told)]
+    return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", output)]
 
 
 def test_each_folder_is_in_exactly_one_run() -> None:
@@ -44,13 +44,13 @@ def test_every_run_draws_the_same_examples_however_slow_the_machine_is() -> None
 
 def test_who_allows_something_else_still_allows_to_be_slow() -> None:
     """A list of what is suppressed takes the place of the profile's."""
-    told = [
+    listings = [
         (file, listed)
         for file in sorted((ROOT / "tests").rglob("*.py"))
         for listed in re.findall(r"suppress_health_check=\[(.*?)\]", file.read_text(encoding="utf-8"), re.DOTALL)
     ]
-    assert len(told) > 5
-    assert [file for file, listed in told if "too_slow" not in listed] == []
+    assert len(listings) > 5
+    assert [file for file, listed in listings if "too_slow" not in listed] == []
 
 
 def test_pip_finds_exactly_the_one_known_difference() -> None:

@@ -77,10 +77,10 @@ def test_what_has_each_name_once_is_read_as_it_is(value: object, escaped: bool) 
 
 
 @given(st.dictionaries(st.text(max_size=4), st.integers(), min_size=1, max_size=5), st.data(), st.booleans())
-def test_any_member_that_is_written_again_is_found(told: dict[str, int], data: st.DataObject, escaped: bool) -> None:
-    name = data.draw(st.sampled_from(sorted(told)))
+def test_any_member_that_is_written_again_is_found(members: dict[str, int], data: st.DataObject, escaped: bool) -> None:
+    name = data.draw(st.sampled_from(sorted(members)))
     again = json.dumps({name: 0}, ensure_ascii=escaped)[1:-1]
-    parts = [json.dumps({each: value})[1:-1] for each, value in told.items()]
+    parts = [json.dumps({each: value})[1:-1] for each, value in members.items()]
     parts.insert(data.draw(st.integers(0, len(parts))), again)
     text = "{" + ",".join(parts) + "}"
     with pytest.raises(DuplicateNameError):

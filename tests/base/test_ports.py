@@ -15,5 +15,5 @@ def test_two_processes_are_never_given_the_same_port_before_they_listen() -> Non
     mine = set(free_ports(200))
     for pid in (os.getpid(), os.getpid() + 250):
         program = CHILD.format(pid=pid)
-        told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert mine.isdisjoint(map(int, told.stdout.strip("[]\n").split(",")))
+        output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert mine.isdisjoint(map(int, output.stdout.strip("[]\n").split(",")))

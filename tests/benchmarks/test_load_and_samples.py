@@ -81,10 +81,10 @@ def test_a_profile_tells_milliseconds_a_height_and_process(tmp_path: Path) -> No
     for name in "ab":
         stacks = {(("clearing/base/bls.py", "sign"),): 3, (("trio/x.py", "run"),): 1}
         (tmp_path / f"{name}.samples").write_bytes(pickle.dumps((2.0, stacks)))
-    told = report(tmp_path, 100)
-    assert "2 processes, 100 heights, 20.00 ms CPU a height and process" in told
-    assert "15.00 ms  signatures of validators (BLS)" in told
-    assert "5.00 ms  event loop" in told
+    printed = report(tmp_path, 100)
+    assert "2 processes, 100 heights, 20.00 ms CPU a height and process" in printed
+    assert "15.00 ms  signatures of validators (BLS)" in printed
+    assert "5.00 ms  event loop" in printed
 
 
 def test_the_benchmarks_application_keeps_each_transaction_once() -> None:

@@ -219,9 +219,9 @@ def test_a_mistake_is_told_with_its_setting_value_and_remedy(
 ) -> None:
     words = _words(home, make(home, made))
     before = _files(home)
-    told = cli("config", "validate", *words, "--output", "json", code=3).json
-    assert not told["valid"]
-    found = {(each["name"], each["setting"]): each for each in told["mistakes"]}
+    answer = cli("config", "validate", *words, "--output", "json", code=3).json
+    assert not answer["valid"]
+    found = {(each["name"], each["setting"]): each for each in answer["mistakes"]}
     assert (name, setting) in found
     mistake = found[name, setting]
     assert mistake["code"].startswith("R")
@@ -242,17 +242,17 @@ def test_a_good_home_has_no_mistake(cli: CommandLine, home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"chains": _rows(CHAIN, {**CHAIN, "chain_id": 7, "name": "two"})}, "chains.two.chain_id is 7"),
         ({"chains": "[]"}, "chains lacks 31337"),
     ],
 )
 def test_chains_that_differ_from_genesis_are_warned_of(
-    cli: CommandLine, home: Path, settings: dict[str, str], told: str
+    cli: CommandLine, home: Path, settings: dict[str, str], message: str
 ) -> None:
     """A chain is set up at every node before an amendment lists it, and not every node attests every chain."""
-    assert told in cli("config", "validate", *_words(home, settings)).err
+    assert message in cli("config", "validate", *_words(home, settings)).err
 
 
 def test_a_chain_that_only_an_amendment_in_the_home_lists_is_not_warned_of(
@@ -298,7 +298,9 @@ def test_a_home_whose_node_writes_is_examined_beside_it(cli: CommandLine, home: 
 
 def test_several_values_of_the_wrong_type_are_told_together(tmp_path: Path, cli: CommandLine) -> None:
     (tmp_path / "node.toml").write_text('[api]\nport = "x"\n[consensus]\nheartbeat_ms = -1\nfoo = 1\n')
-    told = cli("config", "validate", "--config", tmp_path / "node.toml", "--output", "json", code=ExitCode.CONFIG).json
-    assert {each["setting"] for each in told["mistakes"]} == {"api.port", "consensus.heartbeat_ms", "consensus.foo"}
+    answer = cli(
+        "config", "validate", "--config", tmp_path / "node.toml", "--output", "json", code=ExitCode.CONFIG
+    ).json
+    assert {each["setting"] for each in answer["mistakes"]} == {"api.port", "consensus.heartbeat_ms", "consensus.foo"}
     said = cli("start", "--config", tmp_path / "node.toml", code=ExitCode.CONFIG).err
-    assert all(each["setting"] in said for each in told["mistakes"])
+    assert all(each["setting"] in said for each in answer["mistakes"])

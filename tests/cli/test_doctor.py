@@ -40,8 +40,8 @@ def test_good_endpoints_end_with_zero(cli: CommandLine, settings: Callable[..., 
 
 
 def test_a_fault_ends_with_six_and_what_to_do(cli: CommandLine, settings: Callable[..., Path]) -> None:
-    told = cli("doctor", "--only", "chains", "--config", settings(chain_id=77_777), "--output", "json", code=6).json
-    (found,) = told["chains"]
+    answer = cli("doctor", "--only", "chains", "--config", settings(chain_id=77_777), "--output", "json", code=6).json
+    (found,) = answer["chains"]
     (finding,) = found["endpoints"][0]["findings"]
     assert (finding["check"], finding["gravity"]) == ("chain id", "fault")
     assert finding["advice"]

@@ -104,17 +104,17 @@ def test_peers_that_answer_are_told_from_those_that_do_not(cli: CommandLine, hom
     with socket.create_server(("127.0.0.1", 0)) as listening:
         ports = (listening.getsockname()[1], free_port())
         peers = [{"key": key, "host": "127.0.0.1", "port": port} for key, port in zip(keys, ports, strict=True)]
-        told = cli(*words, "--set", f"p2p.peers={msgspec.json.encode(peers).decode()}", code=None).json
-        assert [each["gravity"] for each in told["node"]["peers"]] == ["ok", "warning"]
-        assert told["chains"] == []
-    told = cli(*words, "--set", f"p2p.peers={msgspec.json.encode(peers).decode()}", code=6).json
-    assert [each["gravity"] for each in told["node"]["peers"]] == ["fault", "fault"]
-    assert told["node"]["settings"][0]["gravity"] == "ok"
+        answer = cli(*words, "--set", f"p2p.peers={msgspec.json.encode(peers).decode()}", code=None).json
+        assert [each["gravity"] for each in answer["node"]["peers"]] == ["ok", "warning"]
+        assert answer["chains"] == []
+    answer = cli(*words, "--set", f"p2p.peers={msgspec.json.encode(peers).decode()}", code=6).json
+    assert [each["gravity"] for each in answer["node"]["peers"]] == ["fault", "fault"]
+    assert answer["node"]["settings"][0]["gravity"] == "ok"
 
 
 def test_a_mistake_in_the_settings_is_a_fault(cli: CommandLine, home: Path) -> None:
     (home / "password").unlink()
-    told = cli("doctor", "--only", "node", "--config", home / "node.toml", "--output", "json", code=6).json
-    (finding,) = told["node"]["settings"]
+    answer = cli("doctor", "--only", "node", "--config", home / "node.toml", "--output", "json", code=6).json
+    (finding,) = answer["node"]["settings"]
     assert (finding["check"], finding["gravity"]) == ("node.password_file", "fault")
     assert finding["advice"]

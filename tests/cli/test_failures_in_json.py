@@ -31,11 +31,11 @@ def test_a_failure_is_an_object_with_its_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cli(*words, code=code)
-    told = cli(*words, "--output", "json", code=code).err
+    printed = cli(*words, "--output", "json", code=code).err
     if code == 0:
-        assert told == ""
+        assert printed == ""
         return
-    found = json.loads(told)
+    found = json.loads(printed)
     assert found["exit_code"] == code
     (error,) = found["errors"]
     assert error["name"] == name
@@ -47,10 +47,10 @@ def test_every_failure_of_a_group_is_told_and_no_text_steers_a_terminal(capsys: 
     first = LocalFault(NodeCode.CONFIG_VALUE, "api.port", value=2**300, why="\x1b[2J\u202e")
     second = LocalFault(NodeCode.KEY_MISSING, "keys", key=b"\x01\x02")
     say_failure_as_json(ExceptionGroup("settings", [first, ExceptionGroup("more", [second])]), ExitCode.CONFIG)
-    told = capsys.readouterr().err
-    assert told.isascii()
-    assert "\x1b" not in told
-    errors = json.loads(told)["errors"]
+    printed = capsys.readouterr().err
+    assert printed.isascii()
+    assert "\x1b" not in printed
+    errors = json.loads(printed)["errors"]
     assert [each["code"] for each in errors] == ["R0822", "R0815"]
     assert errors[0]["values"]["value"] == 2**300
     assert errors[1]["values"]["key"] == "0102"

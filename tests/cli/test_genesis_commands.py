@@ -1,4 +1,4 @@
-"""From validators' cards to a network that decides, by commands alone; and every mistake of a draft is told."""
+"""From validators' cards to a network that decides, by commands alone; and every mistake of a draft is printed."""
 
 import json
 import tomllib
@@ -57,9 +57,9 @@ def test_a_draft_is_commented_private_and_never_overwritten(cli: CommandLine, fo
 
 def test_genesis_has_what_the_draft_has(cli: CommandLine, drafted: Path) -> None:
     assert cli("genesis", "check", drafted, "--output", "json").json["validators"] == 1
-    told = cli("genesis", "build", drafted, "--time-ms", "1000", "--output", "json").json
+    answer = cli("genesis", "build", drafted, "--time-ms", "1000", "--output", "json").json
     genesis = genesis_from_json((drafted / GENESIS).read_bytes())
-    assert told["network"] == network_id(genesis).hex()
+    assert answer["network"] == network_id(genesis).hex()
     assert (genesis.name, genesis.time_ms) == ("example", 1000)
     assert [each.power for each in genesis.validators.validators] == [3]
     assert [(each.chain_id, each.name, each.vault_block) for each in genesis.chains] == [(1, "ethereum", 7)]
@@ -130,9 +130,9 @@ def test_a_mistake_of_a_draft_is_told_with_its_place_and_nothing_is_built(
 ) -> None:
     (drafted / DRAFT).write_text(change((drafted / DRAFT).read_text()))
     for verb in ("check", "build"):
-        told = json.loads(cli("genesis", verb, drafted, "--output", "json", code=ExitCode.CONFIG).err)
-        assert place in [error["at"] for error in told["errors"]]
-        assert {error["code"] for error in told["errors"]} == {"R0905"}
+        answer = json.loads(cli("genesis", verb, drafted, "--output", "json", code=ExitCode.CONFIG).err)
+        assert place in [error["at"] for error in answer["errors"]]
+        assert {error["code"] for error in answer["errors"]} == {"R0905"}
     assert not (drafted / GENESIS).exists()
 
 

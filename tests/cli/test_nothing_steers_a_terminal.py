@@ -130,26 +130,26 @@ def test_no_answer_steers_a_terminal_or_adds_a_line(name: str, what: str, capsys
         return
     view = plain(example(kind, HOSTILE[what]))
     show(view, printed(function, view), "text")
-    told = capsys.readouterr().out
-    assert is_plain(told.replace("\n", ""))
-    assert told.count("\n") == lines + 1
+    output = capsys.readouterr().out
+    assert is_plain(output.replace("\n", ""))
+    assert output.count("\n") == lines + 1
     show(example(kind, HOSTILE[what]), "", "json")
-    told = capsys.readouterr().out
-    assert all(map(is_plain, strings_in(json.loads(told))))
-    assert is_plain(told.replace("\n", ""))
+    output = capsys.readouterr().out
+    assert all(map(is_plain, strings_in(json.loads(output))))
+    assert is_plain(output.replace("\n", ""))
 
 
 @given(text=TEXT)
 def test_a_string_of_the_data_begins_no_line_of_the_text(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        told: list[str] = []
-        patch.setattr("click.echo", lambda message, **_: told.append(message))
+        output: list[str] = []
+        patch.setattr("click.echo", lambda message, **_: output.append(message))
         show(Answer(f"a{text}b", (), {}), f"name a{text}b\nend", "text")
         show_line(text)
         say_line(text)
-    assert told[0].count("\n") == 1
-    assert is_plain(told[0].replace("\n", ""))
-    assert all(map(is_plain, told[1:]))
+    assert output[0].count("\n") == 1
+    assert is_plain(output[0].replace("\n", ""))
+    assert all(map(is_plain, output[1:]))
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -160,9 +160,9 @@ def test_failures_are_told_on_their_own_lines(what: str, capsys: Output) -> None
         found = json.loads(capsys.readouterr().err)
         assert all(map(is_plain, strings_in(found)))
     say_failure(LocalFault(NodeCode.CONFIG_VALUE, text, why=text), ExitCode.CONFIG)
-    told = capsys.readouterr().err
-    assert is_plain(told.replace("\n", ""))
-    assert told.count("\n") == 2
+    output = capsys.readouterr().err
+    assert is_plain(output.replace("\n", ""))
+    assert output.count("\n") == 2
 
 
 def test_json_that_is_encoded_already_is_escaped(capsys: Output) -> None:

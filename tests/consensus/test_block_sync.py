@@ -121,18 +121,18 @@ class Away:
 
     def run(self, target: int, limit_ms: int = 120_000) -> None:
         """Until the target height; peers tell their status each second."""
-        told = -1000
+        reported_at = -1000
         while self.replica.chain.height < target:
-            if self.clock.now - told >= 1000:
-                told = self.clock.now
+            if self.clock.now - reported_at >= 1000:
+                reported_at = self.clock.now
                 for peer, store in self.stores.items():
                     self.receive(peer, Status(height=store.height()))
             self.due.sort(key=lambda each: each[:2])
             assert self.due or self.clock.now < limit_ms
-            at, _, event = self.due.pop(0) if self.due else (told + 1000, 0, None)
-            if at > told + 1000:
+            at, _, event = self.due.pop(0) if self.due else (reported_at + 1000, 0, None)
+            if at > reported_at + 1000:
                 self.due.append((at, 0, event))
-                at, event = told + 1000, None
+                at, event = reported_at + 1000, None
             self.clock.now = max(self.clock.now, at)
             assert self.clock.now < limit_ms, f"stands at {self.replica.chain.height}"
             if isinstance(event, TimerKind):

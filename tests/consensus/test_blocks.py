@@ -190,7 +190,7 @@ def test_nobody_builds_without_a_quorum_of_extensions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "told"),
+    ("times", "median"),
     [
         ({0: 5_000_000, 1: 5_000_010, 2: 5_000_020, 3: 5_000_030}, 5_000_010),
         ({0: 5_000_000, 1: 5_000_010, 2: 2**62}, 5_000_010),
@@ -198,12 +198,12 @@ def test_nobody_builds_without_a_quorum_of_extensions() -> None:
         ({0: 0, 1: 1, 2: 2}, GENESIS_MS + 2),
     ],
 )
-def test_time_is_the_median_and_always_rises(fixture: Fixture, times: dict[int, int], told: int) -> None:
+def test_time_is_the_median_and_always_rises(fixture: Fixture, times: dict[int, int], median: int) -> None:
     extensions = tuple(
         SignedExtension(validator=index, extension=Extension(time_ms=time_ms, data=b""), signature=bytes(64))
         for index, time_ms in times.items()
     )
-    assert block_time(fixture.chain, extensions) == told
+    assert block_time(fixture.chain, extensions) == median
 
 
 def test_an_own_extension_that_others_would_refuse_is_sent_empty(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,8 +71,8 @@ def test_a_whole_frame_that_cannot_be_read_is_refused_and_not_cut(tmp_path: Path
     path.write_bytes(encode_frame(FRAMES[0]) + foreign + behind)
     with refused(ConsensusCode.WAL_CORRUPT, LocalFault):
         WalFile(path)
-    told = summarize_log(path.read_bytes())
-    assert (told.frames, told.damaged_at, told.frames_behind) == (1, ENDS[1], 1 if behind else 0)
+    summary = summarize_log(path.read_bytes())
+    assert (summary.frames, summary.damaged_at, summary.frames_behind) == (1, ENDS[1], 1 if behind else 0)
     assert repair(path).backup_path
     assert WalFile(path).records == list(FRAMES[0])
 

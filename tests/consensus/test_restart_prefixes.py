@@ -270,8 +270,8 @@ def meet(again: Peer, peers: list[Peer]) -> None:
         waiting = []
         for key, peer in others.items():
             peer.clock.now += 1000
-            told = peer.replica.on_timer(TimerKind.STATUS, 0, 0)
-            waiting += [(key, data) for data in _reaching(own, told)]
+            answered = peer.replica.on_timer(TimerKind.STATUS, 0, 0)
+            waiting += [(key, data) for data in _reaching(own, answered)]
         for kind in (TimerKind.SYNC, TimerKind.APPLY):
             if kind in again.timers:
                 at, height, round_ = again.timers.pop(kind)

@@ -13,7 +13,7 @@ from devnet.demo.default_bidding import DefaultBidder
 from devnet.members import DevnetMember
 from devnet.network import Devnet
 from member.client.node_client import NodeClient
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.clearing.auctions import SHIPPED, auction_world, wait_for_reveal

@@ -82,9 +82,9 @@ async def test_a_network_survives_the_crash_of_any_and_of_all_validators(anvil_b
 
         first = await devnet.clients["n0"].header(1)
         async with devnet.client_of(one) as client:
-            told = await client.statement(day_text(first.time_ms // DAY_MS))
-            assert told.first_height == 1, "statements go on over every crash"
-            assert [each for account in told.accounts for each in account.transfers]
+            statement = await client.statement(day_text(first.time_ms // DAY_MS))
+            assert statement.first_height == 1, "statements go on over every crash"
+            assert [each for account in statement.accounts for each in account.transfers]
 
         await flow.hand_in_again(devnet.clients["n2"])
         async with trio.open_nursery() as nursery:
@@ -95,9 +95,9 @@ async def test_a_network_survives_the_crash_of_any_and_of_all_validators(anvil_b
         await roots_equal(devnet, settled + 10)
         await all_proven(devnet)
 
-    for told in recorded(devnet, folder):
-        check_deposits(told, planned, lambda each: each.amount)
-        lost = sorted(set(flow.accepted) - set(told.fates))
+    for record in recorded(devnet, folder):
+        check_deposits(record, planned, lambda each: each.amount)
+        lost = sorted(set(flow.accepted) - set(record.fates))
         assert lost == []
-        done = {number: fates.count("novated") for number, fates in told.fates.items()}
-        assert set(done.values()) == {1}, {number: fates for number, fates in told.fates.items() if done[number] != 1}
+        done = {number: fates.count("novated") for number, fates in record.fates.items()}
+        assert set(done.values()) == {1}, {number: fates for number, fates in record.fates.items() if done[number] != 1}

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.network, pytest.mark.chain]
 def test_the_demo_exits_0_and_tells_on_stderr_what_it_showed(demo_run: DemoFolder) -> None:
     assert demo_run.exit_code == 0, demo_run.stderr
     assert demo_run.stdout == ""
-    for told in ("What the demonstration showed", "block latency p50 / p99", "Margin at the end", "matched_book"):
-        assert told in demo_run.stderr
+    for shown in ("What the demonstration showed", "block latency p50 / p99", "Margin at the end", "matched_book"):
+        assert shown in demo_run.stderr
     assert "missing:" not in demo_run.stderr
     assert "Traceback" not in demo_run.stderr
 
@@ -97,10 +97,10 @@ def test_the_folder_holds_summary_package_block_logs_and_logs(demo_run: DemoFold
     proven = set()
     for log in logs:
         lines = log.read_text().splitlines()
-        told = [json.loads(line) for line in lines if line.startswith("{")]
-        assert [each for each in told if each["level"] in ("error", "critical")] == []
-        assert {"restored", "running", "stopped"} <= {each["event"] for each in told}
-        proven |= {each["event"] for each in told} & {"epoch proven"}
+        answers = [json.loads(line) for line in lines if line.startswith("{")]
+        assert [each for each in answers if each["level"] in ("error", "critical")] == []
+        assert {"restored", "running", "stopped"} <= {each["event"] for each in answers}
+        proven |= {each["event"] for each in answers} & {"epoch proven"}
         # Python's own process cleans up after the validator that was killed, and says so; nobody else says anything.
         others = [line for line in lines if not line.startswith("{")]
         assert not others or log == logs[-1]
@@ -127,8 +127,8 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     assert report["height"] == demo_run.summary["package_height"]
     assert report["network"] == demo_run.summary["network"]
     assert [check["name"] for check in report["checks"]] == list(OF_THE_COMMAND)
-    told = ["name", "ok", "detail", "meaning", "code", "seconds", "complete"]
-    assert all(list(check) == told and check["ok"] and check["meaning"] for check in report["checks"])
+    names = ["name", "ok", "detail", "meaning", "code", "seconds", "complete"]
+    assert all(list(check) == names and check["ok"] and check["meaning"] for check in report["checks"])
     assert report["bytes"] == demo_run.package.stat().st_size
     assert report["seconds"] > 0
     assert report["cpu_seconds"] > 0

@@ -120,15 +120,15 @@ async def refused_all(port: int) -> int:
     sent = requests()
     for method, target, body, media in sent:
         head, _, content = (await exchange(port, method, target, body, media)).partition(b"\r\n\r\n")
-        told = (method, target[:80], media[:80], body[:40], head[:40])
+        request = (method, target[:80], media[:80], body[:40], head[:40])
         if not head:
-            assert len(body) > 1 << 16, told  # the system drops an answer when the rest was never read
+            assert len(body) > 1 << 16, request  # the system drops an answer when the rest was never read
             continue
         status = int(head.split(b" ", 2)[1])
-        assert 400 <= status < 500, told
-        assert b"root:" not in content, told
+        assert 400 <= status < 500, request
+        assert b"root:" not in content, request
         if content:
-            assert set(json.loads(content)) == set(Problem.__struct_fields__), told
+            assert set(json.loads(content)) == set(Problem.__struct_fields__), request
     return len(sent)
 
 
@@ -208,9 +208,9 @@ async def test_a_network_under_hostile_bytes_goes_on_and_pays_across_chains(anvi
         confirmed = await height_of(devnet.clients["n0"])
         await reach(devnet.clients["n0"], confirmed + 5)
 
-    for told in recorded(devnet, folder):
-        check_deposits(told, planned, lambda each: each.amount)
-        released, confirmed_receipts = told.of_kind(WithdrawalReleased), told.of_kind(WithdrawalConfirmed)
+    for record in recorded(devnet, folder):
+        check_deposits(record, planned, lambda each: each.amount)
+        released, confirmed_receipts = record.of_kind(WithdrawalReleased), record.of_kind(WithdrawalConfirmed)
         assert [each.account for each in released] == [1]
         assert [(each.nonce, each.chain_id) for each in confirmed_receipts] == [
             (released[0].nonce, devnet.chains[1].anvil.chain_id)

@@ -16,15 +16,15 @@ from tests.kit.e2e.leftovers import MARK, PATIENCE_SECONDS, ROOT, left_running, 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
 
-def chains_start(folder: Path, told: str) -> bool:
+def chains_start(folder: Path, output: str) -> bool:
     return (folder / "chain0" / "anvil.log").exists()
 
 
-def validators_start(folder: Path, told: str) -> bool:
+def validators_start(folder: Path, output: str) -> bool:
     return (folder / "nodes" / "n0" / "node.sqlite").exists()
 
 
-def replay_runs(folder: Path, told: str) -> bool:
+def replay_runs(folder: Path, output: str) -> bool:
     return (folder / "schedule.json").exists()
 
 
@@ -40,8 +40,8 @@ def replay_runs(folder: Path, told: str) -> bool:
 def test_a_signal_ends_everything(
     anvil_binary: Path, tmp_path: Path, moment: Callable[[Path, str], bool], how: signal.Signals, options: list[str]
 ) -> None:
-    folder, mark, told = tmp_path / "devnet", uuid.uuid4().hex, tmp_path / "stderr"
-    with told.open("wb") as stderr:
+    folder, mark, output = tmp_path / "devnet", uuid.uuid4().hex, tmp_path / "stderr"
+    with output.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "devnet", *options, "--output-dir", str(folder)],
             cwd=ROOT,
@@ -53,8 +53,8 @@ def test_a_signal_ends_everything(
         )
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not moment(folder, told.read_text()):
-            assert process.poll() is None, told.read_text()
+        while not moment(folder, output.read_text()):
+            assert process.poll() is None, output.read_text()
             assert time.monotonic() < deadline, f"{moment.__name__} never came"
             time.sleep(0.05)
         assert len(processes_of(mark, folder)) >= 2
@@ -67,8 +67,8 @@ def test_a_signal_ends_everything(
         if process.poll() is None:
             process.kill()
             process.wait()
-    assert code in (0, 130), told.read_text()
-    assert "Traceback" not in told.read_text()
+    assert code in (0, 130), output.read_text()
+    assert "Traceback" not in output.read_text()
     assert left_running(mark, folder) == []
 
 

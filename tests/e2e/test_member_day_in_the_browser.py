@@ -89,7 +89,7 @@ def paying_in() -> list[Step]:
     form: list[Step] = [["fill", "#d-amount", PAID_IN], ["click", "form:has(#d-amount) button"]]
     return [
         *form,
-        ["see", "#deposit-told", "credited"],
+        ["see", "#deposit-outcome", "credited"],
         ["see", "#equity", "^(2,000|1,500)\\.00$"],
         ["text", "#equity"],
     ]
@@ -107,7 +107,7 @@ async def proposing(other: DevnetMember, devnet: Devnet) -> list[Step]:
 
 def confirming(proposal: str) -> list[Step]:
     form: list[Step] = [["fill", "#t-confirm", proposal], ["click", "form:has(#t-confirm) button"]]
-    return [*form, ["see", "#trade-told", "Done in block"]]
+    return [*form, ["see", "#trade-outcome", "Done in block"]]
 
 
 def reading_the_margin() -> list[Step]:
@@ -123,7 +123,7 @@ def reading_the_margin() -> list[Step]:
 def withdrawing(own: DevnetMember, devnet: Devnet) -> list[Step]:
     fields = {"#w-amount": TAKEN_OUT, "#w-to": "0x" + own.address.hex()}
     form: list[Step] = [["choose", "#w-asset", asset(devnet, 1)], *(["fill", *each] for each in fields.items())]
-    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block"]]
+    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-outcome", "Done in block"]]
     return [*form, *send, ["see", "td", "^paid$"]]
 
 
@@ -151,7 +151,7 @@ def answering_the_call() -> list[Step]:
     return [
         ["see", "#calls", "Margin call.*Bring"],
         *form,
-        ["see", "#deposit-told", "credited"],
+        ["see", "#deposit-outcome", "credited"],
         ["see", "td", "^call met$"],
     ]
 

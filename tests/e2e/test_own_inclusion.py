@@ -36,26 +36,26 @@ class History:
 def history(demo_run: DemoFolder) -> History:
     statement = read_package(demo_run.package.read_bytes()).statement
     names = [slot.name for slot in statement.slots if slot.is_public]
-    told = History({}, {}, statement.epoch, [], [], [])
+    collected = History({}, {}, statement.epoch, [], [], [])
 
     def note(decided: DecidedHeight) -> None:
         for receipt in decided.result.receipts:
             if isinstance(receipt, DepositCredited):
-                told.credited.append(receipt)
+                collected.credited.append(receipt)
             elif isinstance(receipt, WithdrawalReleased):
-                told.released.append(receipt)
+                collected.released.append(receipt)
             elif isinstance(receipt, WithdrawalConfirmed):
-                told.confirmed.append(receipt)
+                collected.confirmed.append(receipt)
         if decided.header.height == statement.height:
             assert decided.header.state_root == statement.state_root
             for account, _ in decided.state.accounts.ordered():
                 held = current_holdings(decided.state, account)
                 values = (*held.cash, *held.tokens, *held.lots)
-                told.holdings[account] = dict(zip(names, values, strict=True))
-                told.owners[account] = account_owner(decided.state, account)
+                collected.holdings[account] = dict(zip(names, values, strict=True))
+                collected.owners[account] = account_owner(decided.state, account)
 
     demo_run.replayed(demo_run.block_logs[-1], note)
-    return told
+    return collected
 
 
 def verified(

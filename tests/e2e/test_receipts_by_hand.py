@@ -22,7 +22,7 @@ def test_two_logs_give_a_member_the_same_leaves_and_genesis_is_trust_enough(
     demo_run: DemoFolder, tmp_path: Path
 ) -> None:
     epoch = str(read_package(demo_run.package.read_bytes()).statement.epoch)
-    told = []
+    exits = []
     for at in (0, 1):
         out = tmp_path / f"exit-{at}.json"
         command = ["exit", "show", MEMBER, "--epoch", epoch, *from_log(demo_run, at), "--out", str(out)]
@@ -31,9 +31,9 @@ def test_two_logs_give_a_member_the_same_leaves_and_genesis_is_trust_enough(
         answer = command_line("exit", "verify", str(out), "--genesis", str(demo_run.genesis_path))
         assert answer.returncode == 0, answer.stdout
         assert "if everything ended at this epoch" in answer.stdout
-        told.append(json.loads(out.read_bytes())["exit"])
-    assert told[0] == told[1]
-    assert sum(int(leaf["amount"]) for leaf in told[0]["leaves"]) > 0
+        exits.append(json.loads(out.read_bytes())["exit"])
+    assert exits[0] == exits[1]
+    assert sum(int(leaf["amount"]) for leaf in exits[0]["leaves"]) > 0
     lie = tmp_path / "exit-0.json"
     file = json.loads(lie.read_bytes())
     file["exit"]["leaves"][0]["amount"] = str(int(file["exit"]["leaves"][0]["amount"]) + 1)
@@ -50,14 +50,14 @@ def test_every_receipt_of_the_demonstration_recomputes(demo_run: DemoFolder, ver
 
 
 def test_what_is_explained_is_what_the_summary_counts(demo_run: DemoFolder) -> None:
-    told = {}
+    printed = {}
     for verb in ("liquidations", "waterfall"):
         answer = command_line(verb, "explain", *from_log(demo_run, 0))
         assert answer.returncode == 0, answer.stderr
-        told[verb] = answer.stdout
-    assert told["liquidations"].count("LiquidationOpened: slices of account ") == demo_run.summary["liquidations"]
-    assert told["liquidations"].count("SliceSold") == demo_run.summary["slices_sold"]
-    assert told["waterfall"].count("DefaultDeclared") == demo_run.summary["defaults"]
+        printed[verb] = answer.stdout
+    assert printed["liquidations"].count("LiquidationOpened: slices of account ") == demo_run.summary["liquidations"]
+    assert printed["liquidations"].count("SliceSold") == demo_run.summary["slices_sold"]
+    assert printed["waterfall"].count("DefaultDeclared") == demo_run.summary["defaults"]
 
 
 def test_liquidations_of_one_account_tell_of_no_other(demo_run: DemoFolder) -> None:

@@ -27,8 +27,8 @@ async def change(devnet: Devnet, left: list[bytes], entered: list[Validator], ap
         if node.config.node.name in approving:
             keys = open_node_keys(node.home, node.home / "password", allow_weak=True)
             approved.append(approve_change(proposed, devnet.network, node.envelope_key, keys.envelope))
-    told = await client.submit((joined(approved).request,))
-    assert told.results[0].status == "accepted", told
+    answer = await client.submit((joined(approved).request,))
+    assert answer.results[0].status == "accepted", answer
 
     async def over() -> bool | None:
         now = await client.validators()
@@ -55,8 +55,8 @@ async def test_a_validator_leaves_and_comes_back(anvil_binary: Path, tmp_path: P
             if (each.chain_id, each.token) == (devnet.chains[0].anvil.chain_id, token)
         )
         request = signed_withdrawal(devnet.network, one, asset, 5_000 * USDC, 1, now_ms())
-        told = await client.submit((request,))
-        assert told.results[0].status == "accepted", told
+        answer = await client.submit((request,))
+        assert answer.results[0].status == "accepted", answer
         wallet = devnet.wallet(0, one)
 
         async def paid() -> int | None:

@@ -58,8 +58,8 @@ def start(node: TestnetNode) -> "subprocess.Popen[bytes]":
     given = ["consensus.heartbeat_ms=300", "relayer.enabled=false", "proofs.enabled=false", "oracle.source=none"]
     arguments = ["start", "--config", str(node.home / "node.toml"), *(each for one in given for each in ("--set", one))]
     program = f"import sys\nfrom cli.main import run\nsys.exit(run({arguments!r}))\n"
-    with (node.home / "told.log").open("ab") as told:
-        return subprocess.Popen([sys.executable, "-c", program], stderr=told, cwd=ROOT)
+    with (node.home / "output.log").open("ab") as output:
+        return subprocess.Popen([sys.executable, "-c", program], stderr=output, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +86,15 @@ def url(node: TestnetNode) -> str:
 def until(capsys: pytest.CaptureFixture[str], arguments: list[str], good: str) -> str:
     """Ask again until the answer has this in it."""
     deadline = time.monotonic() + SECONDS_MAX
-    told = ""
+    printed = ""
     while time.monotonic() < deadline:
         capsys.readouterr()
         if run(arguments) == 0:
-            told = capsys.readouterr().out
-            if good in told:
-                return told
+            printed = capsys.readouterr().out
+            if good in printed:
+                return printed
         time.sleep(0.5)
-    pytest.fail(f"no {good!r} in {told[-2000:]!r}")
+    pytest.fail(f"no {good!r} in {printed[-2000:]!r}")
 
 
 def test_a_vote_through_real_nodes(
@@ -124,5 +124,5 @@ def test_a_vote_through_real_nodes(
     processes[3].send_signal(signal.SIGTERM)
     assert processes[3].wait(SECONDS_MAX) == 0
     processes[3] = start(nodes[3])
-    told = until(capsys, ["governance", "show", "--output", "json", "--url", url(nodes[3])], '"amendments_count": 1')
-    assert json.loads(told)["amendments"][0]["paths"] == ["feeds.1", "market.trade_fee_ppm"]
+    printed = until(capsys, ["governance", "show", "--output", "json", "--url", url(nodes[3])], '"amendments_count": 1')
+    assert json.loads(printed)["amendments"][0]["paths"] == ["feeds.1", "market.trade_fee_ppm"]

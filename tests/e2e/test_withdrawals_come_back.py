@@ -82,8 +82,8 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
         client = devnet.clients["n1"]
         small = signed_withdrawal(devnet.network, one, asset, SMALL, 1, now_ms())
         large = signed_withdrawal(devnet.network, two, asset, LARGE, 1, now_ms())
-        told = await client.submit((small, large))
-        assert [each.status for each in told.results] == ["accepted", "accepted"]
+        answer = await client.submit((small, large))
+        assert [each.status for each in answer.results] == ["accepted", "accepted"]
         # Its leaving lasts only as long as it may be claimed, and is told by the log afterwards.
         await until_given_back(devnet, one.id)
         await until_cash(devnet, one.id, "the small one to come back", start)
@@ -92,8 +92,8 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
         async with devnet.client_of(two) as own:
             shown = await own.withdrawals(two.id)
             assert [(each.number, each.amount_units) for each in shown.waiting] == [(0, str(LARGE))]
-            told = await own.cancel_withdrawal(two.id, 0)
-        assert told.results[0].status == "accepted", told
+            answer = await own.cancel_withdrawal(two.id, 0)
+        assert answer.results[0].status == "accepted", answer
         await until_cash(devnet, two.id, "the large one to be given back", start)
         await roots_equal(devnet, await height_of(client))
         assert await devnet.wallet(0, one).token_balance(token) == 0

@@ -238,7 +238,7 @@ def _trade(
 
 
 def _price(world: World, *words: str) -> tuple[str, list[Any]]:
-    """Of some feeds; the others' stay as they were told last."""
+    """Of some feeds; the others' stay as they were reported last."""
     for name, price in zip(words[::2], words[1::2], strict=True):
         (feed,) = [each.id for each in world.genesis.feeds if re.match(rf"{name}(?![A-Z])", each.name)]
         world.ticks[feed] = amount(price, TICKS[name])

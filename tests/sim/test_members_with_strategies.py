@@ -39,17 +39,17 @@ def test_no_strategy_breaks_a_rule(seed: int) -> None:
     story = Story(seed)
     story.run(40)
     assert story.watch.operations > 100
-    assert {"TradeNovated", "FundingPaid", "MarginCalled", "WithdrawalReleased"} <= set(story.told)
+    assert {"TradeNovated", "FundingPaid", "MarginCalled", "WithdrawalReleased"} <= set(story.receipt_counts)
 
 
 def test_stories_with_everything_reach_what_a_market_may_have() -> None:
-    told: set[str] = set()
+    kinds: set[str] = set()
     for seed in (2, 10):
         assert sum(astuple(variant_of(seed))) >= 8
         story = Story(seed)
         story.run(50)
-        told |= set(story.told)
-    assert told >= MANY_OF_EVERYTHING
+        kinds |= set(story.receipt_counts)
+    assert kinds >= MANY_OF_EVERYTHING
 
 
 @pytest.mark.parametrize("bug", sorted(PLANTED))

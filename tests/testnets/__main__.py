@@ -37,18 +37,18 @@ def main() -> int:
         return INTERRUPTED
 
 
-def _do(told: argparse.Namespace) -> int:
+def _do(arguments: argparse.Namespace) -> int:
     try:
-        if told.command == "generate":
-            sys.stdout.write(dump_manifest(generate(told.seed, sorted(ADVERSARIES), ref=told.ref)))
+        if arguments.command == "generate":
+            sys.stdout.write(dump_manifest(generate(arguments.seed, sorted(ADVERSARIES), ref=arguments.ref)))
             return 0
-        if told.command == "run":
-            manifests = [read_manifest(told.manifest)]
+        if arguments.command == "run":
+            manifests = [read_manifest(arguments.manifest)]
         else:
-            first, _, last = told.seeds.partition(":")
+            first, _, last = arguments.seeds.partition(":")
             seeds = range(int(first), int(last or int(first) + 1))
-            manifests = [generate(seed, sorted(ADVERSARIES), ref=told.ref) for seed in seeds]
-        folder = told.output_dir or Path(tempfile.mkdtemp(prefix="crossclear-testnet-"))
+            manifests = [generate(seed, sorted(ADVERSARIES), ref=arguments.ref) for seed in seeds]
+        folder = arguments.output_dir or Path(tempfile.mkdtemp(prefix="crossclear-testnet-"))
         return max([_run(manifest, folder / manifest.name) for manifest in manifests])
     except CrossclearError as fault:
         sys.stderr.write(f"{fault}\n")

@@ -81,8 +81,8 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--adversary", choices=sorted(ADVERSARIES), required=True)
     parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
-    return run(told.config, told.adversary, told.seed)
+    arguments = parser.parse_args()
+    return run(arguments.config, arguments.adversary, arguments.seed)
 
 
 if __name__ == "__main__":

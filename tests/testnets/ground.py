@@ -116,7 +116,7 @@ async def _relayed(manifest: Manifest) -> AsyncIterator[_Relayed]:
     ground = _Relayed(places, links, process)
     own = [manifest.terms(name).latency_ms for name in manifest.names]
     try:
-        told = [
+        options = [
             {
                 "pair": (dialer, listener),
                 "port": port,
@@ -126,7 +126,7 @@ async def _relayed(manifest: Manifest) -> AsyncIterator[_Relayed]:
             }
             for (dialer, listener), port in links.items()
         ]
-        await ground.command({"links": told})
+        await ground.command({"links": options})
         yield ground
     finally:
         with trio.CancelScope(shield=True):

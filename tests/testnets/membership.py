@@ -41,8 +41,8 @@ async def change_power(network: TestNetwork, nodes: Sequence[RunningNode], power
 def _sign_and_submit(
     network: TestNetwork, nodes: Sequence[RunningNode], power: int, voting: Sequence[RunningNode], url: str, file: Path
 ) -> None:
-    told = [word for node in nodes for word in _told(network, node, power)]
-    _crossclear("propose", "--url", url, "--out", str(file), *told)
+    options = [word for node in nodes for word in _told(network, node, power)]
+    _crossclear("propose", "--url", url, "--out", str(file), *options)
     for node in voting:
         _crossclear("approve", str(file), "--home", str(node.home), "--devnet")
     _crossclear("submit", str(file), "--url", url)

@@ -73,11 +73,11 @@ class TestNetwork:
     async def join(self, node: RunningNode) -> None:
         """Start a late node: from genesis, or from a snapshot, trusting what an honest node tells now."""
         if node.terms.join == "snapshot":
-            told = await self.asked().newest_header()
+            header = await self.asked().newest_header()
             node.settings = {
                 "state_sync.enabled": "true",
-                "state_sync.trust_height": str(told.height),
-                "state_sync.trust_hash": told.hash.hex(),
+                "state_sync.trust_height": str(header.height),
+                "state_sync.trust_hash": header.hash.hex(),
             }
         else:
             node.settings = {"state_sync.enabled": "false"}
@@ -290,10 +290,12 @@ def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, s
         *(word for peer in peers for word in ("--peer", peer)),
         *(word for chain, url in gateway.items() for word in ("--endpoint", f"{chain}={url}")),
     ]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise LocalFault(DevnetCode.NODE_DIED, "crossclear join", exit_code=told.returncode, why=told.stderr[-500:])
-    key = json.loads(told.stdout)["envelope"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise LocalFault(
+            DevnetCode.NODE_DIED, "crossclear join", exit_code=completed.returncode, why=completed.stderr[-500:]
+        )
+    key = json.loads(completed.stdout)["envelope"]
     for node in testnet.nodes:
         with (node.home / "node.toml").open("a") as file:
             file.write(f'\n[[p2p.observers]]\nkey = "{key}"\n')

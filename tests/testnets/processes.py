@@ -92,8 +92,8 @@ class RunningNode:
         if self.terms.adversary:
             chosen = ["--adversary", self.terms.adversary, "--seed", str(self.seed + self.index)]
             return ["-m", "tests.testnets.byzantine", *chosen]
-        told = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
-        return ["-m", "cli", "start", "--until-stdin-closes", *told]
+        options = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
+        return ["-m", "cli", "start", "--until-stdin-closes", *options]
 
     def hold(self) -> None:
         """SIGSTOP: the process stands still, its connections stay."""

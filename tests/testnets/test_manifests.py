@@ -26,8 +26,8 @@ def test_the_manifest_that_the_documentation_shows_is_valid() -> None:
     page = (ROOT / "docs" / "explanation" / "testnets.md").read_text()
     (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     manifest = parse_manifest(tomllib.loads(shown))
-    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    assert told - {"do"} == set(get_args(Deed))
+    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert documented - {"do"} == set(get_args(Deed))
     assert manifest.liars == {"n3"}
 
 
@@ -70,11 +70,11 @@ WRONG = (
 )
 
 
-@pytest.mark.parametrize(("text", "told"), WRONG, ids=[told for _, told in WRONG])
-def test_what_cannot_be_is_refused_by_name(text: str, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "message"), WRONG, ids=[message for _, message in WRONG])
+def test_what_cannot_be_is_refused_by_name(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text(text)
-    with pytest.raises(LocalFault, match=told):
+    with pytest.raises(LocalFault, match=message):
         read_manifest(path)
 
 

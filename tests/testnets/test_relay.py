@@ -46,14 +46,14 @@ async def read_exactly(stream: trio.SocketStream, count: int) -> bytes:
 
 @pytest.mark.parametrize(("latency_ms", "jitter_ms"), [(0, 0), (5, 5)])
 async def test_bytes_arrive_unchanged_and_in_order_both_ways(latency_ms: int, jitter_ms: int) -> None:
-    told, answered = Random(1).randbytes(300_000), Random(2).randbytes(300_000)
+    asked, answered = Random(1).randbytes(300_000), Random(2).randbytes(300_000)
     async with linked(latency_ms, jitter_ms) as (_, port, connections):
         near = await trio.open_tcp_stream("127.0.0.1", port)
         far = await connections.receive()
         async with near, far, trio.open_nursery() as nursery:
-            nursery.start_soon(near.send_all, told)
+            nursery.start_soon(near.send_all, asked)
             nursery.start_soon(far.send_all, answered)
-            assert await read_exactly(far, len(told)) == told
+            assert await read_exactly(far, len(asked)) == asked
             assert await read_exactly(near, len(answered)) == answered
 
 

@@ -73,11 +73,11 @@ def test_a_network_that_was_held_cut_and_killed_is_one_chain_without_loss(short:
 
 
 def test_its_figures_are_written_beside_the_homes(short: Run) -> None:
-    told = msgspec.json.decode((short.network.folder / "verdict.json").read_bytes(), type=Verdict)
-    assert told == short.verdict
-    assert 0 < told.height_ms_p50 <= told.height_ms_p99
-    assert 0 < told.trade_ms_p50 <= told.trade_ms_p99
-    assert told.heights_per_second > 0
+    verdict = msgspec.json.decode((short.network.folder / "verdict.json").read_bytes(), type=Verdict)
+    assert verdict == short.verdict
+    assert 0 < verdict.height_ms_p50 <= verdict.height_ms_p99
+    assert 0 < verdict.trade_ms_p50 <= verdict.trade_ms_p99
+    assert verdict.heights_per_second > 0
 
 
 def test_it_leaves_no_process(short: Run) -> None:
@@ -134,8 +134,8 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         assert running.stderr is not None
         line = next(line for line in running.stderr if "nodes run on" in line)
         running.terminate()
-        told = running.stderr.read()
-    assert (running.returncode, "interrupted; everything has ended" in told) == (130, True), told
+        printed = running.stderr.read()
+    assert (running.returncode, "interrupted; everything has ended" in printed) == (130, True), printed
     until_none_has(str(folder))
     if "namespaces" in line:
         spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout

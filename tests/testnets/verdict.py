@@ -163,18 +163,18 @@ def _replayed(verdict: Verdict, network: TestNetwork, name: str) -> None:
     node = network.testnet.nodes[network.nodes[name].index]
     try:
         with Store(node.home / "node.sqlite", network.testnet.network) as store:
-            told = replay(network.genesis, state_salt(network_seed(node)), store.blocks(), count)
+            replayed = replay(network.genesis, state_salt(network_seed(node)), store.blocks(), count)
     except CrossclearError as fault:
         verdict.broken.append(f"replay of {name}: {fault}")
         return
     _offences(verdict, network, last[-1])
-    verdict.replayed_root = told.state_root.hex()
+    verdict.replayed_root = replayed.state_root.hex()
     verdict.novated = len(novated)
     twice = [number for number, times in novated.items() if times > 1]
     if twice:
         verdict.broken.append(f"trades that took effect twice: {twice[:5]}")
-    if told.height != verdict.heights:
-        verdict.broken.append(f"replay ended at height {told.height} of {verdict.heights}")
+    if replayed.height != verdict.heights:
+        verdict.broken.append(f"replay ended at height {replayed.height} of {verdict.heights}")
 
 
 def _offences(verdict: Verdict, network: TestNetwork, state: State) -> None:

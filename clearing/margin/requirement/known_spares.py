@@ -3,7 +3,7 @@
 Rule: the same answer as `surely_covered`, which is the definition. A lot of an instrument changes what an account has
 to spare by no more than a bound that the risk arrays give: its worst value in any scenario, its short-option minimum,
 its charges and its part in charges on net amounts. So what is known of some holdings answers for all that are near
-enough; else they are computed, and known from then on. Nothing has to be told when money or positions move, because
+enough; else they are computed, and known from then on. Nothing is announced when money or positions move, because
 holdings are compared with holdings.
 """
 

@@ -29,7 +29,7 @@ def pool() -> dict[bytes, bytes]:
     return found
 
 
-def told(state: ProvenState) -> list[Any]:
+def fields(state: ProvenState) -> list[Any]:
     """Account and words of every proof, by our reading."""
     found = list[Any]()
     for proof in VECTOR["proofs"]:
@@ -49,7 +49,7 @@ def test_the_header_hashes_to_the_block_that_all_of_ethereum_knows() -> None:
 def test_accounts_and_words_are_read_as_the_chain_tells_them() -> None:
     nodes = PooledNodes(pool())
     header = header_bytes(VECTOR["block"], ETHEREUM.header)
-    found = told(ProvenState(header, nodes))
+    found = fields(ProvenState(header, nodes))
     assert found == [
         (
             int(proof["nonce"], 16),
@@ -64,7 +64,7 @@ def test_accounts_and_words_are_read_as_the_chain_tells_them() -> None:
     shown = OrderedNodes(tuple(nodes.needed.values()))
     state = ProvenState(header, shown)
     assert state.number == 21_925_176
-    assert told(state) == found
+    assert fields(state) == found
     shown.check_all_used()
 
 

@@ -675,20 +675,20 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     first = released(deployed, (300,))
     under_quorum = Relayable(first.header, FOUR.certify(first.header, (0, 1)), FOUR.validators, first.claims)
     newest = [None, under_quorum]
-    told = []
+    reported = []
 
     async def run():
-        await one.run(lambda: newest[-1], told.append, 0.01)
+        await one.run(lambda: newest[-1], reported.append, 0.01)
 
     nursery.start_soon(run)
     await until(lambda: "R0631" in one.last_fault)
     newest.append(first)
-    await until(lambda: told)
-    assert told[0].checkpoint is not None
-    assert told[0].claims == (0,)
+    await until(lambda: reported)
+    assert reported[0].checkpoint is not None
+    assert reported[0].claims == (0,)
     newest.append(released(deployed, (300, 50), height=2))
-    await until(lambda: len(told) == 2)
-    assert told[1].claims == (1,)
+    await until(lambda: len(reported) == 2)
+    assert reported[1].claims == (1,)
     assert (await one.latest()).height == 2
     nursery.cancel_scope.cancel()
 
@@ -703,15 +703,15 @@ async def test_an_idle_relayer_rests_until_the_network_wants_something_new(deplo
         given.append(newest[-1])
         return newest[-1]
 
-    told = []
-    nursery.start_soon(one.run, shown, told.append, 0.01)
+    reported = []
+    nursery.start_soon(one.run, shown, reported.append, 0.01)
     await until(lambda: len(given) > 4 * 6)
     rounds = 1 + (len(given) - 1) // (RESTS + 1)
     assert len(asked) <= 3 * (rounds + 1)
     await wait(deployed.deposit, 1_000)
     newest.append(released(deployed, (300,), height=2))
-    await until(lambda: told)
-    assert told[0].claims == (0,)
+    await until(lambda: reported)
+    assert reported[0].claims == (0,)
     nursery.cancel_scope.cancel()
 
 

@@ -150,7 +150,7 @@ async def test_a_request_that_is_given_up_while_it_is_sent_leaves_nothing_behind
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     nursery.start_soon(trio.serve_listeners, deaf, [listener])
     port = listener.socket.getsockname()[1]
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         async with Endpoint(f"http://127.0.0.1:{port}") as endpoint, trio.open_nursery() as asking:
             asking.start_soon(endpoint.call, "eth_call", "0" * (64 << 20))
@@ -159,7 +159,7 @@ async def test_a_request_that_is_given_up_while_it_is_sent_leaves_nothing_behind
             asking.cancel_scope.cancel()
         gc.collect()
         await trio.testing.wait_all_tasks_blocked()
-    assert [str(each.message) for each in told] == []
+    assert [str(each.message) for each in warned] == []
     nursery.cancel_scope.cancel()
 
 

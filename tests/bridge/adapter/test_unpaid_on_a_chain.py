@@ -148,9 +148,9 @@ async def test_it_is_told_once_the_first_block_after_its_time_is_final_and_not_b
     assert await lookout.look() == [0]
     (fact,) = lookout.view
     assert (fact.vault, fact.not_after_s) == (scene.made.vault_at.address, scene.not_after)
-    told = scene.block(first)
-    assert (fact.block_number, fact.block_hash.hex()) == (first, told["hash"][2:])
-    assert fact.block_time_s == int(told["timestamp"], 16) > scene.not_after
+    block = scene.block(first)
+    assert (fact.block_number, fact.block_hash.hex()) == (first, block["hash"][2:])
+    assert fact.block_time_s == int(block["timestamp"], 16) > scene.not_after
     scene.mine(20)
     assert await lookout.look() == [0]
     assert lookout.view == (fact,), "of the same block, whenever one looks"
@@ -278,13 +278,13 @@ async def test_a_payment_that_the_chain_undid_is_no_payment(scene, lookout):
 
 async def test_after_a_reorg_under_the_cursor_nothing_more_is_told(scene, endpoint, watch):
     first = scene.final_after_its_time()
-    told: list[ExpiredWithdrawal] = []
-    lookout = Lookout(scene, [endpoint], watch, expired=lambda: told)
+    expired: list[ExpiredWithdrawal] = []
+    lookout = Lookout(scene, [endpoint], watch, expired=lambda: expired)
     assert await lookout.look() == []
     depth = scene.head - first + 2
     scene.rpc("anvil_reorg", depth, [])
     scene.mine()
-    told.append(ExpiredWithdrawal(0, scene.not_after))
+    expired.append(ExpiredWithdrawal(0, scene.not_after))
     assert await lookout.look() == []
     assert lookout.watcher.status.halt.code == BridgeCode.FINALITY_VIOLATION
 

@@ -74,11 +74,11 @@ async def test_a_reorg_under_the_cursor_halts_the_chain_for_good(chain, endpoint
     chain.mine(1)
     await w.until_quiet()
     assert w.watcher.status.halt.code == BridgeCode.FINALITY_VIOLATION
-    told = len(w.facts)
+    fact_count = len(w.facts)
     chain.deposited(2)
     chain.mine(12)
     await w.until_quiet()
-    assert len(w.facts) == told
+    assert len(w.facts) == fact_count
     again = watched(endpoint)
     await again.until_quiet()
     assert again.facts == []
@@ -98,7 +98,7 @@ async def test_a_reorg_that_also_outruns_the_cursor_between_two_polls_halts_the_
 
 
 async def test_a_restart_tells_nothing_twice_and_loses_nothing(chain, endpoint, watched):
-    told: list[int] = []
+    nonces: list[int] = []
     nonce = 0
     for _ in range(6):
         for _ in range(3):
@@ -106,11 +106,11 @@ async def test_a_restart_tells_nothing_twice_and_loses_nothing(chain, endpoint, 
             chain.deposited(nonce)
         w = watched(endpoint)
         await w.until_quiet()
-        told += w.nonces
+        nonces += w.nonces
     chain.mine(6)
     w = watched(endpoint)
     await w.until_quiet()
-    assert told + w.nonces == list(range(1, nonce + 1))
+    assert nonces + w.nonces == list(range(1, nonce + 1))
     assert [fact.nonce for fact in w.store.pending(CHAIN_ID)] == list(range(1, nonce + 1))
 
 

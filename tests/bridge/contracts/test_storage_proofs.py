@@ -76,7 +76,7 @@ class Sight:
     async def evidence(self, facts: Sequence[CustodySeen], chain: WatchedChain | None = None) -> BlockEvidence:
         return await fetch_evidence(chain or self.chain, self.quorum, facts)
 
-    async def told(self, folder: Path, keeper: EvidenceCollector, *, asking: bool = False) -> list[CustodySeen]:
+    async def seen_custody(self, folder: Path, keeper: EvidenceCollector, *, asking: bool = False) -> list[CustodySeen]:
         """All of a watcher that goes to the end of the chain; the keeper is asked at each step, or works beside it."""
         facts = list[Any]()
 
@@ -258,11 +258,11 @@ async def test_a_watcher_keeps_evidence_of_the_blocks_that_it_tells_custody_of(
 ) -> None:
     store = EvidenceStore(tmp_path / "evidence")
     async with sight(own_vault) as s:
-        told = await s.told(tmp_path, EvidenceCollector(s.chain, s.quorum, store.save), asking=True)
-    for number, hash_ in sorted({(fact.block_number, fact.block_hash) for fact in told})[-3:]:
+        seen_custody = await s.seen_custody(tmp_path, EvidenceCollector(s.chain, s.quorum, store.save), asking=True)
+    for number, hash_ in sorted({(fact.block_number, fact.block_hash) for fact in seen_custody})[-3:]:
         evidence = store.of_block(s.chain.chain_id, number, hash_)
         assert evidence is not None
-        of_block = [term_of(fact) for fact in told if fact.block_hash == hash_]
+        of_block = [term_of(fact) for fact in seen_custody if fact.block_hash == hash_]
         assert set(check_custody(stated(*of_block), (evidence,))) == {CustodyAssurance.PROVEN}
 
 
@@ -306,14 +306,14 @@ async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_d
         silent = EndpointQuorum((Liar(s.endpoint, silent=True),), 1)
         hanging = EvidenceCollector(s.chain, silent, lambda number, _: kept.append(number))
         nursery.start_soon(hanging.run, 0.01)
-        told = await s.told(tmp_path, hanging)
-        assert told
+        seen_custody = await s.seen_custody(tmp_path, hanging)
+        assert seen_custody
         assert not kept
         send, receive = trio.open_memory_channel[int](9)
         working = EvidenceCollector(s.chain, s.quorum, lambda number, _: send.send_nowait(number))
         nursery.start_soon(working.run, 0.01)
-        for number in sorted({fact.block_number for fact in told})[-2:]:
-            working.request([fact for fact in told if fact.block_number == number])
+        for number in sorted({fact.block_number for fact in seen_custody})[-2:]:
+            working.request([fact for fact in seen_custody if fact.block_number == number])
             assert await receive.receive() == number
         nursery.cancel_scope.cancel()
     assert not kept

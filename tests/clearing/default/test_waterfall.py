@@ -81,7 +81,7 @@ class Teller:
     def withdraw(self, name: str, dollars: str) -> None:
         assert not self.world.refusals(self.world.withdrawal(NAMED[name], USDC_1, number(dollars)))
 
-    def told(self) -> list[tuple[str, str, int]]:
+    def steps(self) -> list[tuple[str, str, int]]:
         """Every share of the loss that is not nothing, in order, and what positions ended."""
         if not self.world.default().ended_height:
             self.world.until_ended()
@@ -119,7 +119,7 @@ def carry_out(lines: list[list[str]]) -> tuple[list[tuple[str, str, int]], list[
         else:
             act: Callable[..., None] = getattr(teller, verb)
             act(*words)
-    return teller.told(), expected
+    return teller.steps(), expected
 
 
 amounts = st.integers(0, 10**12)

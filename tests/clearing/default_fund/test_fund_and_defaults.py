@@ -235,7 +235,7 @@ class Story:
             reduce_blocks=(0, 1, 9)[seed % 3],
         )
         self.world = default_world(terms=TERMS, fund=fund)
-        self.told: Counter[int] = Counter()
+        self.parts_by_receipts: Counter[int] = Counter()
         self.price = 790_000
 
     def go(self) -> None:
@@ -268,14 +268,16 @@ class Story:
         world = self.world
         for each in result.receipts:
             if isinstance(each, FundPaid):
-                self.told[each.member] += each.micros
-                assert self.told[each.member] == each.contributed
+                self.parts_by_receipts[each.member] += each.micros
+                assert self.parts_by_receipts[each.member] == each.contributed
             elif isinstance(each, FundDrawn):
-                self.told[each.member] -= each.micros
-                assert self.told[each.member] == each.left >= 0
+                self.parts_by_receipts[each.member] -= each.micros
+                assert self.parts_by_receipts[each.member] == each.left >= 0
             elif isinstance(each, FundReturned):
-                self.told[each.member] -= each.amount if each.cause is ReturnCause.BEYOND_PART else each.surrendered
-                assert self.told[each.member] == each.contributed
+                self.parts_by_receipts[each.member] -= (
+                    each.amount if each.cause is ReturnCause.BEYOND_PART else each.surrendered
+                )
+                assert self.parts_by_receipts[each.member] == each.contributed
             elif isinstance(each, FundSized):
                 paying = [part.required for part in each.parts if world.status(part.member).value <= 1]
                 assert sum(paying) >= each.target or not paying
@@ -284,7 +286,7 @@ class Story:
                 assert 0 < each.micros <= each.required - each.contributed
                 assert each.deadline > result.height
         parts = Counter({each: contribution_micros(world.state, each) for each in contributing_and_owing(world.state)})
-        assert parts == self.told
+        assert parts == self.parts_by_receipts
         assert world.fund == parts.total()
         record = [each for _, each in world.state.contributions.ordered()]
         assert all((each.called > 0) == (each.deadline > 0) for each in record)

@@ -200,14 +200,14 @@ class Voted(Story):
     def counters(self) -> list[Fact]:
         """Of all tokens that are listed now."""
         state = self.world.state
-        told: list[Fact] = []
+        facts: list[Fact] = []
         for asset in state.terms.genesis.assets:
             stride = state.terms.chains[asset.chain_id].custody_stride
             number = state.now.height * 10**6 // stride * stride
             counted = u256(int.from_bytes(state.asset_flows[asset.id].deposited_amount, "big") + FAR)
             seen = (number, u256(number), counted, u256(0), counted)
-            told.append(CustodySeen(asset.chain_id, asset.vault, asset.token, *seen))
-        return told
+            facts.append(CustodySeen(asset.chain_id, asset.vault, asset.token, *seen))
+        return facts
 
 
 def agreed(state: State, amendment: TermsAmendment) -> State:

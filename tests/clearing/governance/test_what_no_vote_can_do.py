@@ -215,7 +215,7 @@ def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_
     refused = house.judged(*swap)
     assert refused is not None
     assert dict(refused.values)["path"] == "risk.stress"
-    anew = (msgspec.structs.replace(four[0], name="told anew"), *four[1:])
+    anew = (msgspec.structs.replace(four[0], name="stated anew"), *four[1:])
     assert house.judged(*swap, ("risk.stress", anew)) is None
 
 

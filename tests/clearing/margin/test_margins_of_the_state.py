@@ -50,13 +50,13 @@ class Forks(RuleBasedStateMachine):
         block = self.world.make_block(transactions, extensions, 1_000 + hours * 3_600_000)
         self.tips.append(apply_block(parent, block)[0])
 
-    def told(self, at: int, btc: int, eth: int) -> VoteExtension:
+    def extension(self, at: int, btc: int, eth: int) -> VoteExtension:
         time_ms = self.tips[at % len(self.tips)].now.time_ms + 1_000
         return VoteExtension(reports((BTC, btc), (ETH, eth), time_ms=time_ms))
 
     @rule(at=tips, btc=st.sampled_from([700_000, 780_000, 790_000, 905_000]), eth=st.integers(18, 22))
     def price(self, at: int, btc: int, eth: int) -> None:
-        self.extend(at, extensions=[self.told(at, btc, eth * 1_000)] * 4)
+        self.extend(at, extensions=[self.extension(at, btc, eth * 1_000)] * 4)
 
     @rule(
         at=tips,
@@ -74,7 +74,7 @@ class Forks(RuleBasedStateMachine):
 
     @rule(at=tips, hours=st.sampled_from([0, 2]))
     def pass_time(self, at: int, hours: int) -> None:
-        self.extend(at, extensions=[self.told(at, 785_000, 20_500)] * 4, hours=hours)
+        self.extend(at, extensions=[self.extension(at, 785_000, 20_500)] * 4, hours=hours)
 
     @rule(at=tips)
     def decide(self, at: int) -> None:

@@ -45,9 +45,9 @@ def test_the_table_is_the_normal_distribution_rounded_up() -> None:
 
 @given(st.integers(1, 2**60), st.integers(1, 2**60))
 def test_it_is_never_below_the_exact_probability_and_hardly_above(headroom: int, deviation: int) -> None:
-    told = breach_probability_ppm(headroom, deviation)
-    assert told >= exact(headroom, deviation) - 1e-6
-    assert told <= exact(headroom, deviation) + 1_100, "a tenth of a deviation apart, the chord is this near"
+    probability = breach_probability_ppm(headroom, deviation)
+    assert probability >= exact(headroom, deviation) - 1e-6
+    assert probability <= exact(headroom, deviation) + 1_100, "a tenth of a deviation apart, the chord is this near"
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(0, 2**40), st.integers(0, 2**30))

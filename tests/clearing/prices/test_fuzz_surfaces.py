@@ -58,13 +58,13 @@ def test_in_every_block_marks_rows_and_package_are_of_one_surface(drawn, terms) 
     world = SurfacedWorld(surfaced_genesis(terms))
     world.quote()
     world.endow(1_000_000)
-    for told, lie, btc, after_ms, silent, traded, lots in drawn:
+    for quoted, lie, btc, after_ms, silent, traded, lots in drawn:
         trades = []
         if traded and not world.state.marks[traded].settled:
             buyer, seller = (ALICE, BOB) if lots > 0 else (BOB, ALICE)
             ticks = max(world.state.marks[traded].ticks, 1)
             trades = [world.trade(buyer, seller, traded, abs(lots), ticks)]
-        world.quote(told, *trades, lying=lie, btc=btc, after_ms=after_ms, silent=silent)
+        world.quote(quoted, *trades, lying=lie, btc=btc, after_ms=after_ms, silent=silent)
         state, book = world.state, current_rulebook(world.state)
         assert book.arrays().rows == current_arrays(state).rows
         assert read_rulebook(write_rulebook(book), 10_000) == book

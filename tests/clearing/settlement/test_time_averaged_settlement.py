@@ -264,13 +264,13 @@ def test_irregular_blocks_average_as_the_arithmetic_says(blocks, early):
     world = ready(PriceTerms(coverage_ppm=1))
     go_to(world, START_MS - early, step_ms=early + 1_000)
     expected, price, at = TimeAverage(), 790_000, world.time_ms
-    for after_ms, btc, told in [*blocks, (40_000, 790_000, True)]:
+    for after_ms, btc, reported in [*blocks, (40_000, 790_000, True)]:
         if world.time_ms >= EXPIRY_MS:
             break
         until = world.time_ms + after_ms
         if world.state.feeds[BTC].status.name == "OPEN":
             expected = extend_average(expected, price, at, min(until, EXPIRY_MS), START_MS, 5_000)
-        world.block(prices=((BTC, btc),) if told else (), after_ms=after_ms)
+        world.block(prices=((BTC, btc),) if reported else (), after_ms=after_ms)
         price, at = world.state.feeds[BTC].ticks, world.time_ms
     done = settled(world).get(BTC_FUT)
     if expected.covered_ms:

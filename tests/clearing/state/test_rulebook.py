@@ -1,4 +1,4 @@
-"""The rulebook, told as what happens: deposits, trades, margin, withdrawals."""
+"""The rulebook, as what happens: deposits, trades, margin, withdrawals."""
 
 import pytest
 from msgspec.structs import replace

@@ -12,7 +12,8 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.state.export import export_state, import_state
-from clearing.state.state import Module, State, record_key
+from clearing.state.modules import Module, record_key
+from clearing.state.state import State
 from clearing.state.tree import DEPTH, ModuleTree, bucket_of, record_leaf_hash, record_salt
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, USDC_2, make_genesis
 from tests.kit.clearing.world import World, executed, funded

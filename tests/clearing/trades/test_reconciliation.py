@@ -57,8 +57,8 @@ def test_differences_are_told_once_each_way() -> None:
     lines = [line_of(same), line_of(wrong, lots=99), line_of(held), StatementLine(70, 1, ALICE, CAROL, 5, 5)]
     first = of_kind(desk.block(desk.statement(lines)), ReconciliationBreak)
     rest = desk.block()
-    told = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, ReconciliationBreak)]
-    assert told == [
+    breaks = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, ReconciliationBreak)]
+    assert breaks == [
         (wrong.venue_trade_id, K.DIFFERING),
         (held.venue_trade_id, K.PENDING_HERE),
         (70, K.MISSING_HERE),
@@ -117,11 +117,11 @@ def test_a_statement_is_the_venues_own() -> None:
 
 def test_a_give_up_is_no_difference() -> None:
     desk = venue_world()
-    told = desk.report(ALICE, BOB, hold_ms=5_000)
-    desk.block(told, desk.give_up(told, ALICE, CAROL))
+    report = desk.report(ALICE, BOB, hold_ms=5_000)
+    desk.block(report, desk.give_up(report, ALICE, CAROL))
     desk.block(after_ms=5_000)
     finish_day(desk)
-    desk.block(desk.statement([line_of(told)]))
+    desk.block(desk.statement([line_of(report)]))
     assert closed(desk).matched == 1
 
 

@@ -52,23 +52,23 @@ class Story:
 
     def waiting(self, number: int) -> tuple[Any, int]:
         """A reported trade with its present sides, and the revision that a change of it has to name."""
-        told = self.any_of(self.reports, number)
+        earlier = self.any_of(self.reports, number)
         held = list(self.desk.state.pending_trades.ordered())
         if number % 5 == 0 or not held:
-            return told, number % 2
+            return earlier, number % 2
         key, trade = self.any_of(held, number)
         sides = {"buyer": trade.buyer, "seller": trade.seller, "lots": trade.lots, "ticks": trade.ticks}
-        told = next(each for each in reversed(self.reports) if trade_key(each) == key)
-        return msgspec.structs.replace(told, **sides), trade.revision
+        earlier = next(each for each in reversed(self.reports) if trade_key(each) == key)
+        return msgspec.structs.replace(earlier, **sides), trade.revision
 
-    def changed(self, request: Any, told: Any) -> Any:
+    def changed(self, request: Any, earlier: Any) -> Any:
         """The same change of a trade under the key that it was first told with."""
-        first = next((each for each in self.reports if each.venue_trade_id == told.venue_trade_id), told)
+        first = next((each for each in self.reports if each.venue_trade_id == earlier.venue_trade_id), earlier)
         low, high = trade_key(first)[2:]
         request = msgspec.structs.replace(request, low=low, high=high)
         names = [name for name in request.__struct_fields__ if name.endswith("signature") and getattr(request, name)]
-        keys = {"venue_signature": VENUE_SECRETS.get(told.venue, b"\x09" * 32)}
-        keys |= {f"{side}_signature": self.desk.key_of(getattr(told, side)) for side in ("buyer", "seller")}
+        keys = {"venue_signature": VENUE_SECRETS.get(earlier.venue, b"\x09" * 32)}
+        keys |= {f"{side}_signature": self.desk.key_of(getattr(earlier, side)) for side in ("buyer", "seller")}
         keys |= {"signature": self.desk.key_of(getattr(request, "account", 0))}
         keys |= {"recipient_signature": self.desk.key_of(getattr(request, "recipient", 0))}
         return signed(request, self.desk.network, **{name: keys[name] for name in names})
@@ -83,7 +83,7 @@ class Story:
         desk = self.desk
         kind, a, b, c, d = numbers
         first, second = self.one_of(a), self.one_of(b)
-        told, revision = self.waiting(c) if self.reports else (None, 0)
+        earlier, revision = self.waiting(c) if self.reports else (None, 0)
         kind %= 16
         if kind <= 4:
             signers = ("v", "vb", "vs", "vbs", "bs")[c % 5]
@@ -95,12 +95,14 @@ class Story:
             return report
         if kind == 5:
             return desk.trade(first, second, BTC_PERP, 1 + d % 9, PRICE, trade_id=1 + c % 3, venue=NO_VENUE)
-        if kind == 6 and told:
-            return self.changed(desk.correction(told, revision, ("v", "bs")[a % 2], lots=1 + b % 40), told)
-        if kind == 7 and told:
-            return self.changed(desk.trade_cancellation(told, revision, ("v", "bs")[a % 2]), told)
-        if kind == 8 and told:
-            return self.changed(desk.give_up(told, (told.buyer, told.seller)[a % 2], second, revision), told)
+        if kind == 6 and earlier:
+            return self.changed(desk.correction(earlier, revision, ("v", "bs")[a % 2], lots=1 + b % 40), earlier)
+        if kind == 7 and earlier:
+            return self.changed(desk.trade_cancellation(earlier, revision, ("v", "bs")[a % 2]), earlier)
+        if kind == 8 and earlier:
+            return self.changed(
+                desk.give_up(earlier, (earlier.buyer, earlier.seller)[a % 2], second, revision), earlier
+            )
         if kind == 9:
             return desk.mandate(first, day=PRICE * 10 * (c % 300), **({"expires_ms": 0} if d % 4 == 0 else {}))
         if kind == 10:
@@ -201,19 +203,21 @@ def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], 
     reports = [desk.report(ALICE, BOB, 1) for _ in kept]
     desk.block(*reports)
     lines = [
-        line_of(report, lots=2 if bad else 1) for report, told, bad in zip(reports, kept, wrong, strict=False) if told
+        line_of(report, lots=2 if bad else 1)
+        for report, reported, bad in zip(reports, kept, wrong, strict=False)
+        if reported
     ]
     lines += [line_of(reports[-1], venue_trade_id=1_000 + each) for each in range(more)]
     finish_day(desk)
     parts = [lines[at : at + size] for at in range(0, len(lines), size)] or [[]]
-    told = []
+    breaks = []
     for number, part in enumerate(parts):
         statement = desk.statement(part, TODAY, number, last=number == len(parts) - 1)
-        told += of_kind(desk.block(statement), ReconciliationBreak)
+        breaks += of_kind(desk.block(statement), ReconciliationBreak)
     result = desk.block()
-    told += of_kind(result, ReconciliationBreak)
+    breaks += of_kind(result, ReconciliationBreak)
     (day,) = of_kind(result, VenueDayClosed)
     assert day.matched + day.differing + day.missing_there == len(reports) == day.trades
     assert day.matched + day.differing + day.missing_here == len(lines) == day.lines
     assert day.missing_here == more
-    assert len(told) == len({each.venue_trade_id for each in told}) == len(lines) + kept.count(False) - day.matched
+    assert len(breaks) == len({each.venue_trade_id for each in breaks}) == len(lines) + kept.count(False) - day.matched

@@ -333,10 +333,10 @@ def test_a_quorum_that_sees_it_lets_a_vault_count_once() -> None:
 
 def test_a_rotation_can_be_seen_before_the_new_set_speaks_and_waits_for_it(chamber: World) -> None:
     chamber.change([4], [validator(5)])
-    told = [chamber.block(facts=chamber.rotations())]
-    assert len(of_kind(told[0], VaultRotated)) == 2
-    told += [chamber.block() for _ in range(3)]
-    assert [len(of_kind(each, ValidatorChangeFinished)) for each in told] == [0, 0, 1, 0]
+    results = [chamber.block(facts=chamber.rotations())]
+    assert len(of_kind(results[0], VaultRotated)) == 2
+    results += [chamber.block() for _ in range(3)]
+    assert [len(of_kind(each, ValidatorChangeFinished)) for each in results] == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -362,8 +362,8 @@ def test_without_a_change_no_rotation_is_heard(chamber: World) -> None:
 def test_a_vault_that_follows_another_set_is_told_once_and_waited_for() -> None:
     chamber = changing()
     lost = chamber.rotations((1,), validators_hash=b"\x66" * 32)
-    (told,) = of_kind(chamber.block(facts=lost), VaultDiverged)
-    assert (told.chain_id, told.validators_hash) == (1, b"\x66" * 32)
+    (diverged,) = of_kind(chamber.block(facts=lost), VaultDiverged)
+    assert (diverged.chain_id, diverged.validators_hash) == (1, b"\x66" * 32)
     for _ in range(3):
         assert not of_kind(chamber.block(facts=lost), VaultDiverged)
         assert not of_kind(chamber.block(facts=chamber.rotations()), ValidatorChangeFinished)

@@ -85,8 +85,8 @@ class Chambers(RuleBasedStateMachine):
     @rule()
     def everybody_agrees(self) -> None:
         rotated = self.one.rotations() if 0 in self.one.state.set_changes else ()
-        told = tuple([*self.waiting, *rotated][:8])
-        self.decide(dict.fromkeys(self.one.speakers(), VoteExtension((), told)))
+        heard = tuple([*self.waiting, *rotated][:8])
+        self.decide(dict.fromkeys(self.one.speakers(), VoteExtension((), heard)))
 
     @rule(account=st.sampled_from((ALICE, BOB)), units=st.integers(1, 10**9))
     def see_a_deposit(self, account: int, units: int) -> None:

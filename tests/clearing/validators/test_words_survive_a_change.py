@@ -90,8 +90,8 @@ def test_a_change_does_not_stop_prices() -> None:
     for turn in range(8):
         time_ms = chamber.state.now.time_ms + 1_000
         moved = VoteExtension(reports((BTC, 790_001 + turn), (ETH, 20_000), time_ms=time_ms))
-        told = chamber.hear(dict.fromkeys(chamber.speakers(), moved))
-        assert [each.ticks for each in of_kind(told, PriceApplied)] == [790_001 + turn]
+        result = chamber.hear(dict.fromkeys(chamber.speakers(), moved))
+        assert [each.ticks for each in of_kind(result, PriceApplied)] == [790_001 + turn]
 
 
 def test_heartbeats_move_with_their_keys(chamber: World) -> None:
@@ -151,8 +151,8 @@ def test_power_counts_as_it_is_now() -> None:
 
 def test_words_on_custody_move_and_can_agree(chamber: World) -> None:
     chamber.hear({name: VoteExtension(reports((BTC, 5), (ETH, 5), time_ms=1)) for name in SEVEN})
-    told = {name: chamber.custody_facts(4)[:1] + chamber.custody_facts(8)[:1] for name in (1, 2, 3, 4)}
-    say(chamber, told)
+    facts = {name: chamber.custody_facts(4)[:1] + chamber.custody_facts(8)[:1] for name in (1, 2, 3, 4)}
+    say(chamber, facts)
     assert not list(chamber.state.custody.ordered())
     assert len(chamber.state.custody_attestations[USDC_1].attestations) == 8
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
@@ -226,9 +226,9 @@ def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
         names[index]: (beat.block_number, beat.power) for (_, index), beat in chamber.state.heartbeats.ordered()
     } == {name: (block, powers[name]) for name, block in beats.items()}
     held = [each for key, each in chamber.state.fact_attestations.ordered() if key[3] == 5]
-    told = {names[each.validator]: (each.fact, each.power) for claim in held for each in claim.attestations}
+    attested = {names[each.validator]: (each.fact, each.power) for claim in held for each in claim.attestations}
     if not _agreed(words, powers):
-        assert told == {name: (fact, powers[name]) for name, fact in words.items()}
+        assert attested == {name: (fact, powers[name]) for name, fact in words.items()}
 
 
 def _agreed(words: Mapping[int, DepositSeen], powers: Mapping[int, int]) -> bool:
@@ -263,8 +263,8 @@ def note(chamber: World, *offences: ProvenOffence) -> list[Receipt]:
 
 
 def test_an_offence_is_on_record_with_a_receipt(chamber: World) -> None:
-    told = note(chamber, offence(1, round_=3), offence(1, name=2, kind=4))
-    assert [(each.envelope_key, each.kind, each.height, each.round, each.count) for each in told] == [
+    result = note(chamber, offence(1, round_=3), offence(1, name=2, kind=4))
+    assert [(each.envelope_key, each.kind, each.height, each.round, each.count) for each in result] == [
         (key_of(1), 1, 1, 3, 1),
         (key_of(2), 4, 1, 0, 1),
     ]

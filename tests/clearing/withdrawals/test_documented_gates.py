@@ -52,7 +52,7 @@ def request_of(world: World, who: str, does: str) -> Transaction:
     return world.withdrawal_cancellation(WHO[who], int(number))
 
 
-def told(result: BlockResult) -> list[str]:
+def outcomes(result: BlockResult) -> list[str]:
     words: dict[type, Callable[..., str]] = {
         WithdrawalReleased: lambda each: f"released as {each.nonce}",
         WithdrawalDelayed: lambda each: f"waits as {each.number} until {each.due_height}",
@@ -91,10 +91,10 @@ def test_the_table_of_withdrawals() -> None:
     for height, group in groupby(rows, key=lambda row: int(row[0])):
         same = list(group)
         while world.state.now.height + 1 < height:
-            assert told(world.block()) == []
+            assert outcomes(world.block()) == []
         wanted = [word for row in same for word in row[3].split(", ") if word != "nothing"]
         # Releases come at the end of a block, whatever else it holds.
-        assert sorted(told(act(world, same))) == sorted(wanted), f"height {height}"
+        assert sorted(outcomes(act(world, same))) == sorted(wanted), f"height {height}"
     assert world.cash(ALICE) == 98_000 * DOLLAR + 800 * DOLLAR
     assert world.cash(BOB) == 100_000 * DOLLAR
 

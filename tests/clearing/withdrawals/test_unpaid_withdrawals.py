@@ -70,8 +70,8 @@ def test_time_alone_gives_nothing_back(world: World) -> None:
 
 def test_on_the_agreed_fact_the_money_comes_back_whole(world: World) -> None:
     result = world.block(facts=[not_executed(world, 0)])
-    (told,), (back,) = of_kind(result, WithdrawalExpired), of_kind(result, WithdrawalRefunded)
-    assert (told.nonce, told.block_number, told.block_time_s - told.not_after_s) == (0, 900, 1)
+    (lapsed,), (back,) = of_kind(result, WithdrawalExpired), of_kind(result, WithdrawalRefunded)
+    assert (lapsed.nonce, lapsed.block_number, lapsed.block_time_s - lapsed.not_after_s) == (0, 900, 1)
     assert (back.account, back.credited, back.units, back.remainder) == (ALICE, ALICE, UNITS, 0)
     assert back.reason == RefundReason.NOT_PAID
     assert [(each.code, each.cause) for each in result.transfers] == [(TransferCode.UNPAID_GIVEN_BACK, 0)]

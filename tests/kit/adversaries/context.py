@@ -101,9 +101,9 @@ class Adversary:
             return None
         extension = None
         if like.kind is VoteKind.PRECOMMIT and value != NIL:
-            told = like.extension.extension if like.extension is not None else Extension(time_ms=0, data=b"")
-            signature = self.signer.sign_extension(validators.hash, like.height, like.round, value, told)
-            extension = SignedExtension(validator=own, extension=told, signature=signature)
+            stated = like.extension.extension if like.extension is not None else Extension(time_ms=0, data=b"")
+            signature = self.signer.sign_extension(validators.hash, like.height, like.round, value, stated)
+            extension = SignedExtension(validator=own, extension=stated, signature=signature)
         share = self.signer.sign_vote(validators.hash, like.kind, like.height, like.round, value)
         vote = Vote(
             kind=like.kind,

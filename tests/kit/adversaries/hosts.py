@@ -43,8 +43,8 @@ class Hider(Adversary):
         if not isinstance(output, Broadcast):
             return None
         peers = self.peers()
-        told = self.random.sample(peers, self.random.randint(0, len(peers)))
-        return [Send(peer, output.lane, output.data) for peer in sorted(told)]
+        recipients = self.random.sample(peers, self.random.randint(0, len(peers)))
+        return [Send(peer, output.lane, output.data) for peer in sorted(recipients)]
 
 
 class DiskCorrupting(Adversary):

@@ -21,7 +21,7 @@ class Split:
     """Its own turn, in which the victims lock."""
     value: bytes
     """What they lock."""
-    told: frozenset[bytes]
+    recipients: frozenset[bytes]
     """Who is shown the block of that value: no quorum, but one together with the splitter."""
     victims: frozenset[bytes]
     """Whose votes the others need, were the splitter silent."""
@@ -90,7 +90,7 @@ class LockSplitter(Adversary):
         if split is None or second is None or split.value == first.block.header.hash:
             return
         one, two = seal(self.signer, second), seal(self.signer, first)
-        split.shown = [Send(peer, Lane.DATA, one if peer in split.told else two) for peer in self.peers()]
+        split.shown = [Send(peer, Lane.DATA, one if peer in split.recipients else two) for peer in self.peers()]
         self._height, self._split = first.height, split
 
     def _plan(self, round_: int, block: Block, replica: Replica) -> Split | None:
@@ -108,13 +108,13 @@ class LockSplitter(Adversary):
         victims: set[bytes] = set()
         while others and validators.is_quorum(validators.total_power - mine - of(victims)):
             victims.add(others.pop())
-        told = set(victims)
+        recipients = set(victims)
         for key in (*others, next_):
-            if not validators.is_quorum(mine + of(told)):
-                told.add(key)
-        if next_ == self.signer.envelope_key or validators.is_quorum(of(told)):
+            if not validators.is_quorum(mine + of(recipients)):
+                recipients.add(key)
+        if next_ == self.signer.envelope_key or validators.is_quorum(of(recipients)):
             return None
-        return Split(round_, block.header.hash, frozenset(told), frozenset(victims), next_)
+        return Split(round_, block.header.hash, frozenset(recipients), frozenset(victims), next_)
 
     def _vote(self, kind: VoteKind, round_: int, value: bytes, to: frozenset[bytes]) -> list[Output]:
         """A vote to some."""

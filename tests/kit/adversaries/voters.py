@@ -106,10 +106,10 @@ class ClockSkewed(Adversary):
         validators = None if not isinstance(message, Vote) else self.validators_at(message.height)
         if not isinstance(message, Vote) or message.extension is None or validators is None:
             return None
-        told = message.extension.extension
-        time_ms = self.random.choice((0, told.time_ms - 3_600_000, told.time_ms + 3_600_000, 2**62))
+        stated = message.extension.extension
+        time_ms = self.random.choice((0, stated.time_ms - 3_600_000, stated.time_ms + 3_600_000, 2**62))
         skewed = msgspec.structs.replace(
-            message.extension, extension=Extension(time_ms=max(0, time_ms), data=told.data)
+            message.extension, extension=Extension(time_ms=max(0, time_ms), data=stated.data)
         )
         return self.instead(output, self.revote(msgspec.structs.replace(message, extension=skewed), message.value))
 
@@ -131,9 +131,9 @@ class Equivocator(Adversary):
             return self._propose(message)
         return None
 
-    def _vote(self, told: Vote) -> list[Output] | None:
-        known = self.values.at(told.height)
-        votes = [vote for vote in (self.revote(told, value) for value in known) if vote is not None]
+    def _vote(self, sent: Vote) -> list[Output] | None:
+        known = self.values.at(sent.height)
+        votes = [vote for vote in (self.revote(sent, value) for value in known) if vote is not None]
         if not votes:
             return None
         sealed = [seal(self.signer, vote) for vote in votes]

@@ -54,7 +54,7 @@ def parliament_world(genesis: Genesis | None = None, dollars: int = 100_000) -> 
 
 def say(chamber: World, facts: Mapping[int, tuple[Fact, ...]], *transactions: Transaction) -> BlockResult:
     """What these validators attest, as far as they are those that speak."""
-    said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
+    said = {name: VoteExtension(facts=attested) for name, attested in facts.items() if name in chamber.speakers()}
     return chamber.hear(said, *transactions)
 
 

@@ -19,7 +19,7 @@ def venue_genesis(*, fee_ppm: int = 0, band_ppm: int = 0, id_chunks: int = 2, **
 
 
 def venue_world(genesis: Genesis | None = None, *, mandates: bool = True, dollars: int = 100_000) -> World:
-    """Everybody with cash, prices open and told in every block."""
+    """Everybody with cash, prices open and reported in every block."""
     desk = funded(genesis=genesis or venue_genesis(), dollars=dollars, fresh=True)
     if mandates:
         desk.block(desk.mandate(ALICE), desk.mandate(BOB))

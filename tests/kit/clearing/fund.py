@@ -33,7 +33,7 @@ def stressed(**more: int) -> RiskParameters:
 
 
 def fund_world(genesis: Genesis | None = None, dollars: int = 100_000, check: bool = True) -> World:
-    """Everybody with cash. Custody is told whenever an epoch is to close."""
+    """Everybody with cash. Custody is reported whenever an epoch is to close."""
     return funded(check, genesis or fund_genesis(), dollars, fresh=True)
 
 

@@ -252,19 +252,19 @@ class Requests:
     def bilateral(self, buyer: int, seller: int, **more: Any) -> TradeReport:
         return self.report(buyer, seller, signers="bs", **{"venue": NO_VENUE, **more})
 
-    def correction(self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCorrection:
-        same = (*trade_key(told), told.buyer, told.seller, revision)
-        bare = self.request(TradeCorrection, *same, told.lots, told.ticks, told.not_before_ms, **more)
+    def correction(self, report: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCorrection:
+        same = (*trade_key(report), report.buyer, report.seller, revision)
+        bare = self.request(TradeCorrection, *same, report.lots, report.ticks, report.not_before_ms, **more)
         return self.agreed(bare, signers)
 
     def trade_cancellation(
-        self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int
+        self, report: TradeReport, revision: int = 0, signers: str = "v", **more: int
     ) -> TradeCancellation:
-        bare = self.request(TradeCancellation, *trade_key(told), told.buyer, told.seller, revision, **more)
+        bare = self.request(TradeCancellation, *trade_key(report), report.buyer, report.seller, revision, **more)
         return self.agreed(bare, signers)
 
-    def give_up(self, told: TradeReport, account: int, recipient: int, revision: int = 0) -> TradeGiveUp:
-        words = self.request(TradeGiveUp, *trade_key(told), account, recipient, revision)
+    def give_up(self, report: TradeReport, account: int, recipient: int, revision: int = 0) -> TradeGiveUp:
+        words = self.request(TradeGiveUp, *trade_key(report), account, recipient, revision)
         return self.sign(words, recipient_signature=self.key_of(recipient))
 
     def statement(
@@ -304,13 +304,15 @@ class Requests:
         return int(done.account)
 
 
-def trade_key(told: TradeReport) -> tuple[int, int, int, int]:
+def trade_key(report: TradeReport) -> tuple[int, int, int, int]:
     """(venue, id, low, high) of a reported trade."""
-    if told.venue in VENUE_SECRETS:
-        return (told.venue, told.venue_trade_id, 0, 0)
-    return (told.venue, told.venue_trade_id, min(told.buyer, told.seller), max(told.buyer, told.seller))
+    if report.venue in VENUE_SECRETS:
+        return (report.venue, report.venue_trade_id, 0, 0)
+    return (report.venue, report.venue_trade_id, min(report.buyer, report.seller), max(report.buyer, report.seller))
 
 
-def line_of(told: TradeReport, **more: int) -> StatementLine:
-    line = StatementLine(told.venue_trade_id, told.instrument, told.buyer, told.seller, told.lots, told.ticks)
+def line_of(report: TradeReport, **more: int) -> StatementLine:
+    line = StatementLine(
+        report.venue_trade_id, report.instrument, report.buyer, report.seller, report.lots, report.ticks
+    )
     return msgspec.structs.replace(line, **more)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from clearing.base.ids import Hash32
-from clearing.state.state import Module, State
+from clearing.state.modules import Module
+from clearing.state.state import State
 
 _ROOTS = tuple(Hash32(bytes(32)) for _ in Module)
 

@@ -62,8 +62,8 @@ class SurfacedWorld(World):
         count = len(validator_sets(self.state).last.validators)
         said = []
         for number in range(count):
-            told = lying if number == 0 and lying is not None else quotes
-            surfaces = (SurfaceReport(GROUP, now_ms - age_ms, sources, tuple(told)),) if told else ()
+            reported = lying if number == 0 and lying is not None else quotes
+            surfaces = (SurfaceReport(GROUP, now_ms - age_ms, sources, tuple(reported)),) if reported else ()
             said.append(VoteExtension(prices, (), surfaces if number < count - silent else ()))
         return self.apply(self.make_block(transactions, said, after_ms))
 

@@ -79,7 +79,7 @@ class World(Requests, Validators, Funds):
         self.deposit_nonces = dict.fromkeys(VAULTS, 0)
         self.check, self.fresh = check, fresh
         self.ticks = {BTC: 790_000, ETH: 20_000}
-        """What is told of each feed when prices are fresh."""
+        """What is reported of each feed when prices are fresh."""
         self.heads = dict.fromkeys(VAULTS, 100) if beating else {}
         """The newest block of each chain that is heard of."""
         self.versions = RELEASE_VERSIONS
@@ -151,7 +151,7 @@ class World(Requests, Validators, Funds):
     ) -> BlockResult:
         """One block in which all validators, the first `attesting` or these `names` tell the same prices and facts.
 
-        Chains in `silent` are not heard of; of feeds in `unpriced` nothing is told.
+        Chains in `silent` are not heard of; of feeds in `unpriced` nothing is reported.
         """
         if self.fresh:
             self.ticks = dict(prices) or self.ticks

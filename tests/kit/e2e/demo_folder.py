@@ -39,8 +39,8 @@ class DemoFolder:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """`summary.json`."""
-        told: dict[str, Any] = json.loads((self.folder / "summary.json").read_bytes())
-        return told
+        decoded: dict[str, Any] = json.loads((self.folder / "summary.json").read_bytes())
+        return decoded
 
     @property
     def package(self) -> Path:

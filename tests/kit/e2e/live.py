@@ -183,7 +183,7 @@ class TradeFlow:
 
 
 @dataclass
-class Told:
+class NodeRecord:
     """What one validator's block log tells when it is executed again."""
 
     heights: int = 0
@@ -209,24 +209,24 @@ class Told:
         return [each for each in self.receipts if isinstance(each, kind)]
 
 
-def recorded(devnet: Devnet, folder: Path) -> list[Told]:
+def recorded(devnet: Devnet, folder: Path) -> list[NodeRecord]:
     """Execute every stopped validator's block log again."""
     found = []
     for node in devnet.testnet.nodes:
-        told = Told()
+        record = NodeRecord()
         log = export_blocks(folder, devnet.network, node)
-        replay(devnet.genesis, state_salt(network_seed(node)), read_block_log(log), told.note)
-        found.append(told)
-    shortest = min(told.heights for told in found)
+        replay(devnet.genesis, state_salt(network_seed(node)), read_block_log(log), record.note)
+        found.append(record)
+    shortest = min(record.heights for record in found)
     assert shortest > 0
     for height in range(1, shortest + 1):
-        assert len({told.header_hashes[height] for told in found}) == 1, f"headers differ at height {height}"
+        assert len({record.header_hashes[height] for record in found}) == 1, f"headers differ at height {height}"
     return found
 
 
-def check_deposits(told: Told, planned: Sequence[DevnetDeposit], units: Callable[[DevnetDeposit], int]) -> None:
+def check_deposits(record: NodeRecord, planned: Sequence[DevnetDeposit], units: Callable[[DevnetDeposit], int]) -> None:
     """Each was credited exactly once, with its amount."""
-    credited = told.of_kind(DepositCredited)
+    credited = record.of_kind(DepositCredited)
     assert len({(each.chain_id, each.nonce) for each in credited}) == len(credited) == len(planned)
     assert sorted((each.account, each.units) for each in credited) == sorted(
         (each.member.id, units(each)) for each in planned

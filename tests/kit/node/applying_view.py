@@ -9,7 +9,7 @@ from clearing.schema.blocks.transaction import Transaction, transaction_hash
 from clearing.state.state import State
 from member.api.receipts import ReceiptAt
 from member.explaining.receipt_index import receipt_accounts
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.pool.mempool import Accepted
 from node.store.fate_table import FateRecord, FateState
 from node.store.records import ReceiptsAsked

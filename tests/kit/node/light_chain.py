@@ -92,9 +92,9 @@ class Node:
 
     def answer(self, path: str) -> Answer:
         self.asked.append(path.rsplit("/", 1)[1])
-        told = self.lie(path)
-        if told is not None:
-            return told
+        false_answer = self.lie(path)
+        if false_answer is not None:
+            return false_answer
         height = len(self.blocks) if path.endswith("latest") else int(path.rsplit("/", 1)[1])
         if not 1 <= height <= len(self.blocks):
             return 404, b"{}"

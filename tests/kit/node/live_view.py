@@ -8,7 +8,7 @@ from clearing.base.errors import Rejected
 from cli.main import run
 from consensus.blocks.store import load_committed
 from node.api.view import NodeView
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.chains.submissions import Submission
 from node.config import Api
 from node.http.server import build_api, serve_api

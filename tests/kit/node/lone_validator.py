@@ -26,7 +26,7 @@ class LoneValidator:
     home: Path
     port: int
     http: httpx.Client
-    told: Path
+    output: Path
     """What it said on standard error."""
 
     @contextmanager
@@ -34,8 +34,8 @@ class LoneValidator:
         given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", f"api.port={self.port}", *settings]
         arguments = ["start", "--config", str(self.home / "node.toml"), "--set", f"p2p.port={free_port()}"]
         arguments += [part for each in given for part in ("--set", each)]
-        with self.told.open("ab") as told:
-            node = subprocess.Popen([sys.executable, "-m", "cli", *arguments], stderr=told, cwd=ROOT)
+        with self.output.open("ab") as output:
+            node = subprocess.Popen([sys.executable, "-m", "cli", *arguments], stderr=output, cwd=ROOT)
         try:
             yield node
         finally:
@@ -57,7 +57,7 @@ class LoneValidator:
 
     def reach(self, height: int, node: subprocess.Popen[bytes]) -> None:
         until_now(lambda: self.height >= height or node.poll() is not None)
-        assert node.poll() is None, self.told.read_text()
+        assert node.poll() is None, self.output.read_text()
 
     def hash_at(self, height: int) -> str:
         return str(self.get(f"/v1/headers/{height}")["hash"])
@@ -68,4 +68,4 @@ def lone_validator(folder: Path) -> Iterator[LoneValidator]:
     """With a new home below `folder`."""
     made = create_testnet(folder / "net", partial(house_alone, time_ms=1_000), validators=1, devnet=True, seed=9)
     with httpx.Client(trust_env=False, timeout=60) as http:
-        yield LoneValidator(made.nodes[0].home, free_port(), http, made.nodes[0].home / "told")
+        yield LoneValidator(made.nodes[0].home, free_port(), http, made.nodes[0].home / "output")

@@ -91,7 +91,7 @@ def write_epochs(
 ) -> None:
     """Decide until so many epochs are carried, and write each one's package below `folder`.
 
-    `closed` is told the number of each epoch, while the state is still the one that it closes with.
+    `closed` gets the number of each epoch, while the state is still the one that it closes with.
     """
     for committed in decided(station, (epochs - 1) * MARKET.epoch_blocks + CARRIED, requests=requests):
         header = committed.block.header

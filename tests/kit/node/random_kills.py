@@ -49,9 +49,9 @@ class Ordeal:
         """Read what a process said that was killed."""
         for line in process.lines:
             with suppress(msgspec.DecodeError):
-                told = msgspec.json.decode(line)
-                if told.get("event") == "decided":
-                    self.decided[index] = max(self.decided.get(index, 0), told["height"])
+                record = msgspec.json.decode(line)
+                if record.get("event") == "decided":
+                    self.decided[index] = max(self.decided.get(index, 0), record["height"])
 
 
 def kill_at_random(folder: Path, kills: int, seed: int) -> tuple[Ordeal, list[str]]:

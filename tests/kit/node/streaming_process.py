@@ -15,7 +15,7 @@ import httpx
 import trio
 
 from clearing.genesis.json import genesis_from_json
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.config_sources import load_config
 from node.signer.node_keys import open_node_keys
 from node.store.store import Store

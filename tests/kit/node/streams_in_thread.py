@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from tests.kit.node.streams import Served, StreamingNode, serving_streams, streaming_node
 from tests.kit.ports import free_port
 

@@ -57,9 +57,9 @@ class VerbProcess:
         """The first event of this name from now on."""
         while line := self._unread.get():
             if line.startswith("{"):
-                told: dict[str, Any] = json.loads(line)
-                if told["event"] == event:
-                    return told
+                answer: dict[str, Any] = json.loads(line)
+                if answer["event"] == event:
+                    return answer
         pytest.fail(f"ended without {event!r}: {''.join(self.lines[-20:])}")
 
     def ended(self) -> tuple[int, list[str]]:

@@ -5,8 +5,8 @@ import msgspec
 from clearing.base.codec import encode
 from clearing.base.hashing import sha256
 from clearing.schema.records.exits import ExitKind, ExitLeaf, ExitRecord, ExitTotals, ExitTree
+from clearing.state.modules import Module, record_key
 from clearing.state.record_opening import RecordOpening
-from clearing.state.state import Module, record_key
 from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, tree_node_hash
 from consensus.light_client import LightBlock
 from member.verifying.exits import exit_file

@@ -148,9 +148,9 @@ def test_every_book_and_every_breach_is_reported() -> None:
     assert len(report.breaches) == int((walked.losses > walked.margins).sum()) > 0
     assert sum(book.coverage.exceeded for book in report.books) == len(report.breaches)
     assert all(breach.loss > breach.margin for breach in report.breaches)
-    told = msgspec.json.decode(msgspec.json.encode(report))
-    assert len(told["books"]) == 12
-    assert told["parameters"]["window"] == 60
+    decoded = msgspec.json.decode(msgspec.json.encode(report))
+    assert len(decoded["books"]) == 12
+    assert decoded["parameters"]["window"] == 60
 
 
 def test_a_range_that_is_too_small_fails() -> None:

@@ -21,7 +21,7 @@ def test_published_ranges_are_shown_with_all_they_are_made_of() -> None:
     walk(world, times=2)
     for shown in group_ranges(world.state):
         held = msgspec.structs.asdict(world.state.price_ranges[shown.group])
-        told = msgspec.structs.asdict(shown)
-        assert told["change_ratio_ppm"] == held["ratio_ppm"]
-        assert told["published_height"] == held["height"] > 0
-        assert all(told[name] == held[name] for name in told.keys() & held.keys())
+        fields = msgspec.structs.asdict(shown)
+        assert fields["change_ratio_ppm"] == held["ratio_ppm"]
+        assert fields["published_height"] == held["height"] > 0
+        assert all(fields[name] == held[name] for name in fields.keys() & held.keys())

@@ -196,8 +196,8 @@ def test_a_term_counts_only_at_the_levels_that_it_names():
 
 
 def from_weights(level: str, weight: int) -> tuple[object, ...]:
-    told = {"kind": "amount", "name": "x", "amount": 0, "weights": [{"level": level, "weight": weight}]}
-    model = from_named({"terms": [told], "levels": []}, RiskModel, "model")
+    scenario = {"kind": "amount", "name": "x", "amount": 0, "weights": [{"level": level, "weight": weight}]}
+    model = from_named({"terms": [scenario], "levels": []}, RiskModel, "model")
     return model.terms[0].weights
 
 
@@ -218,7 +218,7 @@ def test_the_grids_have_the_points_that_are_told():
 
 
 def test_the_grid_of_33_is_the_networks_option_grid():
-    def told(point: GridPoint) -> tuple[object, ...]:
+    def values(point: GridPoint) -> tuple[object, ...]:
         tilt = {"linear": 1, "linear_down": -1}.get(point.skew, 0)
         lift = {"absolute": 1, "absolute_down": -1}.get(point.skew, 0)
         weight = exact_rational(point.weight) * 10**6 // 1
@@ -236,7 +236,7 @@ def test_the_grid_of_33_is_the_networks_option_grid():
         for each in OPTION_GRID
     ]
     base = (0, 0, 10**6, False, 0, 0)
-    assert sorted([*network, base]) == sorted(told(each) for each in grid_points(Scan("x", grid="grid33")))
+    assert sorted([*network, base]) == sorted(values(each) for each in grid_points(Scan("x", grid="grid33")))
 
 
 def test_a_grid_with_points_of_its_own_and_a_name_is_refused():

@@ -40,40 +40,42 @@ def account(terms: list[Any], positions: dict[str, int], **more: Any) -> dict[st
         ],
     }
     run = {"format": "crossclear.margin.v1", "portfolio": portfolio, "model": {"terms": terms, "levels": BOTH}}
-    told: dict[str, Any] = margin_run(read_margin_run(json.dumps(run).encode()))["accounts"][0]
-    return told
+    account_view: dict[str, Any] = margin_run(read_margin_run(json.dumps(run).encode()))["accounts"][0]
+    return account_view
 
 
-def amounts(told: dict[str, Any]) -> list[str]:
-    return [each["amount"] for each in told["terms"]]
+def amounts(account_view: dict[str, Any]) -> list[str]:
+    return [each["amount"] for each in account_view["terms"]]
 
 
 def test_calendar_tiers_are_charged_in_their_order_from_what_is_left():
     """Three long in March: two against June at 150, then one against September at 200."""
-    told = account([calendar("1", "M", "J", 150), calendar("2", "M", "S", 200)], {"AM": 3, "AJ": -2, "AS": -3})
-    assert amounts(told) == ["300", "200"]
+    account_view = account([calendar("1", "M", "J", 150), calendar("2", "M", "S", 200)], {"AM": 3, "AJ": -2, "AS": -3})
+    assert amounts(account_view) == ["300", "200"]
 
 
 def test_a_calendar_without_legs_uses_the_nearest_expiries_first():
     whole = {"kind": "calendar", "name": "all", "group": "A", "charge": 10}
-    told = account([whole, calendar("2", "M", "S", 200)], {"AM": 4, "AJ": -2, "AS": -3})
-    assert amounts(told) == ["40", "0"]
-    assert told["terms"][0]["parts"][0]["used"] == {"M": "4", "J": "2", "S": "2"}
+    account_view = account([whole, calendar("2", "M", "S", 200)], {"AM": 4, "AJ": -2, "AS": -3})
+    assert amounts(account_view) == ["40", "0"]
+    assert account_view["terms"][0]["parts"][0]["used"] == {"M": "4", "J": "2", "S": "2"}
 
 
 def test_a_delta_backs_credit_in_one_term_only():
     """Without it two credits would give back more than the three groups' risk of 90."""
-    told = account([SCAN, credit("1", "A", "B"), credit("2", "A", "C")], {"AM": 3, "BM": -3, "CM": -3})
-    assert amounts(told) == ["90", "-60", "0"]
+    account_view = account([SCAN, credit("1", "A", "B"), credit("2", "A", "C")], {"AM": 3, "BM": -3, "CM": -3})
+    assert amounts(account_view) == ["90", "-60", "0"]
 
 
 def test_terms_of_different_levels_use_the_same_deltas():
-    told = account([SCAN, credit("1", "A", "B", "initial"), credit("2", "A", "B", "maintenance")], {"AM": 3, "BM": -3})
-    assert [each["requirement"] for each in told["levels"]] == ["0", "0"]
-    told = account(
+    account_view = account(
+        [SCAN, credit("1", "A", "B", "initial"), credit("2", "A", "B", "maintenance")], {"AM": 3, "BM": -3}
+    )
+    assert [each["requirement"] for each in account_view["levels"]] == ["0", "0"]
+    account_view = account(
         [calendar("1", "M", "J", 5, "initial"), calendar("2", "M", "J", 4, "maintenance")], {"AM": 3, "AJ": -3}
     )
-    assert [each["requirement"] for each in told["levels"]] == ["15", "12"]
+    assert [each["requirement"] for each in account_view["levels"]] == ["15", "12"]
 
 
 def test_a_token_listed_twice_does_not_count_beyond_its_cap():

@@ -30,9 +30,9 @@ span of a covered write: margin/c09-span-covered-write
     accounts.writer.terms.0.parts.0.worst_scenario  13
 spreads and credit: margin/c10-span-spreads-and-credit
     accounts.positions.terms.*.amount  scan 10000; calendar 300; credit -6400
-    accounts.told.terms.*.amount  scan 10000; calendar 300; credit -6400
+    accounts.stated.terms.*.amount  scan 10000; calendar 300; credit -6400
     accounts.positions.levels.*.requirement  initial 3900
-    accounts.told.levels.*.requirement  initial 3900
+    accounts.stated.levels.*.requirement  initial 3900
 the option grid engine: margin/c11-option-grid-perpetual
     accounts.trader.levels.*.excess  initial -608; maintenance -481.4
     accounts.trader.terms.grid.amount  558

@@ -41,7 +41,7 @@ FAILING = NodeStatus(STATE, NO_PRICES, (CONNECTED,))
 
 
 @pytest.mark.parametrize(
-    ("status", "level", "told"),
+    ("status", "level", "words"),
     [
         (GOOD, Level.OK, "height 7"),
         (aged(9.9), Level.OK, "height 7"),
@@ -55,9 +55,9 @@ FAILING = NodeStatus(STATE, NO_PRICES, (CONNECTED,))
         (NodeStatus(STATE, Readiness(ready=False, checks=()), ()), Level.CRITICAL, "not ready"),
     ],
 )
-def test_the_worst_that_is_seen_is_the_level(status: NodeStatus, level: Level, told: str) -> None:
+def test_the_worst_that_is_seen_is_the_level(status: NodeStatus, level: Level, words: str) -> None:
     found, line = judge(status, NOW_MS, LIMITS)
-    assert (found, told in line) == (level, True), line
+    assert (found, words in line) == (level, True), line
     assert LINE.fullmatch(line), line
 
 

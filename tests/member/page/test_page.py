@@ -157,7 +157,7 @@ def test_a_call_is_shown_with_its_time_and_what_is_missing() -> None:
 def test_a_withdrawal_is_signed_by_the_key_and_followed_to_its_block() -> None:
     page_view = PageView()
     form: list[Step] = [["choose", "#w-asset", str(USDC_1)], ["fill", "#w-amount", "12.5"], ["fill", "#w-to", TO]]
-    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block 7"]]
+    send: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-outcome", "Done in block 7"]]
     shown(page_view, [*signed_in(ALICE, secret(1)), *form, *send])
     (request,) = page_view.submitted
     assert isinstance(request, Withdrawal)
@@ -173,7 +173,7 @@ def test_a_mark_of_thousands_is_not_taken_for_one_of_a_fraction() -> None:
     for locale, amount in (("en-US", "1,000"), ("de-DE", "1.000")):
         shown(page_view, {"locale": locale, "steps": [*steps, ["fill", "#w-amount", amount], *send]})
     assert page_view.submitted == []
-    sent: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-told", "Done in block 7"]]
+    sent: list[Step] = [["click", "form:has(#w-to) button"], ["see", "#withdraw-outcome", "Done in block 7"]]
     shown(page_view, {"locale": "de-DE", "steps": [*steps, ["fill", "#w-amount", "1,5"], *sent]})
     (request,) = page_view.submitted
     assert isinstance(request, Withdrawal)
@@ -187,7 +187,7 @@ def test_a_trade_is_proposed_by_one_member_and_confirmed_by_the_other() -> None:
     got = ["value", "#t-proposal"]
     (first,) = shown(page_view, [*signed_in(ALICE, secret(1)), *proposing, ["click", "text=Sign the proposal"], got])
     confirming: list[Step] = [["fill", "#t-confirm", first.notes[-1]], ["click", "form:has(#t-confirm) button"]]
-    shown(page_view, [*signed_in(BOB, secret(2)), *confirming, ["see", "#trade-told", "Done in block 7"]])
+    shown(page_view, [*signed_in(BOB, secret(2)), *confirming, ["see", "#trade-outcome", "Done in block 7"]])
     (trade,) = page_view.submitted
     assert isinstance(trade, Trade)
     assert (trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks) == (ALICE, BOB, BTC_PERP, 3, 790_050)

@@ -56,3 +56,14 @@ def test_an_account_is_named_and_its_amounts_are_in_units() -> None:
 )
 def test_data_of_another_shape_end_no_watch(topic: str, data: dict[str, Any]) -> None:
     assert line(topic, data).startswith(f"3:1 {topic}: ")
+
+
+def test_a_receipt_is_in_names_and_units() -> None:
+    data = {"height": 3, "index": 1, "kind": "DepositCredited", "details": {"account": ALICE, "asset": 3, "units": "5"}}
+    assert line(f"receipts:{ALICE}", data) == (
+        f"3:1 receipts:{ALICE}: DepositCredited account member-1 (account 1), asset WETH-1, amount 0.000005 WETH-1"
+    )
+
+
+def test_a_receipt_without_fields_is_its_kind() -> None:
+    assert line("defaults", {"kind": "Kind", "details": "much"}) == "3:1 defaults: Kind"

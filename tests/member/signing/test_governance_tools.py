@@ -149,11 +149,11 @@ def test_every_difference_is_shown_however_long_the_place_is(node: AskedNode) ->
     words = tuple(replace(each, name="x" * 64) for each in genesis.instruments)
     longer = replace(genesis.risk, rate_ppm=77)
     amendment = node.world.changes(("market", hidden), ("risk", longer), ("instruments", words))
-    told = "\n".join(describe_amendment(amendment, genesis))
+    lines = "\n".join(describe_amendment(amendment, genesis))
     for place, now, then in ((".day_trades_max", 100_000, 77), (".rate_ppm", 0, 77)):
-        assert f"    {place}\n    now   {now}\n    then  {then}" in told
+        assert f"    {place}\n    now   {now}\n    then  {then}" in lines
     for at, each in enumerate(words):
-        assert f'    [{at}].name\n    now   "{genesis.instruments[at].name}"\n    then  "{each.name}"' in told
+        assert f'    [{at}].name\n    now   "{genesis.instruments[at].name}"\n    then  "{each.name}"' in lines
     listed = node.world.changes(("instruments.9", replace(words[0], id=9, name="y" * 9_000)))
     assert "y" * 9_000 in describe_amendment(listed, genesis)[-1]
 
@@ -163,16 +163,16 @@ def test_the_changes_of_one_amendment_are_shown_one_after_the_other(node: AskedN
     first = node.world.changes(("market.trade_fee_ppm", 5)).changes
     between = replace(genesis, market=replace(genesis.market, trade_fee_ppm=5))
     amendment = TermsAmendment((*first, change_at(between, "market.trade_fee_ppm", 9)))
-    told = describe_amendment(amendment, genesis)
-    assert [line.split()[-1] for line in told if line.startswith(("    now", "    then"))] == ["0", "5", "5", "9"]
-    assert not [line for line in told if "NOT WHAT" in line]
+    lines = describe_amendment(amendment, genesis)
+    assert [line.split()[-1] for line in lines if line.startswith(("    now", "    then"))] == ["0", "5", "5", "9"]
+    assert not [line for line in lines if "NOT WHAT" in line]
 
 
 def test_who_enters_is_shown_with_its_power(node: AskedNode) -> None:
     heavy = validator(9, 12_345)
-    told = describe_amendment(ValidatorsAmendment(bytes(32), (key_of(1),), (heavy,)), node.world.genesis)
-    assert f"  left {key_of(1).hex()}" in told
-    assert f"  entered {key_of(9).hex()} with power 12345 and voting key {heavy.bls_key.hex()}" in told
+    lines = describe_amendment(ValidatorsAmendment(bytes(32), (key_of(1),), (heavy,)), node.world.genesis)
+    assert f"  left {key_of(1).hex()}" in lines
+    assert f"  entered {key_of(9).hex()} with power 12345 and voting key {heavy.bls_key.hex()}" in lines
 
 
 def test_a_vote_is_asked_for_once_more_unless_told(node: AskedNode, home: Path, cli: CommandLine) -> None:
@@ -210,9 +210,9 @@ def test_values_are_written_as_in_genesis_json(node: AskedNode) -> None:
     perpetual = json.loads(genesis_to_json(genesis))["instruments"][0] | {"id": 9, "name": "NEW"}
     amendment = terms_amendment(genesis, [("instruments.9", json.dumps(perpetual))], ["instruments.3"])
     assert [change.path for change in amendment.changes] == ["instruments.9", "instruments.3"]
-    told = describe_amendment(amendment, genesis)
-    assert "    now   nothing is listed there" in told
-    assert told[-1] == "    then  removed from the list"
+    lines = describe_amendment(amendment, genesis)
+    assert "    now   nothing is listed there" in lines
+    assert lines[-1] == "    then  removed from the list"
     assert read_value("members.1.trade_address", "0x" + "11" * 20) == b"\x11" * 20
     assert read_value("instruments.1.name", "BTC") == "BTC"
     with pytest.raises(LocalFault):

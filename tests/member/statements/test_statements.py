@@ -39,10 +39,10 @@ def test_statements_of_a_random_run_reconcile_to_the_ledger(seed, restarts):
     for day in numbers:
         close = world.closes[day]
         for account in ACCOUNTS:
-            told = statement(world, day, account)
-            own = told.accounts[0]
-            assert told.complete is (day != numbers[-1])
-            assert told.last_height == close["height"]
+            made = statement(world, day, account)
+            own = made.accounts[0]
+            assert made.complete is (day != numbers[-1])
+            assert made.last_height == close["height"]
             shown = {line.currency: line for line in own.balances}
             for name in CURRENCIES:
                 line = shown.get(name)
@@ -146,9 +146,9 @@ def test_fees_are_those_of_the_trades():
 
 def test_csv_and_json_say_the_same():
     world = random_run(2, 20)
-    told = statement(world, world.days.numbers[0], ALICE)
-    rows = list(csv.DictReader(io.StringIO(as_csv(told))))
-    own = told.accounts[0]
+    made = statement(world, world.days.numbers[0], ALICE)
+    rows = list(csv.DictReader(io.StringIO(as_csv(made))))
+    own = made.accounts[0]
     by_section = {each: [row for row in rows if row["section"] == each] for each in ("balance", "transfer", "change")}
     assert [row["closing"] for row in by_section["balance"]] == [each.closing for each in own.balances]
     assert [row["credits"] for row in by_section["transfer"]] == [each.credits for each in own.transfers]
@@ -162,12 +162,12 @@ def test_csv_and_json_say_the_same():
 @pytest.mark.parametrize("complete", [False, True])
 def test_csv_says_whether_it_covers_the_whole_day(complete: bool):
     world = random_run(2, 20)
-    told = msgspec.structs.replace(statement(world, world.days.numbers[0], ALICE), complete=complete)
-    rows = [row for row in csv.DictReader(io.StringIO(as_csv(told))) if row["section"] == "coverage"]
-    assert [row["account"] for row in rows] == [str(each.account) for each in told.accounts]
+    made = msgspec.structs.replace(statement(world, world.days.numbers[0], ALICE), complete=complete)
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(made))) if row["section"] == "coverage"]
+    assert [row["account"] for row in rows] == [str(each.account) for each in made.accounts]
     assert {row["name"] for row in rows} == {"whole day" if complete else "part of the day"}
     assert {(row["first_height"], row["last_height"]) for row in rows} == {
-        (str(told.first_height), str(told.last_height))
+        (str(made.first_height), str(made.last_height))
     }
 
 

@@ -62,9 +62,9 @@ def test_a_check_that_fails_is_never_allowed(package: Path, tmp_path: Path, cli:
 def test_the_text_begins_with_what_is_not_shown(
     stripped: Path, package: Path, tmp_path: Path, cli: CommandLine
 ) -> None:
-    told = cli("verify", stripped, *TRUST).out.split("\n\n")[0]
-    assert told.startswith("NOT SHOWN:\n")
-    assert all(f"  - {name}: " in told for name in ("custody", "cover", "house"))
+    printed = cli("verify", stripped, *TRUST).out.split("\n\n")[0]
+    assert printed.startswith("NOT SHOWN:\n")
+    assert all(f"  - {name}: " in printed for name in ("custody", "cover", "house"))
     assert "anybody may have made this file" in cli("verify", package).out.split("\n\n")[0]
     strict = cli("verify", stripped, *TRUST, "--strict", code=6).out
     assert strict.startswith("NOT VERIFIED (R0760)")

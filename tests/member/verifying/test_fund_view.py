@@ -72,22 +72,22 @@ async def get(view: FakeView, target: str) -> httpx.Response:
 
 
 def test_the_composition_is_what_the_state_has(world: World) -> None:
-    told = fund_of(world.state)
+    view = fund_of(world.state)
     size = world.state.fund_sizes[0]
-    assert (told.target_micros, told.total_micros) == (str(size.target), str(world.fund))
-    assert [each.name for each in told.scenarios] == ["crash", "rally"]
-    assert told.sizing == "cover_two"
-    parts = {each.member: each for each in told.parts}
+    assert (view.target_micros, view.total_micros) == (str(size.target), str(world.fund))
+    assert [each.name for each in view.scenarios] == ["crash", "rally"]
+    assert view.sizing == "cover_two"
+    parts = {each.member: each for each in view.parts}
     assert list(parts) == [ALICE, BOB, CAROL]
     assert (parts[CAROL].micros, parts[CAROL].called_micros) == (str(600 * DOLLAR), str(400 * DOLLAR))
     assert parts[ALICE].required_micros == str(world.required(ALICE))
-    assert {each.status for each in told.parts} == {"active"}
+    assert {each.status for each in view.parts} == {"active"}
 
 
 def test_a_network_without_a_fund_says_so() -> None:
-    told = fund_of(State.empty(make_genesis(), bytes(32)))
-    assert (told.cash_group, told.parts) == (0, ())
-    assert fund_lines(told).startswith("no default fund")
+    view = fund_of(State.empty(make_genesis(), bytes(32)))
+    assert (view.cash_group, view.parts) == (0, ())
+    assert fund_lines(view).startswith("no default fund")
 
 
 async def test_anybody_may_see_the_fund(world: World) -> None:
@@ -102,9 +102,9 @@ async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
     view = FakeView(world.state, kept)
     for epoch in ("1", "latest"):
         response = await get(view, f"/v1/fund/opening/{epoch}")
-        told = msgspec.json.decode(response.content, type=FundOpening)
-        assert (told.epoch, told.account, told.seed) == (1, FUND_ACCOUNT, seed_of(FUND_ACCOUNT).hex())
-        assert told.holdings == {"cash:USD": str(600 * DOLLAR)}
+        opening = msgspec.json.decode(response.content, type=FundOpening)
+        assert (opening.epoch, opening.account, opening.seed) == (1, FUND_ACCOUNT, seed_of(FUND_ACCOUNT).hex())
+        assert opening.holdings == {"cash:USD": str(600 * DOLLAR)}
         assert seed_of(1).hex() not in response.text
     missing = await get(view, "/v1/fund/opening/7")
     assert (missing.status_code, msgspec.json.decode(missing.content, type=Problem).code) == (
@@ -126,10 +126,10 @@ async def test_the_command_prints_the_fund_and_keeps_the_opening(
         assert await trio.to_thread.run_sync(run, ["fund", "show", *url]) == 0
         text = capsys.readouterr().out
         assert await trio.to_thread.run_sync(run, ["fund", "show", "--output", "json", *url]) == 0
-        told = msgspec.json.decode(capsys.readouterr().out, type=FundView)
+        view = msgspec.json.decode(capsys.readouterr().out, type=FundView)
         codes = [await trio.to_thread.run_sync(run, ["fund", *out]) for _ in range(2)]
         nursery.cancel_scope.cancel()
-    assert told == fund_of(world.state)
+    assert view == fund_of(world.state)
     assert f"called for {400 * DOLLAR} by height" in text
     assert "crash" in text
     assert codes[0] == 0
@@ -176,9 +176,9 @@ def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
     for account, micros in ((CAROL, 1_000 * DOLLAR), (ALICE, 1_000 * DOLLAR)):
         (line,) = [line for key, line in day.lines[account].items() if key[1] is TransferCode.FUND_CONTRIBUTION]
         assert (line.debits, line.credits) == (micros, 0)
-        for told in (line.first, line.last):
-            receipts = next(each.receipts for each in world.results if each.height == told[0])
-            receipt = receipts[told[1]]
+        for place in (line.first, line.last):
+            receipts = next(each.receipts for each in world.results if each.height == place[0])
+            receipt = receipts[place[1]]
             assert isinstance(receipt, FundPaid)
             assert receipt.account == account
 
@@ -195,11 +195,11 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
     holdings.write_epoch(epoch_holdings(snapshot, world.state))
     epoch = snapshot.statement.epoch
     response = await get(FakeView(world.state, holdings), f"/v1/fund/opening/{epoch}")
-    told = msgspec.json.decode(response.content, type=FundOpening)
-    assert told.holdings == {"cash:USD": str(3_000 * DOLLAR)}
-    values = values_in_slots(snapshot.statement, {name: int(each) for name, each in told.holdings.items()})
+    opening = msgspec.json.decode(response.content, type=FundOpening)
+    assert opening.holdings == {"cash:USD": str(3_000 * DOLLAR)}
+    values = values_in_slots(snapshot.statement, {name: int(each) for name, each in opening.holdings.items()})
     whole = complete_holdings(snapshot.statement, AccountHoldings(FUND_ACCOUNT, values))
     context = context_of(snapshot.statement, FUND_ACCOUNT, bytes(20))
     seeds = {each.account: seed_of(each.account, epoch) for each in snapshot.accounts}
     committed = dict(commit_epoch(snapshot, seeds, 256))
-    assert commit_holdings(basis(256), whole, bytes.fromhex(told.seed), context) == committed[FUND_ACCOUNT]
+    assert commit_holdings(basis(256), whole, bytes.fromhex(opening.seed), context) == committed[FUND_ACCOUNT]

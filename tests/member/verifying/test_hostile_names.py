@@ -56,9 +56,9 @@ def test_no_name_of_a_file_steers_a_terminal_or_a_reader(
         ["onchain", "check", path, "--package", path],
     ]
     for words in commands:
-        told = cli(*words, code=None)
-        assert told.is_printable, words
-        assert "\nok   certificate      header 1 is final" not in told.out + told.err, words
+        result = cli(*words, code=None)
+        assert result.is_printable, words
+        assert "\nok   certificate      header 1 is final" not in result.out + result.err, words
         found = cli(*words, "--output", "json", code=None)
         for printed in (found.out, found.err):
             assert not printed or all(map(is_plain, strings_in(json.loads(printed)))), words
@@ -70,7 +70,7 @@ def test_no_name_of_a_file_steers_a_terminal_or_a_reader(
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_what_a_caller_types_is_repeated_on_one_line(what: str, cli: CommandLine) -> None:
-    told = cli("explain", HOSTILE[what], code=None)
-    assert told.is_printable
-    assert told.err.count("\n") <= 2
+    result = cli("explain", HOSTILE[what], code=None)
+    assert result.is_printable
+    assert result.err.count("\n") <= 2
     assert all(map(is_plain, strings_in(json.loads(cli("explain", HOSTILE[what], "--output", "json", code=2).err))))

@@ -354,8 +354,8 @@ async def test_the_description_and_the_server_come_from_one_table(view: FakeView
 
 
 async def test_peers_are_told_with_roles_scores_and_bans_and_without_addresses(client: httpx.AsyncClient) -> None:
-    (told,) = (await client.get("/v1/peers")).json()["peers"]
-    assert told == {
+    (peer,) = (await client.get("/v1/peers")).json()["peers"]
+    assert peer == {
         "key": "70" * 32,
         "role": "validator",
         "connected": True,

@@ -18,7 +18,7 @@ from member.api.collateral_events import CollateralEventView
 from member.client.collateral_events import proof_body
 from node.api import event_stream
 from node.api.calls import ApiRefusal
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.chains.submissions import Submission
 from node.config import Api, Submitter
 from node.http import submitters

@@ -12,7 +12,7 @@ from clearing.state.state import State
 from cli.main import run
 from member.api.deposits import DepositView
 from node.api.deposits import deposit_of
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.clearing.detached import gone, stuck

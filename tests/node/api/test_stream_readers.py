@@ -12,7 +12,7 @@ from cli.main import run
 from member.client.node_refusal import NodeRefusal
 from member.client.streams import StreamReader
 from member.codes import NodeCode
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from tests.kit.node.station import secret_file
 from tests.kit.node.streams import ALICE_KEY, BOB_KEY, StreamingNode, serving_streams, streaming_node
 from tests.kit.ports import free_port

@@ -34,7 +34,7 @@ CUSTODY_HEIGHTS = 6
 
 
 @dataclass
-class Told:
+class Scene:
     """A node, with transactions in its newest block and one in its pool."""
 
     station: Station
@@ -55,7 +55,7 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Told]:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     """Alice and Bob have collateral and trade; then Alice transfers what she has not."""
     made: dict[str, Transaction] = {}
 
@@ -86,11 +86,11 @@ def told(tmp_path: Path) -> Iterator[Told]:
             "is_waiting": waiting.__contains__,
             "fates_complete": lambda: fates.complete,
         }
-        yield Told(station, live_view(station, **services), fates, waiting, **made)
+        yield Scene(station, live_view(station, **services), fates, waiting, **made)
 
 
-async def test_anybody_learns_how_a_transaction_ended_and_no_more(told: Told) -> None:
-    trade, transfer = await told.ask(told.trade), await told.ask(told.transfer)
+async def test_anybody_learns_how_a_transaction_ended_and_no_more(scene: Scene) -> None:
+    trade, transfer = await scene.ask(scene.trade), await scene.ask(scene.transfer)
     assert (trade.state, trade.height, trade.index) == ("applied", CUSTODY_HEIGHTS, 0)
     assert (transfer.state, transfer.height, transfer.index) == ("refused", CUSTODY_HEIGHTS, 1)
     assert transfer.problem is not None
@@ -98,50 +98,50 @@ async def test_anybody_learns_how_a_transaction_ended_and_no_more(told: Told) ->
     assert transfer.problem.remedy == ClearingCode.NOT_OWN_ACCOUNT.remedy
     assert transfer.problem.at == "cash_transfer"
     assert trade.problem is None
-    for view in (trade, transfer, await told.ask(told.trade, CAROL_KEY), await told.ask(told.transfer, CAROL_KEY)):
+    for view in (trade, transfer, await scene.ask(scene.trade, CAROL_KEY), await scene.ask(scene.transfer, CAROL_KEY)):
         assert (view.values, view.receipts) == ({}, ())
 
 
-async def test_both_sides_of_a_trade_see_its_receipt(told: Told) -> None:
+async def test_both_sides_of_a_trade_see_its_receipt(scene: Scene) -> None:
     for key in (ALICE_KEY, BOB_KEY):
-        (receipt,) = (await told.ask(told.trade, key)).receipts
+        (receipt,) = (await scene.ask(scene.trade, key)).receipts
         assert receipt.kind == "TradeNovated"
         assert (receipt.height, receipt.details["buyer"]) == (CUSTODY_HEIGHTS, str(ALICE))
 
 
-async def test_who_signed_a_refused_transfer_sees_the_values_and_its_recipient_does_not(told: Told) -> None:
-    assert (await told.ask(told.transfer, ALICE_KEY)).values
-    assert (await told.ask(told.transfer, BOB_KEY)).values == {}
+async def test_who_signed_a_refused_transfer_sees_the_values_and_its_recipient_does_not(scene: Scene) -> None:
+    assert (await scene.ask(scene.transfer, ALICE_KEY)).values
+    assert (await scene.ask(scene.transfer, BOB_KEY)).values == {}
 
 
-async def test_the_answer_is_the_same_once_written_and_when_read_from_blocks(told: Told, tmp_path: Path) -> None:
-    before = [await told.ask(each, ALICE_KEY) for each in (told.trade, told.transfer)]
-    await told.fates.save()
-    assert [await told.ask(each, ALICE_KEY) for each in (told.trade, told.transfer)] == before
-    with FateTable(tmp_path / "anew.sqlite", told.station.home.network) as table:
+async def test_the_answer_is_the_same_once_written_and_when_read_from_blocks(scene: Scene, tmp_path: Path) -> None:
+    before = [await scene.ask(each, ALICE_KEY) for each in (scene.trade, scene.transfer)]
+    await scene.fates.save()
+    assert [await scene.ask(each, ALICE_KEY) for each in (scene.trade, scene.transfer)] == before
+    with FateTable(tmp_path / "anew.sqlite", scene.station.home.network) as table:
         anew = Fates(table, lambda: NOW, 7, 1_000)
         with trio.move_on_after(0.2):
-            await anew.run(DecidedTransactions(told.station.store), CUSTODY_HEIGHTS)
-        told.view.find_fate = anew.find
+            await anew.run(DecidedTransactions(scene.station.store), CUSTODY_HEIGHTS)
+        scene.view.find_fate = anew.find
         assert anew.complete
-        assert [await told.ask(each, ALICE_KEY) for each in (told.trade, told.transfer)] == before
+        assert [await scene.ask(each, ALICE_KEY) for each in (scene.trade, scene.transfer)] == before
 
 
-async def test_what_waits_is_pending_unless_a_block_applied_it(told: Told) -> None:
-    told.waiting.update(transaction_hash(each) for each in (told.trade, told.transfer, told.other))
-    states = [(await told.ask(each)).state for each in (told.trade, told.transfer, told.other)]
+async def test_what_waits_is_pending_unless_a_block_applied_it(scene: Scene) -> None:
+    scene.waiting.update(transaction_hash(each) for each in (scene.trade, scene.transfer, scene.other))
+    states = [(await scene.ask(each)).state for each in (scene.trade, scene.transfer, scene.other)]
     assert states == ["applied", "pending", "pending"]
 
 
-async def test_what_expired_or_was_dropped_has_the_code_and_no_block(told: Told) -> None:
-    key = transaction_hash(told.other)
-    told.fates.expired(key)
-    view = await told.ask(told.other, ALICE_KEY)
+async def test_what_expired_or_was_dropped_has_the_code_and_no_block(scene: Scene) -> None:
+    key = transaction_hash(scene.other)
+    scene.fates.expired(key)
+    view = await scene.ask(scene.other, ALICE_KEY)
     assert view.problem is not None
     assert (view.state, view.height, view.time_ms) == ("expired", 0, NOW)
     assert view.problem.code == ClearingCode.REQUEST_EXPIRED.label
-    told.fates.dropped(key, Rejected(NodeCode.POOL_FULL, "mempool"))
-    view = await told.ask(told.other)
+    scene.fates.dropped(key, Rejected(NodeCode.POOL_FULL, "mempool"))
+    view = await scene.ask(scene.other)
     assert view.problem is not None
     assert (view.state, view.problem.code, view.problem.at) == ("dropped", NodeCode.POOL_FULL.label, "mempool")
 
@@ -163,15 +163,16 @@ async def test_a_bad_signature_is_refused_though_none_is_needed() -> None:
 
 
 def test_the_command_prints_state_values_and_receipts(
-    told: Told, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = ["--secret-file", str(secret_file(tmp_path / "key", ALICE_KEY))]
-    trade, transfer = (hexed(transaction_hash(each)) for each in (told.trade, told.transfer))
-    assert run_against(told.view, "transactions", "show", trade) == ExitCode.OK
+    trade, transfer = (hexed(transaction_hash(each)) for each in (scene.trade, scene.transfer))
+    assert run_against(scene.view, "transactions", "show", trade) == ExitCode.OK
     assert capsys.readouterr().out.strip() == f"transaction {trade}: applied at height {CUSTODY_HEIGHTS}, index 0"
-    assert run_against(told.view, "transactions", "show", trade, *key) == ExitCode.OK
-    assert "TradeNovated" in capsys.readouterr().out
-    assert run_against(told.view, "transactions", "show", transfer[2:], *key) == ExitCode.OK
+    assert run_against(scene.view, "transactions", "show", trade, *key) == ExitCode.OK
+    assert "TradeNovated index 0, venue 1, venue trade id " in (shown := capsys.readouterr().out)
+    assert "instrument BTC-PERP, buyer member-1 (account 1), seller member-2 (account 2), size " in shown
+    assert run_against(scene.view, "transactions", "show", transfer[2:], *key) == ExitCode.OK
     shown = capsys.readouterr().out
     assert ClearingCode.NOT_OWN_ACCOUNT.label in shown
     assert ClearingCode.NOT_OWN_ACCOUNT.remedy in shown

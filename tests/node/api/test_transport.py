@@ -115,11 +115,11 @@ async def test_behind_a_proxy_the_rate_is_that_of_its_client(home: Path) -> None
     for proxies, expected in ((0, [200, 429, 429]), (1, [200, 200, 429])):
         limits = {"requests_per_second": 1, "requests_burst": 1, "proxies": proxies}
         async with serving(home, **limits) as url, httpx.AsyncClient(base_url=url) as client:
-            told = [
-                (await client.get("/v1/state", headers={"X-Forwarded-For": f"{claimed}, {told}"})).status_code
-                for claimed, told in (("9.9.9.1", "8.8.8.1"), ("9.9.9.1", "8.8.8.2"), ("9.9.9.3", "8.8.8.2:77"))
+            forwarded = [
+                (await client.get("/v1/state", headers={"X-Forwarded-For": f"{claimed}, {forwarded}"})).status_code
+                for claimed, forwarded in (("9.9.9.1", "8.8.8.1"), ("9.9.9.1", "8.8.8.2"), ("9.9.9.3", "8.8.8.2:77"))
             ]
-        assert told == expected
+        assert forwarded == expected
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ async def test_no_header_changes_what_a_signature_is_for(home: Path) -> None:
             assert right.status_code == 200
             for said in ("https://h/healthz#", "https://["):
                 for name in ("X-Forwarded-Proto", "X-Forwarded-Host"):
-                    told = await client.get("/v1/accounts/1", headers=signed(ALICE, "/healthz") | {name: said})
-                    assert told.status_code == 401
+                    answer = await client.get("/v1/accounts/1", headers=signed(ALICE, "/healthz") | {name: said})
+                    assert answer.status_code == 401
         nursery.cancel_scope.cancel()

@@ -23,7 +23,7 @@ from cli.main import run
 from devnet.anvil import Anvil
 from member.api.withdrawals import GuardianOrderProofView, WithdrawalProofView
 from node.api.withdrawals import withdrawals_of
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.bridge.certified import NEVER, LeafProofs

@@ -38,7 +38,9 @@ def service(folder: Path) -> Any:
     for chain in (1, 2):
         made.watchers[chain] = SimpleNamespace(chain=None)
         made.keepers[chain] = SimpleNamespace(chain=None)
-        made.keepers[chain].follow = lambda told, keeper=made.keepers[chain]: setattr(keeper, "chain", told)
+        made.keepers[chain].follow = lambda chain_terms, keeper=made.keepers[chain]: setattr(
+            keeper, "chain", chain_terms
+        )
     return made
 
 
@@ -47,9 +49,9 @@ def test_a_new_token_and_another_stride_are_followed_at_once(tmp_path: Path) -> 
     token = Asset(9, "NEW-2", 2, VAULTS[2], b"\xc9" * 20, 18, 6, 0, ETH, 100_000, 10**12)
     chains = (GENESIS.chains[0], msgspec.structs.replace(GENESIS.chains[1], custody_stride=8))
     bridge.follow(msgspec.structs.replace(GENESIS, assets=(*GENESIS.assets, token), chains=chains))
-    told = bridge.watchers[2].chain
-    assert told == bridge.keepers[2].chain
-    assert (told.tokens, told.custody_stride) == ((GENESIS.assets[1].token, token.token), 8)
+    chain_terms = bridge.watchers[2].chain
+    assert chain_terms == bridge.keepers[2].chain
+    assert (chain_terms.tokens, chain_terms.custody_stride) == ((GENESIS.assets[1].token, token.token), 8)
     assert bridge.watchers[1].chain is None, "nothing has changed there"
 
 

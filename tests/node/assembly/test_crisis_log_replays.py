@@ -239,10 +239,10 @@ def test_a_receipt_that_a_node_has_changed_does_not_recompute(
 
     monkeypatch.setattr(served, "receipts", lie)
     assert ask(served, tmp_path, 2, "waterfall", "explain") == 6
-    told = capsys.readouterr()
-    assert "BUT THE RECEIPT STATES" in told.out
-    assert "1 of" in told.err
-    assert "DO NOT RECOMPUTE" in told.err
+    printed = capsys.readouterr()
+    assert "BUT THE RECEIPT STATES" in printed.out
+    assert "1 of" in printed.err
+    assert "DO NOT RECOMPUTE" in printed.err
 
 
 async def got(view: NodeView, target: str, member: int | None) -> httpx.Response:

@@ -460,17 +460,17 @@ FAILURES = (
 async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: Exception) -> None:
     packages, prover = proving.packages, proving.station.prover
     proving.decided()
-    with capture_logs() as told:
+    with capture_logs() as logged:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(packages.run)
             await until(lambda: prover.proofs)
             prover.proofs[-1].set_exception(error)
-            await until(lambda: any(each["log_level"] == "error" for each in told))
+            await until(lambda: any(each["log_level"] == "error" for each in logged))
             assert len(nursery.child_tasks) == 1
             nursery.cancel_scope.cancel()
     assert packages.newest_epoch == 0
-    assert [each["event"] for each in told if each["log_level"] == "error"] == ["epoch not proven"]
-    assert "4242424242" not in str(told), "what a library says may be of holdings"
+    assert [each["event"] for each in logged if each["log_level"] == "error"] == ["epoch not proven"]
+    assert "4242424242" not in str(logged), "what a library says may be of holdings"
 
 
 def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
@@ -495,9 +495,12 @@ async def test_the_log_tells_how_far_a_long_proof_is(proving: Proving, monkeypat
     monkeypatch.setattr("node.epochs.service.PROGRESS_SECONDS", 0.01)
     monkeypatch.setattr(prover, "progress", ProofProgress(7, 20))
     proving.decided()
-    with capture_logs() as told:
-        await _run_until(packages, lambda: any(entry["event"] == "epoch is being proven" for entry in told))
-    assert next((entry["done"], entry["of"]) for entry in told if entry["event"] == "epoch is being proven") == (7, 20)
+    with capture_logs() as logged:
+        await _run_until(packages, lambda: any(entry["event"] == "epoch is being proven" for entry in logged))
+    assert next((entry["done"], entry["of"]) for entry in logged if entry["event"] == "epoch is being proven") == (
+        7,
+        20,
+    )
     assert packages.progress == ProofProgress(7, 20)
     assert packages.proving() == ProvingView(done=7, total=20)
 
@@ -512,14 +515,14 @@ async def test_the_time_that_a_proof_still_takes_is_in_log_and_api(
     monkeypatch.setattr(prover, "progress", ProofProgress(10, 20))
     seen: list[ProvingView | None] = []
 
-    def told() -> bool:
+    def is_logged() -> bool:
         now[0] = 10.0 * len(prover.proofs)
         seen.append(packages.proving())
         return any(entry["event"] == "epoch is being proven" and entry["seconds_left"] == 10 for entry in logs)
 
     proving.decided()
     with capture_logs() as logs:
-        await _run_until(packages, told)
+        await _run_until(packages, is_logged)
     assert ProvingView(done=10, total=20, seconds_left=10) in seen
     monkeypatch.setattr(prover, "progress", ProofProgress())
     assert packages.proving() is None

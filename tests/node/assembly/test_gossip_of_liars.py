@@ -14,7 +14,7 @@ from clearing.base.codec import encode
 from clearing.schema.blocks.block import BlockInput, PriceReport
 from clearing.schema.facts import DepositSeen, WithdrawalExecuted
 from clearing.schema.records.accounts import Book
-from clearing.state.state import Module
+from clearing.state.modules import Module
 from node.agreement import position_check
 from node.agreement.application import DecidedHeight
 from node.agreement.position_check import (

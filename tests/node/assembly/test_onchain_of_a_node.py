@@ -285,8 +285,8 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     contract = web3.eth.contract(address=at, abi=load_artifact("SolvencyVerifier").abi)
     (event,) = contract.events.Solvent().process_receipt(web3.eth.get_transaction_receipt(sent))
     purpose = bytes.fromhex("ab" * 32)
-    told = {"epoch": 1, "account": 1, "caller": address, "shortfall": 0, "purpose": purpose}
-    assert dict(event["args"]) == told
+    answer = {"epoch": 1, "account": 1, "caller": address, "shortfall": 0, "purpose": purpose}
+    assert dict(event["args"]) == answer
     cli("onchain", "send", mine, *payer, "--verifier", "0x12", code=2)
 
     shown = read_account_file(others.read_bytes())

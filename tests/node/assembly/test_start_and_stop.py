@@ -103,9 +103,9 @@ def test_a_node_tells_systemd_that_it_runs_and_that_it_stops(
         node.send_signal(signal.SIGTERM)
         assert _ended(node)[0] == 0
         received.settimeout(0)
-        told = b""
-        while not told.startswith(b"STOPPING=1"):
-            told = received.recv(4096)
+        message = b""
+        while not message.startswith(b"STOPPING=1"):
+            message = received.recv(4096)
 
 
 def test_no_secret_of_the_home_is_in_the_log(home: Path) -> None:

@@ -203,9 +203,9 @@ def watching(followed: Followed, endpoint: Endpoint, watch: Callable[..., Watch]
 async def seen(followed: Followed, watching: Watch) -> None:
     """What happened on the chain so far becomes final and is heard of."""
     followed.user.chain.mine(10)
-    told = len(watching.facts)
+    fact_count = len(watching.facts)
     await watching.until_quiet()
-    followed.hear_of(watching.facts[told:])
+    followed.hear_of(watching.facts[fact_count:])
 
 
 async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_set(

@@ -120,9 +120,9 @@ def test_what_is_decided_meanwhile_is_left_out(tmp_path: Path) -> None:
 
 def sealed_again(backup: Path) -> None:
     """A manifest that agrees with the files: what is wrong is not found by digests."""
-    told = json.loads((backup / MANIFEST).read_bytes())
-    told["files"] = {name: sha256((backup / name).read_bytes()).hex() for name in (STORE, GENESIS)}
-    (backup / MANIFEST).write_text(json.dumps(told))
+    manifest = json.loads((backup / MANIFEST).read_bytes())
+    manifest["files"] = {name: sha256((backup / name).read_bytes()).hex() for name in (STORE, GENESIS)}
+    (backup / MANIFEST).write_text(json.dumps(manifest))
 
 
 def flipped(name: str) -> Callable[[Path], None]:
@@ -145,16 +145,16 @@ def changed(statement: str, *, stated: tuple[str, object] | None = None) -> Call
             connection.commit()
         sealed_again(backup)
         if stated is not None:
-            told = json.loads((backup / MANIFEST).read_bytes()) | dict([stated])
-            (backup / MANIFEST).write_text(json.dumps(told))
+            manifest = json.loads((backup / MANIFEST).read_bytes()) | dict([stated])
+            (backup / MANIFEST).write_text(json.dumps(manifest))
 
     return change
 
 
 def stated(name: str, value: object) -> Callable[[Path], None]:
     def state(backup: Path) -> None:
-        told = json.loads((backup / MANIFEST).read_bytes()) | {name: value}
-        (backup / MANIFEST).write_text(json.dumps(told))
+        manifest = json.loads((backup / MANIFEST).read_bytes()) | {name: value}
+        (backup / MANIFEST).write_text(json.dumps(manifest))
 
     return state
 

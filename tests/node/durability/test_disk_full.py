@@ -18,7 +18,7 @@ from tests.kit.node.small_disk import fill, remount, small_disk
 @pytest.fixture
 def validator(tmp_path: Path) -> Iterator[LoneValidator]:
     with small_disk(tmp_path / "disk", 16) as disk, lone_validator(disk) as made:
-        made.told = tmp_path / "told"
+        made.output = tmp_path / "output"
         yield made
 
 
@@ -29,15 +29,15 @@ def test_a_full_disk_ends_a_node_with_a_remedy_and_loses_nothing(validator: Lone
             stood = validator.height
             hashes = [validator.hash_at(height) for height in range(1, stood + 1)]
             filler = fill(validator.home)
-            assert node.wait() == ExitCode.UNEXPECTED, validator.told.read_text()
-        said = validator.told.read_text()
+            assert node.wait() == ExitCode.UNEXPECTED, validator.output.read_text()
+        said = validator.output.read_text()
         assert NodeCode.DISK_UNUSABLE.label in said
         assert NodeCode.DISK_UNUSABLE.remedy in said
         filler.unlink()
         with validator.running() as node:
             validator.reach(stood + 2, node)
             assert [validator.hash_at(height) for height in range(1, stood + 1)] == hashes
-        validator.told.write_text("")
+        validator.output.write_text("")
     assert not list(validator.home.glob("crash-*"))
 
 
@@ -53,7 +53,7 @@ def test_a_node_on_a_full_or_read_only_disk_does_not_start_and_spoils_nothing(va
     with validator.running() as node:
         assert node.wait() == ExitCode.UNEXPECTED
     remount(validator.home.parents[1], "rw")
-    assert validator.told.read_text().count(NodeCode.DISK_UNUSABLE.label) == 2
+    assert validator.output.read_text().count(NodeCode.DISK_UNUSABLE.label) == 2
     with validator.running() as node:
         validator.reach(6, node)
         assert [validator.hash_at(height) for height in range(1, 5)] == hashes

@@ -203,13 +203,13 @@ def test_the_record_that_differs_is_named_with_its_module_and_the_height(
     shutil.copytree(home.path, other)
     saved_at = tampered(home)
     assert run(["debug", "statediff", str(home.path), str(other), "--output", "json"]) == 6
-    told = json.loads(capsys.readouterr().out)
-    assert told["height"] == HEIGHTS
-    assert any(f"A: at height {saved_at} the header states other roots of LEDGER" in line for line in told["headers"])
-    assert not any(line.startswith("B:") for line in told["headers"])
-    differing = {each["module"] for each in told["diff"]["modules"] if not each["equal"]}
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["height"] == HEIGHTS
+    assert any(f"A: at height {saved_at} the header states other roots of LEDGER" in line for line in answer["headers"])
+    assert not any(line.startswith("B:") for line in answer["headers"])
+    differing = {each["module"] for each in answer["diff"]["modules"] if not each["equal"]}
     assert "LEDGER" in differing
-    tables = {each["table"]: each for each in told["diff"]["tables"]}
+    tables = {each["table"]: each for each in answer["diff"]["tables"]}
     assert tables["balances"]["changed"] == 1
     assert (tables["balances"]["only_a"], tables["balances"]["only_b"]) == (0, 0)
     assert run(["debug", "statediff", str(other), str(other)]) == 0

@@ -50,14 +50,14 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
     assert dumped["standing"]["frames"] >= 6
     before = (validator.home / "sign-state").read_bytes()
     assert run(back) == 0
-    told = json.loads(capsys.readouterr().out)
+    answer = json.loads(capsys.readouterr().out)
     assert (validator.home / "sign-state").read_bytes() == before
     settings = moved(validator, home, move, capsys)
     with validator.running(*settings) as node:
         with signing(home):
-            validator.reach(told["removed"] + 3, node)
-            assert validator.hash_at(told["removed"]) == "0x" + told["removed_hash"]
-            assert run(["light", "verify", str(told["removed"]), *light, "--hash", told["removed_hash"]]) == 0
+            validator.reach(answer["removed"] + 3, node)
+            assert validator.hash_at(answer["removed"]) == "0x" + answer["removed_hash"]
+            assert run(["light", "verify", str(answer["removed"]), *light, "--hash", answer["removed_hash"]]) == 0
         until_now(lambda: "signer" in failing(validator))
         stood = validator.height
         time.sleep(0.5)
@@ -72,7 +72,7 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
 def moved(validator: LoneValidator, home: Path, move: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Move the keys; the settings that the node then needs."""
     assert run([*move, "--output", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    answer = json.loads(capsys.readouterr().out)
     assert run(move) == 7, "never twice"
     capsys.readouterr()
     ours, theirs = SignStateFile(validator.home / "sign-state"), SignStateFile(home / "signer-state")
@@ -82,7 +82,7 @@ def moved(validator: LoneValidator, home: Path, move: list[str], capsys: pytest.
     ours.close()
     theirs.close()
     (validator.home / "keys" / "validator.json").unlink()
-    return [f"signer.{name}={value}" for name, value in told.items()]
+    return [f"signer.{name}={value}" for name, value in answer.items()]
 
 
 def failing(validator: LoneValidator) -> set[str]:

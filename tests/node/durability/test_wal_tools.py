@@ -74,18 +74,18 @@ def test_the_pieces_are_the_file_and_agree_with_what_a_start_would_do(at: int, b
     log = bytes(data[:cut])
     found = list(pieces(log))
     assert b"".join(log[piece.at : piece.at + piece.length] for piece in found) == log
-    told = summarize_log(log)
+    summary = summarize_log(log)
     whole = max(count for count in range(5) if ENDS[count] <= min(at, cut) or (at >= cut and ENDS[count] <= cut))
-    assert (told.frames, told.good_bytes) == (whole, ENDS[whole])
+    assert (summary.frames, summary.good_bytes) == (whole, ENDS[whole])
     try:
         records, good = read_frames(log)
     except LocalFault as fault:
         assert fault.code is ConsensusCode.WAL_CORRUPT
-        assert told.damaged_at == ENDS[whole]
-        assert told.frames_behind > 0
+        assert summary.damaged_at == ENDS[whole]
+        assert summary.frames_behind > 0
     else:
-        assert told.damaged_at < 0
-        assert (good, len(log) - good) == (told.good_bytes, told.torn_bytes)
+        assert summary.damaged_at < 0
+        assert (good, len(log) - good) == (summary.good_bytes, summary.torn_bytes)
         assert records == [record for frame in FRAMES[:whole] for record in frame]
 
 
@@ -163,9 +163,9 @@ def test_dump_tells_frames_and_damage(tmp_path: Path, capsys: pytest.CaptureFixt
     path, data = tmp_path / "consensus.wal", damaged(ENDS[1] + 30)
     path.write_bytes(data)
     assert run(["wal", "dump", str(path), "--output", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [frame["whole"] for frame in told["frames"]] == [True, False, True, True]
-    assert (told["standing"]["damaged_at"], told["standing"]["frames_behind"]) == (ENDS[1], 2)
+    answer = json.loads(capsys.readouterr().out)
+    assert [frame["whole"] for frame in answer["frames"]] == [True, False, True, True]
+    assert (answer["standing"]["damaged_at"], answer["standing"]["frames_behind"]) == (ENDS[1], 2)
     assert run(["wal", "dump", str(path)]) == 0
     assert f"{ENDS[1]:>10} DAMAGED" in capsys.readouterr().out
     assert path.read_bytes() == data

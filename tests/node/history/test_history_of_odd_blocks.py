@@ -86,5 +86,5 @@ def test_a_text_with_a_zero_byte_ends_no_query(crisis: Recorded, crisis_rows: li
     with HistoryDatabase(database, network_id(crisis.home.genesis)) as history:
         history.write([{"blocks": [block], "requests": [request], "receipts": [receipt]}])
     assert answer(database, "SELECT code, place FROM refusals", {})[1] == [(1, "terms")]
-    told = "SELECT body->'values'->0->>0, body->'values'->0->>1 FROM receipts"
-    assert answer(database, told, {})[1] == [("path\ufffd", "\\u0000")]
+    query = "SELECT body->'values'->0->>0, body->'values'->0->>1 FROM receipts"
+    assert answer(database, query, {})[1] == [("path\ufffd", "\\u0000")]

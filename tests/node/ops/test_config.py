@@ -279,8 +279,8 @@ def test_every_key_of_the_wrong_type_is_told_at_once_by_its_place_in_the_file(tm
     )
     with pytest.raises(ExceptionGroup) as caught:
         read_config(path, {})
-    told = {fault.at: fault.code for fault in caught.value.exceptions if isinstance(fault, LocalFault)}
-    assert told == {
+    codes = {fault.at: fault.code for fault in caught.value.exceptions if isinstance(fault, LocalFault)}
+    assert codes == {
         "unknown": NodeCode.CONFIG_UNKNOWN_KEY,
         "consensus.grwoth_ms": NodeCode.CONFIG_UNKNOWN_KEY,
         "consensus.heartbeat_ms": NodeCode.CONFIG_VALUE,
@@ -289,5 +289,5 @@ def test_every_key_of_the_wrong_type_is_told_at_once_by_its_place_in_the_file(tm
         "p2p.peers[3].port": NodeCode.CONFIG_VALUE,
         "p2p.peers[4].key": NodeCode.CONFIG_VALUE,
     }
-    with refused(next(iter(told.values())), LocalFault):
+    with refused(next(iter(codes.values())), LocalFault):
         load_config(path, {})

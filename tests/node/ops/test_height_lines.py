@@ -34,10 +34,10 @@ def requests(words: World, height: int) -> tuple[Transaction, ...]:
 
 def test_a_line_has_what_was_decided_and_how(tmp_path: Path) -> None:
     with new_station(tmp_path) as station, capture_logs() as lines:
-        told = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
-        station.application.listen(told.committed)
+        height_lines = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
+        station.application.listen(height_lines.committed)
         for committed in decided(station, 5, facts, requests):
-            told.decided(Decided(committed, rounds=2, duration_ms=40, fetched=False))
+            height_lines.decided(Decided(committed, rounds=2, duration_ms=40, fetched=False))
     found = [line for line in lines if line["event"] == "decided"]
     assert [line["height"] for line in found] == [1, 2, 3, 4, 5]
     expected = {"round": 1, "transactions": 2, "trades": 1, "ms": 40, "peers": 3, "log_level": "info"}
@@ -46,9 +46,9 @@ def test_a_line_has_what_was_decided_and_how(tmp_path: Path) -> None:
 
 def test_fetched_heights_are_told_now_and_then(tmp_path: Path) -> None:
     with new_station(tmp_path) as station, capture_logs() as lines:
-        told = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
+        height_lines = HeightLines(lambda: 3, lambda: 2 * FETCHED_EVERY)
         for committed in decided(station, FETCHED_EVERY + 1):
-            told.decided(Decided(committed, rounds=1, duration_ms=0, fetched=True))
+            height_lines.decided(Decided(committed, rounds=1, duration_ms=0, fetched=True))
     (line,) = (line for line in lines if line["event"] == "fetched")
     assert (line["height"], line["behind"]) == (FETCHED_EVERY, FETCHED_EVERY)
     assert line["seconds_left"] >= 0

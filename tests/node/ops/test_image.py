@@ -189,12 +189,12 @@ def test_without_packages_of_debian_make_image_base_says_what_is_missing(tmp_pat
 def test_each_tool_is_told_to_keep_the_health_check(tool: str, tmp_path: Path) -> None:
     (tmp_path / tool).write_text("#!/bin/sh\n")
     (tmp_path / tool).chmod(0o755)
-    told = make("--dry-run", "image", "IMAGE=x:1", "IMAGE_OPTIONS=--pull=never", path=str(tmp_path)).stdout
-    assert f"{tool} build" in told
-    assert "--file configs/image/Containerfile" in told
-    assert "--tag x:1" in told
-    assert "--pull=never" in told
-    assert ("--format docker" in told) is (tool != "docker"), "docker knows no other format"
+    output = make("--dry-run", "image", "IMAGE=x:1", "IMAGE_OPTIONS=--pull=never", path=str(tmp_path)).stdout
+    assert f"{tool} build" in output
+    assert "--file configs/image/Containerfile" in output
+    assert "--tag x:1" in output
+    assert "--pull=never" in output
+    assert ("--format docker" in output) is (tool != "docker"), "docker knows no other format"
 
 
 OWN_BASE = "localhost/crossclear-base:bookworm"
@@ -262,8 +262,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
 def test_a_container_with_everything_closed_makes_a_home_and_runs_a_node(containers: Containers) -> None:
     assert containers.run("--version").strip() == f"crossclear, version {PROJECT['version']}"
     p2p, api = free_ports(2)
-    told = containers.run("-c", FIRST_NETWORK.format(p2p=p2p, api=api), entrypoint="sh")
-    assert told.splitlines()[-1] == "26600", told
+    output = containers.run("-c", FIRST_NETWORK.format(p2p=p2p, api=api), entrypoint="sh")
+    assert output.splitlines()[-1] == "26600", output
     containers.start()
     wait_until_healthy(containers)
     code, log = containers.stop()

@@ -1,4 +1,4 @@
-"""Rules of what systemd is told, and of the units: hardened, and not started again where that does harm."""
+"""Rules of what systemd is notified of, and of the units: hardened, and not started again where that does harm."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
         yield (name if request.param == "path" else "@" + name), received
 
 
-async def told(environment: dict[str, str], received: socket.socket, messages: int) -> list[dict[str, str]]:
+async def notifications(environment: dict[str, str], received: socket.socket, messages: int) -> list[dict[str, str]]:
     """So many messages, and the one at the end."""
     found: list[bytes] = []
     async with trio.open_nursery() as nursery:
@@ -44,7 +44,7 @@ async def told(environment: dict[str, str], received: socket.socket, messages: i
 async def test_a_process_is_ready_then_alive_then_stops(listening: tuple[str, socket.socket]) -> None:
     address, received = listening
     environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000", "WATCHDOG_PID": "7"}
-    first, *alive, last = await told(environment, received, 3)
+    first, *alive, last = await notifications(environment, received, 3)
     assert (first["READY"], first["STATUS"], first["MAINPID"]) == ("1", "at height 3", str(os.getpid()))
     assert len(alive) >= 2
     assert all(each == {"WATCHDOG": "1", "STATUS": "at height 3"} for each in alive)
@@ -56,7 +56,7 @@ async def test_a_watchdog_that_was_not_asked_for_hears_nothing(
     listening: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch, asked: dict[str, str]
 ) -> None:
     monkeypatch.setattr(systemd, "STATUS_SECONDS", 0.01)
-    messages = await told({"NOTIFY_SOCKET": listening[0]} | asked, listening[1], 3)
+    messages = await notifications({"NOTIFY_SOCKET": listening[0]} | asked, listening[1], 3)
     assert not any("WATCHDOG" in each for each in messages)
 
 

@@ -200,7 +200,7 @@ async def test_streams_beyond_the_limit_are_reset_and_the_session_lives(cluster)
         assert (await victim.network.receive(PeerChannel.CONSENSUS).receive()).data == b"vote"
 
 
-def told(
+def published(
     origin: bytes, secret: bytes, data: bytes = b"lie", topic: str = "trades", number: int | None = None
 ) -> rpc_pb2.Message:
     """A gossip message as a liar would make it."""
@@ -224,18 +224,18 @@ async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted
         queue = await gossip_queue(liar, victim)
         own, stranger = liar.config.secret, bytes(32)
         lies = [
-            told(third.key, own),
-            told(ed25519.public_key(stranger), stranger),
-            told(victim.key, own),
-            told(liar.key, own, data=bytes(TOPIC_MESSAGE_BYTES + 1)),
-            told(liar.key, own, number=time.time_ns() - 3600 * 10**9),
-            told(liar.key, own, topic="prices"),
+            published(third.key, own),
+            published(ed25519.public_key(stranger), stranger),
+            published(victim.key, own),
+            published(liar.key, own, data=bytes(TOPIC_MESSAGE_BYTES + 1)),
+            published(liar.key, own, number=time.time_ns() - 3600 * 10**9),
+            published(liar.key, own, topic="prices"),
             rpc_pb2.Message(data=b"x", topicIDs=["trades", "prices"], from_id=b"", seqno=bytes(8)),
             rpc_pb2.Message(data=b"y", topicIDs=["trades"], from_id=b"\x12\x20" + bytes(32), seqno=bytes(8)),
         ]
         for lie in lies:
             queue.push(rpc_pb2.RPC(publish=[lie]))
-        queue.push(rpc_pb2.RPC(publish=[told(liar.key, own, b"true")]))
+        queue.push(rpc_pb2.RPC(publish=[published(liar.key, own, b"true")]))
         feed = victim.feeds[Topic.TRADES]
         assert (await feed.receive()).data == b"true"
         stats = victim.network.stats
@@ -250,7 +250,7 @@ async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted
 async def test_a_signed_message_told_again_is_delivered_once_whoever_tells_it(cluster):
     async with cluster(3, topics=TRADES) as (liar, victim, third):
         queue = await gossip_queue(liar, victim)
-        message = told(third.key, third.config.secret, b"once")
+        message = published(third.key, third.config.secret, b"once")
         gossip = victim.network._gossip
         for _ in range(3):
             queue.push(rpc_pb2.RPC(publish=[message]))
@@ -299,7 +299,7 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
 async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
     async with cluster(3, topics=TRADES, settings={"gossip_per_second": 50}) as (liar, victim, named):
         queue = await gossip_queue(liar, victim)
-        forged = [told(named.key, liar.config.secret, b"%d" % number) for number in range(150)]
+        forged = [published(named.key, liar.config.secret, b"%d" % number) for number in range(150)]
         queue.push(rpc_pb2.RPC(publish=forged))
         stats = victim.network.stats.topic("trades")
         await until(lambda: bool(stats.dropped["signature"]))

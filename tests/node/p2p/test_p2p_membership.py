@@ -67,8 +67,8 @@ async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluste
         validator.network.admit([validator.key])
         validator.network.send(observer.key, PeerChannel.SYNC, b"a block")
         assert (await observer.network.receive(PeerChannel.SYNC).receive()).data == b"a block"
-        (told,) = validator.network.status()
-        assert (told.key, told.role, told.connected, told.score) == (observer.key, Role.OBSERVER, True, 100)
+        (status,) = validator.network.status()
+        assert (status.key, status.role, status.connected, status.score) == (observer.key, Role.OBSERVER, True, 100)
 
 
 async def test_a_ban_closes_the_connection_refuses_the_next_ones_and_ends_by_itself(cluster, monkeypatch):

@@ -131,9 +131,9 @@ def test_every_field_but_the_signatures_is_signed(kind: type) -> None:
 
 
 def all_kinds(desk: World) -> list[Transaction]:
-    told, held = desk.report(ALICE, BOB), desk.report(ALICE, BOB, hold_ms=10_000)
+    report, held = desk.report(ALICE, BOB), desk.report(ALICE, BOB, hold_ms=10_000)
     return [
-        told,
+        report,
         held,
         desk.report(ALICE, BOB, signers="vbs"),
         desk.bilateral(ALICE, BOB),
@@ -143,7 +143,7 @@ def all_kinds(desk: World) -> list[Transaction]:
         desk.mandate(ALICE),
         desk.session_key(ALICE),
         desk.bundle(ALICE, BOB, (BTC_PERP, 1, PRICE), (BTC_PERP, -1, PRICE)),
-        desk.statement([line_of(told)]),
+        desk.statement([line_of(report)]),
         desk.opening(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY),
         desk.closing(ALICE),
         desk.token_transfer(ALICE, ALICE_CLIENT, 1, WETH_1),

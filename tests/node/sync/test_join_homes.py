@@ -56,13 +56,13 @@ def run(*given: str) -> Any:
 
 
 def test_a_home_has_keys_of_its_own_the_networks_seed_and_its_peers(net: Testnet, tmp_path: Path) -> None:
-    told = run(*arguments(net, tmp_path / "new"), "--trust", f"7:{'ab' * 32}", "--listen", "127.0.0.1:27123")
+    result = run(*arguments(net, tmp_path / "new"), "--trust", f"7:{'ab' * 32}", "--listen", "127.0.0.1:27123")
     home = tmp_path / "new"
     keys = open_node_keys(home, home / "password", allow_weak=True)
     old = net.nodes[0].home
     assert keys.network_seed == open_node_keys(old, old / "password", allow_weak=True).network_seed
-    assert told["network"] == net.network.hex()
-    config = effective_config(Path(told["config"]), ()).config
+    assert result["network"] == net.network.hex()
+    config = effective_config(Path(result["config"]), ()).config
     assert [peer.key for peer in config.p2p.peers] == [node.envelope_key.hex() for node in net.nodes]
     assert (config.p2p.port, config.state_sync.enabled, config.state_sync.trust_height) == (27123, True, 7)
     assert (home / "genesis.json").read_bytes() == net.genesis_path.read_bytes()
@@ -81,8 +81,8 @@ def test_a_home_has_keys_of_its_own_the_networks_seed_and_its_peers(net: Testnet
 def test_a_new_node_announces_where_it_can_be_reached(
     net: Testnet, tmp_path: Path, given: tuple[str, ...], announced: str
 ) -> None:
-    told = run(*arguments(net, tmp_path / "new"), *given)
-    assert effective_config(Path(told["config"]), ()).config.p2p.announce == announced
+    result = run(*arguments(net, tmp_path / "new"), *given)
+    assert effective_config(Path(result["config"]), ()).config.p2p.announce == announced
 
 
 def test_a_chain_without_endpoint_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:
@@ -130,10 +130,10 @@ def test_two_homes_have_different_keys(net: Testnet, tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(net: Testnet, tmp_path: Path) -> None:
-    told = run(*arguments(net, tmp_path / "a"))
+    result = run(*arguments(net, tmp_path / "a"))
     with refused(NodeCode.OUTPUT_EXISTS, LocalFault):
         run(*arguments(net, tmp_path / "a"))
-    assert effective_config(Path(told["config"]), ()).config.state_sync.enabled
+    assert effective_config(Path(result["config"]), ()).config.state_sync.enabled
 
 
 def test_a_seed_that_others_may_read_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:

@@ -55,14 +55,14 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
         [sys.executable, "-m", "cli", *joining, "--prepare-only"], capture_output=True, text=True, cwd=ROOT
     )
     assert made.returncode == 0, made.stderr
-    told = json.loads(made.stdout)
+    answer = json.loads(made.stdout)
     for node in net.nodes:
         others = [other for other in net.nodes if other is not node]
         peers = [{"key": each.envelope_key.hex(), "host": "127.0.0.1", "port": ports[each.index]} for each in others]
         settings = {
             "p2p.port": str(ports[node.index]),
             "p2p.peers": json.dumps(peers),
-            "p2p.observers": json.dumps([{"key": told["envelope"]}]),
+            "p2p.observers": json.dumps([{"key": answer["envelope"]}]),
             "consensus.heartbeat_ms": "60",
             "api.enabled": "false",
             "relayer.enabled": "false",
@@ -74,7 +74,7 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
     while processes[0].until("epoch snapshot")["height"] < 3 * EPOCH:
         """Wait until there is something to join."""
     settings = ["--set", "logging.format=json", "--set", "proofs.enabled=false"]
-    joined = VerbProcess("start", "--config", told["config"], *settings)
+    joined = VerbProcess("start", "--config", answer["config"], *settings)
     processes.append(joined)
     height = joined.until("joined")["height"]
     assert height >= 2 * EPOCH
@@ -123,9 +123,9 @@ def test_a_newcomer_whom_nobody_lists_says_so_in_its_log_and_its_readiness(
     validator.until("running")
     newcomer = VerbProcess("start", "--config", str(home / "node.toml"), "--set", "logging.format=json")
     processes.append(newcomer)
-    while "refuses" not in (told := newcomer.until("no peer lets this node in")["why"]):
+    while "refuses" not in (why := newcomer.until("no peer lets this node in")["why"]):
         """Wait until the other has been seen."""
-    refusal, absence = told.split("; ")
+    refusal, absence = why.split("; ")
     assert refusal.startswith(f"{running[:16]} at 127.0.0.1:{p2p} answers and refuses this node")
     assert f"does not list the key {key}" in refusal
     assert absence.startswith(f"{away[:16]} at 127.0.0.1:{dead} cannot be reached")
@@ -134,7 +134,7 @@ def test_a_newcomer_whom_nobody_lists_says_so_in_its_log_and_its_readiness(
     readiness = httpx.get(f"{url}/readyz")
     checks = {check["name"]: check for check in readiness.json()["checks"]}
     assert (readiness.status_code, readiness.json()["ready"], set(checks)) == (503, False, {"state", "peers"})
-    assert checks["peers"]["detail"] == f"0 peers connected; {told}"
+    assert checks["peers"]["detail"] == f"0 peers connected; {why}"
     refused = httpx.post(f"{url}/v1/transactions")
     assert (refused.status_code, refused.json()["code"]) == (503, NodeCode.API_NOT_READY.label)
     shown = subprocess.run(

@@ -52,6 +52,6 @@ def test_a_validator_that_did_not_sign_the_list_is_accused_on_the_word_of_others
     assert (report.has_signed, OTHERS in report.detail) == (itself, not itself)
     trusted = {"network": market.NETWORK.hex(), "validators_hash": VALIDATORS.hash.hex()}
     times = {"now_ms": str(NOW_MS), "set_known_ms": str(NOW_MS), "max_age_ms": "any"}
-    told = second.ask(file=data, answer=answer.read_bytes(), **trusted, **times)
-    assert told["contradiction"] == "commitment"
-    assert (OTHERS in told["checks"][-1]["detail"]) == (not itself)
+    answered = second.ask(file=data, answer=answer.read_bytes(), **trusted, **times)
+    assert answered["contradiction"] == "commitment"
+    assert (OTHERS in answered["checks"][-1]["detail"]) == (not itself)

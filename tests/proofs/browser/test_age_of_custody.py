@@ -38,14 +38,14 @@ def test_a_vault_that_is_full_in_an_old_block_is_named_with_its_time(
     assert named["block_time_s:2:102"] == 1_700_000_000, "dated after the header"
     (words,) = [each for each in verdict.not_proven if OLDEST in each]
     assert words.endswith(f"of chain 1, is {age} older than the header.")
-    told = second.ask(file=data)
-    assert told["attested"] == {name: str(value) for name, value in verdict.attested}
-    assert words in told["notProven"]
+    answer = second.ask(file=data)
+    assert answer["attested"] == {name: str(value) for name, value in verdict.attested}
+    assert words in answer["notProven"]
 
 
 def test_without_a_header_that_is_shown_no_time_is_named(second: SecondVerifier) -> None:
     data = write_package(replace(read_package(of_days(1)), custody=()))
-    verdict, told = verify_package(data), second.ask(file=data)
+    verdict, answer = verify_package(data), second.ask(file=data)
     assert not any(name.startswith("block_time_s") for name, _ in verdict.attested)
-    assert told["attested"] == {name: str(value) for name, value in verdict.attested}
-    assert not any(OLDEST in each for each in (*verdict.not_proven, *told["notProven"]))
+    assert answer["attested"] == {name: str(value) for name, value in verdict.attested}
+    assert not any(OLDEST in each for each in (*verdict.not_proven, *answer["notProven"]))

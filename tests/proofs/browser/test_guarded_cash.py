@@ -75,9 +75,9 @@ def test_whether_a_guarded_token_still_backs_cash_is_named(second: SecondVerifie
         assert all(check.complete for check in verdict.checks)
         named.append(dict(verdict.attested))
         texts = {name: value.hex() for name, value in known.items()}
-        told = second.ask(file=data, **texts, genesis=genesis_to_json(genesis))
-        assert told["ok"]
-        assert told["attested"] == {name: str(value) for name, value in verdict.attested}
+        answer = second.ask(file=data, **texts, genesis=genesis_to_json(genesis))
+        assert answer["ok"]
+        assert answer["attested"] == {name: str(value) for name, value in verdict.attested}
     assert {name for name in {*named[0], *named[1]} if named[0].get(name) != named[1].get(name)} == {
         f"backs_cash:{PLACE}"
     }

@@ -132,8 +132,8 @@ def test_a_set_that_was_in_force_too_long_ago_is_a_finding(second: SecondVerifie
     history = PackageHistory(validators_hash=own, freshness=Freshness(now, set_known_ms=since if known else None))
     history.add("0.ccp", EPOCHS[4])
     first = history.finish()
-    told = {"set_known_ms": str(since)} if known else {}
-    verdict = second.ask(history=[EPOCHS[4]], validators_hash=own.hex(), now_ms=str(now), **told)
+    stated = {"set_known_ms": str(since)} if known else {}
+    verdict = second.ask(history=[EPOCHS[4]], validators_hash=own.hex(), now_ms=str(now), **stated)
     assert verdict["ok"] == first.ok == (not (late and known))
     assert [finding["code"] for finding in verdict["findings"]] == ["R0758 set_expired"] * (not first.ok)
     assert {line for line in first.not_proven if line not in LIMITS} <= set(verdict["notProven"])

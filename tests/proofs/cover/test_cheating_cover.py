@@ -147,8 +147,8 @@ def test_a_loss_that_is_overstated_only_needs_a_larger_fund(market, short):
     lie = Forger(short, short.statement, account_lies={1: {slot: more}})
     refused(market, lie)
     listed = (short.statement.cover[0].deficits[0] + 10**6, short.statement.cover[0].deficits[1])
-    told = Forger(short, lying(short.statement, deficits=listed), account_lies={1: {slot: more}})
-    assert verify_package(told.made(market)).ok
+    liar = Forger(short, lying(short.statement, deficits=listed), account_lies={1: {slot: more}})
+    assert verify_package(liar.made(market)).ok
 
 
 @pytest.mark.parametrize("cash", [10**11, 5 * 10**10])

@@ -286,7 +286,7 @@ def test_a_trusted_set_that_was_in_force_too_long_ago_is_a_finding(market, three
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "words"),
     [
         ({"time_ms": 1_584_000_000_000}, "time_ms"),
         ({"withdrawals_count": 0}, "withdrawals"),
@@ -295,12 +295,12 @@ def test_a_trusted_set_that_was_in_force_too_long_ago_is_a_finding(market, three
         ({"time_ms": 1_584_000_000_043}, "clock stands still"),
     ],
 )
-def test_what_only_grows_may_not_become_less(market, change, told):
+def test_what_only_grows_may_not_become_less(market, change, words):
     cursors = (DepositCursor(1, bytes(20), 9),)
     first = package_of(4, deposit_cursors=cursors)
     verdict = judged([first, package_of(5, **{"deposit_cursors": cursors, **change})])
     assert codes(verdict) == {ProofCode.HISTORY_BACKWARDS}
-    assert told in verdict.findings[0].detail
+    assert words in verdict.findings[0].detail
     assert judged([first, package_of(5, deposit_cursors=cursors)]).ok
 
 

@@ -318,15 +318,15 @@ def test_a_member_that_mistypes_its_holdings_is_not_told_a_commitment_to_them(ma
     typed = (held[0] + 17, *held[1:])
     context = context_of(good.statement, account, market.owner(account))
     full = complete_holdings(good.statement, AccountHoldings(account, typed))
-    told = commit_holdings(basis(market.N), full, seed, context)
-    assert moved(dict(good.commitments)[account], told, points=basis(market.N)) == (0, 17)
+    commitment = commit_holdings(basis(market.N), full, seed, context)
+    assert moved(dict(good.commitments)[account], commitment, points=basis(market.N)) == (0, 17)
     own = OwnAccount(account, typed, seed, market.owner(account))
     verdict = verify_package(package, own=own)
     assert verdict.failed == "inclusion"
-    assert told.hex()[:16] not in verdict.checks[-1].detail
+    assert commitment.hex()[:16] not in verdict.checks[-1].detail
     with refused(ProofCode.NOT_INCLUDED, LocalFault) as fault:
         prove_account(good, own)
-    assert told not in fault.value.values.values()
+    assert commitment not in fault.value.values.values()
 
 
 @pytest.mark.parametrize("held", [(-123_457, 0), (0, 2**40 + 123_457), (0, 5 * 123_457)])
@@ -334,8 +334,8 @@ def test_a_fault_about_holdings_tells_where_and_not_how_much(held):
     """Faults end in logs, and logs leave the machine."""
     with refused(ProofCode.WITNESS_OUT_OF_RANGE, LocalFault) as fault:
         make_witness(LAYOUT, held, 0, (1, 2))
-    told = [fault.value.at, *map(str, fault.value.values.values())]
+    values = [fault.value.at, *map(str, fault.value.values.values())]
     assert fault.value.at.split()[0] in ("slot", "row")
     assert not any(
-        str(abs(number)) in each for number in (*held, held[0] - 3 * held[1] + 10) if number for each in told
+        str(abs(number)) in each for number in (*held, held[0] - 3 * held[1] + 10) if number for each in values
     )

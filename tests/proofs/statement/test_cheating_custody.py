@@ -69,9 +69,9 @@ NUMBERS = ("deposited", "withdrawn", "balance")
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("by", [1, -1, 10**9, 2**200])
 def test_a_number_that_the_state_does_not_hold_is_refused(shown, name, by):
-    told = int.from_bytes(getattr(shown.terms[0], name), "big") + by
-    if told >= 0:
-        assert shown.refusal(**{name: u256(told)}) is ProofCode.CUSTODY_DIFFERS
+    number = int.from_bytes(getattr(shown.terms[0], name), "big") + by
+    if number >= 0:
+        assert shown.refusal(**{name: u256(number)}) is ProofCode.CUSTODY_DIFFERS
 
 
 def test_a_block_number_that_the_header_does_not_hold_is_refused(shown):

@@ -91,7 +91,7 @@ SOFTER = {
     "a row of its own": lambda stated: replace(
         stated, rows=(*stated.rows, replace(stated.rows[5], name="another", constant=0))
     ),
-    "the prices that are told": lambda stated: replace(stated, prices=(PriceUsed("BTC", 1), *stated.prices[1:])),
+    "the prices that are stated": lambda stated: replace(stated, prices=(PriceUsed("BTC", 1), *stated.prices[1:])),
 }
 
 

@@ -75,9 +75,9 @@ def test_the_pages_commands_print_what_it_shows(desk: Path, capsys: pytest.Captu
         for command, expected in re.findall(r"^\$ crossclear (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
             code = int(command.partition(" # exits with ")[2] or 0)
             assert run(shlex.split(command, comments=True)) == code, command
-            told = capsys.readouterr().out
+            printed = capsys.readouterr().out
             if expected:
-                assert doctest.OutputChecker().check_output(expected, told, OPTIONS), told
+                assert doctest.OutputChecker().check_output(expected, printed, OPTIONS), printed
             count += 1
     assert count == 7
 

@@ -165,7 +165,7 @@ def test_both_judge_proofs_of_one_account_alike(market, package):
     good = prove_account(read_package(package), own)
     joint = read_package(package)
     other = dict(joint.commitments)[5]
-    told = set()
+    names = set()
     for data in (
         good,
         good[:-1],
@@ -177,8 +177,8 @@ def test_both_judge_proofs_of_one_account_alike(market, package):
         failed = verify_standalone(data, package).failed or ""
         found = failed_standalone(data, package)
         assert found == failed or (failed == "encoding" and found)
-        told.add(failed)
-    assert told == {"", "encoding", "listed", "solvency"}
+        names.add(failed)
+    assert names == {"", "encoding", "listed", "solvency"}
 
 
 def test_both_compute_the_same_commitment_of_holdings_and_seed(market, package):

@@ -35,8 +35,8 @@ def main() -> int:
             for total, more in zip(sums, counted, strict=True):
                 total.update(more)
             print(f"seed {seed}: {sum(sums[0].values()):,} accepted so far", file=sys.stderr, flush=True)
-    accepted, refused, told = sums
-    for title, counter in (("accepted", accepted), ("refused", refused), ("receipts", told)):
+    accepted, refused, counts = sums
+    for title, counter in (("accepted", accepted), ("refused", refused), ("receipts", counts)):
         print(f"{title}: {sum(counter.values()):,}")
         for name, count in counter.most_common():
             print(f"  {count:>9,} {name}")

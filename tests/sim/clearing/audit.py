@@ -36,26 +36,28 @@ from tests.sim.violation import require
 rulebook: Any = clearing.apply_block
 
 
-Told = Sequence[tuple[int, dict[int, int]]]
-"""What honest validators told, newest last: (block time, ticks by feed)."""
+ReportedPrices = Sequence[tuple[int, dict[int, int]]]
+"""What honest validators reported, newest last: (block time, ticks by feed)."""
 
 
-def audit_block(after: State, result: BlockResult, told: Told) -> None:
+def audit_block(after: State, result: BlockResult, reported: ReportedPrices) -> None:
     check_whole_state(after)
     for receipt in result.receipts:
         if isinstance(receipt, TradeNovated):
             audit_trade(after, receipt)
         elif isinstance(receipt, Liquidated):
-            audit_liquidation(after, receipt, told)
+            audit_liquidation(after, receipt, reported)
         elif isinstance(receipt, WithdrawalReleased):
             # A refund is in base units, and may be less than a clearing unit.
             size = receipt.units if receipt.account != STRAY_ACCOUNT else int.from_bytes(receipt.amount, "big")
             require(size > 0, "a withdrawal of nothing", nonce=receipt.nonce)
         elif isinstance(receipt, FundingPaid):
-            require(0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", told=receipt)
+            require(
+                0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", receipt=receipt
+            )
     for feed, found in after.feeds.ordered():
-        good = found.status != FeedStatus.OPEN or is_fresh(after, feed, told)
-        require(good, "an open price that nobody honest told", feed=feed, found=found)
+        good = found.status != FeedStatus.OPEN or is_fresh(after, feed, reported)
+        require(good, "an open price that nobody honest reported", feed=feed, found=found)
     if result.snapshot_due:
         promised = promised_at_exit(after)
         for asset in after.terms.assets.values():
@@ -71,17 +73,17 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
             require(good, "exits beyond custody", asset=asset.id)
 
 
-def is_fresh(after: State, feed: int, told: Told) -> bool:
-    """Whether an honest validator told the feed's price so lately that it may be used."""
+def is_fresh(after: State, feed: int, reported: ReportedPrices) -> bool:
+    """Whether an honest validator reported the feed's price so lately that it may be used."""
     oldest = after.now.time_ms - STORY_MARKET.report_age_ms_max
-    return any(ticks.get(feed) == after.feeds[feed].ticks for time_ms, ticks in told if time_ms >= oldest)
+    return any(ticks.get(feed) == after.feeds[feed].ticks for time_ms, ticks in reported if time_ms >= oldest)
 
 
-def is_good_price(after: State, feed: int, told: Told) -> bool:
+def is_good_price(after: State, feed: int, reported: ReportedPrices) -> bool:
     """Whether positions may be closed out at it: fresh, or stale within its grace."""
     found = after.feeds[feed]
     if found.status == FeedStatus.OPEN:
-        return is_fresh(after, feed, told)
+        return is_fresh(after, feed, reported)
     grace = after.now.height - found.since_height < STORY_MARKET.prices.grace_blocks
     return found.status == FeedStatus.STALE and grace
 
@@ -96,9 +98,9 @@ def audit_trade(after: State, receipt: TradeNovated) -> None:
     require(receipt.buyer_received == price * receipt.lots * tick, "a trade paid at another price", receipt=receipt)
 
 
-def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
+def audit_liquidation(after: State, receipt: Liquidated, reported: ReportedPrices) -> None:
     """The whole fraction at once, penalties rounded up and paid out of equity."""
-    audit_taken(after, receipt, told)
+    audit_taken(after, receipt, reported)
     terms, owed = after.terms, Fraction(0)
     numerator, denominator = receipt.fraction
     for taken in receipt.positions:
@@ -111,12 +113,12 @@ def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
     require(not receipt.deficits or receipt.equity_after >= 0, "a deficit covered and more owed", receipt=receipt)
 
 
-def audit_taken(after: State, receipt: Liquidated | SliceSold | BackstopTakeover, told: Told) -> None:
+def audit_taken(after: State, receipt: Liquidated | SliceSold | BackstopTakeover, reported: ReportedPrices) -> None:
     """Nobody takes from the house, off the mark, on prices that are not good, or more than there is."""
     require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
     for taken in receipt.positions:
         feed = after.terms.instruments[taken.instrument].feed
-        require(is_good_price(after, feed, told), "liquidated on a price that is not good", taken=taken)
+        require(is_good_price(after, feed, reported), "liquidated on a price that is not good", taken=taken)
         require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
         require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
 

@@ -34,7 +34,7 @@ from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, soft_cre
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_detached
 from tests.kit.clearing.exits import promised_at_exit
-from tests.sim.clearing.audit import Told, audit_taken
+from tests.sim.clearing.audit import ReportedPrices, audit_taken
 from tests.sim.violation import require
 
 OTHERS = (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.SURVIVORS, WaterfallLayer.ASSESSMENTS)
@@ -53,13 +53,13 @@ class CrisisAudit:
         self.liquidated: list[int] = []
         """Micros, in each of the last blocks: more than the longest cool-down."""
 
-    def block(self, after: State, result: BlockResult, told: Told) -> None:
+    def block(self, after: State, result: BlockResult, reported: ReportedPrices) -> None:
         audit_fund(after)
         audit_deadlines(after)
         notional = 0
         for receipt in result.receipts:
             if isinstance(receipt, SliceSold | BackstopTakeover):
-                audit_taking(after, receipt, told)
+                audit_taking(after, receipt, reported)
             if isinstance(receipt, SliceSold | BackstopTakeover | Liquidated):
                 notional += receipt.notional - rounding(after, receipt)
             elif isinstance(receipt, WithdrawalConfirmed):
@@ -76,13 +76,19 @@ class CrisisAudit:
             elif isinstance(receipt, RecoveryPaid):
                 self.recovered(receipt)
             elif isinstance(receipt, EstatePooled):
-                require(is_own(after, receipt.account, receipt.estate), "a client's money in the estate", told=receipt)
+                require(
+                    is_own(after, receipt.account, receipt.estate), "a client's money in the estate", receipt=receipt
+                )
             elif isinstance(receipt, DeficitCured | AssessmentTaken):
                 payers = [account for account, _, _ in receipt.paid]
-                require(none_of_clients(after, payers), "a client paid for its member", told=receipt)
+                require(none_of_clients(after, payers), "a client paid for its member", receipt=receipt)
             elif isinstance(receipt, PortfolioSold):
-                require(receipt.paid == receipt.slices * receipt.ask_micros, "a slice at another price", told=receipt)
-                require(receipt.first + receipt.slices <= receipt.of_slices, "more slices than there are", told=receipt)
+                require(
+                    receipt.paid == receipt.slices * receipt.ask_micros, "a slice at another price", receipt=receipt
+                )
+                require(
+                    receipt.first + receipt.slices <= receipt.of_slices, "more slices than there are", receipt=receipt
+                )
             elif isinstance(receipt, PositionsTornUp):
                 lots = sum(lots for _, lots, _ in receipt.positions)
                 cash = sum(received for _, _, received in receipt.positions)
@@ -111,7 +117,7 @@ class CrisisAudit:
         """Layers bear in order and to the unit, each payer its share, and no client for its member."""
         left = receipt.loss
         layers = [step.layer for step in receipt.steps]
-        require(layers == sorted(layers), "layers out of order", told=layers)
+        require(layers == sorted(layers), "layers out of order", layers=layers)
         for step in receipt.steps:
             require(step.loss_before == left, "a layer began elsewhere", step=step)
             torn_up = step.layer is WaterfallLayer.TEAR_UP
@@ -138,19 +144,19 @@ class CrisisAudit:
     def recovered(self, receipt: RecoveryPaid) -> None:
         """Nothing of what came in stays with the house, but for what it had borne itself."""
         layers = [layer for layer, *_ in receipt.paid]
-        require(layers == sorted(layers, reverse=True), "an earlier layer was repaid first", told=receipt)
+        require(layers == sorted(layers, reverse=True), "an earlier layer was repaid first", receipt=receipt)
         whole = sum(micros for *_, micros in receipt.paid) + receipt.rounding
-        require(whole == receipt.micros, "a recovery of another sum", told=receipt)
+        require(whole == receipt.micros, "a recovery of another sum", receipt=receipt)
         own = sum(micros for _, _, account, micros in receipt.paid if account == HOUSE_ACCOUNT)
         self.house_bore[receipt.number] = self.house_bore.get(receipt.number, 0) - own
-        require(self.house_bore[receipt.number] >= 0, "the house gained from a default", told=receipt)
+        require(self.house_bore[receipt.number] >= 0, "the house gained from a default", receipt=receipt)
 
     def ended(self, after: State, receipt: DefaultEnded) -> None:
         """What the layers bore and what the house is left with is the loss; all that is not lent is borne."""
         layers = sum(micros for _, micros in receipt.by_layer)
         lent = sum(soft_credit_of(after, HOUSE_ACCOUNT, group) for group in after.terms.cash_groups)
-        require(receipt.house <= lent, "a default ended with a loss that nobody bore", told=receipt, lent=lent)
-        require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
+        require(receipt.house <= lent, "a default ended with a loss that nobody bore", receipt=receipt, lent=lent)
+        require(layers + receipt.house == receipt.loss, "a default that ended with another sum", receipt=receipt)
 
 
 def rounding(after: State, receipt: SliceSold | BackstopTakeover | Liquidated) -> int:
@@ -241,14 +247,14 @@ def audit_end(after: State, lately: int, lost: Sequence[int] = ()) -> None:
             require(any(held.lots) or margin.equity >= 0, "an account ends owing", **stuck)
 
 
-def audit_taking(after: State, receipt: SliceSold | BackstopTakeover, told: Told) -> None:
+def audit_taking(after: State, receipt: SliceSold | BackstopTakeover, reported: ReportedPrices) -> None:
     """No more than was asked or allowed; rounded as what is owed and what is given."""
-    audit_taken(after, receipt, told)
+    audit_taken(after, receipt, reported)
     discount = 0
     if isinstance(receipt, SliceSold):
         discount = receipt.discount_ppm
         most = min(receipt.requested_share, receipt.allowed_share)
-        require(receipt.fraction <= most, "a larger slice than allowed", told=receipt)
+        require(receipt.fraction <= most, "a larger slice than allowed", receipt=receipt)
     rate = after.terms.market.liquidation_penalty_ppm
     audit_split(after, receipt.positions, receipt.paid, (rate, discount), receipt.equity)
 
@@ -267,7 +273,7 @@ def audit_split(
     path = sum(ceil(each * discount) for each in values)
     require(given <= path, "more discount than the path gives", given=given, path=path)
     for split in paid:
-        require(split.penalty_to_taker <= split.penalty, "more penalty given than taken", told=split)
+        require(split.penalty_to_taker <= split.penalty, "more penalty given than taken", split=split)
 
 
 def is_own(after: State, account: int, estate: int) -> bool:

@@ -206,9 +206,9 @@ class Exchange(World):
             for feed in chance.choice(((BTC,), (ETH,), (BTC, ETH))):
                 self.ticks[feed] = max(self.ticks[feed] * chance.choice(jumps) // 100, 2)
         if chance.random() < 0.02:
-            told = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
+            price = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
             # Once its tokens have left, a group has no cash any more: seldom, or nothing else would happen.
-            self.ticks[USDC_FEED] = told if self.may_leave else max(told, 985_000)
+            self.ticks[USDC_FEED] = price if self.may_leave else max(price, 985_000)
         if variant.second_group and chance.random() < 0.01:
             self.ticks[OTHER_FEED] = chance.choice((1_000_000, 1_000_000, 985_000, 950_000, 400_000))
         if chance.random() < 0.03:
@@ -242,19 +242,19 @@ class Exchange(World):
         """With deposits that are sighted before they are final, and those that are final now, some somewhere else."""
         if not self.variant.sightings:
             return facts
-        told: list[Fact] = []
+        sighted: list[Fact] = []
         for fact in facts:
             if isinstance(fact, DepositSeen) and self.chance.random() < 0.3:
                 final = msgspec.structs.replace(fact, block_number=self.heads[fact.chain_id] + 2)
                 self.coming.append(final)
-                told.append(as_sighted(final))
+                sighted.append(as_sighted(final))
             else:
-                told.append(fact)
+                sighted.append(fact)
         while self.coming and self.chance.random() < 0.5:
             final = self.coming.pop(0)
             moved = self.chance.random() < 0.1
-            told.append(msgspec.structs.replace(final, account=self.chance.choice((FIRST, 999))) if moved else final)
-        return [each for each in told if each.chain_id not in self.lost]
+            sighted.append(msgspec.structs.replace(final, account=self.chance.choice((FIRST, 999))) if moved else final)
+        return [each for each in sighted if each.chain_id not in self.lost]
 
     def make_block(self, *args: Any, **more: Any) -> BlockInput:
         """With the offences that were proven."""

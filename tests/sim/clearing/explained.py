@@ -1,4 +1,4 @@
-"""Receipts of real blocks to be told: stories of the rulebook's own tests, and of members with strategies."""
+"""Receipts of real blocks to be explained: stories of the rulebook's own tests, and of members with strategies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Heard:
         self.receipts += [ReceiptAt(result.height, at, each) for at, each in enumerate(result.receipts)]
         self.listings[result.height] = listing_of(state.terms)
 
-    def told(self) -> list[ExplainedReceipt]:
+    def explained(self) -> list[ExplainedReceipt]:
         listing: Callable[[int], Listing] = lambda height: self.listings[height]  # noqa: E731 - typed at once
         tellers = (explain_liquidations, explain_defaults, explain_fund)
         return [each for tell in tellers for each in tell(self.receipts, listing)]

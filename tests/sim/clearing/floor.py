@@ -1,4 +1,4 @@
-"""Venues: trades told by mandate or signed by sides, held, corrected, cancelled, given up; statements; suspensions.
+"""Venues: trades reported by mandate or signed by sides, held, corrected, cancelled, given up; statements; suspensions.
 
 Rule: as agents: asks, never writes. A venue also tells what it may not: beyond a mandate, an id twice, without consent.
 """

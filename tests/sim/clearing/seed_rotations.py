@@ -58,9 +58,9 @@ class SeedRotations:
         for receipt in result.receipts:
             if isinstance(receipt, SeedRotated):
                 request = requests[receipt.index]
-                require(isinstance(request, SeedRotation), "a rotation that nobody asked for", told=receipt)
+                require(isinstance(request, SeedRotation), "a rotation that nobody asked for", receipt=receipt)
                 words = (request.ephemeral, request.masked, request.mac)
-                require(receipt.chosen is (words != NOTHING), "a rotation of another kind", told=receipt)
+                require(receipt.chosen is (words != NOTHING), "a rotation of another kind", receipt=receipt)
                 rotated.add(receipt.account)
                 self.chosen.pop(receipt.account, None)
                 if receipt.chosen:

@@ -34,7 +34,7 @@ STRANGER_BLOCKS = 16
 
 
 class Story:
-    """`run` it; then `accepted`, `refused` and `told` say what happened."""
+    """`run` it; then `accepted`, `refused` and `receipt_counts` say what happened."""
 
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed * 7919 + 1)
@@ -52,12 +52,12 @@ class Story:
         self.seeds = SeedRotations(seed)
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
+        self.receipt_counts: Counter[str] = Counter()
         self.released: list[WithdrawalReleased] = []
         self.lost: list[WithdrawalReleased] = []
         """Withdrawals that nobody takes to their vault in time."""
         self.prices: list[tuple[int, dict[int, int]]] = [(self.world.state.now.time_ms, dict(self.world.ticks))]
-        """What honest validators told lately."""
+        """What honest validators reported lately."""
 
     def run(self, blocks: int) -> None:
         """So many blocks, then quiet ones until all has ended. Raises Violation or Bug."""
@@ -97,8 +97,8 @@ class Story:
         stranger = world.restored() if world.state.now.height % STRANGER_BLOCKS == 0 else None
         result = world.play(requests, facts)
         if stranger is not None:
-            other, told = apply_block(stranger, world.blocks[-1])
-            same = told == result and other.module_roots() == world.state.module_roots()
+            other, replayed = apply_block(stranger, world.blocks[-1])
+            same = replayed == result and other.module_roots() == world.state.module_roots()
             require(same, "a stranger with a snapshot comes to another state", height=result.height)
         priced = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
         self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
@@ -116,9 +116,11 @@ class Story:
             else:
                 self.accepted[name] += 1
         for receipt in result.receipts:
-            self.told[type(receipt).__name__] += 1
+            self.receipt_counts[type(receipt).__name__] += 1
             if isinstance(receipt, LossAllocated):
-                self.told.update(f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.loss_borne)
+                self.receipt_counts.update(
+                    f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.loss_borne
+                )
             elif isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
             elif isinstance(receipt, WithdrawalReleased):
@@ -139,8 +141,8 @@ class Story:
         return made
 
     def bridge(self) -> list[Fact]:
-        """Withdrawals are paid after a while, counters are told now and then."""
-        told: list[Fact] = []
+        """Withdrawals are paid after a while, counters are reported now and then."""
+        facts: list[Fact] = []
         now_s = self.world.state.now.time_ms // 1000
         while self.released and self.chance.random() < 0.5:
             one = self.released.pop(0)
@@ -148,14 +150,14 @@ class Story:
             if gone or (not self.world.is_calm and self.chance.random() < 0.1):
                 self.lost.append(one)
             else:
-                told.append(executed(one.chain_id, one.nonce))
-        told += self.electorate.facts(self.world)
+                facts.append(executed(one.chain_id, one.nonce))
+        facts += self.electorate.facts(self.world)
         for one in [each for each in self.lost if each.not_after_s < now_s]:
             self.lost.remove(one)
-            told.append(not_executed(self.world, one.nonce, block_number=1_000 + one.nonce))
+            facts.append(not_executed(self.world, one.nonce, block_number=1_000 + one.nonce))
         if self.world.state.now.height % 4 == 0:
-            told += self.world.custody_facts(4 * self.world.state.now.height)
-        return told
+            facts += self.world.custody_facts(4 * self.world.state.now.height)
+        return facts
 
     def _may_trade(self, agent: Agent) -> bool:
         state = self.world.state
@@ -180,4 +182,4 @@ def told_of(seed: int, blocks: int) -> tuple[int, str, Counter[str], Counter[str
         story.run(blocks)
     except Exception as error:  # whatever it is, it is what a story looks for
         fault = f"{type(error).__name__}: {error}"
-    return seed, fault, story.accepted, story.refused, story.told
+    return seed, fault, story.accepted, story.refused, story.receipt_counts

@@ -96,9 +96,9 @@ def audit_delivery(after: State, receipt: Delivered, transfers: Sequence[Transfe
         own = [each for each in transfers if each.code is code and each.cause == receipt.instrument]
         given = sum(each.amount for each in own if each.credit == CLEARING_ACCOUNT)
         taken = sum(each.amount for each in own if each.debit == CLEARING_ACCOUNT)
-        require(given == taken == total, "a delivery that made something", told=receipt, given=given, taken=taken)
+        require(given == taken == total, "a delivery that made something", receipt=receipt, given=given, taken=taken)
     tick = after.terms.instruments[receipt.instrument].micros_per_tick
-    require(receipt.paid == receipt.lots * receipt.ticks * tick, "a delivery at another price", told=receipt)
+    require(receipt.paid == receipt.lots * receipt.ticks * tick, "a delivery at another price", receipt=receipt)
 
 
 def audit_counts(after: State) -> None:

@@ -32,7 +32,7 @@ def main() -> int:
             figures.add(outcome)
             if options.verbose:
                 print(f"seed {outcome.seed} {outcome.line}", flush=True)
-    print(figures.told(last - first))
+    print(figures.report(last - first))
     return 1 if figures.failed else 0
 
 
@@ -66,7 +66,7 @@ class Figures:
         self._cpu_seconds += outcome.cpu_seconds
         self._recoveries.append((outcome.recovery_ms, outcome.seed))
 
-    def told(self, seeds: int) -> str:
+    def report(self, seeds: int) -> str:
         wall, cpu = time.monotonic() - self._began, self._cpu_seconds
         heights = self._sums["heights"]
         recoveries = sorted(self._recoveries)

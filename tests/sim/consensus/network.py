@@ -22,7 +22,7 @@ from tests.sim.consensus.disk import simulated_disks
 from tests.sim.consensus.market import Market
 from tests.sim.consensus.monitor import Monitor
 from tests.sim.consensus.node import SimNode
-from tests.sim.consensus.violations import NoProgress
+from tests.sim.violation import NoProgress
 
 Change = tuple[int, ValidatorSet]
 """From this height on, this set (of the toy)."""

@@ -12,7 +12,7 @@ const LOOK_MS = 1_000;
 const LOOKS_MAX = 3_600;
 
 export function Deposit({ session, account }: { session: Session; account: number }) {
-  const [told, setTold] = useState("");
+  const [outcome, setOutcome] = useState("");
   const [problem, setProblem] = useState("");
   const wallet = provider();
   const past = useDeposits(session, account);
@@ -23,14 +23,14 @@ export function Deposit({ session, account }: { session: Session; account: numbe
     if (amount <= 0n) throw new Error("The amount is above zero.");
     const [from] = (await wallet.request({ method: "eth_requestAccounts" })) as readonly string[];
     if (from === undefined) throw new Error("The wallet names no account.");
-    const nonce = await paidIn(wallet, from, { ...token, amount, account }, setTold);
-    await followed(session, [token.chainId, token.vault, String(nonce)], setTold);
+    const nonce = await paidIn(wallet, from, { ...token, amount, account }, setOutcome);
+    await followed(session, [token.chainId, token.vault, String(nonce)], setOutcome);
     past.again();
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     setProblem("");
-    setTold("");
+    setOutcome("");
     pay(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
   };
   return (
@@ -42,7 +42,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
           <button type="submit">Pay in by the wallet</button>
         </form>
       )}
-      <p role="status" id="deposit-told">{told}</p>
+      <p role="status" id="deposit-outcome">{outcome}</p>
       <p class="problem" role="alert">{problem}</p>
       <Deposits asked={past} session={session} />
     </Panel>

@@ -1,7 +1,7 @@
 import { type DepositView, type Frame } from "../../../../client/typescript/src/index";
 import { type Asked, useAsked } from "../node/asked";
 import { asksPerson } from "../node/keys";
-import { newestWanted, type Receipt } from "../node/receipts";
+import { newestMatchingReceipts, type Receipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer, scaled, shortened } from "../ui/formats";
 import { Mark, Shown, Table, type Tone } from "../ui/parts";
@@ -26,7 +26,7 @@ export function useDeposits(session: Session, account: number): Asked<readonly D
 }
 
 async function depositsOf({ client }: Session, account: number): Promise<readonly Deposited[]> {
-  const receipts = await newestWanted((query) => client.receipts({ account, ...query }), isDeposit);
+  const receipts = await newestMatchingReceipts((query) => client.receipts({ account, ...query }), isDeposit);
   // The newest receipt of a deposit says what became of it.
   const newest = [...new Map([...receipts].reverse().map((each) => [keyOf(each), each])).values()].reverse();
   let asked = 0;

@@ -11,12 +11,12 @@ const LABEL = 4_000_000_000; // no venue of genesis has it
 
 export function TradeForms({ session, account }: { session: Session; account: number }) {
   const [proposal, setProposal] = useState("");
-  const [told, setTold] = useState("");
+  const [outcome, setOutcome] = useState("");
   const [problem, setProblem] = useState("");
   const guarded = (act: (form: FormData) => Promise<void>) => (event: SubmitEvent): void => {
     event.preventDefault();
     setProblem("");
-    setTold("");
+    setOutcome("");
     act(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
   };
   const propose = guarded(async (form) => {
@@ -33,7 +33,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
   const confirm = guarded(async (form) => {
     const given = read(String(form.get("proposal")));
     if (given.buyer !== account && given.seller !== account) throw new Error("The proposal is between other accounts.");
-    await submitted(session, given, places(given, account), setTold);
+    await submitted(session, given, places(given, account), setOutcome);
   });
   return (
     <Panel title="Trade" note="Propose a trade to another member and send it the text. It confirms by pasting the text here.">
@@ -51,7 +51,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
         <textarea id="t-confirm" name="proposal" rows={4} required spellcheck={false} />
         <button type="submit">Sign and submit</button>
       </form>
-      <p role="status" id="trade-told">{told}</p>
+      <p role="status" id="trade-outcome">{outcome}</p>
       <p class="problem" role="alert">{problem}</p>
     </Panel>
   );

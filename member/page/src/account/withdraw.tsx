@@ -22,7 +22,7 @@ const ENDS = { paid: "paid", refunded: "not paid in time, back in the account" }
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 3_000;
   const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account], { stream: session.own, topics: [`receipts:${account}`] });
-  const [told, setTold] = useState("");
+  const [outcome, setOutcome] = useState("");
   const [problem, setProblem] = useState("");
   const assets = session.live.live.state?.assets ?? [];
   const decimals = (asset: Whole): number => Number(assets.find((each) => each.asset === asset)?.unit_decimals ?? 0);
@@ -35,13 +35,13 @@ export function Withdrawals({ session, account }: { session: Session; account: n
     if (!/^0x[0-9a-f]{40}$/.test(to)) throw new Error("The address has 0x and 40 hexadecimal digits.");
     const nonce = await session.client.nextNonce(account);
     const bare: WithdrawalBody = { type: "withdrawal", account, asset, amount_units: String(units), to, nonce, not_after_ms: session.client.notAfterMs(), signature: "" };
-    await submitted(session, bare, ["signature"], setTold);
+    await submitted(session, bare, ["signature"], setOutcome);
     asked.again();
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     setProblem("");
-    setTold("");
+    setOutcome("");
     request(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
   };
   return (
@@ -52,7 +52,7 @@ export function Withdrawals({ session, account }: { session: Session; account: n
         <div><label for="w-to">Address</label><input id="w-to" name="to" spellcheck={false} required /></div>
         <button type="submit">Sign and submit</button>
       </form>
-      <p role="status" id="withdraw-told">{told}</p>
+      <p role="status" id="withdraw-outcome">{outcome}</p>
       <p class="problem" role="alert">{problem}</p>
       <Shown asked={asked} what="your withdrawals">{(view) => {
         const steps: Step[] = [

@@ -9,18 +9,18 @@ const PAGES_MAX = 20;
 const RECEIPTS_A_PAGE = 500;
 const KEPT_MAX = 50;
 
-/** The newest receipts of a list, newest first; bounded. */
+/** The newest receipts of a list, newest first: at most 50, by one question. */
 export async function newestReceipts(ask: Ask): Promise<readonly Receipt[]> {
   return (await ask({ order: "newest", limit: KEPT_MAX })).receipts.slice(0, KEPT_MAX);
 }
 
-/** The newest that are wanted, newest first; looked for among the newest 10,000 of the list. */
-export async function newestWanted(ask: Ask, wanted: (receipt: Receipt) => boolean): Promise<readonly Receipt[]> {
+/** The newest receipts that match, newest first: at most 50, looked for among the newest 10,000 of the list. */
+export async function newestMatchingReceipts(ask: Ask, matches: (receipt: Receipt) => boolean): Promise<readonly Receipt[]> {
   const out: Receipt[] = [];
   let after = "";
   for (let page = 0; page < PAGES_MAX && out.length < KEPT_MAX; page += 1) {
     const answer = await ask({ order: "newest", limit: RECEIPTS_A_PAGE, ...(after === "" ? {} : { after }) });
-    out.push(...answer.receipts.filter(wanted));
+    out.push(...answer.receipts.filter(matches));
     after = answer.next;
     if (after === "") break;
   }

@@ -73,18 +73,18 @@ def kept(heard: dict[str, Heard]) -> Iterator[Any]:
 
 
 def wrong(story: Heard) -> list[str]:
-    """What is told of receipts that do not recompute."""
-    return [formatted([each]) for each in story.told() if not each.ok]
+    """What is said of receipts that do not recompute."""
+    return [formatted([each]) for each in story.explained() if not each.ok]
 
 
 @pytest.mark.parametrize("story", sorted(STORIES))
 def test_every_line_that_can_be_computed_comes_out_as_stated(heard: dict[str, Heard], story: str) -> None:
     assert wrong(heard[story]) == []
-    assert sum(line.ok is True for each in heard[story].told() for line in each.lines) >= 8
+    assert sum(line.ok is True for each in heard[story].explained() for line in each.lines) >= 8
 
 
 def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
-    kinds = {each.kind for one in heard.values() for each in one.told()}
+    kinds = {each.kind for one in heard.values() for each in one.explained()}
     assert kinds >= {
         "EarlyCalled", "CallDeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored",
         "LiquidationOpened", "SliceSold", "LiquidationStepTaken", "BackstopTakeover", "Liquidated", "LiquidationEnded",
@@ -97,12 +97,12 @@ def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
 def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
     story = of_strategies(seed, 30)
     assert wrong(story) == []
-    assert len(story.told()) > 10
+    assert len(story.explained()) > 10
     for receipt in kept({"strategies": story}):
         assert unnamed(json.loads(msgspec.json.encode(named(receipt))), type(receipt)) == receipt
 
 
-# Fields that are computed again wherever they stand; a unit more in one of them is told.
+# Fields that are computed again wherever they stand; a unit more in one of them is found.
 COMPUTED: dict[type, tuple[str, ...]] = {
     SliceSold: ("opened_height", "discount_ppm", "allowed_share", "fraction", "notional", "equity_after",
                 "sizing.share", "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
@@ -156,7 +156,9 @@ def test_a_call_that_lapses_before_its_time_is_told(heard: dict[str, Heard]) -> 
     at = next(at for at, each in enumerate(story.receipts) if type(each.receipt) is CallLapsed)
     held = story.receipts[at]
     urgent = msgspec.structs.replace(held.receipt, urgent=not held.receipt.urgent)
-    assert any("is reached" in line.text for each in story.told() for line in each.lines if each.kind == "CallLapsed")
+    assert any(
+        "is reached" in line.text for each in story.explained() for line in each.lines if each.kind == "CallLapsed"
+    )
     assert any("has not been reached   DOES NOT HOLD" in text for text in wrong(story.changed(at, urgent)))
 
 
@@ -167,10 +169,10 @@ def test_a_call_that_lapses_before_its_time_is_told(heard: dict[str, Heard]) -> 
 def test_what_an_earlier_receipt_has_said_is_said_again(
     heard: dict[str, Heard], story: str, kind: type, field: str
 ) -> None:
-    told = heard[story]
-    at = [at for at, each in enumerate(told.receipts) if type(each.receipt) is kind][-1]
+    explained = heard[story]
+    at = [at for at, each in enumerate(explained.receipts) if type(each.receipt) is kind][-1]
     for more in (1, -1):
-        assert wrong(told.changed(at, _added(told.receipts[at].receipt, [field], more)))
+        assert wrong(explained.changed(at, _added(explained.receipts[at].receipt, [field], more)))
 
 
 def test_a_liquidation_that_begins_again_after_a_default_is_counted_anew(heard: dict[str, Heard]) -> None:
@@ -261,7 +263,7 @@ def test_masked_receipts_recompute_as_well(heard: dict[str, Heard]) -> None:
             [type(at)(at.height, at.index, masked(at.receipt, hide)) for at in story.receipts], story.listings
         )
         # Ties between accounts go by their numbers, which a mask does not keep.
-        assert [each.kind for each in hidden.told() if not each.ok] in ([], ["Deleveraged"])
+        assert [each.kind for each in hidden.explained() if not each.ok] in ([], ["Deleveraged"])
 
 
 GOOD = {"account": "1", "equity": "-5", "initial": "0"}

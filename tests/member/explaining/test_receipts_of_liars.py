@@ -1,4 +1,4 @@
-"""A node that makes receipts up: each is told, or told to make no sense, and none takes longer for its numbers."""
+"""A node that makes receipts up: each is explained, or said to make no sense, and none takes longer for its numbers."""
 
 from itertools import product
 from typing import Any
