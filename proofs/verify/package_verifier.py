@@ -186,6 +186,10 @@ class PackageChecks:
             raise VerificationFailed(
                 ProofCode.EPOCH_DIFFERS, "statement", stated=package.statement.epoch, certified=header.epoch
             )
+        if not 1 <= package.statement.epoch <= package.statement.height:
+            raise VerificationFailed(
+                ProofCode.EPOCH_IMPOSSIBLE, "statement", epoch=package.statement.epoch, height=package.statement.height
+            )
         check_commitments_differ(package.commitments)
         return f"{len(package.commitments)} commitments and the statement are the certified ones"
 

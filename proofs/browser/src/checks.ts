@@ -83,6 +83,7 @@ export class PackageChecks {
     demand(before, CODES.WRONG_ROOT, "height");
     demand(equal(statement.network, header.network), CODES.WRONG_NETWORK);
     demand(statement.epoch === header.epoch, CODES.EPOCH_DIFFERS);
+    demand(1n <= statement.epoch && statement.epoch <= statement.height, CODES.EPOCH_IMPOSSIBLE, `epoch ${statement.epoch} at height ${statement.height}`);
     const different = new Set(commitments.items().map(([, commitment]) => hex(commitment)));
     demand(different.size === commitments.length, CODES.COMMITMENTS_EQUAL);
     return { detail: `${commitments.length} commitments and the statement are the certified ones` };

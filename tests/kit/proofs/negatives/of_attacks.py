@@ -52,6 +52,20 @@ def vectors() -> Iterator[Vector]:
     yield from _two_amounts()
     yield from _answers()
     yield from _short_slots()
+    yield from _impossible_epochs()
+
+
+def _impossible_epochs() -> Iterator[Vector]:
+    """Epochs are numbered from 1, and each closes at a height of its own."""
+    good = read()
+    for epoch in (0, 41, 2**63 - 1):
+        yield refused(
+            f"epoch-{epoch}-at-height-40",
+            f"header and statement agree on epoch {epoch} at height 40, certified",
+            "roots",
+            "EPOCH_IMPOSSIBLE",
+            certified({"statement": replace(good.statement, epoch=epoch)}, epoch=epoch),
+        )
 
 
 def _answers() -> Iterator[Vector]:

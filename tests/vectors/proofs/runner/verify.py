@@ -165,6 +165,7 @@ class Package:
         need(fits, "WRONG_ROOT", "height")
         need(stated["network"] == header["network"], "WRONG_NETWORK", "statement")
         need(stated["epoch"] == header["epoch"], "EPOCH_DIFFERS", "statement")
+        need(1 <= stated["epoch"] <= stated["height"], "EPOCH_IMPOSSIBLE", "statement")
         points = [c_w for _, c_w in self.commitments]
         need(len(set(points)) == len(points), "COMMITMENTS_EQUAL", "commitments")
 
