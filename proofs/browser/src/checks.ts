@@ -1,9 +1,9 @@
 import { Domain } from "./basis.js";
 import { type Bytes, equal, hex } from "./bytes.js";
 import { demandFinal, goodSet } from "./certificate.js";
-import { type Assurance, verifyCustody } from "./custody.js";
+import { type Assurance, blockTime, verifyCustody } from "./custody.js";
 import { CODES, demand } from "./errors.js";
-import { demandFresh } from "./freshness.js";
+import { demandFresh, outsideOfAge } from "./freshness.js";
 import { verifyBook, verifyCover, verifyHouse } from "./further.js";
 import { demandListed } from "./genesis.js";
 import { verifyInclusion } from "./inclusion.js";
@@ -145,7 +145,8 @@ export class PackageChecks {
     const { genesis } = this.trusted;
     if (genesis !== undefined) demandListed(statement, genesis);
     const listed = genesis === undefined ? "" : "; vaults, tokens and units are those of genesis";
-    return { detail: detail + listed, complete: proven === all };
+    const missed = outsideOfAge(custody.map(blockTime), this.trusted.freshness);
+    return { detail: detail + listed + missed, complete: proven === all && missed === "" };
   }
 
   protected cover(): Outcome {

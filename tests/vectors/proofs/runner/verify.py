@@ -195,7 +195,8 @@ class Package:
         found = custody.check(self.stated, self.parts["custody"])
         if self.trusted.genesis is not None:
             genesis.check_custody(self.stated, self.trusted.genesis)
-        return found
+        dated = [custody.time_ms(each) for each in self.parts["custody"]]
+        return found if times.is_within(dated, self.trusted.wanted) else "incomplete"
 
     def rules(self) -> str:
         if self.trusted.genesis is None:
