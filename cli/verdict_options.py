@@ -85,7 +85,9 @@ class WantedVerdict:
 
 
 _AGE = (
-    click.option("--max-age", type=Age(), default="7d", show_default=True, help="Of header and prices: 36h, 7d, any."),
+    click.option(
+        "--max-age", type=Age(), default="7d", show_default=True, help="Of header, prices and custody: 36h, 7d, any."
+    ),
     click.option("--min-height", type=NUMBER, default=0, show_default=True, help="Of the snapshot."),
 )
 _SET = (

@@ -121,6 +121,11 @@ class ProofCode(CodeBook):
         "The proof was not presented for this chain, contract, caller and purpose by the account's own key. Ask the "
         "member to present it again (`crossclear onchain prove --caller`).",
     )
+    EPOCH_IMPOSSIBLE = (
+        762,
+        "The epoch is 0 or above its own height. Epochs are numbered from 1, and each closes at a height of its own, "
+        "so no chain has it: believe nothing of the file.",
+    )
     CLAIMS_UNEXPLAINED = (
         776,
         "Claims on a token moved by more than the certified flows explain: deposits are no longer counted, or there "

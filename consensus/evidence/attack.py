@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 
 from clearing.base.codec import Wire
 from clearing.base.errors import RemoteFault
+from clearing.base.header import Header
 from consensus.codes import ConsensusCode
 from consensus.evidence.offences import Proof, Sets
 from consensus.light_client import LightBlock, LightVerifier, TrustPolicy, bisection, check_block, signing_keys
@@ -75,23 +76,27 @@ def check_attack(attack: LightClientAttack, verifier: LightVerifier) -> None:
         verifier.verify_certificate(block.certificate, block.validators, block.header.network)
 
 
-def accused(attack: LightClientAttack, decided: bytes) -> tuple[bytes, ...]:
-    """BLS keys of the validators that certainly lied, after `check_attack`; `decided` is the chain's own header hash.
+def accused(attack: LightClientAttack, decided: Header) -> tuple[bytes, ...]:
+    """BLS keys of the validators that certainly lied, after `check_attack`; `decided` is the chain's own header.
 
-    Same set and round: the signers of both (equivocation). Other sets: signers from the common header's sets
-    (lunatic). Same set, other rounds: none, because certificates alone don't prove who forgot its lock (amnesia).
+    A set that the height never had: its signers from the common header's sets (lunatic). Same set and round: the
+    signers of both (equivocation). The height's own set in another round: none, because certificates alone don't prove
+    who forgot its lock (amnesia), also beside a lunatic block.
     """
     first, second = attack.first, attack.second
+    found: set[bytes] = set()
     if first.header.validators_hash == second.header.validators_hash:
-        both = signing_keys(first) & signing_keys(second)
-        return tuple(sorted(both)) if first.certificate.round == second.certificate.round else ()
+        same = first.certificate.round == second.certificate.round
+        found = set(signing_keys(first) & signing_keys(second)) if same else set()
     answerable = {
         validator.bls_key
         for validators in (attack.common.validators, attack.common.next_validators)
         for validator in validators.validators
     }
-    false = [block for block in (first, second) if block.header.hash != decided]
-    return tuple(sorted(answerable & frozenset().union(*(signing_keys(block) for block in false))))
+    for block in (first, second):
+        if block.header.validators_hash != decided.validators_hash:
+            found |= answerable & signing_keys(block)
+    return tuple(sorted(found))
 
 
 def _follow(

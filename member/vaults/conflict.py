@@ -94,7 +94,11 @@ def conflict_of(attack: LightClientAttack) -> Conflict:
 
 
 def check_certified(shown: CertifiedWords, sets: Callable[[bytes], ValidatorSet | None], network: bytes) -> None:
-    """Check one certificate by a set that is known. Raises RemoteFault."""
+    """Check one certificate by a set that is known. Raises RemoteFault.
+
+    `sets`: of the caller's own chain, which let no key in without its proof of possession. They are not checked here:
+    of any other set, one key that was made of all others' would certify alone.
+    """
     header = read_header_words(shown.header.words)
     validators = sets(header.validators_hash)
     if validators is None:
@@ -108,7 +112,7 @@ def check_certified(shown: CertifiedWords, sets: Callable[[bytes], ValidatorSet 
 
 
 def check_conflict(conflict: Conflict, sets: Callable[[bytes], ValidatorSet | None], network: bytes) -> None:
-    """Check both. Raises RemoteFault."""
+    """Check both, by `sets` as `check_certified` takes them. Raises RemoteFault."""
     if not conflict.is_ordered:
         first, second = conflict.first.header.height, conflict.second.header.height
         raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "conflict", first=first, second=second)

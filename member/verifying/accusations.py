@@ -27,6 +27,8 @@ class AccusationReport(msgspec.Struct, frozen=True):
     has_signed: bool = False
     """Whether the node itself signed the header that carries the list: else it is the quorum's word against the
     node's."""
+    attested: dict[str, str] = {}
+    """What of the certified list is the quorum's word, by name: when and for which state it was certified."""
 
     @property
     def is_evidence(self) -> bool:
@@ -62,6 +64,9 @@ def accuse_files(answer: Path, package: FileBytes, anchor: TrustAnchor) -> Accus
         notes += "; no evidence: no time was stated, and the set may have retired"
     elif anchor.validators_hash is not None and judged.set_known_ms is None:
         notes += "; that the validator set was in force rests on the caller's word"
+    attested = {name: str(value) for name, value in found.attested}
+    notes += f"; that header {attested['header_height']} is of {attested['header_time_ms']} ms of Unix time, and the"
+    notes += f" list of height {attested['snapshot_height']}, is the validators' word"
     return AccusationReport(
         contradicted=found.contradicted,
         detail=printable(found.detail + notes),
@@ -69,4 +74,5 @@ def accuse_files(answer: Path, package: FileBytes, anchor: TrustAnchor) -> Accus
         anchored=anchored,
         timed=judged is not None,
         has_signed=found.has_signed,
+        attested=attested,
     )

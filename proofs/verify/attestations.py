@@ -44,6 +44,12 @@ OF_THE_FILE = "evm_possessions"
 the set's hash has the address alone."""
 
 
+def attested_of_answer(package: EpochPackage) -> tuple[Attested, ...]:
+    """The same of a signed answer, beside which nobody compares the rulebook: it is not read, and is the quorum's word
+    as a whole, with a trusted genesis, too."""
+    return (*_when(package), _rulebook_hash(package), _possessions(package))
+
+
 def attested(
     package: EpochPackage, *, of_account: bool = False, genesis: "Genesis | None" = None
 ) -> tuple[Attested, ...]:
@@ -56,22 +62,37 @@ def attested(
     """
     from clearing.margin.statement.rulebook import read_rulebook
 
-    statement, header = package.statement, package.header
-    found: list[Attested] = [("header_time_ms", header.time_ms), ("header_height", header.height)]
-    found += [("snapshot_height", statement.height), ("epoch", statement.epoch)]
+    statement = package.statement
+    found: list[Attested] = list(_when(package))
     if not of_account:
         found.append(("accounts_root", accounts_root(package.commitments).hex()))
     found += _of_rulebook(read_rulebook(statement.rules, len(statement.slots)), genesis)
     if genesis is None:
-        found.append(("rulebook", tagged_hash(RULEBOOK_TAG, statement.rules).hex()))
+        found.append(_rulebook_hash(package))
     if not of_account:
         if genesis is None:
             found.append(("vaults", tagged_hash(VAULTS_TAG, *map(_vault_words, statement.custody)).hex()))
         found += (("members", tagged_hash(MEMBERS_TAG, encode(terms.members)).hex()) for terms in statement.cover)
         found += _of_custody(package, genesis)
-    signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
-    found.append((OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()))
+    found.append(_possessions(package))
     return tuple(_named_apart(found))
+
+
+def _when(package: EpochPackage) -> Iterator[Attested]:
+    statement, header = package.statement, package.header
+    yield "header_time_ms", header.time_ms
+    yield "header_height", header.height
+    yield "snapshot_height", statement.height
+    yield "epoch", statement.epoch
+
+
+def _rulebook_hash(package: EpochPackage) -> Attested:
+    return "rulebook", tagged_hash(RULEBOOK_TAG, package.statement.rules).hex()
+
+
+def _possessions(package: EpochPackage) -> Attested:
+    signatures = b"".join(validator.evm_possession for validator in package.validators.validators)
+    return OF_THE_FILE, tagged_hash(POSSESSIONS_TAG, signatures).hex()
 
 
 def _of_rulebook(book: "Rulebook", genesis: "Genesis | None" = None) -> Iterator[Attested]:

@@ -6,6 +6,7 @@ in the header. So the header and the prices behind the margin must be recent, an
 to be in force within the trusting period. It runs after `certificate` and `roots`, which vouch for what it reads.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clearing.base.errors import CrossclearError
@@ -58,6 +59,18 @@ def check_freshness(header: Header, statement: RiskStatement, wanted: Freshness)
     valued = "" if valued_ms is None else f", prices {duration(wanted.now_ms - valued_ms)}"
     limit = "any age is accepted" if wanted.max_age_ms is None else f"at most {duration(wanted.max_age_ms)} is accepted"
     return f"the header is {duration(age)} old{valued}; {limit}"
+
+
+def outside_of_age(times_s: Iterable[int], wanted: Freshness | None) -> str:
+    """How blocks of these times, in seconds, miss the age that is accepted; empty where all are within it, or where no
+    time is stated. A chain may stand still, so such a block is no fault: it leaves open what is in its vaults now."""
+    times_ms = [1000 * each for each in times_s]
+    if wanted is None or not times_ms:
+        return ""
+    age, ahead = wanted.now_ms - min(times_ms), max(times_ms) - wanted.now_ms
+    if wanted.max_age_ms is not None and age > wanted.max_age_ms:
+        return f"; its oldest block is {duration(age)} old, at most {duration(wanted.max_age_ms)} is accepted"
+    return f"; a block is {duration(ahead)} ahead of the stated time" if ahead > AHEAD_MS_MAX else ""
 
 
 def freshness_limits(wanted: Freshness | None, *, trusted: bool) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from proofs.statement.custody import CustodyAssurance, check_custody, check_list
 from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.attestations import attested
 from proofs.verify.claim_text import attested_limit, claim_of, limits_of
-from proofs.verify.freshness import Freshness, check_freshness, freshness_limits
+from proofs.verify.freshness import Freshness, check_freshness, freshness_limits, outside_of_age
 from proofs.verify.inclusion import check_commitments_differ
 from proofs.verify.package_sizes import check_sizes
 from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
@@ -186,6 +186,10 @@ class PackageChecks:
             raise VerificationFailed(
                 ProofCode.EPOCH_DIFFERS, "statement", stated=package.statement.epoch, certified=header.epoch
             )
+        if not 1 <= package.statement.epoch <= package.statement.height:
+            raise VerificationFailed(
+                ProofCode.EPOCH_IMPOSSIBLE, "statement", epoch=package.statement.epoch, height=package.statement.height
+            )
         check_commitments_differ(package.commitments)
         return f"{len(package.commitments)} commitments and the statement are the certified ones"
 
@@ -232,7 +236,9 @@ class PackageChecks:
         statement = self.package.statement
         found = check_custody(statement, self.package.custody)
         detail = custody_detail(found) + (check_listed(statement, self.listed) if self.listed is not None else "")
-        return detail if all(assurance is CustodyAssurance.PROVEN for assurance in found) else Inconclusive(detail)
+        missed = outside_of_age((shown.time_s for shown in self.package.custody), self.freshness)
+        whole = not missed and all(assurance is CustodyAssurance.PROVEN for assurance in found)
+        return detail + missed if whole else Inconclusive(detail + missed)
 
     def cover(self) -> str:
         """The default fund covers the two largest members' uncovered losses, where stress scenarios are stated."""

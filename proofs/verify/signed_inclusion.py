@@ -25,9 +25,11 @@ from proofs.algebra.srs import basis
 from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.arithmetization import complete_holdings, context_of
+from proofs.verify.attestations import attested_of_answer
 from proofs.verify.freshness import Freshness
 from proofs.verify.inclusion import own_account
 from proofs.verify.package_verifier import PackageChecks
+from proofs.verify.verdict import Attested
 
 AnswerFormat = Literal["crossclear-inclusion/1"]
 ANSWER_FORMAT: AnswerFormat = "crossclear-inclusion/1"
@@ -69,6 +71,8 @@ class Accusation:
     detail: str
     has_signed: bool = False
     """Whether the node itself signed the header that carries the list; else the list is others' word against it."""
+    attested: tuple[Attested, ...] = ()
+    """What of the list's header is the quorum's word: its time, its heights and its epoch."""
 
 
 def sign_inclusion(answer: SignedInclusion, sign: Callable[[bytes], bytes]) -> SignedInclusion:
@@ -123,18 +127,14 @@ def accuse(
     detail = _contradiction(answer, package)
     told = f"node {answer.signer.hex()} told account {answer.account} of epoch {answer.epoch} of network "
     told += answer.network.hex()
-    if detail:
-        return Accusation(
-            contradicted=True,
-            is_validator=answer.signer in keys,
-            detail=f"{told} a leaf that the certified list lacks: {detail}",
-            has_signed=answer.signer in signed,
-        )
     return Accusation(
-        contradicted=False,
+        contradicted=bool(detail),
         is_validator=answer.signer in keys,
-        detail=f"{told} the leaf that is in the list",
+        detail=f"{told} a leaf that the certified list lacks: {detail}"
+        if detail
+        else f"{told} the leaf that is in the list",
         has_signed=answer.signer in signed,
+        attested=attested_of_answer(package),
     )
 
 

@@ -288,7 +288,7 @@ def test_two_final_headers_of_one_round_accuse_who_signed_both() -> None:
     assert attack is not None
     assert decode(encode(attack), LightClientAttack) == attack
     check_attack(attack, ORACLE)
-    assert accused(attack, honest[5].header.hash) == tuple(sorted(PEOPLE[index].bls_key for index in (0, 1, 3)))
+    assert accused(attack, honest[5].header) == tuple(sorted(PEOPLE[index].bls_key for index in (0, 1, 3)))
     assert {attack.first.header.hash, attack.second.header.hash} == {honest[5].header.hash, shown[5].header.hash}
 
 
@@ -299,7 +299,28 @@ def test_a_set_made_up_accuses_the_trusted_ones_who_signed_for_it() -> None:
     attack = crossed(followed(honest), lambda _: false)
     assert attack is not None
     check_attack(attack, ORACLE)
-    assert accused(attack, honest[5].header.hash) == tuple(sorted(PEOPLE[index].bls_key for index in (2, 3)))
+    assert accused(attack, honest[5].header) == tuple(sorted(PEOPLE[index].bls_key for index in (2, 3)))
+
+
+def test_who_signed_for_the_real_set_in_another_round_is_accused_by_no_lunatic_block() -> None:
+    """A third faulty can have two blocks of one height decided in two rounds: who had no lock signed the second one
+    honestly. The chain has one of them, and a block of a set made up is shown beside the other."""
+    honest, made_up = chain_of([range(4)] * 6), set_of([2, 3, 5, 6])
+    real, following = honest[5].validators, honest[5].next_validators
+    lunatic = signed(header_of(6, b"p" * 32, made_up, made_up), made_up, made_up, range(4))
+    amnesia = signed(header_of(6, b"q" * 32, real, following), real, following, (0, 1, 2))
+    attack = conflict(honest[0], lunatic, amnesia)
+    check_attack(attack, ORACLE)
+    assert accused(attack, honest[5].header) == tuple(sorted(PEOPLE[index].bls_key for index in (2, 3)))
+
+
+def test_two_blocks_of_one_made_up_set_accuse_all_who_signed_both() -> None:
+    honest, made_up = chain_of([range(4)] * 6), set_of([2, 3, 5, 6])
+    blocks = [
+        signed(header_of(6, parent * 32, made_up, made_up), made_up, made_up, range(4)) for parent in (b"p", b"q")
+    ]
+    attack = conflict(honest[0], *blocks)
+    assert accused(attack, honest[5].header) == tuple(sorted(PEOPLE[index].bls_key for index in (2, 3, 5, 6)))
 
 
 def test_a_witness_that_cannot_show_its_header_is_a_liar() -> None:

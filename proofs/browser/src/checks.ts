@@ -1,9 +1,9 @@
 import { Domain } from "./basis.js";
 import { type Bytes, equal, hex } from "./bytes.js";
 import { demandFinal, goodSet } from "./certificate.js";
-import { type Assurance, verifyCustody } from "./custody.js";
+import { type Assurance, blockTime, verifyCustody } from "./custody.js";
 import { CODES, demand } from "./errors.js";
-import { demandFresh } from "./freshness.js";
+import { demandFresh, outsideOfAge } from "./freshness.js";
 import { verifyBook, verifyCover, verifyHouse } from "./further.js";
 import { demandListed } from "./genesis.js";
 import { verifyInclusion } from "./inclusion.js";
@@ -83,6 +83,7 @@ export class PackageChecks {
     demand(before, CODES.WRONG_ROOT, "height");
     demand(equal(statement.network, header.network), CODES.WRONG_NETWORK);
     demand(statement.epoch === header.epoch, CODES.EPOCH_DIFFERS);
+    demand(1n <= statement.epoch && statement.epoch <= statement.height, CODES.EPOCH_IMPOSSIBLE, `epoch ${statement.epoch} at height ${statement.height}`);
     const different = new Set(commitments.items().map(([, commitment]) => hex(commitment)));
     demand(different.size === commitments.length, CODES.COMMITMENTS_EQUAL);
     return { detail: `${commitments.length} commitments and the statement are the certified ones` };
@@ -144,7 +145,8 @@ export class PackageChecks {
     const { genesis } = this.trusted;
     if (genesis !== undefined) demandListed(statement, genesis);
     const listed = genesis === undefined ? "" : "; vaults, tokens and units are those of genesis";
-    return { detail: detail + listed, complete: proven === all };
+    const missed = outsideOfAge(custody.map(blockTime), this.trusted.freshness);
+    return { detail: detail + listed + missed, complete: proven === all && missed === "" };
   }
 
   protected cover(): Outcome {

@@ -115,6 +115,7 @@ const DEPTH = 12;
 const WITHDRAWALS = 7;
 
 function root({ epoch, height, count, root: tree, opening, block: { header } }: Exit): Outcome {
+  demand(1n <= epoch && epoch <= height, CODES.EPOCH_IMPOSSIBLE, `epoch ${epoch} at height ${height}`);
   demand(header.epoch === epoch && header.height === height, CODES.WRONG_VALUE, "exit root");
   const key = concat([writeCount(2), writeText("exits"), writeInteger(epoch)]);
   const record = concat([writeCount(4), ...[epoch, height, count].map(writeInteger), writeBytes(tree)]);

@@ -1,4 +1,4 @@
-import { larger } from "./bytes.js";
+import { larger, smaller } from "./bytes.js";
 import { CODES, demand } from "./errors.js";
 import { demandReadable } from "./ranges.js";
 import { readRulebook } from "./rulebook.js";
@@ -59,6 +59,20 @@ function valuedAt(statement: RiskStatement): bigint | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** How blocks of these times, in seconds, miss the age that is accepted; "" where none does, or without a time. A chain may stand
+ * still, so such a block is no fault: it leaves open what is in its vaults now. */
+export function outsideOfAge(seconds: readonly bigint[], wanted: Freshness | undefined): string {
+  const [first, ...others] = seconds.map((each) => 1000n * each);
+  if (wanted === undefined || first === undefined) return "";
+  const { now, maxAge = MAX_AGE } = wanted;
+  const age = now - others.reduce(smaller, first);
+  const ahead = others.reduce(larger, first) - now;
+  if (maxAge !== "any" && age > maxAge) {
+    return `; its oldest block is ${inWords(age)} old, at most ${inWords(maxAge)} is accepted`;
+  }
+  return ahead > AHEAD ? `; a block is ${inWords(ahead)} ahead of the stated time` : "";
 }
 
 /** What is not known about the age, a sentence each. */

@@ -270,7 +270,9 @@ class Verification extends PackageChecks {
     const told = content !== undefined && (whole || alone !== undefined);
     const ofKeys = content !== undefined && failed === undefined && checks.some(({ name }) => name === "shares");
     const signer = failed === undefined ? this.signer : undefined;
-    const attested = content !== undefined && (told || ofKeys || signer !== undefined) ? attestedValues(content, this.book, !whole, genesis, this.assurances) : {};
+    // Beside an answer nobody compares the rulebook, with a genesis neither.
+    const compared = signer === undefined ? genesis : undefined;
+    const attested = content !== undefined && (told || ofKeys || signer !== undefined) ? attestedValues(content, this.book, !whole, compared, this.assurances) : {};
     const limits = (): string[] => {
       if (ofKeys) return freshnessLimits(freshness, validatorsHash !== undefined);
       if (this.isPresented) return notProvenOfKeys();

@@ -18,25 +18,25 @@ EPOCH, HEIGHT, ACCOUNT = 4, 43, 7
 VAULT, TOKEN, TO = b"\xa1" * 20, b"\xc1" * 20, b"\x0a" * 20
 
 
-def made_exit_file(amount: int) -> bytes:
+def made_exit_file(amount: int, epoch: int = EPOCH) -> bytes:
     """Account 7 is owed so many base units, by a state that has nothing else; the set is that of the small market."""
     leaf = ExitLeaf(ExitKind.ACCOUNT, ACCOUNT, ACCOUNT, 1, VAULT, TOKEN, TO, amount, sha256(b"salt"))
     totals = ExitTotals(1, VAULT, TOKEN, amount, 0, amount, 1, 0)
-    tree = ExitTree(EPOCH, HEIGHT, (totals,), (leaf,))
+    tree = ExitTree(epoch, HEIGHT, (totals,), (leaf,))
     opening = RecordOpening(sha256(b"record"), (), (), tuple(sha256(bytes([level])) for level in range(DEPTH)))
-    record = encode(ExitRecord(EPOCH, HEIGHT, tree.count, tree.root))
+    record = encode(ExitRecord(epoch, HEIGHT, tree.count, tree.root))
     roots = [bytes([module]) * 32 for module in range(len(Module))]
-    roots[Module.WITHDRAWALS] = _module_root(record, opening)
-    header, certificate, validators = market.certified(bytes(32), module_roots=tuple(roots))
+    roots[Module.WITHDRAWALS] = _module_root(record, opening, epoch)
+    header, certificate, validators = market.certified(bytes(32), epoch=epoch, module_roots=tuple(roots))
     own = tuple(ExitLeafProof(index, each, tree.proof(index)) for index, each in tree.of_account(ACCOUNT))
     sums = tuple(ExitTotalsProof(index, each, tree.proof(index)) for index, each in enumerate(tree.totals))
-    found = AccountExit(EPOCH, HEIGHT, ACCOUNT, TO, tree.count, tree.root, own, sums, opening)
+    found = AccountExit(epoch, HEIGHT, ACCOUNT, TO, tree.count, tree.root, own, sums, opening)
     block = LightBlock(header, certificate, validators, validators)
-    return msgspec.json.encode(exit_file(exit_view(found, EPOCH), encode(block)))
+    return msgspec.json.encode(exit_file(exit_view(found, epoch), encode(block)))
 
 
-def _module_root(record: bytes, opening: RecordOpening) -> bytes:
-    found = bucket_hash((record_leaf_hash(opening.salt, record_key("exits", EPOCH), record),))
+def _module_root(record: bytes, opening: RecordOpening, epoch: int) -> bytes:
+    found = bucket_hash((record_leaf_hash(opening.salt, record_key("exits", epoch), record),))
     node = BUCKETS + bucket_of(opening.salt)
     for sibling in opening.path:
         found = tree_node_hash(sibling, found) if node & 1 else tree_node_hash(found, sibling)

@@ -173,9 +173,10 @@ def expired(book: Rulebook = live_market.FUTURES) -> Rulebook:
 
 def _of_state(name: str, world: World, genesis: Genesis) -> Base:
     """Of a state of the engine; its tokens name no place of balances, and it has no stress scenarios."""
-    stated = replace(take_snapshot(world.state).statement, network=market.NETWORK)
+    shot = take_snapshot(world.state)
+    stated = replace(shot.statement, network=market.NETWORK, epoch=max(shot.statement.epoch, 1))
     stated, evidence = proven(replace(stated, rules=encode(read_rulebook(stated.rules, 10**6))))
-    accounts = take_snapshot(world.state).accounts
+    accounts = shot.accounts
     seeds = stressed.seeds_of([each.account for each in accounts])
     data = attach_custody(prove(RiskSnapshot(stated, accounts), seeds, market.DOMAIN), evidence)
     return Base(name, data, genesis, market.NETWORK, accounts, seeds, market.DOMAIN)

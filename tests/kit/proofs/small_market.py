@@ -225,9 +225,11 @@ def honest(shot: RiskSnapshot, keys=None, *, size=N, time_ms=1_584_000_000_000, 
 
 
 def package_of_state(state: State) -> SimpleNamespace:
-    """A state's own snapshot, as if of this market's network: statement, accounts, seeds, and its package proven."""
+    """A state's own snapshot, as if of this market's network: statement, accounts, seeds, and its package proven.
+
+    Of a state in which no epoch has closed, it is that of the first one: verifiers refuse epoch 0."""
     shot = take_snapshot(state)
-    statement = msgspec.structs.replace(shot.statement, network=NETWORK)
+    statement = msgspec.structs.replace(shot.statement, network=NETWORK, epoch=max(shot.statement.epoch, 1))
     shot = msgspec.structs.replace(shot, statement=statement)
     keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
     data = honest(shot, keys, size=DOMAIN, time_ms=state.now.arrays_time_ms + 1)

@@ -12,7 +12,7 @@ from proofs.verify.verdict import OwnAccount
 from tests.kit.command_line import CommandLine
 from tests.kit.member.packages import AT, TRUST
 from tests.kit.proofs import small_market
-from tests.kit.proofs.proven_custody import proven
+from tests.kit.proofs.proven_custody import chains_of, proven
 
 replace = msgspec.structs.replace
 JSON = ("--output", "json")
@@ -82,7 +82,10 @@ def test_where_nothing_is_open_the_text_says_so_and_strictness_changes_nothing()
 
 
 def test_custody_with_its_evidence_stays_no_more_open(tmp_path: Path, cli: CommandLine) -> None:
-    stated, evidence = proven(small_market.statement())
+    chains = chains_of(small_market.statement().custody)
+    for chain in chains.values():
+        chain.time_s = 1_584_000_000  # the header's: a block that is dated after the stated time leaves custody open
+    stated, evidence = proven(small_market.statement(), chains)
     shot = replace(small_market.snapshot(), statement=stated)
     path = tmp_path / "proven.ccp"
     path.write_bytes(write_package(replace(read_package(small_market.honest(shot)), custody=evidence)))

@@ -1,10 +1,13 @@
-"""An answer that agrees with a package, in TypeScript: whose word that is, is named, as it is of a contradiction."""
+"""An answer that agrees with a package: whose word that is, is named, as it is of a contradiction."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearing.base import ed25519
+from member.verifying.accusations import accuse_files
+from member.verifying.package import FileBytes, TrustAnchor
 from proofs.epoch.package import read_package
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.browser_page import GOOD
@@ -51,3 +54,17 @@ def test_what_is_the_quorums_word_is_named(second: SecondVerifier) -> None:
     header, statement = STATED.header, STATED.statement
     named = [attested[name] for name in ("header_time_ms", "header_height", "snapshot_height", "epoch")]
     assert named == [str(each) for each in (header.time_ms, header.height, statement.height, statement.epoch)]
+
+
+@pytest.mark.parametrize("seed", [SEED, bytes([99]) * 32], ids=["agrees", "contradicts"])
+def test_both_verifiers_name_time_and_heights_as_the_quorums_word(
+    tmp_path: Path, second: SecondVerifier, seed: bytes
+) -> None:
+    """A set dates its header as it likes: who reads that a node's answer agrees must see with which header."""
+    answer = tmp_path / "answer.cci"
+    answer.write_bytes(answer_of(ALICE, NOBODYS, seed))
+    anchor = TrustAnchor(STATED.header.network, STATED.validators.hash)
+    report = accuse_files(answer, FileBytes("epoch.ccp", PACKAGE), anchor)
+    assert report.attested == verdict_of(second, **TRUSTED)["attested"]
+    assert TIME in report.detail
+    assert f"of height {STATED.statement.height}" in report.detail

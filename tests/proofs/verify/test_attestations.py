@@ -145,7 +145,7 @@ def test_the_time_that_makes_a_package_fresh_is_named(market):
     [
         (40, 4, 4, {"header_height"}),
         (10**15, 4, 3, {"header_height", "snapshot_height"}),
-        (40, 10**9, 3, {"epoch"}),
+        (40, 40, 3, {"epoch"}),
     ],
 )
 def test_heights_and_epoch_bind_nothing_and_are_named(market, height, epoch, later, differs):

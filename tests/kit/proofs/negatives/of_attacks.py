@@ -14,7 +14,7 @@ from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, w
 from clearing.schema.terms.instruments import InstrumentKind
 from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody
-from proofs.verify.freshness import Freshness
+from proofs.verify.freshness import MAX_AGE_MS, Freshness
 from proofs.verify.signed_inclusion import NO_SIGNATURE, read_answer, sign_inclusion
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs.counted import NODE_SECRET
@@ -33,6 +33,8 @@ from tests.kit.proofs.negatives.making import (
 )
 from tests.kit.proofs.negatives.of_certificate import NO_POINT
 from tests.kit.proofs.negatives.of_encoding import with_tree
+from tests.kit.proofs.proven_custody import chains_of
+from tests.kit.proofs.proven_custody import proven as proven_custody
 from tests.kit.proofs.vector_files import Vector
 from tests.kit.proofs.write_vectors import signed_answer
 
@@ -52,6 +54,52 @@ def vectors() -> Iterator[Vector]:
     yield from _two_amounts()
     yield from _answers()
     yield from _short_slots()
+    yield from _impossible_epochs()
+    yield from _old_custody()
+
+
+def _old_custody() -> Iterator[Vector]:
+    """A vault may have been robbed since its block; who states an age asks for what the vaults have now."""
+    shot = market.snapshot()
+    chains = chains_of(shot.statement.custody)
+    for chain in chains.values():
+        chain.time_s = (TIME - MAX_AGE_MS) // 1000 - 1
+    stated, evidence = proven_custody(shot.statement, chains)
+    for name, says, data, wanted in (
+        (
+            "an-old-block",
+            "custody is proven by blocks a week and a second before the header; certified and proven",
+            attach_custody(proven(replace(shot, statement=stated)), evidence),
+            Freshness(TIME),
+        ),
+        (
+            "a-block-to-come",
+            "nothing; the blocks of its custody are dated years after the time at which it is judged",
+            frozen(WHOLE),
+            Freshness(TIME, max_age_ms=None),
+        ),
+    ):
+        yield refused(
+            f"strict-custody-of-{name}",
+            says,
+            "custody",
+            "CHECK_OPEN",
+            data,
+            trust=anchored(freshness=wanted, strict=True),
+        )
+
+
+def _impossible_epochs() -> Iterator[Vector]:
+    """Epochs are numbered from 1, and each closes at a height of its own."""
+    good = read()
+    for epoch in (0, 41, 2**63 - 1):
+        yield refused(
+            f"epoch-{epoch}-at-height-40",
+            f"header and statement agree on epoch {epoch} at height 40, certified",
+            "roots",
+            "EPOCH_IMPOSSIBLE",
+            certified({"statement": replace(good.statement, epoch=epoch)}, epoch=epoch),
+        )
 
 
 def _answers() -> Iterator[Vector]:

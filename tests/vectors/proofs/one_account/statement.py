@@ -18,6 +18,7 @@ def check_roots(header: list[Any], statement: list[Any], domain: int, commitment
     need(statement[1] == header[7] and statement[1] < header[2], "roots", "WRONG_ROOT")
     need(statement[0] == header[0], "roots", "WRONG_NETWORK")
     need(statement[2] == header[11], "roots", "EPOCH_DIFFERS")
+    need(1 <= statement[2] <= statement[1], "roots", "EPOCH_IMPOSSIBLE")
     need(len({c_w for _, c_w in commitments}) == len(commitments), "roots", "COMMITMENTS_EQUAL")
     return root
 

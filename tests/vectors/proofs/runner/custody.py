@@ -27,6 +27,12 @@ def missing_ppm(term: dict[str, Any]) -> int:
     return -(-missing(term) * 10**6 // accounted(term)) if missing(term) else 0
 
 
+def time_ms(evidence: dict[str, Any]) -> int:
+    """When a header of checked evidence dates its block: item 11, 0 if it is no bytes, or more than 8."""
+    stated = rlp(evidence["header"])[11]
+    return 1000 * number(stated) if isinstance(stated, bytes) and len(stated) <= 8 else 0
+
+
 def check_reserves(statement: dict[str, Any]) -> None:
     kinds, held = kinds_of(statement), dict[int, int]()
     for term in statement["custody"]:

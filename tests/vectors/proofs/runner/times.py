@@ -37,6 +37,14 @@ def _recent(at_ms: int, wanted: Wanted) -> None:
     need(wanted.max_age_ms is None or wanted.now_ms - at_ms <= wanted.max_age_ms, "STALE", str(at_ms))
 
 
+def is_within(times_ms: list[int], wanted: Wanted | None) -> bool:
+    """Whether blocks are dated within the age that is accepted: check `custody` is open else."""
+    if wanted is None:
+        return True
+    oldest = None if wanted.max_age_ms is None else wanted.now_ms - wanted.max_age_ms
+    return all((oldest is None or each >= oldest) and each <= wanted.now_ms + AHEAD for each in times_ms)
+
+
 def valued_ms(statement: dict[str, Any]) -> int | None:
     """The time of the rulebook's prices; None where it has none or cannot be read, which `rules` refuses."""
     try:

@@ -165,6 +165,7 @@ class Package:
         need(fits, "WRONG_ROOT", "height")
         need(stated["network"] == header["network"], "WRONG_NETWORK", "statement")
         need(stated["epoch"] == header["epoch"], "EPOCH_DIFFERS", "statement")
+        need(1 <= stated["epoch"] <= stated["height"], "EPOCH_IMPOSSIBLE", "statement")
         points = [c_w for _, c_w in self.commitments]
         need(len(set(points)) == len(points), "COMMITMENTS_EQUAL", "commitments")
 
@@ -194,7 +195,8 @@ class Package:
         found = custody.check(self.stated, self.parts["custody"])
         if self.trusted.genesis is not None:
             genesis.check_custody(self.stated, self.trusted.genesis)
-        return found
+        dated = [custody.time_ms(each) for each in self.parts["custody"]]
+        return found if times.is_within(dated, self.trusted.wanted) else "incomplete"
 
     def rules(self) -> str:
         if self.trusted.genesis is None:

@@ -1,0 +1,41 @@
+"""Epochs are numbered from 1, and each closes at a height of its own: no chain has one of another kind."""
+
+from typing import Any
+
+import pytest
+
+from member.verifying.exits import block_of, read_exit_file, verify_exit
+from member.verifying.package import TrustAnchor
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs.made_exits import HEIGHT, made_exit_file
+from tests.kit.proofs.negatives.making import certified, read, replace
+from tests.kit.proofs.second_verifier import SecondVerifier
+
+
+def of_epoch(epoch: int) -> bytes:
+    """The small market's package of height 40, as a quorum certifies it for an epoch."""
+    return certified({"statement": replace(read().statement, epoch=epoch)}, epoch=epoch)
+
+
+@pytest.mark.parametrize(("epoch", "possible"), [(0, False), (1, True), (40, True), (41, False), (2**63 - 1, False)])
+def test_an_epoch_is_at_least_one_and_at_most_its_height(second: SecondVerifier, epoch: int, possible: bool) -> None:
+    data = of_epoch(epoch)
+    roots = {check.name: check for check in verify_package(data).checks}["roots"]
+    told: dict[str, Any] = {check["name"]: check for check in second.ask(file=data)["checks"]}["roots"]
+    assert (roots.ok, told["ok"]) == (possible, possible), (roots, told)
+    if not possible:
+        assert roots.code is not None
+        assert roots.code.name == "EPOCH_IMPOSSIBLE"
+        assert told["code"] == "R0762 epoch_impossible"
+
+
+@pytest.mark.parametrize(("epoch", "possible"), [(0, False), (1, True), (HEIGHT, True), (HEIGHT + 1, False)])
+def test_so_is_that_of_an_exit_file(second: SecondVerifier, epoch: int, possible: bool) -> None:
+    data = made_exit_file(10, epoch)
+    file = read_exit_file(data)
+    report = verify_exit(file, len(data), TrustAnchor(), block_of(file))
+    told = second.ask(exit=data)
+    assert (report.ok, told["ok"]) == (possible, possible), (report, told)
+    if not possible:
+        last = told["checks"][-1]
+        assert (report.checks[-1].name, last["name"], last["code"]) == ("root", "root", "R0762 epoch_impossible")
