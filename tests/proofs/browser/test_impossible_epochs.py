@@ -21,12 +21,12 @@ def of_epoch(epoch: int) -> bytes:
 def test_an_epoch_is_at_least_one_and_at_most_its_height(second: SecondVerifier, epoch: int, possible: bool) -> None:
     data = of_epoch(epoch)
     roots = {check.name: check for check in verify_package(data).checks}["roots"]
-    told: dict[str, Any] = {check["name"]: check for check in second.ask(file=data)["checks"]}["roots"]
-    assert (roots.ok, told["ok"]) == (possible, possible), (roots, told)
+    answer: dict[str, Any] = {check["name"]: check for check in second.ask(file=data)["checks"]}["roots"]
+    assert (roots.ok, answer["ok"]) == (possible, possible), (roots, answer)
     if not possible:
         assert roots.code is not None
         assert roots.code.name == "EPOCH_IMPOSSIBLE"
-        assert told["code"] == "R0762 epoch_impossible"
+        assert answer["code"] == "R0762 epoch_impossible"
 
 
 @pytest.mark.parametrize(("epoch", "possible"), [(0, False), (1, True), (HEIGHT, True), (HEIGHT + 1, False)])
@@ -34,8 +34,8 @@ def test_so_is_that_of_an_exit_file(second: SecondVerifier, epoch: int, possible
     data = made_exit_file(10, epoch)
     file = read_exit_file(data)
     report = verify_exit(file, len(data), TrustAnchor(), block_of(file))
-    told = second.ask(exit=data)
-    assert (report.ok, told["ok"]) == (possible, possible), (report, told)
+    answer = second.ask(exit=data)
+    assert (report.ok, answer["ok"]) == (possible, possible), (report, answer)
     if not possible:
-        last = told["checks"][-1]
+        last = answer["checks"][-1]
         assert (report.checks[-1].name, last["name"], last["code"]) == ("root", "root", "R0762 epoch_impossible")
