@@ -41,6 +41,8 @@ LIMITS = (
     "move by certified flows alone.",
     "That a withdrawal which is not paid yet, or came back unpaid, was asked for: it is not among the claims "
     "meanwhile. The owner of the account alone can see that, by its leaf.",
+    "Claims are held against a genesis's limits of withdrawals between neighbouring epochs under the same limits "
+    "alone, and across a change of a token's unit its dust may grow to the bound that its deposits set.",
 )
 
 

@@ -376,6 +376,7 @@ function limits(first: bigint | undefined, trust: readonly string[]): string[] {
     "Blinders are found reused where commitments or proof messages repeat; a reuse behind a change of holdings is not searched here: `crossclear proof history` searches small changes.",
     "What changed in prices and rules between epochs is not judged, nor which accounts claims moved between: only sums move by certified flows alone.",
     "That a withdrawal which is not paid yet, or came back unpaid, was asked for: it is not among the claims meanwhile. The owner of the account alone can see that, by its leaf.",
+    "Claims are held against a genesis's limits of withdrawals between neighbouring epochs under the same limits alone, and across a change of a token's unit its dust may grow to the bound that its deposits set.",
   ];
   out.push(...trust);
   if (first !== undefined && first > 1n) {
