@@ -6,7 +6,7 @@ read ahead: who takes frames slowly is held up by the connection, and at the wor
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from crossclear_client.generated.answers import Problem
 from crossclear_client.streams import Connection, EventSource, ReopenedStream
 from crossclear_client.transport import BUSY, Answer, Retries, Transport, refusal, retry_after
 
+CURSOR = r"\A(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?\Z"
 STREAM_OLD, STREAM_SLOW, STREAM_ENDING = "R0960", "R0963", "R0965"
 """What followed the cursor is forgotten; the reader was too slow; the node ends."""
 Headers = Callable[[str], Awaitable[dict[str, str]]]
@@ -29,7 +30,8 @@ class Frame(msgspec.Struct, frozen=True):
     """
 
     topic: str
-    cursor: str
+    cursor: Annotated[str, msgspec.Meta(pattern=CURSOR)]
+    """HEIGHT:INDEX, or empty. The next request is signed with it."""
     kind: str
     data: dict[str, Any]
 
