@@ -424,3 +424,27 @@ def test_a_cursor_that_is_none_is_not_asked_for(play: Any, cursor: str) -> None:
     with pytest.raises(errors.BadAnswer):
         play(node, story)
     assert len(node.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [("account:2", "delta"), ("", "delta"), ("Heights", "snapshot"), ("heights", "gap"), ("heights", "other")],
+)
+def test_a_frame_that_was_not_asked_for_is_no_answer(play: Any, topic: str, kind: str) -> None:
+    """Who asks for one account takes each frame for that one's; and a gap is the client's own word."""
+    node = Node(events(frame(topic, "8:0", kind)))
+
+    async def story(client: Client) -> None:
+        async with client.follow("heights", "account:1") as frames:
+            await anext(frames)
+
+    with pytest.raises(errors.BadAnswer):
+        play(node, story)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_node_that_sends_comments_and_no_frame_is_left(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something comes every few seconds from a node that lives: what is no frame does not count."""
+    monkeypatch.setattr("crossclear_client.frames.SILENT_SECONDS_MAX", 0.05)
+    with pytest.raises(errors.StreamLost):
+        _opened_at(backend, lambda: httpx.Response(200, stream=Endless(100_000, 1, 0.001)), socket=False)

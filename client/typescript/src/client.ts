@@ -208,7 +208,7 @@ export class Client extends Questions {
     };
     const { websocket = false, retries, turned } = options;
     const connect = websocket ? overSocket(dial, open, this.#timeout) : overEvents(open, this.#timeout);
-    return new FrameStream(connect, path, { retries: { ...this.#retries, ...retries }, cursor, turned });
+    return new FrameStream(connect, topics, { retries: { ...this.#retries, ...retries }, cursor, turned });
   }
 
   /** The steps of a submitted deposit until it is credited or refused. */

@@ -25,6 +25,7 @@ export class Refused extends Error {
 
 /** Of a frame; empty in a first snapshot that others follow. The next request is signed with it. */
 const CURSOR = /^(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?$/;
+const KINDS = ["snapshot", "delta"];
 const [OLD, SLOW, ENDING] = ["R0960", "R0963", "R0965"];
 
 /** `turned`: called with true when the first frame of a connection comes, and with false when a connection ended. */
@@ -40,7 +41,7 @@ export class FrameStream implements AsyncIterable<Frame> {
   #attempt = new AbortController();
   #wake: () => void = () => undefined;
 
-  constructor(private readonly connect: Connect, private readonly path: string, private readonly following: Following) {
+  constructor(private readonly connect: Connect, private readonly topics: readonly string[], private readonly following: Following) {
     this.cursor = following.cursor;
   }
 
@@ -76,6 +77,9 @@ export class FrameStream implements AsyncIterable<Frame> {
             break;
           }
           if (!CURSOR.test(String(frame.cursor))) throw new BadAnswer("cursor", "expected HEIGHT:INDEX");
+          if (frame.kind !== "heartbeat" && (!KINDS.includes(frame.kind) || !this.topics.includes(frame.topic))) {
+            throw new BadAnswer("stream", `a frame ${String(frame.kind).slice(0, 16)} of ${String(frame.topic).slice(0, 32)} was not asked for`);
+          }
           [this.cursor, failed] = [frame.cursor, 0];
           if (!isOpen) turned?.(true);
           isOpen = true;
@@ -102,7 +106,7 @@ export class FrameStream implements AsyncIterable<Frame> {
       }
       failed += 1;
       const wait = waitOf(retries, failed, asked);
-      if (wait === undefined) throw new StreamLost(this.path, `the stream broke off: ${why.slice(0, 200)}`);
+      if (wait === undefined) throw new StreamLost(`/v1/stream?topics=${this.topics.join(",")}`, `the stream broke off: ${why.slice(0, 200)}`);
       await this.#pause(wait, signal);
     }
   }

@@ -296,3 +296,10 @@ for (const cursor of ["8:0&topics=account:2", "8:0\r\nx: y", "8", "-1:0", "8:00"
     assert.equal(asked.length, 1);
   });
 }
+
+for (const [topic, kind] of [["account:2", "delta"], ["", "delta"], ["heights", "gap"], ["heights", "other"]]) {
+  test(`a frame that was not asked for is no answer: ${kind} of ${topic}`, async () => {
+    const { client } = node(new Response(`data: ${JSON.stringify({ topic, cursor: "8:0", kind, data: {} })}\n\n`));
+    await assert.rejects(first(client.follow(["heights", "account:1"], "7:0")), BadAnswer);
+  });
+}
