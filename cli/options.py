@@ -365,6 +365,18 @@ def listing_at(url: str) -> "Listing":
     return ask_node(url, read_listing)
 
 
+def listing_if_read(url: str) -> "Listing | None":
+    """As `listing_at`, to print an answer that there is already: None, and a line that says so, where it fails."""
+    from clearing.base.errors import CrossclearError
+    from cli.output import say_line
+
+    try:
+        return listing_at(url)
+    except CrossclearError as fault:
+        say_line(f"names and units cannot be read, fields are printed as the node sent them: {fault}")
+        return None
+
+
 def epoch_number(text: str) -> int | None:
     """The number of --epoch, None for `latest`. Raises click.BadParameter."""
     if text == "latest":

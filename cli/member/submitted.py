@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.options import listing_at
+from cli.options import listing_if_read
 from cli.output import ExitCode, show
 
 if TYPE_CHECKING:
@@ -22,26 +22,30 @@ def print_result(what: str, result: "SubmitResult", output: str, **more: object)
 
 
 def wait_and_print(key: "MemberKey", what: str, result: "SubmitResult", output: str, **more: object) -> ExitCode:
-    """Wait until a block has the request, and print what became of it; returns OK where it was applied."""
+    """Wait until a block has the request, and print what became of it; returns OK where it was applied.
+
+    Where that cannot be asked the result alone is printed, as the request stands. Raises as `fate_of`.
+    """
     from member.client.fates import fate_now
 
     if result.status == "refused":
         return print_result(what, result, output, **more)
-    fate = key.ask(lambda client: fate_now(client, result.hash))
+    try:
+        fate = key.ask(lambda client: fate_now(client, result.hash))
+    except BaseException:
+        print_result(what, result, output, **more)
+        raise
     show({**more, "result": result, "transaction": fate}, f"{what}\n{fate_words(key.url, fate, output)}", output)
     return ExitCode.OK if fate.state == "applied" else ExitCode.VERIFICATION
 
 
 def fate_words(url: str, fate: "TransactionView", output: str) -> str:
-    """What became of a transaction, by the names and units of the node's network; empty where JSON is printed.
-
-    Raises as `listing_at`.
-    """
+    """What became of a transaction, by names and in units where the node says them; empty where JSON is printed."""
     from member.printing.transactions import transaction_text
 
     if output == "json":
         return ""
-    return transaction_text(fate, listing_at(url))
+    return transaction_text(fate, listing_if_read(url))
 
 
 def exit_code(result: "SubmitResult") -> ExitCode:

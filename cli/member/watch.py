@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import MemberKey, account_options, listing_at, parsed
+from cli.options import MemberKey, account_options, listing_at, listing_if_read, parsed
 from cli.output import output_option, say, show_json, show_line
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def watch(topics: tuple[str, ...], cursor: str, frames: int | None, key: MemberK
     if cursor and re.fullmatch(CURSOR_PATTERN, cursor) is None:
         raise click.BadParameter(f"expected HEIGHT:INDEX, got {cursor!r}", param_hint="--cursor")
     secret = key.secret() if set(wanted) - PUBLIC_TOPICS.keys() else None
-    words_of = None if output == "json" else listing or listing_at(key.url)
+    words_of = None if output == "json" else listing or listing_if_read(key.url)
     reader = StreamReader(key.url, network_at(key.url), wanted, secret, cursor)
 
     shown = cursor
@@ -62,7 +62,7 @@ def watch(topics: tuple[str, ...], cursor: str, frames: int | None, key: MemberK
                 if left == 0:
                     return
                 shown = frame.cursor
-                _print(plain(frame), words_of)
+                _print(plain(frame), words_of, output)
                 left = None if left is None else left - 1
                 if left == 0:
                     scope.cancel()
@@ -90,13 +90,13 @@ def _by_id(topic: str, listing: "Listing | None") -> str:
     return f"{kind}:{parsed('TOPICS', lambda: listing.account(account))}"
 
 
-def _print(frame: "StreamFrame", listing: "Listing | None") -> None:
-    """In words, or as JSON where there is no listing."""
+def _print(frame: "StreamFrame", listing: "Listing | None", output: str) -> None:
+    """As JSON, or in words, where a listing has them."""
     import msgspec
 
     from member.printing.streams import frame_text
 
-    if listing is None:
+    if output == "json":
         show_json(msgspec.json.encode(frame))
     else:
         show_line(frame_text(frame, listing))

@@ -243,7 +243,7 @@ class Client(Questions):
             return await self._transport.headers("GET", target, b"", "", self.signer, network)
 
         connection = SocketConnection(self._transport) if websocket else EventConnection(self._transport)
-        return FrameStream(connection, "/v1/stream?topics=" + ",".join(topics), headers, self._retries, cursor)
+        return FrameStream(connection, topics, headers, self._retries, cursor)
 
     def collateral_event_steps(
         self, chain_id: int, reference: str, *, last_id: str = ""

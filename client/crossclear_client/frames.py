@@ -5,9 +5,10 @@ node no longer keeps what followed, a frame `gap` says so before the snapshots t
 read ahead: who takes frames slowly is held up by the connection, and at the worst comes back after its cursor.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, Any, Protocol
 
+import anyio
 import msgspec
 
 from crossclear_client.errors import BadAnswer, NodeRefused
@@ -15,8 +16,12 @@ from crossclear_client.generated.answers import Problem
 from crossclear_client.streams import Connection, EventSource, ReopenedStream
 from crossclear_client.transport import BUSY, Answer, Retries, Transport, refusal, retry_after
 
+CURSOR = r"\A(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?\Z"
 STREAM_OLD, STREAM_SLOW, STREAM_ENDING = "R0960", "R0963", "R0965"
 """What followed the cursor is forgotten; the reader was too slow; the node ends."""
+SILENT_SECONDS_MAX = 30.0
+"""A node sends a heartbeat every five seconds: after so long without a frame the connection is taken for dead."""
+_KINDS = frozenset(("snapshot", "delta"))
 Headers = Callable[[str], Awaitable[dict[str, str]]]
 """Of a request of a target, signed anew for each attempt."""
 
@@ -29,7 +34,8 @@ class Frame(msgspec.Struct, frozen=True):
     """
 
     topic: str
-    cursor: str
+    cursor: Annotated[str, msgspec.Meta(pattern=CURSOR)]
+    """HEIGHT:INDEX, or empty. The next request is signed with it."""
     kind: str
     data: dict[str, Any]
 
@@ -48,10 +54,15 @@ class FrameStream(ReopenedStream[Frame]):
     """The frames of some topics. Never ends by itself."""
 
     def __init__(
-        self, connection: FrameConnection, path: str, headers: Headers, retries: Retries, cursor: str = ""
+        self,
+        connection: FrameConnection,
+        topics: Collection[str],
+        headers: Headers,
+        retries: Retries,
+        cursor: str = "",
     ) -> None:
-        super().__init__(connection, path, retries)
-        self._connection, self._headers = connection, headers
+        super().__init__(connection, "/v1/stream?topics=" + ",".join(topics), retries)
+        self._connection, self._topics, self._headers = connection, frozenset(topics), headers
         self.cursor = cursor
         """Everything up to here was taken: give it to a later stream, at this node or another, to go on from here."""
         self._frames: list[Frame] = []
@@ -70,6 +81,8 @@ class FrameStream(ReopenedStream[Frame]):
                 return gap
 
     def _noted(self, frame: Frame) -> Frame | None:
+        if frame.kind != "heartbeat" and (frame.kind not in _KINDS or frame.topic not in self._topics):
+            raise BadAnswer("stream", f"a frame {frame.kind[:16]!r} of {frame.topic[:32]!r} was not asked for")
         self._failed, self.cursor = 0, frame.cursor
         return None if frame.kind == "heartbeat" else frame
 
@@ -80,7 +93,8 @@ class FrameStream(ReopenedStream[Frame]):
         try:
             if not self._is_open:
                 return await self._open()
-            self._frames = await self._connection.next()
+            with anyio.fail_after(SILENT_SECONDS_MAX):
+                self._frames = await self._connection.next()
             if not self._frames:
                 await self._again("the node closed the connection")
         except (httpx.TransportError, OSError) as error:

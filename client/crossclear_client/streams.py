@@ -135,15 +135,10 @@ class EventSource:
 
     async def open(self, target: str, headers: dict[str, str]) -> Answer | None:
         """Connect; the answer where it is none of a stream."""
-        http = self._transport.http
-        headers = headers | {"accept": "text/event-stream"}
-        response = await http.send(http.build_request("GET", target, headers=headers), stream=True)
-        self._response = response
-        if response.status_code != 200:
-            answer = Answer(response.status_code, dict(response.headers), await response.aread())
-            await self.close()
-            return answer
-        self._parser, self._lines = EventParser(), lines_of(response)
+        opened = await self._transport.open(target, headers | {"accept": "text/event-stream"}, 200)
+        if isinstance(opened, Answer):
+            return opened
+        self._response, self._parser, self._lines = opened, EventParser(), lines_of(opened)
         return None
 
     async def next(self) -> Event | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ANSWER_BYTES_MAX = 8 << 20
+REFUSAL_BYTES_MAX = 1 << 16
+"""Of what a node answers in the place of a stream."""
 BUSY = frozenset((429, 502, 503, 504))
 
 
@@ -139,17 +141,37 @@ class Transport:
 
     async def _once(self, method: str, target: str, body: bytes, headers: dict[str, str], limit: int) -> Answer:
         """One whole answer within the time, however slowly it drips."""
-        received, oversize = bytearray(), False
+        with anyio.fail_after(self._timeout):
+            async with self.http.stream(method, target, content=body or None, headers=headers) as response:
+                return await self._whole(response, target, limit)
+
+    async def open(self, target: str, headers: dict[str, str], status: int) -> "httpx.Response | Answer":
+        """A response of this status, not read yet; any other answer whole. Raises BadAnswer, httpx.TransportError."""
         try:
             with anyio.fail_after(self._timeout):
-                async with self.http.stream(method, target, content=body or None, headers=headers) as response:
-                    async for piece in response.aiter_raw():
-                        if len(received) + len(piece) > limit:
-                            # Closed under it, the iteration ends by itself; broken off, it leaves generators behind.
-                            oversize = True
-                            await response.aclose()
-                        else:
-                            received += piece
+                request = self.http.build_request("GET", target, headers=headers)
+                response = await self.http.send(request, stream=True)
+                if response.status_code == status:
+                    return response
+                try:
+                    return await self._whole(response, target, REFUSAL_BYTES_MAX)
+                finally:
+                    with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                        await response.aclose()
+        except TimeoutError:
+            raise self._httpx.ReadTimeout(f"no answer within {self._timeout} s") from None
+
+    async def _whole(self, response: "httpx.Response", target: str, limit: int) -> Answer:
+        """The answer as it was sent, never unpacked: nobody asks for compression. Raises BadAnswer beyond the limit."""
+        received, oversize = bytearray(), False
+        try:
+            async for piece in response.aiter_raw():
+                if len(received) + len(piece) > limit:
+                    # Closed under it, the iteration ends by itself; broken off, it leaves generators behind.
+                    oversize = True
+                    await response.aclose()
+                else:
+                    received += piece
         except (self._httpx.TransportError, self._httpx.StreamError, anyio.ClosedResourceError, _closed()):
             if not oversize:
                 raise

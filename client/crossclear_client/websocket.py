@@ -52,12 +52,10 @@ class SocketConnection:
             "sec-websocket-key": key.decode(),
             "sec-websocket-protocol": SUBPROTOCOL,
         }
-        http = self._transport.http
-        self._response = response = await http.send(http.build_request("GET", target, headers=headers), stream=True)
-        if response.status_code != 101:
-            answer = Answer(response.status_code, dict(response.headers), await response.aread())
-            await self.close()
-            return answer
+        response = await self._transport.open(target, headers, 101)
+        if isinstance(response, Answer):
+            return response
+        self._response = response
         proof = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()).decode()
         if response.headers.get("sec-websocket-accept") != proof:
             await self.close()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
+import h11
 import msgspec
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
@@ -54,6 +55,10 @@ class StreamReader:
                 await self._connection(take)
             except* ConnectionRejected as group:
                 refused = [each for each in _leaves(group) if isinstance(each, ConnectionRejected)]
+            except* h11.ProtocolError as group:
+                # The library's word for an answer to its handshake that it does not take.
+                why = str(next(_leaves(group)))[:200]
+                raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=why) from None
             except* (ConnectionClosed, HandshakeError, OSError, trio.TooSlowError, trio.BrokenResourceError):
                 pass
             if refused:
@@ -102,6 +107,8 @@ class StreamReader:
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=str(error)[:200]) from None
             for each in frames:
+                if each.kind in ("snapshot", "delta") and each.topic not in self.topics:
+                    raise RemoteFault(NodeCode.NODE_ANSWER, "stream", topic=each.topic, why="it was not asked for")
                 self.cursor = each.cursor
                 if each.kind == "end":
                     self._ended(each)

@@ -28,7 +28,6 @@ from consensus.light_client import (
 )
 from member.codes import NodeCode
 from member.light.evidence import keep_attack, submit_everywhere
-from member.light.neighbours import contradiction
 from member.light.source import LightSource
 from member.light.store import LightStore
 from member.light.trust import Trusted, TrustedGenesis, fetch_anchor
@@ -83,8 +82,9 @@ class LightClient:
     def begin(self, trusted: Trusted) -> LightBlock:
         """Trust a first height.
 
-        Raises LocalFault LIGHT_STORE_UNUSABLE when the store trusts another of it, TRUST_EXPIRED for a genesis whose
-        set may have retired: it loses nothing by certifying another first header, of any time.
+        Raises LocalFault LIGHT_STORE_UNUSABLE when the store trusts another of it, RemoteFault BROKEN_LINK when it
+        contradicts what is trusted next to it, TRUST_EXPIRED for a genesis whose set may have retired: it loses nothing
+        by certifying another first header, of any time.
         """
         now_ms = self._now_ms()
         if isinstance(trusted, TrustedGenesis) and trusted.time_ms + self._options.policy.trusting_period_ms <= now_ms:
@@ -141,11 +141,7 @@ class LightClient:
             del self._sets[next(iter(self._sets))]
 
     def _keep(self, trace: Sequence[LightBlock]) -> None:
-        """Raises RemoteFault BROKEN_LINK where the last contradicts what is trusted above it."""
-        last, above = trace[-1].header, self.store.above(trace[-1].header.height)
-        wrong = contradiction(trace[-2].header, last, above.header) if above is not None and len(trace) > 1 else ""
-        if wrong:
-            raise RemoteFault(ConsensusCode.BROKEN_LINK, "light block", height=last.height, why=wrong)
+        """Raises as `LightStore.add`."""
         self.store.add(trace[1:])
         for block in trace:
             self._learn(block)

@@ -7,11 +7,11 @@ header at all; the trusted header above shows some of them to be none of the cha
 from clearing.base.header import Header
 
 
-def contradiction(below: Header, header: Header, above: Header | None) -> str:
+def contradiction(below: Header | None, header: Header, above: Header | None) -> str:
     """Why a header is none of the chain of the trusted ones next to it; empty where it could be."""
-    if header.time_ms <= below.time_ms:
+    if below is not None and header.time_ms <= below.time_ms:
         return f"the trusted header of height {below.height} is not earlier"
-    if header.height == below.height + 1 and header.parent != below.hash:
+    if below is not None and header.height == below.height + 1 and header.parent != below.hash:
         return f"the trusted header of height {below.height} is not its parent"
     if above is None:
         return ""

@@ -2,7 +2,8 @@
 
 Rule: only what was verified is written, all of one step together and durable; each row carries a digest, so a failing
 disk is reported and not trusted. The file is bound to one network and readable by its owner only. It keeps the first
-height, where trust began, and the newest `KEPT`. It verifies nothing.
+height, where trust began, and the newest `KEPT`. It verifies no signature, but keeps no two headers that contradict
+each other, whichever process wrote them.
 """
 
 import sqlite3
@@ -14,8 +15,11 @@ from typing import Any
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import sha256
+from clearing.base.header import Header
+from consensus.codes import ConsensusCode
 from consensus.light_client import LightBlock
 from member.codes import NodeCode
+from member.light.neighbours import contradiction
 
 VERSION = b"crossclear/light-store/v1"
 KEPT = 1000
@@ -88,7 +92,11 @@ class LightStore:
         return tuple(int(row[0]) for row in self._read("SELECT height FROM blocks ORDER BY height", ()))
 
     def add(self, blocks: Sequence[LightBlock]) -> None:
-        """Keep verified blocks, durable on return. Raises LocalFault LIGHT_STORE_UNUSABLE for a second of a height."""
+        """Keep verified blocks, all or none, durable on return.
+
+        Raises LocalFault LIGHT_STORE_UNUSABLE for a second of a height, RemoteFault BROKEN_LINK for one that
+        contradicts a header next to it.
+        """
         try:
             self._rows.execute("BEGIN IMMEDIATE")
             try:
@@ -111,10 +119,18 @@ class LightStore:
             raise self._unusable("of another network")
         found = self._read("SELECT hash FROM blocks WHERE height = ?", (header.height,))
         if not found:
+            self._check_neighbours(header)
             row = (header.height, bytes(header.hash), data, sha256(data))
             self._rows.execute("INSERT INTO blocks VALUES (?, ?, ?, ?)", row)
         elif found[0][0] != header.hash:
             raise self._unusable(f"another header of height {header.height} is trusted")
+
+    def _check_neighbours(self, header: Header) -> None:
+        """In the transaction that writes: another process may have written since the caller looked."""
+        below, above = self.at_or_below(header.height), self.above(header.height)
+        wrong = contradiction(None if below is None else below.header, header, None if above is None else above.header)
+        if wrong:
+            raise RemoteFault(ConsensusCode.BROKEN_LINK, "light block", height=header.height, why=wrong)
 
     def _prune(self) -> None:
         self._rows.execute(

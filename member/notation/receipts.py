@@ -60,21 +60,22 @@ _LABELS = {"lots": "size", "of_lots": "of size", "ticks": "price", "micros": "am
 _ENDINGS = {"_ticks": " price", "_micros": "", "_units": " amount", "_ms": "", "_s": ""}
 
 
-def receipt_text(kind: object, details: object, listing: Listing) -> str:
-    """`KIND name value, name value`, on one line."""
+def receipt_text(kind: object, details: object, listing: Listing | None) -> str:
+    """`KIND name value, name value`, on one line; each value as it is without a listing."""
     return f"{kind} {_fields(details, listing)}".rstrip() if isinstance(details, Mapping) else str(kind)
 
 
-def _fields(details: Mapping[str, Any], listing: Listing) -> str:
+def _fields(details: Mapping[str, Any], listing: Listing | None) -> str:
     return ", ".join(_field(name, value, details, listing) for name, value in details.items())
 
 
-def _field(name: str, value: object, beside: Mapping[str, Any], listing: Listing) -> str:
+def _field(name: str, value: object, beside: Mapping[str, Any], listing: Listing | None) -> str:
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
         return f"{_plain(name)} " + " ".join(f"({_fields(each, listing)})" for each in value)
     if isinstance(value, Mapping):
         return f"{_plain(name)} ({_fields(value, listing)})"
-    text = _known(name, value, beside, listing) if is_id(str(value).removeprefix("-")) else None
+    is_number = is_id(str(value).removeprefix("-"))
+    text = _known(name, value, beside, listing) if listing is not None and is_number else None
     return f"{_plain(name)} {value}" if text is None else f"{_label(name)} {text}"
 
 

@@ -6,6 +6,8 @@ expected one is printed as it is.
 
 from typing import Any
 
+import msgspec
+
 from member.api.streams import StreamFrame
 from member.notation.amounts import in_units
 from member.notation.listing import Listing, is_id, price_in_units
@@ -15,10 +17,12 @@ _HELD = ("cash", "tokens", "positions")
 _MICROS = "_micros"
 
 
-def frame_text(frame: StreamFrame, listing: Listing) -> str:
-    """`CURSOR TOPIC:` and what is new, in words."""
+def frame_text(frame: StreamFrame, listing: Listing | None) -> str:
+    """`CURSOR TOPIC:` and what is new, in words, or as it was sent without a listing."""
     name, data = frame.topic.partition(":")[0], frame.data
-    if name == "heights":
+    if listing is None:
+        words = msgspec.json.encode(data).decode()
+    elif name == "heights":
         words = _height(data)
     elif name == "marks":
         words = _marks(data, listing)

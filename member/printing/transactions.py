@@ -5,8 +5,8 @@ from member.notation.listing import Listing
 from member.notation.receipts import receipt_text
 
 
-def transaction_text(view: TransactionView, listing: Listing) -> str:
-    """Its state, why it was refused, what to do, and its receipts by names and in units."""
+def transaction_text(view: TransactionView, listing: Listing | None) -> str:
+    """Its state, why it was refused, what to do, and its receipts, by names and in units where there is a listing."""
     where = f" at height {view.height}, index {view.index}" if view.height else ""
     lines = [f"transaction {view.hash}: {view.state}{where}"]
     if view.problem is not None:

@@ -6,10 +6,12 @@ commits to and by its link to the one above, and each set of validators by a cer
 the copy that is kept, since a folder may change meanwhile.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -93,11 +95,12 @@ def verify_backup(folder: Path, progress: Progress) -> Manifest:
 def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress: Progress) -> Manifest:
     """Copy a backup's blocks, check the copy, and put it into a home without blocks, whose sign state is its own.
 
-    Raises LocalFault: BAD_BACKUP, STORE_OTHER_NETWORK, OUTPUT_EXISTS, SIGN_STATE_MISSING (a key that may have signed
-    begins with a state from peers instead), DOUBLE_SIGN while the node runs.
+    Raises LocalFault: BAD_BACKUP, STORE_OTHER_NETWORK, OUTPUT_EXISTS also while another restore runs,
+    SIGN_STATE_MISSING (a key that may have signed begins with a state from peers instead), DOUBLE_SIGN while the node
+    runs.
     """
     target = config.path(STORE)
-    with locked_sign_state(config.path(SIGN_STATE)) as guard:
+    with locked_sign_state(config.path(SIGN_STATE)) as guard, _alone_in(target.parent):
         if guard is None and not config.signer.address:
             raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(SIGN_STATE)), height=0)
         for taken in (target, target.with_name(f"{STORE}-wal")):
@@ -118,6 +121,24 @@ def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress:
         partial.replace(target)
         sync_folder(target.parent)
     return manifest
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """No second restore of this home: it would put another file in the place of the one that is checked.
+
+    The sign state's lock does not do for keys in a process of their own. Raises LocalFault OUTPUT_EXISTS.
+    """
+    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(home / STORE), why="another restore is under way") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def not_proven(manifest: Manifest) -> tuple[str, ...]:

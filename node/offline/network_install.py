@@ -4,6 +4,7 @@ Rule: all checks come before the first write, and a home that has a network is r
 home that was not finished does not start.
 """
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +46,13 @@ def install_network(home: Path, network: NewNetwork) -> NodeConfig:
     """Fill the home; its settings. Raises LocalFault: OUTPUT_EXISTS for a home that has a network, CONFIG_*, KEY_*, and
     what reading genesis raises.
     """
+    if (home / "node.toml").is_symlink():
+        # Its files would be those of the folder that it leads to, and the seed would be here.
+        raise LocalFault(NodeCode.CONFIG_VALUE, str(home / "node.toml"), why="it is a link: a home has its own")
     config = load_config(home / "node.toml", {}).config
     target = config.path(config.node.genesis)
     for taken in (target, config.path("node.sqlite"), key_path(home, Purpose.NETWORK_SEED.value)):
-        if taken.exists():
+        if os.path.lexists(taken):
             raise LocalFault(NodeCode.OUTPUT_EXISTS, str(taken))
     data, genesis = read_genesis_file(network.genesis, "genesis")
     peers = read_peers(network.peers)

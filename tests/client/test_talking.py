@@ -1,7 +1,8 @@
 """The Python client at a node that fails, is busy, forgets and lies: under asyncio and under trio."""
 
+import gzip
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -351,3 +352,99 @@ def test_events_are_read_as_the_standard_says() -> None:
     assert parser.last_id == "2"
     with pytest.raises(errors.BadAnswer):
         parser.line("data: " + "x" * EVENT_BYTES_MAX)
+
+
+REFUSED = json.dumps({**PROBLEM, "code": "R0841"}).encode()
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body of pieces, one after another, until it is closed; who reads them all has no bound."""
+
+    def __init__(self, pieces: int, size: int, seconds: float = 0) -> None:
+        self.left, self._piece, self._seconds, self._is_closed = pieces, b" " * size, seconds, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self.left and not self._is_closed:
+            self.left -= 1
+            await anyio.sleep(self._seconds)
+            yield self._piece
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+
+
+def _opened_at(backend: str, refusal: Callable[[], httpx.Response], socket: bool, timeout: float = 30) -> None:
+    """Open a stream at a node that refuses it like this each time."""
+
+    async def played() -> None:
+        transport = httpx.MockTransport(lambda request: refusal())
+        client = Client("http://node", KEY, network=NETWORK, retries=FAST, transport=transport, timeout=timeout)
+        async with client, client.follow("heights", websocket=socket) as frames:
+            await anext(frames)
+
+    anyio.run(played, backend=backend)
+
+
+@pytest.mark.parametrize("socket", [False, True], ids=["events", "socket"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+def test_what_a_stream_is_refused_with_is_bounded(backend: str, status: int, socket: bool) -> None:
+    body = Endless(1_000, 1 << 16)
+    with pytest.raises(errors.BadAnswer, match="more than"):
+        _opened_at(backend, lambda: httpx.Response(status, stream=body), socket)
+    assert body.left > 800
+
+
+@pytest.mark.parametrize("socket", [False, True], ids=["events", "socket"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_a_stream_is_refused_with_is_read_for_a_time_only(backend: str, socket: bool) -> None:
+    with pytest.raises(errors.StreamLost):
+        _opened_at(backend, lambda: httpx.Response(403, stream=Endless(10_000, 1, 0.01)), socket, 0.1)
+
+
+@pytest.mark.parametrize("socket", [False, True], ids=["events", "socket"])
+def test_what_a_stream_is_refused_with_is_not_unpacked(socket: bool) -> None:
+    """Nobody asked for compression: a small answer could become a large one."""
+    stream, headers = httpx.ByteStream(gzip.compress(REFUSED)), {"content-encoding": "gzip"}
+    with pytest.raises(errors.NodeRefused, match="R0841"):
+        _opened_at("asyncio", lambda: streamed(httpx.Response(403, content=REFUSED)), socket)
+    with pytest.raises(errors.BadAnswer):
+        _opened_at("asyncio", lambda: httpx.Response(403, headers=headers, stream=stream), socket)
+
+
+@pytest.mark.parametrize("cursor", ["8:0&topics=account:2", "8:0 HTTP/1.1", "8:0\r\nx: y", "8", "-1:0", "8:00", "é:0"])
+def test_a_cursor_that_is_none_is_not_asked_for(play: Any, cursor: str) -> None:
+    """The next request is signed with it."""
+    node = Node(events(frame("heights", cursor, "delta")))
+
+    async def story(client: Client) -> None:
+        async with client.follow("heights", cursor="7:0") as frames:
+            await anext(frames)
+
+    with pytest.raises(errors.BadAnswer):
+        play(node, story)
+    assert len(node.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [("account:2", "delta"), ("", "delta"), ("Heights", "snapshot"), ("heights", "gap"), ("heights", "other")],
+)
+def test_a_frame_that_was_not_asked_for_is_no_answer(play: Any, topic: str, kind: str) -> None:
+    """Who asks for one account takes each frame for that one's; and a gap is the client's own word."""
+    node = Node(events(frame(topic, "8:0", kind)))
+
+    async def story(client: Client) -> None:
+        async with client.follow("heights", "account:1") as frames:
+            await anext(frames)
+
+    with pytest.raises(errors.BadAnswer):
+        play(node, story)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_node_that_sends_comments_and_no_frame_is_left(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something comes every few seconds from a node that lives: what is no frame does not count."""
+    monkeypatch.setattr("crossclear_client.frames.SILENT_SECONDS_MAX", 0.05)
+    with pytest.raises(errors.StreamLost):
+        _opened_at(backend, lambda: httpx.Response(200, stream=Endless(100_000, 1, 0.001)), socket=False)

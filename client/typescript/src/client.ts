@@ -185,9 +185,9 @@ export class Client extends Questions {
   stream<T>(path: string, options: { readonly signed?: boolean; readonly lastId?: string } = {}): AsyncGenerator<{ readonly value: T; readonly id: string }> {
     const open = async (lastId: string): Promise<Response> => {
       const headers: Record<string, string> = { accept: "text/event-stream", ...(lastId ? { "last-event-id": lastId } : {}) };
-      return this.#fetch(await this.#request("GET", path, { signed: options.signed ?? false }, headers));
+      return this.#fetch(await this.#request("GET", path, { signed: options.signed ?? false }, headers), { redirect: "error" });
     };
-    return follow<T>(open, path, this.#retries, options.lastId);
+    return follow<T>(open, path, this.#retries, this.#timeout, options.lastId);
   }
 
   /**
@@ -198,7 +198,7 @@ export class Client extends Questions {
     const path = `/v1/stream?topics=${topics.join(",")}`;
     const asked = (after: string) =>
       this.#request("GET", path + (after && `&cursor=${after}`), { signed: this.signer !== undefined }, { accept: "text/event-stream" });
-    const open = async (after: string, signal: AbortSignal): Promise<Response> => this.#fetch(await asked(after), { signal });
+    const open = async (after: string, signal: AbortSignal): Promise<Response> => this.#fetch(await asked(after), { signal, redirect: "error" });
     const dial = async (after: string): Promise<WebSocket> => {
       const { url, headers } = await asked(after);
       const signature = headers.get("authorization")?.replace("Crossclear ", "").replaceAll(":", ".");
@@ -207,7 +207,8 @@ export class Client extends Questions {
       return new WebSocket(url.replace(/^http/, "ws"), protocols);
     };
     const { websocket = false, retries, turned } = options;
-    return new FrameStream(websocket ? overSocket(dial, open) : overEvents(open), path, { retries: { ...this.#retries, ...retries }, cursor, turned });
+    const connect = websocket ? overSocket(dial, open, this.#timeout) : overEvents(open, this.#timeout);
+    return new FrameStream(connect, topics, { retries: { ...this.#retries, ...retries }, cursor, turned });
   }
 
   /** The steps of a submitted deposit until it is credited or refused. */

@@ -5,7 +5,7 @@
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
 import { readJson, writeJson } from "./json.js";
 import { EventParser, eventsOf } from "./streams.js";
-import { BUSY, type Retries, refusal, retryAfter, waitOf } from "./transport.js";
+import { BUSY, type Retries, refusal, refusalText, retryAfter, waitOf } from "./transport.js";
 
 /**
  * A `snapshot` of a topic replaces what was known of it, a `delta` is what changed. A `gap` is of the client: its data is the
@@ -23,6 +23,9 @@ export class Refused extends Error {
   }
 }
 
+/** Of a frame; empty in a first snapshot that others follow. The next request is signed with it. */
+const CURSOR = /^(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?$/;
+const KINDS = ["snapshot", "delta"];
 const [OLD, SLOW, ENDING] = ["R0960", "R0963", "R0965"];
 
 /** `turned`: called with true when the first frame of a connection comes, and with false when a connection ended. */
@@ -38,7 +41,7 @@ export class FrameStream implements AsyncIterable<Frame> {
   #attempt = new AbortController();
   #wake: () => void = () => undefined;
 
-  constructor(private readonly connect: Connect, private readonly path: string, private readonly following: Following) {
+  constructor(private readonly connect: Connect, private readonly topics: readonly string[], private readonly following: Following) {
     this.cursor = following.cursor;
   }
 
@@ -73,6 +76,10 @@ export class FrameStream implements AsyncIterable<Frame> {
             why = refused.message;
             break;
           }
+          if (!CURSOR.test(String(frame.cursor))) throw new BadAnswer("cursor", "expected HEIGHT:INDEX");
+          if (frame.kind !== "heartbeat" && (!KINDS.includes(frame.kind) || !this.topics.includes(frame.topic))) {
+            throw new BadAnswer("stream", `a frame ${String(frame.kind).slice(0, 16)} of ${String(frame.topic).slice(0, 32)} was not asked for`);
+          }
           [this.cursor, failed] = [frame.cursor, 0];
           if (!isOpen) turned?.(true);
           isOpen = true;
@@ -99,7 +106,7 @@ export class FrameStream implements AsyncIterable<Frame> {
       }
       failed += 1;
       const wait = waitOf(retries, failed, asked);
-      if (wait === undefined) throw new StreamLost(this.path, `the stream broke off: ${why.slice(0, 200)}`);
+      if (wait === undefined) throw new StreamLost(`/v1/stream?topics=${this.topics.join(",")}`, `the stream broke off: ${why.slice(0, 200)}`);
       await this.#pause(wait, signal);
     }
   }
@@ -117,16 +124,16 @@ export class FrameStream implements AsyncIterable<Frame> {
 }
 
 /** Over server-sent events. `open` asks with a cursor. */
-export function overEvents(open: (cursor: string, signal: AbortSignal) => Promise<Response>): Connect {
+export function overEvents(open: (cursor: string, signal: AbortSignal) => Promise<Response>, timeout: number): Connect {
   return async function* connect(cursor, signal) {
     const response = await open(cursor, signal);
-    if (response.status !== 200) throw await refusedBy(response);
+    if (response.status !== 200) throw await refusedBy(response, timeout);
     for await (const event of eventsOf(response, new EventParser())) yield readJson(event.data) as Frame;
   };
 }
 
-async function refusedBy(response: Response): Promise<Refused> {
-  return new Refused(response.status, await response.text(), retryAfter(response.headers));
+async function refusedBy(response: Response, timeout: number): Promise<Refused> {
+  return new Refused(response.status, await refusalText(response, timeout), retryAfter(response.headers));
 }
 
 const MESSAGE_CHARS_MAX = 4 << 20;
@@ -138,7 +145,9 @@ const SILENT_MS_MAX = 30_000;
  * wait, the connection is closed, and taken up after the last cursor once they are taken. It also hides why a node refuses a
  * handshake, so the same is then asked by `open`, as server-sent events.
  */
-export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (cursor: string, signal: AbortSignal) => Promise<Response>): Connect {
+export function overSocket(
+  dial: (cursor: string) => Promise<WebSocket>, open: (cursor: string, signal: AbortSignal) => Promise<Response>, timeout: number,
+): Connect {
   return async function* connect(cursor, signal) {
     const inbox = new Inbox(await dial(cursor));
     signal.addEventListener("abort", () => inbox.end(), { once: true });
@@ -156,7 +165,7 @@ export function overSocket(dial: (cursor: string) => Promise<WebSocket>, open: (
     }
     if (inbox.opened || signal.aborted) return;
     const response = await open(cursor, signal);
-    if (response.status !== 200) throw await refusedBy(response);
+    if (response.status !== 200) throw await refusedBy(response, timeout);
     await response.body?.cancel();
     throw new TypeError("the node takes no WebSocket here");
   };

@@ -1,7 +1,7 @@
 /** Server-sent events, taken up after the last one that arrived, and answers that are asked again. */
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
 import { readJson } from "./json.js";
-import { BUSY, pause, type Retries, refusal, waitOf } from "./transport.js";
+import { BUSY, pause, type Retries, refusal, refusalText, waitOf } from "./transport.js";
 
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
 const EVENT_CHARS_MAX = 1 << 20;
@@ -42,7 +42,7 @@ export class EventParser {
 
 /** Events of a path until the node says that it is over (204). Throws StreamLost, NodeRefused, BadAnswer. */
 export async function* follow<T>(
-  open: (lastId: string) => Promise<Response>, path: string, retries: Retries, lastId = "",
+  open: (lastId: string) => Promise<Response>, path: string, retries: Retries, timeout: number, lastId = "",
 ): AsyncGenerator<{ readonly value: T; readonly id: string }> {
   let failed = 0;
   for (;;) {
@@ -59,7 +59,7 @@ export async function* follow<T>(
           yield { value: readJson(event.data) as T, id: lastId };
         }
         why = "the node closed the connection"; // it ends a stream from time to time
-      } else if (!BUSY.includes(response.status)) throw refusal(response.status, await response.text());
+      } else if (!BUSY.includes(response.status)) throw refusal(response.status, await refusalText(response, timeout));
       else why = `status ${response.status}`;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof NodeUnreachable)) throw error;

@@ -8,6 +8,7 @@ export const RETRIES: Retries = { attempts: 6, firstWait: 0.1, longestWait: 5, l
 export interface Answer { readonly status: number; readonly headers: Headers; readonly body: Uint8Array }
 export const BUSY = [429, 502, 503, 504];
 export const ANSWER_BYTES_MAX = 8 << 20;
+const REFUSAL_BYTES_MAX = 1 << 16;
 
 /** Seconds before the next attempt; undefined: no more. Half of it is chance, so that clients do not come back together. */
 export function waitOf(retries: Retries, attempt: number, asked: number | undefined): number | undefined {
@@ -58,9 +59,30 @@ export async function ask(
 
 async function once(request: Request, fetcher: typeof fetch, timeout: number, limit: number): Promise<Answer> {
   const response = await fetcher(request, { signal: AbortSignal.timeout(timeout * 1_000), redirect: "error" });
+  return { status: response.status, headers: response.headers, body: await bodyOf(response, limit) };
+}
+
+/** What a node answers in the place of a stream. Throws BadAnswer beyond 64 KB, TypeError where it drips too long. */
+export async function refusalText(response: Response, timeout: number): Promise<string> {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    late = setTimeout(() => reject(new TypeError(`no whole answer within ${timeout} s`)), timeout * 1_000);
+  });
+  const reading = new AbortController();
+  try {
+    return new TextDecoder().decode(await Promise.race([bodyOf(response, REFUSAL_BYTES_MAX, reading.signal), expired]));
+  } finally {
+    clearTimeout(late);
+    reading.abort();
+  }
+}
+
+/** Throws BadAnswer for a body beyond the limit. `signal`: ends reading. */
+async function bodyOf(response: Response, limit: number, signal?: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   const reader = response.body?.getReader();
+  signal?.addEventListener("abort", () => { reader?.cancel().catch(() => undefined); }, { once: true });
   while (reader !== undefined) {
     const { done, value } = await reader.read();
     if (done) break;
@@ -77,5 +99,5 @@ async function once(request: Request, fetcher: typeof fetch, timeout: number, li
     body.set(part, at);
     at += part.length;
   }
-  return { status: response.status, headers: response.headers, body };
+  return body;
 }

@@ -251,3 +251,55 @@ test("events are read as the standard says, however they are cut", () => {
   }
   assert.throws(() => new EventParser().push("data: " + "x".repeat(1 << 21)), BadAnswer);
 });
+
+/** A body that never ends, in pieces of 64 KB, and how much of it was read. */
+function endless(status, headers = {}, milliseconds = 0, size = 1 << 16) {
+  const read = { pieces: 0 };
+  const body = new ReadableStream({
+    async pull(controller) {
+      await new Promise((done) => setTimeout(done, milliseconds));
+      read.pieces += 1;
+      if (read.pieces > 500) controller.close();
+      else controller.enqueue(new Uint8Array(size).fill(32));
+    },
+  });
+  return { read, response: new Response(body, { status, headers }) };
+}
+const first = async (frames) => { for await (const each of frames) return each; };
+const ways = { "the frames": (client) => first(client.follow(["heights"])), "the events": (client) => first(client.stream("/v1/x")) };
+for (const [name, opened] of Object.entries(ways)) {
+  for (const status of [400, 403, 410]) {
+    test(`what ${name} are refused with is bounded: ${status}`, async () => {
+      const { read, response } = endless(status);
+      await assert.rejects(opened(node(response).client), /more than/);
+      assert.ok(read.pieces < 10, String(read.pieces));
+    });
+  }
+
+  test(`what ${name} are refused with is read for a time only`, async () => {
+    const client = new Client("http://node", { network, retries: { ...retries, attempts: 2 }, timeout: 0.05, fetch: async () => endless(403, {}, 10, 1).response });
+    await assert.rejects(opened(client), StreamLost);
+  });
+
+  test(`${name} of another host are not followed`, async () => {
+    const asked = [];
+    const fetch = async (_, options) => { asked.push(options?.redirect); throw new TypeError("redirected"); };
+    await assert.rejects(opened(new Client("http://node", { network, retries, fetch })), StreamLost);
+    assert.deepEqual([...new Set(asked)], ["error"]);
+  });
+}
+
+for (const cursor of ["8:0&topics=account:2", "8:0\r\nx: y", "8", "-1:0", "8:00", 8, null]) {
+  test(`a cursor that is none is not asked for: ${cursor}`, async () => {
+    const { asked, client } = node(new Response(`data: ${JSON.stringify({ topic: "heights", cursor, kind: "delta", data: {} })}\n\n`));
+    await assert.rejects(first(client.follow(["heights"], "7:0")), BadAnswer);
+    assert.equal(asked.length, 1);
+  });
+}
+
+for (const [topic, kind] of [["account:2", "delta"], ["", "delta"], ["heights", "gap"], ["heights", "other"]]) {
+  test(`a frame that was not asked for is no answer: ${kind} of ${topic}`, async () => {
+    const { client } = node(new Response(`data: ${JSON.stringify({ topic, cursor: "8:0", kind, data: {} })}\n\n`));
+    await assert.rejects(first(client.follow(["heights", "account:1"], "7:0")), BadAnswer);
+  });
+}

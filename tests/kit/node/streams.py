@@ -23,6 +23,7 @@ from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import NOW, signed
 from tests.kit.node.live_view import live_view
 from tests.kit.node.proving import decided
+from tests.kit.node.rewriting import Rewrite, RewritingApi
 from tests.kit.node.station import Station, new_station
 from tests.kit.until import PATIENCE_SECONDS, until
 
@@ -173,12 +174,12 @@ async def _pump(response: httpx.Response, send: trio.MemorySendChannel[str]) -> 
 
 @asynccontextmanager
 async def serving_streams(
-    node: StreamingNode, clock: Callable[[], int] = lambda: NOW, **settings: Any
+    node: StreamingNode, clock: Callable[[], int] = lambda: NOW, rewrite: Rewrite | None = None, **settings: Any
 ) -> AsyncIterator[Served]:
     api = Api(**({"port": 0, "requests_burst": 10_000, "requests_per_second": 10_000} | settings))
     app = build_api(node.view, api, clock)
     async with trio.open_nursery() as nursery:
-        (url,) = await nursery.start(serve_api, app, api)
+        (url,) = await nursery.start(serve_api, app if rewrite is None else RewritingApi(app, rewrite), api)
         hub: StreamHub = app.state.streams
         await until(lambda: hub.is_live, "streams are served")
         yield Served(node, url, hub, nursery.cancel_scope)

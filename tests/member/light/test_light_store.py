@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from clearing.base.certificate import VoteKind
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from consensus.codes import ConsensusCode
 from consensus.light_client import LightBlock, TrustPolicy
 from member.codes import NodeCode
@@ -19,7 +19,7 @@ from member.light.store import LightStore
 from proofs.epoch.package import read_package
 from tests.kit.command_line import CommandLine
 from tests.kit.member.packages import AT, heavy_imports
-from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
+from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, certified, chain_of, header_of, serving, shown
 from tests.kit.refusals import refused
 
 replace = msgspec.structs.replace
@@ -58,6 +58,56 @@ def test_a_second_header_of_a_height_and_another_network_are_refused_whole(tmp_p
             with refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault):
                 store.add(blocks)
             assert store.heights() == tuple(range(1, 7)), "nothing of a step that fails is kept"
+
+
+def _forged(height: int, time_ms: int, parent: bytes = bytes(32)) -> LightBlock:
+    people = frozenset(range(4))
+    return certified(header_of(height, parent, people, people, b"forged", time_ms=time_ms), people, people, people)
+
+
+LATE = CHAIN[11].header.time_ms
+
+
+@pytest.mark.parametrize("forged_first", [False, True])
+@pytest.mark.parametrize(
+    "forged", [_forged(6, LATE), _forged(10, CHAIN[9].header.time_ms)], ids=["later than above", "no parent of above"]
+)
+def test_of_two_writers_the_second_keeps_nothing_that_contradicts_the_first(
+    tmp_path: Path, forged: LightBlock, forged_first: bool
+) -> None:
+    """Both look while the store has its first header only: each finds its own header good."""
+    path, true = tmp_path / "light.sqlite", CHAIN[10]
+    first, second = (forged, true) if forged_first else (true, forged)
+    with LightStore(path) as one, LightStore(path) as other:
+        one.add([CHAIN[0]])
+        assert one.above(1) is None
+        assert other.above(1) is None
+        one.add([first])
+        with refused(ConsensusCode.BROKEN_LINK, RemoteFault):
+            other.add([second])
+        assert one.heights() == (1, first.header.height)
+
+
+@pytest.mark.parametrize(
+    "forged", [_forged(6, 1), _forged(2, CHAIN[1].header.time_ms)], ids=["not later than below", "another parent"]
+)
+def test_what_contradicts_the_header_below_is_not_kept(tmp_path: Path, forged: LightBlock) -> None:
+    with LightStore(tmp_path / "light.sqlite") as store:
+        store.add([CHAIN[0]])
+        with refused(ConsensusCode.BROKEN_LINK, RemoteFault):
+            store.add([CHAIN[1], forged] if forged.header.height > 2 else [forged])
+        assert store.heights() == (1,), "nothing of a step that fails is kept"
+
+
+def test_trust_that_begins_below_what_is_trusted_may_not_contradict_it(tmp_path: Path) -> None:
+    with LightStore(tmp_path / "light.sqlite") as store:
+        store.add([CHAIN[5]])
+        for wrong in (_forged(3, LATE), _forged(5, CHAIN[4].header.time_ms)):
+            with refused(ConsensusCode.BROKEN_LINK, RemoteFault):
+                store.add([wrong])
+        store.add([CHAIN[4]])
+        store.add([CHAIN[2]])
+        assert store.heights() == (3, 5, 6)
 
 
 def spoil(path: Path, statement: str) -> None:
@@ -157,7 +207,8 @@ def test_a_server_may_show_what_the_store_lacks(
     package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
 ) -> None:
     """Downwards from a trusted header above: the parents' hashes bind it."""
-    above = replace(block.header, height=block.header.height + 1, parent=block.header.hash)
+    header = block.header
+    above = replace(header, height=header.height + 1, parent=header.hash, time_ms=header.time_ms + 1)
     words = ["verify", package, *store_with(tmp_path, replace(block, header=above))]
     node = Node([], lambda path: (200, shown(block)) if path.endswith(f"/{block.header.height}") else None)
     assert "R0869" in cli(*words, code=3).err
@@ -224,10 +275,10 @@ def test_the_set_of_a_store_is_known_since_its_header(
     assert "R0758" in cli("verify", package, *stored, *later, code=6).out
 
 
-def test_a_block_in_the_place_of_another_height_is_not_believed(block: LightBlock, tmp_path: Path) -> None:
+def test_a_block_in_the_place_of_another_height_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "light.sqlite"
     with LightStore(path) as store:
-        store.add([replace(block, header=replace(block.header, height=height)) for height in (3, 4)])
+        store.add(CHAIN[2:4])
     with closing(sqlite3.connect(path)) as rows, rows:
         rows.execute("UPDATE blocks SET height = 9 WHERE height = 3")
     with LightStore(path) as store, refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault):

@@ -1,13 +1,19 @@
 """Readers of streams: the client that comes back by itself, and `crossclear watch`."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from clearing.base.errors import RemoteFault
+from clearing.base.ids import NetworkId
 from cli.main import run
 from member.client.node_refusal import NodeRefusal
 from member.client.streams import StreamReader
@@ -89,6 +95,61 @@ async def test_watch_prints_what_happens_until_it_has_printed_enough(
             assert (code, " account:1: member-1 (account 1), " in text, "equity " in text) == (0, True, True)
         code, _, err = await watched("account:nobody", "--frames", "1", "--secret-file", str(key))
         assert (code, "TOPICS: no single account 'nobody'" in err) == (2, True)
+
+
+async def _read_from(answer: Callable[[bytes], bytes]) -> None:
+    """Read heights from a server that sends this to a handshake with this key."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += await stream.receive_some()
+        _, _, after = asked.lower().partition(b"sec-websocket-key: ")
+        key = asked[len(asked) - len(after) :].partition(b"\r\n")[0]
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(answer(key))
+            await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        try:
+            await StreamReader(url, NetworkId(bytes(32)), ("heights",)).read(lambda _: None)
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+_SWITCH = b"HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+
+
+def _accepted(key: bytes) -> bytes:
+    proof = base64.b64encode(
+        hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    )
+    return _SWITCH + b"sec-websocket-accept: " + proof + b"\r\n"
+
+
+def _of_another_topic(key: bytes) -> bytes:
+    message = b'[{"topic":"account:2","cursor":"1:1","kind":"delta","data":{}}]'
+    return _accepted(key) + b"\r\n\x81" + bytes([len(message)]) + message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: _SWITCH + b"\r\n",
+        lambda _: _SWITCH + b"sec-websocket-accept: x\r\n\r\n",
+        lambda key: _accepted(key) + b"sec-websocket-extensions: permessage-deflate\r\n\r\n",
+        lambda key: _accepted(key) + b"sec-websocket-protocol: another\r\n\r\n",
+        lambda _: _SWITCH + b"x: y\r\n" * 100_000,
+        lambda _: b"nothing of HTTP\r\n\r\n",
+        _of_another_topic,
+    ],
+    ids=["no proof", "a wrong proof", "an extension", "a protocol", "long headers", "no HTTP", "another topic"],
+)
+async def test_what_is_no_stream_of_what_was_asked_for_is_named(answer: Callable[[bytes], bytes]) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(RemoteFault, match="R0858"), allow_unwrapped=True, flatten_subgroups=True):
+        await _read_from(answer)
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,30 @@ def test_nothing_is_restored_over_blocks_or_without_a_sign_state_or_while_the_no
     assert not (home / STORE).exists()
 
 
+def test_of_two_restores_at_once_one_is_refused_and_the_other_keeps_what_it_checked(
+    source: Home, backup: Path, home: Path
+) -> None:
+    """Keys in a process of their own leave no sign state here that would be locked."""
+    (home / SIGN_STATE).unlink()
+    config = config_of(home)
+    config = msgspec.structs.replace(config, signer=msgspec.structs.replace(config.signer, address="signer:1"))
+    worse = Path(shutil.copytree(backup, backup.with_name("worse")))
+    changed("UPDATE blocks SET certificate = zeroblob(9) WHERE height = 7")(worse)
+    refusals = []
+
+    def meanwhile(height: int, _last: int) -> None:
+        if not refusals:
+            with refused(NodeCode.OUTPUT_EXISTS, LocalFault) as second:
+                restore_backup(worse, config, source.genesis, unseen)
+            refusals.append((height, str(second.value)))
+
+    restore_backup(backup, config, source.genesis, meanwhile)
+    assert len(refusals) == 1
+    everything = "SELECT height, certificate FROM blocks ORDER BY height"
+    assert rows(home / STORE, everything) == rows(backup / STORE, everything)
+    assert not list(home.glob(f"{STORE}.*"))
+
+
 def test_what_no_certificate_covers_is_named_by_check_and_restore(backup: Path, home: Path, cli: CommandLine) -> None:
     changed("UPDATE receipts SET data = x'80'")(backup)
     for command in (("verify", backup), ("restore", backup, "--home", home)):
