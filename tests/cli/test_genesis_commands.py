@@ -15,25 +15,17 @@ from cli.output import ExitCode
 from devnet.network_draft import DRAFT, GENESIS, PEERS, SEED
 from node import genesis_file
 from tests.kit.command_line import CommandLine
+from tests.kit.network_drafts import HOUSE, card_of, new_draft
 from tests.kit.node.verb_process import VerbProcess
 from tests.kit.ports import free_ports
 
-HOUSE, ALICE, VAULT, USDC, WETH = ("0x" + f"{number:02x}" * 20 for number in (0x11, 0x22, 0x33, 0x44, 0x55))
+ALICE, VAULT, USDC, WETH = ("0x" + f"{number:02x}" * 20 for number in (0x22, 0x33, 0x44, 0x55))
 
 
 @pytest.fixture
 def folder(cli: CommandLine, tmp_path: Path) -> Path:
     """A draft without anything."""
-    cli("genesis", "new", tmp_path / "network", "--name", "example", "--house", HOUSE)
-    return tmp_path / "network"
-
-
-def card_of(cli: CommandLine, home: Path) -> Path:
-    """The card of a new home."""
-    cli("init", "--home", home, "--devnet", "--output", "json")
-    path = home.with_suffix(".card")
-    path.write_text(cli("validators", "card", "--home", home, "--devnet", "--output", "json").out)
-    return path
+    return new_draft(cli, tmp_path / "network", "example")
 
 
 @pytest.fixture

@@ -8,25 +8,23 @@ from pathlib import Path
 import pytest
 
 from cli.output import ExitCode
-from tests.cli.test_genesis_commands import HOUSE, card_of, folder
 from tests.kit.command_line import CommandLine
-
-__all__ = ["folder"]
+from tests.kit.network_drafts import card_of, new_draft
 
 
 def _network(cli: CommandLine, folder: Path, card: Path, port: int) -> Path:
+    new_draft(cli, folder, folder.name)
     cli("genesis", "add-validator", folder, card, "--address", f"192.0.2.1:{port}")
     cli("genesis", "build", folder)
     return folder
 
 
 @pytest.fixture
-def two(cli: CommandLine, folder: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
+def two(cli: CommandLine, tmp_path: Path) -> tuple[Path, Path, Path]:
     """A home, and two networks of which it is a validator."""
     card = card_of(cli, tmp_path / "in")
-    other = tmp_path / "other"
-    cli("genesis", "new", other, "--name", "other", "--house", HOUSE)
-    return tmp_path / "in", _network(cli, folder, card, 26600), _network(cli, other, card, 26700)
+    one, other = (_network(cli, tmp_path / name, card, port) for name, port in (("network", 26600), ("other", 26700)))
+    return tmp_path / "in", one, other
 
 
 def test_of_two_installs_at_once_one_is_refused(two: tuple[Path, Path, Path]) -> None:
