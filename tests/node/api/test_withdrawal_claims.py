@@ -208,5 +208,6 @@ async def test_a_withdrawal_is_requested_in_units_of_its_token(tmp_path, capsys,
     assert (request.account, request.asset, request.units, request.to) == (1, listed.id, 250_500_000, TO)
     assert recover(request.digest(view.network), request.signature) == address(ALICE)
     said = capsys.readouterr()
-    assert f"withdrawal of 250.50 {listed.name} of member-1 (account 1) to 0x{TO.hex()}: accepted" in said.out
+    signed = f"(250500000 units of asset {listed.id})"
+    assert f"withdrawal of 250.50 {listed.name} {signed} of member-1 (account 1) to 0x{TO.hex()}: accepted" in said.out
     assert "more than 6 decimals" in said.err
