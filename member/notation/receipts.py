@@ -101,10 +101,10 @@ def _known(name: str, value: object, beside: Mapping[str, Any], listing: Listing
         return time_text(number)
     if name in _TIMES_S:
         return time_text_of_seconds(number)
-    if name in _UNITS and _number(beside, "asset") is not None:
+    if name in _UNITS and number_in(beside, "asset") is not None:
         return listing.units_text(int(beside["asset"]), number)
     if name in _LOTS:
-        instrument = listing.instrument_at(_number(beside, "instrument") or 0)
+        instrument = listing.instrument_at(number_in(beside, "instrument") or 0)
         return None if instrument is None else listing.size_text(instrument, number)
     if name == "ticks" or name.endswith("_ticks"):
         return _price(number, beside, listing)
@@ -140,10 +140,10 @@ def _feed(listing: Listing, number: int) -> str | None:
 
 def _price(ticks: int, beside: Mapping[str, Any], listing: Listing) -> str | None:
     """Of the instrument or the feed beside it; another price is of a pair that the receipt does not name."""
-    feed = _number(beside, "feed")
+    feed = number_in(beside, "feed")
     if feed is not None:
         return price_in_units(ticks, listing.ticks_per_unit.get(feed, 0))
-    instrument = listing.instrument_at(_number(beside, "instrument") or 0)
+    instrument = listing.instrument_at(number_in(beside, "instrument") or 0)
     if instrument is None:
         return None
     return f"{listing.price_text(instrument, ticks)} {listing.currency(instrument)}".rstrip()
@@ -151,14 +151,15 @@ def _price(ticks: int, beside: Mapping[str, Any], listing: Listing) -> str | Non
 
 def _currency(beside: Mapping[str, Any], listing: Listing) -> str:
     """Of the cash group beside an amount, or else of the instrument; empty where the receipt names neither."""
-    group = _number(beside, "cash_group")
+    group = number_in(beside, "cash_group")
     if group is not None:
         return _cash_group(listing, group) or ""
-    instrument = listing.instrument_at(_number(beside, "instrument") or 0)
+    instrument = listing.instrument_at(number_in(beside, "instrument") or 0)
     return "" if instrument is None else listing.currency(instrument)
 
 
-def _number(fields: Mapping[str, Any], name: str) -> int | None:
+def number_in(fields: Mapping[str, Any], name: str) -> int | None:
+    """A receipt's number of 0 or above, such as an id; None where the node sent none."""
     value = str(fields.get(name))
     return int(value) if is_id(value) else None
 

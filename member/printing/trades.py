@@ -8,7 +8,8 @@ from member.api.transactions import TransactionView
 from member.client.node_refusal import code_of
 from member.client.trade_proposals import ProposalStatus, Proposed, missing_signatures
 from member.notation.amounts import in_units
-from member.notation.listing import Listing, is_id
+from member.notation.listing import Listing
+from member.notation.receipts import number_in
 from member.notation.times import time_text
 from member.printing.account import table
 from member.printing.accounts import change_lines
@@ -56,19 +57,14 @@ def effect_lines(effect: SimulationView | None, account: str) -> list[str]:
 def fate_text(view: TransactionView, listing: Listing) -> str:
     """What became of a confirmed trade: novated, pending, or why not. Where the node leaves out fee or due time, its
     receipts are printed as they were sent."""
-    fee = _number_of(view, TradeNovated.__name__, "fee_each")
+    of_kind = {each.kind: each.details for each in view.receipts}
+    fee = number_in(of_kind.get(TradeNovated.__name__, {}), "fee_each")
     if fee is not None:
         return f"novated at height {view.height}, fee {in_units(fee)}, transaction {view.hash}"
-    due_ms = _number_of(view, TradePending.__name__, "due_ms")
+    due_ms = number_in(of_kind.get(TradePending.__name__, {}), "due_ms")
     if due_ms is not None:
         return f"pending since height {view.height}, novated at {time_text(due_ms)} or later, transaction {view.hash}"
     return transaction_text(view, listing)
-
-
-def _number_of(view: TransactionView, kind: str, field: str) -> int | None:
-    """A number of the last receipt of this kind; None where there is none."""
-    values = [str(each.details.get(field, "")) for each in view.receipts if each.kind == kind]
-    return int(values[-1]) if values and is_id(values[-1].removeprefix("-")) else None
 
 
 def status_text(status: ProposalStatus) -> str:

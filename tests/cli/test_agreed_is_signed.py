@@ -12,7 +12,7 @@ from clearing.schema.requests.accounts import AccountPorting
 from cli.main import run
 from cli.output import ExitCode
 from member.api.types import hexed
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from tests.kit.clearing.attackers import attack_genesis
 from tests.kit.clearing.defaults import TERMS, default_world
 from tests.kit.clearing.funds import KEYED_CLIENT

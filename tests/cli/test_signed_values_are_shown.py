@@ -15,7 +15,7 @@ from cli.output import ExitCode
 from member.client.trade_proposals import ProposedTerms, unsigned_trade
 from member.notation.listing import Listing
 from member.printing.trades import proposal_lines
-from node.app.node import clock_ms
+from node.app.clock import clock_ms
 from tests.kit.clearing.genesis import BTC, BTC_PERP, USDC_1, WETH_1
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, owing
