@@ -48,6 +48,7 @@ from node.api.calls import (
 from node.api.stream_hub import StreamHub
 from node.api.view import NodeView
 from node.config import Api
+from node.ending import ShieldedTask, shielded
 from node.http.connections import (
     PING_SECONDS,
     SOCKET_MESSAGE_BYTES_MAX,
@@ -223,25 +224,25 @@ async def serve_api(
         config.alpn_protocols = ["http/1.1"]
     contain_connections()
     streams: StreamHub | None = app.state.streams
-    serving = trio.CancelScope(shield=True)
 
-    async def serve_until_ended(task_status: Any) -> None:
-        with serving:
-            await serve(guarded(app, settings), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+    async def serve_until_ended(stopping: trio.Event, task_status: Any) -> None:  # noqa: ARG001 - it is cancelled
+        await serve(guarded(app, settings), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
+    serving = ShieldedTask(serve_until_ended)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.state.alarm.wait)
         try:
             if streams is not None:
                 nursery.start_soon(streams.run)
-            task_status.started(await nursery.start(serve_until_ended))
+            nursery.start_soon(serving.run)
+            task_status.started(await serving.begun())
             await trio.sleep_forever()
         finally:
             # Streams end with a last frame; what else is under way ends as it is.
-            with trio.CancelScope(shield=True):
+            with shielded():
                 if streams is not None:
                     await streams.end()
-            serving.cancel()
+            serving.end(at_once=True)
 
 
 def _page(file: PageFile, served: ApiContext) -> Endpoint:

@@ -2,7 +2,7 @@
 
 Rule: one attempt at a time for each peer, with a growing, slightly random pause. A peer that refused us by name is
 tried less often; one that we banned, or that left the set, not until that ends. libp2p's services end by awaiting, so
-our own cancellation must not reach them.
+our own cancellation must not reach them: see `node.ending`.
 """
 
 import math
@@ -78,9 +78,6 @@ def welcome_in(*, listed: bool, banned_seconds: float) -> float:
     return banned_seconds if listed else math.inf
 
 
-STOP_SECONDS = 5.0
-
-
 class Notifee:
     """Starts the session of each new connection, and ends it with the connection."""
 
@@ -106,25 +103,23 @@ class Notifee:
     opened_stream = closed_stream = listen = listen_close = _nothing
 
 
-async def run_services(services: Sequence[Any], stop: trio.Event, task_status: Any) -> None:
-    """Run libp2p's services until stopped. Our own cancellation must not reach them: they end by awaiting."""
-    with trio.CancelScope(shield=True) as scope:
-        async with AsyncExitStack() as stack:
-            for service in services:
-                await stack.enter_async_context(background_trio_service(service))
-            task_status.started()
-            await stop.wait()
-            scope.deadline = trio.current_time() + STOP_SECONDS
+async def run_services(services: Sequence[Any], stopping: trio.Event, task_status: Any) -> None:
+    """Run libp2p's services until stopped, as a `ShieldedTask`."""
+    async with AsyncExitStack() as stack:
+        for service in services:
+            await stack.enter_async_context(background_trio_service(service))
+        task_status.started()
+        await stopping.wait()
 
 
 async def close_all(swarm: Any) -> None:
-    """Close every connection and listener."""
+    """Close every connection and listener, all at once: one that does not end keeps no other open."""
     async with trio.open_nursery() as nursery:
         for connections in list(swarm.connections.values()):
             for connection in list(connections):
                 nursery.start_soon(close_connection, connection)
-    for listener in list(swarm.listeners.values()):
-        await listener.close()
+        for listener in list(swarm.listeners.values()):
+            nursery.start_soon(listener.close)
 
 
 def address_of(host: str, port: int) -> Multiaddr:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import trio
@@ -19,6 +20,7 @@ from libp2p.peer.id import ID
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.token_bucket import TokenBucket
+from node.ending import ShieldedTask, shielded
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.connections import Dialer, Notifee, address_of, close_all, resolved, run_services, welcome_in
@@ -194,14 +196,15 @@ class LibP2PNetwork:
             report=self.report,
             await_hello=self._await_hello,
         )
+        services = ShieldedTask(partial(run_services, (host.get_network(), gossip, gossip.router)))
         try:
             async with trio.open_nursery() as nursery:
-                stop = trio.Event()
-                await nursery.start(run_services, (host.get_network(), gossip, gossip.router), stop)
+                nursery.start_soon(services.run)
                 try:
+                    await services.begun()
                     await self._serve(host, gossip, task_status)
                 finally:
-                    stop.set()
+                    services.end()
         finally:
             gossip.seen_messages.stop()
 
@@ -215,7 +218,10 @@ class LibP2PNetwork:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 try:
-                    if not await swarm.listen(address_of(self.config.host, self.config.port)):
+                    is_listening = False
+                    with shielded():  # libp2p answers a cancellation as a port in use, and leaves its socket open
+                        is_listening = await swarm.listen(address_of(self.config.host, self.config.port))
+                    if not is_listening:
                         raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=self.config.host, port=self.config.port)
                     (listener,) = swarm.listeners.values()
                     self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
@@ -226,7 +232,7 @@ class LibP2PNetwork:
                     self._nursery = None
         finally:
             self._gossip = None
-            with trio.CancelScope(shield=True):
+            with shielded():
                 await close_all(swarm)
 
     def _start_tasks(self, nursery: trio.Nursery) -> None:

@@ -13,6 +13,7 @@ from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicat
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.token_bucket import TokenBucket
+from node.ending import shielded
 from node.p2p.codes import P2pCode
 from node.p2p.config import HELLO_BYTES_MAX, NetworkConfig, PeerHello, check_hello
 from node.p2p.heartbeats import Heartbeats
@@ -139,7 +140,7 @@ class Session:
             self.settled.set()
             self.closed.set()
             self._stats.closed[self.reason.label] += 1
-            with trio.CancelScope(shield=True):
+            with shielded():
                 await close_connection(self.connection)
 
     async def _serve(self, nursery: trio.Nursery) -> None:

@@ -66,6 +66,22 @@ async def serving(home: Path, **settings: object) -> AsyncIterator[str]:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_api_that_is_cancelled_while_it_starts_ends(turns: int) -> None:
+    """After so many turns of the event loop. Where it does not end, nor does the test."""
+    api = parse_config({"api": {"port": 0}}).api
+    app = build_api(FakeView(), api, lambda: NOW)  # type: ignore[arg-type]
+    async with trio.open_nursery() as outer:
+
+        async def start() -> None:
+            await outer.start(partial(serve_api, app, api))
+
+        outer.start_soon(start)
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        outer.cancel_scope.cancel()
+
+
 async def test_an_api_with_a_certificate_speaks_tls_and_nothing_else(home: Path) -> None:
     async with serving(home, **TLS) as url:
         assert url.startswith("https://")

@@ -23,6 +23,7 @@ from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, list_keys, read_key
 from node.ops.crash import CrashPosition, write_crash
 from node.signer.sign_state import SignStateFile
+from tests.kit.node.verb_process import VerbProcess
 from tests.kit.ports import free_port
 from tests.kit.until import until_now
 
@@ -90,6 +91,15 @@ def test_a_signal_ends_a_node_in_time_with_zero(home: Path, number: signal.Signa
     assert code == 0, log
     assert '"event": "stopped"' in log
     assert not list(home.glob("crash-*"))
+
+
+@pytest.mark.parametrize("api", ["true", "false"])
+def test_a_node_whose_standard_input_ends_before_it_runs_ends_with_zero(home: Path, api: str) -> None:
+    settings = [f"p2p.port={free_port()}", f"api.port={free_port()}", f"api.enabled={api}", "relayer.enabled=false"]
+    given = [part for each in settings for part in ("--set", each)]
+    node = VerbProcess("start", "--config", str(home / "node.toml"), *given)
+    node.stop()
+    assert node.process.returncode == 0, node.lines
 
 
 def test_a_node_tells_systemd_that_it_runs_and_that_it_stops(
