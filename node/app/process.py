@@ -29,6 +29,7 @@ from node.genesis_file import read_genesis
 from node.http.server import serve_api
 from node.http.waiting import build_waiting_api
 from node.ops.crash import CrashPosition, write_crash
+from node.ops.end_watch import EndWatch
 from node.ops.logs import configure_logs
 from node.ops.systemd import SystemdNotice
 from node.pool.journal import PoolJournal
@@ -57,7 +58,8 @@ def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
     except OSError as error:
         raise LocalFault(NodeCode.LOG_UNUSABLE, "logging.file", why=str(error)) from None
     try:
-        trio.run(_run, config, until_stdin_closes)
+        with EndWatch() as watch:
+            trio.run(_run, config, until_stdin_closes, watch)
     except BaseException as error:
         bug = bug_behind(error)
         if bug is not None and next(bugs_in(error), None) is None:
@@ -69,14 +71,14 @@ def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
     return 0
 
 
-async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
-    if config.state_sync.enabled and not await _begin(config, until_stdin_closes):
+async def _run(config: NodeConfig, until_stdin_closes: bool, watch: EndWatch) -> None:
+    if config.state_sync.enabled and not await _begin(config, until_stdin_closes, watch):
         return
     with open_node(config) as node:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            nursery.start_soon(_stop_on_signal, nursery.cancel_scope, watch)
             if until_stdin_closes:
-                nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
+                nursery.start_soon(_stop_without_owner, nursery.cancel_scope, watch)
             await nursery.start(_run_node, node, nursery.cancel_scope)
             await SystemdNotice(os.environ, os.getpid()).run(lambda: f"at height {node.working_at[0]}")
         node.log_end()
@@ -87,15 +89,15 @@ async def _run_node(node: Node, scope: trio.CancelScope, task_status: Any = trio
     scope.cancel()
 
 
-async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
+async def _begin(config: NodeConfig, until_stdin_closes: bool, watch: EndWatch) -> bool:
     """Fetch a state from peers if the home has no blocks; False when it was stopped meanwhile."""
     genesis = read_genesis(config.path(config.node.genesis))
     refuse_lost_sign_state(config, genesis, recovers=True)
     begun = False
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope, watch)
         if until_stdin_closes:
-            nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
+            nursery.start_soon(_stop_without_owner, nursery.cancel_scope, watch)
         search = StateSearch()
         if config.api.enabled:
             nursery.start_soon(_serve_meanwhile, config, search)
@@ -123,19 +125,21 @@ def _keys_of(config: NodeConfig) -> NodeKeys:
     )
 
 
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
+async def _stop_on_signal(scope: trio.CancelScope, watch: EndWatch) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             log.info("stopping", signal=signal.Signals(number).name)
+            watch.begin()
             scope.cancel()
             return
 
 
-async def _stop_without_owner(scope: trio.CancelScope) -> None:
+async def _stop_without_owner(scope: trio.CancelScope, watch: EndWatch) -> None:
     while True:
         await trio.lowlevel.wait_readable(sys.stdin.fileno())
         if not os.read(sys.stdin.fileno(), 4096):
             log.info("stopping", signal="standard input closed")
+            watch.begin()
             scope.cancel()
             return
 

@@ -68,9 +68,9 @@ def _ended(node: subprocess.Popen[str]) -> tuple[int, str]:
     return node.returncode, log
 
 
-def _running(home: Path, *settings: str) -> subprocess.Popen[str]:
+def _running(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str]:
     """A node that runs and has blocks."""
-    node = _start(home, *settings)
+    node = _start(home, *settings, before=before)
     assert any('"event": "running"' in line for line in node.stderr), "it ended"
     until_now(lambda: node.poll() is not None or _has_blocks(home))
     return node
@@ -100,6 +100,35 @@ def test_a_node_whose_standard_input_ends_before_it_runs_ends_with_zero(home: Pa
     node = VerbProcess("start", "--config", str(home / "node.toml"), *given)
     node.stop()
     assert node.process.returncode == 0, node.lines
+
+
+SLOW_END = """
+import trio
+import node.ops.end_watch
+from node.app.node import Node
+node.ops.end_watch.EndWatch.__init__.__defaults__ = (0.1,)
+node_run = Node.run
+
+async def ends_slowly(self, task_status):
+    try:
+        await node_run(self, task_status)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+
+Node.run = ends_slowly
+"""
+
+
+def test_a_node_that_is_slow_to_end_says_what_still_runs(home: Path) -> None:
+    node = _running(home, before=SLOW_END)
+    node.send_signal(signal.SIGTERM)
+    code, log = _ended(node)
+    assert code == 0, log
+    said = [json.loads(line) for line in log.splitlines() if '"still ending"' in line]
+    assert said
+    assert all(line["level"] == "warning" for line in said)
+    assert any("ends_slowly" in line["tasks"] for line in said)
 
 
 def test_a_node_tells_systemd_that_it_runs_and_that_it_stops(
