@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from sys import _current_frames
 
 INTERVAL_SECONDS = 600.0
+STDERR = 2
 TESTS = os.sep + "tests" + os.sep
+_outputs: list[int] = []
+"""Where the notices of the running test go."""
 
 
 @contextmanager
@@ -27,11 +30,18 @@ def still_running(name: str, output: int, interval_seconds: float = INTERVAL_SEC
 
     teller = threading.Thread(target=tell, name="still running", daemon=True)
     teller.start()
+    _outputs.append(output)
     try:
         yield
     finally:
+        _outputs.pop()
         ended.set()
         teller.join()
+
+
+def say(text: str) -> None:
+    """Write to where the notices of the running test go, which nothing captures; outside of one, to standard error."""
+    os.write(_outputs[-1] if _outputs else STDERR, text.encode(errors="replace"))
 
 
 def _place(thread: int) -> str:
