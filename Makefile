@@ -18,9 +18,6 @@ IMAGE ?= localhost/crossclear:latest
 IMAGE_BASE ?= localhost/crossclear-base:bookworm
 IMAGE_OPTIONS ?=
 IMAGE_TOOL ?= $(shell for tool in buildah podman docker; do command -v $$tool > /dev/null && echo $$tool && break; done)
-# Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
-TOGETHER := $(addprefix tests/,proofs clearing client consensus bridge adversaries base cli docs lab member sim vectors) \
-            $(addprefix tests/node/,api assembly history oracle ops pool store)
 # Rules of single parts, properties and pages: under two minutes on two cores.
 QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops oracle) \
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
@@ -37,11 +34,8 @@ screenshots: setup ## pictures of the page for docs/images, of a devnet in the c
 devnet: setup ## the same network, kept up until Ctrl-C
 	$(BIN)/crossclear devnet
 
-test: setup ## everything that is tested
-	failed=0; \
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(OPTIONS) $(TOGETHER) || failed=1; \
-	$(BIN)/python -m pytest $(OPTIONS) $(addprefix --ignore=,$(TOGETHER)) || failed=1; \
-	exit $$failed
+test: setup ## everything that is tested; tests/kit/spreading.py says in which order
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 shuffled: setup ## everything that is tested, in ten random orders, beside a load of one process a core: make shuffled RUNS=10
 	$(BIN)/python -m tests.shuffled --runs $(RUNS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
@@ -11,6 +12,7 @@ pytest.register_assert_rewrite("tests.kit")
 
 # What is registered first explains its assertions.
 from tests.kit.outside import outside  # noqa: E402
+from tests.kit.spreading import FilesInOrder, place_of  # noqa: E402
 from tests.kit.still_running import still_running  # noqa: E402
 
 # A loaded machine is no fault: no test has a time limit, nor does drawing examples. A commit passes or fails by what it
@@ -27,6 +29,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Name a test that seems to hang, on the output that nothing captures."""
     with still_running(item.nodeid, item.config.stash[fault_handler_stderr_fd_key]):
         return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones; within a place the order stays."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesInOrder | None:
+    """Spread the files by our rule where they are spread by file."""
+    return FilesInOrder(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
