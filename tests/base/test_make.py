@@ -10,28 +10,14 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def runs() -> list[list[str]]:
-    """The words of each call of pytest."""
-    output = subprocess.run(
-        ["make", "--dry-run", "test", "OPTIONS="], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", output)]
-
-
-def test_each_folder_is_in_exactly_one_run() -> None:
-    together, alone = runs()
-    folders = [word for word in together if word.startswith("tests/")]
-    assert len(set(folders)) == len(folders) > 10
-    assert all((ROOT / folder).is_dir() for folder in folders)
-    assert [f"--ignore={folder}" for folder in folders] == alone
-
-
-def test_nothing_that_starts_a_network_runs_beside_others() -> None:
-    together, _ = runs()
-    folders = [ROOT / word for word in together if word.startswith("tests/")]
-    files = [file for folder in folders for file in folder.rglob("*.py") if file != Path(__file__)]
-    assert len(files) > 200
-    assert [str(file) for file in files if "mark.network" in file.read_text(encoding="utf-8")] == []
+def test_all_tests_are_one_run_whose_files_keep_their_order() -> None:
+    """Which order, `tests/base/test_spreading.py` says."""
+    dry = ["make", "--dry-run", "test", "OPTIONS="]
+    output = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    calls = [words.split() for words in re.findall(r"-m pytest(.*)$", output, re.MULTILINE)]
+    assert len(calls) == 1
+    assert [word for word in calls[0] if word.startswith(("tests", "--ignore", "-k", "-m"))] == []
+    assert {"--dist", "loadfile", "--no-loadscope-reorder"} <= set(calls[0])
 
 
 def test_every_run_draws_the_same_examples_however_slow_the_machine_is() -> None:

@@ -12,7 +12,6 @@ NETWORKS = (
     "tests/e2e/",
     "tests/testnets/",
     "tests/docs/test_tutorials.py",
-    "tests/base/test_make.py",
     "tests/node/durability/",
     "tests/node/sync/",
     "tests/node/p2p/",
