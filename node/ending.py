@@ -10,6 +10,8 @@ from typing import Any
 
 import trio
 
+from clearing.base.errors import Bug
+
 END_SECONDS = 5.0
 
 
@@ -32,9 +34,11 @@ class ShieldedTask:
         self._scope = trio.CancelScope(shield=True)
 
     async def run(self) -> None:
-        """Run it to its end. Raises what it raises."""
+        """Run it to its end. Raises what it raises, and Bug when it ends unasked before it reported its start."""
         with self._scope:
             await self._task(self._stopping, task_status=self)
+        if not self._has_begun.is_set() and not self._stopping.is_set():
+            raise Bug("a task ended before it had started")
 
     def started(self, value: Any = None) -> None:
         """The task's report that it has started, as trio's own."""

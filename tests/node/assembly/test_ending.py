@@ -8,6 +8,7 @@ import trio.lowlevel
 import trio.testing
 from trio.testing import MockClock
 
+from clearing.base.errors import Bug
 from node.ending import END_SECONDS, ShieldedTask, shielded
 
 
@@ -65,6 +66,14 @@ async def test_a_shielded_task_that_fails_before_it_begins_ends_the_wait_for_it(
         raise OSError("no such port")
 
     with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="no such port")):
+        await _run(ShieldedTask(task), trio.CancelScope())
+
+
+async def test_a_shielded_task_that_ends_before_it_begins_ends_the_wait_for_it():
+    async def task(stopping: trio.Event, task_status: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    with pytest.RaisesGroup(pytest.RaisesExc(Bug, match="before it had started")):
         await _run(ShieldedTask(task), trio.CancelScope())
 
 
