@@ -6,6 +6,8 @@ genesis with the engine's own code and gets the terms of any height up to the he
 else. The format is separate from the epoch package's.
 """
 
+from typing import TYPE_CHECKING
+
 from clearing.base.certificate import Certificate, verify_finality
 from clearing.base.codec import U32, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
@@ -17,7 +19,9 @@ from clearing.schema.records.governance import AmendmentRecord, GovernanceCounte
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.modules import Module, record_key
 from clearing.state.record_opening import BucketLeaves, BucketPath, RecordOpening, check_record, open_record
-from clearing.state.state import State
+
+if TYPE_CHECKING:
+    from clearing.state.state import State
 
 FORMAT = 1
 AMENDMENTS_BYTES_MAX = 64 << 20
@@ -43,7 +47,7 @@ class CertifiedAmendments(Wire, frozen=True):
 
 
 def certify_amendments(
-    state: State, header: Header, certificate: Certificate, validators: ValidatorSet
+    state: "State", header: Header, certificate: Certificate, validators: ValidatorSet
 ) -> CertifiedAmendments:
     """The file of a decided state, with the header and certificate that make it final.
 

@@ -4,7 +4,7 @@ Rule: the record's salt opens nothing else. Anyone who checks one trusts nothing
 its own, the root is that of a certified header.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -12,8 +12,10 @@ from clearing.base.codec import Bytes32, Wire
 from clearing.base.errors import BaseCode, Bug, RemoteFault
 from clearing.base.header import Header
 from clearing.state.modules import Module
-from clearing.state.state import State
 from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, record_salt, tree_node_hash
+
+if TYPE_CHECKING:
+    from clearing.state.state import State
 
 BUCKET_LEAVES_MAX = 1 << 16
 BucketPath = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH)]
@@ -31,7 +33,7 @@ class RecordOpening(Wire, frozen=True):
     """Siblings from the bucket to the module's root."""
 
 
-def open_record(state: State, module: Module, key: bytes) -> RecordOpening:
+def open_record(state: "State", module: Module, key: bytes) -> RecordOpening:
     """The opening of a record that the state has; `key` as `record_key` gives it. Raises Bug when it has none."""
     state.module_roots()
     tree, salt = state.trees[module], record_salt(state.salt, key)
