@@ -1,5 +1,6 @@
 """What every test may use: where other people's vectors and market data are; no deadlines."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("tests.kit")
+
+# Read when numpy and scipy are loaded. The threads of linear algebra wait for each other on busy cores: with two of
+# them a small decomposition took fifty times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What is registered first explains its assertions.
 from tests.kit.outside import outside  # noqa: E402

@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Smile: TypeAlias = tuple[Floats, Floats, Floats]
+"""(ln t, ln p, s) of one expiry, each of as many points as are evaluated at once."""
 
 MARGIN = 1e-3
 SKEW_MAX = 0.95
@@ -109,28 +111,27 @@ class _Nested:
         self.low = np.array([first[0], 0.0, 0.0, *[0.0, 0.0, 0.0] * steps])
         self.high = np.array([first[1], 1.0, 1.0, *[GROWTH_MAX, 1.0, 1.0] * steps])
 
-    def _range_of_opening(self, at: int, ln_t: float, before: tuple[float, float, float] | None) -> tuple[float, float]:
+    def _range_of_opening(self, at: int, ln_t: Floats, before: Smile | None) -> tuple[Floats, Floats]:
         """Of ln p."""
-        most = min(log(WING_MAX) + 0.5 * ln_t, self._caps[at])
+        most = np.minimum(log(WING_MAX) + 0.5 * ln_t, self._caps[at])
         if before is None:
-            return min(log(WING_MIN) + 0.5 * ln_t, most), most
+            return np.minimum(log(WING_MIN) + 0.5 * ln_t, most), most
         ln_t_before, ln_p_before, _ = before
-        return ln_p_before + 2.0 * MARGIN, min(most, ln_p_before + (ln_t - ln_t_before) - MARGIN)
+        return ln_p_before + 2.0 * MARGIN, np.minimum(most, ln_p_before + (ln_t - ln_t_before) - MARGIN)
 
-    def _range_of_skew(self, ln_p: float, before: tuple[float, float, float] | None) -> tuple[float, float]:
+    def _range_of_skew(self, ln_p: Floats, before: Smile | None) -> tuple[Floats, Floats]:
         if before is None:
-            return -SKEW_MAX, SKEW_MAX
+            return np.array(-SKEW_MAX), np.array(SKEW_MAX)
         _, ln_p_before, skew_before = before
-        q = (1.0 + MARGIN) * exp(ln_p_before - ln_p)
-        return max(q * (1.0 + skew_before) - 1.0, -SKEW_MAX), min(1.0 - q * (1.0 - skew_before), SKEW_MAX)
+        q = (1.0 + MARGIN) * np.exp(ln_p_before - ln_p)
+        return np.maximum(q * (1.0 + skew_before) - 1.0, -SKEW_MAX), np.minimum(1.0 - q * (1.0 - skew_before), SKEW_MAX)
 
-    def smiles(self, x: Floats) -> list[tuple[float, float, float]]:
-        """(ln t, ln p, s) of every expiry."""
-        found: list[tuple[float, float, float]] = []
-        before: tuple[float, float, float] | None = None
-        values = x.tolist()
+    def smiles(self, x: Floats) -> list[Smile]:
+        """(ln t, ln p, s) of every expiry, each of as many points as x has columns; x has a row for each parameter."""
+        found: list[Smile] = []
+        before: Smile | None = None
         for at in range(len(self.years)):
-            growth, part, side = values[3 * at : 3 * at + 3]
+            growth, part, side = x[3 * at : 3 * at + 3]
             ln_t = growth if before is None else before[0] + 5.0 * MARGIN + growth
             low, high = self._range_of_opening(at, ln_t, before)
             ln_p = low + part * (high - low)
@@ -142,24 +143,24 @@ class _Nested:
     def near(self, wanted: Sequence[tuple[float, float, float]]) -> Floats:
         """Parameters, inside the bounds, of smiles that are near to (level, skew, wing) of every expiry."""
         x: list[float] = []
-        before: tuple[float, float, float] | None = None
+        before: Smile | None = None
         for at, (level, skew, wing) in enumerate(wanted):
-            ln_t = 2.0 * log(level) + log(self.years[at])
-            growth = ln_t if before is None else max(ln_t - before[0] - 5.0 * MARGIN, 1e-3)
+            wanted_t = 2.0 * log(level) + log(self.years[at])
+            growth = wanted_t if before is None else max(wanted_t - float(before[0]) - 5.0 * MARGIN, 1e-3)
             growth = min(max(growth, float(self.low[3 * at]) + 1e-6), float(self.high[3 * at]) - 1e-6)
-            ln_t = growth if before is None else before[0] + 5.0 * MARGIN + growth
-            part, ln_p = _inside(log(wing) + 0.5 * ln_t, *self._range_of_opening(at, ln_t, before))
+            ln_t = np.array(growth) if before is None else before[0] + 5.0 * MARGIN + growth
+            part, ln_p = _inside(log(wing) + 0.5 * float(ln_t), *self._range_of_opening(at, ln_t, before))
             side, skew_in = _inside(skew, *self._range_of_skew(ln_p, before))
             before = (ln_t, ln_p, skew_in)
             x += [growth, part, side]
         return np.array(x)
 
 
-def _inside(wanted: float, low: float, high: float) -> tuple[float, float]:
+def _inside(wanted: float, low: Floats, high: Floats) -> tuple[float, Floats]:
     """As a fraction of the range, away from its ends, and the value there."""
     if high - low < 1e-12:
         return 0.5, low
-    part = min(max((wanted - low) / (high - low), 0.02), 0.98)
+    part = min(max(float((wanted - low) / (high - low)), 0.02), 0.98)
     return part, low + part * (high - low)
 
 
@@ -182,16 +183,30 @@ class _Problem:
 
     def residuals(self, x: Floats) -> Floats:
         """One evaluation, after which a thread that waits for the interpreter has its turn: a vote, for one."""
+        found: Floats = self._residuals(x[:, None])[:, 0]
+        return found
+
+    def jacobian(self, x: Floats) -> Floats:
+        """By forward differences, backward ones at an upper bound: every moved point in one evaluation."""
+        step = sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(x))
+        step = np.where(x + step > self.nested.high, -step, step)
+        found = self._residuals(np.column_stack([x, x[:, None] + np.diag(step)]))
+        difference: Floats = found[:, 1:] - found[:, :1]
+        return difference / ((x + step) - x)
+
+    def _residuals(self, x: Floats) -> Floats:
+        """A row a residual, a column a point, as in x."""
         sleep(0)
         smiles = np.array(self.nested.smiles(x))
         t, p, skew = np.exp(smiles[:, 0]), np.exp(smiles[:, 1]), smiles[:, 2]
         at = self._which
-        fitted = _volatilities(t[at], p[at], (skew * p)[at], self._years, self._k)
+        fitted = _volatilities(t[at], p[at], (skew * p)[at], self._years[:, None], self._k[:, None])
         wing = p / np.sqrt(t)
-        shapes = [np.diff(wing) * self._stiffness, np.diff(skew) * self._stiffness]
+        stiffness = self._stiffness[:, None]
+        shapes = [np.diff(wing, axis=0) * stiffness, np.diff(skew, axis=0) * stiffness]
         if self._anchor:
             shapes.append(np.array([skew[0], wing[0]]) * self._anchor)
-        return np.concatenate([(fitted - self._volatility) * self._scale, *shapes])
+        return np.concatenate([(fitted - self._volatility[:, None]) * self._scale[:, None], *shapes])
 
     def solve(self, start: Floats) -> Floats:
         """The best parameters that are found from these."""
@@ -200,6 +215,7 @@ class _Problem:
         found = least_squares(
             self.residuals,
             np.clip(start, nested.low, nested.high),
+            jac=self.jacobian,
             bounds=(nested.low, nested.high),
             loss="soft_l1",
             method="trf",
@@ -265,8 +281,8 @@ def _only(quotes: SmileQuotes, flags: NDArray[np.bool_]) -> SmileQuotes:
     return SmileQuotes(quotes.years, quotes.moneyness[flags], quotes.volatility[flags], quotes.half_width[flags])
 
 
-def _fitted(smile: tuple[float, float, float], used: SmileQuotes, given: SmileQuotes) -> FittedSmile:
-    ln_t, ln_p, skew = smile
+def _fitted(smile: Smile, used: SmileQuotes, given: SmileQuotes) -> FittedSmile:
+    ln_t, ln_p, skew = map(float, smile)
     t, opening = exp(ln_t), exp(ln_p)
     away = _volatilities(t, opening, skew * opening, used.years, used.moneyness) - used.volatility
     error = float(np.sqrt(np.mean(away * away))) if used.moneyness.size else inf
