@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from clearing.base.errors import LocalFault, RemoteFault
 from node.config_oracle import FeedConfig, SourceConfig
@@ -182,13 +183,18 @@ async def test_a_venue_that_takes_no_frame_is_left(monkeypatch: pytest.MonkeyPat
     async with connected("deribit") as source:
         await source.priced()
 
-        async def waits(_: object, __: object) -> None:
-            await trio.sleep_forever()
+        send = stream.WebSocketConnection.send_message
+
+        async def waits(socket: stream.WebSocketConnection, text: str) -> None:
+            """Of the client only: a server that sent nothing would be left for its silence."""
+            await (trio.sleep_forever() if socket.is_client else send(socket, text))
 
         monkeypatch.setattr(stream.WebSocketConnection, "send_message", waits)
         source.stream._parser.receive = lambda _: (FrameWanted("answer"),)
-        source.server.is_silent = False
-        await source.failed(OracleCode.VENUE_UNREACHABLE)
+        with capture_logs() as lines:
+            await source.failed(OracleCode.VENUE_UNREACHABLE)
+            await until(lambda: bool(lines), "a line of the log")
+        assert "why=TooSlowError" in lines[0]["fault"]
 
 
 async def test_a_book_that_stays_crossed_is_read_anew_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
