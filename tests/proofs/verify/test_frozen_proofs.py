@@ -41,6 +41,10 @@ KINDS = {
 }
 
 
+def test_every_frozen_package_is_judged_here():
+    assert {path.name for path in VECTORS.glob("*.ccp")} == set(PACKAGES)
+
+
 def frozen(name):
     return (VECTORS / name).read_bytes()
 
