@@ -187,7 +187,9 @@ async def test_a_venue_that_takes_no_frame_is_left(monkeypatch: pytest.MonkeyPat
 
         async def waits(socket: stream.WebSocketConnection, text: str) -> None:
             """Of the client only: a server that sent nothing would be left for its silence."""
-            await (trio.sleep_forever() if socket.is_client else send(socket, text))
+            if socket.is_client:
+                await trio.sleep_forever()
+            await send(socket, text)
 
         monkeypatch.setattr(stream.WebSocketConnection, "send_message", waits)
         source.stream._parser.receive = lambda _: (FrameWanted("answer"),)
