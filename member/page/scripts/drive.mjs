@@ -1,16 +1,18 @@
-// Drive the page in a real browser: drive.mjs CHROMIUM ADDRESS. A JSON list of scenes on standard input, a JSON list of what
-// each showed on standard output. A scene is a list of steps, such as ["click", "#start"] or ["text", "#claim"].
+// Drive the page in a real browser: drive.mjs CHROMIUM. Each line of standard input is a node's address and a list of scenes
+// in JSON; for each a line of standard output has the list of what its scenes showed. Until the input ends, the browser stays.
+// Each scene has a profile of its own. A scene is a list of steps, such as ["click", "#start"] or ["text", "#claim"].
 import { gzipSync } from "node:zlib";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const [program, address] = process.argv.slice(2);
+const [program] = process.argv.slice(2);
 const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
 /** One step in the tab; what it returns is noted. */
 const STEPS = {
-  open: (tab, _, path) => tab.goto(address + path),
+  open: (tab, _, path) => tab.goto(path),
   click: (tab, _, place) => tab.locator(place).first().click(),
   fill: (tab, _, place, text) => tab.locator(place).fill(text),
   choose: (tab, _, place, value) => tab.locator(place).selectOption(value),
@@ -71,9 +73,9 @@ async function giveWallet(tab, { address: own, chains }) {
   await tab.addInitScript("window.ethereum = { request: (asked) => window.askWallet(asked) }");
 }
 
-async function play(scene) {
+async function play(address, scene) {
   const context = await browser.newContext({
-    viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
+    baseURL: address, viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
   });
   const tab = await context.newPage();
   const complaints = [];
@@ -105,14 +107,15 @@ async function play(scene) {
   return { notes, complaints, requests: [...new Set(requests.map((url) => new URL(url).origin))], cursors, bytes, refused: [...new Set(refused)] };
 }
 
-let input = "";
-for await (const chunk of process.stdin) input += chunk;
 // The sandbox of Chromium needs rights that a container's root lacks; the page is this repository's own.
 const browser = await chromium.launch({ executablePath: program, headless: true, args: ["--no-sandbox", "--js-flags=--expose-gc"] });
-const shown = [];
 try {
-  for (const scene of JSON.parse(input)) shown.push(await play(scene));
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { address, scenes } = JSON.parse(line);
+    const shown = [];
+    for (const scene of scenes) shown.push(await play(address, scene));
+    process.stdout.write(`${JSON.stringify(shown)}\n`);
+  }
 } finally {
   await browser.close();
 }
-process.stdout.write(JSON.stringify(shown));

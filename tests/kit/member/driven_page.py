@@ -1,10 +1,12 @@
 """The page of `member/page` in a headless Chromium, over a view in this process or a node's address."""
 
+import atexit
 import json
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from devnet.toolchain import PAGE, node_path
@@ -39,13 +41,26 @@ class Scene:
 
 def drive(address: str, *scenes: Sequence[Step] | dict[str, Any]) -> list[Scene]:
     """Play scenes, each in a fresh profile: lists of steps, as `member/page/scripts/drive.mjs` names them."""
+    given = [scene if isinstance(scene, dict) else {"steps": scene} for scene in scenes]
+    driver = _driver()
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    driver.stdin.write(json.dumps({"address": address, "scenes": given}) + "\n")
+    driver.stdin.flush()
+    line = driver.stdout.readline()
+    assert line, f"the browser's driver ended, with {driver.wait()}"
+    return [Scene(**shown) for shown in json.loads(line)]
+
+
+@cache
+def _driver() -> subprocess.Popen[str]:
+    """One browser for all scenes of this process, which takes longer to start than most scenes to play."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "the page's test needs Chromium: apt-get install chromium"
-    command = [str(node_path()), str(PAGE / "scripts" / "drive.mjs"), chromium, address]
-    given = [scene if isinstance(scene, dict) else {"steps": scene} for scene in scenes]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, cwd=PAGE, check=False)
-    assert done.returncode == 0, done.stderr
-    return [Scene(**shown) for shown in json.loads(done.stdout)]
+    command = [str(node_path()), str(PAGE / "scripts" / "drive.mjs"), chromium]
+    driver = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PAGE)
+    atexit.register(driver.communicate)  # the end of its input ends it
+    return driver
 
 
 def view(path: str) -> list[Step]:
