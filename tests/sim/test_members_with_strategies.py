@@ -5,6 +5,7 @@ from dataclasses import astuple
 import pytest
 
 from tests.kit.clearing.detached import stuck
+from tests.kit.clearing.fuzz import COMPLETE
 from tests.kit.clearing.genesis import DOLLAR, USDC_2
 from tests.sim.clearing.crisis_audit import audit_strays
 from tests.sim.clearing.planted import PLANTED, find
@@ -12,6 +13,7 @@ from tests.sim.clearing.story import Story
 from tests.sim.clearing.variants import variant_of
 from tests.sim.violation import Violation
 
+SEARCHED = (2, 1, 6, 11, 9, 3, 5, 14, 15, 10)
 MANY_OF_EVERYTHING = frozenset(
     (
         "AccountOpened",
@@ -54,7 +56,12 @@ def test_stories_with_everything_reach_what_a_market_may_have() -> None:
 
 @pytest.mark.parametrize("bug", sorted(PLANTED))
 def test_a_planted_bug_is_found(bug: str) -> None:
-    assert find(bug, (2, 1, 6, 11, 9, 3, 5, 14, 15, 10), 60) is not None
+    """By the seed that is known to find it; CROSSCLEAR_COMPLETE=1 searches without knowing one.
+
+    Where the known seed no longer does, `python -m tests.sim.clearing --plant` names one that does.
+    """
+    seeds = SEARCHED if COMPLETE else (PLANTED[bug].found_by,)
+    assert find(bug, seeds, 60) is not None
 
 
 def test_a_refund_may_wait_at_the_end_of_a_story_for_a_lost_chain_only() -> None:
