@@ -10,6 +10,8 @@ import { chromium } from "playwright-core";
 
 const [program] = process.argv.slice(2);
 const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
+/** Each tab's questions that are not answered yet; a stream is none. */
+const UNDER_WAY = new WeakMap();
 /** One step in the tab; what it returns is noted. */
 const STEPS = {
   open: (tab, _, path) => tab.goto(path),
@@ -34,6 +36,12 @@ const STEPS = {
     if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   },
   wait: (tab, _, ms) => tab.waitForTimeout(ms),
+  /** Until all questions are answered and drawn, and no other came for a while. */
+  settle: async (tab) => {
+    for (let quiet = 0; quiet < 5; quiet = UNDER_WAY.get(tab).size === 0 ? quiet + 1 : 0) await tab.waitForTimeout(50);
+  },
+  /** So much time is gone for the page, whose timers ring, once each. For scenes with a clock of their own. */
+  pass: (tab, _, ms) => tab.clock.fastForward(ms),
   /** The whole page, or so much of its beginning. */
   screenshot: (tab, _, path, height) => tab.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollHeight]).then(([width, whole]) =>
     tab.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(whole, height ?? whole) } })).then(() => path),
@@ -83,6 +91,8 @@ async function play(address, scene) {
   const cursors = [];
   const bytes = {};
   const refused = [];
+  const underWay = new Set();
+  UNDER_WAY.set(tab, underWay);
   // Refusals of the node are in `refused`; the console repeats them.
   tab.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
   tab.on("pageerror", (error) => complaints.push(String(error)));
@@ -90,12 +100,15 @@ async function play(address, scene) {
     requests.push(request.url());
     const { pathname, searchParams } = new URL(request.url());
     if (pathname === "/v1/stream") cursors.push(searchParams.get("cursor") ?? "");
+    else underWay.add(request);
   });
+  for (const end of ["requestfinished", "requestfailed"]) tab.on(end, (request) => underWay.delete(request));
   tab.on("response", async (answer) => {
     if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
     if (new URL(answer.url()).pathname.startsWith("/v1")) return;
     bytes[answer.url()] = await answer.body().then((body) => gzipSync(body).length, () => 0);
   });
+  if (scene.clock) await tab.clock.install();
   if (scene.wallet !== undefined) await giveWallet(tab, scene.wallet);
   const notes = [];
   try {

@@ -24,7 +24,7 @@ def through(*paths: str) -> list[Step]:
     steps: list[Step] = []
     for path in paths:
         there: list[Step] = [["click", f"nav a[href='#/{path}']"], ["see", f"nav a[href='#/{path}'][aria-current]", ""]]
-        steps += [*there, ["wait", 1_500], AUDIT, SHOWN]
+        steps += [*there, ["settle"], AUDIT, SHOWN]
     return steps
 
 

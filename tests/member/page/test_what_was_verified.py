@@ -49,8 +49,9 @@ def test_a_package_that_is_not_the_listed_one_is_not_called_verified(listed: dic
 
 def test_what_a_node_lists_in_the_place_of_a_verified_package_is_not_checked() -> None:
     changing = ListingView(once_sent=True, digest=sha256(b"another package"))
-    steps: list[Step] = [*view("solvency"), *VERIFY, SEEN, ["see", "td", "not checked"], ["count", "#claim"]]
-    (scene,) = shown(changing, steps, streams_max=0)
+    later: list[Step] = [["pass", 15_000], ["see", "td", "not checked"], ["count", "#claim"]]
+    steps: list[Step] = [*view("solvency"), *VERIFY, SEEN, *later]
+    (scene,) = shown(changing, {"clock": True, "steps": steps}, streams_max=0)
     assert scene.notes[-1] == 1, "the verdict on what was sent stays, under its own height and network"
 
 
