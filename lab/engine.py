@@ -139,8 +139,8 @@ class DaskEngine:
                 try:
                     return future.result(LOOK_SECONDS)
                 except TimeoutError:
-                    if future.done():  # it is the job's own
-                        raise
+                    if future.status == "error":  # the job's own, perhaps a TimeoutError too
+                        return future.result(LOOK_SECONDS)
                     deserted = 0 if self._client.nthreads() else deserted + 1
         except (CancelledError, KilledWorker, CommClosedError) as error:
             raise BrokenExecutor(f"the cluster lost a job: {error}") from error

@@ -8,7 +8,7 @@ import pytest
 from distributed import LocalCluster
 
 from clearing.base.errors import LocalFault
-from lab.engine import ENGINE_HELP, engine_at
+from lab.engine import ENGINE_HELP, DaskEngine, engine_at
 from member.codes import NodeCode
 from proofs.errors import ProofCode
 from tests.kit.refusals import refused
@@ -32,9 +32,22 @@ def address_of(running: LocalCluster) -> str:
     return "dask://" + running.scheduler_address.partition("://")[2]
 
 
-@pytest.fixture(params=["local", "processes:2", "dask"])
+@pytest.fixture(scope="module", params=["local", "processes:2", "dask"])
 def name(request):
     return request.getfixturevalue("cluster") if request.param == "dask" else request.param
+
+
+@pytest.fixture(scope="module")
+def engine(name):
+    """One of each kind for all tests, which it takes seconds to start."""
+    with engine_at(name) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def two_networks():
+    """What two seeds come to here."""
+    return [outcome_of(seed)._replace(cpu_seconds=0.0) for seed in range(2)]
 
 
 def squared_in(number: int) -> tuple[int, int]:
@@ -52,26 +65,56 @@ def die(_: int) -> None:
         os._exit(1)
 
 
-def test_outcomes_come_in_order_on_every_engine(name):
-    with engine_at(name) as engine:
-        outcomes = list(engine.run(squared_in, range(20)))
+def test_outcomes_come_in_order_on_every_engine(name, engine):
+    outcomes = list(engine.run(squared_in, range(20)))
     assert [square for square, _ in outcomes] == [number * number for number in range(20)]
     assert (os.getpid() in {process for _, process in outcomes}) == (name == "local")
 
 
-def test_what_a_job_raises_is_raised_here(name):
-    with engine_at(name) as engine:
-        outcomes = engine.run(refuse, range(6))
-        assert [next(outcomes) for _ in range(3)] == [0, 1, 2]
-        with refused(NodeCode.CONFIG_VALUE, LocalFault):
-            next(outcomes)
+def test_what_a_job_raises_is_raised_here(engine):
+    outcomes = engine.run(refuse, range(6))
+    assert [next(outcomes) for _ in range(3)] == [0, 1, 2]
+    with refused(NodeCode.CONFIG_VALUE, LocalFault):
+        next(outcomes)
 
 
-def test_a_seed_gives_the_same_network_on_every_engine(name):
-    with engine_at(name) as engine:
-        found = [outcome._replace(cpu_seconds=0.0) for outcome in engine.run(outcome_of, range(2))]
-    assert found == [outcome_of(seed)._replace(cpu_seconds=0.0) for seed in range(2)]
+def test_a_seed_gives_the_same_network_on_every_engine(engine, two_networks):
+    found = [outcome._replace(cpu_seconds=0.0) for outcome in engine.run(outcome_of, range(2))]
+    assert found == two_networks
     assert not any(outcome.failure for outcome in found)
+
+
+class LateFuture:
+    """Its outcome comes just after the first look has ended."""
+
+    status = "finished"
+    looks = 0
+
+    def done(self) -> bool:
+        return True
+
+    def result(self, _: float) -> int:
+        self.looks += 1
+        if self.looks == 1:
+            raise TimeoutError
+        return 7
+
+
+class OneFuture:
+    """A Dask client that gives this future for each job."""
+
+    def map(self, *_: object, **__: object) -> list[LateFuture]:
+        return [LateFuture()]
+
+    def cancel(self, _: object) -> None:
+        """Nothing runs."""
+
+    def nthreads(self) -> dict[str, int]:
+        return {"worker": 1}
+
+
+def test_an_outcome_that_comes_as_a_look_ends_is_no_timeout_of_the_job():
+    assert list(DaskEngine(OneFuture()).run(refuse, [1])) == [7]
 
 
 def test_a_worker_that_dies_is_a_broken_engine():
