@@ -45,6 +45,8 @@ class VenueServer:
     url: str = ""
     rest_url: str = ""
     _sockets: set[WebSocketConnection] = field(default_factory=set)
+    _turn: trio.Lock = field(default_factory=trio.Lock)
+    """No move between what a socket is shown first and the moves that it is sent: its book would have a gap."""
 
     def __post_init__(self) -> None:
         self.writer: Any = WRITERS[self.venue](self.market)
@@ -71,35 +73,43 @@ class VenueServer:
         self.connections += 1
         try:
             self.received.append(await socket.get_message())
-            for text in self.writer.first():
-                await socket.send_message(text)
-            self._sockets.add(socket)
+            await self._begin(socket)
             while True:
                 text = await socket.get_message()
                 self.received.append(text)
                 if '"subscribe"' in text or '"public/subscribe"' in text:
-                    for first in self.writer.first():
-                        await socket.send_message(first)
+                    await self._begin(socket)
         except ConnectionClosed:
             return
         finally:
             self._sockets.discard(socket)
 
+    async def _begin(self, socket: WebSocketConnection) -> None:
+        """What is subscribed to as it stands, and from then on every move."""
+        async with self._turn:
+            for text in self.writer.first():
+                await socket.send_message(text)
+            self._sockets.add(socket)
+
     async def _play(self) -> None:
         while True:
             await trio.sleep(self.beat_seconds)
-            price = self.price()
-            text = self.writer.beat() if price is None else self.writer.move(*price, self.clock_ms())
-            if self.lost:
-                self.lost -= 1
-                continue
-            if self.texts:
-                text = self.texts.popleft()
-            for socket in () if self.is_silent else list(self._sockets):
-                try:
-                    await socket.send_message(text)
-                except ConnectionClosed:
-                    self._sockets.discard(socket)
+            async with self._turn:
+                await self._move()
+
+    async def _move(self) -> None:
+        price = self.price()
+        text = self.writer.beat() if price is None else self.writer.move(*price, self.clock_ms())
+        if self.lost:
+            self.lost -= 1
+            return
+        if self.texts:
+            text = self.texts.popleft()
+        for socket in () if self.is_silent else list(self._sockets):
+            try:
+                await socket.send_message(text)
+            except ConnectionClosed:
+                self._sockets.discard(socket)
 
     async def _answer(self, stream: trio.SocketStream) -> None:
         async with stream:
