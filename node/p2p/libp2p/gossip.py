@@ -26,7 +26,7 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from clearing.base import ed25519
 from clearing.base.errors import RemoteFault
-from clearing.base.token_bucket import TokenBuckets
+from clearing.base.token_bucket import TokenBucket, TokenBuckets
 from node.p2p.codes import P2pCode
 from node.p2p.libp2p.gossip_limits import ReplayWindows, bounded_control, wanted_ids
 from node.p2p.libp2p.gossip_router import RPC_BYTES_MAX, SEQNO_BYTES, GossipRouter
@@ -44,6 +44,8 @@ TOKEN_BYTES = 4 << 10
 RPC_TOKEN_BYTES = 16 << 10
 NEIGHBOUR_PER_SECOND_MAX = 2000
 BURST_SECONDS = 2.0
+OWN_BURST_SECONDS = 1.0
+"""Of what we sign: less than others take at once, so that what they get a second late, all together, is no flood."""
 MESSAGES_PER_TURN = 8
 """Judged before others have their turn: each costs up to half a millisecond, and votes wait."""
 RPC_TOKENS = 0.5
@@ -115,6 +117,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._neighbours = TokenBuckets(neighbour_rate, BURST_SECONDS * neighbour_rate)
         self._write_seconds = write_seconds
         self._origins = TokenBuckets(per_second, BURST_SECONDS * per_second)
+        self._own_rate = TokenBucket(per_second, OWN_BURST_SECONDS * per_second, trio.current_time())
         self._flood_faults = TokenBuckets(1, 1)
         self._writing: dict[ID, float] = {}
         self._stats = stats
@@ -198,7 +201,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     def publish_now(self, topic: Topic, data: bytes) -> None:
         """Sign and queue for all subscribers; never blocks. Dropped and counted above what others let us sign."""
         stats = self._stats.topic(topic.value)
-        if not self._origins.take(self._own_key, trio.current_time(), 1 + len(data) // TOKEN_BYTES):
+        if not self._own_rate.take(trio.current_time(), 1 + len(data) // TOKEN_BYTES):
             stats.dropped["own rate"] += 1
             return
         message = rpc_pb2.Message(

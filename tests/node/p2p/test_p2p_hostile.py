@@ -310,16 +310,18 @@ async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
 
 
 async def test_a_node_signs_no_more_than_others_take_from_it(cluster):
+    """They take twice as much at once: on a busy machine all may arrive together."""
     async with cluster(2, topics=TRADES) as (hasty, other):
         stats, began, tried = hasty.network.stats.topic("trades"), trio.current_time(), 0
         while stats.dropped["own rate"] < 100:
             hasty.network.publish(Topic.TRADES, b"%d" % tried)
             tried += 1
         assert stats.published + 100 == tried
-        assert 400 <= stats.published <= 400 + 200 * (trio.current_time() - began)
+        assert 200 <= stats.published <= 200 + 200 * (trio.current_time() - began)
         feed = other.feeds[Topic.TRADES]
         got = [(await feed.receive()).data for _ in range(stats.published - stats.dropped["outbound"])]
         assert len(set(got)) == len(got)
+        assert not other.network.stats.topic("trades").dropped
         assert other.network.scores.score(hasty.key, trio.current_time()) == 100
 
 
