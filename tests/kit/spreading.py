@@ -19,10 +19,10 @@ NETWORKS = (
 """Files and folders with tests that start processes of nodes, in the order in which they run."""
 LONG = (
     "tests/node/oracle/test_surface_fit.py",
-    "tests/mutation/",
     "tests/sim/",
     "tests/member/page/",
     "tests/proofs/",
+    "tests/mutation/",
     "tests/benchmarks/",
     "tests/lab/",
     "tests/docs/",
