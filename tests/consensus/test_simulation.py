@@ -15,6 +15,7 @@ from consensus.blocks.vote_extensions import check_extension
 from consensus.core.rules import Rule
 from consensus.replica.outbox import HeightOutbox
 from node.signer.sign_state import SignGuard
+from tests.kit.complete import COMPLETE
 from tests.kit.consensus.replicas import NETWORK
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import CALM, Faults, SimNetwork
@@ -24,7 +25,6 @@ from tests.sim.consensus.scenarios import faults_of, toy_faults_of
 from tests.sim.violation import Violation
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPLETE = bool(os.environ.get("CROSSCLEAR_COMPLETE"))
 SEEDS = range(400 if COMPLETE else 40)
 
 

@@ -1,6 +1,5 @@
 """Upgrades at a height: a replica without the rules stops before it, whole; one with them goes on; nobody forks."""
 
-import os
 from dataclasses import replace
 from random import Random
 
@@ -13,13 +12,14 @@ from consensus.messages import BlockRequest, CertificateMessage, Proposal, Statu
 from consensus.outputs import Broadcast, Output, Persist, Send
 from consensus.replica.replica import Replica
 from consensus.timeouts import TimerKind
+from tests.kit.complete import COMPLETE
 from tests.kit.consensus.crypto import VALIDATORS
 from tests.kit.consensus.replicas import certificate, make_replica, messages_of, new_replica, receive, vote
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import CALM, Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of, toy_faults_of
 
-SEEDS = range(200 if os.environ.get("CROSSCLEAR_COMPLETE") else 12)
+SEEDS = range(200 if COMPLETE else 12)
 BOTH = ProtocolVersions(1, 2)
 VALUE = b"\x01" * 32
 

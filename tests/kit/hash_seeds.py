@@ -9,9 +9,10 @@ from pathlib import Path
 from clearing.base.codec import encode
 from clearing.base.hashing import sha256
 from clearing.schema.blocks.block import BlockResult
+from tests.kit.complete import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = ("0", "1", "4711") if os.environ.get("CROSSCLEAR_COMPLETE") else ("0", "4711")
+SEEDS = ("0", "1", "4711") if COMPLETE else ("0", "4711")
 """Without and with random hashes; the process of the test has others again."""
 
 

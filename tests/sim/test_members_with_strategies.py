@@ -5,8 +5,8 @@ from dataclasses import astuple
 import pytest
 
 from tests.kit.clearing.detached import stuck
-from tests.kit.clearing.fuzz import COMPLETE
 from tests.kit.clearing.genesis import DOLLAR, USDC_2
+from tests.kit.complete import COMPLETE
 from tests.sim.clearing.crisis_audit import audit_strays
 from tests.sim.clearing.planted import PLANTED, find
 from tests.sim.clearing.story import Story

@@ -17,9 +17,10 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.records.collateral import CustodyRecord
 from clearing.state.ledger import STRAY_ACCOUNT, inventory_units
 from clearing.state.state import State
-from tests.kit.clearing.collateral_stories import COMPLETE, story_of
+from tests.kit.clearing.collateral_stories import story_of
 from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.world import World
+from tests.kit.complete import COMPLETE
 from tests.kit.hash_seeds import digest_of, printed
 
 SEEDS = range(200 if COMPLETE else 6)

@@ -1,6 +1,5 @@
 """Random amendments of any place of the genesis amid trades, calls and defaults: the chain goes on, replicas agree."""
 
-import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
@@ -31,6 +30,7 @@ from tests.kit.clearing.replay import replay
 from tests.kit.clearing.rows import complete_values
 from tests.kit.clearing.whole_state import check_whole_book, check_whole_ledger, check_whole_state
 from tests.kit.clearing.world import World
+from tests.kit.complete import COMPLETE
 from tests.sim.clearing.crisis_terms import STRESS, crisis_of
 from tests.sim.clearing.story import Story
 
@@ -151,7 +151,6 @@ def _other(chance: Random, value: Any) -> Any:
     return tuple(items)
 
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 SEEDS, BLOCKS = (range(1, 200), 220) if COMPLETE else (range(1, 4), 60)
 EPOCH_BLOCKS = 10
 FAR = 10**30

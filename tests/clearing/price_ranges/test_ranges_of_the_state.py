@@ -25,10 +25,11 @@ from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.state.effective_parameters import effective_parameters
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays
-from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz, check_provable
+from tests.kit.clearing.fuzz import BLOCKS, MEMBERS, Fuzz, check_provable
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, ETH_PERP, SALT, USDC_1, make_genesis
 from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
 from tests.kit.clearing.world import World, executed, funded, of_kind, roots
+from tests.kit.complete import COMPLETE
 from tests.kit.hash_seeds import digest_of, printed
 
 

@@ -11,10 +11,11 @@ from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, Fundi
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.prices import PriceTerms
-from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
+from tests.kit.clearing.fuzz import MEMBERS, Fuzz
 from tests.kit.clearing.genesis import BTC, START_MS
 from tests.kit.clearing.priced import FUNDING, priced_genesis
 from tests.kit.clearing.world import funded
+from tests.kit.complete import COMPLETE
 from tests.kit.hash_seeds import digest_of, printed
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)

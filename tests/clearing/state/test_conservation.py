@@ -15,7 +15,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_holdings
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
-from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
+from tests.kit.clearing.fuzz import BLOCKS, MEMBERS, Fuzz
 from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
@@ -31,6 +31,7 @@ from tests.kit.clearing.genesis import (
 )
 from tests.kit.clearing.replay import same_after_restart
 from tests.kit.clearing.world import World, executed, funded
+from tests.kit.complete import COMPLETE
 
 ACCOUNTS = st.sampled_from((*MEMBERS, 999))
 INSTRUMENTS = st.sampled_from((BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP, 88))

@@ -13,10 +13,11 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.exits import promised_at_exit
-from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, Fuzz
+from tests.kit.clearing.fuzz import BLOCKS, Fuzz
 from tests.kit.clearing.gated import gated_genesis, not_executed
 from tests.kit.clearing.genesis import DOLLAR, VAULTS, make_genesis
 from tests.kit.clearing.world import executed, funded
+from tests.kit.complete import COMPLETE
 
 SEEDS = range(200 if COMPLETE else 8)
 MARKET = MarketParameters(

@@ -5,7 +5,6 @@ The ordinary run flips the bytes at both ends and every seventh between; CROSSCL
 
 import json
 import multiprocessing
-import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -15,10 +14,10 @@ import pytest
 
 from member.verifying.package import anchor_of_genesis
 from proofs.verify.package_verifier import verify_package
+from tests.kit.complete import COMPLETE
 from tests.kit.e2e.bit_flips import CHECKS, OF_THE_COMMAND, failing_checks, flipped, is_malformed
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 END_BYTES = 512
 STEP = 7
 pytestmark = [pytest.mark.network, pytest.mark.chain]

@@ -1,6 +1,5 @@
 """Random stories over collateral on two chains, from one seed."""
 
-import os
 import random
 
 import msgspec
@@ -22,8 +21,8 @@ from tests.kit.clearing.genesis import ACCOUNTS, BTC, BTC_PERP, CAROL, ETH, ETH_
 from tests.kit.clearing.inside import with_tokens_inside
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything, opened
 from tests.kit.clearing.world import World, executed
+from tests.kit.complete import COMPLETE
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 BLOCKS = 200 if COMPLETE else 50
 CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
 

@@ -1,6 +1,5 @@
 """Random blocks over every rule of the small world: deposits, trades, withdrawals and prices from one seed."""
 
-import os
 import random
 
 import msgspec
@@ -32,8 +31,8 @@ from tests.kit.clearing.full_requirement import genesis as whole_requirement
 from tests.kit.clearing.genesis import ACCOUNTS, BTC, ETH, USDC_1, USDC_2, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.rows import group_maxima, row_value
 from tests.kit.clearing.world import DEPOSITOR, World, executed, funded
+from tests.kit.complete import COMPLETE
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 BLOCKS = 150 if COMPLETE else 40
 MEMBERS = ACCOUNTS
 EXTREMES = (0, 1, 2, 2**31, 2**32 - 1, 2**38, 2**39 - 1, 2**39, 2**40 - 1, 2**40, 2**48, 2**48 + 1, 2**62, 2**63 - 1)

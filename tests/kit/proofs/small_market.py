@@ -41,6 +41,7 @@ from proofs.linear.statement import Witness, make_witness
 from proofs.statement.arithmetization import DOMAIN, complete_holdings, context_of, layout_of
 from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
+from tests.kit.complete import COMPLETE
 from tests.kit.proofs import cheated_package
 from tests.kit.proofs.slow_package import failed_check
 from tests.kit.validator_records import made_validator
@@ -265,7 +266,6 @@ class Cheat:
         return assemble(proven or stated, commitments, witnesses, *head, domain=N, check_witness=False)
 
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 NOT_JUDGED = ("statement", "rules", "inclusion")
 """Checks of which the slow verifier leaves something out: the rules, and what one account knows of itself."""
 

@@ -1,6 +1,5 @@
 """Fitted and rounded surfaces exclude static arbitrage, and are near to the surface that the quotes come from."""
 
-import os
 from statistics import quantiles
 
 import numpy as np
@@ -11,11 +10,11 @@ from clearing.schema.blocks.block import ExpiryQuote, SurfaceReport, VoteExtensi
 from clearing.schema.risk.volatility_surface import VolPillar
 from node.oracle.surfaces.quantised import EARLIER_MS, is_free_of_arbitrage, pillars_of, quantised
 from node.oracle.surfaces.smiles import FittedSmile, SmileQuotes, fit_smiles, smile_volatility
+from tests.kit.complete import COMPLETE
 from tests.kit.oracle.surface_arbitrage import arbitrages
 from tests.kit.oracle.surface_markets import NOISE, Market, jagged_market, random_market, true_smile
 
 NOW_MS = 1_800_000_000_000
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 SURFACES = range(1_000 if COMPLETE else 120)
 JAGGED = range(150 if COMPLETE else 40)
 """Markets are drawn of a seed each: consecutive ones are as spread as any."""

@@ -1,6 +1,5 @@
 """False ranges and rows, each by every way of cheating that we know; and what an unbounded A would let through."""
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from proofs.algebra.field import ORDER, inverse
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COEFFICIENT_MAX, LayoutTable, ProofLayout, RowRange, lay_out
 from proofs.linear.statement import weights_of
+from tests.kit.complete import COMPLETE
 from tests.kit.proofs.bad_ranges import (
     GOOD,
     LAYOUT,
@@ -24,8 +24,7 @@ from tests.kit.proofs.cheating import Secret, believed, bytes_of, heaps_of, prov
 from tests.kit.proofs.linear_statements import CASH, FREE, SLOTS, TOKEN, N
 from tests.kit.refusals import refused
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
-"""The ordinary run leaves out ways that differ little."""
+# With COMPLETE each way; the ordinary run leaves out those that differ little.
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -5,7 +5,6 @@ the same forgery that the fast one does. It opens at ζ and ωζ one by one, so 
 π_1, π_2 or S̄ against each other are lies to it even then.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from proofs.linear.messages import TAIL_BYTES, part_bytes, read_proof
 from proofs.linear.prover import prove
 from proofs.linear.statement import LinearStatement, Witness
 from proofs.linear.verifier import verify
+from tests.kit.complete import COMPLETE
 from tests.kit.proofs import bad_ranges
 from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
 from tests.kit.proofs.bad_ranges import GOOD, LIES, WAYS
@@ -44,8 +44,7 @@ from tests.kit.proofs.slow_verifier import (
     why_refused,
 )
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
-"""Each case takes a second or two: the ordinary run takes a sample."""
+# Each case takes a second or two: the ordinary run takes a sample, with COMPLETE all are taken.
 LARGE = lay_out(
     N,
     SLOTS * 5,

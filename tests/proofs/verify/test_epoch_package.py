@@ -1,6 +1,5 @@
 """Packages: what an honest one says, and by which named check each dishonest one is refused."""
 
-import os
 import random
 
 import msgspec
@@ -16,11 +15,11 @@ from proofs.linear.statement import Witness
 from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
+from tests.kit.complete import COMPLETE
 from tests.kit.e2e.bit_flips import CHECKS
 from tests.kit.proofs.cheated_package import signed_anew
 from tests.kit.proofs.small_market import BROKE, BTC, R_BTC, SHORT, TOKEN, statement
 
-COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 replace = msgspec.structs.replace
 
 

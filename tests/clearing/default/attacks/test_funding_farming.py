@@ -35,7 +35,6 @@ from clearing.settlement.premium_depth import wash_proof_depth_lots
 from devnet.market import FundingFigures, load_market
 from devnet.risk_set import read_risk_set
 from devnet.stated_terms import part_of
-from tests.kit.clearing.fuzz import COMPLETE
 from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
@@ -52,6 +51,7 @@ from tests.kit.clearing.genesis import (
 )
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, funded
+from tests.kit.complete import COMPLETE
 
 MARKET = load_market()
 FEE_PPM = MARKET.market.trade_fee_ppm
