@@ -12,6 +12,8 @@ const [program] = process.argv.slice(2);
 const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
 /** Each tab's questions that are not answered yet; a stream is none. */
 const UNDER_WAY = new WeakMap();
+/** A step that waits ends by what it waits for, on a busy machine too. */
+const LONG_MS = 300_000;
 /** One step in the tab; what it returns is noted. */
 const STEPS = {
   open: (tab, _, path) => tab.goto(path),
@@ -21,8 +23,9 @@ const STEPS = {
   files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
   save: (tab, _, place) => Promise.all([tab.waitForEvent("download"), tab.locator(place).first().click()]).then(async ([file]) => readFileSync(await file.path(), "utf8")),
   press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
-  see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor({ timeout: 300_000 }),
+  see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor(),
   text: (tab, _, place) => tab.locator(place).first().innerText(),
+  attribute: (tab, _, place, name) => tab.locator(place).first().getAttribute(name),
   value: (tab, _, place) => tab.locator(place).first().inputValue(),
   count: (tab, _, place) => tab.locator(place).count(),
   focused: (tab) => tab.evaluate(() => document.activeElement?.textContent ?? ""),
@@ -51,6 +54,17 @@ const STEPS = {
   },
   axe: (tab, context) => check(tab, context),
 };
+
+/** First answers come late: for the beginning of a path the milliseconds of each, such as { "/v1/state": [2000] }. */
+async function answerLate(context, late) {
+  const left = Object.entries(late).map(([begin, waits]) => [begin, [...waits]]);
+  await context.route(({ pathname }) => left.some(([begin]) => pathname.startsWith(begin)), async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const [, waits] = left.find(([begin]) => pathname.startsWith(begin));
+    await new Promise((resume) => setTimeout(resume, waits.shift() ?? 0));
+    await route.continue().catch(() => {}); // the scene is over
+  });
+}
 
 /** Accessibility by axe-core, injected past the page's own policy by the debugger. */
 async function check(tab, context) {
@@ -85,6 +99,8 @@ async function play(address, scene) {
   const context = await browser.newContext({
     baseURL: address, viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
   });
+  context.setDefaultTimeout(LONG_MS);
+  if (scene.late !== undefined) await answerLate(context, scene.late);
   const tab = await context.newPage();
   const complaints = [];
   const requests = [];

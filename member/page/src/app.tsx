@@ -63,7 +63,7 @@ export function App() {
     return () => events?.stop();
   }, [events]);
   const session: Session = {
-    client, live, names, own: events, account: own?.account,
+    client, live, names, terms, own: events, account: own?.account,
     signIn: (signer, account) => setOwn({ signer, account }),
     signOut: () => setOwn(undefined),
   };

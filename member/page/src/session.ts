@@ -1,5 +1,6 @@
 import { type Whole } from "../../../client/typescript/src/index";
 import { type PageClient } from "./node/client";
+import { type Asked } from "./node/asked";
 import { type Signer } from "./node/keys";
 import { type LiveState, type State } from "./node/live";
 import { type PageStream } from "./node/stream";
@@ -11,6 +12,8 @@ export interface Session {
   /** What happens to the own account and at the network for members to see; undefined without a key in the page. */
   readonly own: PageStream | undefined;
   readonly names: Names;
+  /** What `names` is made of, beside the prices of the newest state. */
+  readonly terms: Asked<unknown>;
   readonly account: number | undefined;
   signIn(signer: Signer, account: number): void;
   signOut(): void;
@@ -58,6 +61,7 @@ export class Names {
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
+  isListed = (instrument: number): boolean => this.instruments.has(instrument);
   unit = (feed: Whole): number => this.units.get(Number(feed)) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
 }

@@ -1,5 +1,6 @@
 """The page shows what the node answers, and nothing else: in a real browser, over a view with known contents."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from tests.kit.ports import free_port
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\u202e"
 TO = "0x" + "ab" * 20
-
 
 pytestmark = pytest.mark.usefixtures("built_page")
 
@@ -129,7 +129,8 @@ def test_margin_is_explained_and_a_what_if_is_simulated() -> None:
         ["see", "#heat", "−"],
         ["count", "#heat td"],
     ]
-    (scene,) = shown(PageView(), steps)
+    # Groups are those of the newest state, which the page has later than the member's account.
+    (scene,) = shown(PageView(), {"late": {"/v1/state": [6_000]}, "steps": steps})
     assert scene.notes[-1] == 27
 
 
@@ -193,6 +194,16 @@ def test_a_trade_is_proposed_by_one_member_and_confirmed_by_the_other() -> None:
     assert (trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks) == (ALICE, BOB, BTC_PERP, 3, 790_050)
     for signature, member in ((trade.buyer_signature, 1), (trade.seller_signature, 2)):
         assert recovered(page_view.state, trade, signature) == secp256k1.address(secret(member))
+
+
+def test_nothing_is_signed_before_its_units_are_known() -> None:
+    fields = {"#t-other": str(BOB), "#t-lots": "3", "#t-price": "7900"}
+    filled: list[Step] = [["fill", *each] for each in fields.items()]
+    sign: list[Step] = [["click", "text=Sign the proposal"], ["value", "#t-proposal"]]
+    late = {"/v1/governance/terms": [2_000]}
+    (scene,) = shown(PageView(), {"late": late, "steps": [*signed_in(ALICE, secret(1)), *filled, *sign]})
+    proposal = json.loads(scene.notes[-1])
+    assert (proposal["instrument"], proposal["price_ticks"]) == (BTC_PERP, "790000")
 
 
 def recovered(state: State, request: Transaction, signature: bytes) -> bytes:

@@ -42,9 +42,7 @@ def test_what_happened_is_said_in_a_sentence_with_its_figures() -> None:
 
 
 def test_the_waterfall_is_a_picture_that_is_said_in_words() -> None:
-    (scene,) = shown(
-        CrisisView(), [*view("risk"), ["evaluate", "document.querySelector('svg').getAttribute('aria-label')"]]
-    )
+    (scene,) = shown(CrisisView(), [*view("risk"), ["attribute", "svg.waterfall", "aria-label"]])
     assert scene.notes[-1].startswith("1. The defaulter's margin: all that it has; 2.")
 
 

@@ -12,7 +12,8 @@ const PACE_MS = 40; // below the API's rate of requests
 
 export function HeatMap({ session, account }: { session: Session; account: number }) {
   const groups = session.live.live.state?.ranges ?? [];
-  const [chosen, choose] = useState(Number(groups[0]?.group ?? 0));
+  const [choice, choose] = useState<number | undefined>(undefined);
+  const chosen = choice ?? Number(groups[0]?.group ?? 0);
   const [cells, setCells] = useState<readonly (readonly bigint[])[]>([]);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<NodeProblem | undefined>(undefined);
@@ -49,7 +50,7 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
         <select id="heat-group" value={chosen} onChange={(event) => choose(Number(event.currentTarget.value))}>
           {groups.map(({ group, name }) => <option value={Number(group)}>{name}</option>)}
         </select>
-        <button type="button" disabled={busy || asksPerson(session.client.signer)} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
+        <button type="button" disabled={busy || groups.length === 0 || asksPerson(session.client.signer)} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
       </div>
       {problem !== undefined && <Problem problem={problem} />}
       {cells.length > 0 && (

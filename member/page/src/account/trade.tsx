@@ -23,6 +23,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
     const buys = form.get("side") === "buy";
     const other = Number(parsed(String(form.get("other")), 0));
     const instrument = Number(form.get("instrument"));
+    if (!session.names.isListed(instrument)) throw new Error("The instrument is not listed.");
     const bare: TradeBody = {
       type: "trade", venue: LABEL, venue_trade_id: Date.now(), buyer: buys ? account : other, seller: buys ? other : account,
       instrument, lots: String(parsed(String(form.get("lots")), 0)),

@@ -29,6 +29,7 @@ export function Withdrawals({ session, account }: { session: Session; account: n
   const name = (asset: Whole): string => assets.find((each) => each.asset === asset)?.name ?? `asset ${asset}`;
   const request = async (form: FormData): Promise<void> => {
     const asset = Number(form.get("asset"));
+    if (!assets.some((each) => Number(each.asset) === asset)) throw new Error("The token is not listed.");
     const units = parsed(String(form.get("amount")), decimals(asset));
     const to = String(form.get("to")).trim().toLowerCase();
     if (units <= 0n) throw new Error("The amount is above zero.");

@@ -146,6 +146,9 @@ function withoutUnits<T extends object>(each: T | undefined): Partial<T> {
 
 export function useLive(source: LiveState): Live {
   const [live, setLive] = useState(source.live);
-  useEffect(() => source.subscribe(setLive), [source]);
+  useEffect(() => {
+    setLive(source.live); // what came between the drawing and this
+    return source.subscribe(setLive);
+  }, [source]);
   return live;
 }

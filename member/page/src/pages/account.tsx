@@ -12,10 +12,11 @@ import { Withdrawals } from "../account/withdraw";
 import { PageClient, problemOf } from "../node/client";
 import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
 import { useAsked } from "../node/asked";
+import { useLive } from "../node/live";
 import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { integer } from "../ui/formats";
-import { Panel, Shown } from "../ui/parts";
+import { Loading, Panel, Shown } from "../ui/parts";
 import { Receipts } from "../ui/receipts";
 
 /** The own account: what it has, what it must have, what would be, and what it can ask for. */
@@ -85,15 +86,26 @@ function Own({ session, account }: { session: Session; account: number }) {
         )}</Shown>
       </Panel>
       <Shown asked={margin} what="your margin">{(view) => <Margin view={view} names={session.names} />}</Shown>
+      <Shown asked={session.terms} what="the terms">{() => <Forms session={session} account={account} />}</Shown>
+      <Statements session={session} />
+      <Panel title="What happened">
+        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} names={session.names} empty="Nothing has happened to this account." />}</Shown>
+      </Panel>
+    </>
+  );
+}
+
+/** What the member can ask for. Amounts and prices are in units that the terms and the newest state give: none is signed before. */
+function Forms({ session, account }: { session: Session; account: number }) {
+  const { state } = useLive(session.live);
+  if (state === undefined) return <Loading what="the newest state" />;
+  return (
+    <>
       <HeatMap session={session} account={account} />
       <WhatIf session={session} account={account} />
       <Deposit session={session} account={account} />
       <TradeForms session={session} account={account} />
       <Withdrawals session={session} account={account} />
-      <Statements session={session} />
-      <Panel title="What happened">
-        <Shown asked={receipts} what="your receipts">{(list) => <Receipts list={list} names={session.names} empty="Nothing has happened to this account." />}</Shown>
-      </Panel>
     </>
   );
 }

@@ -25,7 +25,7 @@ export function Risk({ session }: { session: Session }) {
       <Panel title="Default fund" note="Sized so that, after the house's own capital, it covers what its largest members would lack in every stress scenario beyond their margin.">
         <Shown asked={fund} what="the default fund">{(view) => <Fund view={view} />}</Shown>
       </Panel>
-      {!signedIn && <Shown asked={fund} what="the default fund">{(view) => <Waterfall fund={view} losses={[]} names={session.names} />}</Shown>}
+      {!signedIn && fund.answer !== undefined && <Waterfall fund={fund.answer} losses={[]} names={session.names} />}
       {signedIn && <Happenings session={session} fund={fund.answer} />}
       <Panel title="Ranges" note="How far the index and its volatility move in the scenarios of margin.">
         <Table caption="Ranges" empty="No risk group is listed." rows={state?.ranges ?? []} columns={[
