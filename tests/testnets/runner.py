@@ -71,7 +71,7 @@ async def _play(network: TestNetwork, load: Load, director: Director) -> None:
 async def _drain(network: TestNetwork) -> None:
     """Until no honest node has anything waiting and all are level; then end them, each orderly."""
     names = [node.name for node in network.following]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
 
         async def empty() -> bool | None:
             return None if any([await _waiting(http, node) for node in network.following]) else True

@@ -89,7 +89,7 @@ def test_a_stopped_chain_is_gone(anvil_binary: Path, tmp_path: Path) -> None:
     assert not chain.running
     assert chain.exit_status is not None
     with pytest.raises(httpx.HTTPError):
-        httpx.post(chain.url, json={}, trust_env=False)
+        httpx.post(chain.url, json={}, trust_env=False, timeout=60)
 
 
 @pytest.mark.chain

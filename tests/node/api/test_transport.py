@@ -86,12 +86,12 @@ async def test_an_api_with_a_certificate_speaks_tls_and_nothing_else(home: Path)
     async with serving(home, **TLS) as url:
         assert url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(home / "api.pem"))
-        async with httpx.AsyncClient(verify=trusted, base_url=url) as client:
+        async with httpx.AsyncClient(verify=trusted, base_url=url, timeout=60) as client:
             assert (await client.get("/healthz")).status_code == 200
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get("/healthz")
-        async with httpx.AsyncClient(base_url=url.replace("https", "http")) as client:
+        async with httpx.AsyncClient(base_url=url.replace("https", "http"), timeout=60) as client:
             with pytest.raises(httpx.HTTPError):
                 await client.get("/healthz")
     assert is_encrypted(Api(host="0.0.0.0", **TLS))  # type: ignore[arg-type]  # noqa: S104
@@ -130,7 +130,7 @@ async def test_behind_a_proxy_the_rate_is_that_of_its_client(home: Path) -> None
     """One that is not told of stays one client, whatever it says of others."""
     for proxies, expected in ((0, [200, 429, 429]), (1, [200, 200, 429])):
         limits = {"requests_per_second": 1, "requests_burst": 1, "proxies": proxies}
-        async with serving(home, **limits) as url, httpx.AsyncClient(base_url=url) as client:
+        async with serving(home, **limits) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
             forwarded = [
                 (await client.get("/v1/state", headers={"X-Forwarded-For": f"{claimed}, {forwarded}"})).status_code
                 for claimed, forwarded in (("9.9.9.1", "8.8.8.1"), ("9.9.9.1", "8.8.8.2"), ("9.9.9.3", "8.8.8.2:77"))
@@ -150,7 +150,7 @@ async def test_behind_a_proxy_the_rate_is_that_of_its_client(home: Path) -> None
 async def test_pages_of_listed_origins_alone_read_answers(
     home: Path, origins: tuple[str, ...], asking: str, allowed: str | None
 ) -> None:
-    async with serving(home, origins=list(origins)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(home, origins=list(origins)) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         answer = await client.get("/v1/state", headers={"Origin": asking})
         assert answer.headers.get("access-control-allow-origin") == allowed
         assert "access-control-allow-credentials" not in answer.headers
@@ -165,7 +165,7 @@ async def test_no_header_changes_what_a_signature_is_for(home: Path) -> None:
     app = build_api(FakeView(), api, lambda: NOW)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         (url,) = await nursery.start(partial(serve_api, app, api, home))
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             right = await client.get("/v1/accounts/1", headers=signed(ALICE, "/v1/accounts/1"))
             assert right.status_code == 200
             for said in ("https://h/healthz#", "https://["):

@@ -53,7 +53,7 @@ def test_a_form_of_another_page_submits_nothing(url: str, media: str) -> None:
     headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"} | (
         {"Content-Type": media} if media else {}
     )
-    refused = httpx.post(f"{url}/v1/submit", content=TRADE, headers=headers)
+    refused = httpx.post(f"{url}/v1/submit", content=TRADE, headers=headers, timeout=60)
     assert status_and_code(refused) == (415, NodeCode.API_MEDIA_TYPE.label)
 
 
@@ -74,14 +74,16 @@ def test_no_answer_sets_a_cookie_or_allows_credentials(url: str, route: Route) -
     """A browser has nothing to add to a request that another page makes."""
     if route.path == "/v1/stream":
         return
-    answer = httpx.get(url + route.path.replace("{", "").replace("}", ""), headers={"Origin": "https://evil.example"})
+    answer = httpx.get(
+        url + route.path.replace("{", "").replace("}", ""), headers={"Origin": "https://evil.example"}, timeout=60
+    )
     assert "set-cookie" not in answer.headers
     assert "access-control-allow-credentials" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/v1/state", "/openapi.json", "/metrics", f"/{SCRIPT}", f"/v1/headers/{SCRIPT}"])
 def test_no_answer_is_framed_or_read_as_a_page(url: str, path: str) -> None:
-    answer = httpx.get(url + path)
+    answer = httpx.get(url + path, timeout=60)
     assert not answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -91,14 +93,17 @@ def test_no_answer_is_framed_or_read_as_a_page(url: str, path: str) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "169.254.169.254", "localhost.evil.example", ""])
 def test_a_name_that_is_bound_to_this_machine_later_is_refused(url: str, host: str) -> None:
     """DNS rebinding: to the browser a page of that name is of the node's own origin."""
-    assert status_and_code(httpx.get(f"{url}/v1/state", headers={"Host": host})) == (421, NodeCode.API_HOST.label)
+    assert status_and_code(httpx.get(f"{url}/v1/state", headers={"Host": host}, timeout=60)) == (
+        421,
+        NodeCode.API_HOST.label,
+    )
 
 
 def test_a_node_behind_a_proxy_or_on_a_network_has_names_of_its_own(view: FakeView) -> None:
     for settings in ({"proxies": 1}, {"behind_tls": True}, {"host": "0.0.0.0"}):  # noqa: S104
         with served_api(view, lambda: NOW, **settings) as url:
             port = url.rpartition(":")[2]
-            answer = httpx.get(f"http://127.0.0.1:{port}/v1/state", headers={"Host": "node.example"})
+            answer = httpx.get(f"http://127.0.0.1:{port}/v1/state", headers={"Host": "node.example"}, timeout=60)
             assert answer.status_code == 200
 
 
@@ -124,7 +129,7 @@ async def test_a_page_of_another_origin_opens_no_socket(node: StreamingNode, ori
 def test_a_secret_in_an_address_is_refused(url: str, name: str) -> None:
     """Addresses stand in logs, histories and referrers."""
     header = signed(ALICE, "/v1/accounts/1")["Authorization"]
-    refused = httpx.get(f"{url}/v1/accounts/1", params={name: header})
+    refused = httpx.get(f"{url}/v1/accounts/1", params={name: header}, timeout=60)
     assert status_and_code(refused) == (400, NodeCode.API_PARAMETER.label)
 
 
@@ -133,8 +138,8 @@ def test_a_refusal_repeats_no_secret(url: str) -> None:
     for header in (f"Bearer {secret}", f"Crossclear {NOW}:{secret}:{secret}", secret):
         headers = {"Authorization": header}
         answers = (
-            httpx.get(f"{url}/v1/accounts/1", headers=headers),
-            httpx.post(f"{url}/v1/collateral-events", json={"chain_id": 1}, headers=headers),
+            httpx.get(f"{url}/v1/accounts/1", headers=headers, timeout=60),
+            httpx.post(f"{url}/v1/collateral-events", json={"chain_id": 1}, headers=headers, timeout=60),
         )
         for refused in answers:
             assert refused.status_code in (400, 401)
@@ -179,7 +184,10 @@ def test_a_stolen_request_changes_nothing_at_another_node() -> None:
 
 async def test_streams_are_bounded_of_a_member_too(node: StreamingNode) -> None:
     """With many addresses one member could take all places."""
-    async with serving_streams(node, streams_per_client_max=2, proxies=1) as served, httpx.AsyncClient() as client:
+    async with (
+        serving_streams(node, streams_per_client_max=2, proxies=1) as served,
+        httpx.AsyncClient(timeout=60) as client,
+    ):
 
         def from_address(number: int) -> dict[str, str]:
             return {"X-Forwarded-For": f"10.0.0.{number}"}
@@ -319,7 +327,7 @@ def test_bytes_behind_a_refused_handshake_end_their_connection_alone(url: str, w
             thief.sendall(MESSAGE)
             while thief.recv(4096):
                 pass
-    assert httpx.get(f"{url}/v1/state").status_code == 200
+    assert httpx.get(f"{url}/v1/state", timeout=60).status_code == 200
 
 
 async def test_a_half_open_handshake_holds_no_place(node: StreamingNode) -> None:

@@ -62,11 +62,11 @@ def test_evidence_that_a_node_is_handed_shows_in_its_readiness(tmp_path: Path) -
         until_now(lambda: node.poll() is not None or decided())
         real = source.block(3)
         source.submit(conflict(source.block(2), real, forged(real, secret)))
-        checks = {each["name"]: each for each in httpx.get(f"{url}/readyz").json()["checks"]}
+        checks = {each["name"]: each for each in httpx.get(f"{url}/readyz", timeout=60).json()["checks"]}
         assert checks["conflict-3"]["ok"]
         assert "this node writes to no vault" in checks["conflict-3"]["detail"]
         assert len(list((home / "conflicts").glob("3-*.conflict"))) == 1
-        assert "crossclear_bridge_conflicts 1.0" in httpx.get(f"{url}/metrics").text
+        assert "crossclear_bridge_conflicts 1.0" in httpx.get(f"{url}/metrics", timeout=60).text
     finally:
         source.close()
         node.terminate()

@@ -319,7 +319,7 @@ def test_a_failure_of_every_service_ends_no_node_and_shows_in_readiness(home: Pa
 
     def answer(path: str) -> str:
         try:
-            return httpx.get(url + path).text
+            return httpx.get(url + path, timeout=60).text
         except httpx.TransportError:
             return ""
 

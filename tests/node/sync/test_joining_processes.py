@@ -130,12 +130,12 @@ def test_a_newcomer_whom_nobody_lists_says_so_in_its_log_and_its_readiness(
     assert f"does not list the key {key}" in refusal
     assert absence.startswith(f"{away[:16]} at 127.0.0.1:{dead} cannot be reached")
     url = f"http://127.0.0.1:{api}"
-    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
-    readiness = httpx.get(f"{url}/readyz")
+    assert httpx.get(f"{url}/healthz", timeout=60).json() == {"status": "ok"}
+    readiness = httpx.get(f"{url}/readyz", timeout=60)
     checks = {check["name"]: check for check in readiness.json()["checks"]}
     assert (readiness.status_code, readiness.json()["ready"], set(checks)) == (503, False, {"state", "peers"})
     assert checks["peers"]["detail"] == f"0 peers connected; {why}"
-    refused = httpx.post(f"{url}/v1/transactions")
+    refused = httpx.post(f"{url}/v1/transactions", timeout=60)
     assert (refused.status_code, refused.json()["code"]) == (503, NodeCode.API_NOT_READY.label)
     shown = subprocess.run(
         [sys.executable, "-m", "cli", "status", "--url", url], capture_output=True, text=True, cwd=ROOT

@@ -363,24 +363,30 @@ def has_no_block(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage 
     return offers_nothing(asked, no_light(asked, answer))
 
 
-async def begun(world: World, own: bytes, lie: Lie, *, patient: bool) -> list[bool]:
-    """Whether the network was new, of an attempt that found no state in 0.4 s; offers are waited for 60 s."""
-    found: list[bool] = []
+async def begun(world: World, own: bytes, lie: Lie) -> bool:
+    """Whether the network was new, of an attempt that found no state."""
     async with trio.open_nursery() as nursery, world.joiner() as sync:
         await world.serve(nursery, world.validator, lie)
-        with trio.move_on_after(0.4):
-            assert await sync.run(own, patient=patient) is None
-            found.append(sync.is_new)
+        assert await sync.run(own, patient=False) is None
         nursery.cancel_scope.cancel()
-    return found
+    return sync.is_new
+
+
+async def waits(world: World, own: bytes, lie: Lie, *, patient: bool) -> bool:
+    async with trio.open_nursery() as nursery, world.joiner() as sync:
+        await world.serve(nursery, world.validator, lie)
+        with trio.move_on_after(0.4) as scope:
+            await sync.run(own, patient=patient)
+        nursery.cancel_scope.cancel()
+    return scope.cancelled_caught
 
 
 async def test_a_network_where_nobody_offers_a_state_is_begun_at_once(world: World) -> None:
     own = ed25519.public_key(NEW)
-    assert await begun(world, own, offers_nothing, patient=False) == [False]
-    assert await begun(world, own, has_no_block, patient=False) == [True]
-    assert await begun(world, own, nothing, patient=False) == [], "who says nothing may have something"
-    assert await begun(world, own, offers_nothing, patient=True) == []
+    assert not await begun(world, own, offers_nothing)
+    assert await begun(world, own, has_no_block)
+    assert await waits(world, own, nothing, patient=False), "who says nothing may have something"
+    assert await waits(world, own, offers_nothing, patient=True)
 
 
 async def test_one_of_three_does_not_say_that_a_network_is_new(world: World) -> None:
