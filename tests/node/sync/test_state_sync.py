@@ -59,7 +59,7 @@ from tests.kit.node.state_sync import (
 )
 from tests.kit.node.station import Station
 from tests.kit.refusals import refused
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_SECONDS, until
 
 change = msgspec.structs.replace
 
@@ -83,7 +83,10 @@ async def test_a_joined_node_stands_where_the_others_stood(world: World, tmp_pat
             store.save_joined(*rows_of(joined))
 
 
-async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(world: World, tmp_path: Path) -> None:
+async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_sync, "ANSWER_SECONDS", PATIENCE_SECONDS)  # nobody is asked again who is slow
     data = Random(5).randbytes(40 * CHUNK_BYTES + 17)
     with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
         copy_of(world.origin.store, store, data)
