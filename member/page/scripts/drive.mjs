@@ -55,13 +55,18 @@ const STEPS = {
   axe: (tab, context) => check(tab, context),
 };
 
-/** First answers come late: for the beginning of a path the milliseconds of each, such as { "/v1/state": [2000] }. */
+/**
+ * First answers come late: for the beginning of a path the milliseconds of each, such as { "/v1/state": [2000] }. One that is "lost" never
+ * comes, although the node did what it was asked.
+ */
 async function answerLate(context, late) {
   const left = Object.entries(late).map(([begin, waits]) => [begin, [...waits]]);
   await context.route(({ pathname }) => left.some(([begin]) => pathname.startsWith(begin)), async (route) => {
     const { pathname } = new URL(route.request().url());
     const [, waits] = left.find(([begin]) => pathname.startsWith(begin));
-    await new Promise((resume) => setTimeout(resume, waits.shift() ?? 0));
+    const wait = waits.shift() ?? 0;
+    if (wait === "lost") return route.fetch().then(() => route.abort());
+    await new Promise((resume) => setTimeout(resume, wait));
     await route.continue().catch(() => {}); // the scene is over
   });
 }

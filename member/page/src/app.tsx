@@ -1,5 +1,5 @@
 import { type ComponentType } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useAsked } from "./node/asked";
 import { PageClient } from "./node/client";
 import { asksPerson, type Signer } from "./node/keys";
@@ -54,6 +54,12 @@ export function App() {
     addEventListener("hashchange", turn);
     return () => removeEventListener("hashchange", turn);
   }, []);
+  const signedIn = useRef(own !== undefined);
+  useEffect(() => {
+    // The button that was pressed went with its panel, and the keyboard's place with it.
+    if (signedIn.current !== (own !== undefined) && document.activeElement === document.body) document.getElementById("main")?.focus();
+    signedIn.current = own !== undefined;
+  }, [own]);
   const units = JSON.stringify(state?.prices?.map(({ feed, ticks_per_unit }) => [feed, ticks_per_unit]));
   const names = useMemo(() => new Names(terms.answer, state?.prices), [terms.answer, units]);
   const client = useMemo(() => (own === undefined ? anonymous : new PageClient(own.signer)), [own]);

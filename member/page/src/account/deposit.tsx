@@ -1,8 +1,8 @@
-import { useState } from "preact/hooks";
 import { paidIn } from "../node/chain";
-import { problemOf } from "../node/client";
 import { provider } from "../node/keys";
 import { type Session } from "../session";
+import { useAct } from "../ui/acts";
+import { Choice, chosenOf } from "../ui/choice";
 import { parsed } from "../ui/formats";
 import { Empty, Panel } from "../ui/parts";
 import { Deposits, useDeposits } from "./deposits";
@@ -12,34 +12,26 @@ const LOOK_MS = 1_000;
 const LOOKS_MAX = 3_600;
 
 export function Deposit({ session, account }: { session: Session; account: number }) {
-  const [outcome, setOutcome] = useState("");
-  const [problem, setProblem] = useState("");
   const wallet = provider();
   const past = useDeposits(session, account);
-  const pay = async (form: FormData): Promise<void> => {
-    const token = session.names.tokens.find(({ asset }) => asset === Number(form.get("asset")));
+  const { busy, outcome, problem, submit } = useAct(async (form, tell) => {
+    const token = session.names.tokens.find(({ asset }) => asset === chosenOf(form, "asset"));
     if (wallet === undefined || token === undefined) throw new Error("The token is not listed.");
     const amount = parsed(String(form.get("amount")), token.decimals);
     if (amount <= 0n) throw new Error("The amount is above zero.");
     const [from] = (await wallet.request({ method: "eth_requestAccounts" })) as readonly string[];
     if (from === undefined) throw new Error("The wallet names no account.");
-    const nonce = await paidIn(wallet, from, { ...token, amount, account }, setOutcome);
-    await followed(session, [token.chainId, token.vault, String(nonce)], setOutcome);
+    const nonce = await paidIn(wallet, from, { ...token, amount, account }, tell);
+    await followed(session, [token.chainId, token.vault, String(nonce)], tell);
     past.again();
-  };
-  const submit = (event: SubmitEvent): void => {
-    event.preventDefault();
-    setProblem("");
-    setOutcome("");
-    pay(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
-  };
+  });
   return (
     <Panel title="Deposit" note="Your wallet pays tokens into the vault on their chain. They are credited once the block is final and the validators attest it.">
       {wallet === undefined ? <Empty>This browser has no wallet. <code>crossclear deposit</code> pays in from the command line.</Empty> : (
         <form onSubmit={submit} class="fields">
-          <div><label for="d-asset">Token</label><select id="d-asset" name="asset">{session.names.tokens.map(({ asset, name }) => <option value={asset}>{name}</option>)}</select></div>
+          <div><label for="d-asset">Token</label><Choice id="d-asset" name="asset" options={session.names.tokens.map(({ asset, name }) => [asset, name] as const)} /></div>
           <div><label for="d-amount">Amount</label><input id="d-amount" name="amount" inputMode="decimal" required /></div>
-          <button type="submit">Pay in by the wallet</button>
+          <button type="submit" aria-disabled={busy}>Pay in by the wallet</button>
         </form>
       )}
       <p role="status" id="deposit-outcome">{outcome}</p>

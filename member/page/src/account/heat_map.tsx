@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { type Session } from "../session";
+import { useNewest } from "../ui/acts";
 import { money, percent } from "../ui/formats";
 import { Panel, Problem } from "../ui/parts";
 import { type Problem as NodeProblem, problemOf } from "../node/client";
@@ -17,8 +18,20 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
   const [cells, setCells] = useState<readonly (readonly bigint[])[]>([]);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<NodeProblem | undefined>(undefined);
+  const begin = useNewest();
+  // A map is of one group: that of another goes, and is asked for no further.
+  const turn = (group: number): void => {
+    begin();
+    choose(group);
+    setBusy(false);
+    setCells([]);
+    setProblem(undefined);
+  };
   const fill = async (): Promise<void> => {
+    if (busy) return;
+    const isNewest = begin();
     setBusy(true);
+    setCells([]);
     setProblem(undefined);
     try {
       const rows: bigint[][] = [];
@@ -29,17 +42,18 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
             index: move === 0 ? [] : [{ feed: session.names.feedOfGroup(chosen), move_ppm: move }],
             volatility: points === 0 ? [] : [{ group: chosen, points_ppm: points }],
           };
+          if (!isNewest()) return;
           const { before, after } = await session.client.simulateMargin(account, shock);
           row.push(BigInt(after.equity_micros) - BigInt(before.equity_micros));
           await new Promise((resume) => setTimeout(resume, PACE_MS));
         }
         rows.push(row);
       }
-      setCells(rows);
+      if (isNewest()) setCells(rows);
     } catch (error) {
-      setProblem(problemOf(error));
+      if (isNewest()) setProblem(problemOf(error));
     } finally {
-      setBusy(false);
+      if (isNewest()) setBusy(false);
     }
   };
   const most = cells.flat().reduce((largest, value) => ((value < 0n ? -value : value) > largest ? (value < 0n ? -value : value) : largest), 1n);
@@ -47,10 +61,10 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
     <Panel title="Gain and loss by price and volatility" note="Each cell is the change of equity that the node's margin engine computes; nothing is traded.">
       <div class="row">
         <label for="heat-group">Group</label>
-        <select id="heat-group" value={chosen} onChange={(event) => choose(Number(event.currentTarget.value))}>
-          {groups.map(({ group, name }) => <option value={Number(group)}>{name}</option>)}
+        <select id="heat-group" value={chosen} onChange={(event) => turn(Number(event.currentTarget.value))}>
+          {groups.map(({ group, name }) => <option key={Number(group)} value={Number(group)}>{name}</option>)}
         </select>
-        <button type="button" disabled={busy || groups.length === 0 || asksPerson(session.client.signer)} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
+        <button type="button" aria-disabled={busy} disabled={groups.length === 0 || asksPerson(session.client.signer)} onClick={() => void fill()}>{busy ? "Asking…" : "Compute"}</button>
       </div>
       {problem !== undefined && <Problem problem={problem} />}
       {cells.length > 0 && (

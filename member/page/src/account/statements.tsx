@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { type MemberStatement, writeJson } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
 import { type Session } from "../session";
+import { useNewest } from "../ui/acts";
 import { integer, money, time } from "../ui/formats";
 import { Mark, Panel, Table } from "../ui/parts";
 import { saved } from "../ui/saved";
@@ -13,15 +14,19 @@ const DAYS = 3; // a node keeps today's and the last ones
 export function Statements({ session }: { session: Session }) {
   const [view, setView] = useState<MemberStatement | undefined>(undefined);
   const [problem, setProblem] = useState("");
+  const begin = useNewest();
   const now = Number(session.live.live.state?.time_ms ?? Date.now());
   const days = Array.from({ length: DAYS }, (_, back) => new Date(now - back * DAY_MS).toISOString().slice(0, 10));
   const ask = async (day: string): Promise<MemberStatement | undefined> => {
+    const isNewest = begin();
     try {
       const answer = await session.client.statement(day);
+      if (!isNewest()) return undefined;
       setView(answer);
       setProblem("");
       return answer;
     } catch (error) {
+      if (!isNewest()) return undefined;
       setView(undefined);
       setProblem(problemOf(error).words);
       return undefined;

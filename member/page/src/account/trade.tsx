@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { type TradeBody } from "../../../../client/typescript/src/index";
-import { problemOf } from "../node/client";
 import { type Session } from "../session";
+import { useAct } from "../ui/acts";
+import { Choice, chosenOf } from "../ui/choice";
 import { parsed, ticksOf } from "../ui/formats";
 import { Panel } from "../ui/parts";
 import { signedIn, submitted } from "./submitted";
@@ -11,18 +12,11 @@ const LABEL = 4_000_000_000; // no venue of genesis has it
 
 export function TradeForms({ session, account }: { session: Session; account: number }) {
   const [proposal, setProposal] = useState("");
-  const [outcome, setOutcome] = useState("");
-  const [problem, setProblem] = useState("");
-  const guarded = (act: (form: FormData) => Promise<void>) => (event: SubmitEvent): void => {
-    event.preventDefault();
-    setProblem("");
-    setOutcome("");
-    act(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
-  };
-  const propose = guarded(async (form) => {
+  const propose = useAct(async (form) => {
+    setProposal(""); // what was signed before is not what the fields say now
     const buys = form.get("side") === "buy";
     const other = Number(parsed(String(form.get("other")), 0));
-    const instrument = Number(form.get("instrument"));
+    const instrument = chosenOf(form, "instrument");
     if (!session.names.isListed(instrument)) throw new Error("The instrument is not listed.");
     const bare: TradeBody = {
       type: "trade", venue: LABEL, venue_trade_id: Date.now(), buyer: buys ? account : other, seller: buys ? other : account,
@@ -31,29 +25,30 @@ export function TradeForms({ session, account }: { session: Session; account: nu
     };
     setProposal(JSON.stringify(await signedIn(session, bare, places(bare, account))));
   });
-  const confirm = guarded(async (form) => {
+  const confirm = useAct(async (form, tell) => {
     const given = read(String(form.get("proposal")));
     if (given.buyer !== account && given.seller !== account) throw new Error("The proposal is between other accounts.");
-    await submitted(session, given, places(given, account), setOutcome);
+    await submitted(session, given, places(given, account), tell);
   });
   return (
     <Panel title="Trade" note="Propose a trade to another member and send it the text. It confirms by pasting the text here.">
-      <form onSubmit={propose} class="fields">
+      <form onSubmit={propose.submit} class="fields">
         <div><label for="t-side">Side</label><select id="t-side" name="side"><option value="buy">buy</option><option value="sell">sell</option></select></div>
         <div><label for="t-other">Other account</label><input id="t-other" name="other" inputMode="numeric" required /></div>
-        <div><label for="t-instrument">Instrument</label><select id="t-instrument" name="instrument">{session.names.listed().map(([id, name]) => <option value={id}>{name}</option>)}</select></div>
+        <div><label for="t-instrument">Instrument</label><Choice id="t-instrument" name="instrument" options={session.names.listed()} /></div>
         <div><label for="t-lots">Lots</label><input id="t-lots" name="lots" inputMode="numeric" required /></div>
         <div><label for="t-price">Price</label><input id="t-price" name="price" inputMode="decimal" required /></div>
-        <button type="submit">Sign the proposal</button>
+        <button type="submit" aria-disabled={propose.busy}>Sign the proposal</button>
       </form>
+      <p class="problem" role="alert">{propose.problem}</p>
       {proposal !== "" && <><label for="t-proposal">Send this to the other member</label><textarea id="t-proposal" rows={4} readOnly value={proposal} /></>}
-      <form onSubmit={confirm}>
+      <form onSubmit={confirm.submit}>
         <label for="t-confirm">A proposal that you got</label>
         <textarea id="t-confirm" name="proposal" rows={4} required spellcheck={false} />
-        <button type="submit">Sign and submit</button>
+        <button type="submit" aria-disabled={confirm.busy}>Sign and submit</button>
       </form>
-      <p role="status" id="trade-outcome">{outcome}</p>
-      <p class="problem" role="alert">{problem}</p>
+      <p role="status" id="trade-outcome">{confirm.outcome}</p>
+      <p class="problem" role="alert">{confirm.problem}</p>
     </Panel>
   );
 }

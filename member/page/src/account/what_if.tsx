@@ -2,6 +2,8 @@ import { useState } from "preact/hooks";
 import { type SimulationView } from "../../../../client/typescript/src/index";
 import { problemOf } from "../node/client";
 import { type Session } from "../session";
+import { useNewest } from "../ui/acts";
+import { Choice, chosenOf } from "../ui/choice";
 import { money, parsed } from "../ui/formats";
 import { Panel, Table } from "../ui/parts";
 
@@ -10,21 +12,26 @@ import { Panel, Table } from "../ui/parts";
 export function WhatIf({ session, account }: { session: Session; account: number }) {
   const [answer, setAnswer] = useState<SimulationView | undefined>(undefined);
   const [problem, setProblem] = useState("");
+  const begin = useNewest();
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
+    const isNewest = begin();
+    setProblem("");
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string): string => String(form.get(name) ?? "").trim();
     try {
-      const instrument = Number(text("instrument"));
+      const instrument = chosenOf(form, "instrument");
+      if (!session.names.isListed(instrument)) throw new Error("The instrument is not listed.");
       const lots = text("lots") === "" ? 0n : parsed(text("lots"), 0);
       const move = text("move") === "" ? 0n : parsed(text("move"), 4);
       const shock = {
         trades: lots === 0n ? [] : [{ instrument, lots: String(lots) }],
         index: move === 0n ? [] : [{ feed: session.names.feedOf(instrument), move_ppm: Number(move) }],
       };
-      setAnswer(await session.client.simulateMargin(account, shock));
-      setProblem("");
+      const found = await session.client.simulateMargin(account, shock);
+      if (isNewest()) setAnswer(found);
     } catch (error) {
+      if (!isNewest()) return;
       setAnswer(undefined);
       setProblem(problemOf(error).words);
     }
@@ -33,7 +40,7 @@ export function WhatIf({ session, account }: { session: Session; account: number
   return (
     <Panel title="What if" note="Lots are added, negative to sell. The move is in per cent of the index.">
       <form onSubmit={(event) => void submit(event)} class="fields">
-        <div><label for="if-instrument">Instrument</label><select id="if-instrument" name="instrument">{session.names.listed().map(([id, name]) => <option value={id}>{name}</option>)}</select></div>
+        <div><label for="if-instrument">Instrument</label><Choice id="if-instrument" name="instrument" options={session.names.listed()} /></div>
         <div><label for="if-lots">Lots</label><input id="if-lots" name="lots" inputMode="numeric" placeholder="0" /></div>
         <div><label for="if-move">Move of its index, %</label><input id="if-move" name="move" inputMode="decimal" placeholder="0" /></div>
         <button type="submit">Simulate</button>

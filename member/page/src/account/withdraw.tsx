@@ -1,9 +1,9 @@
-import { useState } from "preact/hooks";
 import { type Whole, type WithdrawalBody } from "../../../../client/typescript/src/index";
-import { problemOf } from "../node/client";
 import { asksPerson } from "../node/keys";
 import { useAsked } from "../node/asked";
 import { type Session } from "../session";
+import { useAct } from "../ui/acts";
+import { Choice, chosenOf } from "../ui/choice";
 import { integer, parsed, scaled, shortened } from "../ui/formats";
 import { Mark, Panel, Shown, Table } from "../ui/parts";
 import { submitted } from "./submitted";
@@ -22,13 +22,11 @@ const ENDS = { paid: "paid", refunded: "not paid in time, back in the account" }
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 3_000;
   const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account], { stream: session.own, topics: [`receipts:${account}`] });
-  const [outcome, setOutcome] = useState("");
-  const [problem, setProblem] = useState("");
   const assets = session.live.live.state?.assets ?? [];
   const decimals = (asset: Whole): number => Number(assets.find((each) => each.asset === asset)?.unit_decimals ?? 0);
   const name = (asset: Whole): string => assets.find((each) => each.asset === asset)?.name ?? `asset ${asset}`;
-  const request = async (form: FormData): Promise<void> => {
-    const asset = Number(form.get("asset"));
+  const { busy, outcome, problem, submit } = useAct(async (form, tell) => {
+    const asset = chosenOf(form, "asset");
     if (!assets.some((each) => Number(each.asset) === asset)) throw new Error("The token is not listed.");
     const units = parsed(String(form.get("amount")), decimals(asset));
     const to = String(form.get("to")).trim().toLowerCase();
@@ -36,22 +34,16 @@ export function Withdrawals({ session, account }: { session: Session; account: n
     if (!/^0x[0-9a-f]{40}$/.test(to)) throw new Error("The address has 0x and 40 hexadecimal digits.");
     const nonce = await session.client.nextNonce(account);
     const bare: WithdrawalBody = { type: "withdrawal", account, asset, amount_units: String(units), to, nonce, not_after_ms: session.client.notAfterMs(), signature: "" };
-    await submitted(session, bare, ["signature"], setOutcome);
+    await submitted(session, bare, ["signature"], tell);
     asked.again();
-  };
-  const submit = (event: SubmitEvent): void => {
-    event.preventDefault();
-    setProblem("");
-    setOutcome("");
-    request(new FormData(event.currentTarget as HTMLFormElement)).catch((error: unknown) => setProblem(problemOf(error).words));
-  };
+  });
   return (
     <Panel title="Withdraw" note="The network releases the withdrawal when it passes every gate; the vault on the token's chain pays it after the next checkpoint there.">
       <form onSubmit={submit} class="fields">
-        <div><label for="w-asset">Token</label><select id="w-asset" name="asset">{assets.map(({ asset, name: each }) => <option value={Number(asset)}>{each}</option>)}</select></div>
+        <div><label for="w-asset">Token</label><Choice id="w-asset" name="asset" options={assets.map(({ asset, name: each }) => [Number(asset), each] as const)} /></div>
         <div><label for="w-amount">Amount</label><input id="w-amount" name="amount" inputMode="decimal" required /></div>
         <div><label for="w-to">Address</label><input id="w-to" name="to" spellcheck={false} required /></div>
-        <button type="submit">Sign and submit</button>
+        <button type="submit" aria-disabled={busy}>Sign and submit</button>
       </form>
       <p role="status" id="withdraw-outcome">{outcome}</p>
       <p class="problem" role="alert">{problem}</p>

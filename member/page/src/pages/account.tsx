@@ -15,6 +15,7 @@ import { useAsked } from "../node/asked";
 import { useLive } from "../node/live";
 import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
+import { useNewest } from "../ui/acts";
 import { integer } from "../ui/formats";
 import { Loading, Panel, Shown } from "../ui/parts";
 import { Receipts } from "../ui/receipts";
@@ -26,27 +27,32 @@ export function Account({ session }: { session: Session }) {
 
 function SignIn({ session }: { session: Session }) {
   const [problem, setProblem] = useState("");
-  const enter = async (signer: Signer, account: string): Promise<void> => {
+  const begin = useNewest();
+  const enter = async (signer: Signer, account: string, isNewest: () => boolean): Promise<void> => {
     if (!/^[0-9]{1,15}$/.test(account)) return setProblem("An account is a number.");
     try {
       await new PageClient(signer).account(account);
-      session.signIn(signer, Number(account));
+      if (isNewest()) session.signIn(signer, Number(account));
     } catch (error) {
-      setProblem(problemOf(error).words);
+      if (isNewest()) setProblem(problemOf(error).words);
     }
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
+    const isNewest = begin();
+    setProblem("");
     const form = new FormData(event.currentTarget as HTMLFormElement);
     try {
-      void enter(localKey(String(form.get("key"))), String(form.get("account")));
+      void enter(localKey(String(form.get("key"))), String(form.get("account")).trim(), isNewest);
     } catch (error) {
       setProblem(problemOf(error).words);
     }
   };
   const connect = (event: MouseEvent): void => {
-    const account = String(new FormData((event.currentTarget as HTMLButtonElement).form ?? undefined).get("account"));
-    connectedWallet().then((wallet) => enter(wallet, account), (error: unknown) => setProblem(problemOf(error).words));
+    const account = String(new FormData((event.currentTarget as HTMLButtonElement).form ?? undefined).get("account")).trim();
+    const isNewest = begin();
+    setProblem("");
+    connectedWallet().then((wallet) => enter(wallet, account, isNewest), (error: unknown) => isNewest() && setProblem(problemOf(error).words));
   };
   return (
     <Panel title="Sign in" note="Your key signs what you ask for. It stays in the memory of this page and is gone when you close or reload it.">

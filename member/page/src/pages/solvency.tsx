@@ -64,7 +64,7 @@ export function Solvency({ session }: { session: Session }) {
         <Shown asked={packages} what="its packages">{(list) => (
           <>
             {list.length > 0 && <TimeLine packages={list} client={session.client} present={present} standingOf={(line) => standingOf(outcomes.get(keyOf(line))?.outcome)} />}
-            <Table caption="Epoch packages" empty="This node keeps no package. Each epoch is proven by some of the validators only: ask another node." rows={list} columns={[
+            <Table caption="Epoch packages" empty="This node keeps no package. Each epoch is proven by some of the validators only: ask another node." rows={list} keyOf={keyOf} columns={[
               { head: "Epoch", numeric: true, cell: ({ epoch }) => integer(epoch) },
               { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
               { head: "Size", numeric: true, cell: ({ bytes }) => `${integer(bytes)} bytes` },

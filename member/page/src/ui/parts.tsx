@@ -20,7 +20,8 @@ export interface Column<T> {
   readonly numeric?: boolean;
 }
 
-export function Table<T>({ caption, columns, rows, empty }: { caption: string; columns: readonly Column<T>[]; rows: readonly T[]; empty: string }) {
+/** `keyOf`: what a row is of, where it holds what can be opened or pressed: it goes with its row when others come before it. */
+export function Table<T>({ caption, columns, rows, empty, keyOf }: { caption: string; columns: readonly Column<T>[]; rows: readonly T[]; empty: string; keyOf?: (row: T) => string }) {
   if (rows.length === 0) return <Empty>{empty}</Empty>;
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={caption}>
@@ -31,7 +32,7 @@ export function Table<T>({ caption, columns, rows, empty }: { caption: string; c
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr>{columns.map(({ cell, numeric }) => <td class={numeric === true ? "number" : ""}>{cell(row)}</td>)}</tr>
+            <tr key={keyOf?.(row)}>{columns.map(({ cell, numeric }) => <td class={numeric === true ? "number" : ""}>{cell(row)}</td>)}</tr>
           ))}
         </tbody>
       </table>

@@ -7,7 +7,7 @@ import { Table } from "./parts";
 /** Receipts, newest first, each in a sentence where there is one, and with all its fields. */
 export function Receipts({ list, names, empty }: { list: readonly Receipt[]; names: Names; empty: string }) {
   return (
-    <Table caption="Receipts" empty={empty} rows={list} columns={[
+    <Table caption="Receipts" empty={empty} rows={list} keyOf={({ height, index }) => `${height} ${index}`} columns={[
       { head: "Height", numeric: true, cell: ({ height }) => integer(height) },
       { head: "What", cell: ({ kind }) => words(kind) },
       { head: "Details", cell: (receipt) => <details><summary>{explained(receipt, names) || summaryOf(receipt.details)}</summary><pre>{JSON.stringify(receipt.details, undefined, 1)}</pre></details> },
