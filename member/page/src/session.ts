@@ -32,10 +32,10 @@ export interface Token {
 /** Names and units of what the API numbers. */
 export class Names {
   readonly tokens: readonly Token[];
-  /** How margin calls go: blocks until the deadline (0: none), and levels as parts of maintenance margin and of certainty. */
-  readonly calls: { readonly deadlineBlocks: number; readonly urgentPpm: number; readonly earlyPpm: number };
-  /** The most that a member is assessed for beyond its contribution, in millionths of it. */
-  readonly assessmentPpm: number;
+  /** How margin calls go: blocks until the deadline (0: none), and levels as parts of maintenance margin and of certainty. Undefined before the terms came. */
+  readonly calls: { readonly deadlineBlocks: number; readonly urgentPpm: number; readonly earlyPpm: number } | undefined;
+  /** The most that a member is assessed for beyond its contribution, in millionths of it. Undefined before the terms came. */
+  readonly assessmentPpm: number | undefined;
   private readonly units: ReadonlyMap<number, number>;
   private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
@@ -48,8 +48,8 @@ export class Names {
       token: textOf(each, "token"), decimals: numberOf(each, "token_decimals"),
     }));
     const calls = treeOf(treeOf(terms, "crisis"), "calls");
-    this.calls = { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
-    this.assessmentPpm = numberOf(treeOf(treeOf(terms, "crisis"), "default"), "assessment_ppm");
+    this.calls = terms === undefined ? undefined : { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
+    this.assessmentPpm = terms === undefined ? undefined : numberOf(treeOf(treeOf(terms, "crisis"), "default"), "assessment_ppm");
     for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     for (const each of listOf(treeOf(terms, "risk"), "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
@@ -60,8 +60,10 @@ export class Names {
     this.tokens.find((each) => BigInt(each.chainId) === BigInt(chain) && each.token.toLowerCase() === token.toLowerCase());
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
-  feedOfGroup = (group: number): number => this.groups.get(group)?.feed ?? 0;
+  feedOfGroup = (group: number): number | undefined => this.groups.get(group)?.feed;
   isListed = (instrument: number): boolean => this.instruments.has(instrument);
+  /** Whether the newest state has the feed: until then it is not known in what its prices are shown. */
+  isPriced = (feed: number): boolean => this.units.has(feed);
   unit = (feed: Whole): number => this.units.get(Number(feed)) ?? 0;
   listed = (): readonly (readonly [number, string])[] => [...this.instruments].map(([id, { name }]) => [id, name] as const);
 }

@@ -1,9 +1,10 @@
 import { type DepositView, type Frame } from "../../../../client/typescript/src/index";
 import { type Asked, useAsked } from "../node/asked";
 import { asksPerson } from "../node/keys";
+import { decimalsOf } from "../node/live";
 import { newestMatchingReceipts, type Receipt } from "../node/receipts";
 import { type Session } from "../session";
-import { integer, scaled, shortened } from "../ui/formats";
+import { integer, shortened, tokens } from "../ui/formats";
 import { Mark, Shown, Table, type Tone } from "../ui/parts";
 
 /** Deposits of the account so far, the newest first: how much of which token, and how far each came. */
@@ -42,12 +43,11 @@ async function depositsOf({ client }: Session, account: number): Promise<readonl
 const TONES: Readonly<Record<string, Tone>> = { credited: "good", waiting: "part", refund_due: "part", refund_released: "part", refunded: "part" };
 
 export function Deposits({ asked, session }: { asked: Asked<readonly Deposited[]>; session: Session }) {
-  const assets = session.live.live.state?.assets ?? [];
+  const { state } = session.live.live;
+  const assets = state?.assets ?? [];
   const amountOf = ({ receipt: { details }, view }: Deposited): string => {
-    const asset = assets.find((each) => String(each.asset) === String(details["asset"]));
-    if (details["units"] !== undefined) return scaled(BigInt(String(details["units"])), Number(asset?.unit_decimals ?? 0), Math.min(Number(asset?.unit_decimals ?? 0), 4));
-    const decimals = session.names.tokenAt(BigInt(String(details["chain_id"])), String(details["token"]))?.decimals ?? 0;
-    return view?.amount === null || view?.amount === undefined ? "–" : scaled(BigInt(view.amount), decimals, Math.min(decimals, 4));
+    if (details["units"] !== undefined) return tokens(String(details["units"]), decimalsOf(state, String(details["asset"])));
+    return view?.amount === null || view?.amount === undefined ? "–" : tokens(view.amount, session.names.tokenAt(BigInt(String(details["chain_id"])), String(details["token"]))?.decimals);
   };
   const tokenOf = ({ receipt: { details } }: Deposited): string =>
     assets.find((each) => String(each.asset) === String(details["asset"]))?.name

@@ -34,12 +34,14 @@ export function HeatMap({ session, account }: { session: Session; account: numbe
     setCells([]);
     setProblem(undefined);
     try {
+      const feed = session.names.feedOfGroup(chosen);
+      if (feed === undefined) throw new Error("The terms of the group are not known yet. Try again in a moment.");
       const rows: bigint[][] = [];
       for (const points of POINTS_PPM) {
         const row: bigint[] = [];
         for (const move of MOVES_PPM) {
           const shock = {
-            index: move === 0 ? [] : [{ feed: session.names.feedOfGroup(chosen), move_ppm: move }],
+            index: move === 0 ? [] : [{ feed, move_ppm: move }],
             volatility: points === 0 ? [] : [{ group: chosen, points_ppm: points }],
           };
           if (!isNewest()) return;

@@ -1,7 +1,7 @@
 import { type AccountView } from "../../../../client/typescript/src/index";
-import { useLive } from "../node/live";
+import { decimalsOf, useLive } from "../node/live";
 import { type Session } from "../session";
-import { integer, money, percent, price, scaled } from "../ui/formats";
+import { integer, money, percent, price, tokens } from "../ui/formats";
 import { Table } from "../ui/parts";
 
 /** Positions at their marks, cash, and collateral tokens by chain with what the haircut leaves of them. */
@@ -27,8 +27,8 @@ export function Holdings({ view, session }: { view: AccountView; session: Sessio
       <Table caption="Collateral by chain" empty="You have no collateral token; cash has no haircut." rows={view.tokens ?? []} columns={[
         { head: "Token", cell: ({ name }) => name },
         { head: "Chain", numeric: true, cell: ({ asset }) => String(assetOf(Number(asset))?.chain_id ?? "–") },
-        { head: "Amount", numeric: true, cell: ({ asset, amount_units }) => { const decimals = Number(assetOf(Number(asset))?.unit_decimals ?? 0); return scaled(BigInt(amount_units), decimals, Math.min(decimals, 6)); } },
-        { head: "Haircut", numeric: true, cell: ({ asset }) => percent(Number(assetOf(Number(asset))?.haircut_ppm ?? 0)) },
+        { head: "Amount", numeric: true, cell: ({ asset, amount_units }) => tokens(amount_units, decimalsOf(state, asset), 6) },
+        { head: "Haircut", numeric: true, cell: ({ asset }) => { const haircut = assetOf(Number(asset))?.haircut_ppm; return haircut === undefined ? "–" : percent(Number(haircut)); } },
       ]} />
     </>
   );

@@ -14,11 +14,11 @@ interface Rung {
 export function Ladder({ view, session }: { view: AccountView; session: Session }) {
   const equity = BigInt(view.equity_micros);
   const [initial, maintenance] = [BigInt(view.initial_margin_micros), BigInt(view.maintenance_margin_micros)];
-  const { deadlineBlocks, urgentPpm, earlyPpm } = session.names.calls;
+  const { deadlineBlocks, urgentPpm, earlyPpm } = session.names.calls ?? { deadlineBlocks: undefined, urgentPpm: 0, earlyPpm: 0 };
   const rungs: Rung[] = [
     { name: "Initial margin", micros: initial, below: "only what lowers risk is allowed" },
-    { name: "Margin call", micros: maintenance, below: deadlineBlocks > 0 ? `you are called and have ${integer(deadlineBlocks)} blocks` : "the account is liquidated at once" },
-    ...(deadlineBlocks > 0 ? [{ name: "Urgent", micros: (maintenance * BigInt(urgentPpm)) / 1_000_000n, below: "no time is left: the account is liquidated" }] : []),
+    { name: "Margin call", micros: maintenance, below: deadlineBlocks === undefined ? "–" : deadlineBlocks > 0 ? `you are called and have ${integer(deadlineBlocks)} blocks` : "the account is liquidated at once" },
+    ...((deadlineBlocks ?? 0) > 0 ? [{ name: "Urgent", micros: (maintenance * BigInt(urgentPpm)) / 1_000_000n, below: "no time is left: the account is liquidated" }] : []),
   ];
   const tone: Tone = equity >= initial ? "good" : equity >= maintenance ? "part" : "bad";
   const most = [equity, initial, 1n].reduce((a, b) => (a > b ? a : b));
@@ -43,7 +43,7 @@ export function Ladder({ view, session }: { view: AccountView; session: Session 
       {initial === 0n ? <p class="empty">Without positions nothing is required.</p> : (
         <p class="note">
           {earlyPpm > 0 ? `An early call comes before, when the margin call is at least ${percent(earlyPpm)} likely. It forces nothing. ` : ""}
-          {deadlineBlocks > 0 ? "While chains or oracles are late, the level of a margin call may be higher, up to initial margin, and the time longer." : ""}
+          {(deadlineBlocks ?? 0) > 0 ? "While chains or oracles are late, the level of a margin call may be higher, up to initial margin, and the time longer." : ""}
         </p>
       )}
     </>

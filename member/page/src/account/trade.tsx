@@ -18,10 +18,12 @@ export function TradeForms({ session, account }: { session: Session; account: nu
     const other = Number(parsed(String(form.get("other")), 0));
     const instrument = chosenOf(form, "instrument");
     if (!session.names.isListed(instrument)) throw new Error("The instrument is not listed.");
+    const feed = session.names.feedOf(instrument);
+    if (!session.names.isPriced(feed)) throw new Error("The unit of the price is not known yet. Try again in a moment.");
     const bare: TradeBody = {
       type: "trade", venue: LABEL, venue_trade_id: Date.now(), buyer: buys ? account : other, seller: buys ? other : account,
       instrument, lots: String(parsed(String(form.get("lots")), 0)),
-      price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(session.names.feedOf(instrument)))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
+      price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(feed))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
     };
     setProposal(JSON.stringify(await signedIn(session, bare, places(bare, account))));
   });

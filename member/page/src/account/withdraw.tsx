@@ -1,10 +1,11 @@
 import { type Whole, type WithdrawalBody } from "../../../../client/typescript/src/index";
 import { asksPerson } from "../node/keys";
 import { useAsked } from "../node/asked";
+import { decimalsOf } from "../node/live";
 import { type Session } from "../session";
 import { useAct } from "../ui/acts";
 import { Choice, chosenOf } from "../ui/choice";
-import { integer, parsed, scaled, shortened } from "../ui/formats";
+import { integer, parsed, shortened, tokens } from "../ui/formats";
 import { Mark, Panel, Shown, Table } from "../ui/parts";
 import { submitted } from "./submitted";
 
@@ -22,13 +23,14 @@ const ENDS = { paid: "paid", refunded: "not paid in time, back in the account" }
 export function Withdrawals({ session, account }: { session: Session; account: number }) {
   const every = asksPerson(session.client.signer) ? 0 : 3_000;
   const asked = useAsked(() => session.client.withdrawals(account), every, [session.client, account], { stream: session.own, topics: [`receipts:${account}`] });
-  const assets = session.live.live.state?.assets ?? [];
-  const decimals = (asset: Whole): number => Number(assets.find((each) => each.asset === asset)?.unit_decimals ?? 0);
+  const { state } = session.live.live;
+  const assets = state?.assets ?? [];
   const name = (asset: Whole): string => assets.find((each) => each.asset === asset)?.name ?? `asset ${asset}`;
   const { busy, outcome, problem, submit } = useAct(async (form, tell) => {
     const asset = chosenOf(form, "asset");
-    if (!assets.some((each) => Number(each.asset) === asset)) throw new Error("The token is not listed.");
-    const units = parsed(String(form.get("amount")), decimals(asset));
+    const decimals = decimalsOf(state, asset);
+    if (decimals === undefined) throw new Error("The token is not listed.");
+    const units = parsed(String(form.get("amount")), decimals);
     const to = String(form.get("to")).trim().toLowerCase();
     if (units <= 0n) throw new Error("The amount is above zero.");
     if (!/^0x[0-9a-f]{40}$/.test(to)) throw new Error("The address has 0x and 40 hexadecimal digits.");
@@ -56,7 +58,7 @@ export function Withdrawals({ session, account }: { session: Session; account: n
         return (
           <Table caption="Withdrawals" empty="You have asked for no withdrawal." rows={steps} columns={[
             { head: "Token", cell: ({ asset }) => name(asset) },
-            { head: "Amount", numeric: true, cell: ({ asset, amount_units }) => scaled(BigInt(amount_units), decimals(asset), Math.min(decimals(asset), 4)) },
+            { head: "Amount", numeric: true, cell: ({ asset, amount_units }) => tokens(amount_units, decimalsOf(state, asset)) },
             { head: "To", cell: ({ to }) => <code title={to}>{shortened(to)}</code> },
             { head: "Step", cell: ({ step, tone }) => <Mark tone={tone}>{step}</Mark> },
           ]} />

@@ -39,7 +39,11 @@ export interface Problem {
 
 export function problemOf(error: unknown): Problem {
   if (error instanceof NodeUnreachable) return { words: "The node does not answer. The page asks again by itself.", reached: false };
-  if (error instanceof ClientError) return { words: visible(`${error.code} ${error.message} ${error.remedy}`), reached: true };
+  if (error instanceof ClientError) {
+    // What a node says begins with its code and has the place.
+    const { code, reason, message, remedy } = error;
+    return { words: visible(`${reason.startsWith(code) ? reason : message} ${remedy}`), reached: true };
+  }
   // A wallet's errors are objects with a message.
   return { words: visible((error as { message?: string } | undefined)?.message ?? String(error)), reached: true };
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Frame, type StateView } from "../../../../client/typescript/src/index";
+import { type Frame, type StateView, type Whole } from "../../../../client/typescript/src/index";
 import { type PageClient, type Problem, problemOf } from "./client";
 import { type PageStream, REACHED } from "./stream";
 
@@ -125,6 +125,12 @@ export class LiveState {
 }
 
 const indexOf = ({ prices = [] }: State): ReadonlyMap<number, number> => new Map(prices.map(({ feed, index_ticks }) => [Number(feed), Number(index_ticks)] as const));
+
+/** How many digits of a token's units are behind the point; undefined where the newest state has no such token, or did not come yet. */
+export function decimalsOf(state: State | undefined, asset: Whole | string): number | undefined {
+  const found = state?.assets?.find((each) => String(each.asset) === String(asset));
+  return found === undefined ? undefined : Number(found.unit_decimals);
+}
 
 type Heights = Pick<State, "height" | "time_ms" | "header_hash" | "state_root" | "epoch">;
 type Marks = Pick<State, "prices" | "marks">;

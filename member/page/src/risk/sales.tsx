@@ -1,8 +1,8 @@
 import { type Frame, type LiquidationPage, type StateView } from "../../../../client/typescript/src/index";
 import { useAsked } from "../node/asked";
-import { useLive } from "../node/live";
+import { decimalsOf, useLive } from "../node/live";
 import { type Session } from "../session";
-import { integer, money, percent, scaled } from "../ui/formats";
+import { integer, money, percent, tokens } from "../ui/formats";
 import { Panel, Shown, Table } from "../ui/parts";
 import { accountName } from "./accounts";
 
@@ -30,7 +30,7 @@ export function Sales({ session, everyMs }: { session: Session; everyMs: number 
       <Table caption="Collateral for sale" empty="No collateral is for sale." rows={(state?.sales ?? []) as NonNullable<StateView["sales"]>} columns={[
         { head: "Seller", cell: ({ seller }) => accountName(seller) },
         { head: "Token", cell: ({ asset }) => assetOf(Number(asset))?.name ?? String(asset) },
-        { head: "Amount", numeric: true, cell: ({ asset, units }) => { const decimals = Number(assetOf(Number(asset))?.unit_decimals ?? 0); return scaled(BigInt(units), decimals, Math.min(decimals, 4)); } },
+        { head: "Amount", numeric: true, cell: ({ asset, units }) => tokens(units, decimalsOf(state, asset)) },
         { head: "Price of a clearing unit", numeric: true, cell: ({ micros_per_unit }) => money(micros_per_unit) },
         { head: "Until height", numeric: true, cell: ({ last_height }) => integer(last_height) },
       ]} />

@@ -14,13 +14,14 @@ interface Layer {
 const [WIDTH, ROW, LEFT, LONGEST] = [720, 44, 300, 400];
 
 export function Waterfall({ fund, losses, names }: { fund: FundView; losses: readonly Receipt[]; names: Names }) {
-  const assessable = fund.parts.reduce((sum, { required_micros }) => sum + (BigInt(required_micros) * BigInt(names.assessmentPpm)) / 1_000_000n, 0n);
+  const { assessmentPpm } = names;
+  const assessable = assessmentPpm === undefined ? undefined : fund.parts.reduce((sum, { required_micros }) => sum + (BigInt(required_micros) * BigInt(assessmentPpm)) / 1_000_000n, 0n);
   const layers: Layer[] = [
     { name: "1. The defaulter's margin", micros: undefined, words: "all that it has" },
     { name: "2. The defaulter's contribution", micros: undefined, words: "all that it paid in" },
     { name: "3. The house's own capital", micros: BigInt(fund.house_micros), words: money(fund.house_micros) },
     { name: "4. Contributions of the others", micros: BigInt(fund.total_micros), words: money(fund.total_micros) },
-    { name: "5. Assessments of the others", micros: assessable, words: assessable === 0n ? "none" : `at most ${money(assessable)}` },
+    { name: "5. Assessments of the others", micros: assessable, words: assessable === undefined ? "not known yet" : assessable === 0n ? "none" : `at most ${money(assessable)}` },
     { name: "6. Gains of the day", micros: undefined, words: "in proportion" },
     { name: "7. Tear-up and claims", micros: undefined, words: "what is left, in proportion" },
   ];

@@ -3,7 +3,7 @@ import { visible } from "../../../../proofs/browser/src/visible";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
 import { type Names, type Session, type Token } from "../session";
-import { integer, scaled, shortened, time } from "../ui/formats";
+import { integer, shortened, time, tokens } from "../ui/formats";
 import { saved } from "../ui/saved";
 import { Checks, toneOf, wordsOf } from "./checks";
 import { Empty, Mark, Panel, Table } from "../ui/parts";
@@ -94,4 +94,4 @@ function Verdict({ verdict, names }: { verdict: ExitVerdict; names: Names }) {
 
 /** In the file are base units of an address: how many make a unit, and of what, is this node's word. */
 const asRead = (amount: string, token: Token | undefined): string =>
-  token === undefined ? "" : `${scaled(BigInt(amount), token.decimals, Math.min(token.decimals, 4))} ${visible(token.name)}`;
+  token === undefined ? "" : `${tokens(amount, token.decimals)} ${visible(token.name)}`;

@@ -3,7 +3,7 @@ import { useAsked } from "../node/asked";
 import { useLive } from "../node/live";
 import { type Names, type Session } from "../session";
 import { Chart } from "../ui/chart";
-import { integer, percent, scaled, shortened } from "../ui/formats";
+import { integer, percent, shortened, tokens } from "../ui/formats";
 import { Empty, Mark, Panel, Shown, Table } from "../ui/parts";
 
 /** What the vaults have against what they owe, by token and epoch, and what is owed now. */
@@ -21,7 +21,7 @@ export function Reserves({ session }: { session: Session }) {
         <Table caption="Owed in each token" empty="No token is listed." rows={state?.assets ?? []} columns={[
           { head: "Token", cell: ({ name }) => name },
           { head: "Chain", numeric: true, cell: ({ chain_id }) => String(chain_id) },
-          { head: "Owed", numeric: true, cell: ({ inventory_units, unit_decimals }) => scaled(BigInt(inventory_units), Number(unit_decimals), Math.min(Number(unit_decimals), 4)) },
+          { head: "Owed", numeric: true, cell: ({ inventory_units, unit_decimals }) => tokens(inventory_units, Number(unit_decimals)) },
           { head: "Use", cell: ({ cash_group }) => (Number(cash_group) > 0 ? "cash" : "collateral") },
           { head: "State", cell: ({ shortage, suspended }) => shortage !== null && shortage !== undefined ? <Mark tone="bad">halted: the vault lacks some</Mark> : suspended === true ? <Mark tone="part">suspended</Mark> : <Mark tone="good">in use</Mark> },
         ]} />
@@ -36,11 +36,11 @@ function History({ epochs, names }: { epochs: ReservesView["epochs"]; names: Nam
   const newest = epochs[epochs.length - 1];
   if (newest === undefined) return <Empty>This node keeps no package. Each epoch is proven by some of the validators only: ask another node.</Empty>;
   const nameOf = ({ chain_id, token }: Token): string => names.tokenAt(chain_id, token)?.name ?? shortened(token);
-  const decimals = ({ chain_id, token }: Token): number => names.tokenAt(chain_id, token)?.decimals ?? 0;
-  const shown = (each: Token, amount: string): string => scaled(BigInt(amount), decimals(each), Math.min(decimals(each), 4));
+  const decimals = ({ chain_id, token }: Token): number | undefined => names.tokenAt(chain_id, token)?.decimals;
+  const shown = (each: Token, amount: string): string => tokens(amount, decimals(each));
   const lineOf = (wanted: Token, name: "balance_amount" | "owed_amount" | "claims_amount"): (number | null)[] => epochs.map(({ tokens }) => {
     const found = tokens.find((each) => keyOf(each) === keyOf(wanted));
-    return found === undefined ? null : Number(found[name]) / 10 ** decimals(wanted);
+    return found === undefined ? null : Number(found[name]) / 10 ** (decimals(wanted) ?? 0);
   });
   return (
     <>
@@ -53,7 +53,7 @@ function History({ epochs, names }: { epochs: ReservesView["epochs"]; names: Nam
       ]} />
       {epochs.length > 1 && newest.tokens.map((each) => (
         <>
-          <h3>{nameOf(each)}</h3>
+          <h3>{nameOf(each)}{decimals(each) === undefined && ", in smallest units"}</h3>
           <Chart label={`${nameOf(each)}: in the vault, owed in all and claims of members, epochs ${epochs[0]?.epoch} to ${newest.epoch}`} counted along={epochs.map(({ epoch }) => Number(epoch))} lines={[
             { name: "in the vault", values: lineOf(each, "balance_amount") },
             { name: "owed in all", values: lineOf(each, "owed_amount"), dashed: true },

@@ -17,6 +17,10 @@ export function scaled(value: bigint, decimals: number, shown: number): string {
   return `${kept < 0n ? "−" : ""}${whole}${fraction}`;
 }
 
+/** An amount of a token, with at most `shown` digits behind the point; where it is not known how many smallest units make one, in these. */
+export const tokens = (units: string | bigint, decimals: number | undefined, shown = 4): string =>
+  decimals === undefined ? `${integer(units)} smallest units` : scaled(BigInt(units), decimals, Math.min(decimals, shown));
+
 const POINT = new Intl.NumberFormat(LOCALE).formatToParts(1.5).find(({ type }) => type === "decimal")?.value ?? ".";
 
 export const integer = (value: string | number | bigint): string => new Intl.NumberFormat(LOCALE).format(BigInt(value));
