@@ -2,6 +2,7 @@ import { type Ask, type Tell } from "../../../proofs/browser/src/worker";
 import { fromHex } from "../../../proofs/browser/src/bytes";
 import { type ExitVerdict } from "../../../proofs/browser/src/exit";
 import { type Check, type Verdict } from "../../../proofs/browser/src/verdict";
+import { parsed } from "./ui/formats";
 
 export type { Check, ExitVerdict, Verdict };
 
@@ -35,8 +36,8 @@ export function verifiedExit(file: ArrayBuffer, trust: Trust): Promise<ExitVerdi
   return answered(() => ({ ...trusted(trust), kind: "exit", file }), (tell) => (tell.kind === "exit" ? tell.verdict : undefined));
 }
 
-function trusted({ genesis, hours, set, known }: Trust): Pick<Extract<Ask, { kind: "verify" }>, "network" | "validatorsHash" | "genesis" | "freshness"> {
-  if (!/^([0-9]{1,7}(\.[0-9]{1,3})?)?$/.test(hours)) throw new RangeError("The largest age is a number of hours.");
+/** Throws RangeError for fields that say nothing. */
+export function trusted({ genesis, hours, set, known }: Trust): Pick<Extract<Ask, { kind: "verify" }>, "network" | "validatorsHash" | "genesis" | "freshness"> {
   const validatorsHash = set === "" ? undefined : fromHex(set);
   if (set !== "" && validatorsHash?.length !== 32) throw new RangeError("The hash of a validator set has 64 hexadecimal digits.");
   const at = known === "" ? undefined : Date.parse(`${known}Z`);
@@ -44,10 +45,21 @@ function trusted({ genesis, hours, set, known }: Trust): Pick<Extract<Ask, { kin
   return {
     network: undefined, validatorsHash, genesis,
     freshness: {
-      now: BigInt(Date.now()), maxAge: hours === "" ? "any" : BigInt(Math.round(3_600_000 * Number(hours))),
+      now: BigInt(Date.now()), maxAge: hours === "" ? "any" : ageOf(hours),
       setKnown: at === undefined ? undefined : BigInt(at),
     },
   };
+}
+
+/** Milliseconds. */
+function ageOf(hours: string): bigint {
+  try {
+    const thousandths = parsed(hours, 3);
+    if (thousandths >= 0n) return 3_600n * thousandths;
+  } catch (error) {
+    throw new RangeError(`The largest age is a number of hours. ${(error as Error).message}`);
+  }
+  throw new RangeError("The largest age is a number of hours.");
 }
 
 /** The answer of a worker that is started for it, as soon as `take` finds it in what the worker tells. */

@@ -1,15 +1,20 @@
 """What a member reads and signs while answers are under way: the newest question counts, and an act is done once."""
 
+import json
+from typing import Any
+
 import pytest
 
+from clearing.base.hashing import keccak256
 from clearing.schema.requests.withdrawals import Withdrawal
-from tests.kit.clearing.genesis import ALICE, USDC_1
+from tests.kit.clearing.genesis import ALICE, USDC_1, VAULTS
 from tests.kit.clearing.signer import secret
 from tests.kit.member.driven_page import Step, signed_in, view
 from tests.kit.member.page_view import PageView, RisingView, shown
 
 pytestmark = pytest.mark.usefixtures("built_page")
 TO = "0x" + "ab" * 20
+DEPOSITED = "0x" + keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)").hex()
 FOCUSED: Step = ["evaluate", "document.activeElement.id || document.activeElement.textContent"]
 
 
@@ -83,3 +88,21 @@ def test_a_receipt_that_is_being_read_stays_open_when_another_comes() -> None:
     ]
     (scene,) = shown(rising, steps, beside=rising.rising)
     assert scene.notes[-3] == scene.notes[-1]
+
+
+def test_a_deposit_is_paid_once_and_followed_although_an_answer_is_lost() -> None:
+    """By a wallet that agrees to everything, over a chain that has each call in a block at once."""
+    noted = {"address": "0x" + VAULTS[1].hex(), "topics": [DEPOSITED, "0x" + f"{1:064x}"]}
+    answers = {"eth_requestAccounts": [TO], "eth_call": "0x0", "eth_sendTransaction": "0x1"}
+    mined = {"eth_getTransactionReceipt": {"status": "0x1", "logs": [noted]}}
+    request = "request({ method }) { this.asked.push(method); return Promise.resolve(this.answers[method] ?? null); }"
+    code = f"void (window.ethereum = {{ asked: [], answers: {json.dumps(answers | mined)}, {request} }})"
+
+    def rewrite(path: str, status: int, value: Any) -> tuple[int, Any]:
+        return status, value | {"status": "credited"} if path.startswith("/v1/deposits/") else value
+
+    steps: list[Step] = [*view("account"), ["evaluate", code], *signed_in(ALICE, secret(1))[2:]]
+    steps += [["fill", "#d-amount", "5"], clicked_twice("form:has(#d-amount) button")]
+    steps += [["see", "#deposit-outcome", "credited"], ["evaluate", "window.ethereum.asked"]]
+    (scene,) = shown(PageView(), {"late": {"/v1/deposits/": ["lost"]}, "steps": steps}, rewrite=rewrite)
+    assert scene.notes[-1].count("eth_sendTransaction") == 2, "an allowance and a payment"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from node.api.observed import observed_of
 from node.api.view import NodeView
 from tests.kit.clearing.genesis import ALICE
 from tests.kit.clearing.signer import secret
+from tests.kit.member.between_steps import between_steps
 from tests.kit.member.driven_page import NARROW, Step, signed_in, view
 from tests.kit.member.page_view import shown
 from tests.kit.node.answering_node import answering_node
@@ -48,3 +50,38 @@ def test_the_effect_of_a_proposal_on_own_accounts_is_a_table(node_view: NodeView
         assert effect.startswith(f"{ALICE}\t")
         assert [each for each in findings if each["impact"] in ("serious", "critical")] == []
         assert beyond == 0
+
+
+def test_each_proposal_has_its_own_effect(node_view: NodeView) -> None:
+    """A node simulates one proposal a second, and refuses what else is asked then. A later proposal may take the place
+    of an earlier one in the list."""
+    numbers, answers = [1, 2], {"2": [429, 404], "3": [429] * 1000}
+
+    def rewrite(path: str, status: int, value: Any) -> tuple[int, Any]:
+        if path == "/v1/governance":
+            value["proposals"] = [value["proposals"][0] | {"number": each} for each in numbers]
+        *_, number, last = path.split("/")
+        if last != "effect":
+            return status, value
+        if number == "1":
+            effects.append((status, value))
+            return status, value
+        refusals = answers.get(number, [])
+        if refusals:
+            return refusals.pop(0), {"code": "R0838", "message": "R0838", "at": "effect", "remedy": "Later."}
+        return effects[-1]
+
+    effects: list[tuple[int, Any]] = []
+    card = "article[aria-label='Proposal {}']"
+    effect = "table:has(caption:text('Effect'))"
+    to: list[Step] = [
+        ["click", "nav a:has-text('Governance')"],
+        ["see", f"{card.format(1)} h3", "Effect on your accounts"],
+    ]
+    second: list[Step] = [["click", f"{card.format(2)} button:has-text('Ask again')"]]
+    second += [["see", f"{card.format(2)} h3", "Effect on your accounts"]]
+    with between_steps(close=lambda: numbers.__setitem__(slice(2), [3])) as at:
+        later: list[Step] = [at["close"], ["pass", 31_000], ["see", "h3", "Proposal 3"], ["wait", 300]]
+        steps = [*signed_in(ALICE, secret(1)), *to, *second, *later, ["count", f"{card.format(3)} {effect}"]]
+        (scene,) = shown(node_view, {"clock": True, "steps": steps}, rewrite=rewrite)
+    assert scene.notes[-1] == 0

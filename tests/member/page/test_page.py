@@ -57,6 +57,19 @@ def test_numbers_follow_the_reader_s_locale() -> None:
     assert scene.notes[-1] > 0
 
 
+def test_numbers_are_in_the_digits_that_the_page_reads() -> None:
+    """Egypt's own digits were mixed with others behind the point, and were refused in fields."""
+    shown(PageView(), {"locale": "ar-EG", "steps": [*view("network"), ["see", "td", "7,900\\.00"]]})
+
+
+def test_each_view_fits_320_pixels_with_text_of_twice_the_size() -> None:
+    twice: Step = ["evaluate", "void (document.documentElement.style.fontSize = '200%')"]
+    begins = [*(view(path) for path in VIEWS), signed_in(ALICE, secret(1))]
+    small = {"width": 320, "height": 640}
+    scenes = [{"viewport": small, "steps": [*begin, ["settle"], twice, ["wait", 100], ["width"]]} for begin in begins]
+    assert [scene.notes[-1] for scene in shown(PageView(), *scenes)] == [0] * len(scenes)
+
+
 def test_the_first_view_is_small() -> None:
     (scene,) = shown(PageView(), [*view("network"), ["paint"]])
     assert scene.notes[-1] > 0

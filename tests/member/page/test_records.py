@@ -227,3 +227,10 @@ def test_deposits_so_far_are_listed_with_their_amount_and_step(node_view: NodeVi
     token, amount, number, height, step = line.split("\t")
     assert (token, amount, step) == (node_view.state.terms.assets[USDC_1].name, "100,000.0000", "credited")
     assert (number, height) == ("1", "3")
+
+
+def test_an_exit_file_that_was_asked_for_under_another_trust_has_no_verdict(epoch: ClosedEpoch) -> None:
+    late = {f"/v1/accounts/{ALICE}/exit": [1_500]}
+    steps = [*signed_in(ALICE, secret(1)), *TO_SOLVENCY, *trusting(epoch), ["click", SAVE], ["fill", "#set", "11" * 32]]
+    (scene,) = shown(epoch.view, {"late": late, "steps": [*steps, ["wait", 2_500], ["settle"], ["count", "#exit"]]})
+    assert scene.notes[-1] == 0

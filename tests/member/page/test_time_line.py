@@ -100,3 +100,9 @@ def test_the_time_line_is_reached_by_the_keyboard_and_accessible_in_the_dark_on_
         assert is_reached
         assert [each for each in findings if each["impact"] in ("serious", "critical")] == []
         assert beyond == 0
+
+
+def test_a_time_that_did_not_come_is_asked_for_again() -> None:
+    steps: list[Step] = [*view("solvency"), *TO_LIST, ["see", ".time-line", "epoch 1"], ["text", LIST]]
+    (scene,) = shown(EpochsView(), {"late": {"/v1/headers/": ["lost"] * 3}, "steps": steps})
+    assert scene.notes[-1].count("proven") == 3

@@ -3,6 +3,7 @@ another trust."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,16 @@ def test_a_verdict_is_gone_when_other_things_are_trusted(field: Step) -> None:
     steps: list[Step] = [*view("solvency"), open_, *VERIFY, SEEN, field, ["see", "td", "not checked"]]
     (scene,) = shown(PageView(first=4), [*steps, ["count", "#claim"]])
     assert scene.notes[-1] == 0
+
+
+def test_a_field_that_says_nothing_is_no_refusal_of_a_package_and_a_genesis_that_was_taken_back_is_not_trusted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "none").write_bytes(b"{}")
+    genesis: list[Step] = [["files", "#genesis", str(tmp_path / "none")], ["wait", 200], ["files", "#genesis", []]]
+    click: Step = ["click", "button[aria-label^='Verify epoch 4']"]
+    said = ".mark:has-text('number of hours')"
+    unsaid: list[Step] = [["fill", "#age", "1.000,5"], click, ["see", said, ""], ["attribute", said, "class"]]
+    steps: list[Step] = [*view("solvency"), *genesis, *unsaid, ["fill", "#age", "1000000,5"], click, SEEN]
+    (scene,) = shown(PageView(first=4), {"locale": "de-DE", "steps": steps})
+    assert scene.notes[-4] == "mark part", "in part, as nothing was checked"

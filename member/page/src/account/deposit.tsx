@@ -1,7 +1,8 @@
 import { paidIn } from "../node/chain";
+import { patient } from "../node/client";
 import { provider } from "../node/keys";
 import { type Session } from "../session";
-import { useAct } from "../ui/acts";
+import { useAct, useNewest } from "../ui/acts";
 import { Choice, chosenOf } from "../ui/choice";
 import { parsed } from "../ui/formats";
 import { Empty, Panel } from "../ui/parts";
@@ -14,7 +15,9 @@ const LOOKS_MAX = 3_600;
 export function Deposit({ session, account }: { session: Session; account: number }) {
   const wallet = provider();
   const past = useDeposits(session, account);
+  const begin = useNewest();
   const { busy, outcome, problem, submit } = useAct(async (form, tell) => {
+    const isNewest = begin();
     const token = session.names.tokens.find(({ asset }) => asset === chosenOf(form, "asset"));
     if (wallet === undefined || token === undefined) throw new Error("The token is not listed.");
     const amount = parsed(String(form.get("amount")), token.decimals);
@@ -22,7 +25,7 @@ export function Deposit({ session, account }: { session: Session; account: numbe
     const [from] = (await wallet.request({ method: "eth_requestAccounts" })) as readonly string[];
     if (from === undefined) throw new Error("The wallet names no account.");
     const nonce = await paidIn(wallet, from, { ...token, amount, account }, tell);
-    await followed(session, [token.chainId, token.vault, String(nonce)], tell);
+    await followed(session, [token.chainId, token.vault, String(nonce)], tell, () => !isNewest());
     past.again();
   });
   return (
@@ -43,9 +46,10 @@ export function Deposit({ session, account }: { session: Session; account: numbe
 
 const ENDS: readonly string[] = ["credited", "refunded"];
 
-async function followed(session: Session, deposit: readonly [number, string, string], tell: (words: string) => void): Promise<void> {
+async function followed(session: Session, deposit: readonly [number, string, string], tell: (words: string) => void, isOver: () => boolean): Promise<void> {
   for (let look = 0; look < LOOKS_MAX; look += 1) {
-    const { status, next, reason } = await session.client.deposit(...deposit);
+    const { status, next, reason } = await patient(() => session.client.deposit(...deposit), () => !isOver());
+    if (isOver()) return;
     tell(`${status}: ${(reason ?? "") === "" ? "" : `${reason}. `}${next}`);
     if (ENDS.includes(status)) return;
     await new Promise((resume) => setTimeout(resume, LOOK_MS));

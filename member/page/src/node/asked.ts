@@ -7,6 +7,8 @@ import { type PageStream, REACHED } from "./stream";
 export interface Asked<T> {
   readonly answer: T | undefined;
   readonly problem: Problem | undefined;
+  /** Whether it is asked again by itself. */
+  readonly repeats: boolean;
   again(): void;
 }
 
@@ -73,5 +75,5 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
       for (const end of ends) end();
     };
   }, [...about, turn, everyMs, stream, woken?.topics.join()]);
-  return { ...shown, again: () => setTurn((before) => before + 1) };
+  return { ...shown, repeats: everyMs > 0, again: () => setTurn((before) => before + 1) };
 }

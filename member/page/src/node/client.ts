@@ -1,5 +1,5 @@
 import { type Asked } from "../../../../client/typescript/build/generated";
-import { Client, ClientError, type LightBlockView, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
+import { Client, ClientError, type LightBlockView, NodeRefused, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
 import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
@@ -38,7 +38,7 @@ export interface Problem {
 }
 
 export function problemOf(error: unknown): Problem {
-  if (error instanceof NodeUnreachable) return { words: "The node does not answer. The page asks again by itself.", reached: false };
+  if (error instanceof NodeUnreachable) return { words: "The node does not answer.", reached: false };
   if (error instanceof ClientError) {
     // What a node says begins with its code and has the place.
     const { code, reason, message, remedy } = error;
@@ -46,4 +46,19 @@ export function problemOf(error: unknown): Problem {
   }
   // A wallet's errors are objects with a message.
   return { words: visible((error as { message?: string } | undefined)?.message ?? String(error)), reached: true };
+}
+
+const AGAIN_MS = 1_000;
+
+/** Ask again each second or two, while the node is lost or busy and as long as `goesOn` says. Throws the last error. */
+export async function patient<T>(ask: () => Promise<T>, goesOn: () => boolean): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isPassing = error instanceof NodeUnreachable || (error instanceof NodeRefused && (error.status === 429 || error.status >= 500));
+      if (!isPassing || !goesOn()) throw error;
+      await new Promise((resume) => setTimeout(resume, AGAIN_MS * (1 + Math.random())));
+    }
+  }
 }

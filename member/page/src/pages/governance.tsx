@@ -1,6 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { type EffectView, type GovernanceView, type Whole } from "../../../../client/typescript/src/index";
 import { useAsked } from "../node/asked";
+import { type PageClient, patient } from "../node/client";
+import { asksPerson } from "../node/keys";
 import { type Session } from "../session";
 import { integer, money, shortened, span, time } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
@@ -24,7 +26,7 @@ export function Governance({ session }: { session: Session }) {
         </Panel>
         <Panel title="Proposals">
           {view.proposals.length === 0 && <p class="empty">Nothing is proposed.</p>}
-          {view.proposals.map((proposal) => <ProposalCard session={session} proposal={proposal} now={view.time_ms} />)}
+          {view.proposals.map((proposal) => <ProposalCard key={String(proposal.number)} session={session} proposal={proposal} now={view.time_ms} />)}
         </Panel>
         {view.halts.length > 0 && (
           <Panel title="Halts">
@@ -51,7 +53,7 @@ export function Governance({ session }: { session: Session }) {
 function ProposalCard({ session, proposal, now }: { session: Session; proposal: Proposal; now: Whole }) {
   const signedIn = session.client.signer !== undefined;
   const effect = useAsked(
-    () => (signedIn ? session.client.effect(proposal.number) : Promise.resolve(undefined)),
+    () => (signedIn ? effectOf(session.client, proposal.number) : Promise.resolve(undefined)),
     0, [session.client, proposal.number],
   );
   return (
@@ -69,11 +71,19 @@ function ProposalCard({ session, proposal, now }: { session: Session; proposal: 
         { head: "Now", cell: ({ present }) => present },
         { head: "Then", cell: ({ after }) => after },
       ]} />
-      {signedIn && effect.answer !== undefined && (
-        effect.answer.refusal === "" ? <Effect accounts={effect.answer.accounts} /> : <p>It could not take effect now: <Mark tone="bad">{effect.answer.refusal}</Mark></p>
-      )}
+      {signedIn && <Shown asked={effect} what="its effect on your accounts">{(found) => found !== undefined && (
+        found.refusal === "" ? <Effect accounts={found.accounts} /> : <p>It could not take effect now: <Mark tone="bad">{found.refusal}</Mark></p>
+      )}</Shown>}
     </article>
   );
+}
+
+const PATIENCE_MS = 60_000;
+
+/** A node simulates one proposal a second, for all who ask together. A wallet asks its owner each time, so with one it is asked once. */
+function effectOf(client: PageClient, number: Whole): Promise<EffectView> {
+  const until = asksPerson(client.signer) ? 0 : Date.now() + PATIENCE_MS;
+  return patient(() => client.effect(number), () => Date.now() < until);
 }
 
 /** Own accounts as they are, and as they would be if the proposal were enacted now. */

@@ -12,7 +12,7 @@ import { type Standing, TimeLine } from "../solvency/time_line";
 import { NOTHING, Trusted } from "../solvency/trusted";
 import { integer, shortened } from "../ui/formats";
 import { Figure, Figures, Mark, Panel, Shown, Table } from "../ui/parts";
-import { type Checked, type Trust, verified } from "../verifying";
+import { type Checked, type Trust, trusted, verified } from "../verifying";
 
 /** Epochs with their packages, each checked in this browser; reserves against what is owed; the exit file of the own account. */
 type Package = PackagePage["packages"][number];
@@ -27,16 +27,23 @@ export function Solvency({ session }: { session: Session }) {
   const [outcomes, setOutcomes] = useState<ReadonlyMap<string, Noted>>(new Map());
   // What was verified under another trust is not verified under this one.
   const under = useRef(trust);
-  const change = (changed: Trust): void => {
-    under.current = changed;
-    setTrust(changed);
+  const change = (part: Partial<Trust>): void => {
+    under.current = { ...under.current, ...part };
+    setTrust(under.current);
     setOutcomes(new Map());
   };
   const check = async (line: Package): Promise<void> => {
     const { epoch } = line;
+    const noted = outcomes.get(keyOf(line));
+    if (noted !== undefined && "step" in noted.outcome) return; // it is being checked
     const note = (outcome: Outcome): void => {
       if (under.current === trust) setOutcomes((before) => new Map(before).set(keyOf(line), { epoch, outcome }));
     };
+    try {
+      trusted(trust);
+    } catch (error) {
+      return note({ unanswered: problemOf(error).words }); // the reader's fields say nothing of the package
+    }
     note({ step: "fetching" });
     let file: ArrayBuffer;
     try {

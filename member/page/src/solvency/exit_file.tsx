@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { visible } from "../../../../proofs/browser/src/visible";
 import { problemOf } from "../node/client";
 import { exitFile } from "../node/exit_file";
 import { type Names, type Session, type Token } from "../session";
+import { useNewest } from "../ui/acts";
 import { integer, shortened, time, tokens } from "../ui/formats";
 import { saved } from "../ui/saved";
 import { Checks, toneOf, wordsOf } from "./checks";
@@ -15,39 +16,35 @@ export function ExitFile({ session, trust }: { session: Session; trust: Trust })
   const [verdict, setVerdict] = useState<ExitVerdict | undefined>(undefined);
   const [problem, setProblem] = useState("");
   // What was verified under another trust is not verified under this one, nor does an earlier file's verdict belong to a later file.
-  const asked = useRef(0);
+  const begin = useNewest();
   useEffect(() => {
-    asked.current += 1;
+    begin();
     setVerdict(undefined);
     setProblem("");
   }, [trust]);
   const check = async (file: () => Promise<ArrayBuffer>): Promise<ExitVerdict | undefined> => {
-    const own = (asked.current += 1);
+    const isNewest = begin();
     setVerdict(undefined);
     setProblem("");
     try {
       const found = await verifiedExit(await file(), trust);
-      if (asked.current !== own) return undefined;
+      if (!isNewest()) return undefined;
       setVerdict(found);
       return found;
     } catch (error) {
-      if (asked.current === own) setProblem(problemOf(error).words);
+      if (isNewest()) setProblem(problemOf(error).words);
       return undefined;
     }
   };
   const save = async (own: number): Promise<void> => {
-    try {
+    const made: { name: string; text: string }[] = [];
+    const found = await check(async () => {
       const { name, text, view } = await exitFile(session.client, own);
-      if (view.leaves.length === 0) {
-        setVerdict(undefined);
-        return setProblem(`There was nothing to take out at epoch ${view.epoch}.`);
-      }
-      const found = await check(() => Promise.resolve(new TextEncoder().encode(text).buffer as ArrayBuffer));
-      if (found?.ok === true) saved(name, text);
-    } catch (error) {
-      setVerdict(undefined);
-      setProblem(problemOf(error).words);
-    }
+      if (view.leaves.length === 0) throw new Error(`There was nothing to take out at epoch ${view.epoch}.`);
+      made.push({ name, text });
+      return new TextEncoder().encode(text).buffer as ArrayBuffer;
+    });
+    if (found?.ok === true) for (const { name, text } of made) saved(name, text);
   };
   return (
     <Panel title="Exit file" note="With this file the vaults pay you even if every validator stops for ever. Keep one of each epoch, fetched before the next one closes: the vaults pay by the epoch before the newest. It has secret salts.">

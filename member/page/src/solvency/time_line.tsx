@@ -1,6 +1,6 @@
 import { type PackagePage } from "../../../../client/typescript/src/index";
 import { useEffect, useState } from "preact/hooks";
-import { type PageClient } from "../node/client";
+import { type PageClient, patient } from "../node/client";
 import { integer, LOCALE, time } from "../ui/formats";
 import { Empty, Table } from "../ui/parts";
 
@@ -91,7 +91,7 @@ function useTimes(packages: readonly Package[], client: PageClient): ReadonlyMap
         if (over) return;
         if (found.has(Number(height))) continue;
         try {
-          found.set(Number(height), Number((await client.header(String(height))).time_ms));
+          found.set(Number(height), Number((await patient(() => client.header(String(height)), () => !over)).time_ms));
         } catch {
           continue; // the node keeps this header no more: the epoch stands between those beside it
         }

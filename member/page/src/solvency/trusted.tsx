@@ -4,12 +4,13 @@ import { type Trust } from "../verifying";
 /** What the reader trusts, for packages and exit files alike. */
 export const NOTHING: Trust = { genesis: undefined, hours: "168", set: "", known: "" };
 
-export function Trusted({ trust, change }: { trust: Trust; change: (trust: Trust) => void }) {
-  const field = (name: "hours" | "set" | "known") => (event: { currentTarget: HTMLInputElement }): void => change({ ...trust, [name]: event.currentTarget.value.trim() });
+export function Trusted({ trust, change }: { trust: Trust; change: (part: Partial<Trust>) => void }) {
+  const field = (name: "hours" | "set" | "known") => (event: { currentTarget: HTMLInputElement }): void => change({ [name]: event.currentTarget.value.trim() });
+  const genesis = async (file: File | undefined): Promise<void> => change({ genesis: await file?.arrayBuffer() });
   return (
     <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
       <label for="genesis">Genesis file</label>
-      <input id="genesis" type="file" accept=".json,application/json" onChange={(event) => void event.currentTarget.files?.[0]?.arrayBuffer().then((genesis) => change({ ...trust, genesis }))} />
+      <input id="genesis" type="file" accept=".json,application/json" onChange={(event) => void genesis(event.currentTarget.files?.[0])} />
       <label for="age">Largest age in hours; empty: any age</label>
       <input id="age" inputMode="decimal" autocomplete="off" value={trust.hours} onInput={field("hours")} />
       <details>

@@ -1,7 +1,7 @@
 import { visible } from "../../../../proofs/browser/src/visible";
 
 /** Numbers and times as text, exact and by the reader's locale. Money is text of integers: no number is rounded on its way. */
-export const LOCALE = navigator.language || "en";
+export const LOCALE = new Intl.Locale(navigator.language || "en", { numberingSystem: "latn" }).toString(); // in the digits that are typed, too
 
 /** `micros` × 10^-6 with two digits behind the point, cut toward zero. */
 export const money = (micros: string | bigint): string => scaled(BigInt(micros), 6, 2);

@@ -91,10 +91,11 @@ function Drawn<T>({ answer, draw }: { answer: T; draw: (answer: T) => ComponentC
 
 /** The answer, or what stands in its place; an old answer stays while the node is not reached. */
 export function Shown<T>({ asked, what, children }: { asked: Asked<T>; what: string; children: (answer: T) => ComponentChildren }) {
-  const { answer, problem } = asked;
+  const { answer, problem, repeats } = asked;
   return (
     <>
       {problem !== undefined && <Problem problem={problem} />}
+      {problem !== undefined && (repeats ? !problem.reached && <p class="offline">The page asks again by itself.</p> : <button type="button" onClick={() => asked.again()}>Ask again</button>)}
       {answer !== undefined ? <Contained about={answer}><Drawn answer={answer} draw={children} /></Contained> : problem === undefined && <Loading what={what} />}
     </>
   );
