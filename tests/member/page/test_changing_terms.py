@@ -83,3 +83,18 @@ def test_figures_are_not_read_in_units_that_did_not_come_yet() -> None:
     assert "at once" not in account.notes[-4]
     assert account.notes[-3].split("\t")[2:] == ["12,500,000 smallest units", "–"]
     assert fund.notes[-1] == "not known yet"
+
+
+def test_terms_that_were_refused_are_asked_for_again_soon() -> None:
+    """They are asked for once a minute; until they come, nothing can be signed."""
+    refusals = [429]
+
+    def rewrite(path: str, status: int, value: Any) -> tuple[int, Any]:
+        if path == "/v1/governance/terms" and refusals:
+            return refusals.pop(), {"code": "R0830", "message": "R0830", "at": "terms", "remedy": "Later."}
+        return status, value
+
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), ["see", ".problem", "R0830"], ["pass", 6_000], ["wait", 500]]
+    steps += [["settle"], ["count", "#t-instrument"]]
+    (scene,) = shown(PageView(), {"clock": True, "steps": steps}, rewrite=rewrite)
+    assert scene.notes[-1] == 1

@@ -24,6 +24,7 @@ export interface Woken<T> {
 }
 
 const RARELY_MS = 30_000;
+const SOON_MS = 5_000;
 
 /** Ask when a frame says that there is news, no oftener than each `everyMs`; without a stream each `everyMs`; once if that is 0. */
 export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: readonly unknown[], woken?: Woken<T>): Asked<T> {
@@ -33,7 +34,7 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs: number, about: reado
   useEffect(() => {
     let [over, asking, isOld, failed, timer, askedAt] = [false, false, false, false, 0, 0];
     let current: T | undefined;
-    const pace = (): number => (document.hidden ? 10 * everyMs : stream?.isOpen === true && !isOld ? Math.max(everyMs, RARELY_MS) : everyMs);
+    const pace = (): number => (document.hidden ? 10 * everyMs : stream?.isOpen === true && !isOld ? Math.max(everyMs, RARELY_MS) : failed ? Math.min(everyMs, SOON_MS) : everyMs);
     const plan = (): void => {
       clearTimeout(timer);
       if (over || asking || everyMs <= 0) return;
