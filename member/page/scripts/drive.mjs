@@ -57,7 +57,7 @@ const STEPS = {
 
 /**
  * First answers come late: for the beginning of a path the milliseconds of each, such as { "/v1/state": [2000] }. One that is "lost" never
- * comes, although the node did what it was asked.
+ * comes, and of one that is "cut" a half, although the node did what it was asked.
  */
 async function answerLate(context, late) {
   const left = Object.entries(late).map(([begin, waits]) => [begin, [...waits]]);
@@ -66,6 +66,7 @@ async function answerLate(context, late) {
     const [, waits] = left.find(([begin]) => pathname.startsWith(begin));
     const wait = waits.shift() ?? 0;
     if (wait === "lost") return route.fetch().then(() => route.abort());
+    if (wait === "cut") return route.fetch().then((response) => response.text().then((text) => route.fulfill({ response, body: text.slice(0, text.length / 2) })));
     await new Promise((resume) => setTimeout(resume, wait));
     await route.continue().catch(() => {}); // the scene is over
   });

@@ -32,7 +32,7 @@ def test_a_request_is_signed_once_although_its_button_is_clicked_twice_and_an_an
     steps = [*signed_in(ALICE, secret(1)), *form, clicked_twice("form:has(#w-to) button")]
     done: Step = ["see", "#withdraw-outcome", "Done in block 7"]
     (scene,) = shown(
-        page_view, {"late": {"/v1/submit": ["lost"]}, "steps": [*steps, done, ["settle"], ["text", "main"]]}
+        page_view, {"late": {"/v1/submit": ["lost", "cut"]}, "steps": [*steps, done, ["settle"], ["text", "main"]]}
     )
     requests = {each.nonce for each in page_view.submitted if isinstance(each, Withdrawal)}
     assert len(requests) == 1

@@ -1,5 +1,5 @@
 import { type Asked } from "../../../../client/typescript/build/generated";
-import { Client, ClientError, type LightBlockView, NodeRefused, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
+import { BadAnswer, Client, ClientError, type LightBlockView, NodeRefused, NodeUnreachable, type Signer, type Whole } from "../../../../client/typescript/src/index";
 import { visible } from "../../../../proofs/browser/src/visible";
 
 /** The node that served the page, asked by the client of `client/typescript`. */
@@ -50,13 +50,14 @@ export function problemOf(error: unknown): Problem {
 
 const AGAIN_MS = 1_000;
 
-/** Ask again each second or two, while the node is lost or busy and as long as `goesOn` says. Throws the last error. */
+/** Ask again each second or two, while the node is lost or busy, or its answer no whole one, and as long as `goesOn` says. Throws the last error. */
 export async function patient<T>(ask: () => Promise<T>, goesOn: () => boolean): Promise<T> {
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      const isPassing = error instanceof NodeUnreachable || (error instanceof NodeRefused && (error.status === 429 || error.status >= 500));
+      const isCut = error instanceof BadAnswer && error.at === "body";
+      const isPassing = error instanceof NodeUnreachable || isCut || (error instanceof NodeRefused && (error.status === 429 || error.status >= 500));
       if (!isPassing || !goesOn()) throw error;
       await new Promise((resume) => setTimeout(resume, AGAIN_MS * (1 + Math.random())));
     }
