@@ -207,8 +207,12 @@ def test_a_statement_of_a_day_is_shown_and_saved(node_view: NodeView) -> None:
 
 
 def test_a_day_that_the_node_does_not_keep_is_refused_in_words(node_view: NodeView) -> None:
-    last = ["click", "tr:last-child button[aria-label^='Show the statement']"]
-    (scene,) = shown(node_view, [*signed_in(ALICE, secret(1)), last, ["see", ".problem", "R08"]])
+    first, last = (f"tr:{each}-child button[aria-label^='Show the statement']" for each in ("first", "last"))
+    shows: list[Step] = [["click", first], ["click", last], ["see", ".problem", "R08"]]
+    later: list[Step] = [["wait", 2_500], ["count", "#statement"]]
+    steps = [*signed_in(ALICE, secret(1)), *shows, *later]
+    (scene,) = shown(node_view, {"late": {"/v1/statements/": [2_000]}, "steps": steps})
+    assert scene.notes[-1] == 0, "the day that was asked for before has no place any more"
     assert any(each.startswith("404 /v1/statements/") for each in scene.refused)
 
 
