@@ -44,6 +44,7 @@ function ownStream(own: { readonly signer: Signer; readonly account: number } | 
 export function App() {
   const [view, setView] = useState(shownView());
   const [own, setOwn] = useState<{ readonly signer: Signer; readonly account: number } | undefined>(undefined);
+  const ended = useRef(new WeakSet<Signer>());
   const { state, problem, streams } = useLive(live);
   const terms = useAsked(() => anonymous.ask<unknown>("GET", "/v1/governance/terms"), 60_000, [], { stream, topics: ["governance"] });
   useEffect(() => {
@@ -71,7 +72,11 @@ export function App() {
   const session: Session = {
     client, live, names, terms, own: events, account: own?.account,
     signIn: (signer, account) => setOwn({ signer, account }),
-    signOut: () => setOwn(undefined),
+    signOut: () => {
+      if (own !== undefined) ended.current.add(own.signer);
+      setOwn(undefined);
+    },
+    hasEnded: (signer) => ended.current.has(signer),
   };
   const [, title, View] = VIEWS.find(([path]) => path === view) ?? VIEWS[0]!;
   useEffect(() => void (document.title = `${title} – crossclear`), [title]);

@@ -17,6 +17,8 @@ export interface Session {
   readonly account: number | undefined;
   signIn(signer: Signer, account: number): void;
   signOut(): void;
+  /** Whether its owner signed out since: what was begun before is signed no more. */
+  hasEnded(signer: Signer): boolean;
 }
 
 /** A token on its chain, as the terms list it. */

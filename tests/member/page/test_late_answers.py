@@ -106,3 +106,33 @@ def test_a_deposit_is_paid_once_and_followed_although_an_answer_is_lost() -> Non
     steps += [["see", "#deposit-outcome", "credited"], ["evaluate", "window.ethereum.asked"]]
     (scene,) = shown(PageView(), {"late": {"/v1/deposits/": ["lost"]}, "steps": steps}, rewrite=rewrite)
     assert scene.notes[-1].count("eth_sendTransaction") == 2, "an allowance and a payment"
+
+
+HOLD = """(() => {
+  const asked = fetch;
+  window.fetch = async (question, options) => {
+    if (window.held && question.url.endsWith("/v1/accounts/1")) await new Promise((done) => setTimeout(done, 1_000));
+    return asked(question, options);
+  };
+})()"""
+"""Answers about the account come late once `held` is set."""
+
+
+def test_who_signed_out_signs_nothing_more() -> None:
+    """The nonce of a withdrawal came after its owner had signed out, and its key signed."""
+    page_view = PageView()
+    steps: list[Step] = [*view("account"), ["evaluate", HOLD], *signed_in(ALICE, secret(1))[2:]]
+    steps += [
+        ["fill", "#w-amount", "12.5"],
+        ["fill", "#w-to", TO],
+        ["settle"],
+        ["evaluate", "void (window.held = true)"],
+    ]
+    steps += [
+        ["click", "form:has(#w-to) button"],
+        ["click", "text=Sign out"],
+        ["see", "h2", "Sign in"],
+        ["wait", 2_500],
+    ]
+    shown(page_view, steps)
+    assert page_view.submitted == []

@@ -16,7 +16,9 @@ export async function submitted<R extends RequestBody>(session: Session, request
 export async function signedIn<R extends RequestBody>(session: Session, request: R, places: readonly (keyof R & string)[]): Promise<R> {
   const own: Signer | undefined = session.client.signer;
   if (own === undefined) throw new Error("Sign in first.");
-  return signed(await session.client.network(), request, Object.fromEntries(places.map((place) => [place, own])));
+  const network = await session.client.network();
+  if (session.hasEnded(own)) throw new Error("You signed out: nothing was signed.");
+  return signed(network, request, Object.fromEntries(places.map((place) => [place, own])));
 }
 
 const SECONDS_MAX = 120;
