@@ -8,7 +8,6 @@ read ahead: who takes frames slowly is held up by the connection, and at the wor
 from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any, Protocol
 
-import anyio
 import msgspec
 
 from crossclear_client.errors import BadAnswer, NodeRefused
@@ -19,8 +18,6 @@ from crossclear_client.transport import BUSY, Answer, Retries, Transport, refusa
 CURSOR = r"\A(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?\Z"
 STREAM_OLD, STREAM_SLOW, STREAM_ENDING = "R0960", "R0963", "R0965"
 """What followed the cursor is forgotten; the reader was too slow; the node ends."""
-SILENT_SECONDS_MAX = 30.0
-"""A node sends a heartbeat every five seconds: after so long without a frame the connection is taken for dead."""
 _KINDS = frozenset(("snapshot", "delta"))
 Headers = Callable[[str], Awaitable[dict[str, str]]]
 """Of a request of a target, signed anew for each attempt."""
@@ -93,8 +90,7 @@ class FrameStream(ReopenedStream[Frame]):
         try:
             if not self._is_open:
                 return await self._open()
-            with anyio.fail_after(SILENT_SECONDS_MAX):
-                self._frames = await self._connection.next()
+            self._frames = await self._unless_silent(self._connection.next())
             if not self._frames:
                 await self._again("the node closed the connection")
         except (httpx.TransportError, OSError) as error:

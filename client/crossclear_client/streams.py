@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+R = TypeVar("R")
 EVENT_BYTES_MAX = 1 << 20
+SILENT_SECONDS_MAX = 30.0
+"""A node sends an event every few seconds: after so long without one it is left. What is no event does not count."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -110,6 +113,12 @@ class ReopenedStream(Generic[T]):
         """What comes next."""
         raise NotImplementedError
 
+    async def _unless_silent(self, reading: Awaitable[R]) -> R:
+        """What is read. Raises TimeoutError where nothing whole comes, however much drips."""
+        with anyio.move_on_after(SILENT_SECONDS_MAX):
+            return await reading
+        raise TimeoutError(f"no event for {SILENT_SECONDS_MAX:g} s")
+
     async def _again(self, why: str, asked: float | None = None) -> None:
         """Wait before another connection. Raises StreamLost after too many in a row without anything."""
         await self._close()
@@ -184,8 +193,8 @@ class EventStream(ReopenedStream[T]):
                 if not self._is_open:
                     await self._open()
                     continue
-                event = await self._source.next()
-            except httpx.TransportError as error:
+                event = await self._unless_silent(self._source.next())
+            except (httpx.TransportError, TimeoutError) as error:
                 await self._again(str(error) or repr(error))
                 continue
             if event is None:  # the node ends a stream from time to time

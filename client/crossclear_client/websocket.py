@@ -13,6 +13,7 @@ import anyio
 
 from crossclear_client.errors import BadAnswer
 from crossclear_client.frames import Frame, frames_of
+from crossclear_client.streams import SILENT_SECONDS_MAX
 from crossclear_client.transport import Answer, Transport
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from wsproto.events import Event
 
 MESSAGE_BYTES_MAX = 4 << 20
-SILENT_SECONDS_MAX = 30.0
-"""A node sends a heartbeat every five seconds: after so long without anything the connection is taken for dead."""
 SUBPROTOCOL = "crossclear.v1"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """Of RFC 6455, section 1.3."""

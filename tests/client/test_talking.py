@@ -445,6 +445,23 @@ def test_a_frame_that_was_not_asked_for_is_no_answer(play: Any, topic: str, kind
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_node_that_sends_comments_and_no_frame_is_left(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something comes every few seconds from a node that lives: what is no frame does not count."""
-    monkeypatch.setattr("crossclear_client.frames.SILENT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("crossclear_client.streams.SILENT_SECONDS_MAX", 0.05)
     with pytest.raises(errors.StreamLost):
         _opened_at(backend, lambda: httpx.Response(200, stream=Endless(100_000, 1, 0.001)), socket=False)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_node_that_sends_comments_and_no_step_is_left(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with frames: the node itself ends a stream of steps before so long has passed."""
+    monkeypatch.setattr("crossclear_client.streams.SILENT_SECONDS_MAX", 0.05)
+
+    async def played() -> None:
+        answered = httpx.MockTransport(lambda request: httpx.Response(200, stream=Endless(1_000, 1, 0.001)))
+        async with (
+            Client("http://node", KEY, network=NETWORK, retries=Retries(attempts=1), transport=answered) as client,
+            client.stream("/v1/x", dict[str, int]) as steps,
+        ):
+            await anext(steps)
+
+    with pytest.raises(errors.StreamLost, match="no event for"):
+        anyio.run(played, backend=backend)

@@ -31,7 +31,7 @@ def test_its_own_tests_pass(file: Path) -> None:
 
 
 def test_every_file_of_tests_is_run() -> None:
-    assert [file.name for file in FILES] == ["signing.test.mjs", "talking.test.mjs"]
+    assert [file.name for file in FILES] == ["signing.test.mjs", "streams.test.mjs", "talking.test.mjs"]
 
 
 def test_packages_are_locked_by_hash_and_by_no_registry() -> None:

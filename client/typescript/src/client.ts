@@ -9,7 +9,7 @@ import { idOf, submission } from "./request.js";
 import { authorization, signed, type Signer } from "./signing.js";
 import { FrameStream, overEvents, overSocket } from "./frames.js";
 import { follow, watch } from "./streams.js";
-import { type Answer, ANSWER_BYTES_MAX, ask, pause, RETRIES, type Retries, retryAfter } from "./transport.js";
+import { type Answer, ANSWER_BYTES_MAX, ask, opened, pause, RETRIES, type Retries, retryAfter } from "./transport.js";
 
 /** `network`: the id, 32 bytes or hex, from a genesis that you trust; without it the node's word is taken. Times in seconds. */
 export interface Options {
@@ -185,7 +185,7 @@ export class Client extends Questions {
   stream<T>(path: string, options: { readonly signed?: boolean; readonly lastId?: string } = {}): AsyncGenerator<{ readonly value: T; readonly id: string }> {
     const open = async (lastId: string): Promise<Response> => {
       const headers: Record<string, string> = { accept: "text/event-stream", ...(lastId ? { "last-event-id": lastId } : {}) };
-      return this.#fetch(await this.#request("GET", path, { signed: options.signed ?? false }, headers), { redirect: "error" });
+      return opened(await this.#request("GET", path, { signed: options.signed ?? false }, headers), this.#fetch, this.#timeout);
     };
     return follow<T>(open, path, this.#retries, this.#timeout, options.lastId);
   }
@@ -198,7 +198,7 @@ export class Client extends Questions {
     const path = `/v1/stream?topics=${topics.join(",")}`;
     const asked = (after: string) =>
       this.#request("GET", path + (after && `&cursor=${after}`), { signed: this.signer !== undefined }, { accept: "text/event-stream" });
-    const open = async (after: string, signal: AbortSignal): Promise<Response> => this.#fetch(await asked(after), { signal, redirect: "error" });
+    const open = async (after: string, signal: AbortSignal): Promise<Response> => opened(await asked(after), this.#fetch, this.#timeout, signal);
     const dial = async (after: string): Promise<WebSocket> => {
       const { url, headers } = await asked(after);
       const signature = headers.get("authorization")?.replace("Crossclear ", "").replaceAll(":", ".");

@@ -4,7 +4,7 @@
  */
 import { BadAnswer, NodeUnreachable, StreamLost } from "./errors.js";
 import { readJson, writeJson } from "./json.js";
-import { EventParser, eventsOf } from "./streams.js";
+import { EventParser, eventsOf, Silence } from "./streams.js";
 import { BUSY, type Retries, refusal, refusalText, retryAfter, waitOf } from "./transport.js";
 
 /**
@@ -138,7 +138,6 @@ async function refusedBy(response: Response, timeout: number): Promise<Refused> 
 
 const MESSAGE_CHARS_MAX = 4 << 20;
 const WAITING_CHARS_MAX = 8 << 20;
-const SILENT_MS_MAX = 30_000;
 
 /**
  * Over a WebSocket. The platform's hands over messages whether or not they are taken: of more than eight million characters that
@@ -179,7 +178,7 @@ class Inbox {
   private isOver = false;
   private fault: Error | undefined;
   private wake: (() => void) | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly silence = new Silence(() => this.end());
 
   constructor(private readonly socket: WebSocket) {
     socket.onopen = () => { this.opened = true; this.hear(); };
@@ -199,7 +198,7 @@ class Inbox {
   }
 
   close(): void {
-    clearTimeout(this.timer);
+    this.silence.end();
     this.isOver = true;
     if (this.socket.readyState <= 1) this.socket.close();
   }
@@ -221,10 +220,8 @@ class Inbox {
     this.wake?.();
   }
 
-  /** A node sends something every few seconds; a connection that is silent for longer is taken for dead. */
   private hear(): void {
-    clearTimeout(this.timer);
-    if (!this.isOver) this.timer = setTimeout(() => this.end(), SILENT_MS_MAX);
+    if (!this.isOver) this.silence.begin();
   }
 
   end(): void {

@@ -7,29 +7,60 @@ export interface Event { readonly data: string; readonly id: string; readonly ev
 const EVENT_CHARS_MAX = 1 << 20;
 const SILENT_SECONDS_MAX = 30;
 
+/**
+ * A node sends an event every few seconds: after so long without one `leave` is called. What is no event does not count, and
+ * neither does the time in which nobody waits for one.
+ */
+export class Silence {
+  isOver = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly leave: () => void) {}
+
+  /** An event came, or somebody begins to wait for one. */
+  begin(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.isOver = true;
+      this.leave();
+    }, SILENT_SECONDS_MAX * 1_000);
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+}
+
 /** Text in, events out (HTML standard, "Server-sent events"). Throws BadAnswer for an event beyond a megabyte. */
 export class EventParser {
   lastId = "";
   private rest = "";
   private data: string[] = [];
+  private size = 0;
   private event = "";
 
   push(text: string): Event[] {
     const lines = (this.rest + text).split(/\r\n|\n|\r(?!$)/);
     this.rest = lines.pop() ?? "";
-    if (this.rest.length + this.data.reduce((size, each) => size + each.length, 0) > EVENT_CHARS_MAX) {
-      throw new BadAnswer("stream", `an event of more than ${EVENT_CHARS_MAX} characters`);
-    }
-    return lines.flatMap((line) => this.line(line));
+    const events = lines.flatMap((line) => this.line(line));
+    this.bounded(this.size + this.rest.length);
+    return events;
+  }
+
+  private bounded(size: number): void {
+    if (size > EVENT_CHARS_MAX) throw new BadAnswer("stream", `an event of more than ${EVENT_CHARS_MAX} characters`);
   }
 
   private line(line: string): Event[] {
     if (line === "") {
       const [data, event] = [this.data, this.event];
       this.data = [];
+      this.size = 0;
       this.event = "";
       return data.length > 0 ? [{ data: data.join("\n"), id: this.lastId, event: event || "message" }] : [];
     }
+    this.size += line.length + 1;
+    this.bounded(this.size);
     const at = line.indexOf(":");
     const name = at < 0 ? line : line.slice(0, at);
     const value = at < 0 ? "" : line.slice(at + 1).replace(/^ /, "");
@@ -72,32 +103,29 @@ export async function* follow<T>(
   }
 }
 
-/** The events of a response, as `parser` reads them. */
+/** The events of a response, as `parser` reads them. Throws TypeError after 30 seconds without one. */
 export async function* eventsOf(response: Response, parser: EventParser): AsyncGenerator<Event> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   const decoder = new TextDecoder();
+  const leave = () => reader.cancel().catch(() => undefined);
+  const silence = new Silence(leave);
   try {
     for (;;) {
-      const { done, value } = await unlessSilent(reader.read());
-      if (done) return;
-      yield* parser.push(decoder.decode(value, { stream: true }));
+      silence.begin();
+      let found: Event[] = [];
+      while (found.length === 0) {
+        const { done, value } = await reader.read();
+        if (silence.isOver) throw new TypeError(`no event for ${SILENT_SECONDS_MAX} s`);
+        if (done) return;
+        found = parser.push(decoder.decode(value, { stream: true }));
+      }
+      silence.end();
+      yield* found;
     }
   } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** A node sends something every few seconds; a connection that is silent for longer is taken for dead. */
-async function unlessSilent<T>(reading: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TypeError(`silent for ${SILENT_SECONDS_MAX} s`)), SILENT_SECONDS_MAX * 1_000);
-  });
-  try {
-    return await Promise.race([reading, silence]);
-  } finally {
-    clearTimeout(timer);
+    silence.end();
+    await leave();
   }
 }
 

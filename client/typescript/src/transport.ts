@@ -62,6 +62,17 @@ async function once(request: Request, fetcher: typeof fetch, timeout: number, li
   return { status: response.status, headers: response.headers, body: await bodyOf(response, limit) };
 }
 
+/** A response whose head has come. Throws TypeError after the time without one, and what `signal` aborts with. */
+export async function opened(request: Request, fetcher: typeof fetch, timeout: number, signal?: AbortSignal): Promise<Response> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new TypeError(`no answer within ${timeout} s`)), timeout * 1_000);
+  try {
+    return await fetcher(request, { signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]), redirect: "error" });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** What a node answers in the place of a stream. Throws BadAnswer beyond 64 KB, TypeError where it drips too long. */
 export async function refusalText(response: Response, timeout: number): Promise<string> {
   let late: ReturnType<typeof setTimeout> | undefined;
