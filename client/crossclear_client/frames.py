@@ -5,7 +5,7 @@ node no longer keeps what followed, a frame `gap` says so before the snapshots t
 read ahead: who takes frames slowly is held up by the connection, and at the worst comes back after its cursor.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -19,6 +19,18 @@ CURSOR = r"\A(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?\Z"
 STREAM_OLD, STREAM_SLOW, STREAM_ENDING = "R0960", "R0963", "R0965"
 """What followed the cursor is forgotten; the reader was too slow; the node ends."""
 _KINDS = frozenset(("snapshot", "delta"))
+ACCOUNT_FIELDS = (
+    "account",
+    "buyer",
+    "seller",
+    "recipient",
+    "named_account",
+    "bidder",
+    "fund",
+    "backstop",
+    "estate",
+)
+"""Fields of receipts that are an account; lists have others."""
 Headers = Callable[[str], Awaitable[dict[str, str]]]
 """Of a request of a target, signed anew for each attempt."""
 
@@ -80,6 +92,8 @@ class FrameStream(ReopenedStream[Frame]):
     def _noted(self, frame: Frame) -> Frame | None:
         if frame.kind != "heartbeat" and (frame.kind not in _KINDS or frame.topic not in self._topics):
             raise BadAnswer("stream", f"a frame {frame.kind[:16]!r} of {frame.topic[:32]!r} was not asked for")
+        if frame.kind != "heartbeat" and not is_of_topic(frame.topic, frame.data):
+            raise BadAnswer("stream", f"a frame of {frame.topic} is about another account")
         self._failed, self.cursor = 0, frame.cursor
         return None if frame.kind == "heartbeat" else frame
 
@@ -127,6 +141,36 @@ class FrameStream(ReopenedStream[Frame]):
         await self._close()
         before, self.cursor = self.cursor, ""
         return Frame("", before, "gap", data)
+
+
+def is_of_topic(topic: str, data: dict[str, Any]) -> bool:
+    """Whether the data is of the account that the topic names, as far as it names accounts: a receipt may name others
+    beside it."""
+    kind, _, account = topic.partition(":")
+    if kind == "account":
+        return str(data.get("account", account)) == account
+    if kind != "receipts" or "details" not in data:
+        return True
+    details = data["details"]
+    named = tuple(_accounts(details)) if isinstance(details, dict) else ("",)
+    return not named or account in named
+
+
+def _accounts(details: dict[str, Any]) -> Iterator[str]:
+    """What may be accounts in a receipt: its fields that are one, and everything in lists."""
+    inner = []
+    for name, value in details.items():
+        if isinstance(value, list | dict):
+            inner.append(value)
+        elif name in ACCOUNT_FIELDS:
+            yield str(value)
+    while inner:
+        value = inner.pop()
+        for each in value.values() if isinstance(value, dict) else value:
+            if isinstance(each, list | dict):
+                inner.append(each)
+            else:
+                yield str(each)
 
 
 class EventConnection:

@@ -7,6 +7,7 @@ is sent whole at first, then what changed; where a reader is late, the values in
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -51,6 +52,18 @@ pages can't set headers of a WebSocket."""
 CLOSE_ENDING, CLOSE_REFUSED = 1001, 1008
 """Codes of RFC 6455 with which a node closes: it ends itself; the reader is refused by the code in the last frame."""
 _CURSOR = re.compile(CURSOR_PATTERN)
+ACCOUNT_FIELDS = (
+    "account",
+    "buyer",
+    "seller",
+    "recipient",
+    "named_account",
+    "bidder",
+    "fund",
+    "backstop",
+    "estate",
+)
+"""Fields of receipts that are an account; lists have others."""
 
 
 class Cursor(Body, frozen=True, order=True):
@@ -154,3 +167,33 @@ class StreamFrame(Body, frozen=True):
     """Empty in a first snapshot that others follow: a stream that breaks off there begins anew."""
     kind: Literal["snapshot", "delta", "heartbeat", "end"]
     data: dict[str, Any]
+
+
+def is_of_topic(topic: str, data: Mapping[str, Any]) -> bool:
+    """Whether the data is of the account that the topic names, as far as it names accounts: a receipt may name others
+    beside it."""
+    kind, _, account = topic.partition(":")
+    if kind == "account":
+        return str(data.get("account", account)) == account
+    if kind != "receipts" or "details" not in data:
+        return True
+    details = data["details"]
+    named = tuple(_accounts(details)) if isinstance(details, dict) else ("",)
+    return not named or account in named
+
+
+def _accounts(details: dict[str, Any]) -> Iterator[str]:
+    """What may be accounts in a receipt: its fields that are one, and everything in lists."""
+    inner: list[Any] = []
+    for name, value in details.items():
+        if isinstance(value, list | dict):
+            inner.append(value)
+        elif name in ACCOUNT_FIELDS:
+            yield str(value)
+    while inner:
+        value = inner.pop()
+        for each in value.values() if isinstance(value, dict) else value:
+            if isinstance(each, list | dict):
+                inner.append(each)
+            else:
+                yield str(each)

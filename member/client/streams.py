@@ -20,7 +20,7 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError,
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.base.plain_json import read_json
-from member.api.streams import StreamFrame
+from member.api.streams import StreamFrame, is_of_topic
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.client.node_refusal import refusal_of
@@ -106,14 +106,24 @@ class StreamReader:
                 frames = read_json(data, tuple[StreamFrame, ...])
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=str(error)[:200]) from None
+            if not frames:
+                # Else a node that sends such messages would never be left.
+                raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why="a message has no frame")
             for each in frames:
-                if each.kind in ("snapshot", "delta") and each.topic not in self.topics:
-                    raise RemoteFault(NodeCode.NODE_ANSWER, "stream", topic=each.topic, why="it was not asked for")
+                if each.kind in ("snapshot", "delta"):
+                    self._check(each)
                 self.cursor = each.cursor
                 if each.kind == "end":
                     self._ended(each)
                 elif each.kind != "heartbeat":
                     take(each)
+
+    def _check(self, frame: StreamFrame) -> None:
+        """Raises RemoteFault for what was not asked for."""
+        if frame.topic not in self.topics:
+            raise RemoteFault(NodeCode.NODE_ANSWER, "stream", topic=frame.topic, why="it was not asked for")
+        if not is_of_topic(frame.topic, frame.data):
+            raise RemoteFault(NodeCode.NODE_ANSWER, "stream", topic=frame.topic, why="it is about another account")
 
     def _ended(self, end: StreamFrame) -> None:
         """Raises RemoteFault where coming back would not help."""

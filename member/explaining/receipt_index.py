@@ -120,6 +120,8 @@ BESIDE_MEMBERS = frozenset(
     )
 )
 """Kinds that name an account beside its member, who is not the defaulter."""
+NAMING_FIELDS = ("account", "buyer", "seller", "recipient", "named_account")
+"""Of any receipt: fields (or properties) that name an account."""
 _TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 _OF_ACCOUNTS = frozenset((WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.CLAIMS))
 """Layers whose payers are accounts; those of the others are members."""
@@ -171,8 +173,7 @@ def receipt_accounts(receipt: Receipt) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def _naming(kind: type[Receipt]) -> tuple[str, ...]:
     """Fields (or properties) of a kind of receipt that name an account."""
-    named_by = ("account", "buyer", "seller", "recipient", "named_account")
-    return tuple(field for field in named_by if hasattr(kind, field))
+    return tuple(field for field in NAMING_FIELDS if hasattr(kind, field))
 
 
 _BESIDE_TAG = b"crossclear/masked-account/beside-its-member/v1"

@@ -243,7 +243,7 @@ def test_a_stream_goes_on_after_the_last_step_that_it_got(play: Any) -> None:
     assert [each.headers.get("last-event-id") for each in node.asked] == [None, "a-2", "a-2", "a-2", "a-3"]
 
 
-def frame(topic: str, cursor: str, kind: str, **data: Any) -> tuple[str, Any]:
+def frame(topic: str, cursor: str, kind: str, /, **data: Any) -> tuple[str, Any]:
     return cursor, {"topic": topic, "cursor": cursor, "kind": kind, "data": data}
 
 
@@ -440,6 +440,57 @@ def test_a_frame_that_was_not_asked_for_is_no_answer(play: Any, topic: str, kind
 
     with pytest.raises(errors.BadAnswer):
         play(node, story)
+
+
+RECEIPT = {"height": 8, "index": 0, "kind": "X"}
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "delta"])
+@pytest.mark.parametrize(
+    ("topic", "data"),
+    [
+        ("account:1", {"account": 2, "equity_micros": "5"}),
+        ("account:1", {"account": "2"}),
+        ("account:1", {"account": None}),
+        ("receipts:1", {**RECEIPT, "details": {"account": "2", "lots": "1"}}),
+        ("receipts:1", {**RECEIPT, "details": {"buyer": "2", "seller": "3"}}),
+        ("receipts:1", {**RECEIPT, "details": {"account": "2", "paid": [["3", "11"]]}}),
+        ("receipts:1", {**RECEIPT, "details": "1"}),
+    ],
+)
+def test_data_of_another_account_is_no_answer(topic: str, data: dict[str, Any], kind: str) -> None:
+    node = Node(events(frame(topic, "8:0", kind, **data)))
+    with pytest.raises(errors.BadAnswer, match="another account"):
+        _first_frame(node, topic)
+
+
+@pytest.mark.parametrize(
+    ("topic", "data"),
+    [
+        ("account:1", {"account": 1}),
+        ("account:1", {"equity_micros": "5"}),
+        ("receipts:1", {"height": 7}),
+        ("receipts:1", {**RECEIPT, "details": {"account": "2", "recipient": "1"}}),
+        ("receipts:1", {**RECEIPT, "details": {"account": "2", "paid": [["3", "9"], ["1", "4"]]}}),
+        ("receipts:1", {**RECEIPT, "details": {"steps": [{"shares": [{"payer": "1"}]}]}}),
+        ("receipts:1", {**RECEIPT, "details": {"paths": 3}}),
+        ("calls", {**RECEIPT, "details": {"account": "2"}}),
+    ],
+)
+def test_data_of_the_topics_account_is_taken(topic: str, data: dict[str, Any]) -> None:
+    assert _first_frame(Node(events(frame(topic, "8:0", "delta", **data))), topic).data == data
+
+
+def _first_frame(node: Node, topic: str) -> Any:
+    async def played() -> Any:
+        transport = httpx.MockTransport(lambda request: streamed(node(request)))
+        async with (
+            Client("http://node", KEY, network=NETWORK, retries=FAST, transport=transport) as client,
+            client.follow(topic) as frames,
+        ):
+            return await anext(frames)
+
+    return anyio.run(played)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

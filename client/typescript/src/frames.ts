@@ -26,6 +26,8 @@ export class Refused extends Error {
 /** Of a frame; empty in a first snapshot that others follow. The next request is signed with it. */
 const CURSOR = /^(?:(?:0|[1-9][0-9]{0,17}):(?:0|[1-9][0-9]{0,8}))?$/;
 const KINDS = ["snapshot", "delta"];
+/** Fields of receipts that are an account; lists have others. */
+const ACCOUNT_FIELDS = ["account", "buyer", "seller", "recipient", "named_account", "bidder", "fund", "backstop", "estate"];
 const [OLD, SLOW, ENDING] = ["R0960", "R0963", "R0965"];
 
 /** `turned`: called with true when the first frame of a connection comes, and with false when a connection ended. */
@@ -80,6 +82,9 @@ export class FrameStream implements AsyncIterable<Frame> {
           if (frame.kind !== "heartbeat" && (!KINDS.includes(frame.kind) || !this.topics.includes(frame.topic))) {
             throw new BadAnswer("stream", `a frame ${String(frame.kind).slice(0, 16)} of ${String(frame.topic).slice(0, 32)} was not asked for`);
           }
+          if (frame.kind !== "heartbeat" && !isOfTopic(frame.topic, frame.data as Fields)) {
+            throw new BadAnswer("stream", `a frame of ${frame.topic} is about another account`);
+          }
           [this.cursor, failed] = [frame.cursor, 0];
           if (!isOpen) turned?.(true);
           isOpen = true;
@@ -123,12 +128,49 @@ export class FrameStream implements AsyncIterable<Frame> {
   }
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Throws BadAnswer for what is no frame; kind, topic and cursor are looked at where it is taken. */
+function frameOf(value: unknown): Frame {
+  if (!isFields(value) || typeof value["topic"] !== "string" || !isFields(value["data"])) throw new BadAnswer("stream", "an event that is no frame");
+  return value as unknown as Frame;
+}
+
+/** Whether the data is of the account that the topic names, as far as it names accounts: a receipt may name others beside it. */
+function isOfTopic(topic: string, data: Fields): boolean {
+  const [kind, account = ""] = topic.split(":");
+  if (kind === "account") return !("account" in data) || String(data["account"]) === account;
+  if (kind !== "receipts" || !("details" in data)) return true;
+  const details = data["details"];
+  const named = isFields(details) ? accountsOf(details) : [""];
+  return named.length === 0 || named.includes(account);
+}
+
+/** What may be accounts in a receipt: its fields that are one, and everything in lists. */
+function accountsOf(details: Fields): string[] {
+  const named: string[] = [];
+  const inner: object[] = [];
+  const isInner = (value: unknown): value is object => typeof value === "object" && value !== null;
+  for (const [name, value] of Object.entries(details)) {
+    if (isInner(value)) inner.push(value);
+    else if (ACCOUNT_FIELDS.includes(name)) named.push(String(value));
+  }
+  for (let value = inner.pop(); value !== undefined; value = inner.pop()) {
+    for (const each of Object.values(value) as unknown[]) {
+      if (isInner(each)) inner.push(each);
+      else named.push(String(each));
+    }
+  }
+  return named;
+}
+
 /** Over server-sent events. `open` asks with a cursor. */
 export function overEvents(open: (cursor: string, signal: AbortSignal) => Promise<Response>, timeout: number): Connect {
   return async function* connect(cursor, signal) {
     const response = await open(cursor, signal);
     if (response.status !== 200) throw await refusedBy(response, timeout);
-    for await (const event of eventsOf(response, new EventParser())) yield readJson(event.data) as Frame;
+    for await (const event of eventsOf(response, new EventParser())) yield frameOf(readJson(event.data));
   };
 }
 
@@ -155,9 +197,9 @@ export function overSocket(
       for (;;) {
         const message = await inbox.next();
         if (message === undefined) break;
-        const found = readJson(message) as Frame[];
+        const found = readJson(message);
         if (!Array.isArray(found) || found.length === 0) throw new BadAnswer("stream", "a message without a frame");
-        yield* found;
+        yield* found.map(frameOf);
       }
     } finally {
       inbox.close();

@@ -1,7 +1,7 @@
 // Streams of a node that drips, or sends what it was not asked for. The clock is the test's: no second passes.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Client, StreamLost } from "../build/index.js";
+import { BadAnswer, Client, StreamLost } from "../build/index.js";
 
 const network = new Uint8Array(32).fill(42);
 const once = { attempts: 1, firstWait: 0.001, longestWait: 0.002 };
@@ -68,3 +68,43 @@ test("an event without end is refused, also where its lines say nothing", async 
     await assert.rejects(first(clientAt(async () => new Response(drip.body)).follow(["heights"])), /more than/);
   }
 });
+
+const receipt = (details) => ({ height: 8, index: 0, kind: "X", details });
+for (const [topic, data] of [
+  ["account:1", { account: 2, equity_micros: "5" }],
+  ["account:1", { account: "2" }],
+  ["account:1", { account: null }],
+  ["receipts:1", receipt({ account: "2", lots: "1" })],
+  ["receipts:1", receipt({ buyer: "2", seller: "3" })],
+  ["receipts:1", receipt({ account: "2", paid: [["3", "11"]] })],
+  ["receipts:1", receipt("1")],
+]) {
+  test(`data of another account is no answer: ${topic} ${JSON.stringify(data)}`, async () => {
+    for (const kind of ["snapshot", "delta"]) {
+      const client = clientAt(async () => new Response(event(frame(topic, "8:0", kind, data))));
+      await assert.rejects(first(client.follow([topic])), (error) => error instanceof BadAnswer && /another account/.test(error.message));
+    }
+  });
+}
+
+for (const [topic, data] of [
+  ["account:1", { account: 1 }],
+  ["account:1", { equity_micros: "5" }],
+  ["receipts:1", { height: 7 }],
+  ["receipts:1", receipt({ account: "2", recipient: "1" })],
+  ["receipts:1", receipt({ account: "2", paid: [["3", "9"], ["1", "4"]] })],
+  ["receipts:1", receipt({ steps: [{ shares: [{ payer: "1" }] }] })],
+  ["receipts:1", receipt({ paths: 3 })],
+  ["calls", receipt({ account: "2" })],
+]) {
+  test(`data of the topic's account is taken: ${topic} ${JSON.stringify(data)}`, async () => {
+    const client = clientAt(async () => new Response(event(frame(topic, "8:0", "delta", data))));
+    assert.deepEqual((await first(client.follow([topic]))).data, data);
+  });
+}
+
+for (const value of ["null", "7", "[]", '{"cursor":"8:0","kind":"heartbeat"}', '{"topic":"heights","cursor":"8:0","kind":"delta"}', '{"topic":"heights","cursor":"8:0","kind":"delta","data":[]}']) {
+  test(`an event that is no frame is no answer: ${value}`, async () => {
+    await assert.rejects(first(clientAt(async () => new Response(`data: ${value}\n\n`)).follow(["heights"])), BadAnswer);
+  });
+}

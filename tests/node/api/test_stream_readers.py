@@ -97,8 +97,8 @@ async def test_watch_prints_what_happens_until_it_has_printed_enough(
         assert (code, "TOPICS: no single account 'nobody'" in err) == (2, True)
 
 
-async def _read_from(answer: Callable[[bytes], bytes]) -> None:
-    """Read heights from a server that sends this to a handshake with this key."""
+async def _read_from(answer: Callable[[bytes], bytes], topic: str = "heights") -> None:
+    """Read a topic from a server that sends this to a handshake with this key."""
 
     async def serve(stream: trio.SocketStream) -> None:
         asked = b""
@@ -114,7 +114,7 @@ async def _read_from(answer: Callable[[bytes], bytes]) -> None:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
         try:
-            await StreamReader(url, NetworkId(bytes(32)), ("heights",)).read(lambda _: None)
+            await StreamReader(url, NetworkId(bytes(32)), (topic,)).read(lambda _: None)
         finally:
             nursery.cancel_scope.cancel()
 
@@ -150,6 +150,33 @@ def _of_another_topic(key: bytes) -> bytes:
 async def test_what_is_no_stream_of_what_was_asked_for_is_named(answer: Callable[[bytes], bytes]) -> None:
     with pytest.RaisesGroup(pytest.RaisesExc(RemoteFault, match="R0858"), allow_unwrapped=True, flatten_subgroups=True):
         await _read_from(answer)
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "why"),
+    [
+        (
+            "account:1",
+            b'[{"topic":"account:1","cursor":"1:1","kind":"snapshot","data":{"account":2}}]',
+            "another account",
+        ),
+        (
+            "receipts:1",
+            b'[{"topic":"receipts:1","cursor":"1:1","kind":"delta","data":{"details":{"account":"2"}}}]',
+            "another account",
+        ),
+        ("heights", b"[]", "no frame"),
+    ],
+    ids=["another account", "another account's receipt", "no frame"],
+)
+async def test_a_message_of_something_else_is_named(topic: str, message: bytes, why: str) -> None:
+    def answer(key: bytes) -> bytes:
+        return _accepted(key) + b"\r\n\x81" + bytes([len(message)]) + message
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(RemoteFault, match=f"R0858.*{why}"), allow_unwrapped=True, flatten_subgroups=True
+    ):
+        await _read_from(answer, topic)
 
 
 @pytest.mark.parametrize(
