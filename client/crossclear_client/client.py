@@ -75,8 +75,7 @@ class Client(Questions):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._transport.close()
+        await self._transport.close()
 
     async def network(self) -> bytes:
         """The id of the network: as given, else as the node states it."""

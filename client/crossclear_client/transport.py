@@ -28,6 +28,8 @@ ANSWER_BYTES_MAX = 8 << 20
 REFUSAL_BYTES_MAX = 1 << 16
 """Of what a node answers in the place of a stream."""
 BUSY = frozenset((429, 502, 503, 504))
+END_SECONDS = 5.0
+"""Connections that do not close are left after so long, also where the client is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,9 @@ class Transport:
         self.http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, transport=transport)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self.http.aclose()
+        """Close all connections, also when cancelled."""
+        with anyio.move_on_after(END_SECONDS, shield=True):
+            await self.http.aclose()
 
     async def headers(
         self, method: str, target: str, body: bytes, media: str, signer: Signer | None, network: bytes | None

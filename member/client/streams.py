@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import h11
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection
 
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import NetworkId
@@ -23,6 +23,7 @@ from clearing.base.plain_json import read_json
 from member.api.streams import StreamFrame, is_of_topic
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
+from member.client.handshake import HandshakeTooLong, open_socket
 from member.client.node_refusal import refusal_of
 from member.codes import NodeCode
 
@@ -55,8 +56,8 @@ class StreamReader:
                 await self._connection(take)
             except* ConnectionRejected as group:
                 refused = [each for each in _leaves(group) if isinstance(each, ConnectionRejected)]
-            except* h11.ProtocolError as group:
-                # The library's word for an answer to its handshake that it does not take.
+            except* (h11.ProtocolError, HandshakeTooLong) as group:
+                # The first is the library's word for an answer to its handshake that it does not take.
                 why = str(next(_leaves(group)))[:200]
                 raise RemoteFault(NodeCode.NODE_ANSWER, "stream", why=why) from None
             except* (ConnectionClosed, HandshakeError, OSError, trio.TooSlowError, trio.BrokenResourceError):
@@ -77,13 +78,13 @@ class StreamReader:
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(CONNECT_SECONDS):
-                    socket = await wrap_client_stream(
+                    socket = await open_socket(
                         nursery,
                         stream,
                         place.netloc,
                         target,
-                        extra_headers=self._headers(target),
-                        max_message_size=MESSAGE_BYTES_MAX,
+                        headers=self._headers(target),
+                        message_bytes_max=MESSAGE_BYTES_MAX,
                     )
                 await self._frames(socket, take)
         finally:

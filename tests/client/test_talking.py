@@ -516,3 +516,49 @@ def test_a_node_that_sends_comments_and_no_step_is_left(backend: str, monkeypatc
 
     with pytest.raises(errors.StreamLost, match="no event for"):
         anyio.run(played, backend=backend)
+
+
+class Clinging(httpx.MockTransport):
+    """Closes late."""
+
+    is_closed = False
+
+    async def aclose(self) -> None:
+        await anyio.sleep(2)
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_connection_that_does_not_close_is_left(
+    backend: str, is_cancelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossclear_client.transport.END_SECONDS", 0.05)
+    clinging = Clinging(lambda request: answer())
+
+    async def played() -> None:
+        with anyio.CancelScope() as scope:
+            async with Client("http://node", KEY, network=NETWORK, transport=clinging):
+                if is_cancelled:
+                    scope.cancel()
+
+    anyio.run(played, backend=backend)
+    assert not clinging.is_closed
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_client_that_is_cancelled_closes_its_connections(backend: str) -> None:
+    class Closing(Clinging):
+        async def aclose(self) -> None:
+            await anyio.sleep(0.01)
+            self.is_closed = True
+
+    closing = Closing(lambda request: answer())
+
+    async def played() -> None:
+        with anyio.CancelScope() as scope:
+            async with Client("http://node", KEY, network=NETWORK, transport=closing):
+                scope.cancel()
+
+    anyio.run(played, backend=backend)
+    assert closing.is_closed

@@ -18,10 +18,10 @@ from trio_websocket import (
     ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
-    wrap_client_stream,
 )
 
 from clearing.base.errors import RemoteFault
+from member.client.handshake import open_socket
 from node.config_oracle import SourceConfig
 from node.oracle.connections.parsing import parsed
 from node.oracle.connections.tcp import address_of, open_stream
@@ -127,13 +127,13 @@ class VenueStream:
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(CONNECT_SECONDS):
-                    socket = await wrap_client_stream(
+                    socket = await open_socket(
                         nursery,
-                        stream,  # type: ignore[arg-type]  # of trio's stubs
+                        stream,
                         address.header,
                         address.resource,
-                        message_queue_size=QUEUED_MAX,
-                        max_message_size=parser.frame_bytes_max,
+                        queued_max=QUEUED_MAX,
+                        message_bytes_max=parser.frame_bytes_max,
                     )
                 for text in parser.opening():
                     await _send(socket, text)

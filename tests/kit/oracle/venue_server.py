@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ class VenueServer:
     """Answers over HTTP before the honest ones."""
     rejections: deque[tuple[int, tuple[tuple[bytes, bytes], ...]]] = field(default_factory=deque)
     """Handshakes that are answered by a status."""
+    rejection_bytes: int = 15
     texts: deque[str] = field(default_factory=deque)
     """Frames in place of the next prices."""
     lost: int = 0
@@ -67,7 +69,9 @@ class VenueServer:
     async def _stream(self, request: WebSocketRequest) -> None:
         if self.rejections:
             status, headers = self.rejections.popleft()
-            await request.reject(status, extra_headers=list(headers), body=b"<html>no</html>")
+            page = b"<html>no</html>".ljust(self.rejection_bytes)
+            with suppress(ConnectionClosed):
+                await request.reject(status, extra_headers=list(headers), body=page)
             return
         socket = await request.accept()
         self.connections += 1

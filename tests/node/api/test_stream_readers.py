@@ -179,6 +179,14 @@ async def test_a_message_of_something_else_is_named(topic: str, message: bytes, 
         await _read_from(answer, topic)
 
 
+@pytest.mark.parametrize("head", [b"content-length: 1000000\r\n\r\n", b"\r\n"], ids=["stated", "until the end"])
+async def test_a_refusal_without_bound_is_not_kept(head: bytes) -> None:
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(RemoteFault, match="R0858.*more than 65536"), allow_unwrapped=True, flatten_subgroups=True
+    ):
+        await _read_from(lambda _: b"HTTP/1.1 403 F\r\n" + head + b" " * 1_000_000)
+
+
 @pytest.mark.parametrize(
     "words",
     [("nothing",), ("account",), ("nothing:alice",), ("heights", "--cursor", "x"), ("heights",) * 17, ("receipts:1",)],

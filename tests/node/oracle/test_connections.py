@@ -225,6 +225,14 @@ async def test_a_handshake_that_is_answered_by_a_limit_or_a_page_is_tried_again(
         await source.priced()
 
 
+async def test_a_page_without_bound_in_place_of_a_stream_is_not_kept() -> None:
+    rejection = (403, ((b"x", b"y"),))
+    async with connected("okx", rejections=deque([rejection]), rejection_bytes=1_000_000) as source:
+        await source.failed(OracleCode.VENUE_UNREACHABLE)
+        assert "HandshakeTooLong" in str(source.cell.state.fault)
+        await source.priced()
+
+
 async def test_a_silent_stream_is_dead() -> None:
     async with connected("kraken", silence_ms=300) as source:
         await source.priced()
