@@ -229,7 +229,7 @@ async def test_a_page_without_bound_in_place_of_a_stream_is_not_kept() -> None:
     rejection = (403, ((b"x", b"y"),))
     async with connected("okx", rejections=deque([rejection]), rejection_bytes=1_000_000) as source:
         await source.failed(OracleCode.VENUE_UNREACHABLE)
-        assert "HandshakeTooLong" in str(source.cell.state.fault)
+        assert "HandshakeTooLong" in source.cell.state.why
         await source.priced()
 
 
