@@ -94,6 +94,8 @@ class FrameStream(ReopenedStream[Frame]):
             raise BadAnswer("stream", f"a frame {frame.kind[:16]!r} of {frame.topic[:32]!r} was not asked for")
         if frame.kind != "heartbeat" and not is_of_topic(frame.topic, frame.data):
             raise BadAnswer("stream", f"a frame of {frame.topic} is about another account")
+        if not is_after(self.cursor, frame):
+            raise BadAnswer("cursor", "frames come once and in order")
         self._failed, self.cursor = 0, frame.cursor
         return None if frame.kind == "heartbeat" else frame
 
@@ -141,6 +143,21 @@ class FrameStream(ReopenedStream[Frame]):
         await self._close()
         before, self.cursor = self.cursor, ""
         return Frame("", before, "gap", data)
+
+
+def is_after(cursor: str, frame: Frame) -> bool:
+    """Whether a frame may follow the cursor: an event is beyond it, a value or a heartbeat not before it. Snapshots of
+    events, and frames without a cursor, come before there is one."""
+    if not cursor:
+        return True
+    before, now = _sortable(cursor), _sortable(frame.cursor)
+    if frame.kind == "heartbeat" or frame.topic == "sales" or frame.topic.startswith("account:"):
+        return now >= before
+    return frame.kind == "delta" and now > before
+
+
+def _sortable(cursor: str) -> tuple[str, ...]:
+    return tuple(part.zfill(18) for part in cursor.split(":"))
 
 
 def is_of_topic(topic: str, data: dict[str, Any]) -> bool:

@@ -169,6 +169,17 @@ class StreamFrame(Body, frozen=True):
     data: dict[str, Any]
 
 
+def is_after(before: Cursor, frame: StreamFrame) -> bool:
+    """Whether a frame may follow the cursor: an event is beyond it, a value or a heartbeat not before it. Snapshots of
+    events, and frames without a cursor, come before there is one."""
+    now = read_cursor(frame.cursor)
+    if now is None:
+        return False
+    if frame.kind in ("heartbeat", "end") or frame.topic == "sales" or frame.topic.startswith("account:"):
+        return now >= before
+    return frame.kind == "delta" and now > before
+
+
 def is_of_topic(topic: str, data: Mapping[str, Any]) -> bool:
     """Whether the data is of the account that the topic names, as far as it names accounts: a receipt may name others
     beside it."""

@@ -31,7 +31,7 @@ class _Bounded(trio.abc.Stream):
                 raise HandshakeTooLong(f"an answer of more than {HANDSHAKE_BYTES_MAX} bytes")
         return data
 
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+    async def send_all(self, data: bytes | memoryview) -> None:
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -20,7 +20,7 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError,
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.base.plain_json import read_json
-from member.api.streams import StreamFrame, is_of_topic
+from member.api.streams import StreamFrame, is_after, is_of_topic, read_cursor
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.client.handshake import HandshakeTooLong, open_socket
@@ -113,6 +113,9 @@ class StreamReader:
             for each in frames:
                 if each.kind in ("snapshot", "delta"):
                     self._check(each)
+                before = read_cursor(self.cursor)
+                if before is not None and not is_after(before, each):
+                    raise RemoteFault(NodeCode.NODE_ANSWER, "cursor", why="frames come once and in order")
                 self.cursor = each.cursor
                 if each.kind == "end":
                     self._ended(each)

@@ -442,6 +442,51 @@ def test_a_frame_that_was_not_asked_for_is_no_answer(play: Any, topic: str, kind
         play(node, story)
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        frame("heights", "6:0", "delta"),
+        frame("heights", "7:5", "delta"),
+        frame("heights", "", "delta"),
+        frame("heights", "8:0", "snapshot"),
+        frame("account:1", "7:4", "delta"),
+        frame("", "6:9", "heartbeat"),
+        frame("heights", "0:999999999", "delta"),
+    ],
+    ids=["before", "twice", "no cursor", "snapshot", "value before", "heartbeat before", "far before"],
+)
+def test_events_come_once_and_in_order(play: Any, after: tuple[str, Any]) -> None:
+    node = Node(events(frame("heights", "7:5", "delta"), after))
+
+    async def story(client: Client) -> None:
+        async with client.follow("heights", "account:1", cursor="7:4") as frames:
+            assert (await anext(frames)).cursor == "7:5"
+            await anext(frames)
+
+    with pytest.raises(errors.BadAnswer, match="in order"):
+        play(node, story)
+
+
+def test_values_and_heartbeats_come_at_any_place_that_is_not_before(play: Any) -> None:
+    frames_ = (
+        frame("heights", "", "snapshot"),
+        frame("marks", "9:999999999", "snapshot"),
+        frame("account:1", "9:999999999", "snapshot"),
+        frame("account:1", "9:999999999", "delta"),
+        frame("heights", "10:0", "delta"),
+        frame("", "10:3", "heartbeat"),
+        frame("account:1", "10:3", "snapshot"),
+        frame("", "10:3", "heartbeat"),
+        frame("heights", "100000000000000000:0", "delta"),
+    )
+
+    async def story(client: Client) -> list[str]:
+        async with client.follow("heights", "marks", "account:1") as frames:
+            return [(await anext(frames)).topic for _ in range(7)]
+
+    assert len(play(Node(events(*frames_)), story)) == 7
+
+
 RECEIPT = {"height": 8, "index": 0, "kind": "X"}
 
 

@@ -85,6 +85,7 @@ export class FrameStream implements AsyncIterable<Frame> {
           if (frame.kind !== "heartbeat" && !isOfTopic(frame.topic, frame.data as Fields)) {
             throw new BadAnswer("stream", `a frame of ${frame.topic} is about another account`);
           }
+          if (!isAfter(this.cursor, frame)) throw new BadAnswer("cursor", "frames come once and in order");
           [this.cursor, failed] = [frame.cursor, 0];
           if (!isOpen) turned?.(true);
           isOpen = true;
@@ -127,6 +128,18 @@ export class FrameStream implements AsyncIterable<Frame> {
     });
   }
 }
+
+/**
+ * Whether a frame may follow the cursor: an event is beyond it, a value or a heartbeat not before it. Snapshots of events, and
+ * frames without a cursor, come before there is one.
+ */
+function isAfter(cursor: string, frame: Frame): boolean {
+  if (cursor === "") return true;
+  const [before, now] = [sortable(cursor), sortable(frame.cursor)];
+  const isValue = frame.kind === "heartbeat" || frame.topic === "sales" || frame.topic.startsWith("account:");
+  return isValue ? now >= before : frame.kind === "delta" && now > before;
+}
+const sortable = (cursor: string): string => cursor.split(":").map((part) => part.padStart(18, "0")).join(":");
 
 type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,5 +1,7 @@
 // Streams of a node that drips, or sends what it was not asked for. The clock is the test's: no second passes.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
 import test from "node:test";
 import { BadAnswer, Client, StreamLost } from "../build/index.js";
 
@@ -107,4 +109,83 @@ for (const value of ["null", "7", "[]", '{"cursor":"8:0","kind":"heartbeat"}', '
   test(`an event that is no frame is no answer: ${value}`, async () => {
     await assert.rejects(first(clientAt(async () => new Response(`data: ${value}\n\n`)).follow(["heights"])), BadAnswer);
   });
+}
+
+/** Topics and cursors that come from frames, and what ended it. */
+async function all(frames) {
+  const found = [];
+  try {
+    for await (const each of frames) found.push(`${each.topic} ${each.cursor}`);
+  } catch (error) {
+    return [found, error];
+  }
+}
+
+const [heights, account] = [(cursor, kind = "delta") => frame("heights", cursor, kind), (cursor, kind = "delta") => frame("account:1", cursor, kind)];
+for (const [name, after] of Object.entries({
+  "an event of before": heights("6:0"), "an event twice": heights("7:5"), "an event without a cursor": heights(""),
+  "a snapshot of events": heights("8:0", "snapshot"), "a value of before": account("7:4"), "a heartbeat of before": frame("", "6:9", "heartbeat"),
+  "an event of far before": heights("0:999999999"),
+})) {
+  test(`events come once and in order: not ${name}`, async () => {
+    const client = clientAt(async () => new Response(event(heights("7:5")) + event(after)));
+    const [found, error] = await all(client.follow(["heights", "account:1"], "7:4"));
+    assert.deepEqual(found, ["heights 7:5"]);
+    assert.ok(error instanceof BadAnswer && /in order/.test(error.message), error.message);
+  });
+}
+
+test("values and heartbeats come at any place that is not before", async () => {
+  const frames = [
+    frame("heights", "", "snapshot"), frame("marks", "9:999999999", "snapshot"), account("9:999999999", "snapshot"), account("9:999999999"),
+    heights("10:0"), frame("", "10:3", "heartbeat"), account("10:3", "snapshot"), frame("", "10:3", "heartbeat"), heights("100000000000000000:0"),
+  ];
+  const client = clientAt(async () => new Response(frames.map(event).join("")));
+  const [found, error] = await all(client.follow(["heights", "marks", "account:1"]));
+  assert.deepEqual([found.length, error.name], [7, "StreamLost"]);
+});
+
+/** Plays to one WebSocket after another; what the client got, what ended it, and the cursors that it asked for. */
+async function sockets(...plays) {
+  const asked = [];
+  const server = createServer((_, response) => response.writeHead(503).end());
+  server.on("upgrade", (request, socket) => {
+    asked.push(new URL(request.url, "http://node").searchParams.get("cursor"));
+    const proof = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    const head = `HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${proof}\r\nsec-websocket-protocol: crossclear.v1\r\n\r\n`;
+    socket.on("error", () => undefined).write(head);
+    socket.end(Buffer.concat(plays.shift() ?? []));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const client = new Client(`http://127.0.0.1:${server.address().port}`, { network, retries: { ...once, attempts: 2 } });
+  const [found, error] = await all(client.follow(["heights"], "", { websocket: true }));
+  server.closeAllConnections();
+  server.close();
+  return [found, error.code, asked];
+}
+/** A frame of RFC 6455: `first` has its opcode and whether it is the last of its message. */
+function piece(first, data) {
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64BE(BigInt(data.length));
+  return Buffer.concat([Buffer.from([first, 127]), size, Buffer.from(data)]);
+}
+const [WHOLE, BEGIN, MORE, LAST, BINARY, RESERVED, PING] = [0x81, 0x01, 0x00, 0x80, 0x82, 0xc1, Buffer.from([0x89, 0])];
+const message = (...frames) => JSON.stringify(frames);
+const known = piece(WHOLE, message(heights("7:0", "snapshot")));
+const next = message(heights("8:0"));
+const large = `[${JSON.stringify(heights("8:0")).padEnd(5 << 20)}]`;
+for (const [name, play, expected] of [
+  ["an oversized message is refused", [piece(WHOLE, large)], [["heights 7:0"], "R0858", [null]]],
+  ["an oversized message is refused in fragments too", [piece(BEGIN, large.slice(0, 1 << 20)), piece(LAST, large.slice(1 << 20))], [["heights 7:0"], "R0858", [null]]],
+  ["a binary message is refused", [piece(BINARY, next)], [["heights 7:0"], "R0858", [null]]],
+  ["a message of null is refused", [piece(WHOLE, "[null]")], [["heights 7:0"], "R0858", [null]]],
+  ["fragments make one message, with a ping between them", [piece(BEGIN, next.slice(0, 9)), PING, piece(MORE, ""), piece(LAST, next.slice(9))], [["heights 7:0", "heights 8:0"], "R0942", [null, "8:0"]]],
+  ["a message whose end never came is none", [piece(BEGIN, next)], [["heights 7:0"], "R0942", [null, "7:0"]]],
+  ["a frame that is cut off is none", [piece(WHOLE, next).subarray(0, 30)], [["heights 7:0"], "R0942", [null, "7:0"]]],
+  ["a frame of a length that nothing has is none", [Buffer.from([WHOLE, 127, 0x7f, ...Array(7).fill(255)])], [["heights 7:0"], "R0942", [null, "7:0"]]],
+  ["a reserved bit ends the connection", [piece(RESERVED, next)], [["heights 7:0"], "R0942", [null, "7:0"]]],
+  ["a text that is none ends the connection", [piece(WHOLE, [255, 254])], [["heights 7:0"], "R0942", [null, "7:0"]]],
+  ["an event of before is refused", [piece(WHOLE, message(heights("6:0")))], [["heights 7:0"], "R0858", [null]]],
+]) {
+  test(`over a WebSocket ${name}`, async () => assert.deepEqual(await sockets([known, ...play]), expected));
 }

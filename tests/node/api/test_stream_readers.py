@@ -166,12 +166,18 @@ async def test_what_is_no_stream_of_what_was_asked_for_is_named(answer: Callable
             "another account",
         ),
         ("heights", b"[]", "no frame"),
+        (
+            "heights",
+            b'[{"topic":"heights","cursor":"7:0","kind":"snapshot","data":{}},'
+            b'{"topic":"heights","cursor":"6:0","kind":"delta","data":{}}]',
+            "in order",
+        ),
     ],
-    ids=["another account", "another account's receipt", "no frame"],
+    ids=["another account", "another account's receipt", "no frame", "an event of before"],
 )
 async def test_a_message_of_something_else_is_named(topic: str, message: bytes, why: str) -> None:
     def answer(key: bytes) -> bytes:
-        return _accepted(key) + b"\r\n\x81" + bytes([len(message)]) + message
+        return _accepted(key) + b"\r\n\x81\x7e" + len(message).to_bytes(2, "big") + message
 
     with pytest.RaisesGroup(
         pytest.RaisesExc(RemoteFault, match=f"R0858.*{why}"), allow_unwrapped=True, flatten_subgroups=True
