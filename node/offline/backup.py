@@ -6,12 +6,10 @@ commits to and by its link to the one above, and each set of validators by a cer
 the copy that is kept, since a folder may change meanwhile.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +28,7 @@ from member.durable_files import sync_folder, write_whole
 from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig
 from node.genesis_file import checked_genesis
+from node.home_lock import alone_in
 from node.signer.sign_state import SIGN_STATE, locked_sign_state
 from node.store.blocks import StoredBlocks
 from node.store.database import check_tables, copy_heights, keep_whole
@@ -100,7 +99,10 @@ def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress:
     runs.
     """
     target = config.path(STORE)
-    with locked_sign_state(config.path(SIGN_STATE)) as guard, _alone_in(target.parent):
+    # The sign state's lock does not do for keys in a process of their own: a second restore would put another file in
+    # the place of the one that is checked.
+    alone = alone_in(target.parent, target, "another restore is under way")
+    with locked_sign_state(config.path(SIGN_STATE)) as guard, alone:
         if guard is None and not config.signer.address:
             raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(SIGN_STATE)), height=0)
         for taken in (target, target.with_name(f"{STORE}-wal")):
@@ -121,24 +123,6 @@ def restore_backup(folder: Path, config: NodeConfig, genesis: Genesis, progress:
         partial.replace(target)
         sync_folder(target.parent)
     return manifest
-
-
-@contextmanager
-def _alone_in(home: Path) -> Iterator[None]:
-    """No second restore of this home: it would put another file in the place of the one that is checked.
-
-    The sign state's lock does not do for keys in a process of their own. Raises LocalFault OUTPUT_EXISTS.
-    """
-    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(home / STORE), why="another restore is under way") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def not_proven(manifest: Manifest) -> tuple[str, ...]:

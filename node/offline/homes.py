@@ -19,11 +19,11 @@ from member.codes import NodeCode
 from member.durable_files import write_whole
 from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, read_own_key, write_key
 from member.keys.keystore import Strength
-from member.keys.secret_files import make_secret_folder
 from node.agreement.application import state_salt
 from node.config import NodeConfig
 from node.config_sources import dump_config, load_config, name_of_home, parse_config
 from node.genesis_file import read_genesis
+from node.home_lock import new_home
 from node.offline.log_trust import LogTrust
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 from node.store.block_log import block_log_network, read_block_log
@@ -130,20 +130,20 @@ def init_home(
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
     config = parse_config({"node": {"name": name or name_of_home(home), "profile": profile, "devnet": devnet}})
-    make_secret_folder(home)
-    password = new_password(home)
-    strength = Strength.DEVNET if devnet else Strength.STANDARD
-    public: dict[str, str] = {}
-    ring: dict[Purpose, bytes] = {}
-    for purpose in _KEYS_OF_PROFILE[profile]:
-        ring[purpose] = new_secret(KIND_OF[purpose])
-        public[purpose.value] = write_key(
-            home, purpose.value, KIND_OF[purpose], ring[purpose], password, strength
-        ).public
-    new_sign_state(home / SIGN_STATE)
-    if Purpose.VALIDATOR in ring:
-        public |= card_of(ring)
-    lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
-    with target.open("x") as file:
-        file.write("\n".join(lines) + "\n")
+    with new_home(home, _KEYS_OF_PROFILE[profile]):
+        password = new_password(home)
+        strength = Strength.DEVNET if devnet else Strength.STANDARD
+        public: dict[str, str] = {}
+        ring: dict[Purpose, bytes] = {}
+        for purpose in _KEYS_OF_PROFILE[profile]:
+            ring[purpose] = new_secret(KIND_OF[purpose])
+            public[purpose.value] = write_key(
+                home, purpose.value, KIND_OF[purpose], ring[purpose], password, strength
+            ).public
+        new_sign_state(home / SIGN_STATE)
+        if Purpose.VALIDATOR in ring:
+            public |= card_of(ring)
+        lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
+        with target.open("x") as file:
+            file.write("\n".join(lines) + "\n")
     return public

@@ -16,10 +16,11 @@ from member.codes import NodeCode
 from member.default_ports import API_PORT, P2P_PORT
 from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_secret, write_key
 from member.keys.keystore import Strength
-from member.keys.secret_files import make_secret_folder, read_secret
+from member.keys.secret_files import read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
 from node.config_sources import dump_config, name_of_home
 from node.genesis_file import read_genesis_file
+from node.home_lock import new_home
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 
 SEED_BYTES = 32
@@ -66,19 +67,19 @@ def make_home(options: JoinOptions) -> Joining:
     seed = read_seed(options.seed_file)
     _check_peers(options.peers)
     _check_chains(genesis, options.chains)
-    make_secret_folder(options.home)
-    password = new_password(options.home)
-    strength = Strength.DEVNET if options.devnet else Strength.STANDARD
-    secrets = {purpose: new_secret(KIND_OF[purpose]) for purpose in Purpose}
-    secrets[Purpose.NETWORK_SEED] = seed
-    for purpose, secret in secrets.items():
-        write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
-    new_sign_state(options.home / SIGN_STATE)
-    (options.home / "genesis.json").write_bytes(data)
-    lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
-    # Last, so that a home that was not finished is not taken for one.
-    with target.open("x") as file:
-        file.write("\n".join(lines) + "\n")
+    with new_home(options.home, Purpose):
+        password = new_password(options.home)
+        strength = Strength.DEVNET if options.devnet else Strength.STANDARD
+        secrets = {purpose: new_secret(KIND_OF[purpose]) for purpose in Purpose}
+        secrets[Purpose.NETWORK_SEED] = seed
+        for purpose, secret in secrets.items():
+            write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
+        new_sign_state(options.home / SIGN_STATE)
+        (options.home / "genesis.json").write_bytes(data)
+        lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
+        # Last, so that a home that was not finished is not taken for one.
+        with target.open("x") as file:
+            file.write("\n".join(lines) + "\n")
     return Joining(config_path=target, network=network_id(genesis), card=card_of(secrets))
 
 

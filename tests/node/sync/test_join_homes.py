@@ -17,6 +17,8 @@ from devnet.testnet import Testnet, create_testnet
 from member.codes import NodeCode
 from node import genesis_file
 from node.config import StateSyncConfig
+from node.home_lock import alone_in
+from node.offline.homes import init_home
 from node.signer.node_keys import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
 from node.sync.joining import anchor_of
@@ -162,3 +164,26 @@ def test_addresses_may_be_of_ipv6() -> None:
 def test_an_anchor_is_a_height_and_a_hash(text: str) -> None:
     with refused(NodeCode.CONFIG_VALUE, LocalFault):
         trust_of(text, StateSyncConfig())
+
+
+def test_a_home_is_made_by_one_command_at_a_time(net: Testnet, tmp_path: Path) -> None:
+    """A join and an init at once: each found keys of its own free, and the home had keys of both."""
+    home = tmp_path / "new"
+    home.mkdir(mode=0o700)
+    with alone_in(home, home, "a test"):
+        with refused(NodeCode.OUTPUT_EXISTS, LocalFault, str(home)):
+            run(*arguments(net, home))
+        with refused(NodeCode.OUTPUT_EXISTS, LocalFault, str(home)):
+            init_home(home, "observer", devnet=True)
+    assert list(home.iterdir()) == []
+    init_home(home, "observer", devnet=True)
+
+
+def test_keys_of_a_home_that_was_not_finished_get_none_beside_them(net: Testnet, tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    init_home(home, "observer", devnet=True)
+    (home / "node.toml").unlink()
+    before = sorted(home.rglob("*"))
+    with refused(NodeCode.KEY_EXISTS, LocalFault):
+        run(*arguments(net, home))
+    assert sorted(home.rglob("*")) == before
