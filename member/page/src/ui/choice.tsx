@@ -10,7 +10,7 @@ export function Choice({ id, name, options }: { id: string; name: string; option
   const isListed = options.some(([each]) => each === chosen);
   return (
     <select id={id} name={name} required value={isListed ? chosen : ""} onChange={(event) => choose(Number(event.currentTarget.value))}>
-      {!isListed && <option key="" value="">no more listed: choose another</option>}
+      {!isListed && <option key="" value="">no longer listed: choose another</option>}
       {options.map(([each, text]) => <option key={each} value={each}>{text}</option>)}
     </select>
   );
