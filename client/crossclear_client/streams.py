@@ -23,6 +23,9 @@ R = TypeVar("R")
 EVENT_BYTES_MAX = 1 << 20
 SILENT_SECONDS_MAX = 30.0
 """A node sends an event every few seconds: after so long without one it is left. What is no event does not count."""
+STEADY_SECONDS = 5.0
+"""A node ends a stream of steps from time to time: one that stood for so long was no failure, though nothing came. A
+deposit may wait an hour for its next step."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -183,6 +186,7 @@ class EventStream(ReopenedStream[T]):
         self._headers, self._kind = headers, kind
         self.last_id = last_id
         """Of the last event: give it to a later stream to go on from there."""
+        self._opened = 0.0
 
     async def __anext__(self) -> T:
         """The next event's data. Raises StreamLost when the node cannot be reached again, NodeRefused, BadAnswer."""
@@ -197,7 +201,9 @@ class EventStream(ReopenedStream[T]):
             except (httpx.TransportError, TimeoutError) as error:
                 await self._again(str(error) or repr(error))
                 continue
-            if event is None:  # the node ends a stream from time to time
+            if event is None:
+                if anyio.current_time() - self._opened >= STEADY_SECONDS:
+                    self._failed = 0
                 await self._again("the node closed the connection")
                 continue
             self._failed = 0
@@ -211,7 +217,7 @@ class EventStream(ReopenedStream[T]):
             headers = headers | {"last-event-id": self.last_id}
         answer = await self._source.open(self._path, headers)
         if answer is None:
-            self._is_open = True
+            self._is_open, self._opened = True, anyio.current_time()
         elif answer.status == 204:
             raise StopAsyncIteration
         elif answer.status in BUSY:

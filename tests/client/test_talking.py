@@ -563,6 +563,33 @@ def test_a_node_that_sends_comments_and_no_step_is_left(backend: str, monkeypatc
         anyio.run(played, backend=backend)
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("steady", [True, False], ids=["steady", "brief"])
+def test_a_stream_that_stood_without_a_step_is_no_failure(
+    backend: str, steady: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node ends each after twenty seconds; a deposit waits a quarter of an hour for its chain's finality."""
+    monkeypatch.setattr("crossclear_client.streams.STEADY_SECONDS", 0.02 if steady else 600.0)
+    bodies = [Endless(3, 1, 0.01) for _ in range(8)]
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=bodies.pop()) if bodies else streamed(events(("1", {"step": 1})))
+
+    async def played() -> dict[str, int]:
+        transport = httpx.MockTransport(answered)
+        async with (
+            Client("http://node", KEY, network=NETWORK, retries=FAST, transport=transport) as client,
+            client.stream("/v1/x", dict[str, int]) as steps,
+        ):
+            return await anext(steps)
+
+    if not steady:
+        with pytest.raises(errors.StreamLost, match="closed the connection"):
+            anyio.run(played, backend=backend)
+    else:
+        assert anyio.run(played, backend=backend) == {"step": 1}
+
+
 class Clinging(httpx.MockTransport):
     """Closes late."""
 

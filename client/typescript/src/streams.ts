@@ -6,6 +6,8 @@ import { BUSY, pause, type Retries, refusal, refusalText, waitOf } from "./trans
 export interface Event { readonly data: string; readonly id: string; readonly event: string }
 const EVENT_CHARS_MAX = 1 << 20;
 const SILENT_SECONDS_MAX = 30;
+/** A node ends a stream of steps from time to time: one that stood for so long was no failure, though nothing came. A deposit may wait an hour for its next step. */
+const STEADY_MS = 5_000;
 
 /**
  * A node sends an event every few seconds: after so long without one `leave` is called. What is no event does not count, and
@@ -83,13 +85,15 @@ export async function* follow<T>(
       if (response.status === 204) return;
       if (response.status === 200) {
         const parser = new EventParser();
+        const since = Date.now();
         parser.lastId = lastId;
         for await (const event of eventsOf(response, parser)) {
           failed = 0;
           lastId = event.id || lastId;
           yield { value: readJson(event.data) as T, id: lastId };
         }
-        why = "the node closed the connection"; // it ends a stream from time to time
+        if (Date.now() - since >= STEADY_MS) failed = 0;
+        why = "the node closed the connection";
       } else if (!BUSY.includes(response.status)) throw refusal(response.status, await refusalText(response, timeout));
       else why = `status ${response.status}`;
     } catch (error) {

@@ -63,6 +63,17 @@ test("a node that sends an event now and then is not left, and a taker may take 
   assert.deepEqual([found, drip.passed], [["7:0", "8:0"], 4 * 29]);
 });
 
+for (const [seconds, is] of [[20, "is asked again"], [1, "is left"]]) {
+  test(`a node that ends each stream after ${seconds} s without an event ${is}`, async (t) => {
+    t.mock.timers.enable({ apis: ["Date"] });
+    let opened = 0;
+    const answer = async () => new Response((opened += 1) === 9 ? event({ step: 1 }) : dripping(t.mock.timers, seconds, [": it waits\n\n"]).body);
+    const asked = first(new Client("http://node", { network, retries: { ...once, attempts: 3 }, fetch: answer }).stream("/v1/x"));
+    if (seconds < 5) return assert.rejects(asked, StreamLost);
+    assert.deepEqual([(await asked).value, opened], [{ step: 1 }, 9]);
+  });
+}
+
 test("an event without end is refused, also where its lines say nothing", async () => {
   for (const line of ["data:\n", ":\n", "x\n"]) {
     const clock = { tick: () => undefined };
