@@ -12,6 +12,8 @@ const [program] = process.argv.slice(2);
 const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
 /** Each tab's questions that are not answered yet; a stream is none. */
 const UNDER_WAY = new WeakMap();
+/** Lets the answers come that a scene holds. */
+const RELEASE = new WeakMap();
 /** A step that waits ends by what it waits for, on a busy machine too. */
 const LONG_MS = 300_000;
 /** One step in the tab; what it returns is noted. */
@@ -32,6 +34,11 @@ const STEPS = {
   evaluate: (tab, _, code) => tab.evaluate(code),
   width: (tab) => tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   paint: (tab) => tab.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime),
+  release: (tab) => RELEASE.get(tab)(),
+  /** Until a condition holds in the page. */
+  until: async (tab, _, code) => {
+    while (!(await tab.evaluate(code))) await tab.waitForTimeout(50);
+  },
   offline: (_, context, on) => context.setOffline(on),
   /** Something outside the browser happens: asked of the test, not by the tab. */
   call: async (_tab, _context, url) => {
@@ -57,9 +64,9 @@ const STEPS = {
 
 /**
  * First answers come late: for the beginning of a path the milliseconds of each, such as { "/v1/state": [2000] }. One that is "lost" never
- * comes, and of one that is "cut" a half, although the node did what it was asked.
+ * comes, and of one that is "cut" a half, although the node did what it was asked. One that is "held" comes at the step "release".
  */
-async function answerLate(context, late) {
+async function answerLate(context, late, released) {
   const left = Object.entries(late).map(([begin, waits]) => [begin, [...waits]]);
   await context.route(({ pathname }) => left.some(([begin]) => pathname.startsWith(begin)), async (route) => {
     const { pathname } = new URL(route.request().url());
@@ -67,7 +74,7 @@ async function answerLate(context, late) {
     const wait = waits.shift() ?? 0;
     if (wait === "lost") return route.fetch().then(() => route.abort());
     if (wait === "cut") return route.fetch().then((response) => response.text().then((text) => route.fulfill({ response, body: text.slice(0, text.length / 2) })));
-    await new Promise((resume) => setTimeout(resume, wait));
+    await (wait === "held" ? released : new Promise((resume) => setTimeout(resume, wait)));
     await route.continue().catch(() => {}); // the scene is over
   });
 }
@@ -106,8 +113,10 @@ async function play(address, scene) {
     baseURL: address, viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
   });
   context.setDefaultTimeout(LONG_MS);
-  if (scene.late !== undefined) await answerLate(context, scene.late);
+  const { promise: released, resolve: release } = Promise.withResolvers();
+  if (scene.late !== undefined) await answerLate(context, scene.late, released);
   const tab = await context.newPage();
+  RELEASE.set(tab, release);
   const complaints = [];
   const requests = [];
   const cursors = [];

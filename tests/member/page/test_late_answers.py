@@ -111,11 +111,11 @@ def test_a_deposit_is_paid_once_and_followed_although_an_answer_is_lost() -> Non
 HOLD = """(() => {
   const asked = fetch;
   window.fetch = async (question, options) => {
-    if (window.held && question.url.endsWith("/v1/accounts/1")) await new Promise((done) => setTimeout(done, 1_000));
+    if (question.url.endsWith("/v1/accounts/1")) await window.held;
     return asked(question, options);
   };
 })()"""
-"""Answers about the account come late once `held` is set."""
+"""Answers about the account come once the promise in `held` is kept."""
 
 
 def test_who_signed_out_signs_nothing_more() -> None:
@@ -126,12 +126,13 @@ def test_who_signed_out_signs_nothing_more() -> None:
         ["fill", "#w-amount", "12.5"],
         ["fill", "#w-to", TO],
         ["settle"],
-        ["evaluate", "void (window.held = true)"],
+        ["evaluate", "void (window.held = new Promise((keep) => { window.release = keep; }))"],
     ]
     steps += [
         ["click", "form:has(#w-to) button"],
         ["click", "text=Sign out"],
         ["see", "h2", "Sign in"],
+        ["evaluate", "release()"],
         ["wait", 2_500],
     ]
     shown(page_view, steps)

@@ -1,3 +1,4 @@
+import { useNewest } from "../ui/acts";
 import { Panel } from "../ui/parts";
 import { type Trust } from "../verifying";
 
@@ -6,7 +7,12 @@ export const NOTHING: Trust = { genesis: undefined, hours: "168", set: "", known
 
 export function Trusted({ trust, change }: { trust: Trust; change: (part: Partial<Trust>) => void }) {
   const field = (name: "hours" | "set" | "known") => (event: { currentTarget: HTMLInputElement }): void => change({ [name]: event.currentTarget.value.trim() });
-  const genesis = async (file: File | undefined): Promise<void> => change({ genesis: await file?.arrayBuffer() });
+  const begin = useNewest();
+  const genesis = async (file: File | undefined): Promise<void> => {
+    const isNewest = begin(); // a large file may be read after the one that took its place
+    const read = await file?.arrayBuffer();
+    if (isNewest()) change({ genesis: read });
+  };
   return (
     <Panel title="What you trust" note="A package alone only agrees with itself. Give the genesis file that you have from somewhere else than this node; it names the network and its first validators.">
       <label for="genesis">Genesis file</label>
