@@ -16,6 +16,7 @@ pytest.register_assert_rewrite("tests.kit")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What is registered first explains its assertions.
+from tests.kit.log_settings import log_settings_kept  # noqa: E402
 from tests.kit.outside import outside  # noqa: E402
 from tests.kit.spreading import FilesInOrder, place_of  # noqa: E402
 from tests.kit.still_running import still_running  # noqa: E402
@@ -31,8 +32,8 @@ settings.load_profile("crossclear")
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Name a test that seems to hang, on the output that nothing captures."""
-    with still_running(item.nodeid, item.config.stash[fault_handler_stderr_fd_key]):
+    """Name a test that seems to hang, on the output that nothing captures; keep the log as it is."""
+    with still_running(item.nodeid, item.config.stash[fault_handler_stderr_fd_key]), log_settings_kept():
         return (yield)
 
 

@@ -175,12 +175,8 @@ def test_json_that_is_encoded_already_is_escaped(capsys: Output) -> None:
 def test_a_log_has_one_line_an_event_whatever_a_peer_wrote(what: str, console: bool) -> None:
     stream = io.StringIO()
     configure_logs(Logging(format="console" if console else "json"), stream=stream)
-    try:
-        text = HOSTILE[what]
-        structlog.get_logger().warning("seen", peer=text, fault=LocalFault(NodeCode.CONFIG_VALUE, text, why=text))
-    finally:
-        structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
+    text = HOSTILE[what]
+    structlog.get_logger().warning("seen", peer=text, fault=LocalFault(NodeCode.CONFIG_VALUE, text, why=text))
     line = stream.getvalue()
     assert line.count("\n") == 1
     if console:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from clearing.schema.blocks.transaction import Transaction
@@ -13,12 +11,6 @@ from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC
 from tests.kit.clearing.world import Fact, World
 from tests.kit.node.proving import decided
 from tests.kit.node.station import new_station
-
-
-@pytest.fixture(autouse=True)
-def all_levels() -> None:
-    """Whatever another test has made of the log."""
-    structlog.reset_defaults()
 
 
 def facts(words: World, height: int) -> tuple[Fact, ...]:

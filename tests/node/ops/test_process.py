@@ -4,9 +4,7 @@ import gc
 import io
 import json
 import weakref
-from collections.abc import Iterator
 
-import pytest
 import structlog
 
 from clearing.base.errors import LocalFault
@@ -14,13 +12,6 @@ from member.codes import NodeCode
 from node.app.service_settings import tune_gc
 from node.config import Logging
 from node.ops.logs import configure_logs
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_off_a_terminal_a_line_is_one_json_object_without_secrets() -> None:
