@@ -28,7 +28,7 @@ from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, o
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, RelayerConfig
-from node.config_sources import dump_config
+from node.config_sources import home_settings
 from node.p2p.config import new_preshared_key, write_preshared_key
 from node.signer.sign_state import SIGN_STATE, new_sign_state
 from node.sync.home import address_text
@@ -216,7 +216,5 @@ def _write_home(
     if preshared is not None and config.p2p.preshared_key_file:
         write_preshared_key(home / config.p2p.preshared_key_file, preshared)
     write_new(home / "genesis.json", genesis_json)
-    # Without `home`, so that the folder can be copied to another machine.
-    tree = "\n".join(line for line in dump_config(config).splitlines() if not line.startswith("home = "))
-    write_new(home / "node.toml", tree.encode() + b"\n")
+    write_new(home / "node.toml", home_settings(config).encode())
     return relayer

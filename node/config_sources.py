@@ -251,6 +251,12 @@ def dump_config(config: NodeConfig) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
+def home_settings(config: NodeConfig) -> str:
+    """The same as a home's node.toml has it: a home can be moved, so it does not say where it is."""
+    lines = dump_config(config).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("home = "))
+
+
 def _is_tables(value: object) -> bool:
     return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)
 

@@ -21,7 +21,7 @@ from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_
 from member.keys.keystore import Strength
 from node.agreement.application import state_salt
 from node.config import NodeConfig
-from node.config_sources import dump_config, load_config, name_of_home, parse_config
+from node.config_sources import home_settings, load_config, name_of_home, parse_config
 from node.genesis_file import read_genesis
 from node.home_lock import new_home
 from node.offline.log_trust import LogTrust
@@ -84,8 +84,7 @@ def write_signer(home: Path, signer: dict[str, str]) -> None:
     """Put a signer's address and key into a home's node.toml, which loses its comments. Raises LocalFault CONFIG_*."""
     config = load_config(home / "node.toml", {}).config
     filled = msgspec.structs.replace(config, signer=msgspec.structs.replace(config.signer, **signer))
-    lines = [line for line in dump_config(filled).splitlines() if not line.startswith("home = ")]
-    write_whole(home / "node.toml", ("\n".join(lines) + "\n").encode())
+    write_whole(home / "node.toml", home_settings(filled).encode())
 
 
 def open_log(
@@ -143,7 +142,6 @@ def init_home(
         new_sign_state(home / SIGN_STATE)
         if Purpose.VALIDATOR in ring:
             public |= card_of(ring)
-        lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
         with target.open("x") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(home_settings(config))
     return public

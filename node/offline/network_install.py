@@ -20,7 +20,7 @@ from member.keys.key_folder import KIND_OF, KeyKind, Purpose, check_keystore, ke
 from member.keys.keystore import Strength
 from member.keys.secret_files import read_password
 from node.config import ChainConfig, NodeConfig, PeerConfig
-from node.config_sources import dump_config, load_config, parse_config
+from node.config_sources import home_settings, load_config, parse_config
 from node.genesis_file import read_genesis_file
 from node.sync.home import address_text, read_seed
 
@@ -64,8 +64,7 @@ def install_network(home: Path, network: NewNetwork) -> NodeConfig:
     strength = Strength.DEVNET if config.node.devnet else Strength.STANDARD
     write_key(home, Purpose.NETWORK_SEED.value, KIND_OF[Purpose.NETWORK_SEED], seed, password, strength)
     write_new(target, data)
-    lines = [line for line in dump_config(filled).splitlines() if not line.startswith("home = ")]
-    write_whole(home / "node.toml", ("\n".join(lines) + "\n").encode())
+    write_whole(home / "node.toml", home_settings(filled).encode())
     return filled
 
 

@@ -18,7 +18,7 @@ from member.keys.key_folder import KIND_OF, Purpose, card_of, new_password, new_
 from member.keys.keystore import Strength
 from member.keys.secret_files import read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
-from node.config_sources import dump_config, name_of_home
+from node.config_sources import home_settings, name_of_home
 from node.genesis_file import read_genesis_file
 from node.home_lock import new_home
 from node.signer.sign_state import SIGN_STATE, new_sign_state
@@ -76,10 +76,9 @@ def make_home(options: JoinOptions) -> Joining:
             write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
         new_sign_state(options.home / SIGN_STATE)
         (options.home / "genesis.json").write_bytes(data)
-        lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
         # Last, so that a home that was not finished is not taken for one.
         with target.open("x") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(home_settings(_config_of(options)))
     return Joining(config_path=target, network=network_id(genesis), card=card_of(secrets))
 
 
