@@ -28,7 +28,8 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
 
-screenshots: setup ## pictures of the page for docs/images, of a devnet in the crash of March 2020; needs chromium
+screenshots: setup ## pictures of the verifier's page, and of the member's page of a devnet in the crash of March 2020; needs chromium
+	$(BIN)/python -m tests.kit.proofs.browser_page docs/images/verifier
 	$(BIN)/python -m tests.kit.member.screenshots docs/images/page
 
 devnet: setup ## the same network, kept up until Ctrl-C

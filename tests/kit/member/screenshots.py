@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 import trio
-from PIL import Image
 
 from devnet.demo.story import BIDDERS, WRITER, DevnetStory, until
 from devnet.demo.trading import Bidder
@@ -23,10 +22,9 @@ from devnet.options import DevnetOptions
 from devnet.toolchain import install_browser, install_client, install_page
 from node.oracle.source import HOUR_MS, Schedule, write_schedule
 from tests.kit.member.driven_page import NARROW, VIEWS, Step, drive, signed_in, view
+from tests.kit.pictures import shrink
 
 WIDE_HEIGHT, NARROW_HEIGHT = 1_500, 1_400
-COLOURS = 64
-"""A picture of text needs no more, and is a third as large."""
 HOURS, SPEED = 8, 120.0
 """How much of the crash has passed when pictures are taken, and how fast the rest does."""
 CALL_BLOCKS, PACKAGES, PACKAGE_SECONDS = 3_000, 2, 600
@@ -52,10 +50,7 @@ def write_screenshots(address: str, folder: Path, account: int = 0, key: bytes =
     scenes.append({"viewport": NARROW, "dark": True, "steps": [*view("network"), ["wait", 3000], narrow]})
     for scene in drive(address, *scenes):
         assert not scene.complaints, scene.complaints
-    for path in sorted(folder.glob("*.png")):
-        with Image.open(path) as picture_file:
-            small = picture_file.convert("RGB").quantize(COLOURS)
-        small.save(path, optimize=True)
+    shrink(folder)
 
 
 async def of_a_devnet(folder: Path, output_dir: Path) -> None:

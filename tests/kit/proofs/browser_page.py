@@ -1,7 +1,7 @@
 """The page of `proofs/browser` in a headless Chromium.
 
 Run `python -m tests.kit.proofs.browser_page FOLDER` to write screenshots: a good package, a bad one, the own account
-found, several packages, a node.
+found, several packages, a node. `make screenshots` does so.
 """
 
 import base64
@@ -43,7 +43,10 @@ def play(*scenes: dict[str, Any]) -> list[dict[str, Any]]:
 def write_screenshots(folder: Path) -> None:
     """A good package, a bad one, the own account found, several packages, a node; light, and some on a narrow dark
     screen."""
-    from tests.kit.proofs.package_node import serving  # here: other scenes need no node
+    from tests.kit.pictures import shrink  # here: other scenes need no node and no pictures
+    from tests.kit.proofs.package_node import serving
+
+    folder = folder.resolve()  # the browser's driver runs in a folder of its own
 
     def into(name: str) -> dict[str, Any]:
         return {"screenshot": folder / f"{name}.png"}
@@ -70,6 +73,7 @@ def write_screenshots(folder: Path) -> None:
             {"file": package, "fields": any_age, **dark, **into("narrow-dark")},
             {"file": bad, "fields": any_age, **dark, **into("bad-package-narrow-dark")},
         )
+    shrink(folder)
 
 
 if __name__ == "__main__":

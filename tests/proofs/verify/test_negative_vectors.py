@@ -176,6 +176,8 @@ TRACED = (
     "every-rule",
     "collateral-inside",
     "every-charge",
+    "history",
+    "listed-custody",
     "live-surface",
     "averaged-option",
     "account-1",

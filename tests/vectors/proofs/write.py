@@ -38,7 +38,10 @@ from tests.vectors.proofs.runner import trace
 
 BAD = VECTORS.parent / "bad"
 RULES, INSIDE = "every-rule.ccp", "collateral-inside.ccp"
-TRACED = (SMALL, WHOLE, RULES, INSIDE, "every-charge.ccp", of_surfaces.BASE, of_surfaces.AVERAGE)
+TRACED = (
+    *(SMALL, WHOLE, LISTED, RULES, INSIDE, "every-charge.ccp"),
+    *(of_history.BASE, of_surfaces.BASE, of_surfaces.AVERAGE),
+)
 FILE, ONCHAIN, FURTHER = "vectors.json", "onchain.json", "further.json"
 """`further.json`: of the same form as `vectors.json`, with what later attacks found."""
 SIGNATURES = "ed25519.json"
