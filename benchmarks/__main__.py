@@ -37,6 +37,8 @@ NAMES = {
     "proof_rows": "what each term of the risk model adds to a proof, one core",
     "proof_scale": "proofs of thousands of accounts, several processes, CPU and memory of each side",
     "verify_cost": "what hostile packages cost their verifier, one core",
+    "second_verifier": "the verifier in TypeScript on packages of a hundred accounts, in Node",
+    "page": "the member's page in Chromium: bytes, first paint, memory over an hour (needs chromium)",
     "backfill": "deposits that the adapter of a chain takes in when it starts far behind, one core",
     "ethereum_light": "following Ethereum's sync committees of 512, one core",
     "gas": "what the contracts cost, on a local chain",

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from benchmarks.machine import this_machine
+
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     """One measurement. `low` and `high` are the extremes of the repetitions behind `value`, where there were some."""
@@ -37,7 +39,8 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def print_measured(measured: Callable[[int], Sequence[Figure]], size: int) -> None:
-    """For a terminal: figures at the size that the command line names, or else at this one."""
+    """For a terminal: the machine, and figures at the size that the command line names, or else at this one."""
+    print(this_machine().line())
     for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else size):
         print(figure.line())
 

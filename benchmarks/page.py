@@ -16,13 +16,18 @@ from tests.kit.member.driven_page import Step, drive, signed_in, view
 from tests.kit.member.page_view import RisingView, now_ms
 from tests.kit.node.served_api import served_api
 
-LOADS = 7
+LOADS, MINUTES = 7, 60
 WARM_MINUTES = 2
 """After these the page has seen every question once, and its history is not full yet."""
 MIB = 1 << 20
 
 
-def figures(minutes: int) -> list[Figure]:
+def figures(*, quick: bool = False) -> list[Figure]:
+    """Of a page that is open for an hour, or for a minute."""
+    return measured(1 if quick else MINUTES)
+
+
+def measured(minutes: int) -> list[Figure]:
     """Of a page that is open for so many minutes beyond the first ones."""
     install_browser()
     install_client()
@@ -54,4 +59,4 @@ def figures(minutes: int) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    print_measured(figures, 60)
+    print_measured(measured, MINUTES)

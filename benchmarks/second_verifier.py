@@ -8,13 +8,11 @@ line is a file of 57 MiB with a million commitments and an empty proof, which is
 """
 
 import random
-import sys
 from typing import Any
 
 import msgspec
 
-from benchmarks.figures import Figure, of_times
-from benchmarks.machine import this_machine
+from benchmarks.figures import Figure, of_times, print_measured
 from clearing.margin.statement.snapshot import RiskSnapshot
 from devnet.toolchain import install_browser
 from tests.kit.proofs import small_market, stressed
@@ -22,7 +20,7 @@ from tests.kit.proofs.browser_page import GOOD
 from tests.kit.proofs.second_verifier import SecondVerifier
 from tests.kit.proofs.write_vectors import EVERY_RULE
 
-REPETITIONS = 5
+ACCOUNTS, REPETITIONS = 100, 5
 COMMITMENTS, PROOF = 7, 8
 GOALS = {"the whole package": "< 3", "the own leaf": "< 1"}
 
@@ -53,8 +51,14 @@ def own_of(shot: RiskSnapshot) -> dict[str, Any]:
     return {"account": str(account.account), "owner": account.owner.hex(), "seed": seed.hex(), "holdings": holdings}
 
 
+def figures(*, quick: bool = False) -> list[Figure]:
+    """Of the number of accounts that the goal is about, or of a few."""
+    return measured(10 if quick else ACCOUNTS)
+
+
 def measured(count: int) -> list[Figure]:
     """Seconds of the whole and of the own leaf."""
+    install_browser()
     shot = snapshot_of_many(count)
     package, own = package_of_many(shot), own_of(shot)
     runs: dict[str, list[dict[str, Any]]] = {"first": [], "again": []}
@@ -101,12 +105,5 @@ def _of_lengths() -> list[Figure]:
     ]
 
 
-def main(arguments: list[str]) -> None:
-    install_browser()
-    print(this_machine().line())
-    for figure in measured(int(arguments[0]) if arguments else 100):
-        print(figure.line())
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print_measured(measured, ACCOUNTS)
