@@ -12,6 +12,11 @@ const out = join(root, "build");
 mkdirSync(out, { recursive: true });
 const powers = join(out, "powers.ts");
 if (!existsSync(powers)) execFileSync(process.execPath, [join(root, "scripts", "powers.mjs"), process.argv[2], powers]);
+const places = join(out, "places.ts");
+if (!existsSync(places)) {
+  const points = join(root, "..", "data", "lagrange_2048.bin");
+  execFileSync(process.execPath, [join(root, "scripts", "places.mjs"), points, powers, places]);
+}
 execFileSync(process.execPath, [
   join(root, "scripts", "tables.mjs"), join(root, "..", "..", "docs", "specification"), join(out, "structures.ts"),
 ]);

@@ -1,21 +1,31 @@
+import { PLACES, PLACES_SIZE } from "../build/places.js";
 import { POWERS } from "../build/powers.js";
 import { number } from "./bytes.js";
 import { at, CODES, demand } from "./errors.js";
 import { G1, inverse, inverses, mod, P, type Point1, power, sum } from "./group.js";
 
 /** The ceremony's powers and the domain H of order n: docs/specification/linear-proof.md, "Domain". */
-let powers: Point1[] | undefined;
+class Points {
+  private read: Point1[] | undefined;
 
-function tau(): Point1[] {
-  if (powers === undefined) {
-    const raw = Uint8Array.from(atob(POWERS), (character) => character.charCodeAt(0));
-    powers = Array.from({ length: raw.length / 96 }, (_, index) => {
-      const start = 96 * index;
-      return G1.fromAffine({ x: number(raw.subarray(start, start + 48)), y: number(raw.subarray(start + 48, start + 96)) });
-    });
+  /** `text` is in base64: x and y of 48 bytes each. */
+  constructor(private readonly text: string) {}
+
+  get all(): Point1[] {
+    if (this.read === undefined) {
+      const raw = Uint8Array.from(atob(this.text), (character) => character.charCodeAt(0));
+      this.read = Array.from({ length: raw.length / 96 }, (_, index) => {
+        const start = 96 * index;
+        return G1.fromAffine({ x: number(raw.subarray(start, start + 48)), y: number(raw.subarray(start + 48, start + 96)) });
+      });
+    }
+    return this.read;
   }
-  return powers;
 }
+
+const tau = new Points(POWERS);
+/** [L_0], [L_1] and so on of the domain of `PLACES_SIZE`. The build has checked them against the powers. */
+const places = new Points(PLACES);
 
 const SIZES = [256, 512, 1024, 2048];
 
@@ -66,14 +76,17 @@ export class Domain {
     return line.map((value) => (value * scale) % P);
   }
 
-  /** Terms of Σ values_i · [L_i] + hiding_0 · [Z] + hiding_1 · [X·Z], over powers of τ. */
+  /** Terms of Σ values_i · [L_i] + hiding_0 · [Z] + hiding_1 · [X·Z]: one a value at the first places, else over powers of τ. */
   terms(values: ReadonlyMap<number, bigint>, hiding: readonly [bigint, bigint] = [0n, 0n]): (readonly [Point1, bigint])[] {
-    const coefficients = [...this.interpolate(values), 0n, 0n];
-    hiding.forEach((blinder, index) => {
-      coefficients[index] = at(coefficients, index) - blinder;
-      coefficients[this.size + index] = blinder;
-    });
-    return coefficients.map((coefficient, index) => [at(tau(), index), coefficient] as const);
+    const blinders = hiding.flatMap((blinder, index) => [
+      [at(tau.all, index), -blinder] as const,
+      [at(tau.all, this.size + index), blinder] as const,
+    ]);
+    const isFirst = this.size === PLACES_SIZE && [...values.keys()].every((place) => place < places.all.length);
+    const shown = isFirst
+      ? [...values].map(([place, value]) => [at(places.all, place), value] as const)
+      : this.interpolate(values).map((coefficient, index) => [at(tau.all, index), coefficient] as const);
+    return [...shown, ...blinders];
   }
 
   commit(values: ReadonlyMap<number, bigint>, hiding: readonly [bigint, bigint] = [0n, 0n]): Point1 {
