@@ -69,7 +69,7 @@ def main(options: DevnetOptions) -> int:
 
 async def _stay_up(options: DevnetOptions, console: Console) -> None:
     async with running_devnet(options) as devnet:
-        _introduce(devnet, console)
+        introduce(devnet, console)
         story = DevnetStory(devnet, lambda text: console.print(text, highlight=False))
         await story.fund()
         await story.trading.open_book()
@@ -91,21 +91,25 @@ async def _watch(devnet: Devnet) -> None:
         await trio.sleep(1)
 
 
-def _introduce(devnet: Devnet, console: Console) -> None:
-    console.print("the network is up; Ctrl-C ends it")
-    for name in devnet.nodes:
-        console.print(f"  {name}  {devnet.url(name)}/v1/state  /readyz  /metrics", highlight=False)
-    for chain in devnet.chains:
-        vault = chain.deployed.vault.hex()
-        console.print(f"  {chain.deployed.name}  {chain.anvil.url}  vault 0x{vault}", highlight=False)
-    console.print(f"  {devnet.options.output_dir}  homes, members' keys, logs, packages", highlight=False)
-    console.print(
-        f"  {devnet.options.output_dir / NOTE}  commands for a member, once the accounts are funded", highlight=False
-    )
-    person = devnet.members[-1]
-    key = trade_key_path(devnet.options.output_dir, person)
-    console.print(f"  {devnet.url(next(iter(devnet.nodes)))}/  the page in a browser", highlight=False)
-    console.print(f"  sign in there as {person.name}: account {person.id}, key in {key}", highlight=False)
+def introduce(devnet: Devnet, console: Console) -> None:
+    """Print where everything is, and the page with a member to sign in as.
+
+    Addresses and paths are written as they are, in one line each: they are there to be copied.
+    """
+    folder, person = devnet.options.output_dir, devnet.members[-1]
+    lines = ["the network is up; Ctrl-C ends it"]
+    lines += [f"  {name}  {devnet.url(name)}/v1/state  /readyz  /metrics" for name in devnet.nodes]
+    lines += [
+        f"  {chain.deployed.name}  {chain.anvil.url}  vault 0x{chain.deployed.vault.hex()}" for chain in devnet.chains
+    ]
+    lines += [
+        f"  {folder}  homes, members' keys, logs, packages",
+        f"  {folder / NOTE}  commands for a member, once the accounts are funded",
+        f"  {devnet.url(next(iter(devnet.nodes)))}/  the page in a browser",
+        f"  sign in there as {person.name}: account {person.id}, key in {trade_key_path(folder, person)}",
+    ]
+    for line in lines:
+        console.out(line, highlight=False)
 
 
 PACKAGE = "epoch.ccp"

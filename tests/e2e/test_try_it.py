@@ -1,18 +1,24 @@
-"""The note of a devnet, done line by line: every command works as it is written."""
+"""What a devnet prints and notes for a person: the page is there, the key opens the account, each command works."""
 
+import io
 import os
 import re
 import subprocess
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
+from rich.console import Console
 
+from devnet.demo.main import introduce
 from devnet.demo.story import DevnetStory
-from devnet.network import running_devnet
+from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.try_it import MEMBERS_FOLDER, NOTE, TOKEN, TRADE_KEY
+from member.client.node_client import NodeClient
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
@@ -34,10 +40,42 @@ def outcome(setting: str, command: str, folder: Path) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
+@dataclass(frozen=True)
+class Introduction:
+    """What the first lines of a devnet tell a person."""
+
+    url: str
+    name: str
+    account: int
+    key: bytes
+
+
+def introduced(devnet: Devnet) -> Introduction:
+    """Read as a person does: from a terminal that is narrower than the lines."""
+    printed = io.StringIO()
+    introduce(devnet, Console(file=printed, width=40))
+    text = printed.getvalue()
+    (url,) = re.findall(r"^  (http\S+)/  the page in a browser$", text, re.MULTILINE)
+    ((name, account, key),) = re.findall(r"^  sign in there as (\S+): account (\d+), key in (.+)$", text, re.MULTILINE)
+    assert f"  {devnet.options.output_dir / NOTE}  commands for a member" in text
+    return Introduction(url, name, int(account), bytes.fromhex(Path(key).read_text()))
+
+
+async def check_introduction(devnet: Devnet) -> None:
+    """The page is where the lines say, and the key that they name opens the account that they name."""
+    told = introduced(devnet)
+    page = await trio.to_thread.run_sync(httpx.get, f"{told.url}/")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    async with NodeClient(told.url, devnet.network, told.key) as client:
+        assert (await client.account(told.account)).account == told.account
+    assert [member.name for member in devnet.members if member.id == told.account] == [told.name]
+
+
 async def test_a_person_can_act_as_a_member_by_the_note(anvil_binary: Path, tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "net", tmp_path / "elsewhere"
     elsewhere.mkdir()
     async with running_devnet(DevnetOptions(folder, members=8)) as devnet:
+        await check_introduction(devnet)
         await DevnetStory(devnet, lambda _: None).fund()
         setting, *commands = commands_of((folder / NOTE).read_text())
         assert setting.startswith("export PATH=")
