@@ -18,7 +18,7 @@ import msgspec
 from clearing.base.certificate import Certificate, VoteKind, signer_indices, verify_certificate
 from clearing.base.codec import Wire
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
-from clearing.base.header import CHAINS_MAX, MODULES_MAX, Header
+from clearing.base.header import Header
 from clearing.base.validators import VALIDATORS_MAX, ValidatorSet, check_validator_set
 from consensus.codes import ConsensusCode
 
@@ -196,8 +196,6 @@ def check_block(block: LightBlock) -> None:
     sets = (block.validators, block.next_validators)
     if any(len(found.validators) > VALIDATORS_MAX for found in sets):
         raise RemoteFault(BaseCode.BAD_VALIDATOR_SET, "light block", height=header.height)
-    if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "header", height=header.height, cursors=len(header.deposit_cursors))
     stated = (header.validators_hash, header.next_validators_hash)
     for found, hash_ in zip(sets, stated, strict=True):
         if found.hash != hash_:

@@ -36,6 +36,8 @@ LIMITS = (
     Limit("bytes of the part `statement`", "proofs.epoch.package.PART_BYTES_MAX[statement]"),
     Limit("bytes of the part `custody`", "proofs.epoch.package.PART_BYTES_MAX[custody]"),
     Limit("blocks with storage proofs", "proofs.epoch.package.CUSTODY_BLOCKS_MAX"),
+    Limit("module roots of a header", "clearing.base.header.MODULES_MAX"),
+    Limit("deposit cursors of a header", "clearing.base.header.CHAINS_MAX"),
     Limit("validators of a set", "clearing.base.validators.VALIDATORS_MAX"),
     Limit("bytes of a rulebook", "clearing.margin.statement.snapshot.RULES_BYTES_MAX"),
     Limit("bytes of a name in a rulebook", "clearing.margin.statement.rulebook.NAME_BYTES_MAX"),

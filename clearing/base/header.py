@@ -5,6 +5,9 @@ length enters it only through a root. A change of layout needs a new version tag
 """
 
 from functools import cached_property
+from typing import Annotated
+
+import msgspec
 
 from clearing.base.codec import U63, Bytes20, Bytes32, Wire, u256
 from clearing.base.hashing import sha256, tag_prefix, tagged_hash
@@ -14,7 +17,9 @@ HEADER_TAG = "crossclear/header/v1"
 STATE_TAG = "crossclear/state-root/v1"
 DEPOSITS_TAG = "crossclear/deposit-cursors/v1"
 CHAINS_MAX = 64
+"""Largest number of deposit cursors. Every decoder refuses more, so no reader hashes a header without end."""
 MODULES_MAX = 16
+"""Largest number of module roots, as of `CHAINS_MAX`."""
 
 
 class DepositCursor(Wire, frozen=True):
@@ -35,7 +40,7 @@ class Header(Wire, frozen=True, dict=True):
     time_ms: U63
     payload_root: Bytes32
     """Root of the block's contents beside the header: payload, commit certificate, extensions, evidence."""
-    module_roots: tuple[Bytes32, ...]
+    module_roots: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MODULES_MAX)]
     """Roots of the state *after* this block, one a module."""
     commitments_root: Bytes32
     """Commitments and statement of the epoch snapshot taken at `commitments_height`; zero before the first."""
@@ -48,7 +53,7 @@ class Header(Wire, frozen=True, dict=True):
     validators_hash: Bytes32
     """Hash of the set that certifies this header."""
     next_validators_hash: Bytes32
-    deposit_cursors: tuple[DepositCursor, ...]
+    deposit_cursors: Annotated[tuple[DepositCursor, ...], msgspec.Meta(max_length=CHAINS_MAX)]
     """Ordered by (chain id, vault)."""
 
     @cached_property

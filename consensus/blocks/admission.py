@@ -6,7 +6,6 @@ nothing is kept.
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.errors import RemoteFault
-from clearing.base.header import CHAINS_MAX, MODULES_MAX
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import check_carried
@@ -58,7 +57,7 @@ class Admission:
             check_extension(self._verifier, self._application, network, validators, step, vote.extension)
 
     def check_proposer(self, chain: ChainState, envelope: Envelope, proposal: Proposal) -> None:
-        """Check that it is the sender's turn and that its header is short enough to be hashed. Raises RemoteFault."""
+        """Check that it is the sender's turn. Raises RemoteFault."""
         turns = chain.turns
         if not turns.may_lead(chain.validators.index_of.get(envelope.sender), proposal.round):
             raise RemoteFault(
@@ -67,14 +66,6 @@ class Admission:
                 sender=envelope.sender,
                 round=proposal.round,
                 turn=turns.proposer(proposal.round),
-            )
-        header = proposal.block.header
-        if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
-            raise RemoteFault(
-                ConsensusCode.BAD_PROPOSAL,
-                "header",
-                modules=len(header.module_roots),
-                cursors=len(header.deposit_cursors),
             )
 
     def check_proposal(self, chain: ChainState, envelope: Envelope, proposal: Proposal) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clearing.base.errors import Bug, RemoteFault
-from clearing.base.header import CHAINS_MAX, MODULES_MAX
 from consensus.blocks.admission import Admission, is_final
 from consensus.blocks.executor import check_carried
 from consensus.chain_state import ChainState
@@ -235,12 +234,6 @@ def certify_run(
 
     Raises Bug when they are final on another chain than this one.
     """
-    for fetched_block in fetched:
-        header = fetched_block.committed.block.header
-        if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
-            return RunFault(
-                fetched_block.peer, RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height)
-            )
     run = _of_one_set(chain, fetched)
     if not run:
         header = fetched[0].committed.block.header

@@ -28,7 +28,8 @@ from member.api.proofs import EXIT_KIND_NAMES, ExitLeafView, ExitTotalsView, Exi
 from member.api.types import Body, Hex, hexed, octets
 from member.durable_files import write_whole
 from member.verifying.package import UNTRUSTED, Checked, TrustAnchor, VerificationReport
-from proofs.errors import Inconclusive, ProofCode
+from proofs.epoch.epoch_number import check_epoch_number
+from proofs.errors import Inconclusive
 from proofs.verify.freshness import check_set_in_force, set_limits
 from proofs.verify.verdict import printable
 
@@ -183,8 +184,7 @@ def _is_anchored(anchor: TrustAnchor) -> bool:
 
 def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
     record = ExitRecord(exit_.epoch, exit_.height, exit_.leaf_count, octets(exit_.exit_root))
-    if not 1 <= record.epoch <= record.height:
-        raise RemoteFault(ProofCode.EPOCH_IMPOSSIBLE, "exit root", epoch=record.epoch, height=record.height)
+    check_epoch_number(record.epoch, record.height, "exit root")
     shown = exit_.opening
     below, above, path = (tuple(map(octets, found)) for found in (shown.below, shown.above, shown.path))
     check_exit_root(block.header, record, RecordOpening(octets(shown.salt), below, above, path))

@@ -20,6 +20,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.ids import EvmAddress
 from clearing.base.validators import ValidatorSet
 from proofs.algebra.srs import basis
+from proofs.epoch.epoch_number import check_epoch_number
 from proofs.epoch.package import EpochPackage
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COLUMNS_MAX
@@ -187,10 +188,12 @@ def account_file(epoch: OnchainEpoch, index: int, proof: bytes, presentation: Pr
 
 
 def check_account_file(account: OnchainAccount) -> None:
-    """All that the contract checks of an account's file, but who certified the keys. Raises RemoteFault."""
-    leaf = account.leaf.leaf
-    verify_account(account.keys, leaf, account.index, account.path, account.proof)
-    check_presentation(account.presentation, account.keys.hash, leaf)
+    """All that the contract checks of an account's file, but who certified the keys; and that a chain may have closed
+    their epoch, which no quorum certifies otherwise. Raises RemoteFault."""
+    keys, leaf = account.keys, account.leaf.leaf
+    check_epoch_number(keys.epoch, keys.height, "epoch keys")
+    verify_account(keys, leaf, account.index, account.path, account.proof)
+    check_presentation(account.presentation, keys.hash, leaf)
 
 
 def write_file(content: OnchainEpoch | OnchainAccount) -> bytes:

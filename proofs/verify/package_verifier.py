@@ -21,6 +21,7 @@ from proofs.algebra.many_points import decode_points
 from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.algebra.transcript import Transcript
 from proofs.cover.verifier import check_cover
+from proofs.epoch.epoch_number import check_epoch_number
 from proofs.epoch.house_solvency import check_house
 from proofs.epoch.matched_book import verify_book
 from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package
@@ -186,10 +187,7 @@ class PackageChecks:
             raise VerificationFailed(
                 ProofCode.EPOCH_DIFFERS, "statement", stated=package.statement.epoch, certified=header.epoch
             )
-        if not 1 <= package.statement.epoch <= package.statement.height:
-            raise VerificationFailed(
-                ProofCode.EPOCH_IMPOSSIBLE, "statement", epoch=package.statement.epoch, height=package.statement.height
-            )
+        check_epoch_number(package.statement.epoch, package.statement.height, "statement")
         check_commitments_differ(package.commitments)
         return f"{len(package.commitments)} commitments and the statement are the certified ones"
 

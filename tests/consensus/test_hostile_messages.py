@@ -343,7 +343,7 @@ def test_a_header_without_end_is_refused_before_it_is_hashed(good: Proposal) -> 
     endless = change(good, block=change(good.block, header=change(good.block.header, deposit_cursors=cursors)))
     outputs = receive(make_replica(HONEST), PROPOSER, endless)
     (fault,) = (output.fault for output in outputs if isinstance(output, PeerFault))
-    assert (fault.code.name, fault.at) == ("BAD_PROPOSAL", "header")
+    assert (fault.code.name, fault.at) == ("MALFORMED", "Proposal")
 
 
 def test_a_liar_about_its_height_is_passed_over() -> None:

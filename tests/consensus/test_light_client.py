@@ -239,7 +239,6 @@ OTHER = set_of(range(3, 7))
         ({"parent": bytes(32)}, "BROKEN_LINK"),
         ({"validators_hash": OTHER.hash}, "WRONG_VALIDATOR_SET"),
         ({"next_validators_hash": OTHER.hash}, "WRONG_VALIDATOR_SET"),
-        ({"module_roots": (bytes(32),) * 17}, "OVERSIZE"),
     ],
 )
 def test_a_header_that_breaks_one_rule_is_refused_by_its_name(changes: dict[str, Any], code: str) -> None:

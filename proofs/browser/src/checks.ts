@@ -11,7 +11,7 @@ import { point1 } from "./group.js";
 import { publicSlots, slotsOf, UNCOVERED } from "./kinds.js";
 import { type Layout } from "./layout.js";
 import { proofBytes, type ProvenAccount, verifyLinear } from "./linear.js";
-import { commitmentsRoot, type ReadPackage, readPackage } from "./package.js";
+import { commitmentsRoot, demandEpochNumber, type ReadPackage, readPackage } from "./package.js";
 import { type Rulebook } from "./rulebook.js";
 import { ofSettledFeeds, verifyRules } from "./rules.js";
 import { demandSizes } from "./sizes.js";
@@ -83,7 +83,7 @@ export class PackageChecks {
     demand(before, CODES.WRONG_ROOT, "height");
     demand(equal(statement.network, header.network), CODES.WRONG_NETWORK);
     demand(statement.epoch === header.epoch, CODES.EPOCH_DIFFERS);
-    demand(1n <= statement.epoch && statement.epoch <= statement.height, CODES.EPOCH_IMPOSSIBLE, `epoch ${statement.epoch} at height ${statement.height}`);
+    demandEpochNumber(statement);
     const different = new Set(commitments.items().map(([, commitment]) => hex(commitment)));
     demand(different.size === commitments.length, CODES.COMMITMENTS_EQUAL);
     return { detail: `${commitments.length} commitments and the statement are the certified ones` };

@@ -4,6 +4,7 @@ import { CODES, demand } from "./errors.js";
 import { type Exit, type ExitPayment, type ExitTotals, readExit } from "./exit_file.js";
 import { demandInForce, setLimits } from "./freshness.js";
 import { writeBytes, writeCount, writeInteger, writeText } from "./messagepack.js";
+import { demandEpochNumber } from "./package.js";
 import { type Trusted } from "./trusted.js";
 import { judge, type Judged, type Outcome } from "./verdict.js";
 
@@ -115,7 +116,7 @@ const DEPTH = 12;
 const WITHDRAWALS = 7;
 
 function root({ epoch, height, count, root: tree, opening, block: { header } }: Exit): Outcome {
-  demand(1n <= epoch && epoch <= height, CODES.EPOCH_IMPOSSIBLE, `epoch ${epoch} at height ${height}`);
+  demandEpochNumber({ epoch, height });
   demand(header.epoch === epoch && header.height === height, CODES.WRONG_VALUE, "exit root");
   const key = concat([writeCount(2), writeText("exits"), writeInteger(epoch)]);
   const record = concat([writeCount(4), ...[epoch, height, count].map(writeInteger), writeBytes(tree)]);

@@ -5,7 +5,7 @@ import { at, CODES, demand, Refusal } from "./errors.js";
 import { G1, inverse, mod, opens, P, padded, paddedPoint, type Point1, point1, power, scalar, sum } from "./group.js";
 import { COLUMNS_MAX, type Layout } from "./layout.js";
 import { array, bytes, literal, type Of, structure, type Type, U32, U63, whole } from "./messagepack.js";
-import { commitmentsRoot, type ReadPackage } from "./package.js";
+import { commitmentsRoot, demandEpochNumber, type ReadPackage } from "./package.js";
 
 /** Keys, leaves and proofs for contracts: docs/specification/on-chain.md. */
 const EpochKeys = structure({
@@ -191,8 +191,9 @@ function wordsInTree(leaf: LeafRecord): Bytes {
   }
 }
 
-/** Demand that the account of a `.cca` file is under its keys: columns, then the path. */
+/** Demand that the account of a `.cca` file is under its keys: their epoch, columns, then the path. */
 export function demandLeaf({ keys, leaf, index, path }: OnchainAccount): void {
+  demandEpochNumber(keys);
   demand(leaf.c_d.length === keys.u.length, CODES.BAD_STATEMENT, "columns");
   const depth = keys.accounts <= 1 ? 0 : (keys.accounts - 1).toString(2).length;
   demand(index < keys.accounts && path.length === depth, CODES.WRONG_ROOT, "path");

@@ -64,3 +64,9 @@ export function commitmentsRoot(read: ReadPackage): Bytes {
 export function accountsRoot({ commitments }: EpochPackage): Bytes {
   return merkleRoot(commitments.items().map(([account, commitment]) => join(word(account), commitment)));
 }
+
+/** Demand that a chain may have closed an epoch at a height: epochs are numbered from 1, and each closes at a height of its
+ * own. */
+export function demandEpochNumber({ epoch, height }: { readonly epoch: bigint; readonly height: bigint }): void {
+  demand(1n <= epoch && epoch <= height, CODES.EPOCH_IMPOSSIBLE, `epoch ${epoch} at height ${height}`);
+}

@@ -13,7 +13,7 @@ export const Header = structure({
   height: U63,
   time_ms: U63,
   payload_root: bytes(32),
-  module_roots: array(bytes(32)),
+  module_roots: array(bytes(32), 16),
   commitments_root: bytes(32),
   commitments_height: U63,
   withdrawals_root: bytes(32),
@@ -22,7 +22,7 @@ export const Header = structure({
   epoch: U63,
   validators_hash: bytes(32),
   next_validators_hash: bytes(32),
-  deposit_cursors: array(DepositCursor),
+  deposit_cursors: array(DepositCursor, 64),
 });
 export type Header = Of<typeof Header>;
 

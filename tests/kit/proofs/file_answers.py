@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clearing.base.errors import CrossclearError
+from proofs.epoch.epoch_number import check_epoch_number
 from proofs.epoch.package import EpochPackage, read_package
 from proofs.errors import ProofCode
 from proofs.onchain.file import OnchainAccount, check_file, good_shares, read_account_file, read_epoch_file
@@ -102,7 +103,8 @@ def of_account(file: bytes) -> Answer:
     shown = read_account_file(file)
     leaf = shown.leaf.leaf
     refused = (
-        _refused_leaf(shown)
+        _refusal("leaf", lambda: check_epoch_number(shown.keys.epoch, shown.keys.height, "epoch keys"))
+        or _refused_leaf(shown)
         or _refusal("proof", lambda: verify_account(shown.keys, leaf, shown.index, shown.path, shown.proof))
         or _refusal("presentation", lambda: check_presentation(shown.presentation, shown.keys.hash, leaf))
     )

@@ -6,10 +6,14 @@ import pytest
 
 from member.verifying.exits import block_of, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
+from proofs.errors import ProofCode
+from proofs.onchain.file import check_account_file, write_file
 from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.made_exits import HEIGHT, made_exit_file
-from tests.kit.proofs.negatives.making import certified, read, replace
+from tests.kit.proofs.negatives.making import SMALL, certified, frozen, read, replace
+from tests.kit.proofs.negatives.of_onchain import account_under, derived
 from tests.kit.proofs.second_verifier import SecondVerifier
+from tests.kit.refusals import refused
 
 
 def of_epoch(epoch: int) -> bytes:
@@ -39,3 +43,17 @@ def test_so_is_that_of_an_exit_file(second: SecondVerifier, epoch: int, possible
     if not possible:
         last = answer["checks"][-1]
         assert (report.checks[-1].name, last["name"], last["code"]) == ("root", "root", "R0762 epoch_impossible")
+
+
+@pytest.mark.parametrize(("epoch", "possible"), [(0, False), (1, True), (40, True), (41, False), (2**63 - 1, False)])
+def test_so_are_keys_that_nobody_certified(second: SecondVerifier, epoch: int, possible: bool) -> None:
+    """Whoever checks one account alone cannot know the keys, but knows that no chain has them."""
+    shown = account_under(replace(derived().keys, epoch=epoch))
+    answer = second.ask(file=frozen(SMALL), onchain_account=write_file(shown))
+    assert answer["ok"] == possible, answer
+    if possible:
+        check_account_file(shown)
+    else:
+        assert (answer["checks"][-1]["name"], answer["checks"][-1]["code"]) == ("leaf", "R0762 epoch_impossible")
+        with refused(ProofCode.EPOCH_IMPOSSIBLE):
+            check_account_file(shown)

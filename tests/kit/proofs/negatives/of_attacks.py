@@ -10,6 +10,7 @@ from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import Encodable
 from clearing.base.evm.rlp_coding import encode as rlp
 from clearing.base.hashing import keccak256
+from clearing.base.header import CHAINS_MAX, MODULES_MAX, DepositCursor
 from clearing.margin.statement.rulebook import FeedLevel, MarkPrice, Rulebook, write_rulebook
 from clearing.schema.terms.instruments import InstrumentKind
 from proofs.algebra.field import ORDER
@@ -56,6 +57,18 @@ def vectors() -> Iterator[Vector]:
     yield from _short_slots()
     yield from _impossible_epochs()
     yield from _old_custody()
+    yield from _long_headers()
+
+
+def _long_headers() -> Iterator[Vector]:
+    """No validator signs a header beyond its limits."""
+    cursors = tuple(DepositCursor(chain, bytes(20), 0) for chain in range(CHAINS_MAX + 1))
+    roots = (bytes(32),) * (MODULES_MAX + 1)
+    for name, says, changes in (
+        ("header-of-65-cursors", "the header has 65 deposit cursors, certified", {"deposit_cursors": cursors}),
+        ("header-of-17-roots", "the header has 17 module roots, certified", {"module_roots": roots}),
+    ):
+        yield refused(name, says, "encoding", "MALFORMED", certified({}, **changes))
 
 
 def _old_custody() -> Iterator[Vector]:

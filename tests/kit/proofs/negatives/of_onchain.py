@@ -10,7 +10,7 @@ from proofs.algebra.group import GENERATOR, encode_point
 from proofs.errors import ProofCode
 from proofs.linear.statement import weights_of
 from proofs.onchain.file import OnchainAccount, OnchainEpoch, account_file, epoch_file, sign_keys, write_file
-from proofs.onchain.keys import DerivedEpoch, account_witness, derive_epoch, row_challenge
+from proofs.onchain.keys import DerivedEpoch, EpochKeys, account_witness, derive_epoch, row_challenge
 from proofs.onchain.presentation import Audience, present
 from proofs.onchain.prover import prove_leaf
 from tests.kit.proofs import small_market as market
@@ -58,13 +58,18 @@ def epoch() -> OnchainEpoch:
 @cache
 def account() -> OnchainAccount:
     """Account 1's proof, presented."""
+    return account_under(derived().keys)
+
+
+def account_under(keys: EpochKeys) -> OnchainAccount:
+    """Account 1's proof under these keys, presented."""
     of, shot, index = derived(), market.snapshot(), 1
     seed, linear = market.seeds()[1], of.statement.linear
     witness = account_witness(shot.statement, linear.layout, shot.accounts[index], seed)
     weights = weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, of.keys.leaves_root))
-    proof = prove_leaf(linear.layout, weights, of.keys, of.leaves[index], witness, seed)
-    shown = present(AUDIENCE, of.keys.hash, of.leaves[index], seed, linear.context)
-    return account_file(epoch(), index, proof, shown)
+    proof = prove_leaf(linear.layout, weights, keys, of.leaves[index], witness, seed)
+    shown = present(AUDIENCE, keys.hash, of.leaves[index], seed, linear.context)
+    return account_file(replace(epoch(), keys=keys), index, proof, shown)
 
 
 def files() -> dict[str, bytes]:
@@ -149,3 +154,11 @@ def _of_accounts() -> Iterator[OnchainVector]:
     yield bad("shown-without-a-signature", "r is 0", shown, presentation=replace(presentation, r=bytes(32)))
     no_point = replace(good.leaf, c_w=bytes(48))
     yield bad("leaf-without-a-point", "C_W of the leaf is no point, so the leaf is in no tree", root, leaf=no_point)
+    for epoch in (0, 41):
+        yield OnchainVector(
+            f"keys-of-epoch-{epoch}-at-height-40",
+            f"the keys are of epoch {epoch} at height 40; proven and presented under them",
+            ProofCode.EPOCH_IMPOSSIBLE.name,
+            write_file(account_under(replace(good.keys, epoch=epoch))),
+            ACCOUNT_FILE,
+        )

@@ -39,6 +39,7 @@ def check_epoch(data: bytes, of_package: bytes) -> None:
 def check_account(data: bytes) -> None:
     """All of a `.cca` file but who certified its keys."""
     shown = read(data, "OnchainAccount", ACCOUNT_BYTES)
+    need(1 <= shown["keys"]["epoch"] <= shown["keys"]["height"], "EPOCH_IMPOSSIBLE", "keys")
     keys, leaf, presentation = keys_of(shown["keys"]), leaf_of(shown["leaf"]), shown["presentation"]
     need(len(leaf.c_d) == len(keys.u), "BAD_STATEMENT", "columns")
     try:
