@@ -13,9 +13,12 @@ CRASH = 10
 
 
 async def test_every_price_that_real_nodes_agreed_on_is_within_what_honest_venues_showed(tmp_path: Path) -> None:
-    """At twice the speed of `python -m tests.oracle_hour --nodes`."""
+    """At twice the speed of `python -m tests.oracle_hour --nodes`.
+
+    Time is real here, so a busy machine may cost heights their price. `test_hour_of_faults` has none missing.
+    """
     rows = await NodeHour(tmp_path, CRASH, speed=120).run()
     assert len(rows) == 2 * len(PHASES)
     assert all(row.heights for row in rows), "\n".join(table(rows))
-    assert all(row.priced for row in rows[:2]), "\n".join(table(rows))
+    assert all(row.priced for row in rows if row.faulty <= 1), "\n".join(table(rows))
     assert [row for row in rows if row.outside] == [], "\n".join(table(rows))

@@ -1,14 +1,15 @@
 """The played hour in one process: the oracles of several validators, and clearing's rule for the agreed price.
 
-Rule: everything is the program's own but the venues and the making of blocks: streams, parsers, guards, and the oracle
-service of each validator.
+Rule: everything is the program's own but the venues, the making of blocks, and the clock: streams, parsers, guards, and
+the oracle service of each validator. The clock stands still while anything is left to do, so no result depends on how
+busy the machine is.
 """
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
 import trio
+from trio.testing import MockClock
 
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.deposit_batch import write_facts
@@ -18,6 +19,7 @@ from node.oracle.several_sources import SeveralSources
 from node.oracle.source_cell import SourceCell
 from tests.kit.clearing.genesis import BTC, ETH, POWERS, START_MS, make_genesis
 from tests.kit.clearing.world import World
+from tests.kit.oracle.jumps import pass_time
 from tests.kit.oracle.played_hour import AGE_MS, BEAT_MS, READ_MS, REPORT_AGE_MS, VENUES, PlayedHour, Row
 from tests.kit.until import until
 
@@ -26,17 +28,18 @@ WINDOW_MS = AGE_MS + REPORT_AGE_MS + READ_MS + HEIGHT_MS + 2 * BEAT_MS
 
 
 class Hour:
-    """One run. Arguments as of `PlayedHour`."""
+    """One run, in a loop that has `clock`. Other arguments as of `PlayedHour`."""
 
-    def __init__(self, hour: int, speed: int, seed: int = 1) -> None:
-        self._started = time.monotonic()
+    def __init__(self, clock: MockClock, hour: int, speed: int, seed: int = 1) -> None:
+        self._clock = clock
         self._played = PlayedHour(hour, speed, seed, self.clock_ms)
 
     def clock_ms(self) -> int:
-        return START_MS + int((time.monotonic() - self._started) * 1_000)
+        return START_MS + round(self._clock.current_time() * 1_000)
 
     async def run(self) -> list[Row]:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(pass_time, self._clock)
             await nursery.start(self._played.run)
             validators = [self._validator(nursery) for _ in POWERS]
             # The recording begins when every source of every validator has a price.

@@ -1,7 +1,8 @@
 """An hour of recorded prices as three venues a feed show it, of which one lies, one is stale and one flaps.
 
 Rule: a height is in order if its feed has no open price, or one between the lowest and the highest that an honest venue
-showed in the time that reports and sources may be old.
+showed in the time that reports and sources may be old. It must have a price if at most one source is faulty, and was
+`SETTLE_MS` ago: a source that recovers counts from its next price on.
 """
 
 import math
@@ -28,6 +29,8 @@ OFFSETS_PPM = dict(zip(VENUES, (-100, 0, 100), strict=True))
 AGE_MS, REPORT_AGE_MS, READ_MS, BEAT_MS = 1_000, 1_000, 100, 50
 TOLERANCE_PPM = 5_000
 FLAP_SECONDS = 1.5
+SETTLE_MS = 2 * (BEAT_MS + READ_MS)
+"""From the next beat of a venue that recovers to a validator's report, twice: neither keeps the other's step."""
 
 PHASES: tuple[tuple[str, dict[str, str]], ...] = (
     ("all honest", {}),
@@ -52,6 +55,10 @@ class Row:
     feed: int
     minutes: tuple[int, int]
     heights: int = 0
+    owed: int = 0
+    """Heights that must have a price."""
+    missing: int = 0
+    """Those of them without one."""
     priced: int = 0
     outside: int = 0
     farthest_ppm: int = 0
@@ -61,6 +68,11 @@ class Row:
     reports_least: int = len(POWERS)
     usable: set[int] = field(default_factory=set)
     """Sources that each report counted; 0 for a validator without a report."""
+
+    @property
+    def faulty(self) -> int:
+        """Sources that are faulty in this phase."""
+        return len(dict(PHASES)[self.phase])
 
 
 class PlayedHour:
@@ -129,7 +141,11 @@ class PlayedHour:
         row.heights += 1
         row.reports_least = min(row.reports_least, sum(map(bool, usable)))
         row.usable.update(usable)
-        if state is None or state.status != FeedStatus.OPEN:
+        is_priced = state is not None and state.status == FeedStatus.OPEN
+        is_owed = self._faulty(now_ms) <= 1 and self._faulty(now_ms - SETTLE_MS) <= 1
+        row.owed += is_owed
+        row.missing += is_owed and not is_priced
+        if state is None or not is_priced:
             return
         row.priced += 1
         times, prices = self._shown[feed]
@@ -148,6 +164,9 @@ class PlayedHour:
 
     def _phase(self, now_ms: int) -> int:
         return min(self._elapsed(now_ms) * len(PHASES) // self.milliseconds, len(PHASES) - 1)
+
+    def _faulty(self, now_ms: int) -> int:
+        return len(PHASES[self._phase(now_ms)][1])
 
     def _price(self, venue: str, feed: int) -> tuple[int, int] | None:
         now_ms = self.clock_ms()
@@ -169,32 +188,35 @@ class PlayedHour:
         return bid, bid + 2
 
     async def _flap(self) -> None:
-        """Down for a while, then up for as long, in the phases in which the source flaps."""
+        """Up for a while, then down for as long, in the phases in which the source flaps.
+
+        Up first: the source that was faulty before is not back before its next beat.
+        """
         servers = [self.servers[FLAPPING, feed] for feed in (BTC, ETH)]
         while True:
             await trio.sleep(0.05)
             if PHASES[self._phase(self.clock_ms())][1].get(FLAPPING) != "flaps":
                 continue
+            await trio.sleep(FLAP_SECONDS)
             for server in servers:
                 server.rejections.extend([(503, ())] * 1_000)
                 await server.disconnect()
             await trio.sleep(FLAP_SECONDS)
             for server in servers:
                 server.rejections.clear()
-            await trio.sleep(FLAP_SECONDS)
 
 
 def table(rows: list[Row]) -> Iterator[str]:
     """A line a phase and feed."""
     widths = max(len(row.phase) for row in rows)
-    head = f"{'minutes':>8} {'what the sources do':<{widths}} feed heights priced outside  off ±range  usable reports"
+    figures = "heights missing priced outside  off ±range  usable reports"
+    head = f"{'minutes':>8} {'what the sources do':<{widths}} feed {figures}"
     yield head
     for row in rows:
         minutes = f"{row.minutes[0]}-{row.minutes[1]}"
         usable = f"{min(row.usable, default=0)}-{max(row.usable, default=0)}"
-        figures = (
-            f"{row.heights:>7} {row.priced:>6} {row.outside:>7} {_bp(row.farthest_ppm):>4} {_bp(row.widest_ppm):>6}"
-        )
+        counts = f"{row.heights:>7} {row.missing:>7} {row.priced:>6} {row.outside:>7}"
+        figures = f"{counts} {_bp(row.farthest_ppm):>4} {_bp(row.widest_ppm):>6}"
         yield f"{minutes:>8} {row.phase:<{widths}} {NAMES[row.feed]:<4} {figures} {usable:>7} {row.reports_least:>7}"
     yield "off, ±range: basis points from the middle of the honest range, and half of that range; reports: the fewest"
 
