@@ -39,7 +39,7 @@ export class Names {
   /** The most that a member is assessed for beyond its contribution, in millionths of it. Undefined before the terms came. */
   readonly assessmentPpm: number | undefined;
   private readonly units: ReadonlyMap<number, number>;
-  private readonly instruments = new Map<number, { readonly name: string; readonly feed: number }>();
+  private readonly instruments = new Map<number, { readonly name: string; readonly feed: number; readonly currency: string }>();
   private readonly groups = new Map<number, { readonly name: string; readonly feed: number }>();
 
   /** `terms`: of `/v1/governance/terms`, which this node states. What has another shape is left out. */
@@ -52,7 +52,11 @@ export class Names {
     const calls = treeOf(treeOf(terms, "crisis"), "calls");
     this.calls = terms === undefined ? undefined : { deadlineBlocks: numberOf(calls, "deadline_blocks"), urgentPpm: numberOf(calls, "urgent_ppm"), earlyPpm: numberOf(calls, "early_ppm") };
     this.assessmentPpm = terms === undefined ? undefined : numberOf(treeOf(treeOf(terms, "crisis"), "default"), "assessment_ppm");
-    for (const each of listOf(terms, "instruments")) this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
+    const currencies = new Map(listOf(terms, "cash_groups").map((each) => [numberOf(each, "id"), textOf(each, "name")] as const));
+    for (const each of listOf(terms, "instruments")) {
+      const currency = currencies.get(numberOf(each, "cash_group")) ?? "";
+      this.instruments.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed"), currency });
+    }
     for (const each of listOf(treeOf(terms, "risk"), "groups")) {
       this.groups.set(numberOf(each, "id"), { name: textOf(each, "name"), feed: numberOf(each, "feed") });
     }
@@ -61,6 +65,8 @@ export class Names {
   tokenAt = (chain: Whole, token: string): Token | undefined =>
     this.tokens.find((each) => BigInt(each.chainId) === BigInt(chain) && each.token.toLowerCase() === token.toLowerCase());
   instrument = (id: number): string => this.instruments.get(id)?.name ?? `instrument ${id}`;
+  /** The cash group that it settles in, by its name. */
+  currencyOf = (instrument: number): string => this.instruments.get(instrument)?.currency ?? "";
   feedOf = (instrument: number): number => this.instruments.get(instrument)?.feed ?? 0;
   feedOfGroup = (group: number): number | undefined => this.groups.get(group)?.feed;
   isListed = (instrument: number): boolean => this.instruments.has(instrument);

@@ -1,10 +1,12 @@
 import { useState } from "preact/hooks";
-import { type TradeBody } from "../../../../client/typescript/src/index";
+import { type TradeBody, writeJson } from "../../../../client/typescript/src/index";
+import { problemOf } from "../node/client";
 import { type Session } from "../session";
 import { useAct } from "../ui/acts";
 import { Choice, chosenOf } from "../ui/choice";
-import { parsed, ticksOf } from "../ui/formats";
+import { integer, parsed, price, ticksOf, time } from "../ui/formats";
 import { Panel } from "../ui/parts";
+import { checkInstrument, type Proposal, proposalIn } from "./proposal";
 import { signedIn, submitted } from "./submitted";
 
 /** A trade between two members: one proposes it signed, the other signs too and submits it. */
@@ -12,25 +14,24 @@ const LABEL = 4_000_000_000; // no venue of genesis has it
 
 export function TradeForms({ session, account }: { session: Session; account: number }) {
   const [proposal, setProposal] = useState("");
+  const [text, setText] = useState("");
   const propose = useAct(async (form) => {
     setProposal(""); // what was signed before is not what the fields say now
     const buys = form.get("side") === "buy";
     const other = Number(parsed(String(form.get("other")), 0));
     const instrument = chosenOf(form, "instrument");
-    if (!session.names.isListed(instrument)) throw new Error("The instrument is not listed.");
-    const feed = session.names.feedOf(instrument);
-    if (!session.names.isPriced(feed)) throw new Error("The unit of the price is not known yet. Try again in a moment.");
+    checkInstrument(instrument, session.names);
     const bare: TradeBody = {
       type: "trade", venue: LABEL, venue_trade_id: Date.now(), buyer: buys ? account : other, seller: buys ? other : account,
       instrument, lots: String(parsed(String(form.get("lots")), 0)),
-      price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(feed))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
+      price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(session.names.feedOf(instrument)))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
     };
-    setProposal(JSON.stringify(await signedIn(session, bare, places(bare, account))));
+    setProposal(writeJson(await signedIn(session, bare, [buys ? "buyer_signature" : "seller_signature"])));
   });
-  const confirm = useAct(async (form, tell) => {
-    const given = read(String(form.get("proposal")));
-    if (given.buyer !== account && given.seller !== account) throw new Error("The proposal is between other accounts.");
-    await submitted(session, given, places(given, account), tell);
+  const got = text.trim() === "" ? undefined : readProposal(text, account, session);
+  const confirm = useAct(async (_, tell) => {
+    const { trade, place } = proposalIn(text, account, session.names, Date.now()); // of the text whose words are shown
+    await submitted(session, trade, [place], tell);
   });
   return (
     <Panel title="Trade" note="Propose a trade to another member and send it the text. It confirms by pasting the text here.">
@@ -46,8 +47,11 @@ export function TradeForms({ session, account }: { session: Session; account: nu
       {proposal !== "" && <><label for="t-proposal">Send this to the other member</label><textarea id="t-proposal" rows={4} readOnly value={proposal} /></>}
       <form onSubmit={confirm.submit}>
         <label for="t-confirm">A proposal that you got</label>
-        <textarea id="t-confirm" name="proposal" rows={4} required spellcheck={false} />
-        <button type="submit" aria-disabled={confirm.busy}>Sign and submit</button>
+        <textarea id="t-confirm" rows={4} required spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <div id="t-read" role="status">
+          {typeof got === "string" ? <p class="problem">{got}</p> : got !== undefined && <Words proposal={got} session={session} />}
+        </div>
+        {typeof got === "object" && <button type="submit" aria-disabled={confirm.busy}>Sign and submit</button>}
       </form>
       <p role="status" id="trade-outcome">{confirm.outcome}</p>
       <p class="problem" role="alert">{confirm.problem}</p>
@@ -55,20 +59,34 @@ export function TradeForms({ session, account }: { session: Session; account: nu
   );
 }
 
-function read(text: string): TradeBody {
-  let tree: unknown;
+/** The proposal, or why it cannot be signed. */
+function readProposal(text: string, account: number, session: Session): Proposal | string {
   try {
-    tree = JSON.parse(text);
-  } catch {
-    throw new Error("The text is no proposal.");
+    return proposalIn(text, account, session.names, Date.now());
+  } catch (error) {
+    return problemOf(error).words;
   }
-  const given = tree as TradeBody | null;
-  if (given?.type !== "trade") throw new Error("The text is no proposal.");
-  return given; // each field is checked when it is signed
 }
 
-/** The places of the own signatures: both, for who trades with itself. */
-const places = ({ buyer, seller }: TradeBody, account: number): ("buyer_signature" | "seller_signature")[] => [
-  ...(buyer === account ? (["buyer_signature"] as const) : []),
-  ...(seller === account ? (["seller_signature"] as const) : []),
-];
+/** What is signed, every field of it, in plain words. */
+function Words({ proposal: { trade, place }, session: { names } }: { proposal: Proposal; session: Session }) {
+  const buys = place === "buyer_signature";
+  const other = buys ? trade.seller : trade.buyer;
+  const [unit, ticks] = [names.unit(names.feedOf(trade.instrument)), `${integer(trade.price_ticks)} ticks`];
+  const money = unit > 0 ? `${price(trade.price_ticks, unit)} ${names.currencyOf(trade.instrument)}` : ticks;
+  return (
+    <>
+      <p>You {buys ? "buy" : "sell"} {integer(trade.lots)} {trade.lots === "1" ? "lot" : "lots"} of {names.instrument(trade.instrument)} {buys ? "from" : "to"} account {String(other)} at {money}.</p>
+      <dl class="pairs">
+        <dt>Kind</dt><dd>trade between two members, novated by the next block that takes it</dd>
+        <dt>Buyer</dt><dd>account {String(trade.buyer)}{buys ? ", you" : ", has signed"}</dd>
+        <dt>Seller</dt><dd>account {String(trade.seller)}{buys ? ", has signed" : ", you"}</dd>
+        <dt>Instrument</dt><dd>{names.instrument(trade.instrument)}, number {trade.instrument}</dd>
+        <dt>Lots</dt><dd>{integer(trade.lots)}</dd>
+        <dt>Price</dt><dd>{money}{unit > 0 && `, which is ${ticks}`}</dd>
+        <dt>Valid until</dt><dd>{time(trade.not_after_ms)}</dd>
+        <dt>Number of the trade</dt><dd>{String(trade.venue_trade_id)} under the label {String(trade.venue)}: it is novated once</dd>
+      </dl>
+    </>
+  );
+}
