@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { fromHex, hex, Key } from "../../../client/typescript/build/index.js";
 
 const [program] = process.argv.slice(2);
 const axe = readFileSync(join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules", "axe-core", "axe.min.js"), "utf8");
@@ -108,6 +109,35 @@ async function giveWallet(tab, { address: own, chains }) {
   await tab.addInitScript("window.ethereum = { request: (asked) => window.askWallet(asked) }");
 }
 
+/**
+ * A wallet of the browser with a key, which signs typed data. What is of a kind in `holds` it signs at the step "release". The kinds of
+ * what it was asked for and has signed are in `ethereum.asked` and `ethereum.signed`.
+ */
+async function giveKey(tab, { key, holds = [] }, released) {
+  const own = new Key(key);
+  await tab.exposeFunction("askWallet", async ({ method, params }) => {
+    if (method === "eth_requestAccounts") return [`0x${hex(own.address)}`];
+    if (method !== "eth_signTypedData_v4") throw new Error(`this wallet knows no ${method}`);
+    const { types, primaryType, domain, message } = JSON.parse(params[1]);
+    const fields = types[primaryType];
+    const values = fields.map(({ name, type }) => (type === "bool" ? message[name] : type.startsWith("uint") ? BigInt(message[name]) : fromHex(message[name])));
+    if (holds.includes(primaryType)) await released;
+    const declaration = `${primaryType}(${fields.map(({ name, type }) => `${type} ${name}`).join(",")})`;
+    return `0x${hex(await own.sign(fromHex(domain.salt), declaration, values))}`;
+  });
+  await tab.addInitScript(`window.ethereum = {
+    asked: [],
+    signed: [],
+    async request(asked) {
+      const kind = asked.method === "eth_signTypedData_v4" ? JSON.parse(asked.params[1]).primaryType : asked.method;
+      this.asked.push(kind);
+      const answer = await window.askWallet(asked);
+      this.signed.push(kind);
+      return answer;
+    },
+  }`);
+}
+
 async function play(address, scene) {
   const context = await browser.newContext({
     baseURL: address, viewport: scene.viewport ?? { width: 1200, height: 900 }, colorScheme: scene.dark ? "dark" : "light", locale: scene.locale ?? "en-US",
@@ -140,7 +170,8 @@ async function play(address, scene) {
     bytes[answer.url()] = await answer.body().then((body) => gzipSync(body).length, () => 0);
   });
   if (scene.clock) await tab.clock.install();
-  if (scene.wallet !== undefined) await giveWallet(tab, scene.wallet);
+  if (scene.wallet?.key !== undefined) await giveKey(tab, scene.wallet, released);
+  else if (scene.wallet !== undefined) await giveWallet(tab, scene.wallet);
   const notes = [];
   try {
     for (const [name, ...given] of scene.steps) notes.push((await STEPS[name](tab, context, ...given)) ?? null);

@@ -6,6 +6,7 @@ import { useAct } from "../ui/acts";
 import { Choice, chosenOf } from "../ui/choice";
 import { integer, parsed, price, ticksOf, time } from "../ui/formats";
 import { Panel } from "../ui/parts";
+import { StopWaiting } from "../ui/waiting";
 import { checkInstrument, type Proposal, proposalIn } from "./proposal";
 import { signedIn, submitted } from "./submitted";
 
@@ -15,7 +16,7 @@ const LABEL = 4_000_000_000; // no venue of genesis has it
 export function TradeForms({ session, account }: { session: Session; account: number }) {
   const [proposal, setProposal] = useState("");
   const [text, setText] = useState("");
-  const propose = useAct(async (form) => {
+  const propose = useAct(async (form, doing) => {
     setProposal(""); // what was signed before is not what the fields say now
     const buys = form.get("side") === "buy";
     const other = Number(parsed(String(form.get("other")), 0));
@@ -26,12 +27,12 @@ export function TradeForms({ session, account }: { session: Session; account: nu
       instrument, lots: String(parsed(String(form.get("lots")), 0)),
       price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(session.names.feedOf(instrument)))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
     };
-    setProposal(writeJson(await signedIn(session, bare, [buys ? "buyer_signature" : "seller_signature"])));
+    setProposal(writeJson(await signedIn(session, bare, [buys ? "buyer_signature" : "seller_signature"], doing)));
   });
   const got = text.trim() === "" ? undefined : readProposal(text, account, session);
-  const confirm = useAct(async (_, tell) => {
+  const confirm = useAct(async (_, doing) => {
     const { trade, place } = proposalIn(text, account, session.names, Date.now()); // of the text whose words are shown
-    await submitted(session, trade, [place], tell);
+    await submitted(session, trade, [place], doing);
   });
   return (
     <Panel title="Trade" note="Propose a trade to another member and send it the text. It confirms by pasting the text here.">
@@ -42,7 +43,9 @@ export function TradeForms({ session, account }: { session: Session; account: nu
         <div><label for="t-lots">Lots</label><input id="t-lots" name="lots" inputMode="numeric" required /></div>
         <div><label for="t-price">Price</label><input id="t-price" name="price" inputMode="decimal" required /></div>
         <button type="submit" aria-disabled={propose.busy}>Sign the proposal</button>
+        <StopWaiting act={propose} />
       </form>
+      <p role="status">{propose.outcome}</p>
       <p class="problem" role="alert">{propose.problem}</p>
       {proposal !== "" && <><label for="t-proposal">Send this to the other member</label><textarea id="t-proposal" rows={4} readOnly value={proposal} /></>}
       <form onSubmit={confirm.submit}>
@@ -52,6 +55,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
           {typeof got === "string" ? <p class="problem">{got}</p> : got !== undefined && <Words proposal={got} session={session} />}
         </div>
         {typeof got === "object" && <button type="submit" aria-disabled={confirm.busy}>Sign and submit</button>}
+        <StopWaiting act={confirm} />
       </form>
       <p role="status" id="trade-outcome">{confirm.outcome}</p>
       <p class="problem" role="alert">{confirm.problem}</p>

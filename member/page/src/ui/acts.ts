@@ -13,31 +13,72 @@ export function useNewest(): () => () => boolean {
   };
 }
 
+/** What an act is done with. */
+export interface Doing {
+  /** Says how far it is, until it is over. */
+  tell(words: string): void;
+  /**
+   * What a wallet answers. Throws when its owner gives up waiting: what the wallet answers later goes nowhere. `isOver` says
+   * so to what would ask the wallet more than once.
+   */
+  wallet<T>(ask: (isOver: () => boolean) => Promise<T>): Promise<T>;
+}
+
 export interface Act {
   readonly busy: boolean;
+  /** Whether it waits for a wallet, which may never answer. */
+  readonly waits: boolean;
   readonly outcome: string;
   readonly problem: string;
   submit(event: SubmitEvent): void;
+  /** Wait for the wallet no longer. */
+  giveUp(): void;
 }
 
-/** An act of a form, which tells how far it is. Until it is over, the form does not begin another. */
-export function useAct(act: (form: FormData, tell: (words: string) => void) => Promise<void>): Act {
+const SIGNS_NOTHING = "You stopped waiting. The wallet may still show the question, and may still sign it: what it signs now is sent nowhere.";
+
+/** An act of a form, which tells how far it is. Until it is over, the form does not begin another. `gaveUp`: what is said to who waited for a wallet no longer. */
+export function useAct(act: (form: FormData, doing: Doing) => Promise<void>, gaveUp = SIGNS_NOTHING): Act {
   const begun = useRef(false);
+  const leave = useRef<() => void>(() => undefined);
   const [busy, setBusy] = useState(false);
-  const [outcome, tell] = useState("");
+  const [waits, setWaits] = useState(false);
+  const [outcome, setOutcome] = useState("");
   const [problem, setProblem] = useState("");
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (begun.current) return; // a second click comes before the first is drawn
     begun.current = true;
+    let isOver = false;
     setBusy(true);
     setProblem("");
-    tell("");
+    setOutcome("");
+    const tell = (words: string): void => {
+      if (!isOver) setOutcome(words);
+    };
+    const wallet = async <T,>(ask: (isOver: () => boolean) => Promise<T>): Promise<T> => {
+      const left = new Promise<never>((_, reject) => {
+        leave.current = () => {
+          tell("");
+          isOver = true;
+          reject(new Error(gaveUp));
+        };
+      });
+      setWaits(true);
+      try {
+        return await Promise.race([ask(() => isOver), left]);
+      } finally {
+        leave.current = () => undefined;
+        setWaits(false);
+      }
+    };
     const over = (): void => {
+      isOver = true;
       begun.current = false;
       setBusy(false);
     };
-    act(new FormData(event.currentTarget as HTMLFormElement), tell).catch((error: unknown) => setProblem(problemOf(error).words)).then(over, over);
+    const done = act(new FormData(event.currentTarget as HTMLFormElement), { tell, wallet });
+    done.catch((error: unknown) => setProblem(problemOf(error).words)).then(over, over);
   };
-  return { busy, outcome, problem, submit };
+  return { busy, waits, outcome, problem, submit, giveUp: () => leave.current() };
 }
