@@ -35,17 +35,19 @@ export function plain(value: unknown): unknown {
 export interface Problem {
   readonly words: string;
   readonly reached: boolean;
+  /** Of the node's or the client's refusal; empty for other errors. */
+  readonly code: string;
 }
 
 export function problemOf(error: unknown): Problem {
-  if (error instanceof NodeUnreachable) return { words: "The node does not answer.", reached: false };
+  if (error instanceof NodeUnreachable) return { words: "The node does not answer.", reached: false, code: error.code };
   if (error instanceof ClientError) {
     // What a node says begins with its code and has the place.
     const { code, reason, message, remedy } = error;
-    return { words: visible(`${reason.startsWith(code) ? reason : message} ${remedy}`), reached: true };
+    return { words: visible(`${reason.startsWith(code) ? reason : message} ${remedy}`), reached: true, code };
   }
   // A wallet's errors are objects with a message.
-  return { words: visible((error as { message?: string } | undefined)?.message ?? String(error)), reached: true };
+  return { words: visible((error as { message?: string } | undefined)?.message ?? String(error)), reached: true, code: "" };
 }
 
 const AGAIN_MS = 1_000;

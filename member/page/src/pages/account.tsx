@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { type AccountView, type Frame } from "../../../../client/typescript/src/index";
 import { Deposit } from "../account/deposit";
 import { HeatMap } from "../account/heat_map";
@@ -11,13 +11,13 @@ import { WhatIf } from "../account/what_if";
 import { Withdrawals } from "../account/withdraw";
 import { PageClient, problemOf } from "../node/client";
 import { addressOf, asksPerson, connectedWallet, localKey, provider, type Signer } from "../node/keys";
-import { useAsked } from "../node/asked";
-import { useLive } from "../node/live";
+import { type Asked, useAsked } from "../node/asked";
+import { type State, useLive } from "../node/live";
 import { newestReceipts, withLater, withReceipt } from "../node/receipts";
 import { type Session } from "../session";
 import { useNewest } from "../ui/acts";
-import { integer } from "../ui/formats";
-import { Loading, Panel, Shown } from "../ui/parts";
+import { integer, time } from "../ui/formats";
+import { Loading, Mark, Panel, Shown } from "../ui/parts";
 import { Receipts } from "../ui/receipts";
 
 /** The own account: what it has, what it must have, what would be, and what it can ask for. */
@@ -80,10 +80,26 @@ function Own({ session, account }: { session: Session; account: number }) {
     () => newestReceipts((query) => session.client.receipts({ account, ...query })), every && 5_000, about,
     { stream: session.own, topics: [`receipts:${account}`], fold: withReceipt, join: withLater },
   );
+  const closed = useClosed(state, session);
+  const who = <p class="row"><code>{session.client.signer === undefined ? "" : addressOf(session.client.signer)}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>;
+  if (closed !== undefined) {
+    return (
+      <>
+        <Panel title={`Account ${integer(account)}`}>
+          {who}
+          <p role="alert" id="closed"><Mark tone="bad">{closed.mayBePorted ? "closed or ported" : "closed"}</Mark> {closed.words}</p>
+        </Panel>
+        <Statements session={session} />
+        <Panel title="What happened" note="What the page had before the account ended.">
+          {receipts.answer !== undefined && <Receipts list={receipts.answer} names={session.names} empty="Nothing has happened to this account." />}
+        </Panel>
+      </>
+    );
+  }
   return (
     <>
       <Panel title={`Account ${integer(account)}`}>
-        <p class="row"><code>{session.client.signer === undefined ? "" : addressOf(session.client.signer)}</code><button type="button" onClick={() => session.signOut()}>Sign out</button></p>
+        {who}
         <Shown asked={state} what="your account">{(view) => (
           <>
             <Ladder view={view} session={session} />
@@ -99,6 +115,29 @@ function Own({ session, account }: { session: Session; account: number }) {
       </Panel>
     </>
   );
+}
+
+const NOT_OWN = "R0848";
+
+/**
+ * Whether an account is no longer the signer's that was. A node then answers for it as for one that never was, and keeps no time of it: it
+ * ended between the last height that had it and the one at which it was refused. Only a client's account can go to another member.
+ */
+function useClosed({ answer, problem }: Asked<AccountView>, session: Session): { readonly mayBePorted: boolean; readonly words: string } | undefined {
+  const { state } = useLive(session.live);
+  const refused = useRef<State | undefined>(undefined);
+  const isGone = answer !== undefined && problem?.code === NOT_OWN;
+  if (!isGone) refused.current = undefined;
+  else refused.current ??= state;
+  if (!isGone) return undefined;
+  const { current } = refused;
+  const mayBePorted = answer.kind === "client";
+  const until = current === undefined ? "" : ` and before ${time(current.time_ms)}, height ${integer(current.height)}`;
+  return {
+    mayBePorted,
+    words: `This account is ${mayBePorted ? "closed, or was ported to another member," : "closed"} since a block after height ${integer(answer.height)}${until}. `
+      + "It has no figures any more, and nothing can be asked for it.",
+  };
 }
 
 /** What the member can ask for. Amounts and prices are in units that the terms and the newest state give: none is signed before. */
