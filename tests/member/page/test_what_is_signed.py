@@ -2,6 +2,7 @@
 
 import pytest
 
+from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.trades import Trade
 from member.client.trade_proposals import LABEL
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL
@@ -45,6 +46,8 @@ UNREAD: dict[str, tuple[str, str]] = {
     "a_signature_of_another_length": (proposal(buyer_signature="0x11"), "signature"),
     "other_accounts": (proposal(seller=CAROL), "other accounts"),
     "an_instrument_that_is_not_listed": (proposal(instrument=77), "not listed"),
+    "of_no_lots": (proposal(lots="0"), "R0211"),
+    "with_oneself": (proposal(buyer=BOB), "R0212"),
     "not_signed_by_the_other": (proposal(buyer_signature=""), "1 has not signed"),
     "over": (proposal(not_after_ms=1_700_000_000_000), "time is over"),
 }
@@ -58,3 +61,13 @@ def test_what_the_page_cannot_read_whole_is_not_signed() -> None:
     (scene,) = shown(page_view, steps)
     assert scene.notes[-3 * len(UNREAD) :][2::3] == [0] * len(UNREAD)
     assert page_view.submitted == []
+
+
+def test_a_trade_that_every_block_refuses_is_not_signed() -> None:
+    """Of no lots, and with oneself."""
+    steps: list[Step] = [*signed_in(ALICE, secret(1)), ["fill", "#t-price", "7900"]]
+    for other, lots, code in ((BOB, 0, ClearingCode.BAD_SIZE), (ALICE, 3, ClearingCode.SAME_ACCOUNT)):
+        steps += [["fill", "#t-other", str(other)], ["fill", "#t-lots", str(lots)], ["click", "text=Sign the proposal"]]
+        steps += [["see", ".problem", code.label], ["count", "#t-proposal"]]
+    (scene,) = shown(PageView(), steps)
+    assert [each for each in scene.notes if each is not None][-2:] == [0, 0]

@@ -14,6 +14,7 @@ export function proposalIn(text: string, account: number, names: Names, nowMs: n
   const [buys, sells] = [trade.buyer, trade.seller].map((each) => BigInt(each) === BigInt(account));
   if (buys !== true && sells !== true) throw new Error("The proposal is between other accounts.");
   checkInstrument(trade.instrument, names);
+  checkSize(trade);
   if (BigInt(trade.not_after_ms) <= BigInt(nowMs)) throw new Error("The proposal's time is over. Ask for another.");
   if (BigInt(trade.not_after_ms) > DATE_MS_MAX) throw new Error("The proposal is valid until no date of the calendar.");
   const [place, other, counterparty] = buys === true
@@ -27,6 +28,12 @@ export function proposalIn(text: string, account: number, names: Names, nowMs: n
 export function checkInstrument(instrument: number, names: Names): void {
   if (!names.isListed(instrument)) throw new Error("The instrument is not listed.");
   if (!names.isPriced(names.feedOf(instrument))) throw new Error("The unit of the price is not known yet. Try again in a moment.");
+}
+
+/** Throws Error for a trade that every block refuses, whatever the state is: of no lots (R0211), or of an account with itself (R0212). */
+export function checkSize({ lots, buyer, seller }: TradeBody): void {
+  if (BigInt(lots) <= 0n) throw new Error("A trade has at least one lot: the network refuses it otherwise (R0211).");
+  if (BigInt(buyer) === BigInt(seller)) throw new Error("Buyer and seller are the same account: the network refuses such a trade (R0212).");
 }
 
 const DATE_MS_MAX = 8_640_000_000_000_000n;

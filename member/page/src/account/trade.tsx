@@ -7,7 +7,7 @@ import { Choice, chosenOf } from "../ui/choice";
 import { integer, parsed, price, ticksOf, time } from "../ui/formats";
 import { Panel } from "../ui/parts";
 import { StopWaiting } from "../ui/waiting";
-import { checkInstrument, type Proposal, proposalIn } from "./proposal";
+import { checkInstrument, checkSize, type Proposal, proposalIn } from "./proposal";
 import { signedIn, submitted } from "./submitted";
 
 /** A trade between two members: one proposes it signed, the other signs too and submits it. */
@@ -27,6 +27,7 @@ export function TradeForms({ session, account }: { session: Session; account: nu
       instrument, lots: String(parsed(String(form.get("lots")), 0)),
       price_ticks: String(ticksOf(String(form.get("price")), session.names.unit(session.names.feedOf(instrument)))), not_after_ms: session.client.notAfterMs(), buyer_signature: "", seller_signature: "",
     };
+    checkSize(bare);
     setProposal(writeJson(await signedIn(session, bare, [buys ? "buyer_signature" : "seller_signature"], doing)));
   });
   const got = text.trim() === "" ? undefined : readProposal(text, account, session);
