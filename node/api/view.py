@@ -25,6 +25,7 @@ from node.agreement.application import ClearingApplication, DecidedHeight
 from node.agreement.decided_transactions import DecidedTransactions
 from node.chains.submissions import CollateralEvent, Submission, SubmissionStatus
 from node.epochs.member_files import EpochExits, EpochHoldings
+from node.oracle.several_sources import FeedStanding
 from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
 from node.store.blocks import light_block_at
@@ -78,6 +79,8 @@ class NodeView:
     """Whether all stored blocks were read for transactions."""
     ticks_per_unit: Mapping[int, int] = field(default_factory=dict)
     """By feed, as the settings state it; for display."""
+    feeds: Callable[[], Sequence[FeedStanding]] = tuple
+    """The feeds of this node's settings with a verdict on each source, as last read."""
     proving: Callable[[], ProvingView | None] = lambda: None
     """The proof of an epoch that this node is making."""
     resumed: StatementDays | None = None

@@ -10,7 +10,7 @@ import httpx
 import msgpack
 import pytest
 
-from crossclear_client import Client, Key, Retries, errors, requests
+from crossclear_client import Client, Key, Retries, answers, errors, requests
 from crossclear_client.streams import EVENT_BYTES_MAX, EventParser
 
 KEY = Key(b"\x01" * 32)
@@ -70,6 +70,24 @@ class Node:
 def result(status: str, hash_: str, problem: dict[str, str] | None = None) -> httpx.Response:
     refused = {"problem": problem} if problem else {}
     return answer(422 if problem else 202, results=[{"hash": hash_, "status": status, **refused}])
+
+
+def test_the_sources_of_a_price_are_read_and_those_of_an_older_node_are_none(play: Any) -> None:
+    feed = {"feed": 1, "name": "BTC", "reporting": 0, "lowest_ticks": "0", "highest_ticks": "0", "oldest_ms": 0}
+    lost = {"name": "lost", "age_ms": None, "verdict": "venue_unreachable", "code": "R0990"}
+    sources = [{"name": "good", "age_ms": 1_500, "verdict": "usable", "code": ""}, lost]
+    view = {"height": 1, "time_ms": 1, "validators": 1, "chains": []}
+    node = Node(answer(**view, feeds=[{**feed, "sources": sources}]), answer(**view, feeds=[feed]))
+
+    async def story(client: Client) -> tuple[answers.ObservedView, answers.ObservedView]:
+        return await client.observed(), await client.observed()
+
+    newer, older = play(node, story)
+    assert newer.feeds[0].sources == (
+        answers.SourceObserved(name="good", age_ms=1_500, verdict="usable"),
+        answers.SourceObserved(name="lost", age_ms=None, verdict="venue_unreachable", code="R0990"),
+    )
+    assert older.feeds[0].sources == ()
 
 
 def test_a_question_is_asked_again_and_signed_again(play: Any) -> None:

@@ -452,6 +452,7 @@ class FeedObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lowest_ticks: str
     highest_ticks: str
     oldest_ms: int
+    sources: tuple["SourceObserved", ...] = ()
 
 
 class FeedPrice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1096,6 +1097,15 @@ class SliceSale(Struct, frozen=True, kw_only=True, omit_defaults=True):
     slice_max_ppm: int
     last_height: int
     positions: tuple["SlicePosition", ...]
+
+
+class SourceObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A source of a feed as the node that answers judged it when it read it last. Neither price nor address."""
+
+    name: str
+    age_ms: "int | None"
+    verdict: str
+    code: str = ""
 
 
 class StandbyClient(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -52,8 +52,8 @@ class Questions:
         return await self.ask("GET", "/v1/validators", answers.ValidatorsView)
 
     async def observed(self) -> answers.ObservedView:
-        """Chains with finality and custody, and feeds with the spread of their reports, as validators observe
-        them."""
+        """Chains with finality and custody, and feeds with the spread of their reports, as validators observe them;
+        and of each feed the price sources of the node that answers."""
         return await self.ask("GET", "/v1/observed", answers.ObservedView)
 
     async def fund(self) -> answers.FundView:

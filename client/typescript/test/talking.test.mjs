@@ -31,6 +31,14 @@ test("a question is asked again and signed again", async () => {
   assert.equal(new Set(asked.map((each) => each.headers.get("authorization"))).size, 3);
 });
 
+test("the sources of a price are read as the node states them", async () => {
+  const sources = [{ name: "good", age_ms: 1500, verdict: "usable", code: "" }, { name: "lost", age_ms: null, verdict: "venue_unreachable", code: "R0990" }];
+  const feed = { feed: 1, name: "BTC", reporting: 0, lowest_ticks: "0", highest_ticks: "0", oldest_ms: 0, sources };
+  const { client } = node(json({ height: 1, time_ms: 1, validators: 1, chains: [], feeds: [feed] }));
+  const { feeds } = await client.observed();
+  assert.deepEqual(feeds[0].sources, sources);
+});
+
 test("a node that never answers is unreachable", async () => {
   const { asked, client } = node(down, down, down, down);
   await assert.rejects(client.health(), NodeUnreachable);

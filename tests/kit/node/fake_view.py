@@ -35,6 +35,7 @@ from node.chains.submissions import CollateralEvent, Submission, Submissions, Su
 from node.config import Api
 from node.http.server import build_api
 from node.ops.metrics import Metrics
+from node.oracle.several_sources import FeedStanding
 from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted
 from node.store.fate_table import FateRecord
@@ -73,6 +74,7 @@ class FakeView:
         self.fault: Exception | None = None
         self.instruments = Metrics()
         self.ticks_per_unit: dict[int, int] = {}
+        self.standings: Sequence[FeedStanding] = ()
         self.followers: list[Callable[[DecidedHeight], None]] = []
 
     @property
@@ -161,6 +163,9 @@ class FakeView:
 
     def checks(self) -> Sequence[Check]:
         return (Check(name="peers", ok=self.ready, detail="3 of 3"), Check(name="oracle", ok=True))
+
+    def feeds(self) -> Sequence[FeedStanding]:
+        return self.standings
 
     def render_metrics(self) -> bytes:
         self.instruments.height.set(3)

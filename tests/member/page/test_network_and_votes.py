@@ -14,6 +14,7 @@ from tests.kit.member.between_steps import between_steps
 from tests.kit.member.driven_page import NARROW, Step, signed_in, view
 from tests.kit.member.page_view import shown
 from tests.kit.node.answering_node import answering_node
+from tests.kit.oracle.two_sources import SECRET_URL, two_sources
 
 pytestmark = pytest.mark.usefixtures("built_page")
 ACCESSIBLE: list[Step] = [["axe"], ["width"]]
@@ -40,6 +41,26 @@ def test_chains_and_feeds_are_those_that_validators_agree_on(node_view: NodeView
         assert f"{chain.name} ({chain.chain_id})\t{chain.final_block}" in chains
     assert prices.count("1 of 1") == len([feed for feed in observed.feeds if feed.reporting])
     assert decided == "1"
+
+
+def test_each_source_of_a_feed_is_shown_with_its_age_and_verdict(node_view: NodeView) -> None:
+    node_view.feeds = lambda: two_sources().standings
+    there: list[Step] = [*view("network"), ["see", "td", "usable"], rows("Sources of prices")]
+    steps: list[Step] = [*there, *ACCESSIBLE, ["text", "main"]]
+    (scene,) = shown(node_view, {"viewport": NARROW, "steps": steps})
+    sources, findings, beyond, everything = scene.notes[-4:]
+    feed = next(each.name for each in observed_of(node_view.state).feeds if each.feed == 1)
+    assert sources.splitlines() == [
+        f"{feed}\tgood\t1,500 ms\tusable",
+        f"{feed}\tlost\tno price\tvenue unreachable (R0990)",
+    ]
+    assert [each for each in findings if each["impact"] in ("serious", "critical")] == []
+    assert beyond == 0
+    assert SECRET_URL not in everything
+
+
+def test_a_node_without_sources_of_its_own_says_so(node_view: NodeView) -> None:
+    shown(node_view, [*view("network"), ["see", "p.empty", "no sources of its own"]])
 
 
 def test_the_effect_of_a_proposal_on_own_accounts_is_a_table(node_view: NodeView) -> None:

@@ -3,31 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
-from clearing.base.errors import RemoteFault
-from node.config_oracle import FeedConfig, SourceConfig
 from node.ops.health import HealthMonitor
 from node.ops.meters import Meters
 from node.ops.metrics import Metrics
-from node.oracle.events import PriceRead
-from node.oracle.readings import E18, Reading
-from node.oracle.several_sources import SeveralSources
-from node.oracle.source import OracleCode
-from node.oracle.source_cell import SourceCell
+from tests.kit.oracle.two_sources import NOW, two_sources
 
-NOW = 1_700_000_000_000
 NOBODY: Any = SimpleNamespace()
-
-
-def two_sources() -> SeveralSources:
-    cells = [
-        SourceCell(SourceConfig(feed="BTC", name=name, venue="kraken", market="M", url="wss://venue"))
-        for name in ("good", "lost")
-    ]
-    cells[0].take([PriceRead(Reading(50_000 * E18, time_ms=NOW - 1_500))], NOW)
-    cells[1].failed(RemoteFault(OracleCode.VENUE_UNREACHABLE, "venue"), reading_lost=True)
-    several = SeveralSources([FeedConfig(name="BTC", feed=1, quorum=2)], cells)
-    several.read(NOW)
-    return several
 
 
 def test_a_feed_with_too_few_sources_is_a_reason_not_to_be_ready() -> None:

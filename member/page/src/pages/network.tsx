@@ -2,7 +2,7 @@ import { useAsked } from "../node/asked";
 import { useLive } from "../node/live";
 import { type Session } from "../session";
 import { Chart } from "../ui/chart";
-import { integer, percent, price, shortened, span, time } from "../ui/formats";
+import { integer, percent, price, shortened, span, time, words } from "../ui/formats";
 import { Figure, Figures, Loading, Mark, Panel, Shown, Table, type Tone } from "../ui/parts";
 
 /** Heights, validators, peers, the node's readiness with its chains and sources, and the agreed prices. */
@@ -54,6 +54,16 @@ export function Network({ session }: { session: Session }) {
         {seen.length > 1 && (state.prices ?? []).map(({ feed, name }) => (
           <Chart label={`${name} since this page was opened`} along={seen.map(({ timeMs }) => timeMs / 1000)} lines={[{ name, values: seen.map(({ index }) => (index.get(Number(feed)) ?? 0) / (session.names.unit(feed) || 1)) }]} />
         ))}
+      </Panel>
+      <Panel title="Sources of prices" note="What this node makes its reports of: each source of a feed, and whether it counts. Other nodes have sources of their own.">
+        <Shown asked={observed} what="its sources">{(view) => (
+          <Table caption="Sources of prices" empty="This node has no sources of its own." rows={view.feeds.flatMap(({ name: feed, sources }) => (sources ?? []).map((source) => ({ feed, ...source })))} columns={[
+            { head: "Feed", cell: ({ feed }) => feed },
+            { head: "Source", cell: ({ name }) => name },
+            { head: "Age", numeric: true, cell: ({ age_ms }) => (age_ms === null ? "no price" : `${integer(age_ms)} ms`) },
+            { head: "Verdict", cell: ({ verdict, code }) => <Mark tone={verdict === "usable" ? "good" : "bad"}>{words(verdict)}{code === undefined || code === "" ? "" : ` (${code})`}</Mark> },
+          ]} />
+        )}</Shown>
       </Panel>
       <Panel title="Chains" note="What the validators agree on: the highest final block of each chain, and the block of the oldest counters of its vault.">
         <Shown asked={observed} what="its chains">{(view) => (
