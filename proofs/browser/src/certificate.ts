@@ -3,7 +3,7 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { ascii, type Bytes, compare, concat, equal, H, hex, join, number, tagged, word } from "./bytes.js";
 import { at, CODES, demand, Refusal } from "./errors.js";
-import { G1, G2, padded, pairsToOne, type Point1, point1, point2 } from "./group.js";
+import { G1, G2, padded, pairsToOne, type Point1, point1, type Point2, point2, sum2 } from "./group.js";
 import { type Certificate, type Header, type ValidatorSet } from "./schema.js";
 
 /** Header, validator set and certificate: docs/specification/certificates.md. */
@@ -66,6 +66,7 @@ function checkedSet({ validators }: ValidatorSet): GoodSet {
   demand(votes(validators) < 1n << 60n, bad, "sum of power");
   const addresses = new Set(validators.map(({ evm_address }) => hex(evm_address)));
   demand(addresses.size === validators.length && !addresses.has("00".repeat(20)), bad, "evm_address");
+  takeTogether(possessions(validators));
   const keys = validators.map((validator) => {
     const key = point1(validator.bls_key, CODES.CERTIFICATE_POINT);
     demand(signed([key], validator.bls_key, validator.possession, POSSESSION_TAG), CODES.BAD_POSSESSION_PROOF);
@@ -93,20 +94,69 @@ export function takeAsGood(name: string): void {
   GOOD.add(name);
 }
 
+/** A proof of possession, by its name among those that were found good: w·K, M, S and w of the equation below. */
+interface Possession {
+  readonly name: string;
+  readonly weightedKey: Point1;
+  readonly hashed: Point2;
+  readonly proof: Point2;
+  readonly weight: bigint;
+}
+
+/** The proofs of a set that are still to be checked, up to the first that is no point, where checking one by one ends. The weights
+ * follow from all keys and proofs. */
+function possessions(validators: ValidatorSet["validators"]): Possession[] {
+  const asked = validators
+    .map(({ bls_key, possession }) => ({ bls_key, possession, name: nameOf([bls_key], bls_key, possession, POSSESSION_TAG) }))
+    .filter(({ name }) => !GOOD.has(name));
+  const seed = H(...asked.map(({ name }) => ascii(name)));
+  const found: Possession[] = [];
+  try {
+    for (const [index, { bls_key, possession, name }] of asked.entries()) {
+      const [key, proof] = [point1(bls_key), point2(possession)];
+      const weight = number(H(seed, word(index)).subarray(0, 16));
+      found.push({ name, weightedKey: key.multiplyUnsafe(weight), hashed: hashed(bls_key, POSSESSION_TAG), proof, weight });
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+  }
+  return found;
+}
+
+/** Check proofs of possession in one equation and take them as good if it holds, else those of the first half, then the others. No
+ * verdict is made here: the first proof that is not taken is checked alone, in its order, and names the code.
+ *
+ * With weights w of 128 bits that follow from all keys K and proofs S, which have prime order, and the hashes M of the keys, the
+ * product of e(w·K, M) and e(−G₁, Σ w·S) is one only if each e(K, M) = e(G₁, S), but for a chance of 2^-128. */
+function takeTogether(proofs: readonly Possession[]): boolean {
+  const total = sum2(proofs.map(({ proof, weight }) => [proof, weight]));
+  const pairs = proofs.map(({ weightedKey, hashed: message }): [Point1, Point2] => [weightedKey, message]);
+  const good = pairsToOne([...pairs, [G1.BASE.negate(), total]]);
+  if (good) {
+    for (const { name } of proofs) takeAsGood(name);
+  } else if (proofs.length > 1) {
+    const half = proofs.length >> 1;
+    if (takeTogether(proofs.slice(0, half))) takeTogether(proofs.slice(half));
+  }
+  return good;
+}
+
 /** FastAggregateVerify; a sum of keys that is infinity makes the equation decide. */
 function signed(keys: readonly Point1[], message: Bytes, signature: Bytes, tag: string): boolean {
   const name = nameOf(keys.map((key) => key.toBytes(true)), message, signature, tag);
   if (GOOD.has(name)) return true;
   const point = point2(signature, CODES.CERTIFICATE_POINT);
   const total = keys.reduce((left, right) => left.add(right), G1.ZERO);
-  const hashed = bls12_381.G2.hashToCurve(message, { DST: tag });
   const good = pairsToOne([
-    [total, G2.fromAffine(hashed.toAffine())],
+    [total, hashed(message, tag)],
     [G1.BASE.negate(), point],
   ]);
   if (good) takeAsGood(name);
   return good;
 }
+
+const hashed = (message: Bytes, tag: string): Point2 =>
+  G2.fromAffine(bls12_381.G2.hashToCurve(message, { DST: tag }).toAffine());
 
 /** Whether one validator's BLS signature on 32 bytes holds; what is no point does not. */
 export function signedBy(key: Bytes, message: Bytes, signature: Bytes): boolean {

@@ -110,6 +110,12 @@ export function sum(terms: readonly (readonly [Point1, bigint])[]): Point1 {
   return pippenger(G1, points, scalars);
 }
 
+/** The same of points of G₂. */
+export function sum2(terms: readonly (readonly [Point2, bigint])[]): Point2 {
+  const finite = terms.map(([point, factor]) => [point, mod(factor)] as const).filter(([point, factor]) => factor !== 0n && !point.is0());
+  return finite.length === 0 ? G2.ZERO : pippenger(G2, finite.map(([point]) => point), finite.map(([, factor]) => factor));
+}
+
 export const TAU_2 = G2.fromHex(
   "b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d" +
     "2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e2" +
