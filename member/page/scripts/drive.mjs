@@ -17,6 +17,17 @@ const UNDER_WAY = new WeakMap();
 const RELEASE = new WeakMap();
 /** A step that waits ends by what it waits for, on a busy machine too. */
 const LONG_MS = 300_000;
+/** More stops than a view has: then the keyboard goes round without reaching the place. */
+const STOPS_MAX = 500;
+/** Where the keyboard is: whether at a place, whether that is seen, and what it is. The body is no stop. */
+const keyboardAt = (tab, place) => tab.evaluate((wanted) => {
+  const at = document.activeElement ?? document.body;
+  const { outlineStyle, outlineWidth } = getComputedStyle(at);
+  const { width, height, top, bottom, left, right } = at.getBoundingClientRect();
+  const ringed = at.matches(":focus-visible") && outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
+  const inSight = width > 0 && height > 0 && bottom > 0 && top < innerHeight && right > 0 && left < innerWidth;
+  return { there: at.matches(wanted), seen: ringed && inSight, isStop: at !== document.body, name: at.id || at.textContent, what: at.outerHTML.slice(0, 200) };
+}, place);
 /** One step in the tab; what it returns is noted. */
 const STEPS = {
   open: (tab, _, path) => tab.goto(path),
@@ -26,6 +37,20 @@ const STEPS = {
   files: (tab, _, place, path) => tab.locator(place).setInputFiles(path),
   save: (tab, _, place) => Promise.all([tab.waitForEvent("download"), tab.locator(place).first().click()]).then(async ([file]) => readFileSync(await file.path(), "utf8")),
   press: (tab, _, keys) => keys.split(" ").reduce((before, key) => before.then(() => tab.keyboard.press(key)), Promise.resolve()),
+  type: (tab, _, text) => tab.keyboard.type(text),
+  /** Press Tab, or another key, until the keyboard is at a place; the stops up to there at which nobody sees it. */
+  reach: async (tab, _, place, key = "Tab") => {
+    const unseen = [];
+    for (let left = STOPS_MAX; left > 0; left -= 1) {
+      await tab.keyboard.press(key);
+      const { there, seen, isStop, what } = await keyboardAt(tab, place);
+      if (isStop && !seen) unseen.push(what);
+      if (there) return unseen;
+    }
+    throw new Error(`${key} does not reach ${place}`);
+  },
+  /** What the keyboard is at, and whether that is seen. */
+  keyboard: (tab) => keyboardAt(tab, "body").then(({ name, seen }) => [name, seen]),
   see: (tab, _, place, text) => tab.locator(place).filter({ hasText: new RegExp(text, "u") }).first().waitFor(),
   text: (tab, _, place) => tab.locator(place).first().innerText(),
   attribute: (tab, _, place, name) => tab.locator(place).first().getAttribute(name),

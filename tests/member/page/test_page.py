@@ -94,19 +94,6 @@ def test_text_that_others_chose_is_only_shown_as_text() -> None:
     assert "\u202e" not in scene.notes[-1]
 
 
-def test_the_keyboard_alone_reaches_every_view() -> None:
-    steps: list[Step] = [["press", "Tab"], ["focused"], ["press", "Enter"], ["evaluate", "document.activeElement.id"]]
-    to_risk: list[Step] = [
-        ["open", "/"],
-        ["see", "h2", "Newest"],
-        ["press", "Tab Tab Tab Tab Tab Enter"],
-        ["see", "h2", "Ranges"],
-    ]
-    skip, risk = shown(PageView(), [*view("network"), *steps], [*to_risk, ["evaluate", "location.hash"]])
-    assert skip.notes[-3:] == ["Skip to the content", None, "main"]
-    assert risk.notes[-1] == "#/risk"
-
-
 def test_the_owner_alone_signs_in_and_the_key_is_nowhere_in_the_page() -> None:
     fields: list[Step] = [["fill", "#account", str(ALICE)], ["fill", "#key", secret(2).hex()], ["click", "button.main"]]
     kept = (
