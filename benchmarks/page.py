@@ -17,6 +17,9 @@ from tests.kit.member.page_view import RisingView, now_ms
 from tests.kit.node.served_api import served_api
 
 LOADS, MINUTES = 7, 60
+MINUTE_MS = 60_000
+EPOCH = 4
+"""Of the package that is verified."""
 WARM_MINUTES = 2
 """After these the page has seen every question once, and its history is not full yet."""
 MIB = 1 << 20
@@ -27,8 +30,8 @@ def figures(*, quick: bool = False) -> list[Figure]:
     return measured(1 if quick else MINUTES)
 
 
-def measured(minutes: int) -> list[Figure]:
-    """Of a page that is open for so many minutes beyond the first ones."""
+def measured(minutes: int, minute_ms: int = MINUTE_MS) -> list[Figure]:
+    """Of a page that is open for so many minutes beyond the first ones. `minute_ms`: less, to see that it works."""
     install_browser()
     install_client()
     install_page()
@@ -37,9 +40,9 @@ def measured(minutes: int) -> list[Figure]:
     seconds: Step = ["text", ".figure:has-text('Checked in') dd"]
     verify: list[Step] = [*view("solvency"), *checking, ["see", "h2", "VERIFIED"], seconds]
     to_network: list[Step] = [["click", "nav a:has-text('Network')"], ["see", "h2", "Newest height"]]
-    minute: list[Step] = [["wait", 60_000], ["memory"]]
+    minute: list[Step] = [["wait", minute_ms], ["memory"]]
     long: list[Step] = [*signed_in(ALICE, secret(1)), *to_network, *minute * (WARM_MINUTES + minutes)]
-    rising = RisingView()
+    rising = RisingView(first=EPOCH)
     with served_api(rising, now_ms, rising.rising, requests_burst=100_000, requests_per_second=10_000) as url:
         *opened, checked, lasted = drive(url, *loads, verify, long)
     paints = [scene.notes[-1] for scene in opened]

@@ -81,8 +81,8 @@ class PageView(FakeView):
 class RisingView(PageView):
     """A new height with a receipt of Alice's each `seconds`, while `rising` runs beside the API."""
 
-    def __init__(self, seconds: float = 0.5) -> None:
-        super().__init__()
+    def __init__(self, seconds: float = 0.5, first: int = 1) -> None:
+        super().__init__(first=first)
         self._seconds, self._height = seconds, 3
         self._time_ms = now_ms()
 
