@@ -234,7 +234,17 @@ def name_of_home(home: Path) -> str:
 
 def dump_config(config: NodeConfig) -> str:
     """The configuration as TOML that `load_config` reads back."""
-    tree: dict[str, Any] = msgspec.to_builtins(config)
+    return _as_toml(msgspec.to_builtins(config))
+
+
+def home_settings(config: NodeConfig) -> str:
+    """The same as a home's node.toml has it: a home can be moved, so it does not say where it is."""
+    tree = msgspec.to_builtins(config)
+    del tree["node"]["home"]
+    return _as_toml(tree)
+
+
+def _as_toml(tree: Mapping[str, Any]) -> str:
     lines: list[str] = []
     for section, table in tree.items():
         if isinstance(table, dict):
@@ -249,12 +259,6 @@ def dump_config(config: NodeConfig) -> str:
             for row in table:
                 lines += ["", f"[[{section}]]", *_pairs(row)]
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def home_settings(config: NodeConfig) -> str:
-    """The same as a home's node.toml has it: a home can be moved, so it does not say where it is."""
-    lines = dump_config(config).splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("home = "))
 
 
 def _is_tables(value: object) -> bool:

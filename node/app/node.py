@@ -53,7 +53,6 @@ from node.ops.meters import Meters
 from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 from node.ops.stream_collector import StreamCollector
 from node.ops.stream_counts import StreamCounts
-from node.oracle.several_sources import FeedStanding
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
 from node.p2p.libp2p.network import LibP2PNetwork
@@ -241,7 +240,7 @@ class Node:
             self._packages if config.proofs.enabled else None,
             self._chains.relayer.purses,
             self._free_bytes,
-            self._feed_standings,
+            self._prices.feed_standings,
             lambda: self._prices.surfaces.standings,
         )
         self._stream_counts = StreamCounts()
@@ -288,13 +287,10 @@ class Node:
             is_waiting=self._pool.holds,
             fates_complete=lambda: self._fates.complete,
             ticks_per_unit={feed.feed: feed.ticks_per_unit for feed in config.oracle.feeds},
-            feeds=self._feed_standings,
+            feeds=self._prices.feed_standings,
             proving=self._packages.proving,
             resumed=self._epochs.statements.at(self._application.state),
         )
-
-    def _feed_standings(self) -> Sequence[FeedStanding]:
-        return self._prices.sources.standings if self._prices.sources is not None else ()
 
     def _subscribe(self) -> None:
         """Listeners of every height that is executed, also by a restart; the membership comes first. Onlookers are

@@ -1,6 +1,6 @@
 """The prices and surfaces that a node votes on: their sources, the connections to them, and what it reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from clearing.schema.blocks.block import VoteExtension
@@ -13,7 +13,7 @@ from node.config import NodeConfig
 from node.oracle.connections.chain_questions import ChainConnections
 from node.oracle.connections.live import LiveConnections
 from node.oracle.service import OracleService, valid_gossip
-from node.oracle.several_sources import SeveralSources
+from node.oracle.several_sources import FeedStanding, SeveralSources
 from node.oracle.surfaces.listed import listed_expiries
 from node.oracle.surfaces.live import LiveSurfaces
 from node.oracle.surfaces.service import SurfaceService, encoded_size
@@ -33,6 +33,10 @@ class PriceServices:
         surfaces = surface_source(config, prices)
         self.surfaces = SurfaceService(surfaces, clock_ms)
         self.option_cells = surfaces.all_cells if isinstance(surfaces, LiveSurfaces) else ()
+
+    def feed_standings(self) -> Sequence[FeedStanding]:
+        """The feeds of the settings with a verdict on each live source, as last read; none without such sources."""
+        return self.sources.standings if self.sources is not None else ()
 
     def extension(self, state: State, facts: AttestationPool) -> VoteExtension:
         """What the next vote says: prices, surfaces, and the facts that have room beside them."""
