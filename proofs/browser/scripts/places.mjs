@@ -11,7 +11,7 @@ import { pippenger } from "@noble/curves/abstract/curve.js";
 
 const SIZE = 2048;
 const COUNT = 512;
-const P = bls12_381.fields.Fr.ORDER;
+const { Fr } = bls12_381.fields;
 const G1 = bls12_381.G1.Point;
 const [file, powersFile, out] = process.argv.slice(2);
 
@@ -23,14 +23,6 @@ function pointsOf(bytes, count) {
     return G1.fromAffine({ x: number(x), y: number(y) });
   });
 }
-function power(base, exponent) {
-  let result = 1n;
-  for (let [square, rest] = [base, exponent]; rest > 0n; rest >>= 1n) {
-    if (rest & 1n) result = (result * square) % P;
-    square = (square * square) % P;
-  }
-  return result;
-}
 
 const data = readFileSync(file).subarray(0, 96 * COUNT);
 const points = pointsOf(data, COUNT);
@@ -38,11 +30,11 @@ for (const point of points) point.assertValidity();
 const seed = createHash("sha256").update(data).digest();
 const weights = points.map((_, index) => number(createHash("sha256").update(seed).update(`${index}`).digest().subarray(0, 16)));
 // Σ w_j·L_j(X) has the coefficients 1/n · Σ w_j·ω^(−ij).
-const back = power(power(7n, (P - 1n) / BigInt(SIZE)), P - 2n);
-const elements = [1n];
-while (elements.length < SIZE) elements.push((elements.at(-1) * back) % P);
-const scale = power(BigInt(SIZE), P - 2n);
-const coefficients = elements.map((_, i) => (weights.reduce((sum, weight, j) => sum + weight * elements[(i * j) % SIZE], 0n) % P) * scale % P);
+const back = Fr.inv(Fr.pow(7n, (Fr.ORDER - 1n) / BigInt(SIZE)));
+const elements = [Fr.ONE];
+while (elements.length < SIZE) elements.push(Fr.mul(elements.at(-1), back));
+const scale = Fr.inv(BigInt(SIZE));
+const coefficients = elements.map((_, i) => Fr.mul(Fr.create(weights.reduce((sum, weight, j) => sum + weight * elements[(i * j) % SIZE], 0n)), scale));
 const encoded = readFileSync(powersFile, "ascii").match(/"([^"]+)"/)[1];
 const expected = pippenger(G1, pointsOf(Buffer.from(encoded, "base64"), SIZE), coefficients);
 if (!pippenger(G1, points, weights).equals(expected)) throw new Error("not the commitments to one at the first places");

@@ -5,6 +5,8 @@ import { at, CODES, demand } from "./errors.js";
 import { G1, inverse, inverses, mod, P, type Point1, power, sum } from "./group.js";
 
 /** The ceremony's powers and the domain H of order n: docs/specification/linear-proof.md, "Domain". */
+
+/** Points that the build wrote, decoded when they are first needed. */
 class Points {
   private read: Point1[] | undefined;
 

@@ -96,24 +96,22 @@ export function paddedPoint(bytes: Bytes, code: Code = CODES.BAD_POINT): Point1 
   return decoded(() => G1.fromAffine({ x, y }), code);
 }
 
+type Terms<T> = readonly (readonly [T, bigint])[];
+
+/** Terms that count, with scalars below p. */
+const counted = <T extends { is0(): boolean }>(terms: Terms<T>): Terms<T> =>
+  terms.map(([point, factor]) => [point, mod(factor)] as const).filter(([point, factor]) => factor !== 0n && !point.is0());
+
 /** Σ scalar · point; scalars of any size count modulo p. */
-export function sum(terms: readonly (readonly [Point1, bigint])[]): Point1 {
-  const points: Point1[] = [];
-  const scalars: bigint[] = [];
-  for (const [point, factor] of terms) {
-    const reduced = mod(factor);
-    if (reduced === 0n || point.is0()) continue;
-    points.push(point);
-    scalars.push(reduced);
-  }
-  if (points.length === 0) return G1.ZERO;
-  return pippenger(G1, points, scalars);
+export function sum(terms: Terms<Point1>): Point1 {
+  const found = counted(terms);
+  return found.length === 0 ? G1.ZERO : pippenger(G1, found.map(([point]) => point), found.map(([, factor]) => factor));
 }
 
 /** The same of points of G₂. */
-export function sum2(terms: readonly (readonly [Point2, bigint])[]): Point2 {
-  const finite = terms.map(([point, factor]) => [point, mod(factor)] as const).filter(([point, factor]) => factor !== 0n && !point.is0());
-  return finite.length === 0 ? G2.ZERO : pippenger(G2, finite.map(([point]) => point), finite.map(([, factor]) => factor));
+export function sum2(terms: Terms<Point2>): Point2 {
+  const found = counted(terms);
+  return found.length === 0 ? G2.ZERO : pippenger(G2, found.map(([point]) => point), found.map(([, factor]) => factor));
 }
 
 export const TAU_2 = G2.fromHex(
