@@ -19,6 +19,7 @@ from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from devnet.try_it import MEMBERS_FOLDER, NOTE, TOKEN, TRADE_KEY
 from member.client.node_client import NodeClient
+from tests.kit.until import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
@@ -63,12 +64,12 @@ def introduced(devnet: Devnet) -> Introduction:
 
 async def check_introduction(devnet: Devnet) -> None:
     """The page is where the lines say, and the key that they name opens the account that they name."""
-    told = introduced(devnet)
-    page = await trio.to_thread.run_sync(httpx.get, f"{told.url}/")
+    shown = introduced(devnet)
+    page = await trio.to_thread.run_sync(partial(httpx.get, f"{shown.url}/", timeout=PATIENCE_SECONDS))
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    async with NodeClient(told.url, devnet.network, told.key) as client:
-        assert (await client.account(told.account)).account == told.account
-    assert [member.name for member in devnet.members if member.id == told.account] == [told.name]
+    async with NodeClient(shown.url, devnet.network, shown.key) as client:
+        assert (await client.account(shown.account)).account == shown.account
+    assert [member.name for member in devnet.members if member.id == shown.account] == [shown.name]
 
 
 async def test_a_person_can_act_as_a_member_by_the_note(anvil_binary: Path, tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ async def test_prices_are_honest_and_at_most_one_faulty_source_costs_no_height_i
 ) -> None:
     """As `python -m tests.oracle_hour`. Of two faulty sources one has to recover first."""
     rows = await Hour(mock_clock, hour, speed).run()
-    told = "\n".join(table(rows))
+    text = "\n".join(table(rows))
     assert len(rows) == 2 * len(PHASES)
-    assert [row for row in rows if row.outside] == [], told
-    assert [row for row in rows if row.missing] == [], told
+    assert [row for row in rows if row.outside] == [], text
+    assert [row for row in rows if row.missing] == [], text
     *before, recovered_btc, recovered_eth = [row for row in rows if row.faulty <= 1]
-    assert all(row.owed == row.heights > 0 for row in before), told
-    assert all(row.owed > 0 for row in (recovered_btc, recovered_eth)), told
+    assert all(row.owed == row.heights > 0 for row in before), text
+    assert all(row.owed > 0 for row in (recovered_btc, recovered_eth)), text
 
 
 def test_a_price_that_no_honest_venue_showed_is_counted_as_outside() -> None:

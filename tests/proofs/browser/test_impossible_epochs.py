@@ -47,7 +47,7 @@ def test_so_is_that_of_an_exit_file(second: SecondVerifier, epoch: int, possible
 
 @pytest.mark.parametrize(("epoch", "possible"), [(0, False), (1, True), (40, True), (41, False), (2**63 - 1, False)])
 def test_so_are_keys_that_nobody_certified(second: SecondVerifier, epoch: int, possible: bool) -> None:
-    """Whoever checks one account alone cannot know the keys, but knows that no chain has them."""
+    """Who checks one account alone cannot know the keys, but knows that no chain has them."""
     shown = account_under(replace(derived().keys, epoch=epoch))
     answer = second.ask(file=frozen(SMALL), onchain_account=write_file(shown))
     assert answer["ok"] == possible, answer

@@ -38,7 +38,7 @@ def example(file: Path, *trusted: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()
 
 
-def test_the_example_verifies_a_package_and_says_what_is_open(built_verifier: None, tmp_path: Path) -> None:
+def test_the_example_verifies_a_package_and_says_what_is_open(built_verifier: None) -> None:
     package = GOOD / "three-accounts.ccp"
     trusted = read_package(package.read_bytes()).validators.hash.hex()
     code, lines = example(package, trusted)
